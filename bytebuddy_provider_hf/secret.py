@@ -1,0 +1,109 @@
+"""Secrets: a value that cannot be printed, and text with secrets taken out."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final, NoReturn, final
+
+MASK: Final = "**********"
+
+# Only this process can tell which credential a fingerprint stands for.
+_SALT: Final = os.urandom(16)
+
+_LONGEST_MESSAGE: Final = 1_000
+
+# User tokens begin with hf_, organisation tokens with api_org_
+# (https://huggingface.co/docs/hub/security-tokens).
+_TOKEN: Final = re.compile(r"\b(hf_|api_org_)[A-Za-z0-9_\-.]{3,}")
+_HEADER: Final = re.compile(
+    r"(?i)\b(bearer|basic)\s+[^\s\"',;]+",
+)
+_USERINFO: Final = re.compile(r"(?<=://)[^/\s@]+@")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
+
+
+@final
+class Secret:
+    """Hold a token without ever showing it.
+
+    ``repr``, ``str``, formatting and tracebacks show a mask; pickling is refused.
+    Only :meth:`reveal` gives the value, and only the code that writes a header or
+    a credentials file calls it.
+    """
+
+    __slots__ = ("_value", "fingerprint")
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+        digest = hmac.new(_SALT, value.encode("utf-8", "replace"), hashlib.sha256)
+        self.fingerprint: str = digest.hexdigest()[:16]
+
+    def reveal(self) -> str:
+        """Return the value itself: never bind it to a name that outlives the call."""
+        return self._value
+
+    def scrub(self, text: str) -> str:
+        """Return ``text`` with every occurrence of this secret masked."""
+        return text.replace(self._value, MASK) if self._value else text
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK!r})"
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __reduce__(self) -> NoReturn:
+        message = "a Secret is not pickled: it would leave the process"
+        raise TypeError(message)
+
+
+@final
+class Environment(Mapping[str, str]):
+    """Environment variables whose values no traceback or log can show."""
+
+    __slots__ = ("_variables",)
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> str:
+        return self._variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+    def __repr__(self) -> str:
+        return f"Environment({len(self)} variables)"
+
+
+def redact(text: str) -> str:
+    """Return ``text`` with tokens, authorization values and URL user-info masked."""
+    text = _TOKEN.sub(rf"\g<1>{MASK}", text)
+    text = _HEADER.sub(rf"\g<1> {MASK}", text)
+    return _USERINFO.sub(f"{MASK}@", text)
+
+
+def one_line(text: str, *, limit: int = _LONGEST_MESSAGE) -> str:
+    """Return ``text`` as one printable, redacted line of at most ``limit`` characters.
+
+    The length is cut first, so that a hostile megabyte costs nothing.
+    """
+    cut = text[: limit + 1]
+    line = redact(_UNPRINTABLE.sub(" ", cut).strip())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

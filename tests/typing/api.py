@@ -1,0 +1,148 @@
+"""The public face as a host writes it: type-checked in CI, never run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_type
+
+import bytebuddy_provider_hf
+from bytebuddy_provider_hf import (
+    SPEC_VERSION,
+    ByteBuddyError,
+    Chat,
+    Complete,
+    CompletionOptions,
+    Done,
+    Event,
+    Loading,
+    Message,
+    Model,
+    ModelRegistry,
+    PluginFailure,
+    ProviderSpec,
+    RateLimited,
+    Reasoning,
+    Reply,
+    ReplyCall,
+    RequestOptions,
+    Role,
+    Secret,
+    StreamInterrupted,
+    Text,
+    Tool,
+    ToolCallDelta,
+    Usage,
+    hookimpl,
+    open_model,
+)
+
+assert_type(bytebuddy_provider_hf.__version__, str)
+version: int = SPEC_VERSION
+
+
+@hookimpl
+def bytebuddy_providers() -> tuple[ProviderSpec, ...]:
+    return (ProviderSpec(name="mine", target="my_package.model:factory"),)
+
+
+def show(event: Event) -> str:
+    match event:
+        case Loading(elapsed=elapsed, estimate=estimate):
+            assert_type(elapsed, float)
+            assert_type(estimate, float | None)
+            return f"{elapsed:.0f} s"
+        case Text(text=text) | Reasoning(text=text):
+            return text
+        case ToolCallDelta(arguments=arguments):
+            return arguments
+        case Done(reply=reply):
+            return reply.text
+
+
+async def from_a_file(path: Path) -> None:
+    async with ModelRegistry.load() as registry:
+        first = registry["hf-llama"]
+        assert isinstance(first, Chat)
+        assert_type(await first.chat("Hello"), Reply)
+    async with ModelRegistry.load(
+        path,
+        plugins=None,
+        blocked=("other",),
+        allowed=None,
+        cwd=path.parent,
+        home=path.parent,
+        env={"HF_TOKEN": "hf_example"},
+        runtime=None,
+    ) as registry:
+        model = registry.for_role(Role.CHAT)
+        assert isinstance(model, Chat)
+        reply = await model.chat("Hello")
+        assert_type(reply, Reply)
+        opened = await registry.open("hf-llama")
+        assert_type(opened.name, str)
+        for failure in registry.failures:
+            assert_type(failure, PluginFailure)
+        for entry in registry.entries:
+            assert_type(entry.name, str)
+        for name, spec in registry.providers.items():
+            assert_type(name, str)
+            assert_type(spec, ProviderSpec)
+
+
+async def without_a_file() -> None:
+    model = open_model(
+        "org/name",
+        api_key=Secret("hf_example"),
+        api_base="http://localhost:8080/v1",
+        options=CompletionOptions(temperature=0.2),
+        request_options=RequestOptions(timeout=30.0),
+    )
+    try:
+        await stream(model)
+        assert_type(await model.complete("def add(a, b):"), Reply)
+    finally:
+        await model.aclose()
+    async with open_model("org/name", api_key="hf_example") as again:
+        assert_type(await again.chat([Message("user", "Hello")]), Reply)
+
+
+async def stream(model: Chat) -> str:
+    text = ""
+    seen: list[str] = []
+    call: ReplyCall = model.chat(
+        [{"role": "user", "content": "Hello"}],
+        temperature=0.2,
+        max_tokens=64,
+        stop=["\n"],
+        tools=[Tool("get_weather")],
+        timeout=60.0,
+        on_event=lambda event: seen.append(show(event)),
+    )
+    try:
+        async with call as events:
+            async for event in events:
+                assert_type(event, Event)
+                text += show(event)
+    except RateLimited as error:
+        assert_type(error.retry_after, float | None)
+    except StreamInterrupted as error:
+        text = error.partial
+    except ByteBuddyError as error:
+        assert_type(error.hint, str | None)
+    return text
+
+
+def asked_by_a_host(model: Model) -> tuple[Role, ...]:
+    calls: list[ReplyCall] = []
+    if isinstance(model, Chat):
+        calls.append(model.chat("Hello"))
+    if isinstance(model, Complete):
+        calls.append(model.complete("x ="))
+    assert_type(model.capabilities, frozenset[str])
+    return model.roles
+
+
+def counted(reply: Reply) -> int:
+    usage = reply.usage
+    assert_type(usage, Usage | None)
+    return 0 if usage is None else usage.total_tokens
