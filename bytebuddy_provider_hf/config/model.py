@@ -1,0 +1,199 @@
+"""What a configuration file says, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from attrs import field, frozen
+
+from bytebuddy_provider_hf.secret import Secret, redact
+from bytebuddy_provider_hf.types import DEFAULT_ROLES, CompletionOptions, Role
+
+SourceKind: TypeAlias = Literal["explicit", "user", "project", "global", "code"]
+
+
+def _redacted(value: object) -> str:
+    return redact(repr(value))
+
+
+@frozen
+class Source:
+    """Where an entry was written. ``line`` and ``column`` count from 1."""
+
+    kind: SourceKind = "code"
+    path: Path | None = None
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        if self.path is None:
+            return "code"
+        return f"{self.path}:{self.line}:{self.column}" if self.line else str(self.path)
+
+
+@frozen
+class UnsetReference:
+    """A variable an entry names and nobody has set; ``place`` is file:line:column."""
+
+    variable: str
+    path: str
+    place: str
+    hint: str = ""
+
+
+@frozen
+class ClientCertificate:
+    """A certificate and key file that this client shows to the server."""
+
+    cert: str
+    key: str
+    passphrase: Secret | None = None
+
+
+@frozen
+class RequestOptions:
+    """How requests travel. Times are seconds; ``None`` means the built-in default."""
+
+    timeout: float | None = None
+    connect_timeout: float | None = None
+    idle_timeout: float | None = None
+    no_data_timeout: float | None = None
+    cold_start_timeout: float | None = None
+    max_concurrency: int | None = None
+    max_queue: int | None = None
+    max_attempts: int | None = None
+    verify_ssl: bool | None = None
+    ca_bundle_path: tuple[str, ...] | None = None
+    proxy: str | None = field(default=None, repr=False)
+    no_proxy: tuple[str, ...] | None = None
+    headers: Mapping[str, Secret] = field(factory=dict)
+    extra_body_properties: Mapping[str, object] = field(factory=dict)
+    client_certificate: ClientCertificate | None = None
+
+
+@frozen
+class EmbeddingPrefixes:
+    """Text put before a chunk or a query by models that want it."""
+
+    chunk: str = ""
+    query: str = ""
+
+
+@frozen
+class EmbedOptions:
+    """How texts are cut and batched for embedding."""
+
+    max_chunk_size: int | None = None
+    max_batch_size: int | None = None
+    embedding_prefixes: EmbeddingPrefixes | None = None
+
+
+@frozen
+class ChatOptions:
+    """System messages that the host adds to a conversation."""
+
+    base_system_message: str | None = None
+    base_agent_system_message: str | None = None
+    base_plan_system_message: str | None = None
+    tool_overrides: tuple[Mapping[str, object], ...] = ()
+
+
+@frozen
+class PromptTemplates:
+    """Templates that replace the built-in ones; ``chat`` names a family."""
+
+    chat: str | None = None
+    edit: str | None = None
+    apply: str | None = None
+    autocomplete: str | None = None
+
+
+@frozen
+class AutocompleteOptions:
+    """How a host asks for completions while the user types."""
+
+    disable: bool | None = None
+    max_prompt_tokens: int | None = None
+    debounce_delay: int | None = None
+    model_timeout: int | None = None
+    max_suffix_percentage: float | None = None
+    prefix_percentage: float | None = None
+    transform: bool | None = None
+    template: str | None = None
+    only_my_code: bool | None = None
+    use_cache: bool | None = None
+    use_imports: bool | None = None
+    use_recently_edited: bool | None = None
+    use_recently_opened: bool | None = None
+    experimental: Mapping[str, object] = field(factory=dict)
+
+
+@frozen
+class CacheBehavior:
+    """Which parts of a prompt a server may keep."""
+
+    cache_system_message: bool | None = None
+    cache_conversation: bool | None = None
+
+
+@frozen
+class ModelEntry:
+    """One entry of ``models``.
+
+    ``extra`` keeps keys that the shared schema does not know. ``unset`` lists the
+    variables that nobody has set: opening the entry fails with the first of them.
+    """
+
+    name: str
+    provider: str
+    model: str
+    api_key: Secret | None = None
+    api_base: str | None = field(default=None, repr=_redacted)
+    roles: tuple[Role, ...] = DEFAULT_ROLES
+    capabilities: tuple[str, ...] | None = None
+    context_length: int | None = None
+    max_stop_words: int | None = None
+    default_completion_options: CompletionOptions = field(factory=CompletionOptions)
+    request_options: RequestOptions = field(factory=RequestOptions)
+    embed_options: EmbedOptions | None = None
+    chat_options: ChatOptions | None = None
+    prompt_templates: PromptTemplates | None = None
+    autocomplete_options: AutocompleteOptions | None = None
+    cache_behavior: CacheBehavior | None = None
+    use_legacy_completions_endpoint: bool | None = None
+    use_responses_api: bool | None = None
+    env: Mapping[str, str | bool | int | float] = field(factory=dict, repr=False)
+    source_file: str | None = None
+    extra: Mapping[str, object] = field(factory=dict, repr=False)
+    source: Source = field(factory=Source)
+    unset: tuple[UnsetReference, ...] = ()
+    # The variable that held the key, so that a refused key can be named.
+    api_key_origin: str | None = None
+
+
+@frozen
+class ConfigWarning:
+    """Something that does not stop loading: an unknown key, a setting ignored."""
+
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+@frozen
+class Config:
+    """Every entry of every file that was found, the strongest first.
+
+    ``files`` are those read, strongest first; ``searched`` those looked for.
+    """
+
+    entries: tuple[ModelEntry, ...] = ()
+    warnings: tuple[ConfigWarning, ...] = ()
+    files: tuple[Path, ...] = ()
+    searched: tuple[Path, ...] = ()
+    name: str | None = None
+    version: str | None = None

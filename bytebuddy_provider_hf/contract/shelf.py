@@ -1,0 +1,131 @@
+"""Models that were opened: each once, and all closed together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from copy import copy
+from typing import Final
+
+from attrs import define, field
+
+from bytebuddy_provider_hf.contract.failure import described
+from bytebuddy_provider_hf.contract.lookup import shown
+from bytebuddy_provider_hf.contract.opening import FOREIGN, Opening
+from bytebuddy_provider_hf.contract.protocols import Model
+from bytebuddy_provider_hf.errors import ByteBuddyError, Closed, ProviderFailed
+
+_log: Final = logging.getLogger("bytebuddy.registry")
+
+
+@define(eq=False)
+class _Attempt:
+    """Callers that want the same entry: one opens it, the others wait.
+
+    An attempt belongs to the event loop of its callers and ends with the last one.
+    """
+
+    lock: asyncio.Lock = field(factory=asyncio.Lock)
+    callers: int = 0
+    error: ByteBuddyError | None = None
+
+
+@define(eq=False)
+class Shelf:
+    """Hold opened models by the name of their entry."""
+
+    closed: bool = False
+    _models: dict[str, Model] = field(factory=dict)
+    _attempts: dict[str, _Attempt] = field(factory=dict)
+
+    def get(self, name: str) -> Model | None:
+        """Return the model opened under that name, or ``None``.
+
+        Raises:
+            Closed: The registry was closed.
+        """
+        self.refuse_if_closed()
+        return self._models.get(name)
+
+    def open(self, opening: Opening) -> Model:
+        """Open without waiting, and keep the model."""
+        name = opening.entry.name
+        if name in self._attempts:
+            raise opening.asynchronous()
+        return self._kept(name, opening.now())
+
+    async def open_once(self, opening: Opening) -> Model:
+        """Open and keep the model; callers at the same time share the outcome."""
+        name = opening.entry.name
+        attempt = self._attempts.setdefault(name, _Attempt())
+        attempt.callers += 1
+        try:
+            async with attempt.lock:
+                return await self._attempted(attempt, opening)
+        finally:
+            attempt.callers -= 1
+            if attempt.callers == 0:
+                self._retire(name, attempt)
+
+    async def aclose(self) -> None:
+        """Close every model, the last opened first, even if one fails to close.
+
+        Raises:
+            ProviderFailed: Models failed to close; it names each of them.
+        """
+        self.closed = True
+        failed: list[str] = []
+        while self._models:
+            name, model = self._models.popitem()
+            try:
+                failure = await _closed(name, model)
+            except BaseException:
+                # Cancelled: the next call closes it.
+                self._models[name] = model
+                raise
+            failed += [failure] if failure else []
+        if failed:
+            raise ProviderFailed(f"{len(failed)} not closed: {'; '.join(failed)}.")
+
+    async def _attempted(self, attempt: _Attempt, opening: Opening) -> Model:
+        name = opening.entry.name
+        if attempt.error is not None:
+            raise copy(attempt.error)
+        self.refuse_if_closed()
+        if (model := self._models.get(name)) is not None:
+            return model
+        try:
+            model = await opening.awaited()
+        except ByteBuddyError as error:
+            # Those who waited share the failure; whoever comes later tries anew.
+            attempt.error = error
+            self._retire(name, attempt)
+            raise
+        if self.closed:
+            await _closed(name, model)
+        return self._kept(name, model)
+
+    def _kept(self, name: str, model: Model) -> Model:
+        self.refuse_if_closed()
+        self._models[name] = model
+        return model
+
+    def _retire(self, name: str, attempt: _Attempt) -> None:
+        if self._attempts.get(name) is attempt:
+            del self._attempts[name]
+
+    def refuse_if_closed(self) -> None:
+        """Raise ``Closed`` once the registry was closed."""
+        if self.closed:
+            raise Closed("The registry was closed.", hint="Load another one.")
+
+
+async def _closed(name: str, model: Model) -> str | None:
+    try:
+        await model.aclose()
+    except FOREIGN as error:  # foreign code runs here, and the rest must close
+        failure = f"{shown(name)}: {described(error)}"
+    else:
+        return None
+    _log.warning("a model did not close: %s", failure)
+    return failure

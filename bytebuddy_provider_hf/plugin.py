@@ -1,0 +1,27 @@
+"""The hook implementation that registers the provider ``huggingfaceinferenceapi``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bytebuddy_provider_hf.contract.spec import ProviderSpec, hookimpl
+
+PROVIDER: Final = "huggingfaceinferenceapi"
+
+
+@hookimpl
+def bytebuddy_providers() -> tuple[ProviderSpec, ...]:
+    """Return the Hugging Face provider; its code is imported when an entry opens."""
+    return (
+        ProviderSpec(
+            name=PROVIDER,
+            target="bytebuddy_provider_hf.engine.model:open_entry",
+            aliases=(
+                "huggingface-inference-api",
+                "huggingface-inference-providers",
+                "huggingface-inference-endpoints",
+                "huggingface-tgi",
+            ),
+            roles=frozenset({"chat"}),
+        ),
+    )
