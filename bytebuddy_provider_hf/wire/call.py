@@ -1,0 +1,20 @@
+"""One HTTP request, ready to be sent; a token is never a part of it."""
+
+from __future__ import annotations
+
+from attrs import define
+
+
+@define
+class Call:
+    """What leaves for the server. The transport adds authorization by origin.
+
+    ``url`` is absolute; ``body`` is JSON or empty; ``accept`` is the media type that
+    the decoder can read.
+    """
+
+    url: str
+    body: bytes = b""
+    accept: str = "application/json"
+    method: str = "POST"
+    headers: tuple[tuple[str, str], ...] = ()
