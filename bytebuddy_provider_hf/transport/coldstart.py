@@ -1,0 +1,131 @@
+"""The cold gate: when to look again at a model that is not ready.
+
+A state machine fed with classified outcomes and the time; it parses nothing, sleeps
+nowhere and knows no caller. However many calls wait, one of them at a time is let
+through as the look; its answer decides for all.
+
+::
+
+            cold outcome                    ready outcome
+    OPEN ────────────────▶ COLD ──────────────────────────▶ RELEASING ──▶ OPEN
+                           │  ▲                              2, 4, 8, … at once
+                           └──┘ look: cold again, or its caller gone
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+FIRST_LOOK: Final = 1.0
+_GROWTH: Final = 1.5
+_LONGEST_STEP: Final = 10.0
+_FIRST_RELEASE: Final = 2
+# An estimate is believed when it fell by at least this share of the time that passed.
+_BELIEVABLE: Final = 0.5
+# 1.5 ** 6 exceeds the longest step; a larger exponent would only overflow one day.
+_LARGEST_EXPONENT: Final = 6
+
+
+class ColdGate:
+    """Decide whether one more request may go to this model now.
+
+    ``jitter`` returns a number from 0 to 1. Times are seconds of one monotonic clock.
+    """
+
+    def __init__(self, *, jitter: Callable[[], float]) -> None:
+        self._jitter = jitter
+        self.cold = False
+        self.next_look = 0.0
+        self._since = 0.0
+        self._ready_at = float("-inf")
+        self._looking = False
+        self._looks = 0
+        self._estimate: float | None = None
+        self._estimated_at = 0.0
+        # How many may be in flight while a crowd is let go; None: no bound of ours.
+        self._release: int | None = None
+
+    def allows(self, *, now: float, active: int) -> bool:
+        """Whether a request may leave while ``active`` others are in flight."""
+        if self.cold:
+            return not self._looking and now >= self.next_look
+        return self._release is None or active < self._release
+
+    def sent(self) -> bool:
+        """Note that a request leaves; return whether it is the look."""
+        self._looking = self.cold
+        return self.cold
+
+    def on_cold(
+        self, *, now: float, sent_at: float, estimate: float | None, look: bool
+    ) -> None:
+        """Note that the server said: not ready."""
+        if not self.cold:
+            if sent_at < self._ready_at:
+                return  # an answer from before the model was ready
+            self._begin(now)
+        elif not look:
+            return  # sent before the gate closed; the looks keep the schedule
+        else:
+            self._looking = False
+            self._looks += 1
+        believed = self._believes(now, estimate)
+        self._estimate, self._estimated_at = estimate, now
+        self.next_look = now + self._step(estimate if believed else None)
+
+    def on_ready(self, *, now: float, limit: int) -> None:
+        """Note that the server answered anything but: not ready."""
+        if self.cold:
+            self.cold = self._looking = False
+            self._ready_at = now
+            self._estimate = None
+            self._release = _FIRST_RELEASE
+        elif self._release is not None:
+            self._release *= 2
+        if self._release is not None and self._release >= limit:
+            self._release = None
+
+    def on_gone(self, *, now: float, cancelled: bool) -> None:
+        """Note that the look has no outcome: its caller left, or its connection broke.
+
+        A caller that left is replaced at once; a broken connection waits its step.
+        """
+        if not self.cold:
+            return
+        self._looking = False
+        if not cancelled:
+            self._looks += 1
+            self.next_look = now + self._step(None)
+
+    def estimate(self, now: float) -> float | None:
+        """Return the latest estimate less the time since, or ``None``."""
+        if self._estimate is None:
+            return None
+        return max(0.0, self._estimate - (now - self._estimated_at))
+
+    def _begin(self, now: float) -> None:
+        self.cold = True
+        self._since = now
+        self._looking = False
+        self._looks = 0
+        self._estimate = None
+        self._release = None
+
+    def _believes(self, now: float, estimate: float | None) -> bool:
+        """Whether the estimate counts down, as a true one does.
+
+        Many servers send the constant 20.0 for ever (transformers issue 23793).
+        """
+        if estimate is None or self._estimate is None:
+            return False
+        fallen = self._estimate - estimate
+        return fallen >= _BELIEVABLE * (now - self._estimated_at) > 0
+
+    def _step(self, believed: float | None) -> float:
+        if believed is not None:
+            return max(FIRST_LOOK, believed) * (1 + 0.05 * self._jitter())
+        if self._looks == 0:
+            return FIRST_LOOK
+        grown = FIRST_LOOK * _GROWTH ** min(self._looks, _LARGEST_EXPONENT)
+        return min(grown, _LONGEST_STEP) * (1 + 0.1 * self._jitter())

@@ -1,0 +1,118 @@
+"""Finding a token, and tying it to where it may go.
+
+The names and places are those of huggingface_hub 2.4 (``utils/_auth.py``,
+``constants.py``) with the names other programs use; ``~/.bytebuddy/.env`` is where
+``bytebuddy-hf login`` keeps its token.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.config.dotenv import read_env
+from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidToken, MissingToken
+from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.wire.target import Place, Target
+
+VARIABLES: Final = (
+    "HF_API_KEY",
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "HUGGINGFACEHUB_API_TOKEN",
+    "HUGGINGFACE_API_KEY",
+)
+
+_LARGEST_FILE: Final = 16 * 1024
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+
+
+@frozen
+class Credential:
+    """A token and where it was found, for messages."""
+
+    secret: Secret
+    found_in: str
+
+
+def credential_for(
+    target: Target,
+    *,
+    explicit: Credential | None,
+    env: Mapping[str, str],
+    state_dir: Path,
+) -> Credential | None:
+    """Return the token that may go to ``target``, or ``None`` where none is needed.
+
+    A token written in the entry goes to the entry's address. One that was merely
+    lying about goes to Hugging Face's own hosts only. Raises ``MissingToken``,
+    ``InvalidToken`` and ``InsecureEndpoint``.
+    """
+    credential = explicit
+    if credential is None and target.hugging_face:
+        credential = find(env, state_dir=state_dir)
+    if credential is None:
+        if target.place is Place.ROUTER:
+            raise MissingToken(
+                "Hugging Face's router needs a token and none was found.",
+                hint="Run `bytebuddy-hf login`, or set HF_API_KEY.",
+            )
+        return None
+    _check(credential)
+    if not target.secure:
+        raise InsecureEndpoint(
+            f"The token would travel unencrypted to {target.origin}.",
+            hint="Write the apiBase with https://; plain http is for this machine.",
+        )
+    return credential
+
+
+def find(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
+    """Return the first token of the environment, the login and the token file."""
+    for variable in VARIABLES:
+        if secret := _cleaned(env.get(variable, "")):
+            return Credential(secret, variable)
+    login = read_env(state_dir / ".env")
+    for variable in VARIABLES:
+        if secret := login.values.get(variable):
+            return Credential(secret, f"{variable} in {login.path}")
+    path = _token_file(env, home=state_dir.parent)
+    secret = _cleaned(_file_text(path))
+    return None if secret is None else Credential(secret, str(path))
+
+
+def _check(credential: Credential) -> None:
+    if not _VISIBLE.fullmatch(credential.secret.reveal()):
+        raise InvalidToken(
+            f"What stands in {credential.found_in} cannot be a token: it has a space, "
+            "a line break or a character outside ASCII in it.",
+            hint="Copy the token again from https://huggingface.co/settings/tokens.",
+        )
+
+
+def _cleaned(text: str) -> Secret | None:
+    """Return the token in ``text``: pasted line breaks are dropped, as the Hub does."""
+    cleaned = text.replace("\r", "").replace("\n", "").strip()
+    return Secret(cleaned) if cleaned else None
+
+
+def _token_file(env: Mapping[str, str], *, home: Path) -> Path:
+    if path := env.get("HF_TOKEN_PATH"):
+        return Path(path).expanduser()
+    if hf_home := env.get("HF_HOME"):
+        return Path(hf_home).expanduser() / "token"
+    cache = env.get("XDG_CACHE_HOME")
+    base = Path(cache).expanduser() if cache else home / ".cache"
+    return base / "huggingface" / "token"
+
+
+def _file_text(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(_LARGEST_FILE)
+    except OSError:
+        return ""

@@ -1,0 +1,68 @@
+"""What the engine needs of an HTTP stack; sockets and memory implement it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+from attrs import field, frozen
+
+from bytebuddy_provider_hf.config.model import RequestOptions
+from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.wire.call import Call
+
+
+@frozen
+class Destination:
+    """One origin with the credential tied to it and the way requests travel there.
+
+    Equal destinations share connections and permits.
+    """
+
+    origin: str
+    credential: Secret | None = None
+    options: RequestOptions = field(factory=RequestOptions, eq=False, repr=False)
+    options_key: str = ""
+
+
+class Response(Protocol):
+    """An answer whose headers have arrived. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives; raise a ``ByteBuddyError`` where it breaks."""
+        ...
+
+    async def read(self, limit: int) -> bytes:
+        """Return the whole body; raise ``ResponseTooLarge`` above ``limit`` bytes."""
+        ...
+
+    def abort(self, error: Exception) -> None:
+        """Make the read under way, or the next one, raise ``error``; then close."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back if the body was read, close it otherwise."""
+        ...
+
+
+class Channel(Protocol):
+    """Connections to one destination."""
+
+    async def send(self, call: Call) -> Response:
+        """Send ``call`` once; no redirect is followed and nothing is sent again."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...
+
+
+class Connect(Protocol):
+    """Open a channel to a destination; nothing is sent yet."""
+
+    def __call__(self, destination: Destination) -> Channel:
+        """Return a channel to ``destination``."""
+        ...

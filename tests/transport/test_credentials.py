@@ -1,0 +1,143 @@
+"""Where a token is found, and where it may go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidToken, MissingToken
+from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.transport.credentials import (
+    VARIABLES,
+    Credential,
+    credential_for,
+    find,
+)
+from bytebuddy_provider_hf.wire.target import resolve
+
+ROUTER = resolve("a/b")
+
+
+def state(tmp_path: Path) -> Path:
+    return tmp_path / ".bytebuddy"
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_each_variable_is_looked_at(variable: str, tmp_path: Path) -> None:
+    """The five names in use; which one held the token is remembered."""
+    found = find({variable: "hf_a"}, state_dir=state(tmp_path))
+    assert found == Credential(Secret("hf_a"), variable)
+
+
+def test_the_first_variable_wins(tmp_path: Path) -> None:
+    """HF_API_KEY is the page's own and comes first; an empty one does not count."""
+    env = dict.fromkeys(VARIABLES, "hf_x") | {"HF_API_KEY": "hf_first"}
+    found = find(env, state_dir=state(tmp_path))
+    assert found
+    assert found.secret.reveal() == "hf_first"
+    found = find({"HF_API_KEY": "  ", "HF_TOKEN": "hf_b"}, state_dir=state(tmp_path))
+    assert found
+    assert found.found_in == "HF_TOKEN"
+
+
+def test_the_login_comes_before_the_token_file(tmp_path: Path) -> None:
+    """~/.bytebuddy/.env, then huggingface_hub's file."""
+    hub = tmp_path / ".cache" / "huggingface" / "token"
+    hub.parent.mkdir(parents=True)
+    hub.write_text("hf_hub\n")
+    found = find({}, state_dir=state(tmp_path))
+    assert found
+    assert found.secret.reveal() == "hf_hub"
+    state(tmp_path).mkdir()
+    (state(tmp_path) / ".env").write_text("HF_API_KEY=hf_login\n")
+    found = find({}, state_dir=state(tmp_path))
+    assert found
+    assert found.secret.reveal() == "hf_login"
+
+
+@pytest.mark.parametrize(
+    ("variable", "path"),
+    [
+        ("HF_TOKEN_PATH", "here"),
+        ("HF_HOME", "home/token"),
+        ("XDG_CACHE_HOME", "cache/huggingface/token"),
+    ],
+)
+def test_the_token_file_is_where_huggingface_hub_puts_it(
+    variable: str, path: str, tmp_path: Path
+) -> None:
+    """HF_TOKEN_PATH, HF_HOME and XDG_CACHE_HOME move it."""
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("hf_\r\nmoved\n")
+    value = (
+        file
+        if variable == "HF_TOKEN_PATH"
+        else tmp_path / path.split("/", maxsplit=1)[0]
+    )
+    found = find({variable: str(value)}, state_dir=state(tmp_path))
+    assert found
+    assert found.secret.reveal() == "hf_moved"
+
+
+def test_no_token_for_the_router_is_an_error_with_the_way_on(tmp_path: Path) -> None:
+    """The router refuses everybody without one, so nothing is sent."""
+    with pytest.raises(MissingToken, match="bytebuddy-hf login"):
+        credential_for(ROUTER, explicit=None, env={}, state_dir=state(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["http://127.0.0.1:8080", "http://localhost", "https://vllm.example"],
+)
+def test_a_token_that_lies_about_goes_to_hugging_face_only(
+    base: str, tmp_path: Path
+) -> None:
+    """HF_TOKEN in the environment is not meant for servers of other people."""
+    target = resolve("a/b", base)
+    env = {"HF_TOKEN": "hf_a"}
+    assert (
+        credential_for(target, explicit=None, env=env, state_dir=state(tmp_path))
+        is None
+    )
+
+
+def test_a_dedicated_endpoint_gets_the_token_there_is(tmp_path: Path) -> None:
+    """A public endpoint works without one, the others with the account's."""
+    target = resolve("a/b", "https://x.endpoints.huggingface.cloud")
+    arguments = {"explicit": None, "state_dir": state(tmp_path)}
+    assert credential_for(target, env={}, **arguments) is None
+    found = credential_for(target, env={"HF_TOKEN": "hf_a"}, **arguments)
+    assert found
+    assert found.found_in == "HF_TOKEN"
+
+
+def test_a_token_never_travels_in_clear(tmp_path: Path) -> None:
+    """Plain http is for this machine."""
+    explicit = Credential(Secret("hf_a"), "apiKey")
+    for base, refused in [("http://h.example", True), ("http://127.0.0.1", False)]:
+        target = resolve("a/b", base)
+        if refused:
+            with pytest.raises(InsecureEndpoint):
+                credential_for(
+                    target, explicit=explicit, env={}, state_dir=state(tmp_path)
+                )
+        else:
+            assert (
+                credential_for(
+                    target, explicit=explicit, env={}, state_dir=state(tmp_path)
+                )
+                is explicit
+            )
+
+
+@pytest.mark.parametrize("token", ["hf a", "hf\na", "hf_ä", "hf\x00"])
+def test_what_cannot_be_a_token_is_named_by_its_place(
+    token: str, tmp_path: Path
+) -> None:
+    """The place is named, the value is not."""
+    explicit = Credential(Secret(token), "HF_API_KEY")
+    with pytest.raises(InvalidToken, match="HF_API_KEY") as caught:
+        credential_for(ROUTER, explicit=explicit, env={}, state_dir=state(tmp_path))
+    assert token not in str(caught.value)
