@@ -1,0 +1,111 @@
+"""Every public coroutine, cancelled at each of its steps, leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+
+import pytest
+from engine.harness import Bench, bench
+
+from bytebuddy_provider_hf.contract import protocols
+from bytebuddy_provider_hf.testing.behaviour import Behaviour
+from bytebuddy_provider_hf.testing.stepping import cancel_at_every_step
+from bytebuddy_provider_hf.testing.virtual_time import virtual_time
+from bytebuddy_provider_hf.types import Done
+
+Make = Callable[[Bench], Callable[[], Awaitable[object]]]
+
+
+def awaited(method: str) -> Make:
+    """Make a call of ``method`` that is awaited."""
+    return lambda stand: lambda: getattr(stand.model, method)("a b c")
+
+
+def streamed(method: str) -> Make:
+    """Make a call of ``method`` whose events are all read."""
+
+    def make(stand: Bench) -> Callable[[], Awaitable[object]]:
+        async def read() -> None:
+            async with getattr(stand.model, method)("a b c") as events:
+                seen = [event async for event in events]
+            assert isinstance(seen[-1], Done)
+
+        return read
+
+    return make
+
+
+def closed(stand: Bench) -> Callable[[], Awaitable[object]]:
+    """Make a model that is used and closed."""
+
+    async def use() -> None:
+        again = bench()
+        await again.model.chat("a")
+        await again.model.aclose()
+
+    return use
+
+
+CALLS: dict[str, Make] = {
+    "chat": awaited("chat"),
+    "chat, streamed": streamed("chat"),
+    "complete": awaited("complete"),
+    "complete, streamed": streamed("complete"),
+    "aclose": closed,
+}
+BEHAVIOURS = {
+    "ready": Behaviour(gap=0.1, delay=0.1),
+    "cold": Behaviour(cold_for=5, gap=0.1),
+    "asleep": Behaviour(cold_looks=3),
+}
+
+
+def test_every_public_coroutine_method_is_in_the_table() -> None:
+    """The protocols say what is public; what they gain must be tested here too."""
+    methods = {
+        name
+        for protocol in vars(protocols).values()
+        if inspect.isclass(protocol) and getattr(protocol, "_is_protocol", False)
+        for name, member in vars(protocol).items()
+        if inspect.isfunction(member) and not name.startswith("_")
+    }
+    assert methods == {call.split(",")[0] for call in CALLS}
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+@pytest.mark.parametrize("call", CALLS)
+@virtual_time
+async def test_cancelled_at_every_step_nothing_is_held(
+    call: str, behaviour: str, record_property: Callable[[str, object], None]
+) -> None:
+    """Permits, connections and tasks are back at zero after each step's cancel."""
+    stand = bench(BEHAVIOURS[behaviour])
+    stand.settled()
+    steps = await cancel_at_every_step(
+        CALLS[call](stand), check=lambda _step: stand.settled()
+    )
+    record_property("steps", steps)
+    assert steps > 0
+    assert (await stand.model.chat("a")).text
+    stand.settled()
+
+
+@virtual_time
+async def test_a_storm_of_cancellations_leaves_everything_at_zero() -> None:
+    """2,000 calls, a third cancelled at random times: the next 100 succeed."""
+    import random
+
+    chance = random.Random(1)
+    stand = bench(Behaviour(delay=0.5, gap=0.05))
+    tasks = [asyncio.create_task(stand.model.chat(f"q{n}")) for n in range(2_000)]
+    loop = asyncio.get_running_loop()
+    for task in chance.sample(tasks, 600):
+        loop.call_later(chance.uniform(0, 60), task.cancel)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(r).__name__ for r in results} <= {"Reply", "CancelledError"}
+    stand.settled()
+    replies = await asyncio.gather(*(stand.model.chat("q") for _ in range(100)))
+    assert len(replies) == 100
+    stand.settled()

@@ -1,0 +1,49 @@
+"""Every place a secret could come out of an exception."""
+
+from __future__ import annotations
+
+import io
+import logging
+import pickle
+import traceback
+from collections.abc import Iterator
+
+
+def shown(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Yield each sink's name and what it shows of ``error`` and of its chain."""
+    for number, link in enumerate(_chain(error)):
+        yield f"str of link {number}", str(link)
+        yield f"repr of link {number}", repr(link)
+        yield f"args of link {number}", repr(link.args)
+        yield f"attributes of link {number}", repr(vars(link))
+        yield f"notes of link {number}", repr(getattr(link, "__notes__", ()))
+        yield (
+            f"traceback of link {number}",
+            "".join(
+                traceback.TracebackException.from_exception(
+                    link, capture_locals=True
+                ).format()
+            ),
+        )
+    yield "pickle", pickle.dumps(error).decode("latin-1")
+    yield "log", _logged(error)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        link = waiting.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        waiting += [link.__cause__, link.__context__]
+
+
+def _logged(error: BaseException) -> str:
+    stream = io.StringIO()
+    logger = logging.Logger("sink", logging.DEBUG)  # noqa: LOG001 - not to be found again
+    logger.addHandler(logging.StreamHandler(stream))
+    logger.error("%s %r", error, error, exc_info=error)
+    return stream.getvalue()

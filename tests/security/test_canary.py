@@ -1,0 +1,124 @@
+"""No secret comes out of any error, by any way an error is shown."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from security.sinks import shown
+from security.triggers import CANARY, TRIGGERS, World
+
+from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.secret import Environment, Secret, one_line, redact
+
+# Names for groups; nothing raises them as they are.
+GROUPS = {
+    errors.ByteBuddyError,
+    errors.ConfigError,
+    errors.RegistryError,
+    errors.UnknownName,
+    errors.RequestError,
+    errors.APIError,
+    errors.CallTimeout,
+    errors.ResponseError,
+}
+
+
+def every_class(
+    kind: type[errors.ByteBuddyError] = errors.ByteBuddyError,
+) -> Iterator[type[errors.ByteBuddyError]]:
+    if kind.__module__ == errors.__name__:
+        yield kind
+    for below in kind.__subclasses__():
+        yield from every_class(below)
+
+
+def test_every_concrete_class_has_a_trigger() -> None:
+    """A class that nothing here can raise is not known to be safe."""
+    assert set(every_class()) - GROUPS == set(TRIGGERS)
+
+
+@pytest.mark.parametrize("kind", TRIGGERS, ids=lambda kind: kind.__name__)
+@pytest.mark.asyncio
+async def test_no_sink_shows_the_key(
+    kind: type[errors.ByteBuddyError],
+    tmp_path: Path,
+    unused_tcp_port: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """str, repr, args, chain, traceback with locals, pickle, log at DEBUG."""
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(errors.ByteBuddyError) as caught:
+        await TRIGGERS[kind](World(tmp_path, unused_tcp_port))
+    error = caught.value
+    assert type(error) is kind
+    leaks = [sink for sink, text in shown(error) if CANARY in text]
+    assert leaks == []
+    assert CANARY not in caplog.text
+    # What an error says is one line, and pickling keeps it.
+    assert "\n" not in str(error)
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made one line above
+    assert (type(again), str(again)) == (kind, str(error))
+
+
+@pytest.mark.parametrize("kind", TRIGGERS, ids=lambda kind: kind.__name__)
+def test_every_class_says_what_it_is(kind: type[errors.ByteBuddyError]) -> None:
+    """Each has a sentence of documentation of its own."""
+    assert kind.__doc__
+    assert kind.__doc__ != kind.__mro__[1].__doc__
+
+
+def test_the_sinks_find_what_is_there() -> None:
+    """The search itself can fail: a careless error shows in every sink."""
+
+    def careless() -> None:
+        key = CANARY  # the local variable a traceback shows
+        raise RuntimeError(key)
+
+    with pytest.raises(RuntimeError) as caught:
+        careless()
+    leaks = {
+        sink.split(" of ")[0] for sink, text in shown(caught.value) if CANARY in text
+    }
+    assert leaks == {"str", "repr", "args", "traceback", "pickle", "log"}
+
+
+def test_a_secret_cannot_be_shown_or_kept() -> None:
+    """repr, str, format and containers are masked; pickling is refused."""
+    secret = Secret(CANARY)
+    texts = [repr(secret), str(secret), f"{secret}", f"{secret!r}", repr([secret])]
+    assert not any(CANARY in text for text in texts)
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+    assert secret == Secret(CANARY)
+    assert secret != Secret("other")
+    assert len({secret, Secret(CANARY)}) == 1
+    assert CANARY not in repr(Environment({"HF_TOKEN": CANARY}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH",
+        "Authorization: Bearer sk-1234567890",
+        "api_org_abcdefghijklmnop",
+        "https://user:secretpw@host/x",
+        "BEARER abc.def-ghi",
+    ],
+)
+def test_what_looks_like_a_token_is_masked(text: str) -> None:
+    """Also where nobody knew that it was one."""
+    shown_text = redact(f"before {text} after")
+    for part in ("abcdefghijklmnop", "sk-1234567890", "secretpw", "abc.def-ghi"):
+        assert part not in shown_text
+    assert shown_text.startswith("before ")
+    assert shown_text.endswith(" after")
+
+
+def test_a_line_is_one_line_and_bounded() -> None:
+    """Control characters become spaces; a megabyte becomes a thousand characters."""
+    assert one_line("a\r\n\x1b[31mb\u2028c\x85d") == "a [31mb c d"
+    assert len(one_line("x" * 1_000_000)) == 1_000
