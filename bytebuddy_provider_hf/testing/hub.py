@@ -1,0 +1,306 @@
+"""A scripted Hugging Face: many simulated models behind the router's routes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+from attrs import define, evolve, field
+
+from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.testing.answers import (
+    chat_reply,
+    chat_stream,
+    completion_reply,
+    completion_stream,
+    json_reply,
+    models_reply,
+)
+from bytebuddy_provider_hf.testing.behaviour import Behaviour, last_words, words
+from bytebuddy_provider_hf.testing.failures import (
+    not_found,
+    not_supported,
+    unauthorized,
+)
+from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
+from bytebuddy_provider_hf.types import Usage
+
+_CHAT: Final = "/v1/chat/completions"
+_COMPLETIONS: Final = "/v1/completions"
+_TASK: Final = "/hf-inference/models/"
+
+FRIENDLY: Final = Behaviour()
+
+
+@define(eq=False)
+class Record:
+    """One request that arrived. Times are of the hub's clock.
+
+    ``status`` is ``None`` until the reply is decided, ``ended`` until it is over;
+    ``closed_early`` says that the caller left before the whole body was sent.
+    """
+
+    request: FakeRequest
+    started: float
+    model: str = ""
+    status: int | None = None
+    ended: float | None = None
+    closed_early: bool = False
+
+    @property
+    def json(self) -> object:
+        """The body of the request, parsed."""
+        return self.request.json
+
+
+@define(eq=False)
+class _State:
+    """What a simulated model remembers."""
+
+    behaviour: Behaviour
+    woken: float | None = None
+    seen: float = 0.0
+    looks: int = 0
+    taken: int = 0
+    in_flight: int = 0
+    recent: deque[float] = field(factory=deque)
+
+
+class FakeHub:
+    """Simulate Hugging Face in this process; nothing leaves the machine.
+
+    ``models`` says how each model behaves; a model not named behaves as ``default``
+    (``None``: it is not supported). With ``api_key`` every request must carry it.
+    ``clock`` is the running loop's own by default, so virtual time is obeyed.
+    :meth:`handle` answers one request; :meth:`serve` does so on a real socket, and
+    ``MemoryConnect`` without one.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Behaviour] | None = None,
+        *,
+        default: Behaviour | None = FRIENDLY,
+        api_key: str | Secret | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._models = dict(models or {})
+        self._default = default
+        self._key = Secret(api_key) if isinstance(api_key, str) else api_key
+        self._clock = clock
+        self._states: dict[str, _State] = {}
+        self.records: list[Record] = []
+        self.in_flight = 0
+        self.in_flight_max = 0
+
+    @property
+    def requests(self) -> tuple[FakeRequest, ...]:
+        """Every request that arrived, oldest first."""
+        return tuple(record.request for record in self.records)
+
+    @property
+    def closed_early(self) -> int:
+        """How many callers left before the whole body was sent."""
+        return sum(record.closed_early for record in self.records)
+
+    def set(self, model: str, behaviour: Behaviour) -> None:
+        """Give ``model`` a behaviour from now on; what it remembers is forgotten."""
+        self._models[model] = behaviour
+        self._states.pop(model, None)
+
+    def serve(self) -> AbstractAsyncContextManager[str]:
+        """Serve on 127.0.0.1 at a free port; the value is the base URL."""
+        from bytebuddy_provider_hf.testing.serve import serve
+
+        return serve(self.handle)
+
+    async def handle(self, request: FakeRequest) -> FakeReply:
+        """Answer one request; its carrier must call the reply's ``ended`` once."""
+        record = Record(request, self._now())
+        self.records.append(record)
+        self.in_flight += 1
+        self.in_flight_max = max(self.in_flight, self.in_flight_max)
+        state = self._state(record)
+        if state is not None:
+            state.in_flight += 1
+        try:
+            reply = await self._route(record, state)
+        except BaseException:
+            self._ended(record, state, whole=False)
+            raise
+        record.status = reply.status
+        # A scripted reply may have an ``on_end`` of its own.
+        inner = reply.on_end
+
+        def on_end(whole: bool) -> None:  # noqa: FBT001  # the port's shape
+            self._ended(record, state, whole=whole)
+            if inner is not None:
+                inner(whole)
+
+        return evolve(reply, on_end=on_end)
+
+    def _now(self) -> float:
+        return (self._clock or asyncio.get_running_loop().time)()
+
+    def _ended(self, record: Record, state: _State | None, *, whole: bool) -> None:
+        if record.ended is not None:
+            return
+        record.ended = self._now()
+        record.closed_early = not whole
+        self.in_flight -= 1
+        if state is not None:
+            state.in_flight -= 1
+
+    def _state(self, record: Record) -> _State | None:
+        request = record.request
+        if request.path.startswith(_TASK):
+            rest = request.path.removeprefix(_TASK)
+            name = rest.removesuffix(_CHAT).removesuffix(_COMPLETIONS)
+        else:
+            asked = request.value("model")
+            # ":fastest" and the like choose a provider; the model is the same.
+            name = asked.partition(":")[0] if isinstance(asked, str) else ""
+        record.model = name
+        state = self._states.get(name)
+        if state is None:
+            behaviour = self._models.get(name, self._default)
+            if behaviour is None:
+                return None
+            state = self._states[name] = _State(behaviour)
+        return state
+
+    async def _route(self, record: Record, state: _State | None) -> FakeReply:
+        request = record.request
+        if not self._allowed(request):
+            return unauthorized()
+        simple = self._simple(request)
+        if simple is not None:
+            return simple
+        if request.method != "POST" or not _is_generation(request.path):
+            return not_found()
+        if state is None:
+            return not_supported(record.model)
+        return await _generate(record, state, now=self._now())
+
+    def _allowed(self, request: FakeRequest) -> bool:
+        if self._key is None:
+            return True
+        sent = Secret(request.headers.get("authorization", ""))
+        return sent == Secret(f"Bearer {self._key.reveal()}")
+
+    def _simple(self, request: FakeRequest) -> FakeReply | None:
+        if request.method != "GET":
+            return None
+        if request.path == "/v1/models":
+            return models_reply(self._models)
+        if request.path == "/api/whoami-v2":
+            if "authorization" not in request.headers:
+                return unauthorized()
+            token = {"displayName": "simulated", "role": "fineGrained"}
+            auth = {"type": "access_token", "accessToken": token}
+            return json_reply({"type": "user", "name": "simulated", "auth": auth})
+        return None
+
+
+def _is_generation(path: str) -> bool:
+    return path in {_CHAT, _COMPLETIONS} or path.startswith(_TASK)
+
+
+async def _generate(record: Record, state: _State, *, now: float) -> FakeReply:
+    refused = _refused(record, state, now=now)
+    if refused is not None:
+        return refused
+    behaviour = state.behaviour
+    scripted: FakeReply | Handler | None = behaviour.always
+    if state.taken < len(behaviour.replies):
+        scripted = behaviour.replies[state.taken]
+    state.taken += 1
+    if scripted is None:
+        return _travelling(_answer(record, behaviour), behaviour)
+    if isinstance(scripted, FakeReply):
+        return scripted
+    return await scripted(record.request)
+
+
+def _refused(record: Record, state: _State, *, now: float) -> FakeReply | None:
+    behaviour = state.behaviour
+    cold = _cold(record.model, state, now=now)
+    if cold is not None:
+        return cold
+    if behaviour.rate is not None:
+        while state.recent and state.recent[0] <= now - behaviour.window:
+            state.recent.popleft()
+        if len(state.recent) >= behaviour.rate:
+            oldest = state.recent[0]
+            return behaviour.rate_reply(oldest + behaviour.window - now)
+        state.recent.append(now)
+    if behaviour.capacity is not None and state.in_flight > behaviour.capacity:
+        return behaviour.busy_reply
+    return None
+
+
+def _cold(model: str, state: _State, *, now: float) -> FakeReply | None:
+    behaviour = state.behaviour
+    idle = now - state.seen
+    state.seen = now
+    if behaviour.sleeps_after is not None and idle > behaviour.sleeps_after:
+        state.woken, state.looks = None, 0
+    if state.woken is None:
+        state.woken = now
+    left = state.woken + behaviour.cold_for - now
+    if left <= 0 and state.looks >= behaviour.cold_looks:
+        return None
+    state.looks += 1
+    return behaviour.cold_reply(model, max(left, 0.0))
+
+
+def _answer(record: Record, behaviour: Behaviour) -> FakeReply:
+    request, model = record.request, record.model
+    text = behaviour.answer(request)
+    pieces = words(text)
+    usage = _usage(request, pieces)
+    streamed = request.value("stream") is True
+    if request.path.endswith(_CHAT):
+        if not streamed:
+            return chat_reply(text, model=model, usage=usage)
+        return chat_stream(
+            pieces,
+            model=model,
+            usage=usage if _wants_usage(request) else None,
+            done=behaviour.done_mark,
+        )
+    if request.path.endswith(_COMPLETIONS):
+        if not streamed:
+            return completion_reply(text, model=model, usage=usage)
+        return completion_stream(
+            pieces,
+            model=model,
+            usage=usage if _wants_usage(request) else None,
+            done=behaviour.done_mark,
+        )
+    return json_reply([{"generated_text": text}])
+
+
+def _usage(request: FakeRequest, pieces: list[str]) -> Usage:
+    asked = len(words(last_words(request)))
+    return Usage(asked, len(pieces), asked + len(pieces))
+
+
+def _wants_usage(request: FakeRequest) -> bool:
+    options = request.value("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
+
+
+def _travelling(reply: FakeReply, behaviour: Behaviour) -> FakeReply:
+    if behaviour.split is not None:
+        reply = reply.split(behaviour.split)
+    return evolve(
+        reply,
+        delay=behaviour.delay,
+        gap=behaviour.gap,
+        cut=behaviour.cut,
+        stall=behaviour.stall,
+    )

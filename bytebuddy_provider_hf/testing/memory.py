@@ -1,0 +1,199 @@
+"""The transport's port in memory: no socket, so virtual time can be used."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
+from typing import final
+
+from bytebuddy_provider_hf.errors import Closed, ConnectionLost, ResponseTooLarge
+from bytebuddy_provider_hf.testing.hub import FakeHub
+from bytebuddy_provider_hf.testing.script import (
+    Cut,
+    FakeReply,
+    FakeRequest,
+    Handler,
+    Send,
+    Step,
+    Wait,
+    request_to,
+    steps,
+)
+from bytebuddy_provider_hf.transport.port import Destination
+from bytebuddy_provider_hf.wire.call import Call
+
+
+@final
+class MemoryConnect:
+    """Connect to a :class:`FakeHub`, or any handler, without a socket.
+
+    Pass it wherever a ``Connect`` is wanted. An error the handler raises reaches the
+    caller as it stands: raise ``ConnectionRefused`` to play a server that is not up.
+    ``sent`` counts requests, ``open`` answers neither read to their end nor closed.
+    """
+
+    def __init__(self, hub: FakeHub | Handler) -> None:
+        self._handler: Handler = hub.handle if isinstance(hub, FakeHub) else hub
+        self.sent = 0
+        self.open = 0
+
+    def __call__(self, destination: Destination) -> MemoryChannel:
+        """Open a channel; nothing is sent yet."""
+        return MemoryChannel(self, destination)
+
+    async def answer(self, request: FakeRequest) -> FakeReply:
+        """Hand ``request`` to the handler."""
+        self.sent += 1
+        # A real send always lets others run.
+        await asyncio.sleep(0)
+        return await self._handler(request)
+
+
+@final
+class MemoryChannel:
+    """The channel of :class:`MemoryConnect`."""
+
+    def __init__(self, connect: MemoryConnect, destination: Destination) -> None:
+        self._connect = connect
+        self._destination = destination
+        self._responses: set[MemoryResponse] = set()
+        self._closed = False
+
+    async def send(self, call: Call) -> MemoryResponse:
+        """Send ``call`` and wait for the headers of its answer."""
+        if self._closed:
+            raise Closed("This connection was closed.", hint="Open the model again.")
+        reply = await self._connect.answer(self._request(call))
+        self._connect.open += 1
+        response = MemoryResponse(self, reply)
+        self._responses.add(response)
+        try:
+            await asyncio.sleep(reply.delay)
+        except BaseException:
+            response.close()
+            raise
+        if reply.dropped:
+            response.close()
+            raise _lost("before any answer")
+        return response
+
+    async def aclose(self) -> None:
+        """Close every answer that is still open."""
+        self._closed = True
+        for response in tuple(self._responses):
+            response.close()
+
+    def ended(self, response: MemoryResponse) -> None:
+        """Forget an answer that is over."""
+        self._responses.discard(response)
+        self._connect.open -= 1
+
+    def _request(self, call: Call) -> FakeRequest:
+        headers = {"accept": call.accept}
+        if call.body:
+            headers["content-type"] = "application/json"
+            headers["content-length"] = str(len(call.body))
+        options = self._destination.options.headers
+        headers |= {name: value.reveal() for name, value in options.items()}
+        headers |= dict(call.headers)
+        if self._destination.credential is not None:
+            token = self._destination.credential.reveal()
+            headers["authorization"] = f"Bearer {token}"
+        return request_to(call.url, method=call.method, headers=headers, body=call.body)
+
+
+@final
+class MemoryResponse:
+    """The answer of a :class:`MemoryChannel`."""
+
+    def __init__(self, channel: MemoryChannel, reply: FakeReply) -> None:
+        self.status: int = reply.status
+        self.headers: Mapping[str, str] = _headers(reply)
+        self._channel = channel
+        self._reply = reply
+        self._steps: Iterator[Step] = steps(reply)
+        self._over = False
+        self._error: Exception | None = None
+        self._paused: asyncio.Future[None] | None = None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body; raise ``ConnectionLost`` where a socket would."""
+        for step in self._steps:
+            if isinstance(step, Send):
+                await asyncio.sleep(0)
+                self._check()
+                yield step.data
+            elif isinstance(step, Wait):
+                await self._pause(step.seconds)
+            elif isinstance(step, Cut):
+                self._end(whole=False)
+                # A body that ends with its connection cannot be seen to be cut;
+                # aiohttp takes even a reset for its end.
+                if self._reply.ending == "close":
+                    return
+                raise _lost("before the answer was whole")
+            else:
+                await self._pause(None)
+        self._check()
+        self._end(whole=True)
+
+    async def read(self, limit: int) -> bytes:
+        """Return the whole body; raise ``ResponseTooLarge`` above ``limit`` bytes."""
+        body = bytearray()
+        async for piece in self.chunks():
+            body += piece
+            if len(body) > limit:
+                self.close()
+                message = f"The answer is larger than {limit} bytes."
+                raise ResponseTooLarge(message, status=self.status)
+        return bytes(body)
+
+    def abort(self, error: Exception) -> None:
+        """Make the read under way, or the next one, raise ``error``; then close."""
+        self._error = error
+        if self._paused is not None and not self._paused.done():
+            self._paused.set_result(None)
+        self._end(whole=False)
+
+    def close(self) -> None:
+        """Close the connection, unless the body was read to its end."""
+        self._end(whole=False)
+
+    async def _pause(self, seconds: float | None) -> None:
+        """Wait, for ever without ``seconds``, unless the answer is aborted."""
+        self._paused = asyncio.get_running_loop().create_future()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._paused
+        if self._error is not None:
+            raise self._error
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self._over:
+            raise _lost("because it was closed here")
+
+    def _end(self, *, whole: bool) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._channel.ended(self)
+        self._reply.ended(whole=whole)
+
+
+def _headers(reply: FakeReply) -> Mapping[str, str]:
+    headers = {name.lower(): value for name, value in reply.headers.items()}
+    if reply.ending == "length":
+        headers["content-length"] = str(len(reply.content))
+    elif reply.ending == "chunked":
+        headers["transfer-encoding"] = "chunked"
+    return headers
+
+
+def _lost(when: str) -> ConnectionLost:
+    return ConnectionLost(
+        f"The connection was closed {when}.",
+        hint="Try again; the request may have been carried out.",
+    )

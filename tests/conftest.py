@@ -1,0 +1,106 @@
+"""Fixtures for every test: servers, and the mending of aioresponses."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aioresponses import aioresponses
+
+# Tests are imported by file (importmode importlib), so their helpers need a path.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from servers.llama import (
+    KEY,
+    TINY_CHAT,
+    HeldModel,
+    KeyedServer,
+    need_xllamacpp,
+    running,
+    stop,
+)
+
+from bytebuddy_provider_hf.testing.hub import FakeHub
+from bytebuddy_provider_hf.testing.llama_server import (
+    LocalServer,
+)
+
+
+@pytest.fixture(scope="session")
+def xllamacpp() -> None:
+    """Skip where llama.cpp's server cannot be started."""
+    need_xllamacpp()
+
+
+@pytest.fixture(scope="session")
+def llama(xllamacpp: None) -> Iterator[str]:
+    """Give the base URL of a real llama.cpp server with the tiny model, loaded."""
+    server = LocalServer(TINY_CHAT, threads=1, parallel=4, alias="tiny-chat")
+    with running(server):
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def llama_auth(xllamacpp: None) -> Iterator[KeyedServer]:
+    """Give a server that wants a key."""
+    server = LocalServer(TINY_CHAT, threads=1, api_keys=[KEY], alias="tiny-chat")
+    with running(server):
+        yield KeyedServer(server.url, KEY)
+
+
+@pytest.fixture
+def llama_server(xllamacpp: None) -> Iterator[Callable[..., LocalServer]]:
+    """Make a server of one's own, not yet started; it is stopped after the test."""
+    made: list[LocalServer] = []
+
+    def make(model: Path = TINY_CHAT, *, log: Path | None = None) -> LocalServer:
+        made.append(LocalServer(model, threads=1, log=log))
+        return made[-1]
+
+    yield make
+    for server in made:
+        stop(server)
+
+
+@pytest.fixture
+def held_model(tmp_path: Path) -> Iterator[HeldModel]:
+    """Give a model that stays "loading" until the test releases it."""
+    model = HeldModel(tmp_path)
+    yield model
+    model.release()
+
+
+@pytest.fixture
+def fake_hub() -> FakeHub:
+    """Give a simulated Hugging Face that answers everything at once."""
+    return FakeHub()
+
+
+@pytest_asyncio.fixture
+async def fake_hub_url(fake_hub: FakeHub) -> AsyncIterator[str]:
+    """Give the base URL of ``fake_hub`` on a real socket."""
+    async with fake_hub.serve() as url:
+        yield url
+
+
+@pytest.fixture
+def aiomock(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
+    """Answer aiohttp's requests without a server, and record them.
+
+    aioresponses 0.7.9 does not know the argument ``stream_writer`` that aiohttp 3.14
+    wants (its issue 289).
+    """
+    monkeypatch.setattr(
+        "aioresponses.core.ClientResponse",
+        functools.partial(
+            aiohttp.ClientResponse, stream_writer=SimpleNamespace(output_size=0)
+        ),
+    )
+    with aioresponses() as mock:
+        yield mock
