@@ -1,0 +1,1 @@
+"""The command ``bytebuddy-hf``: prints, asks, draws; decides nothing."""

@@ -1,0 +1,92 @@
+"""The configuration in effect as YAML text: each entry with its place, no secret."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import fields, has
+from ruamel.yaml import YAML
+
+from bytebuddy_provider_hf.config.model import Config, ModelEntry
+from bytebuddy_provider_hf.secret import MASK, Secret, redact
+
+_ABOUT_THE_FILE: Final = frozenset({"source", "unset", "api_key_origin", "extra"})
+# Free keys: what they hold may be a secret, and nobody said so.
+_FREE: Final = frozenset({"env"})
+_SECRET_KEY: Final = re.compile(r"(?i)token|key|secret|passw|authorization")
+
+
+def config_text(config: Config) -> str:
+    """Return every entry as YAML, with a comment that says where it was written."""
+    if not config.entries:
+        return "models: []\n"
+    parts = ["models:\n"]
+    for entry in config.entries:
+        parts += [f"  # {line}\n" for line in _comments(entry)]
+        parts.append(_item(entry))
+    return "".join(parts)
+
+
+def _comments(entry: ModelEntry) -> list[str]:
+    lines = [f"{entry.source} ({entry.source.kind})"]
+    if entry.api_key_origin:
+        lines.append(f"apiKey is from {entry.api_key_origin}")
+    lines += [
+        f"{it.variable} is not set: {it.path} at {it.place}" for it in entry.unset
+    ]
+    return [" ".join(line.split()) for line in lines]
+
+
+def _item(entry: ModelEntry) -> str:
+    shown = {**_object(entry), **_masked(entry.extra)}
+    out = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # None
+    yaml.width = 4096
+    yaml.dump(shown, out)
+    lines = out.getvalue().splitlines()
+    return "".join(
+        f"{'  - ' if number == 0 else '    '}{line}\n"
+        for number, line in enumerate(lines)
+    )
+
+
+def _object(value: object) -> dict[str, object]:
+    shown: dict[str, object] = {}
+    for each in fields(type(value)):  # type: ignore[arg-type]  # only attrs classes
+        held = getattr(value, each.name)
+        if each.name in _ABOUT_THE_FILE or held is None:
+            continue
+        plain = dict.fromkeys(held, MASK) if each.name in _FREE else _plain(held)
+        if plain not in ({}, []):
+            shown[_camel(each.name)] = plain
+    return shown
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Secret):
+        return MASK
+    if has(type(value)):
+        return _object(value)
+    if isinstance(value, Mapping):
+        return _masked(value)
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return redact(str(value)) if isinstance(value, str) else value
+
+
+def _masked(mapping: Mapping[str, object]) -> dict[str, object]:
+    return {
+        str(key): MASK if _SECRET_KEY.search(str(key)) else _plain(value)
+        for key, value in mapping.items()
+    }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)

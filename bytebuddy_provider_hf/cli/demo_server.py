@@ -1,0 +1,104 @@
+"""Where the demonstration's answers come from: llama.cpp here, or a simulation."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.testing.demo_prompts import PROMPTS
+
+# The wheels of the pinned xllamacpp.
+PLATFORMS: Final = (
+    "Linux with glibc on x86-64 and ARM64, macOS 13 or later on Apple silicon and "
+    "Intel, Windows on x86-64"
+)
+SIMULATED_MODEL: Final = "google/gemma-3-270m"
+_SIMULATED_LOAD: Final = 2.0
+_SIMULATED_GAP: Final = 0.03
+
+
+@frozen
+class Server:
+    """A server that is up, its model perhaps not yet. ``base`` ends in ``/v1``."""
+
+    base: str
+    model: str
+    what: str
+    simulated: bool = False
+
+
+def can_run_here(gguf: Path | None) -> bool:
+    """Tell whether the extra ``local`` is here, or as much of it as ``gguf`` needs."""
+    from bytebuddy_provider_hf.testing.llama_server import (
+        gemma_installed,
+        llama_installed,
+    )
+
+    return llama_installed() and (gguf is not None or gemma_installed())
+
+
+@asynccontextmanager
+async def local_server(gguf: Path | None) -> AsyncIterator[Server]:
+    """Run llama.cpp's server in a child process; its model is still loading."""
+    from bytebuddy_provider_hf.testing.llama_server import (
+        LocalServer,
+        find_gemma,
+        usual_threads,
+    )
+
+    path = gguf
+    if path is None:
+        screen.note(f"Gemma 3 270M is checked, or put together, in {cache_folder()}")
+        path = await asyncio.to_thread(find_gemma, cache_folder())
+    threads = usual_threads()
+    async with LocalServer(path, threads=threads) as server:
+        yield Server(
+            base=f"{server.url}/v1",
+            model=path.stem if gguf else SIMULATED_MODEL,
+            what=f"llama.cpp, process {server.pid}, {threads} thread(s), {path.name}",
+        )
+
+
+@asynccontextmanager
+async def simulated_server() -> AsyncIterator[Server]:
+    """Serve the answers that were seen from Gemma, after a wait like a real one."""
+    from bytebuddy_provider_hf.testing.behaviour import (
+        Behaviour,
+        last_words,
+        loads_like_llama,
+    )
+    from bytebuddy_provider_hf.testing.hub import FakeHub
+    from bytebuddy_provider_hf.testing.script import FakeRequest
+
+    seen = {each.prompt: each.seen for each in PROMPTS}
+
+    def answer(request: FakeRequest) -> str:
+        return seen.get(last_words(request), "(simulated) Nothing was prepared.")
+
+    behaviour = Behaviour(
+        answer=answer,
+        cold_for=_SIMULATED_LOAD,
+        cold_reply=loads_like_llama,
+        gap=_SIMULATED_GAP,
+    )
+    async with FakeHub({SIMULATED_MODEL: behaviour}).serve() as base:
+        what = "a simulation in this process; no model runs"
+        yield Server(f"{base}/v1", SIMULATED_MODEL, what, simulated=True)
+
+
+def cache_folder() -> Path:
+    """Return where the assembled model is kept between runs."""
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if given.is_absolute():
+        return given / "bytebuddy"
+    if sys.platform == "win32":
+        return Path.home() / "AppData" / "Local" / "bytebuddy" / "Cache"
+    return Path.home() / ".cache" / "bytebuddy"

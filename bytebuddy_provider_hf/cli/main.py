@@ -1,0 +1,27 @@
+"""Start the command line, or say in one line what it still needs."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+NEEDED = ("click", "rich")
+
+
+def main() -> None:
+    """Run ``bytebuddy-hf`` with this process's arguments and exit with its code."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        sys.exit(
+            f"bytebuddy-hf needs {' and '.join(missing)}: "
+            "pip install 'bytebuddy-provider-hf[cli]'"
+        )
+    from bytebuddy_provider_hf.cli.root import cli
+    from bytebuddy_provider_hf.cli.screen import prepare_streams
+
+    prepare_streams()
+    cli(prog_name="bytebuddy-hf")
+
+
+if __name__ == "__main__":
+    main()

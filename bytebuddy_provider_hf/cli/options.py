@@ -1,0 +1,148 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import click
+from attrs import frozen
+
+DEBUG: Final = "bytebuddy_provider_hf.debug"
+JSON: Final = "bytebuddy_provider_hf.json"
+
+AnyCallable = TypeVar("AnyCallable", bound=Callable[..., object])
+
+
+@frozen
+class ModelChoice:
+    """Which model is asked for, and where it is to be looked up."""
+
+    name: str | None = None
+    base: str | None = None
+    config: Path | None = None
+
+
+@frozen
+class Sampling:
+    """How one call generates, as the command line says it."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    repetition_penalty: float | None = None
+    stop: tuple[str, ...] | None = None
+    timeout: float | None = None
+
+
+@frozen
+class Output:
+    """How an answer is shown."""
+
+    as_json: bool = False
+    stream: bool = False
+    markdown: bool = True
+
+
+def _remember(key: str) -> Callable[[click.Context, click.Parameter, bool], bool]:
+    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001  # click's own signature
+        if value:
+            ctx.meta[key] = True
+        return value
+
+    return remember
+
+
+def debug_option(command: AnyCallable) -> AnyCallable:
+    """Add ``--debug``, which shows where an error came from."""
+    return click.option(
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember(DEBUG),
+        help="Show where an error came from (never a secret).",
+    )(command)
+
+
+def json_option(command: AnyCallable) -> AnyCallable:
+    """Add ``--json``; failures are then a JSON object on stdout too."""
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        callback=_remember(JSON),
+        help="Print JSON on stdout, failures too.",
+    )(command)
+
+
+def config_option(command: AnyCallable) -> AnyCallable:
+    """Add ``--config``."""
+    return click.option(
+        "--config",
+        "config",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Use this configuration file.",
+    )(command)
+
+
+def model_options(command: AnyCallable) -> AnyCallable:
+    """Add the options that choose a model."""
+    for option in (
+        debug_option,
+        config_option,
+        click.option(
+            "--base",
+            metavar="URL",
+            help="Ask this server, such as http://127.0.0.1:8080/v1.",
+        ),
+        click.option(
+            "-m",
+            "--model",
+            metavar="NAME",
+            help="A name of the configuration, or org/name.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def sampling_options(command: AnyCallable) -> AnyCallable:
+    """Add the options that say how to generate."""
+    positive = click.FloatRange(min=0, min_open=True)
+    for option in (
+        click.option(
+            "--timeout", type=positive, metavar="SECONDS", help="For the whole call."
+        ),
+        click.option(
+            "--stop", multiple=True, metavar="TEXT", help="End there; may be repeated."
+        ),
+        click.option("--repetition-penalty", type=positive, metavar="NUMBER"),
+        click.option("--top-k", type=click.IntRange(min=0), metavar="NUMBER"),
+        click.option("--top-p", type=click.FloatRange(0, 1), metavar="0..1"),
+        click.option("--max-tokens", type=click.IntRange(min=1), metavar="NUMBER"),
+        click.option("--temperature", type=click.FloatRange(0, 2), metavar="0..2"),
+    ):
+        command = option(command)
+    return command
+
+
+def output_options(command: AnyCallable) -> AnyCallable:
+    """Add the options that say how an answer is shown."""
+    for option in (
+        click.option(
+            "--no-markdown",
+            is_flag=True,
+            help="Show the text as it comes, also on a terminal.",
+        ),
+        click.option(
+            "--stream",
+            is_flag=True,
+            help="With --json: one event a line, as they come.",
+        ),
+        json_option,
+    ):
+        command = option(command)
+    return command

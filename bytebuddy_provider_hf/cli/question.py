@@ -1,0 +1,56 @@
+"""The options of every question to a model, gathered into three values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from pathlib import Path
+
+from bytebuddy_provider_hf.cli.options import (
+    ModelChoice,
+    Output,
+    Sampling,
+    model_options,
+    output_options,
+    sampling_options,
+)
+
+
+def question(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options; call ``command`` with ``choice``, ``sampling``, ``output``."""
+
+    def gathered(
+        *,
+        model: str | None,
+        base: str | None,
+        config: Path | None,
+        temperature: float | None,
+        max_tokens: int | None,
+        top_p: float | None,
+        top_k: int | None,
+        repetition_penalty: float | None,
+        stop: tuple[str, ...],
+        timeout: float | None,
+        as_json: bool,
+        stream: bool,
+        no_markdown: bool,
+        **own: str | None,
+    ) -> None:
+        sampling = Sampling(
+            temperature=temperature,
+            max_tokens=max_tokens,
+            top_p=top_p,
+            top_k=top_k,
+            repetition_penalty=repetition_penalty,
+            stop=stop or None,
+            timeout=timeout,
+        )
+        command(
+            choice=ModelChoice(name=model, base=base, config=config),
+            sampling=sampling,
+            output=Output(as_json=as_json, stream=stream, markdown=not no_markdown),
+            **own,
+        )
+
+    update_wrapper(gathered, command)
+    return model_options(sampling_options(output_options(gathered)))

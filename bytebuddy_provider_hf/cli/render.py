@@ -1,0 +1,254 @@
+"""Answers on stdout: Markdown on a terminal, plain text in a pipe, or JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol, final
+
+from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.options import Output
+from bytebuddy_provider_hf.cli.terminal import Sanitizer, sanitize
+from bytebuddy_provider_hf.types import (
+    Done,
+    Event,
+    Loading,
+    Reasoning,
+    Reply,
+    Text,
+    ToolCallDelta,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+    from rich.live import Live
+    from rich.segment import Segment
+
+
+class Printer(Protocol):
+    """Shows the events of one answer; ``close`` leaves the screen tidy at any time."""
+
+    def event(self, event: Event) -> None:
+        """Show one event."""
+        ...
+
+    def close(self) -> None:
+        """End what is being shown, whether or not the answer is complete."""
+        ...
+
+
+def printer(output: Output) -> Printer:
+    """Return the printer that suits the options and what stdout is."""
+    if output.as_json:
+        return JsonLinesPrinter() if output.stream else JsonPrinter()
+    if output.markdown and screen.is_terminal(sys.stdout):
+        return MarkdownPrinter()
+    return PlainPrinter()
+
+
+@final
+class PlainPrinter:
+    """Text as it comes, sanitized; a line feed at the end if there was none."""
+
+    def __init__(self) -> None:
+        self._sanitizer = Sanitizer()
+        self._last = ""
+
+    def event(self, event: Event) -> None:
+        """Print a piece of text at once."""
+        if isinstance(event, Text) and (shown := self._sanitizer.feed(event.text)):
+            screen.emit(shown, nl=False)
+            self._last = shown[-1]
+
+    def close(self) -> None:
+        """End the line."""
+        if self._last not in {"", "\n"}:
+            screen.emit()
+            self._last = ""
+
+
+@final
+class MarkdownPrinter:
+    """Markdown on a terminal: finished blocks stay, only the last one is redrawn.
+
+    A block is finished at an empty line outside a code fence, so that an answer longer
+    than the screen is never drawn twice.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or new_console()
+        self._live: Live | None = None
+        self._sanitizer = Sanitizer()
+        self._thoughts = Sanitizer()
+        self._pending = ""
+        self._printed = False
+        self._thinking = False
+
+    def event(self, event: Event) -> None:
+        """Draw a piece of the answer, or of the reasoning before it."""
+        if isinstance(event, Reasoning):
+            self._think(self._thoughts.feed(event.text))
+        elif isinstance(event, Text):
+            self._end_thinking()
+            self._pending += self._sanitizer.feed(event.text)
+            self._draw()
+
+    def close(self) -> None:
+        """Print what is left and give the terminal back."""
+        self._end_thinking()
+        self._stop()
+        if self._pending.strip():
+            self._print(self._pending)
+        self._pending = ""
+
+    def _think(self, text: str) -> None:
+        if text and not self._pending:
+            self._thinking = True
+            self._console.print(text, style="dim", end="", soft_wrap=True)
+
+    def _end_thinking(self) -> None:
+        if self._thinking:
+            self._console.print("\n")
+            self._thinking = False
+
+    def _draw(self) -> None:
+        finished, self._pending = split_blocks(self._pending)
+        if finished.strip():
+            self._stop()
+            self._print(finished)
+        if self._pending.strip():
+            self._open().update(SafeMarkdown(self._pending))
+
+    def _open(self) -> Live:
+        if self._live is None:
+            from rich.live import Live
+
+            self._live = Live(
+                console=self._console,
+                transient=True,
+                refresh_per_second=12,
+                vertical_overflow="ellipsis",
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+        return self._live
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            # Live draws once more when it stops, and uncropped: let that be nothing.
+            self._live.update("", refresh=True)
+            self._live.stop()
+            self._live = None
+
+    def _print(self, block: str) -> None:
+        if self._printed:
+            self._console.print()
+        self._console.print(SafeMarkdown(block))
+        self._printed = True
+
+
+@final
+class JsonPrinter:
+    """One JSON object when the answer is complete."""
+
+    def event(self, event: Event) -> None:
+        """Print the reply."""
+        if isinstance(event, Done):
+            screen.print_json(reply_object(event.reply))
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+
+
+@final
+class JsonLinesPrinter:
+    """One JSON object a line, as the events come."""
+
+    def event(self, event: Event) -> None:
+        """Print the event."""
+        screen.print_json(event_object(event))
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+
+
+@final
+class SafeMarkdown:
+    """Markdown whose drawn text is sanitized once more.
+
+    An entity such as ``&#x202e;`` becomes a control character only when Markdown is
+    read, after the text itself was sanitized. Links are shown, never made clickable:
+    a terminal's hyperlink hides where it leads.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[Segment]:
+        from rich.markdown import Markdown
+        from rich.segment import Segment
+
+        markdown = Markdown(self._text, hyperlinks=False)
+        for segment in console.render(markdown, options):
+            if not segment.control:
+                yield Segment(sanitize(segment.text), segment.style)
+
+
+def new_console() -> Console:
+    """Return a console on stdout that adds nothing of its own to a text."""
+    from rich.console import Console
+
+    return Console(
+        file=sys.stdout,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        no_color=not screen.coloured(sys.stdout),
+    )
+
+
+def split_blocks(text: str) -> tuple[str, str]:
+    """Split at the last empty line outside a code fence: finished, and still open."""
+    fence = ""
+    position = end = 0
+    for line in text.splitlines(keepends=True):
+        position += len(line)
+        mark = line.lstrip()[:3]
+        if fence:
+            fence = "" if line.strip() == fence else fence
+        elif mark in {"```", "~~~"}:
+            fence = mark
+        elif not line.strip() and line.endswith("\n"):
+            end = position
+    return text[:end], text[end:]
+
+
+def reply_object(reply: Reply) -> dict[str, object]:
+    """Return a reply as ``--json`` prints it."""
+    from attrs import asdict
+
+    return asdict(reply)
+
+
+def event_object(event: Event) -> dict[str, object]:
+    """Return an event as ``--json --stream`` prints it, told apart by ``type``."""
+    match event:
+        case Text(text):
+            return {"type": "text", "text": text}
+        case Reasoning(text):
+            return {"type": "reasoning", "text": text}
+        case Loading(elapsed, estimate):
+            return {"type": "loading", "elapsed": elapsed, "estimate": estimate}
+        case ToolCallDelta(index, call_id, name, arguments):
+            return {
+                "type": "tool_call",
+                "index": index,
+                "id": call_id,
+                "name": name,
+                "arguments": arguments,
+            }
+        case Done(reply):
+            return {"type": "done", "reply": reply_object(reply)}

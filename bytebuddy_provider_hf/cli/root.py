@@ -1,0 +1,116 @@
+"""The root command: its commands imported when asked for, its failures told once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.exit_codes import ExitCode, exit_code, table
+from bytebuddy_provider_hf.cli.options import DEBUG, JSON, debug_option
+from bytebuddy_provider_hf.errors import ByteBuddyError
+
+_PACKAGE: Final = "bytebuddy_provider_hf.cli"
+
+# name -> (module, attribute, the line --help shows): help imports no command.
+COMMANDS: Final = {
+    "chat": ("chat", "chat", "Ask a model, or talk with it."),
+    "complete": ("complete", "complete", "Let a model go on with a text."),
+    "models": ("models", "models", "List the models of the configuration."),
+    "config": ("config", "config", "Make, check and show the configuration."),
+    "login": ("login", "login", "Store a Hugging Face token where it is found."),
+    "demo": ("demo", "demo", "Run everything on this machine, without a token."),
+}
+
+
+class Root(click.Group):
+    """Import a command when it is called; end each failure with its exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own signature
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002  # click's own signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(import_module(f"{_PACKAGE}.{module}"), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101  # for the type
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002  # click's own signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """List the commands, then the exit codes."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row[2]) for name, row in COMMANDS.items()])
+        with formatter.section("Exit codes"):
+            formatter.write_dl(table())
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; tell a failure once and exit with its code."""
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except ByteBuddyError as error:
+            _tell(ctx, error)
+            ctx.exit(exit_code(type(error)))
+        except KeyboardInterrupt:
+            screen.note("\nstopped" if screen.is_terminal(sys.stderr) else "stopped")
+            ctx.exit(ExitCode.STOPPED)
+        except BrokenPipeError:
+            _swallow_output()
+            ctx.exit(ExitCode.BROKEN_PIPE)
+        except OSError as error:
+            _tell(ctx, ByteBuddyError(_in_words(error)))
+            ctx.exit(ExitCode.OTHER)
+        if isinstance(result, ExitCode):
+            ctx.exit(result)
+        return result
+
+
+def _tell(ctx: click.Context, error: ByteBuddyError) -> None:
+    if ctx.meta.get(DEBUG):
+        screen.show_traceback(error, env=os.environ)
+    if ctx.meta.get(JSON):
+        screen.print_json(screen.error_object(error))
+    else:
+        screen.show_error(error)
+
+
+def _in_words(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+def _swallow_output() -> None:
+    # The interpreter flushes stdout once more at its exit and would complain.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+
+
+@click.group(
+    cls=Root,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
+)
+@click.version_option(package_name="bytebuddy-provider-hf")
+@debug_option
+def cli() -> None:
+    """Talk with models on Hugging Face or on this machine.
+
+    The models are those of config.yaml (see "bytebuddy-hf config path"), or any that
+    "-m org/name" names.
+    """
+    # What is logged is also in replies, failures and warnings, which are shown.
+    logging.getLogger("bytebuddy").addHandler(logging.NullHandler())

@@ -1,0 +1,135 @@
+"""What goes to people: lines on stderr, error blocks, and whether it is a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, TextIO
+
+import click
+
+from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
+from bytebuddy_provider_hf.errors import ByteBuddyError, ConfigInvalid
+from bytebuddy_provider_hf.secret import MASK, redact
+
+DEBUG_HINT: Final = "Run it again with --debug to see where."
+_SECRET_NAME: Final = re.compile(r"(?i)token|key|secret|password")
+_SHORTEST_SECRET: Final = 8
+
+
+def prepare_streams() -> None:
+    r"""Open what was closed, and show as ``\u…`` what an encoding lacks."""
+    # Read from and write to nowhere: a closed stream is None here.
+    sys.stdin = sys.stdin or _nowhere("r")
+    sys.stdout = sys.stdout or _nowhere("w")
+    sys.stderr = sys.stderr or _nowhere("w")
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _nowhere(mode: str) -> TextIO:
+    # It stays open as long as the process, as the stream it stands for would.
+    return Path(os.devnull).open(mode, encoding="utf-8")  # type: ignore[return-value]
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Tell whether people look at ``stream`` and it can be drawn on."""
+    return not stream.closed and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def is_interactive(stream: TextIO) -> bool:
+    """Tell whether somebody types into ``stream``."""
+    return not stream.closed and stream.isatty()
+
+
+def coloured(stream: TextIO) -> bool:
+    """Tell whether ``stream`` may be coloured (https://no-color.org)."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR")
+
+
+def emit(text: str = "", *, nl: bool = True) -> None:
+    """Print on stdout at once."""
+    _write(sys.stdout, text, nl=nl)
+
+
+def styled(text: str, *, bold: bool = False, dim: bool = False) -> str:
+    """Return ``text`` as stdout may show it: styled on a terminal only."""
+    if not coloured(sys.stdout):
+        return text
+    return click.style(text, bold=bold or None, dim=dim or None)
+
+
+def _write(stream: TextIO, text: str, *, nl: bool = True) -> None:
+    # click.echo would print UTF-8 where the locale says ASCII.
+    stream.write(f"{text}\n" if nl else text)
+    stream.flush()
+
+
+def note(text: str, *, colour: str | None = None, bold: bool = False) -> None:
+    """Print a line for people on stderr."""
+    line = sanitize(text)
+    if (colour or bold) and coloured(sys.stderr):
+        line = click.style(line, fg=colour, bold=bold)
+    _write(sys.stderr, line)
+
+
+def warn(text: str) -> None:
+    """Print a warning, yellow on a terminal."""
+    note(f"warning: {text}", colour="yellow")
+
+
+def show_error(error: ByteBuddyError) -> None:
+    """Print one block on stderr: what is wrong, then the next step and its notes."""
+    note(f"error: {sanitize_line(error.message)}", colour="red", bold=True)
+    if isinstance(error, ConfigInvalid):
+        for problem in error.problems:
+            note(f"  {redact(problem)}")
+    for line in (error.hint, *_notes(error)):
+        if line:
+            note(f"  {line}")
+
+
+def _notes(error: ByteBuddyError) -> tuple[str, ...]:
+    return tuple(getattr(error, "__notes__", ()))
+
+
+def error_object(error: ByteBuddyError) -> dict[str, object]:
+    """Return an error as ``--json`` prints it."""
+    shown: dict[str, object] = {
+        "type": type(error).__name__,
+        "message": error.message,
+        "hint": error.hint,
+        "status": error.status,
+        "retry_after": error.retry_after,
+    }
+    for name in ("partial", "known", "problems", "__notes__"):
+        value = getattr(error, name, None)
+        if value:
+            shown[name.strip("_")] = value
+    return {"error": shown}
+
+
+def to_json(value: object) -> str:
+    """Return ``value`` as one line of ASCII JSON: no raw control character in it."""
+    return json.dumps(value, default=str).replace("\x7f", "\\u007f")
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value on stdout."""
+    emit(to_json(value))
+
+
+def show_traceback(error: BaseException, *, env: Mapping[str, str]) -> None:
+    """Print where ``error`` came from, without local variables or secrets."""
+    text = redact("".join(traceback.format_exception(error)))
+    for name, value in env.items():
+        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name):
+            text = text.replace(value, MASK)
+    note(text.rstrip())

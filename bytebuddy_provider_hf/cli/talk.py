@@ -1,0 +1,182 @@
+"""``bytebuddy-hf chat`` on a terminal: a talk that remembers what was said."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field
+
+from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.answer import Answer, show
+from bytebuddy_provider_hf.cli.calls import chat_call
+from bytebuddy_provider_hf.cli.options import ModelChoice, Output, Sampling
+from bytebuddy_provider_hf.cli.shelf import Shelf, add_ways, as_chat
+from bytebuddy_provider_hf.cli.terminal import sanitize
+from bytebuddy_provider_hf.contract.protocols import Model
+from bytebuddy_provider_hf.errors import ByteBuddyError, MissingToken
+from bytebuddy_provider_hf.types import Message
+
+PROMPT: Final = "> "
+
+HELP: Final = """\
+/model [NAME]  list the models, or go on with another one
+/system TEXT   set the system message (empty: none)
+/save FILE     write the talk to a file, as Markdown
+/clear         forget what was said
+/help          this list
+/quit          leave; so does Ctrl-D, or Ctrl-C twice
+Ctrl-C stops an answer; what came of it stays."""
+
+
+@define
+class Talk:
+    """A conversation with one model at a time."""
+
+    shelf: Shelf
+    model: Model
+    sampling: Sampling
+    output: Output
+    system: str | None = None
+    said: list[Message] = field(factory=list)
+
+    async def say(self, text: str) -> None:
+        """Ask, show the answer, and remember both: also an answer that was stopped."""
+        # Connections the server closed while nobody typed are noticed here.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        question = Message("user", text)
+        call = chat_call(
+            as_chat(self.model), [*self._opening(), *self.said, question], self.sampling
+        )
+        answer = Answer()
+        try:
+            await show(
+                call,
+                self.model,
+                into=answer,
+                output=self.output,
+                clock=time.monotonic,
+            )
+        finally:
+            if answer.text:
+                self.said += [question, Message("assistant", answer.text)]
+
+    async def use(self, name: str) -> None:
+        """Go on with another model, or list those there are."""
+        if not name:
+            known = self.shelf.names() or (self.model.name,)
+            for each in known:
+                mark = "*" if each == self.model.name else " "
+                screen.note(f"{mark} {each}")
+            return
+        model = await self.shelf.open(name)
+        as_chat(model)
+        self.model = model
+        screen.note(f"now talking with {model.name}")
+
+    def save(self, name: str) -> None:
+        """Write what was said to a file, without control sequences."""
+        if not name:
+            screen.note("say where: /save FILE")
+            return
+        parts = [
+            f"## {message.role}\n\n{message.content}\n"
+            for message in (*self._opening(), *self.said)
+        ]
+        try:
+            Path(name).expanduser().write_text(
+                sanitize("\n".join(parts)), encoding="utf-8", errors="backslashreplace"
+            )
+        except OSError as error:
+            screen.note(f"not saved: {error.strerror}: {name}", colour="red")
+        else:
+            screen.note(f"saved {len(self.said)} messages to {name}")
+
+    def _opening(self) -> list[Message]:
+        return [Message("system", self.system)] if self.system else []
+
+
+def talk(
+    choice: ModelChoice, *, system: str | None, sampling: Sampling, output: Output
+) -> None:
+    """Talk until the person leaves."""
+    _enable_line_editing()
+    shelf = Shelf(choice)
+    # One loop for the whole talk: it runs during answers, not while somebody types.
+    with asyncio.Runner() as runner:
+        runner.run(shelf.__aenter__())
+        try:
+            model = runner.run(shelf.open(choice.name))
+            as_chat(model)
+            screen.note(f"talking with {model.name}; /help lists the commands")
+            _turns(runner, Talk(shelf, model, sampling, output, system=system))
+        except MissingToken as error:
+            add_ways(error)
+            raise
+        finally:
+            runner.run(shelf.__aexit__(None, None, None))
+
+
+def _turns(runner: asyncio.Runner, conversation: Talk) -> None:
+    interrupted = False
+    while True:
+        try:
+            line = input(PROMPT).strip()
+        except EOFError:
+            screen.note("")
+            return
+        except KeyboardInterrupt:
+            if interrupted:
+                raise
+            interrupted = True
+            screen.note("\nCtrl-C once more, or Ctrl-D, leaves.")
+            continue
+        interrupted = False
+        if line in {"/quit", "/exit"}:
+            return
+        if line:
+            _turn(runner, conversation, line)
+
+
+def _turn(runner: asyncio.Runner, conversation: Talk, line: str) -> None:
+    try:
+        _obey(runner, conversation, line)
+    except KeyboardInterrupt:
+        screen.note("stopped")
+    except ByteBuddyError as error:
+        if isinstance(error, MissingToken):
+            add_ways(error)
+        screen.show_error(error)
+
+
+def _obey(runner: asyncio.Runner, conversation: Talk, line: str) -> None:
+    command, _, rest = line.partition(" ")
+    rest = rest.strip()
+    match command:
+        case "/help":
+            screen.note(HELP)
+        case "/model":
+            runner.run(conversation.use(rest))
+        case "/system":
+            conversation.system = rest or None
+            screen.note("system message set" if rest else "no system message")
+        case "/save":
+            conversation.save(rest)
+        case "/clear":
+            conversation.said.clear()
+            screen.note("forgotten")
+        case _ if command.startswith("/") and "/" not in command[1:]:
+            screen.note(f"there is no {command}; /help lists the commands")
+        case _:
+            runner.run(conversation.say(line))
+
+
+def _enable_line_editing() -> None:
+    try:
+        import readline
+    except ImportError:  # not on every platform; typing works without
+        return
+    readline.set_history_length(1_000)

@@ -1,0 +1,125 @@
+"""Text from elsewhere made safe for a terminal.
+
+A model, a server's error or a model's name may hold sequences that rewrite the screen,
+the clipboard or the title of a terminal (CWE-150). They are taken out here, also when
+a stream cuts them in two.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+from typing import Final, final
+
+# ECMA-48: the strings DCS, SOS, OSC, PM and APC as "ESC x" and as one C1 character.
+_STRINGS_7BIT: Final = frozenset("PX]^_")
+_STRINGS_8BIT: Final = frozenset("\x90\x98\x9d\x9e\x9f")
+_ESC: Final = "\x1b"
+_CSI: Final = "\x9b"
+_ST: Final = "\x9c"
+_BEL: Final = "\x07"
+_CANCEL: Final = frozenset("\x18\x1a")
+
+# Unicode's Bidi_Control property: what shows text in another order than it has.
+_BIDI: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_PLAIN: Final = re.compile("[^\x00-\x08\x0b-\x1f\x7f-\x9f]*")
+
+
+class _State(Enum):
+    GROUND = auto()
+    ESCAPE = auto()
+    CSI = auto()
+    STRING = auto()
+    STRING_ESCAPE = auto()
+
+
+@final
+class Sanitizer:
+    """Strip control sequences from text that arrives in pieces.
+
+    Line feed and tab stay; every other control character goes, with the whole of the
+    sequence it begins; bidirectional controls are shown as ``⟨U+202E⟩``. A line feed
+    ends an unfinished sequence, so that it cannot swallow an answer.
+    """
+
+    def __init__(self) -> None:
+        self._state = _State.GROUND
+
+    def feed(self, text: str) -> str:
+        """Return what may be shown of ``text``; a sequence may go on in the next."""
+        shown: list[str] = []
+        position = 0
+        while position < len(text):
+            if self._state is _State.GROUND:
+                run = _PLAIN.match(text, position)
+                if run and run.end() > position:
+                    shown.append(run.group())
+                    position = run.end()
+                    continue
+            character = text[position]
+            if character == "\n":
+                self._state = _State.GROUND
+                shown.append(character)
+            else:
+                self._state = _STEPS[self._state](character)
+            position += 1
+        return _BIDI.sub(_visible, "".join(shown))
+
+
+def sanitize(text: str) -> str:
+    """Return a whole ``text`` without control sequences."""
+    return Sanitizer().feed(text)
+
+
+def sanitize_line(text: str) -> str:
+    """Return ``text`` as one line without control sequences."""
+    return " ".join(sanitize(text).split())
+
+
+def _visible(match: re.Match[str]) -> str:
+    return f"⟨U+{ord(match.group()):04X}⟩"
+
+
+def _ground(character: str) -> _State:
+    if character == _ESC:
+        return _State.ESCAPE
+    if character == _CSI:
+        return _State.CSI
+    return _State.STRING if character in _STRINGS_8BIT else _State.GROUND
+
+
+def _escape(character: str) -> _State:
+    if character == "[":
+        return _State.CSI
+    if character in _STRINGS_7BIT:
+        return _State.STRING
+    # "ESC ( B" and its like: intermediates go on until a final character.
+    if "\x20" <= character <= "\x2f":
+        return _State.ESCAPE
+    return _ground(character)
+
+
+def _csi(character: str) -> _State:
+    if "\x20" <= character <= "\x3f":
+        return _State.CSI
+    return _ground(character)
+
+
+def _string(character: str) -> _State:
+    if character in _CANCEL or character in {_BEL, _ST}:
+        return _State.GROUND
+    return _State.STRING_ESCAPE if character == _ESC else _State.STRING
+
+
+def _string_escape(character: str) -> _State:
+    # ESC ends a string whatever follows; with a backslash it is the terminator.
+    return _State.GROUND if character == "\\" else _escape(character)
+
+
+_STEPS: Final = {
+    _State.GROUND: _ground,
+    _State.ESCAPE: _escape,
+    _State.CSI: _csi,
+    _State.STRING: _string,
+    _State.STRING_ESCAPE: _string_escape,
+}

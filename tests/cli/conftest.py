@@ -1,0 +1,83 @@
+"""The command in a process of its own, with nothing of this user's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli.process import COMMAND, PATIENCE, OpenTerminal, Ran, Run, Terminal, serving
+
+from bytebuddy_provider_hf.testing.hub import FakeHub
+
+# Of this user and this machine; PYTHONUNBUFFERED would hide what a buffer does.
+_OTHERS = ("HF_", "HUGGING", "BYTEBUDDY", "XDG", "LC_", "LANG", "PYTHON", "NO_COLOR")
+
+
+@pytest.fixture
+def hub() -> FakeHub:
+    return FakeHub()
+
+
+@pytest.fixture
+def base(hub: FakeHub) -> Iterator[str]:
+    with serving(hub.handle) as url:
+        yield f"{url}/v1"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_OTHERS)
+    }
+    return {**kept, "HOME": str(home), "LC_ALL": "C.UTF-8", "TERM": "xterm"}
+
+
+@pytest.fixture
+def run(environment: dict[str, str], tmp_path: Path) -> Run:
+    """Run the command to its end in an empty folder, with nothing of this user's."""
+    project = tmp_path / "project"
+    project.mkdir()
+
+    def runner(*arguments: str, stdin: str = "", **variables: str) -> Ran:
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            input=stdin.encode(),
+            capture_output=True,
+            env={**environment, **variables},
+            cwd=project,
+            timeout=PATIENCE * 2,
+            check=False,
+        )
+        return Ran(done)
+
+    return runner
+
+
+@pytest.fixture
+def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[OpenTerminal]:
+    """Run the command on a terminal."""
+    if sys.platform == "win32":
+        pytest.skip("pseudo-terminals are for POSIX")
+    opened: list[Terminal] = []
+
+    def opener(*arguments: str, **variables: str) -> Terminal:
+        one = Terminal(list(arguments), {**environment, **variables}, tmp_path)
+        opened.append(one)
+        return one
+
+    yield opener
+    for one in opened:
+        one.close()

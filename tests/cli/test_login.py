@@ -1,0 +1,143 @@
+"""``login`` takes a token in secret, tries it, and keeps it where it is found."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from cli.process import CANARY, OpenTerminal, Run, serving
+
+from bytebuddy_provider_hf.cli.whoami import HUB, TOKEN_PAGE, hub_origin, identity
+from bytebuddy_provider_hf.errors import InvalidEndpoint, MalformedResponse
+from bytebuddy_provider_hf.testing.answers import json_reply
+from bytebuddy_provider_hf.testing.failures import unauthorized
+from bytebuddy_provider_hf.testing.hub import FakeHub
+from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
+
+INFERENCE = "inference.serverless.write"
+
+
+def account(role: str = "fineGrained", **granted: object) -> dict[str, object]:
+    token = {"displayName": "laptop", "role": role, "fineGrained": granted}
+    return {"name": "ada", "type": "user", "auth": {"accessToken": token}}
+
+
+def knows(answer: dict[str, object]) -> Handler:
+    async def handler(request: FakeRequest) -> FakeReply:
+        sent = request.headers.get("authorization")
+        if request.path != "/api/whoami-v2" or sent != f"Bearer {CANARY}":
+            return unauthorized()
+        return json_reply(answer)
+
+    return handler
+
+
+def kept(home: Path) -> Path:
+    return home / ".bytebuddy" / ".env"
+
+
+def test_a_piped_token_is_tried_and_kept(run: Run, home: Path) -> None:
+    """The user is greeted, the file is for the owner only, nothing shows the token."""
+    with serving(knows(account(**{"global": [INFERENCE]}))) as hub:
+        ran = run("login", "--hub", hub, stdin=f"{CANARY}\n")
+    assert ran.code == 0
+    assert "ada" in ran.err
+    assert "may call models" in ran.err
+    assert CANARY not in ran.out + ran.err
+    assert kept(home).read_text() == f"HF_API_KEY={CANARY}\n"
+    assert stat.S_IMODE(kept(home).stat().st_mode) == 0o600
+
+
+def test_the_kept_token_is_found(run: Run, hub: FakeHub, base: str, home: Path) -> None:
+    """After a login the configuration's ``${HF_API_KEY}`` is the token."""
+    run("login", "--no-check", stdin=CANARY)
+    (home / ".bytebuddy" / "config.yaml").write_text(
+        "models:\n  - name: mine\n    provider: huggingfaceinferenceapi\n"
+        f'    model: org/name\n    apiBase: "{base}"\n    apiKey: "${{HF_API_KEY}}"\n'
+    )
+    assert run("chat", "hi").code == 0
+    assert hub.requests[-1].headers["authorization"] == f"Bearer {CANARY}"
+
+
+def test_a_refused_token_is_not_kept(run: Run, home: Path) -> None:
+    """A token the Hub does not know ends with 4 and leaves no file."""
+    with serving(knows(account())) as hub:
+        ran = run("login", "--hub", hub, stdin="hf_anotherone")
+    assert ran.code == 4
+    assert "hf_anotherone" not in ran.out + ran.err
+    assert TOKEN_PAGE in ran.err
+    assert not kept(home).exists()
+
+
+def test_a_token_without_the_permission_is_warned_of(run: Run) -> None:
+    """It is kept, and the link to a better one is shown."""
+    with serving(knows(account(scoped=[{"permissions": ["repo.write"]}]))) as hub:
+        ran = run("login", "--hub", hub, stdin=CANARY)
+    assert ran.code == 0
+    assert f"lacks the permission {INFERENCE}" in ran.err
+    assert TOKEN_PAGE in ran.err
+
+
+@pytest.mark.parametrize("typed", ["", " \n", "hf two words", "hf_né", "short"])
+def test_what_cannot_be_a_token_is_refused(run: Run, home: Path, typed: str) -> None:
+    """Nothing is asked of the Hub and nothing kept."""
+    ran = run("login", "--no-check", stdin=typed)
+    assert ran.code == 4
+    assert not kept(home).exists()
+
+
+def test_a_typed_token_is_not_shown(terminal: OpenTerminal, home: Path) -> None:
+    """On a terminal the link comes first, and what is typed is not echoed."""
+    shown = terminal("login", "--no-check")
+    assert TOKEN_PAGE in shown.read_until("hidden")
+    shown.read_until(": ")
+    shown.type(f"{CANARY}\r")
+    assert shown.end() == 0
+    assert CANARY not in shown.text
+    assert CANARY in kept(home).read_text()
+
+
+def test_ctrl_c_keeps_nothing(terminal: OpenTerminal, home: Path) -> None:
+    """Changing one's mind ends with 130."""
+    shown = terminal("login", "--no-check")
+    shown.read_until("hidden")
+    shown.read_until(": ")
+    shown.type("\x03")
+    assert shown.end() == 130
+    assert not kept(home).exists()
+
+
+def test_a_token_goes_to_the_hub_or_to_this_machine() -> None:
+    """No other address is asked about a token."""
+    assert hub_origin("https://huggingface.co/") == HUB
+    assert hub_origin("http://127.0.0.1:8000") == "http://127.0.0.1:8000"
+    for other in ("https://huggingface.co.evil.example", "http://huggingface.co"):
+        with pytest.raises(InvalidEndpoint):
+            hub_origin(other)
+
+
+@pytest.mark.parametrize(
+    ("answer", "may"),
+    [
+        (account("read"), True),
+        (account("write"), True),
+        (account(**{"global": [INFERENCE]}), True),
+        (account(scoped=[{"permissions": [INFERENCE]}]), True),
+        (account(scoped=[None], **{"global": None}), False),
+        ({"name": "ada"}, None),
+    ],
+)
+def test_the_permission_is_found_in_both_places(
+    answer: dict[str, object], may: bool | None
+) -> None:
+    """Read and write tokens imply it; a fine-grained one names it."""
+    assert identity(json.dumps(answer).encode()).may_infer is may
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"[" * 100_000, b"\xff"])
+def test_an_odd_answer_is_an_error(body: bytes) -> None:
+    """What names nobody is malformed."""
+    with pytest.raises(MalformedResponse):
+        identity(body)

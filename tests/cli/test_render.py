@@ -1,0 +1,107 @@
+"""Answers on a terminal are Markdown, redrawn block by block."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from bytebuddy_provider_hf.cli.render import (
+    MarkdownPrinter,
+    SafeMarkdown,
+    event_object,
+    split_blocks,
+)
+from bytebuddy_provider_hf.cli.screen import to_json
+from bytebuddy_provider_hf.types import Done, Loading, Reasoning, Reply, Text, Usage
+
+
+def drawn(text: str, *, width: int = 60) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, force_terminal=True).print(SafeMarkdown(text))
+    return out.getvalue()
+
+
+def test_a_block_is_finished_at_an_empty_line() -> None:
+    """Only what follows the last empty line can still change."""
+    assert split_blocks("one\n\ntwo\n\nthr") == ("one\n\ntwo\n\n", "thr")
+
+
+def test_a_fence_is_one_block() -> None:
+    """Empty lines inside a code fence end nothing."""
+    assert split_blocks("a\n\n```py\nx\n\ny\n") == ("a\n\n", "```py\nx\n\ny\n")
+    assert split_blocks("```\nx\n\ny\n```\n\nz") == ("```\nx\n\ny\n```\n\n", "z")
+
+
+def test_links_are_not_made_clickable() -> None:
+    """A link shows where it leads; no terminal hyperlink is written."""
+    shown = drawn("[click](http://evil.example/x)")
+    assert "\x1b]8" not in shown
+    assert "http://evil.example/x" in shown
+
+
+@pytest.mark.parametrize("entity", ["&#x202e;", "&#27;[31m", "&#x9b;31m", "&#13;"])
+def test_an_entity_cannot_bring_a_control_character(entity: str) -> None:
+    """What Markdown decodes is sanitized as well."""
+    shown = drawn(f"a{entity}b")
+    for control in ("\u202e", "\x9b", "\r", "\x1b[31m"):
+        assert control not in shown
+
+
+def screen_text(pieces: list[str], *, height: int) -> str:
+    """Return what stays on the screen, the drawn-over parts left out."""
+    out = io.StringIO()
+    console = Console(file=out, width=40, height=height, force_terminal=True)
+    printer = MarkdownPrinter(console)
+    for piece in pieces:
+        printer.event(Text(piece))
+    printer.close()
+    return out.getvalue()
+
+
+def test_a_long_answer_is_printed_once() -> None:
+    """Each finished paragraph is printed one last time and never drawn again."""
+    pieces = [f"word{number} stands here\n\n" for number in range(30)]
+    shown = screen_text(pieces, height=5)
+    for number in range(30):
+        assert shown.count(f"word{number} stands") == 1
+
+
+def test_the_text_of_a_stopped_answer_is_printed() -> None:
+    """Closing in the middle of a block prints what came of it."""
+    assert screen_text(["half a sent"], height=5).rstrip().endswith("half a sent")
+
+
+def test_closing_twice_prints_once() -> None:
+    """A printer can be closed again."""
+    out = io.StringIO()
+    printer = MarkdownPrinter(Console(file=out, force_terminal=True, width=40))
+    printer.event(Reasoning("hm"))
+    printer.event(Text("yes"))
+    printer.close()
+    before = out.getvalue()
+    printer.close()
+    assert out.getvalue() == before
+
+
+def test_json_holds_no_raw_control_character() -> None:
+    """JSON on a terminal is ASCII, control characters escaped."""
+    line = to_json({"text": "\x1b[31m\x9b\x7f\u202e你"})
+    assert line.isascii()
+    assert "\x7f" not in line
+    assert json.loads(line) == {"text": "\x1b[31m\x9b\x7f\u202e你"}
+
+
+def test_events_are_told_apart_by_their_type() -> None:
+    """Each event becomes one object with a type."""
+    reply = Reply(text="hi", usage=Usage(1, 2, 3))
+    assert event_object(Loading(1.0, 20.0)) == {
+        "type": "loading",
+        "elapsed": 1.0,
+        "estimate": 20.0,
+    }
+    done = event_object(Done(reply))
+    assert done["type"] == "done"
+    assert json.loads(to_json(done))["reply"]["usage"]["total_tokens"] == 3

@@ -1,0 +1,85 @@
+"""Text from a model reaches a terminal without control sequences."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bytebuddy_provider_hf.cli.terminal import Sanitizer, sanitize, sanitize_line
+
+SEQUENCES = {
+    "colour": "a\x1b[31mb",
+    "private mode": "a\x1b[?1049hb",
+    "title, ended by BEL": "a\x1b]0;owned\x07b",
+    "clipboard, ended by ST": "a\x1b]52;c;ZXZpbA==\x1b\\b",
+    "hyperlink": "a\x1b]8;;http://evil.example\x1b\\b",
+    "device control": "a\x1bP1$r0m\x1b\\b",
+    "application command": "a\x1b_Gq=2\x1b\\b",
+    "privacy message": "a\x1b^secret\x1b\\b",
+    "start of string": "a\x1bXsecret\x1b\\b",
+    "eight-bit CSI": "a\x9b31mb",
+    "eight-bit OSC": "a\x9d0;owned\x9cb",
+    "eight-bit DCS": "a\x90q\x9cb",
+    "string broken by another sequence": "a\x1b]0;x\x1b[31mb",
+    "string cancelled": "a\x1b]0;x\x18b",
+    "charset": "a\x1b(Bb",
+    "reset": "a\x1bcb",
+    "bell, backspace, return, delete": "a\x07\x08\r\x7fb",
+    "nothing but text": "ab",
+}
+
+
+@pytest.mark.parametrize("text", SEQUENCES.values(), ids=SEQUENCES)
+def test_a_sequence_is_stripped_wherever_a_stream_cuts_it(text: str) -> None:
+    """The same text is shown whole, cut in two anywhere, and one by one."""
+    for cut in range(len(text) + 1):
+        sanitizer = Sanitizer()
+        assert sanitizer.feed(text[:cut]) + sanitizer.feed(text[cut:]) == "ab"
+    sanitizer = Sanitizer()
+    assert "".join(sanitizer.feed(character) for character in text) == "ab"
+
+
+def test_line_feeds_and_tabs_stay() -> None:
+    """Line feed and tab are text; a carriage return is not."""
+    assert sanitize("a\r\n\tb") == "a\n\tb"
+
+
+def test_an_unfinished_sequence_ends_with_its_line() -> None:
+    """A sequence that never ends hides the rest of a line, not of an answer."""
+    assert sanitize("a\x1b]0;x\nthe answer") == "a\nthe answer"
+
+
+@pytest.mark.parametrize("control", "\u202a\u202e\u2066\u2069\u200e\u200f\u061c")
+def test_bidirectional_controls_are_shown(control: str) -> None:
+    """What would reorder text on screen is shown by its number."""
+    assert sanitize(f"a{control}b") == f"a⟨U+{ord(control):04X}⟩b"
+
+
+def test_ordinary_text_is_left_alone() -> None:
+    """Accents, Chinese and emoji pass."""
+    text = "Ça va? 你好 🤗\n\tdef f():\n"
+    assert sanitize(text) == text
+
+
+def test_one_line_holds_no_line_feed() -> None:
+    """A name cannot add lines of its own to an error."""
+    assert sanitize_line("a\nerror: b\t c") == "a error: b c"
+
+
+HOSTILE = st.text(alphabet=st.sampled_from("ab\n\t\x1b[]P\\\x07\x9b\x9d\x9c31m;\r\x7f"))
+
+
+@given(pieces=st.lists(HOSTILE))
+def test_no_control_character_passes_and_cuts_change_nothing(
+    pieces: list[str],
+) -> None:
+    """Whatever comes in whatever pieces: only LF and TAB, and the same as whole."""
+    sanitizer = Sanitizer()
+    shown = "".join(sanitizer.feed(piece) for piece in pieces)
+    assert shown == sanitize("".join(pieces))
+    assert not any(
+        ord(character) < 0x20 or 0x7F <= ord(character) <= 0x9F
+        for character in shown
+        if character not in "\n\t"
+    )
