@@ -7,9 +7,10 @@ variable of a call, and so no traceback, can show it.
 from __future__ import annotations
 
 import io
+import socket
 import ssl
 from collections.abc import Mapping
-from types import SimpleNamespace
+from contextvars import ContextVar
 from typing import Final
 
 import aiohttp
@@ -92,12 +93,15 @@ class AiohttpResponse:
 
 
 class _Trip:
-    """What becomes of one request on its way."""
+    """Whether one request made a connection of its own."""
 
-    __slots__ = ("reused",)
+    __slots__ = ("connected",)
 
     def __init__(self) -> None:
-        self.reused = False
+        self.connected = False
+
+
+_trip: ContextVar[_Trip] = ContextVar("_trip")
 
 
 class AiohttpChannel:
@@ -127,7 +131,7 @@ class AiohttpChannel:
         """
         trip = _Trip()
         fault = await self._attempt(call, trip)
-        if isinstance(fault, ConnectionLost) and trip.reused:
+        if isinstance(fault, ConnectionLost) and not trip.connected:
             fault = await self._attempt(call, _Trip())
         if isinstance(fault, ByteBuddyError):
             raise fault
@@ -142,6 +146,7 @@ class AiohttpChannel:
     ) -> AiohttpResponse | ByteBuddyError:
         body = call.body if len(call.body) < _LARGE_BODY else io.BytesIO(call.body)
         self.sent += 1
+        mark = _trip.set(trip)
         try:
             response = await self._session.request(
                 call.method,
@@ -151,10 +156,11 @@ class AiohttpChannel:
                 # A redirect could carry the prompt, and headers, to another origin.
                 allow_redirects=False,
                 proxy=self._destination.options.proxy,
-                trace_request_ctx=trip,
             )
         except faults.RAISED as error:
             return faults.translate(error, self._host)
+        finally:
+            _trip.reset(mark)
         return AiohttpResponse(response, self._host)
 
     def _url(self, url: str) -> URL:
@@ -192,6 +198,7 @@ def _session(destination: Destination) -> aiohttp.ClientSession:
         limit=0,  # permits bound what is in flight
         keepalive_timeout=_KEEPALIVE,
         ttl_dns_cache=_DNS_CACHE,
+        socket_factory=_socket,
         ssl=_tls(options),
     )
     return aiohttp.ClientSession(
@@ -202,23 +209,15 @@ def _session(destination: Destination) -> aiohttp.ClientSession:
             total=None, sock_connect=options.connect_timeout or CONNECT_TIMEOUT
         ),
         trust_env=False,
-        trace_configs=[_tracing()],
         auto_decompress=True,
     )
 
 
-def _tracing() -> aiohttp.TraceConfig:
-    tracing = aiohttp.TraceConfig()
-    tracing.on_connection_reuseconn.append(_reused)
-    return tracing
-
-
-async def _reused(
-    _session: aiohttp.ClientSession,
-    context: SimpleNamespace,
-    _params: aiohttp.TraceConnectionReuseconnParams,
-) -> None:
-    context.trace_request_ctx.reused = True
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Make a socket and note for whom (a TraceConfig would add 30 Python calls)."""
+    _trip.get().connected = True
+    family, kind, protocol, _, _ = address
+    return socket.socket(family=family, type=kind, proto=protocol)
 
 
 def _default_headers(destination: Destination) -> CIMultiDict[str]:
