@@ -1,0 +1,317 @@
+"""The text of a YAML file as a plain tree whose every node knows its place.
+
+Built from the parser's events, not by a constructor: no tag is ever resolved, no
+anchor followed, and the tree cannot be deeper than the limit allows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from attrs import field, frozen
+
+from bytebuddy_provider_hf.secret import one_line
+
+if TYPE_CHECKING:
+    from ruamel.yaml.events import Event
+
+MAX_BYTES: Final = 256 * 1024
+MAX_DEPTH: Final = 20
+MAX_NODES: Final = 10_000
+
+# The characters YAML 1.2 allows (section 5.1) are all but these.
+_FORBIDDEN: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]"
+)
+_QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+# The scanner looks up to 1,024 characters ahead and slows down with every bracket
+# that is open, so that depth is judged before it sees the text.
+_DEEP: Final = re.compile(r"(?:[\[{][^\[\]{}\n]{0,40}){60}")
+
+
+@frozen
+class ScalarNode:
+    """A single value as written, or after its variables were replaced.
+
+    ``plain`` tells an unquoted value, which may be a number, a bool or nothing.
+    ``variables`` are those that went into ``text``, in order.
+    """
+
+    text: str = field(repr=False)
+    line: int
+    column: int
+    plain: bool = True
+    variables: tuple[str, ...] = ()
+
+
+@frozen
+class ListNode:
+    """A sequence."""
+
+    items: tuple[Node, ...]
+    line: int
+    column: int
+
+
+@frozen
+class Pair:
+    """A key with its value."""
+
+    key: ScalarNode
+    value: Node
+
+
+@frozen
+class MapNode:
+    """A mapping; a key that is written twice stands in ``pairs`` twice."""
+
+    pairs: tuple[Pair, ...]
+    line: int
+    column: int
+
+    def get(self, name: str) -> Node | None:
+        """Return the value of the first key ``name``."""
+        return next((p.value for p in self.pairs if p.key.text == name), None)
+
+
+Node: TypeAlias = ScalarNode | ListNode | MapNode
+
+
+@frozen
+class Problem:
+    """Something wrong at a place; ``path`` is empty where the YAML itself is wrong.
+
+    ``block`` is what should stand there instead, several lines ready to paste.
+    """
+
+    line: int
+    column: int
+    message: str
+    path: str = ""
+    block: str = ""
+
+    def at(self, file: Path) -> str:
+        """Return the problem as ``file:line:column: path: message``."""
+        path = f"{self.path}: " if self.path else ""
+        text = f"{file}:{self.line}:{self.column}: {path}{self.message}"
+        block = f"\n\n{self.block}" if self.block else ""
+        return f"{one_line(text)}{block}"
+
+
+@frozen
+class Document:
+    """A file's text and its tree; ``root`` is ``None`` for an empty file."""
+
+    text: str = field(repr=False)
+    root: Node | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def parse(raw: bytes) -> Document:
+    """Return the tree of ``raw``, or the first thing that makes it no YAML.
+
+    Never raises: what is wrong is in ``problems``, which quote nothing of the text.
+    """
+    decoded = decode(raw)
+    if isinstance(decoded, Problem):
+        return Document(text="", problems=(decoded,))
+    deep = _DEEP.search(decoded)
+    if deep:
+        line, column = _position(decoded, deep.start())
+        return Document(text=decoded, problems=(_too_deep(line, column),))
+    tree = _tree(decoded)
+    if isinstance(tree, Problem):
+        return Document(text=decoded, problems=(tree,))
+    return Document(text=decoded, root=tree, problems=duplicates(tree))
+
+
+def decode(raw: bytes) -> str | Problem:
+    """Return ``raw`` as text without its byte order mark, or why it is none."""
+    if len(raw) > MAX_BYTES:
+        return Problem(1, 1, f"the file is larger than {MAX_BYTES // 1024} KiB")
+    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or raw[:64].count(0) > len(raw[:64]) / 4:
+        return Problem(1, 1, "the file is UTF-16 or UTF-32; save it as UTF-8")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        start = error.start
+        line, column = _position(raw[:start].decode("utf-8-sig", "replace"), None)
+        byte = f"0x{raw[start]:02X}"
+        return Problem(
+            line, column, f"byte {byte} is not UTF-8; save the file as UTF-8"
+        )
+    bad = _FORBIDDEN.search(text)
+    if bad:
+        line, column = _position(text, bad.start())
+        character = f"U+{ord(bad.group()):04X}"
+        return Problem(
+            line, column, f"the control character {character} is not allowed"
+        )
+    return text
+
+
+def _position(text: str, offset: int | None) -> tuple[int, int]:
+    before = text if offset is None else text[:offset]
+    before = before.replace("\r\n", "\n").replace("\r", "\n")
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _too_deep(line: int, column: int) -> Problem:
+    return Problem(line, column, f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _tree(text: str) -> Node | Problem | None:
+    from ruamel.yaml import YAML  # heavy, and needed only here
+    from ruamel.yaml.error import MarkedYAMLError
+
+    builder = _Builder()
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text):
+            problem = builder.take(event)
+            if problem:
+                return problem
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        return Problem(line, column, _explain(error))
+    except Exception:  # noqa: BLE001  # hostile escapes end in ValueError, IndexError
+        return Problem(1, 1, "the file is not valid YAML")
+    return builder.root
+
+
+def _explain(error: object) -> str:
+    said = getattr(error, "problem", None) or "the file is not valid YAML"
+    said = "".join(map(str, said)) if isinstance(said, tuple) else str(said)
+    if r"'\t'" in said or "\t" in said:
+        return "a tab stands here; write spaces instead"
+    context = getattr(error, "context", None)
+    # A name that the parser quotes may be a key that nobody put in quotes.
+    said = _QUOTED.sub(_without_names, said)
+    if "end of stream" in said or "<stream end>" in said:
+        said = f"{said}: the file seems to be cut off"
+    return f"{said} ({context})" if context else said
+
+
+def _without_names(quoted: re.Match[str]) -> str:
+    inside = quoted.group(1) or quoted.group(2) or ""
+    is_token = len(inside) < 3 or inside.startswith("<")  # noqa: PLR2004  # like ?, <block end>
+    return quoted.group() if is_token else "that name"
+
+
+class _Builder:
+    """Make a tree of parser events, one at a time, on a stack of open collections."""
+
+    def __init__(self) -> None:
+        self.root: Node | None = None
+        self._documents = 0
+        self._nodes = 0
+        self._open: list[tuple[Event, list[Node]]] = []
+
+    def take(self, event: Event) -> Problem | None:
+        kind = type(event).__name__
+        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        if kind == "DocumentStartEvent":
+            self._documents += 1
+            if self._documents > 1:
+                return Problem(line, column, "a second document; a file holds one")
+            return None
+        if kind == "AliasEvent" or getattr(event, "anchor", None) is not None:
+            return Problem(
+                line,
+                column,
+                "anchors and aliases (& and *) are not used here; write the value"
+                " out, or in quotes if it is text",
+            )
+        if getattr(event, "tag", None) is not None:
+            return Problem(
+                line,
+                column,
+                "YAML tags are not used here; put a value that begins with ! in quotes",
+            )
+        return self._place(event, kind, line, column)
+
+    def _place(self, event: Event, kind: str, line: int, column: int) -> Problem | None:
+        if kind == "ScalarEvent":
+            plain = not getattr(event, "style", None)
+            text = str(getattr(event, "value", ""))
+            return self._add(ScalarNode(text, line, column, plain))
+        if kind in {"MappingStartEvent", "SequenceStartEvent"}:
+            if len(self._open) >= MAX_DEPTH:
+                return _too_deep(line, column)
+            self._open.append((event, []))
+        elif kind == "SequenceEndEvent":
+            start, nodes = self._open.pop()
+            return self._add(ListNode(tuple(nodes), *_start(start)))
+        elif kind == "MappingEndEvent":
+            start, nodes = self._open.pop()
+            keys = [node for node in nodes[::2] if isinstance(node, ScalarNode)]
+            pairs = zip(keys, nodes[1::2], strict=True)
+            found = tuple(Pair(key, value) for key, value in pairs)
+            return self._add(MapNode(found, *_start(start)))
+        return None
+
+    def _add(self, node: Node) -> Problem | None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            return Problem(node.line, node.column, f"more than {MAX_NODES} values")
+        if not self._open:
+            self.root = None if is_null(node) else node
+            return None
+        start, nodes = self._open[-1]
+        is_key = type(start).__name__ == "MappingStartEvent" and len(nodes) % 2 == 0
+        if is_key and (not isinstance(node, ScalarNode) or not node.text):
+            return Problem(node.line, node.column, "a key must be a word")
+        nodes.append(node)
+        return None
+
+
+def _start(event: Event) -> tuple[int, int]:
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def is_null(node: Node) -> bool:
+    """Tell whether ``node`` is written as nothing (YAML 1.2, section 10.3.2)."""
+    return (
+        isinstance(node, ScalarNode)
+        and node.plain
+        and not node.variables
+        and node.text in {"", "~", "null", "Null", "NULL"}
+    )
+
+
+def duplicates(node: Node | None) -> tuple[Problem, ...]:
+    """Return a problem for every key that its mapping already had."""
+    return tuple(_duplicates(node)) if node is not None else ()
+
+
+def _duplicates(node: Node) -> Iterator[Problem]:
+    if isinstance(node, ListNode):
+        for item in node.items:
+            yield from _duplicates(item)
+    elif isinstance(node, MapNode):
+        first: dict[str, ScalarNode] = {}
+        for pair in node.pairs:
+            key = pair.key
+            before = first.setdefault(key.text, key)
+            if before is not key:
+                yield Problem(
+                    key.line,
+                    key.column,
+                    f"the key {shown_key(key.text)} is already set at"
+                    f" {before.line}:{before.column}",
+                )
+            yield from _duplicates(pair.value)
+
+
+def shown_key(name: str) -> str:
+    """Return a key as it may be printed.
+
+    Without the blank after its colon, ``apiKey:token`` is all key: only the part
+    before the colon is shown.
+    """
+    head = re.split(r"[:=\s]", name, maxsplit=1)[0]
+    cut = head[:40]
+    return cut if cut == name else f"{cut}…"

@@ -1,0 +1,74 @@
+"""The variables of a ``.env`` file, each kept as a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+from bytebuddy_provider_hf.secret import Secret
+
+MAX_BYTES: Final = 64 * 1024
+
+_LINE: Final = re.compile(
+    r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=[ \t]*(?P<value>.*)"
+)
+_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
+
+
+@frozen
+class EnvFile:
+    """A ``.env`` file as it was read; one that does not exist has no values."""
+
+    path: Path
+    values: Mapping[str, Secret] = field(factory=dict)
+    complaint: str | None = None
+
+
+def read_env(path: Path) -> EnvFile:
+    """Return the variables of ``path``; a file that cannot be read has none.
+
+    ``NAME=value``, ``export NAME=value``, single quotes as they stand, double quotes
+    with backslash escapes, ``#`` comments. Nothing is expanded and no line continues.
+    """
+    try:
+        if not path.is_file():
+            return EnvFile(path)
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        return EnvFile(path, complaint=f"cannot be read: {error.strerror}")
+    if len(raw) > MAX_BYTES:
+        return EnvFile(path, complaint=f"is larger than {MAX_BYTES // 1024} KiB")
+    try:
+        return EnvFile(path, _values(raw))
+    except UnicodeDecodeError:
+        return EnvFile(path, complaint="is not UTF-8")
+
+
+def _values(raw: bytes) -> dict[str, Secret]:
+    found = {}
+    for line in raw.decode("utf-8-sig").splitlines():
+        match = _LINE.fullmatch(line)
+        if match:
+            found[match["name"]] = Secret(_unquoted(match["value"].strip()))
+    return found
+
+
+def _unquoted(value: str) -> str:
+    if value[:1] == "'":
+        end = value.find("'", 1)
+        return value[1:end] if end > 0 else value
+    if value[:1] == '"':
+        match = re.match(r'"((?:[^"\\]|\\.)*)"', value)
+        return re.sub(r"\\(.)", _escape, match[1]) if match else value
+    if value.startswith("#"):
+        return ""
+    return re.split(r"\s#", value, maxsplit=1)[0].rstrip()
+
+
+def _escape(match: re.Match[str]) -> str:
+    return _ESCAPES.get(match[1], match[1])

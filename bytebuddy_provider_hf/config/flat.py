@@ -1,0 +1,196 @@
+"""A block whose indentation was lost: seen, and printed as it should be.
+
+Pasted flat, a list of models is valid YAML that says something else, or breaks at
+its second entry.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bytebuddy_provider_hf.config.document import (
+    Document,
+    ListNode,
+    MapNode,
+    Problem,
+    parse,
+)
+from bytebuddy_provider_hf.config.kinds import Anything, Environment, Headers
+from bytebuddy_provider_hf.config.schema import SECRET_KEYS, SECTIONS, Nested, Section
+from bytebuddy_provider_hf.secret import MASK, redact
+
+_FILE: Final = SECTIONS["file"]
+_ENTRY: Final = SECTIONS["models[]"]
+_STRAY: Final = frozenset(_ENTRY) - frozenset(_FILE)
+_LINE: Final = re.compile(
+    r"(?P<dash>-[ \t]+)?(?P<key>[A-Za-z_][\w.-]*)[ \t]*:(?P<value>[ \t].*)?"
+)
+_REFERENCE: Final = re.compile(
+    r"(['\"]?)(?:\$\{[A-Za-z_]\w*(?::-)?\}|\$\{\{\s*secrets\.\w+\s*\}\})\1"
+)
+_FENCES: Final = frozenset({"yaml", "```yaml", "```yml", "```", "---"})
+_EXAMPLE: Final = """\
+models:
+  - name: "hf-llama"
+    provider: "huggingfaceinferenceapi"
+    model: "meta-llama/Llama-3.1-8B-Instruct"
+    apiKey: "${HF_API_KEY}"
+    roles: ["chat"]
+    defaultCompletionOptions:
+      temperature: 0.7
+      maxTokens: 4096
+"""
+
+
+def flat_problem(document: Document) -> Problem | None:
+    """Return the problem of a block pasted flat, or ``None`` for any other text."""
+    stray = _stray_key(document)
+    if stray is None:
+        return None
+    line, column, name = stray
+    block = restored(document.text)
+    should = "It should read:" if block else "An entry reads like this:"
+    message = (
+        f"the key {name} stands at top level but belongs to an entry of models: the"
+        f" indentation of this block was lost. {should}"
+    )
+    return Problem(line, column, message, block=block or _EXAMPLE)
+
+
+def _stray_key(document: Document) -> tuple[int, int, str] | None:
+    if isinstance(document.root, MapNode):
+        keys = (pair.key for pair in document.root.pairs)
+        found = next((key for key in keys if key.text in _STRAY), None)
+        return (found.line, found.column, found.text) if found else None
+    if document.root is not None or not document.problems:
+        return None
+    # Several entries pasted flat are no YAML at all: only the lines can tell.
+    lines = document.text.splitlines()
+    if not any(re.match(r"models[ \t]*:", line) for line in lines):
+        return None
+    for number, line in enumerate(lines, 1):
+        match = _LINE.fullmatch(line.rstrip())
+        if match and not match["dash"] and match["key"] in _STRAY:
+            return number, 1, match["key"]
+    return None
+
+
+def restored(text: str) -> str | None:
+    """Return a flat block with its indentation, or ``None`` where that is a guess.
+
+    Keys are masked unless they are references to variables.
+    """
+    writer = _Writer()
+    for raw in text.splitlines():
+        line = raw.strip()
+        if line and line not in _FENCES and not writer.take(line):
+            return None
+    block = "".join(f"{line}\n" for line in writer.lines)
+    document = parse(block.encode())
+    if document.problems or not isinstance(document.root, MapNode):
+        return None
+    models = document.root.get("models")
+    return block if isinstance(models, ListNode) else None
+
+
+class _Writer:
+    """Give each line its depth by what its key may belong to."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._in_models = False
+        self._has_entry = False
+        self._seen: set[str] = set()
+        # The mappings that are open below the entry; None takes any key.
+        self._open: list[tuple[str, Section | None]] = []
+
+    def take(self, line: str) -> bool:
+        if line.startswith("#"):
+            self._put(self._depth(), redact(line))
+            return True
+        match = _LINE.fullmatch(line)
+        if match is None:
+            return self._item(line)
+        key, value = match["key"], (match["value"] or "").strip()
+        if self._starts_models(key):
+            return True
+        if match["dash"] or (key == "name" and "name" in self._seen):
+            return self._new_entry(key, value)
+        if self._in_models:
+            return self._below(key, value)
+        self._put(0, f"{key}: {_shown(key, value)}".rstrip())
+        return True
+
+    def _starts_models(self, key: str) -> bool:
+        if key == "models" or (not self._in_models and key in _STRAY):
+            self._in_models = True
+            self._put(0, "models:")
+        return key == "models"
+
+    def _new_entry(self, key: str, value: str) -> bool:
+        if key not in _ENTRY:
+            return False
+        self._in_models = self._has_entry = True
+        self._open, self._seen = [], {key}
+        self._put(1, f"- {key}: {_shown(key, value)}".rstrip())
+        self._enter(key, value)
+        return True
+
+    def _below(self, key: str, value: str) -> bool:
+        if not self._has_entry:
+            return self._new_entry(key, value)
+        if not self._fits(key) and key not in _ENTRY and key in _FILE:
+            self._in_models = False
+            self._put(0, f"{key}: {_shown(key, value)}".rstrip())
+            return True
+        secret = any(name in SECRET_KEYS for name, _ in self._open)
+        shown = _masked(value) if secret and value else _shown(key, value)
+        self._put(self._depth(), f"{key}: {shown}".rstrip())
+        if not self._open:
+            self._seen.add(key)
+        self._enter(key, value)
+        return True
+
+    def _fits(self, key: str) -> bool:
+        """Close mappings until ``key`` may stand in the innermost one."""
+        for depth in range(len(self._open), 0, -1):
+            section = self._open[depth - 1][1]
+            if section is not None and key in SECTIONS[section]:
+                del self._open[depth:]
+                return True
+        if key in _ENTRY:
+            self._open.clear()
+            return True
+        return bool(self._open) and self._open[-1][1] is None
+
+    def _enter(self, key: str, value: str) -> None:
+        section = self._open[-1][1] if self._open else "models[]"
+        known = SECTIONS[section].get(key) if section else None
+        if value or known is None:
+            return
+        if isinstance(known.kind, Nested):
+            self._open.append((key, known.kind.section))
+        elif isinstance(known.kind, (Headers, Anything, Environment)):
+            self._open.append((key, None))
+
+    def _item(self, line: str) -> bool:
+        """Take ``- chat``, an item of the list whose key came last."""
+        if not line.startswith("- ") or not self._has_entry:
+            return False
+        self._put(self._depth() + 1, redact(line))
+        return True
+
+    def _depth(self) -> int:
+        return 2 + len(self._open) if self._has_entry and self._in_models else 0
+
+    def _put(self, depth: int, line: str) -> None:
+        self.lines.append("  " * depth + line)
+
+
+def _shown(key: str, value: str) -> str:
+    return _masked(value) if key in SECRET_KEYS and value else redact(value)
+
+
+def _masked(value: str) -> str:
+    return value if _REFERENCE.fullmatch(value) else f'"{MASK}"'

@@ -1,0 +1,365 @@
+"""What a value may be: one class a kind, which says it in words and checks it."""
+
+# ruff: noqa: D102 - a kind says all in the docstring of its class
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol, TypeVar
+
+from attrs import field, frozen
+
+from bytebuddy_provider_hf.config.document import (
+    ListNode,
+    MapNode,
+    Node,
+    Pair,
+    ScalarNode,
+    is_null,
+    shown_key,
+)
+from bytebuddy_provider_hf.config.scalars import flag, integer, number, plain_value
+from bytebuddy_provider_hf.config.trust import origin_of
+from bytebuddy_provider_hf.errors import InvalidEndpoint
+from bytebuddy_provider_hf.secret import Secret, one_line
+
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+
+
+class Mismatch(ValueError):  # a finding, not an error of its own
+    """A value is not of its kind; ``steps`` lead to it from the value checked."""
+
+    def __init__(
+        self, expected: str, found: str, *, steps: tuple[str | int, ...] = ()
+    ) -> None:
+        super().__init__(expected, found)
+        self.expected = expected
+        self.found = found
+        self.steps = steps
+
+
+class Kind(Protocol):
+    """Say what is expected, and return a checked value or raise ``Mismatch``."""
+
+    @property
+    def expected(self) -> str: ...
+    def __call__(self, node: Node, /) -> object: ...
+
+
+_Part = TypeVar("_Part")
+
+
+def describe(node: Node) -> str:
+    """Return what stands at ``node``, short, and never what a variable holds."""
+    if not isinstance(node, ScalarNode):
+        return shape(node)
+    if node.variables:
+        return f"the value of {', '.join(dict.fromkeys(node.variables))}"
+    if is_null(node):
+        return "nothing"
+    text = one_line(node.text, limit=60)
+    return text if node.plain else f'the text "{text}"'
+
+
+def shape(node: Node) -> str:
+    """Return what ``node`` is, without anything of what it holds."""
+    if isinstance(node, MapNode):
+        return "a mapping"
+    if isinstance(node, ListNode):
+        return "a list"
+    return "nothing" if is_null(node) else "a value that is not shown"
+
+
+def _bound(value: float) -> str:
+    return f"{value:g}" if abs(value) < 10**6 else str(value)
+
+
+@frozen
+class Number:
+    """A finite number; ``above`` excludes its bound, ``low`` and ``high`` do not."""
+
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    noun: str = "a number"
+
+    @property
+    def expected(self) -> str:
+        if self.above is not None:
+            return f"{self.noun} above {_bound(self.above)}"
+        if self.low is not None and self.high is not None:
+            return f"{self.noun} from {_bound(self.low)} to {_bound(self.high)}"
+        if self.low is not None:
+            return f"{self.noun}, {_bound(self.low)} or more"
+        return self.noun
+
+    def fits(self, value: float) -> bool:
+        return (
+            math.isfinite(value)
+            and (self.low is None or value >= self.low)
+            and (self.high is None or value <= self.high)
+            and (self.above is None or value > self.above)
+        )
+
+    def __call__(self, node: Node) -> float:
+        value = number(node) if isinstance(node, ScalarNode) else None
+        if value is None or not self.fits(value):
+            raise Mismatch(self.expected, describe(node))
+        return float(value)
+
+
+@frozen
+class Integer(Number):
+    """A whole number."""
+
+    noun: str = "a whole number"
+
+    def __call__(self, node: Node) -> int:
+        value = integer(node) if isinstance(node, ScalarNode) else None
+        if value is None or not self.fits(value):
+            raise Mismatch(self.expected, describe(node))
+        return value
+
+
+@frozen
+class Flag:
+    """True or false."""
+
+    expected: str = "true or false"
+
+    def __call__(self, node: Node) -> bool:
+        value = flag(node) if isinstance(node, ScalarNode) else None
+        if value is None:
+            raise Mismatch(self.expected, describe(node))
+        return value
+
+
+@frozen
+class Text:
+    """Text; an unquoted number is the text it is written as."""
+
+    expected: str = "text"
+
+    def __call__(self, node: Node) -> str:
+        if not isinstance(node, ScalarNode) or is_null(node):
+            raise Mismatch(self.expected, describe(node))
+        return node.text
+
+
+@frozen
+class Word:
+    """Text that is not empty, on one line, without control characters."""
+
+    expected: str = "text that is not empty"
+
+    def __call__(self, node: Node) -> str:
+        text = Text(self.expected)(node).strip()
+        if not text or not text.isprintable():
+            raise Mismatch(self.expected, describe(node))
+        return text
+
+
+@frozen
+class Url:
+    """An http or https address."""
+
+    expected: str = "an http or https URL without user name or password"
+
+    def __call__(self, node: Node) -> str:
+        text = Text(self.expected)(node).strip()
+        if not _is_address(text):
+            found = shape(node) if "@" in text else describe(node)
+            raise Mismatch(self.expected, found)
+        return text
+
+
+def _is_address(text: str) -> bool:
+    try:
+        origin_of(text)
+    except InvalidEndpoint:
+        return False
+    return True
+
+
+@frozen
+class Hidden:
+    """Text that no message shows; ``secret`` keeps it wrapped."""
+
+    expected: str = "text on one line"
+
+    def __call__(self, node: Node) -> str:
+        if isinstance(node, ScalarNode) and not is_null(node):
+            text = node.text.strip()
+            if text.isprintable():
+                return text
+        raise Mismatch(self.expected, shape(node))
+
+
+@frozen
+class Sealed:
+    """Text that becomes a ``Secret``; the line break at its end is no part of it.
+
+    ``blanks`` tells whether blanks around it belong to it.
+    """
+
+    expected: str = "text"
+    blanks: bool = False
+
+    def __call__(self, node: Node) -> Secret:
+        if not isinstance(node, ScalarNode) or is_null(node):
+            raise Mismatch(self.expected, shape(node))
+        return Secret(node.text.rstrip("\r\n") if self.blanks else node.text.strip())
+
+
+@frozen
+class Choice:
+    """One of a few words; ``spellings`` maps other ways to write them."""
+
+    words: tuple[str, ...]
+    spellings: dict[str, str] = field(factory=dict, eq=False)
+
+    @property
+    def expected(self) -> str:
+        return f"one of {', '.join(self.words)}"
+
+    def __call__(self, node: Node) -> str:
+        text = Text(self.expected)(node).strip()
+        word = self.spellings.get(text, text)
+        if word not in self.words:
+            found = describe(node)
+            near = nearest(text, self.words)
+            meant = f" (do you mean {near}?)" if near and not _hides(node) else ""
+            raise Mismatch(self.expected, f"{found}{meant}")
+        return word
+
+
+def _hides(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and bool(node.variables)
+
+
+@frozen
+class ListOf:
+    """A list; ``lone`` takes a single value for a list of one."""
+
+    item: Kind
+    noun: str
+    lone: bool = False
+
+    @property
+    def expected(self) -> str:
+        one = f"{self.item.expected}, or " if self.lone else ""
+        return f"{one}{self.noun}"
+
+    def __call__(self, node: Node) -> tuple[object, ...]:
+        if self.lone and isinstance(node, ScalarNode) and not is_null(node):
+            return (self.item(node),)
+        if not isinstance(node, ListNode):
+            raise Mismatch(self.expected, describe(node))
+        return tuple(_each(self.item, enumerate(node.items)))
+
+
+def _each(
+    kind: Callable[[_Part], object], nodes: Iterable[tuple[str | int, _Part]]
+) -> list[object]:
+    """Check every node before complaining, so that every error is told at once."""
+    values: list[object] = []
+    wrong: list[Mismatch] = []
+    for step, node in nodes:
+        try:
+            values.append(kind(node))
+        except Mismatch as error:
+            error.steps = (step, *error.steps)
+            wrong.append(error)
+    if wrong:
+        message = "several values"
+        raise ExceptionGroup(message, wrong)
+    return values
+
+
+@frozen
+class Headers:
+    """HTTP headers: names and one-line Latin-1 values, kept as secrets."""
+
+    expected: str = "a mapping of header names to text"
+
+    def __call__(self, node: Node) -> dict[str, Secret]:
+        if not isinstance(node, MapNode):
+            raise Mismatch(self.expected, shape(node))
+        values = _each(_Header(), ((p.key.text, p) for p in node.pairs))
+        return dict(v for v in values if isinstance(v, tuple))
+
+
+@frozen
+class _Header:
+    expected: str = "one line of Latin-1 text without control characters"
+
+    def __call__(self, pair: Pair) -> tuple[str, Secret]:
+        name, node = pair.key.text, pair.value
+        if not _HEADER_NAME.fullmatch(name):
+            wanted = "a header name of letters, digits and hyphens"
+            raise Mismatch(wanted, "something else")
+        if not isinstance(node, ScalarNode) or is_null(node):
+            raise Mismatch(self.expected, shape(node))
+        if not _sendable(node):
+            raise Mismatch(self.expected, "characters that no header may hold")
+        return name, Secret(node.text.strip(" \t"))
+
+
+def _sendable(node: ScalarNode) -> bool:
+    return all(c == "\t" or " " <= c <= "~" or "\xa0" <= c <= "\xff" for c in node.text)
+
+
+@frozen
+class Anything:
+    """A mapping whose values are passed on as they are."""
+
+    expected: str = "a mapping"
+
+    def __call__(self, node: Node) -> dict[str, object]:
+        value = plain_value(node)
+        if not isinstance(value, dict):
+            raise Mismatch(self.expected, shape(node))
+        return value
+
+
+@frozen
+class Environment:
+    """Settings by name, each a text, a number or a bool."""
+
+    expected: str = "a mapping of names to text, numbers or true and false"
+
+    def __call__(self, node: Node) -> dict[str, str | bool | int | float]:
+        if not isinstance(node, MapNode):
+            raise Mismatch(self.expected, shape(node))
+        values = _each(_Setting(), ((p.key.text, p.value) for p in node.pairs))
+        return {
+            pair.key.text: value
+            for pair, value in zip(node.pairs, values, strict=True)
+            if isinstance(value, (str, bool, int, float))
+        }
+
+
+@frozen
+class _Setting:
+    expected: str = "text, a number, true or false"
+
+    def __call__(self, node: Node) -> object:
+        if not isinstance(node, ScalarNode) or is_null(node):
+            raise Mismatch(self.expected, shape(node))
+        return plain_value(node)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known word that ``name`` most likely stands for."""
+    by_plain = {_plain(word): word for word in known}
+    same = by_plain.get(_plain(shown_key(name)))
+    if same:
+        return same
+    close = difflib.get_close_matches(_plain(name[:60]), by_plain, n=1, cutoff=0.75)
+    return by_plain[close[0]] if close else None
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[-_ ]", "", word).lower()

@@ -1,0 +1,315 @@
+"""Every key a configuration file may hold: one table that everything else reads."""
+
+# ruff: noqa: D102 - a kind says all in the docstring of its class
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal, TypeAlias
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.config import kinds
+from bytebuddy_provider_hf.config.document import MapNode, Node
+from bytebuddy_provider_hf.types import Role
+
+Section: TypeAlias = Literal[
+    "file",
+    "models[]",
+    "defaultCompletionOptions",
+    "requestOptions",
+    "clientCertificate",
+    "embedOptions",
+    "embeddingPrefixes",
+    "chatOptions",
+    "promptTemplates",
+    "autocompleteOptions",
+    "cacheBehavior",
+]
+
+TOP: Final = "top level"
+ENTRY: Final = "entry"
+BOTH: Final = "entry or top level"
+REQUIRED: Final = "required"
+
+
+@frozen
+class Key:
+    """One key: where it stands, what it may be, and the field it becomes.
+
+    ``field`` is empty for a key that is accepted and not used here.
+    """
+
+    section: Section
+    name: str
+    kind: kinds.Kind
+    field: str = ""
+    unit: str = ""
+    default: str = ""
+    where: str = ENTRY
+
+    @property
+    def required(self) -> bool:
+        return self.default == REQUIRED
+
+
+@frozen
+class Nested:
+    """A mapping that is a section of its own."""
+
+    section: Section
+    expected: str = "a mapping"
+
+    def __call__(self, node: Node) -> MapNode:
+        if not isinstance(node, MapNode):
+            raise kinds.Mismatch(self.expected, kinds.shape(node))
+        return node
+
+
+@frozen
+class Unused:
+    """Whatever stands there: a host reads it, this package does not."""
+
+    expected: str = "anything"
+
+    def __call__(self, node: Node) -> Node:
+        return node
+
+
+@frozen
+class Entries:
+    """The list of models."""
+
+    expected: str = "a list of entries"
+
+    def __call__(self, node: Node) -> Node:
+        return node
+
+
+CHAT_FAMILIES: Final = (
+    "llama2",
+    "alpaca",
+    "zephyr",
+    "phi2",
+    "phind",
+    "anthropic",
+    "chatml",
+    "none",
+    "openchat",
+    "deepseek",
+    "xwin-coder",
+    "neural-chat",
+    "codellama-70b",
+    "llava",
+    "gemma",
+    "granite",
+    "llama3",
+    "codestral",
+)
+
+_TEXT: Final = kinds.Text()
+_WORD: Final = kinds.Word()
+_FLAG: Final = kinds.Flag()
+_COUNT: Final = kinds.Integer(low=1)
+_ZERO_UP: Final = kinds.Integer(low=0)
+_SHARE: Final = kinds.Number(low=0, high=1)
+_PENALTY: Final = kinds.Number(low=-2, high=2)
+_DURATION: Final = kinds.Number(above=0)
+_ROLE: Final = kinds.Choice(
+    tuple(role.value for role in Role),
+    {"embeddings": "embed", "reranking": "rerank"},
+)
+_PATHS: Final = kinds.ListOf(kinds.Word("a path"), "a list of paths", lone=True)
+_STOPS: Final = kinds.ListOf(kinds.Text(), "a list of texts", lone=True)
+
+
+def _file() -> Iterable[Key]:
+    yield Key("file", "name", _TEXT, "name", where=TOP)
+    yield Key("file", "version", _TEXT, "version", where=TOP)
+    yield Key("file", "models", Entries(), "entries", where=TOP)
+    options = Nested("requestOptions")
+    yield Key("file", "requestOptions", options, "request_options", where=TOP)
+    for name in ("schema", "context", "data", "mcpServers"):
+        yield Key("file", name, Unused(), where=TOP)
+    for name in ("rules", "prompts", "docs", "env"):
+        yield Key("file", name, Unused(), where=TOP)
+
+
+def _entry() -> Iterable[Key]:
+    def key(
+        name: str, kind: kinds.Kind, target: str, *, unit: str = "", default: str = ""
+    ) -> Key:
+        return Key("models[]", name, kind, target, unit, default)
+
+    roles = kinds.ListOf(_ROLE, f"a list of {', '.join(_ROLE.words)}")
+    yield key("name", _WORD, "name", default=REQUIRED)
+    yield key("provider", _WORD, "provider", default=REQUIRED)
+    yield key("model", _WORD, "model", default=REQUIRED)
+    yield key("apiKey", kinds.Sealed(), "api_key", default="HF_API_KEY and others")
+    yield key("apiBase", kinds.Url(), "api_base", default="the provider's")
+    yield key("roles", roles, "roles", default="chat, edit, apply")
+    words = kinds.ListOf(_WORD, "a list of words")
+    yield key("capabilities", words, "capabilities", default="found out")
+    yield key("contextLength", _COUNT, "context_length", unit="tokens")
+    yield key("maxStopWords", _ZERO_UP, "max_stop_words")
+    yield key("env", kinds.Environment(), "env")
+    yield key("sourceFile", _TEXT, "source_file")
+    yield key("useLegacyCompletionsEndpoint", _FLAG, "use_legacy_completions_endpoint")
+    yield key("useResponsesApi", _FLAG, "use_responses_api")
+    yield key(
+        "defaultCompletionOptions",
+        Nested("defaultCompletionOptions"),
+        "default_completion_options",
+    )
+    yield key("requestOptions", Nested("requestOptions"), "request_options")
+    yield key("embedOptions", Nested("embedOptions"), "embed_options")
+    yield key("chatOptions", Nested("chatOptions"), "chat_options")
+    yield key("promptTemplates", Nested("promptTemplates"), "prompt_templates")
+    options = Nested("autocompleteOptions")
+    yield key("autocompleteOptions", options, "autocomplete_options")
+    yield key("cacheBehavior", Nested("cacheBehavior"), "cache_behavior")
+
+
+def _completion() -> Iterable[Key]:
+    def key(name: str, kind: kinds.Kind, target: str, unit: str = "") -> Key:
+        default = "the server's"
+        return Key("defaultCompletionOptions", name, kind, target, unit, default)
+
+    yield key("temperature", kinds.Number(low=0, high=2), "temperature")
+    yield key("maxTokens", _COUNT, "max_tokens", "tokens")
+    yield key("topP", _SHARE, "top_p")
+    yield key("topK", _ZERO_UP, "top_k", "tokens")
+    yield key("minP", _SHARE, "min_p")
+    yield key("repetitionPenalty", kinds.Number(above=0), "repetition_penalty")
+    yield key("presencePenalty", _PENALTY, "presence_penalty")
+    yield key("frequencyPenalty", _PENALTY, "frequency_penalty")
+    yield key("stop", _STOPS, "stop")
+    yield key("n", _COUNT, "n", "answers")
+    yield key("seed", kinds.Integer(), "seed")
+    yield key("contextLength", _COUNT, "context_length", "tokens")
+    yield key("reasoning", _FLAG, "reasoning")
+    yield key("reasoningBudgetTokens", _ZERO_UP, "reasoning_budget_tokens", "tokens")
+    yield key("promptCaching", _FLAG, "prompt_caching")
+    yield key("stream", _FLAG, "stream")
+    yield key("keepAlive", kinds.Integer(low=-1), "keep_alive", "seconds")
+
+
+def _request() -> Iterable[Key]:
+    def key(
+        name: str, kind: kinds.Kind, target: str, *, unit: str = "", default: str = ""
+    ) -> Key:
+        return Key("requestOptions", name, kind, target, unit, default, BOTH)
+
+    for name, target, seconds in (
+        ("timeout", "timeout", "600"),
+        ("connectTimeout", "connect_timeout", "10"),
+        ("idleTimeout", "idle_timeout", "60"),
+        ("noDataTimeout", "no_data_timeout", "300"),
+        ("coldStartTimeout", "cold_start_timeout", "300"),
+    ):
+        yield key(name, _DURATION, target, unit="seconds", default=seconds)
+    limit = kinds.Integer(low=1, high=1024)
+    yield key("maxConcurrency", limit, "max_concurrency", unit="calls", default="32")
+    yield key("maxQueue", _ZERO_UP, "max_queue", unit="calls", default="10000")
+    yield key("maxAttempts", _COUNT, "max_attempts", unit="attempts", default="3")
+    yield key("verifySsl", _FLAG, "verify_ssl", default="true")
+    yield key("caBundlePath", _PATHS, "ca_bundle_path", default="the system's")
+    yield key("proxy", kinds.Hidden(), "proxy", default="HTTPS_PROXY, HTTP_PROXY")
+    hosts = kinds.ListOf(kinds.Word("a host"), "a list of hosts", lone=True)
+    yield key("noProxy", hosts, "no_proxy", default="NO_PROXY")
+    yield key("headers", kinds.Headers(), "headers")
+    yield key("extraBodyProperties", kinds.Anything(), "extra_body_properties")
+    certificate = Nested("clientCertificate")
+    yield key("clientCertificate", certificate, "client_certificate")
+
+
+def _small() -> Iterable[Key]:
+    for name, required in (("cert", True), ("key", True), ("passphrase", False)):
+        yield Key(
+            "clientCertificate",
+            name,
+            kinds.Word("a path") if required else kinds.Sealed(blanks=True),
+            name,
+            default=REQUIRED if required else "",
+            where=BOTH,
+        )
+    yield Key("embedOptions", "maxChunkSize", _COUNT, "max_chunk_size", "tokens")
+    yield Key("embedOptions", "maxBatchSize", _COUNT, "max_batch_size", "texts")
+    prefixes = Nested("embeddingPrefixes")
+    yield Key("embedOptions", "embeddingPrefixes", prefixes, "embedding_prefixes")
+    yield Key("embeddingPrefixes", "chunk", _TEXT, "chunk")
+    yield Key("embeddingPrefixes", "query", _TEXT, "query")
+    yield Key("chatOptions", "baseSystemMessage", _TEXT, "base_system_message")
+    agent, plan = "base_agent_system_message", "base_plan_system_message"
+    yield Key("chatOptions", "baseAgentSystemMessage", _TEXT, agent)
+    yield Key("chatOptions", "basePlanSystemMessage", _TEXT, plan)
+    overrides = kinds.ListOf(kinds.Anything(), "a list of mappings")
+    yield Key("chatOptions", "toolOverrides", overrides, "tool_overrides")
+    yield Key("promptTemplates", "chat", kinds.Choice(CHAT_FAMILIES), "chat")
+    for name in ("edit", "apply", "autocomplete"):
+        yield Key("promptTemplates", name, _TEXT, name)
+    yield Key("cacheBehavior", "cacheSystemMessage", _FLAG, "cache_system_message")
+    yield Key("cacheBehavior", "cacheConversation", _FLAG, "cache_conversation")
+
+
+def _autocomplete() -> Iterable[Key]:
+    def key(
+        name: str, kind: kinds.Kind, target: str, *, unit: str = "", default: str = ""
+    ) -> Key:
+        return Key("autocompleteOptions", name, kind, target, unit, default)
+
+    yield key("disable", _FLAG, "disable")
+    tokens, ms = "tokens", "milliseconds"
+    target = "max_prompt_tokens"
+    yield key("maxPromptTokens", _COUNT, target, unit=tokens, default="1024")
+    yield key("debounceDelay", _ZERO_UP, "debounce_delay", unit=ms, default="350")
+    yield key("modelTimeout", _ZERO_UP, "model_timeout", unit=ms, default="150")
+    yield key("maxSuffixPercentage", _SHARE, "max_suffix_percentage", default="0.2")
+    yield key("prefixPercentage", _SHARE, "prefix_percentage", default="0.3")
+    yield key("transform", _FLAG, "transform", default="true")
+    yield key("template", _TEXT, "template")
+    yield key("onlyMyCode", _FLAG, "only_my_code", default="true")
+    yield key("useCache", _FLAG, "use_cache", default="true")
+    yield key("useImports", _FLAG, "use_imports", default="true")
+    yield key("useRecentlyEdited", _FLAG, "use_recently_edited")
+    yield key("useRecentlyOpened", _FLAG, "use_recently_opened")
+    yield key("experimental_*", kinds.Anything("anything"), "experimental")
+
+
+KEYS: Final[tuple[Key, ...]] = (
+    *_file(),
+    *_entry(),
+    *_completion(),
+    *_request(),
+    *_small(),
+    *_autocomplete(),
+)
+
+# What a project's file may not decide before the user trusts it.
+TRUST_NEEDED: Final = frozenset(
+    {"headers", "proxy", "verifySsl", "caBundlePath", "clientCertificate"}
+)
+
+# No message shows what stands at these keys.
+SECRET_KEYS: Final = frozenset({"apiKey", "headers", "proxy", "passphrase", "env"})
+
+
+def _by_section() -> dict[str, dict[str, Key]]:
+    sections: dict[str, dict[str, Key]] = {}
+    for key in KEYS:
+        sections.setdefault(key.section, {})[key.name] = key
+    return sections
+
+
+SECTIONS: Final = _by_section()
+
+
+def find(section: Section, name: str) -> Key | None:
+    """Return the key ``name`` of ``section``, or ``None`` if there is none."""
+    if section == "autocompleteOptions" and name.startswith("experimental_"):
+        return SECTIONS[section]["experimental_*"]
+    return SECTIONS[section].get(name)
+
+
+def homes(name: str) -> tuple[Section, ...]:
+    """Return the sections that have a key ``name``."""
+    return tuple(key.section for key in KEYS if key.name == name)

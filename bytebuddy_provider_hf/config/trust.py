@@ -1,0 +1,251 @@
+"""What a project's file may decide, and the origins the user trusts it with.
+
+Files that the user chose decide everything. A project's ``config.yaml`` came with the
+code of somebody else: until the user trusts (project, origin), it may have a key sent
+only to Hugging Face and to this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from bytebuddy_provider_hf.config.files import write_atomic
+from bytebuddy_provider_hf.config.model import ModelEntry
+from bytebuddy_provider_hf.errors import (
+    ConfigError,
+    InvalidEndpoint,
+    UntrustedProject,
+)
+from bytebuddy_provider_hf.secret import Secret
+
+ROUTER: Final = "https://router.huggingface.co"
+COMMAND: Final = "bytebuddy-hf config trust"
+
+# The retired host is rewritten to the router before anything is sent. Names under
+# endpoints.huggingface.cloud are missing on purpose: anyone can rent one.
+_TRUSTED: Final = frozenset(
+    {
+        "https://huggingface.co",
+        ROUTER,
+        "https://api-inference.huggingface.co",
+    }
+)
+_PORTS: Final = {"http": 80, "https": 443}
+_MAX_STORE: Final = 1024 * 1024
+
+
+def origin_of(api_base: str) -> str:
+    """Return ``scheme://host[:port]`` of an address, in one spelling.
+
+    The host is lower case and without its last dot, a default port is left out.
+    Raises ``InvalidEndpoint`` for what is no http or https address, or one that
+    carries a user name or password.
+    """
+    parts = _split(api_base)
+    scheme = parts.scheme.lower() if parts else ""
+    if parts is None or scheme not in _PORTS or not parts.netloc:
+        message = "the apiBase is not an http or https URL"
+        raise InvalidEndpoint(message, hint="Write it as https://host/path.")
+    if "@" in parts.netloc:
+        message = "the apiBase carries a user name or password"
+        raise InvalidEndpoint(message, hint="Put the key into apiKey.")
+    host, port = _host(parts), _port(parts)
+    if host is None or port is None:
+        message = "the apiBase has no usable host and port"
+        raise InvalidEndpoint(message, hint="Write it as https://host/path.")
+    suffix = "" if port in {0, _PORTS[scheme]} else f":{port}"
+    return f"{scheme}://{host}{suffix}"
+
+
+def _split(api_base: str) -> SplitResult | None:
+    # Browsers and resolvers disagree about these; urlsplit drops some in silence.
+    if not api_base.isprintable() or " " in api_base or "\\" in api_base:
+        return None
+    with contextlib.suppress(ValueError):
+        return urlsplit(api_base)
+    return None
+
+
+def _host(parts: SplitResult) -> str | None:
+    host = (parts.hostname or "").removesuffix(".")
+    if ":" in host:
+        try:
+            return f"[{ipaddress.IPv6Address(host)}]"
+        except ValueError:
+            return None
+    try:
+        name = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+    if not host.isascii() and "xn--" not in name:
+        # Letters that only look like those of a host we trust.
+        return None
+    plain = all(c.isalnum() or c in "-._" for c in name)
+    return name.lower() if name and plain and ".." not in name else None
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        port = parts.port
+    except ValueError:
+        return None
+    if port is None:
+        return 0
+    return port or None
+
+
+def is_loopback(origin: str) -> bool:
+    """Tell whether an origin is this machine itself, by name or address."""
+    host = urlsplit(origin).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def trusted_by_default(origin: str) -> bool:
+    """Tell whether any project may have a key sent to ``origin``."""
+    return origin in _TRUSTED or is_loopback(origin)
+
+
+class TrustStore:
+    """The projects the user trusts, each with the origins it may use.
+
+    A JSON file of mode 0600 that is replaced whole. One that does not exist trusts
+    nobody; one that cannot be read trusts nobody either, and is never overwritten.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def path(self) -> Path:
+        """The file, which need not exist."""
+        return self._path
+
+    def is_trusted(self, project: Path, origin: str) -> bool:
+        """Tell whether the user trusts ``project`` with ``origin``."""
+        return origin in self.entries().get(_key(project), ())
+
+    def add(self, project: Path, origin: str) -> None:
+        """Trust ``project`` with ``origin`` from now on."""
+        known = self._readable()
+        wanted = {*known.get(_key(project), ()), origin_of(origin)}
+        self._write({**known, _key(project): tuple(sorted(wanted))})
+
+    def remove(self, project: Path) -> bool:
+        """Stop trusting ``project`` with anything; tell whether it was trusted."""
+        known = self._readable()
+        if _key(project) not in known:
+            return False
+        self._write({k: v for k, v in known.items() if k != _key(project)})
+        return True
+
+    def entries(self) -> dict[str, tuple[str, ...]]:
+        """Return every trusted project's path with its origins."""
+        return self._read() or {}
+
+    def _readable(self) -> dict[str, tuple[str, ...]]:
+        known = self._read()
+        if known is None:
+            message = f"the trust file {self._path} is damaged"
+            raise ConfigError(message, hint="Remove it to begin anew.")
+        return known
+
+    def _read(self) -> dict[str, tuple[str, ...]] | None:
+        """Return what the file says, or ``None`` where it is no trust file."""
+        try:
+            with self._path.open("rb") as file:
+                raw = file.read(_MAX_STORE + 1)
+        except FileNotFoundError:
+            return {}
+        except OSError:
+            return None
+        try:
+            found = json.loads(raw)
+        except (ValueError, RecursionError):
+            return None
+        projects = found.get("projects") if isinstance(found, dict) else None
+        if not isinstance(projects, dict) or len(raw) > _MAX_STORE:
+            return None
+        return {
+            project: tuple(origin for origin in origins if isinstance(origin, str))
+            for project, origins in projects.items()
+            if isinstance(origins, list)
+        }
+
+    def _write(self, projects: dict[str, tuple[str, ...]]) -> None:
+        content = json.dumps({"version": 1, "projects": projects}, indent=2)
+        write_atomic(self._path, Secret(f"{content}\n"))
+
+
+def _key(project: Path) -> str:
+    return str(project.resolve())
+
+
+def project_of(entry: ModelEntry) -> Path | None:
+    """Return the project whose file wrote ``entry``; ``None`` if the user chose it."""
+    source = entry.source
+    if source.kind != "project" or source.path is None:
+        return None
+    return source.path.parent
+
+
+def origin_for(entry: ModelEntry, *, default_origin: str = ROUTER) -> str:
+    """Return the origin that ``entry`` would have its key sent to."""
+    return default_origin if entry.api_base is None else origin_of(entry.api_base)
+
+
+def is_trusted(
+    entry: ModelEntry, store: TrustStore, *, default_origin: str = ROUTER
+) -> bool:
+    """Tell whether all that ``entry`` says counts: the user chose it or trusts it."""
+    project = project_of(entry)
+    if project is None:
+        return True
+    return store.is_trusted(project, origin_for(entry, default_origin=default_origin))
+
+
+def check_entry(
+    entry: ModelEntry, store: TrustStore, *, default_origin: str = ROUTER
+) -> None:
+    """Refuse an entry of a project's file that has a key sent to a strange origin.
+
+    Raises ``UntrustedProject``, whose hint is the command that trusts it.
+    """
+    project = project_of(entry)
+    if project is None:
+        return
+    origin = origin_for(entry, default_origin=default_origin)
+    if trusted_by_default(origin) or store.is_trusted(project, origin):
+        return
+    message = (
+        f"{entry.source}: the entry {entry.name!r} of this project's file wants your"
+        f" key sent to {origin}, which you have not trusted it with"
+    )
+    hint = f"If that is what you want, run `{COMMAND}` in {project}."
+    raise UntrustedProject(message, hint=hint)
+
+
+def grant(entry: ModelEntry, store: TrustStore, *, default_origin: str = ROUTER) -> str:
+    """Trust the project of ``entry`` with its origin, and return that origin."""
+    origin = origin_for(entry, default_origin=default_origin)
+    project = project_of(entry)
+    if project is not None:
+        store.add(project, origin)
+    return origin
+
+
+def strange_origins(
+    entries: tuple[ModelEntry, ...], *, project: Path, store: TrustStore
+) -> tuple[str, ...]:
+    """Return the origins of ``entries`` that ``project`` is not trusted with yet."""
+    origins = dict.fromkeys(origin_for(entry) for entry in entries)
+    return tuple(o for o in origins if not store.is_trusted(project, o))

@@ -1,0 +1,233 @@
+"""The provider page's own configuration, as it reads and as it is copied."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+import pytest
+from config_world import World
+
+from bytebuddy_provider_hf.types import Role
+
+BASIC = """\
+models:
+  - name: "hf-llama"
+    provider: "huggingfaceinferenceapi"
+    model: "meta-llama/Llama-2-70b-chat-hf"
+    apiKey: "${HF_API_KEY}"
+    roles: ["chat"]
+    defaultCompletionOptions:
+      temperature: 0.7
+      maxTokens: 4096
+"""
+CODE = """\
+models:
+  - name: "hf-starcoder"
+    provider: "huggingfaceinferenceapi"
+    model: "bigcode/starcoder"
+    apiKey: "${HF_API_KEY}"
+    roles: ["edit", "apply"]
+    defaultCompletionOptions:
+      temperature: 0.2
+      maxTokens: 2048
+"""
+SEVERAL = """\
+models:
+  - name: "hf-chat"
+    provider: "huggingfaceinferenceapi"
+    model: "meta-llama/Llama-2-70b-chat-hf"
+    apiKey: "${HF_API_KEY}"
+    roles: ["chat"]
+    defaultCompletionOptions:
+      temperature: 0.7
+      maxTokens: 4096
+  - name: "hf-code"
+    provider: "huggingfaceinferenceapi"
+    model: "bigcode/starcoder"
+    apiKey: "${HF_API_KEY}"
+    roles: ["edit"]
+    defaultCompletionOptions:
+      temperature: 0.2
+      maxTokens: 2048
+  - name: "hf-multilingual"
+    provider: "huggingfaceinferenceapi"
+    model: "google/flan-t5-xxl"
+    apiKey: "${HF_API_KEY}"
+    roles: ["chat"]
+    defaultCompletionOptions:
+      temperature: 0.5
+      maxTokens: 1024
+"""
+GENERAL = BASIC.replace("hf-llama", "general-chat").replace(
+    "meta-llama/Llama-2-70b-chat-hf", "mistralai/Mixtral-8x7B-Instruct-v0.1"
+)
+ASSISTANT = CODE.replace("hf-starcoder", "code-assistant")
+TRANSLATOR = """\
+models:
+  - name: "translator"
+    provider: "huggingfaceinferenceapi"
+    model: "google/flan-t5-xxl"
+    apiKey: "${HF_API_KEY}"
+    roles: ["chat"]
+    defaultCompletionOptions:
+      temperature: 0.3
+      maxTokens: 1024
+"""
+CUSTOM = """\
+models:
+  - name: "custom-endpoint"
+    provider: "huggingfaceinferenceapi"
+    model: "meta-llama/Llama-2-70b-chat-hf"
+    apiBase: "https://api-inference.huggingface.co"
+    apiKey: "${HF_API_KEY}"
+    roles: ["chat"]
+"""
+DEDICATED = """\
+models:
+  - name: "dedicated-endpoint"
+    provider: "huggingfaceinferenceapi"
+    model: "meta-llama/Llama-2-70b-chat-hf"
+    apiBase: "https://your-endpoint.endpoints.huggingface.cloud"
+    apiKey: "${HF_API_KEY}"
+    roles: ["chat"]
+    defaultCompletionOptions:
+      temperature: 0.5
+      maxTokens: 4096
+"""
+PRODUCTION = """\
+models:
+  - name: "production-endpoint"
+    provider: "huggingfaceinferenceapi"
+    model: "meta-llama/Llama-2-70b-chat-hf"
+    apiBase: "https://your-endpoint.endpoints.huggingface.cloud"
+    apiKey: "${HF_ENDPOINT_TOKEN}"
+    roles: ["chat", "edit"]
+    defaultCompletionOptions:
+      temperature: 0.5
+      maxTokens: 4096
+"""
+BLOCKS = {
+    "basic": (BASIC, 1),
+    "code": (CODE, 1),
+    "several": (SEVERAL, 3),
+    "general": (GENERAL, 1),
+    "assistant": (ASSISTANT, 1),
+    "translator": (TRANSLATOR, 1),
+    "custom": (CUSTOM, 1),
+    "dedicated": (DEDICATED, 1),
+    "production": (PRODUCTION, 1),
+}
+KEYS = {"HF_API_KEY": "hf_one", "HF_ENDPOINT_TOKEN": "hf_two"}
+
+
+def flat(block: str) -> str:
+    return "".join(f"{line.strip()}\n" for line in block.splitlines())
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_every_block_of_the_page_loads_as_written(world: World, name: str) -> None:
+    """A block of the page is a configuration, without one warning."""
+    block, count = BLOCKS[name]
+    config = world.read(block, KEYS)
+    assert len(config.entries) == count
+    assert config.warnings == ()
+    assert all(entry.unset == () and entry.api_key for entry in config.entries)
+
+
+def test_a_block_means_what_it_says(world: World) -> None:
+    """Names, roles and options arrive as the page gives them."""
+    entry = world.read(SEVERAL, KEYS).entries[2]
+    assert (entry.name, entry.model) == ("hf-multilingual", "google/flan-t5-xxl")
+    assert entry.roles == (Role.CHAT,)
+    assert entry.default_completion_options.temperature == 0.5
+    assert entry.default_completion_options.max_tokens == 1024
+    assert entry.api_key is not None
+    assert entry.api_key.reveal() == "hf_one"
+    assert entry.api_key_origin == "HF_API_KEY"
+    assert (entry.source.line, entry.source.column) == (18, 5)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_block_pasted_flat_is_printed_as_it_should_be(
+    world: World, name: str
+) -> None:
+    """The page's text has lost its indentation: the error holds the block restored."""
+    block, _ = BLOCKS[name]
+    (problem,) = world.problems(flat(block))
+    message, printed = problem.split("\n\n", 1)
+    assert printed == block
+    assert message.startswith("chosen.yaml:3:1: the key provider stands at top level")
+
+
+def test_the_restored_block_can_be_pasted_as_it_is(world: World) -> None:
+    """What the error prints loads."""
+    (problem,) = world.problems(flat(SEVERAL))
+    assert len(world.read(problem.split("\n\n", 1)[1], KEYS).entries) == 3
+
+
+def test_the_word_yaml_above_a_copied_block_does_no_harm(world: World) -> None:
+    """The page's copy button brings the language's name along."""
+    (problem,) = world.problems("yaml\n" + flat(SEVERAL))
+    assert problem.split("\n\n", 1)[1] == SEVERAL
+
+
+def test_a_half_indented_block_is_restored_too(world: World) -> None:
+    """Only the entry's keys slipped to the margin."""
+    text = textwrap.dedent("""\
+        models:
+          - name: "x"
+        provider: "p"
+        model: "a/b"
+        requestOptions:
+        headers:
+        X-Team: "secret-canary"
+        timeout: 5
+        env:
+        A: "secret-canary"
+        roles:
+        - chat
+        """)
+    (problem,) = world.problems(text)
+    assert problem.split("\n\n", 1)[1] == textwrap.dedent("""\
+        models:
+          - name: "x"
+            provider: "p"
+            model: "a/b"
+            requestOptions:
+              headers:
+                X-Team: "**********"
+              timeout: 5
+            env:
+              A: "**********"
+            roles:
+              - chat
+        """)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ('"sk-canary"', '"**********"'),
+        ("sk-canary", '"**********"'),
+        ('"${KEY}"', '"${KEY}"'),
+        ("${{ secrets.KEY }}", "${{ secrets.KEY }}"),
+        ('"${KEY:-sk-canary}"', '"**********"'),
+        ('"sk-canary${KEY}"', '"**********"'),
+    ],
+)
+def test_a_restored_block_shows_references_and_no_keys(
+    world: World, written: str, shown: str
+) -> None:
+    """A literal key is masked, a reference is kept."""
+    (problem,) = world.problems(flat(BASIC).replace('"${HF_API_KEY}"', written))
+    assert f"apiKey: {shown}\n" in problem
+    assert "canary" not in problem
+
+
+def test_a_flat_block_that_cannot_be_restored_gets_an_example(world: World) -> None:
+    """A text of several lines cannot be told from keys: no guess is printed."""
+    text = flat(BASIC) + "chatOptions:\nbaseSystemMessage: |\n  be: kind\n  or else\n"
+    (problem,) = world.problems(text)
+    assert "An entry reads like this:" in problem
+    assert re.search(r"\n\nmodels:\n  - name:", problem)

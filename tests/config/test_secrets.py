@@ -1,0 +1,96 @@
+"""What a configuration's errors, warnings and values show: never a secret."""
+
+from __future__ import annotations
+
+import traceback
+
+import pytest
+from config_world import World
+
+from bytebuddy_provider_hf.errors import ConfigInvalid
+
+HEAD = "models:\n  - name: m\n    provider: p\n    model: org/m\n"
+
+SECRETS = """\
+models:
+  - name: m
+    provider: p
+    model: org/m
+    apiKey: {key}
+    apiBase: "https://user:sk-canary@host/"
+    env: {env}
+    requestOptions:
+      proxy: {key}
+      headers: {headers}
+      clientCertificate: {{cert: c, key: k, passphrase: {key}}}
+    defaultCompletionOptions: {{temperature: hf_canaryCANARYcanary}}
+"""
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "[sk-canary]",
+        "{a: sk-canary}",
+        '"sk-canary\\nx"',
+        "{apiKey:sk-canary}",
+        "sk-canary",
+    ],
+)
+@pytest.mark.parametrize(
+    "env", ["sk-canary", "[sk-canary]", "{a: [sk-canary]}", "{a: {b: sk-canary}}"]
+)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "sk-canary",
+        "[sk-canary]",
+        "{a: [sk-canary]}",
+        '{a: "sk-canary\\n"}',
+        '{"a:sk-canary": 1}',
+    ],
+)
+def test_no_error_shows_a_secret(
+    world: World, key: str, env: str, headers: str
+) -> None:
+    """Not in problems, not in ``str``, not in a traceback that shows locals."""
+    text = SECRETS.format(key=key, env=env, headers=headers)
+    path = world.write(world.machine / "chosen.yaml", text)
+    world.env["HF_API_KEY"] = "sk-canary"
+    world.write(world.home / ".bytebuddy/.env", "OTHER=sk-canary\n")
+    with pytest.raises(ConfigInvalid) as caught:
+        world.load(path)
+    error = caught.value
+    shown = [str(error), repr(error), *error.problems, str(error.args)]
+    trace = traceback.TracebackException.from_exception(error, capture_locals=True)
+    ours = [
+        frame for frame in trace.stack if "/bytebuddy_provider_hf/" in frame.filename
+    ]
+    assert len(ours) >= 2
+    shown += [f"{frame.locals}" for frame in ours]
+    assert "canary" not in "".join(shown).lower().replace("hf_**********", "")
+    assert error.__context__ is None
+    assert error.__cause__ is None
+
+
+def test_a_loaded_configuration_shows_no_secret(world: World) -> None:
+    """``repr`` of what was read holds masks."""
+    text = (
+        HEAD + "    apiKey: sk-canary\n    env: {A: sk-canary}\n    other: sk-canary\n"
+        "    requestOptions: {proxy: http://u:sk-canary@h, headers: {A: sk-canary},"
+        " clientCertificate: {cert: c, key: k, passphrase: sk-canary}}\n"
+        "    apiKey:sk-canary: 1\n"
+    )
+    config = world.read(text)
+    assert "canary" not in repr(config)
+    assert "canary" not in "".join(map(str, config.warnings))
+
+
+def test_control_sequences_of_a_file_do_not_reach_the_screen(world: World) -> None:
+    """Escapes in keys and values are shown as blanks."""
+    text = HEAD + '    "a\\e[31m": 1\n    roles: ["\\e]0;x\\a"]\n'
+    (problem,) = world.problems(text)
+    assert "\x1b" not in problem
+    warning = str(world.read(HEAD + '    "a\\e[31m\\x9b": 1\n').warnings[0])
+    assert "\x1b" not in warning
+    assert "\x9b" not in warning

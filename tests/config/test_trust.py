@@ -1,0 +1,303 @@
+"""What a project's file may decide before the user trusts it."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from config_world import World
+
+from bytebuddy_provider_hf.config.model import ModelEntry
+from bytebuddy_provider_hf.config.trust import (
+    check_entry,
+    grant,
+    is_trusted,
+    origin_of,
+    strange_origins,
+)
+from bytebuddy_provider_hf.errors import ConfigError, InvalidEndpoint, UntrustedProject
+
+ROUTER = "https://router.huggingface.co"
+EVIL = """\
+requestOptions:
+  headers: {X-Top: a}
+  timeout: 1
+models:
+  - name: a
+    provider: p
+    model: m
+    apiKey: k
+    requestOptions:
+      timeout: 5
+      proxy: http://evil:1
+      verifySsl: false
+      caBundlePath: evil.pem
+      headers: {X-Evil: "a"}
+      clientCertificate: {cert: a, key: b}
+"""
+
+
+def project_entry(world: World, api_base: str | None) -> ModelEntry:
+    base = f", apiBase: '{api_base}'" if api_base else ""
+    text = f"models:\n  - {{name: a, provider: p, model: m{base}}}\n"
+    world.write(world.project_file, text)
+    (entry,) = world.load().entries
+    return entry
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        None,
+        "https://router.huggingface.co/v1",
+        "https://ROUTER.huggingface.co:443",
+        "https://huggingface.co",
+        "https://api-inference.huggingface.co",
+        "http://localhost:8080",
+        "http://127.0.0.1:8080/v1",
+        "http://127.8.9.1",
+        "http://[::1]:9",
+    ],
+)
+def test_a_project_may_send_a_key_to_hugging_face_and_this_machine(
+    world: World, base: str
+) -> None:
+    """Those are trusted from the start."""
+    check_entry(project_entry(world, base), world.store)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "https://evil.example",
+        "https://x.endpoints.huggingface.cloud",
+        "http://router.huggingface.co",
+        "https://router.huggingface.co:444",
+        "https://router.huggingface.co.evil.example",
+        "https://evil-huggingface.co",
+        "https://localhost.evil.example",
+        "https://127.0.0.1.evil.example",
+        "http://0.0.0.0:80",
+        "http://10.0.0.1",
+        "http://2130706433",
+    ],
+)
+def test_a_project_may_not_send_a_key_elsewhere(world: World, base: str) -> None:
+    """Opening such an entry names the command that allows it."""
+    entry = project_entry(world, base)
+    with pytest.raises(UntrustedProject) as caught:
+        check_entry(entry, world.store)
+    assert "bytebuddy-hf config trust" in str(caught.value.hint)
+    assert origin_of(base) in str(caught.value)
+
+
+def test_trust_is_given_once_to_a_project_and_an_origin(
+    world: World, tmp_path: Path
+) -> None:
+    """The same address from another project, or another address, is asked again."""
+    entry = project_entry(world, "https://evil.example/v1")
+    assert strange_origins((entry,), project=world.project, store=world.store) == (
+        "https://evil.example",
+    )
+    assert not is_trusted(entry, world.store)
+    assert grant(entry, world.store) == "https://evil.example"
+    check_entry(entry, world.store)
+    assert is_trusted(entry, world.store)
+    with pytest.raises(UntrustedProject):
+        check_entry(project_entry(world, "https://evil2.example"), world.store)
+    assert not world.store.is_trusted(tmp_path, "https://evil.example")
+    assert world.store.remove(world.project)
+    assert not world.store.remove(world.project)
+    with pytest.raises(UntrustedProject):
+        check_entry(entry, world.store)
+
+
+@pytest.mark.parametrize("kind", ["user", "global", "explicit"])
+def test_files_the_user_chose_decide_everything(world: World, kind: str) -> None:
+    """Their headers, proxies and addresses count without a question."""
+    text = EVIL.replace("apiKey: k", "apiBase: https://anywhere.example")
+    path = {
+        "user": world.user_file,
+        "global": world.machine / "config.yaml",
+        "explicit": world.machine / "named.yaml",
+    }[kind]
+    world.write(path, text)
+    config = world.load(path if kind == "explicit" else None)
+    (entry,) = config.entries
+    check_entry(entry, world.store)
+    assert entry.source.kind == kind
+    assert entry.request_options.verify_ssl is False
+    assert set(entry.request_options.headers) == {"X-Top", "X-Evil"}
+    assert config.warnings == ()
+
+
+def test_a_projects_settings_are_ignored_until_it_is_trusted(world: World) -> None:
+    """Each is told with its place and the command; the harmless ones count."""
+    world.write(world.project_file, EVIL)
+    config = world.load()
+    options = config.entries[0].request_options
+    assert options.timeout == 5
+    assert options.proxy is None
+    assert options.verify_ssl is None
+    assert options.ca_bundle_path is None
+    assert options.headers == {}
+    assert options.client_certificate is None
+    assert len(config.warnings) == 6
+    assert all("bytebuddy-hf config trust" in w.message for w in config.warnings)
+    places = [w.place.rpartition("yaml:")[2] for w in config.warnings]
+    assert places == ["2:3", "11:7", "12:7", "13:7", "14:7", "15:7"]
+
+
+def test_a_trusted_projects_settings_count(world: World) -> None:
+    """For the entries whose origin was trusted, and for no other."""
+    other = "name: b, provider: p, model: m, apiBase: 'https://o.example'"
+    text = f"{EVIL}  - {{{other}, requestOptions: {{verifySsl: false}}}}\n"
+    world.write(world.project_file, text)
+    world.store.add(world.project, ROUTER)
+    first, second = world.load().entries
+    assert set(first.request_options.headers) == {"X-Top", "X-Evil"}
+    assert first.request_options.proxy == "http://evil:1"
+    assert second.request_options.verify_ssl is None
+    assert second.request_options.timeout is None
+
+
+def test_what_is_ignored_is_not_checked_either(world: World) -> None:
+    """A setting that counts for nothing cannot stop the loading."""
+    text = EVIL.replace("verifySsl: false", "verifySsl: maybe").replace(
+        "timeout: 1", "timeout: ${NOPE}"
+    )
+    world.write(world.project_file, text)
+    assert world.load().entries[0].unset == ()
+
+
+def test_a_projects_env_cannot_lead_a_key_astray(world: World) -> None:
+    """Neither its own file's address nor the user's takes a value from there."""
+    world.write(world.project / ".env", "BASE=https://evil.example\nHF_API_KEY=x\n")
+    user = (
+        "models:\n  - {name: u, provider: p, model: m, apiBase: '${BASE}', apiKey: k}\n"
+    )
+    world.write(world.user_file, user)
+    world.write(world.project_file, user.replace("name: u", "name: p"))
+    for entry in world.load().entries:
+        assert entry.api_base is None
+        (unset,) = entry.unset
+        assert "bytebuddy-hf config trust https://evil.example" in unset.hint
+
+
+def test_an_env_that_names_the_address_counts_once_that_is_trusted(
+    world: World,
+) -> None:
+    """The user saw the origin when they trusted it."""
+    world.write(world.project / ".env", "BASE=https://mine.example/v1\nK=key\n")
+    address = "apiBase: '${BASE}', apiKey: '${K}'"
+    text = f"models:\n  - {{name: p, provider: p, model: m, {address}}}\n"
+    world.write(world.project_file, text)
+    world.store.add(world.project, "https://mine.example")
+    (entry,) = world.load().entries
+    assert entry.api_base == "https://mine.example/v1"
+    assert entry.api_key.reveal() == "key"
+    check_entry(entry, world.store)
+
+
+def test_a_linked_folder_is_the_folder(world: World, tmp_path: Path) -> None:
+    """Trust goes by where a project really is."""
+    link = tmp_path / "link"
+    link.symlink_to(world.project)
+    world.store.add(link, "https://a.example")
+    assert world.store.is_trusted(world.project, "https://a.example")
+
+
+def test_the_store_is_private_and_readable_by_people(world: World) -> None:
+    """JSON, mode 0600, in a folder of mode 0700."""
+    world.store.add(world.project, "https://B.example:443/path")
+    world.store.add(world.project, "https://a.example")
+    assert stat.S_IMODE(world.store.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(world.store.path.parent.stat().st_mode) == 0o700
+    assert json.loads(world.store.path.read_text())["projects"] == {
+        str(world.project.resolve()): ["https://a.example", "https://b.example"]
+    }
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "",
+        "{",
+        "[]",
+        '{"projects": 3}',
+        "\0",
+        "[" * 100_000,
+        '{"projects": {"P": "https://evil.example"}}',
+        '{"projects": {"P": [1, null]}}',
+    ],
+    ids=range(8),
+)
+def test_a_damaged_store_trusts_nobody_and_is_not_overwritten(
+    world: World, damage: str
+) -> None:
+    """Half a file grants nothing."""
+    text = damage.replace("P", str(world.project))
+    world.write(world.store.path, text)
+    assert not world.store.is_trusted(world.project, "https://evil.example")
+    if "projects" not in damage or "3" in damage:
+        with pytest.raises(ConfigError, match="damaged"):
+            world.store.add(world.project, ROUTER)
+        assert world.store.path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("address", "origin"),
+    [
+        ("https://A.Example", "https://a.example"),
+        ("HTTPS://a.example:443/v1?x#y", "https://a.example"),
+        ("http://a.example:80", "http://a.example"),
+        ("http://a.example:443", "http://a.example:443"),
+        ("https://a.example.:8443/", "https://a.example:8443"),
+        ("https://a.example:", "https://a.example"),
+        ("http://[0:0::1]:80/", "http://[::1]"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+    ],
+)
+def test_an_origin_has_one_spelling(address: str, origin: str) -> None:
+    """Case, default ports and the last dot make no difference."""
+    assert origin_of(address) == origin
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "a.example",
+        "//a.example",
+        "ftp://a",
+        "file:///etc",
+        "https:///x",
+        "https://",
+        "https://user@a.example",
+        "https://u:p@a.example",
+        "https://@a.example",
+        "https://a.example:0",
+        "https://a.example:99999",
+        "https://a.example:x",
+        "https://a b.example",
+        "https://a\nb",
+        "https://a.example\\@evil",
+        "https://a..b",
+        "https://a%2eb",
+        "https://[::1",
+        "https://[zz]",
+        "https://a\tb",
+        "https:a.example",
+        "https://router.huggingface\uff0eco",
+        "https://\uff52outer.huggingface.co",
+        "https://a\u202eb",
+        "javascript:alert(1)",
+        "https://a,b",
+    ],
+)
+def test_what_is_no_plain_address_is_refused(address: str) -> None:
+    """No user name, no strange port, no letters that only look right."""
+    with pytest.raises(InvalidEndpoint):
+        origin_of(address)

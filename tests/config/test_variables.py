@@ -1,0 +1,299 @@
+"""``${VAR}`` and the ``.env`` files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from config_world import World
+
+from bytebuddy_provider_hf.config.dotenv import read_env
+from bytebuddy_provider_hf.secret import Secret
+
+
+@pytest.mark.parametrize(
+    ("written", "env", "value"),
+    [
+        ("${A}", {"A": "x"}, "x"),
+        ('"${A}"', {"A": "x"}, "x"),
+        ("a-${A}-${B}", {"A": "x", "B": "y"}, "a-x-y"),
+        ("${A:-d}", {}, "d"),
+        ("${A:-d}", {"A": ""}, "d"),
+        ("${A:-d}", {"A": "x"}, "x"),
+        ("${A:-}b", {}, "b"),
+        ("$$", {}, "$"),
+        ("$${A}", {"A": "x"}, "${A}"),
+        ("$$$${A}", {"A": "x"}, "$${A}"),
+        ("$A", {"A": "x"}, "$A"),
+        ("5$", {}, "5$"),
+        ("${{ secrets.A }}", {"A": "x"}, "x"),
+        ("${{secrets.A}}", {"A": "x"}, "x"),
+        ("${A}", {"A": "${B}", "B": "y"}, "${B}"),
+        ("${A}", {"A": "$$"}, "$$"),
+        ("${A}", {"A": "${{ secrets.B }}", "B": "y"}, "${{ secrets.B }}"),
+    ],
+)
+def test_a_reference_becomes_its_value_once(
+    world: World, written: str, env: dict[str, str], value: str
+) -> None:
+    """What a variable holds is not looked at again."""
+    assert world.entry(f"sourceFile: {written}", env).source_file == value
+
+
+def test_a_value_cannot_add_a_key(world: World) -> None:
+    """Line breaks and colons in a variable stay inside the value."""
+    evil = "x\nverifySsl: false\nrequestOptions: {proxy: http://evil}"
+    entry = world.entry("sourceFile: ${A}", {"A": evil})
+    assert entry.source_file == evil
+    assert entry.request_options.verify_ssl is None
+    assert entry.request_options.proxy is None
+
+
+def test_keys_are_never_expanded(world: World) -> None:
+    """A reference in a key is a key of that spelling."""
+    entry = world.entry("env:\n  ${A}: 1", {"A": "x"})
+    assert entry.env == {"${A}": 1}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "${",
+        "${}",
+        "${1A}",
+        "${A B}",
+        "${A",
+        "${A:+x}",
+        "${A:-${B}}",
+        "${{ inputs.A }}",
+        "${{ A }}",
+    ],
+)
+def test_a_malformed_reference_is_an_error_that_shows_the_forms(
+    world: World, written: str
+) -> None:
+    """Nothing is sent with a literal ``${`` by mistake."""
+    text = f"models:\n  - name: m\n    provider: p\n    model: '{written}'\n"
+    (problem,) = world.problems(text)
+    assert problem.startswith("chosen.yaml:4:12: models[0].model: expected ${NAME}")
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("maxTokens: ${V}", "12"),
+        ("maxTokens: '${V}'", "12"),
+        ("maxTokens: ${V:-12}", None),
+        ("maxTokens: 1${W}", "2"),
+    ],
+)
+def test_a_number_may_come_from_a_variable(
+    world: World, line: str, value: str | None
+) -> None:
+    """The field decides what the text becomes."""
+    env = {} if value is None else {"V": value, "W": value}
+    below = f"defaultCompletionOptions:\n  {line}"
+    assert world.entry(below, env).default_completion_options.max_tokens == 12
+
+
+def test_a_bool_may_come_from_a_variable_and_text_stays_text(world: World) -> None:
+    """``useResponsesApi`` wants a bool, ``env`` takes what it gets as text."""
+    entry = world.entry(
+        "useResponsesApi: ${T}\nenv:\n  A: ${T}\n  B: true\n  C: ${N}",
+        {"T": "true", "N": "1"},
+    )
+    assert entry.use_responses_api is True
+    assert entry.env == {"A": "true", "B": True, "C": "1"}
+
+
+def test_a_wrong_value_of_a_variable_is_not_shown(world: World) -> None:
+    """The message names the variable: what it holds may be a key."""
+    text = (
+        "models:\n  - name: m\n    provider: p\n    model: m\n    roles: ['${K}']\n"
+        "    apiBase: ${K}\n"
+        "    defaultCompletionOptions: {temperature: '${K}', stream: '${K}'}\n"
+        "    promptTemplates: {chat: '${K}'}\n"
+    )
+    problems = world.problems(text, {"K": "sk-canary"})
+    assert len(problems) == 5
+    assert all("found the value of K" in problem for problem in problems)
+    assert "canary" not in str(problems)
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "column"),
+    [
+        ("apiKey: ${NOPE}", "apiKey", 13),
+        ("apiBase: https://${NOPE}/v1", "apiBase", 14),
+        ("roles: ['${NOPE}', chat]", "roles[0]", 13),
+        ("contextLength: ${NOPE}", "contextLength", 20),
+        (
+            "requestOptions: {headers: {X-A: '${NOPE}'}}",
+            "requestOptions.headers.X-A",
+            37,
+        ),
+        ("custom: ${NOPE}", "custom", 13),
+        ("custom: ${{ secrets.NOPE }}", "custom", 13),
+    ],
+)
+def test_an_unset_variable_concerns_its_entry_only(
+    world: World, line: str, path: str, column: int
+) -> None:
+    """The file loads; the entry carries the name, the place and the next step."""
+    entry = world.entry(line)
+    (unset,) = entry.unset
+    assert (unset.variable, unset.path) == ("NOPE", f"models[0].{path}")
+    assert unset.place.endswith(f"chosen.yaml:5:{column}")
+    assert "Set NOPE in the environment or in " in unset.hint
+    assert "${" not in repr(entry.request_options.headers)
+
+
+def test_a_required_key_keeps_what_is_written(world: World) -> None:
+    """An entry without its variable is still listed under a name."""
+    text = "models:\n  - {name: a, provider: p, model: '${M}'}\n"
+    (entry,) = world.read(text).entries
+    assert entry.model == "${M}"
+    assert [u.variable for u in entry.unset] == ["M"]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n"])
+def test_an_empty_key_counts_as_unset(world: World, blank: str) -> None:
+    """No empty bearer token is ever sent."""
+    entry = world.entry("apiKey: ${K}", {"K": blank})
+    assert entry.api_key is None
+    assert [u.variable for u in entry.unset] == ["K"]
+
+
+@pytest.mark.parametrize("written", ["${K:-}", '""', ""])
+def test_no_key_may_be_said(world: World, written: str) -> None:
+    """An empty default, an empty text and nothing at all mean that there is no key."""
+    entry = world.entry(f"apiKey: {written}")
+    assert entry.api_key is None
+    assert entry.unset == ()
+
+
+@pytest.mark.parametrize("line", ["contextLength: ${V}", "apiBase: ${V}"])
+def test_an_empty_number_or_address_counts_as_unset(world: World, line: str) -> None:
+    """An exported but empty variable is told like one that is missing."""
+    assert [u.variable for u in world.entry(line, {"V": ""}).unset] == ["V"]
+
+
+def test_a_key_loses_the_line_break_at_its_end(world: World) -> None:
+    """``export K=$(cat file)`` and Windows leave one there."""
+    entry = world.entry("apiKey: ${K}", {"K": "abc\r\n"})
+    assert entry.api_key.reveal() == "abc"
+    assert entry.api_key_origin == "K"
+
+
+def test_a_passphrase_keeps_its_blanks(world: World) -> None:
+    """Only the line break at its end is no part of it."""
+    below = "requestOptions: {clientCertificate: {cert: c, key: k, passphrase: '${P}'}}"
+    certificate = world.entry(below, {"P": " a \n"}).request_options.client_certificate
+    assert certificate is not None
+    assert certificate.passphrase == Secret(" a ")
+
+
+def test_the_usual_key_has_a_command_that_sets_it(world: World) -> None:
+    """``login`` writes the variable that the page's configuration names."""
+    (unset,) = world.entry("apiKey: ${HF_API_KEY}").unset
+    assert "bytebuddy-hf login" in unset.hint
+
+
+def test_a_literal_key_says_where_it_stands(world: World) -> None:
+    """A refused key can be found again."""
+    assert world.entry("apiKey: abc").api_key_origin.endswith("chosen.yaml:5")
+
+
+def test_an_unset_variable_of_the_top_level_concerns_every_entry(world: World) -> None:
+    """The file's ``requestOptions`` belong to all of its entries."""
+    text = (
+        "requestOptions:\n  headers:\n    X-A: ${NOPE}\nmodels:\n"
+        "  - {name: a, provider: p, model: m}\n  - {name: b, provider: p, model: m}\n"
+    )
+    config = world.read(text)
+    assert [[u.path for u in e.unset] for e in config.entries] == [
+        ["requestOptions.headers.X-A"],
+        ["requestOptions.headers.X-A"],
+    ]
+
+
+def test_sections_of_other_programs_are_left_alone(world: World) -> None:
+    """Rules and tools of a host may hold any dollar sign."""
+    text = (
+        "rules: ['cost ${ 5', '${NOPE}']\nmcpServers: [{env: {A: '${{ inputs.X }}'}}]\n"
+    )
+    config = world.read(text + "models:\n  - {name: a, provider: p, model: m}\n")
+    assert config.entries[0].unset == ()
+    assert config.warnings == ()
+
+
+def test_the_environment_wins_for_a_variable_and_the_files_for_a_secret(
+    world: World,
+) -> None:
+    """``${X}`` asks the process first, ``${{ secrets.X }}`` the ``.env`` files."""
+    world.write(world.home / ".bytebuddy/.env", "A=file\n")
+    entry = world.entry("sourceFile: ${A}-${{ secrets.A }}", {"A": "process"})
+    assert entry.source_file == "process-file"
+
+
+def test_the_env_files_are_asked_in_order_once_the_project_is_trusted(
+    world: World,
+) -> None:
+    """The user's, the project's folder, the project."""
+    world.store.add(world.project, "https://router.huggingface.co")
+    world.write(world.home / ".bytebuddy/.env", "A=1\n")
+    world.write(world.project / ".bytebuddy/.env", "A=2\nB=2\n")
+    world.write(world.project / ".env", "A=3\nB=3\nC=3\n")
+    entry = world.entry("sourceFile: ${A}${B}${C}")
+    assert entry.source_file == "123"
+
+
+def test_the_env_of_an_untrusted_project_counts_for_nothing(world: World) -> None:
+    """The hint says where the variable stands and how to let it count."""
+    world.write(world.project / ".env", "K=hf_canary\n")
+    entry = world.entry("apiKey: ${K}")
+    assert entry.api_key is None
+    (unset,) = entry.unset
+    assert f"K stands in {world.project / '.env'}" in unset.hint
+    assert "bytebuddy-hf config trust https://router.huggingface.co" in unset.hint
+    assert "canary" not in unset.hint
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("A=x", "x"),
+        ("export A=x", "x"),
+        ("  A = x  ", "x"),
+        ("A='x # y'", "x # y"),
+        ('A="x # y"', "x # y"),
+        ("A=x # y", "x"),
+        ("A=x#y", "x#y"),
+        ("A=#y", ""),
+        ("A=", ""),
+        (r'A="a\nb\"c\\"', 'a\nb"c\\'),
+        (r"A='a\nb'", r"a\nb"),
+        ("A=${B}", "${B}"),
+        ("A=b=c", "b=c"),
+        ('A="x', '"x'),
+        ("A=x\r", "x"),
+    ],
+)
+def test_a_line_of_an_env_file(tmp_path: Path, line: str, value: str) -> None:
+    """Quotes, comments and ``export`` as shells have them; nothing is expanded."""
+    (tmp_path / ".env").write_text(f"# c\n{line}\nnonsense line\nB=1\n")
+    values = read_env(tmp_path / ".env").values
+    assert values["A"].reveal() == value
+    assert values["B"].reveal() == "1"
+    assert set(values) == {"A", "B"}
+
+
+def test_an_env_file_that_cannot_be_read_is_a_warning(world: World) -> None:
+    """It does not stop a configuration that needs nothing of it."""
+    world.write(world.project / ".env", b"A=\xff\xfe")
+    world.write(world.home / ".bytebuddy/.env", "A=" + "x" * 70_000)
+    config = world.read("models: []\n")
+    assert sorted(w.message for w in config.warnings) == [
+        "is larger than 64 KiB",
+        "is not UTF-8",
+    ]
