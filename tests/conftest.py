@@ -31,6 +31,23 @@ from bytebuddy_provider_hf.testing.llama_server import (
     LocalServer,
 )
 
+_figures: list[str] = []
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Print a measured figure after the run, under the name of the test."""
+    name = request.node.name
+    return lambda text: _figures.append(f"{name}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that the tests measured."""
+    if _figures:
+        terminalreporter.section("figures")
+        for line in _figures:
+            terminalreporter.line(line)
+
 
 @pytest.fixture(scope="session")
 def xllamacpp() -> None:

@@ -78,7 +78,7 @@ def test_every_public_coroutine_method_is_in_the_table() -> None:
 @pytest.mark.parametrize("call", CALLS)
 @virtual_time
 async def test_cancelled_at_every_step_nothing_is_held(
-    call: str, behaviour: str, record_property: Callable[[str, object], None]
+    call: str, behaviour: str, figure: Callable[[str], None]
 ) -> None:
     """Permits, connections and tasks are back at zero after each step's cancel."""
     stand = bench(BEHAVIOURS[behaviour])
@@ -86,7 +86,7 @@ async def test_cancelled_at_every_step_nothing_is_held(
     steps = await cancel_at_every_step(
         CALLS[call](stand), check=lambda _step: stand.settled()
     )
-    record_property("steps", steps)
+    figure(f"cancelled at each of {steps} steps")
     assert steps > 0
     assert (await stand.model.chat("a")).text
     stand.settled()

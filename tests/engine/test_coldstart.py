@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+from collections.abc import Callable
 
 import pytest
 from engine.harness import Bench, bench
@@ -30,13 +31,15 @@ async def ask(stand: Bench, number: int) -> str:
 )
 @virtual_time
 async def test_a_thousand_callers_of_a_cold_model_all_get_their_reply(
-    estimate: object,
+    estimate: object, figure: Callable[[str], None]
 ) -> None:
     """20 s cold: 1,000 replies for at most 1,000 + limit + 6 requests."""
     stand = bench(Behaviour(cold_for=20, cold_reply=loads(estimate)))
     texts = await asyncio.gather(*(ask(stand, n) for n in range(CALLERS)))
     assert all(f"question {n}" in text for n, text in enumerate(texts))
-    assert len(stand.hub.records) <= CALLERS + LIMIT + 6
+    requests = len(stand.hub.records)
+    figure(f"{requests} requests for {CALLERS} replies, at most {CALLERS + LIMIT + 6}")
+    assert requests <= CALLERS + LIMIT + 6
     stand.settled()
 
 
