@@ -129,4 +129,9 @@ class Complete(Protocol):
         ...
 
 
+@runtime_checkable
+class ChatModel(Model, Chat, Protocol):
+    """A model that chats: what a registry's models are, as far as types can tell."""
+
+
 Factory: TypeAlias = Callable[[ModelEntry, OpenContext], Model | Awaitable[Model]]

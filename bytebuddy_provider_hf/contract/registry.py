@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Final, Self, final
+from typing import Final, Self, cast, final
 
 from bytebuddy_provider_hf.config.model import Config, ConfigWarning, ModelEntry
 from bytebuddy_provider_hf.config.trust import TrustStore, check_entry, is_trusted
@@ -16,7 +16,7 @@ from bytebuddy_provider_hf.contract.discovery import Discovery, discover
 from bytebuddy_provider_hf.contract.failure import PluginFailure
 from bytebuddy_provider_hf.contract.lookup import shown, unknown
 from bytebuddy_provider_hf.contract.opening import Opening
-from bytebuddy_provider_hf.contract.protocols import Model, OpenContext
+from bytebuddy_provider_hf.contract.protocols import ChatModel, OpenContext
 from bytebuddy_provider_hf.contract.shelf import Shelf
 from bytebuddy_provider_hf.contract.spec import ProviderSpec
 from bytebuddy_provider_hf.errors import (
@@ -145,8 +145,11 @@ class ModelRegistry:
     def __repr__(self) -> str:
         return f"<ModelRegistry of {len(self)} models, {len(self.providers)} providers>"
 
-    def __getitem__(self, name: str) -> Model:
+    def __getitem__(self, name: str) -> ChatModel:
         """Open an entry, or return its model if it is open already.
+
+        Typed as a model that chats, which most entries are; for what else a model
+        can do, and where it may not chat, ask with ``isinstance``.
 
         Raises:
             Closed: The registry was closed.
@@ -157,9 +160,11 @@ class ModelRegistry:
             ProviderFailed: The provider's code failed, or has to be awaited.
         """
         model = self._shelf.get(name)
-        return self._shelf.open(self._opening(name)) if model is None else model
+        if model is None:
+            model = self._shelf.open(self._opening(name))
+        return cast("ChatModel", model)  # see above
 
-    async def open(self, name: str) -> Model:
+    async def open(self, name: str) -> ChatModel:
         """Open an entry, also where its provider opens asynchronously.
 
         Callers at the same time get one and the same model. Raises what
@@ -168,9 +173,9 @@ class ModelRegistry:
         model = self._shelf.get(name)
         if model is None:
             model = await self._shelf.open_once(self._opening(name))
-        return model
+        return cast("ChatModel", model)  # see __getitem__
 
-    def for_role(self, role: Role | str) -> Model:
+    def for_role(self, role: Role | str) -> ChatModel:
         """Open the first entry that carries a role, as ``registry[name]`` does."""
         return self[self.entry_for_role(role).name]
 

@@ -113,6 +113,7 @@ class AiohttpChannel:
         self._urls: dict[str, URL] = {}
         self._accepts: dict[str, CIMultiDict[str]] = {}
         self._session = _session(destination)
+        self._fresh: aiohttp.ClientSession | None = None
         # Requests that left, free resends included.
         self.sent = 0
 
@@ -126,29 +127,33 @@ class AiohttpChannel:
         """Send ``call`` and return the answer when its headers have come.
 
         A kept connection that the server had closed, unseen by us, gets one free
-        resend on another: not a byte of an answer had come (as gRPC's transparent
-        retries do).
+        resend on a new one: not a byte of an answer had come (as gRPC's transparent
+        retries do). New, because the server may have closed all the kept ones.
         """
         trip = _Trip()
-        fault = await self._attempt(call, trip)
+        fault = await self._attempt(self._session, call, trip)
         if isinstance(fault, ConnectionLost) and not trip.connected:
-            fault = await self._attempt(call, _Trip())
+            if self._fresh is None:
+                self._fresh = _session(self._destination, keep=False)
+            fault = await self._attempt(self._fresh, call, _Trip())
         if isinstance(fault, ByteBuddyError):
             raise fault
         return fault
 
     async def aclose(self) -> None:
         """Close every connection."""
+        if self._fresh is not None:
+            await self._fresh.close()
         await self._session.close()
 
     async def _attempt(
-        self, call: Call, trip: _Trip
+        self, session: aiohttp.ClientSession, call: Call, trip: _Trip
     ) -> AiohttpResponse | ByteBuddyError:
         body = call.body if len(call.body) < _LARGE_BODY else io.BytesIO(call.body)
         self.sent += 1
         mark = _trip.set(trip)
         try:
-            response = await self._session.request(
+            response = await session.request(
                 call.method,
                 self._url(call.url),
                 data=body or None,
@@ -192,11 +197,12 @@ def connect(destination: Destination) -> AiohttpChannel:
     return AiohttpChannel(destination)
 
 
-def _session(destination: Destination) -> aiohttp.ClientSession:
+def _session(destination: Destination, *, keep: bool = True) -> aiohttp.ClientSession:
     options = destination.options
     connector = aiohttp.TCPConnector(
         limit=0,  # permits bound what is in flight
-        keepalive_timeout=_KEEPALIVE,
+        keepalive_timeout=_KEEPALIVE if keep else None,
+        force_close=not keep,
         ttl_dns_cache=_DNS_CACHE,
         socket_factory=_socket,
         ssl=_tls(options),

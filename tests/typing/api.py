@@ -62,7 +62,6 @@ def show(event: Event) -> str:
 async def from_a_file(path: Path) -> None:
     async with ModelRegistry.load() as registry:
         first = registry["hf-llama"]
-        assert isinstance(first, Chat)
         assert_type(await first.chat("Hello"), Reply)
     async with ModelRegistry.load(
         path,
@@ -75,7 +74,6 @@ async def from_a_file(path: Path) -> None:
         runtime=None,
     ) as registry:
         model = registry.for_role(Role.CHAT)
-        assert isinstance(model, Chat)
         reply = await model.chat("Hello")
         assert_type(reply, Reply)
         opened = await registry.open("hf-llama")
