@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -68,6 +69,10 @@ async def show(
                 else:
                     wait.clear()
                 shown.event(event)
+    except asyncio.CancelledError:
+        if output.as_json and not output.stream:
+            screen.print_json({"stopped": True, "text": into.text})
+        raise
     finally:
         wait.clear()
         shown.close()

@@ -30,7 +30,7 @@ def config() -> None:
     """
 
 
-@config.command()
+@config.command(short_help="Write a first configuration.")
 @config_option
 @debug_option
 def init(*, config: Path | None) -> None:
@@ -43,7 +43,7 @@ def init(*, config: Path | None) -> None:
     screen.note("  next: bytebuddy-hf login, then: bytebuddy-hf chat")
 
 
-@config.command()
+@config.command(short_help="Tell every problem; exit 3 if there is one.")
 @config_option
 @json_option
 @debug_option
@@ -77,7 +77,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     return code
 
 
-@config.command()
+@config.command(short_help="Print what takes effect, and who wrote it.")
 @config_option
 @debug_option
 def show(*, config: Path | None) -> None:
@@ -90,7 +90,7 @@ def show(*, config: Path | None) -> None:
         screen.warn(str(warning))
 
 
-@config.command()
+@config.command(short_help="List the files that are looked for.")
 @config_option
 @debug_option
 def path(*, config: Path | None) -> None:
@@ -101,7 +101,7 @@ def path(*, config: Path | None) -> None:
         screen.emit(f"{mark}  {sanitize(str(each))}")
 
 
-@config.command()
+@config.command(short_help="Trust this folder's config.yaml with an address.")
 @click.argument("origin", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--remove", is_flag=True, help="Stop trusting this project.")

@@ -42,7 +42,7 @@ models:
 """
 
 
-@click.command()
+@click.command(epilog=f"The extra serves {PLATFORMS}.")
 @click.option(
     "--gguf",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -89,7 +89,7 @@ async def _run(starting: AbstractAsyncContextManager[Server]) -> ExitCode:
 
 @contextlib.asynccontextmanager
 async def _ended_by_sigterm() -> AsyncIterator[asyncio.Event]:
-    """Cancel this task on SIGTERM, so that the child process is stopped first."""
+    """Cancel this task on SIGTERM and SIGHUP, so that the child stops first."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     ended = asyncio.Event()
 
@@ -101,11 +101,16 @@ async def _ended_by_sigterm() -> AsyncIterator[asyncio.Event]:
     if sys.platform == "win32":
         yield ended
         return
-    loop.add_signal_handler(signal.SIGTERM, end)
+    # nohup's SIGHUP stays ignored.
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    numbers = (signal.SIGTERM, *(() if ignored else (signal.SIGHUP,)))
+    for number in numbers:
+        loop.add_signal_handler(number, end)
     try:
         yield ended
     finally:
-        loop.remove_signal_handler(signal.SIGTERM)
+        for number in numbers:
+            loop.remove_signal_handler(number)
 
 
 async def _show(server: Server) -> None:

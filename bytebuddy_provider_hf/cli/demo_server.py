@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from typing import Final
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.errors import ConnectionFailed
 from bytebuddy_provider_hf.testing.demo_prompts import PROMPTS
 
 # The wheels of the pinned xllamacpp.
@@ -23,6 +25,7 @@ PLATFORMS: Final = (
 SIMULATED_MODEL: Final = "google/gemma-3-270m"
 _SIMULATED_LOAD: Final = 2.0
 _SIMULATED_GAP: Final = 0.03
+_LAST_BREATH: Final = 2.0
 
 
 @frozen
@@ -59,12 +62,24 @@ async def local_server(gguf: Path | None) -> AsyncIterator[Server]:
         screen.note(f"Gemma 3 270M is checked, or put together, in {cache_folder()}")
         path = await asyncio.to_thread(find_gemma, cache_folder())
     threads = usual_threads()
-    async with LocalServer(path, threads=threads) as server:
+    server = LocalServer(path, threads=threads)
+    try:
+        await server.start()
         yield Server(
             base=f"{server.url}/v1",
             model=path.stem if gguf else SIMULATED_MODEL,
             what=f"llama.cpp, process {server.pid}, {threads} thread(s), {path.name}",
         )
+    except ConnectionFailed:
+        # It listens before it loads: a model it cannot load ends it in between.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(server.wait(), _LAST_BREATH)
+        if server.returncode is None:
+            raise
+        message = f"llama.cpp's server ended: it cannot load {path.name}"
+        raise ConnectionFailed(message, hint="Name a GGUF model.") from None
+    finally:
+        await server.stop()
 
 
 @asynccontextmanager

@@ -20,7 +20,10 @@ def main() -> None:
     from bytebuddy_provider_hf.cli.screen import prepare_streams
 
     prepare_streams()
-    cli(prog_name="bytebuddy-hf")
+    try:
+        cli(prog_name="bytebuddy-hf")
+    except OSError as error:  # --help and --version print before any command runs
+        sys.exit(f"error: {error.strerror or error}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.errors import (
     UnsetVariable,
     UntrustedProject,
 )
+from bytebuddy_provider_hf.secret import redact
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.contract.registry import ModelRegistry
@@ -104,9 +105,9 @@ def _object(registry: ModelRegistry) -> dict[str, object]:
 def _entry_object(registry: ModelRegistry, entry: ModelEntry) -> dict[str, object]:
     state = state_of(registry, entry)
     return {
-        "name": entry.name,
-        "provider": entry.provider,
-        "model": entry.model,
+        "name": redact(entry.name),
+        "provider": redact(entry.provider),
+        "model": redact(entry.model),
         "roles": list(entry.roles),
         "written_in": str(entry.source),
         "state": state.word,

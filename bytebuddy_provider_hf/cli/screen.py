@@ -73,8 +73,8 @@ def _write(stream: TextIO, text: str, *, nl: bool = True) -> None:
 
 
 def note(text: str, *, colour: str | None = None, bold: bool = False) -> None:
-    """Print a line for people on stderr."""
-    line = sanitize(text)
+    """Print a line for people on stderr, tokens masked."""
+    line = redact(sanitize(text))
     if (colour or bold) and coloured(sys.stderr):
         line = click.style(line, fg=colour, bold=bold)
     _write(sys.stderr, line)
@@ -90,7 +90,7 @@ def show_error(error: ByteBuddyError) -> None:
     note(f"error: {sanitize_line(error.message)}", colour="red", bold=True)
     if isinstance(error, ConfigInvalid):
         for problem in error.problems:
-            note(f"  {redact(problem)}")
+            note(f"  {problem}")
     for line in (error.hint, *_notes(error)):
         if line:
             note(f"  {line}")

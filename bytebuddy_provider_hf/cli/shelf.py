@@ -12,6 +12,7 @@ from bytebuddy_provider_hf.cli.trusting import ask_for_trust
 from bytebuddy_provider_hf.contract.protocols import Chat, Complete, Model
 from bytebuddy_provider_hf.errors import (
     ConfigNotFound,
+    InvalidEndpoint,
     InvalidOption,
     MissingToken,
     UntrustedProject,
@@ -70,6 +71,10 @@ class Shelf:
     async def open(self, name: str | None, *, role: Role = Role.CHAT) -> Model:
         """Open the model called ``name``, or the first of the configuration for it."""
         if self.choice.base is not None:
+            if not self.choice.base.strip():
+                # Empty means the router elsewhere: nobody who names a server means it.
+                message = "--base is empty"
+                raise InvalidEndpoint(message, hint="Write it as http://HOST:PORT/v1.")
             if name is None:
                 message = "--base names a server, but no model of it was named"
                 raise InvalidOption(message, hint="Add -m with its name.")

@@ -6,6 +6,7 @@ import json
 import shlex
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import click
@@ -174,6 +175,12 @@ def test_base_wants_a_model(run: Run) -> None:
     assert run("chat", "--base", "http://127.0.0.1:1/v1", "hi").code == 2
 
 
+def test_an_empty_base_is_not_the_router(run: Run) -> None:
+    """``--base "$UNSET"`` is refused: a token must not go where nobody sent it."""
+    ran = run("chat", "--base", "", "-m", "org/name", "hi", HF_TOKEN=CANARY)
+    assert (ran.code, "--base is empty" in ran.err) == (2, True)
+
+
 def test_no_prompt_is_wrong_usage(run: Run, base: str) -> None:
     """An empty pipe is not a question."""
     ran = run("chat", "--base", base, "-m", "any", stdin=" \n")
@@ -254,6 +261,30 @@ def test_ctrl_c_keeps_the_text(
     assert (first + rest).endswith(b"word\n")
     assert complaint == b"stopped\n"
     assert hub.closed_early == 1
+
+
+def test_ctrl_c_keeps_the_text_as_json_too(
+    environment: dict[str, str], hub: FakeHub, base: str
+) -> None:
+    """With ``--json``, SIGINT prints one object with the text so far."""
+    hub.set("any", Behaviour(answer=lambda _: "word " * 1000, gap=0.05))
+    with subprocess.Popen(
+        [*COMMAND, "chat", "--base", base, "-m", "any", "hi", "--json"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    ) as process:
+        until = time.monotonic() + 30
+        while hub.in_flight == 0 and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    shown = json.loads(printed)
+    assert shown["stopped"] is True
+    assert "word" in shown["text"]
 
 
 def test_no_option_takes_a_token() -> None:

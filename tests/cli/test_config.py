@@ -144,6 +144,23 @@ def test_models_lists_state_and_place(user_file: Path) -> None:
     assert ready["models"][0]["state"] == "ready"
 
 
+def test_a_token_in_the_wrong_key_is_masked(user_file: Path) -> None:
+    """A token that stands as a name or a model is in no listing and no complaint."""
+    swapped = PAGE.replace('"hf-llama"', '"${HF_API_KEY}"')
+    swapped = swapped.replace("meta-llama/Llama-2-70b-chat-hf", "o/${HF_API_KEY}")
+    user_file.write_text(swapped.replace("inferenceapi", "typo"))
+    for command in (
+        ("models",),
+        ("models", "--json"),
+        ("config", "check"),
+        ("config", "check", "--json"),
+        ("config", "show"),
+    ):
+        done = call(*command, HF_API_KEY=CANARY)
+        assert "hf_*" in done.output
+        assert CANARY not in done.output
+
+
 def test_models_without_a_file_says_how_to_begin(project: Path) -> None:
     """An empty configuration is no failure."""
     done = call("models")

@@ -17,6 +17,10 @@ from servers.llama import TINY_CHAT
 from bytebuddy_provider_hf.testing.demo_prompts import PROMPTS
 from bytebuddy_provider_hf.testing.llama_server import gemma_installed
 
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+if sys.platform != "win32":
+    SIGNALS.append((signal.SIGHUP, 143))
+
 WITHOUT_EXTRA = """
 import sys
 from importlib import util
@@ -96,14 +100,21 @@ def test_a_real_server_answers(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("xllamacpp")
+def test_a_file_that_is_no_model_is_named(run: Run, tmp_path: Path) -> None:
+    """What llama.cpp cannot load is told, not the refused connection after it."""
+    (tmp_path / "odd.gguf").write_text("not a model")
+    ran = run("demo", "--gguf", str(tmp_path / "odd.gguf"))
+    assert ran.code == 8
+    assert "it cannot load odd.gguf" in ran.err
+
+
+@pytest.mark.usefixtures("xllamacpp")
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are for POSIX")
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
-)
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_a_signal_leaves_no_process(
     environment: dict[str, str], number: signal.Signals, code: int
 ) -> None:
-    """Ctrl-C and SIGTERM in the middle end the child process too."""
+    """Ctrl-C, SIGTERM and a closed terminal end the child process too."""
     with subprocess.Popen(
         [*COMMAND, "demo", "--gguf", str(TINY_CHAT)],
         stdout=subprocess.PIPE,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 from cli.process import COMMAND, Run
 from click.testing import CliRunner
 
@@ -50,6 +52,18 @@ def test_help_imports_nothing_heavy() -> None:
     )
     assert "Commands:" in done.stdout
     assert done.stderr == "[]\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_help_that_cannot_be_printed_is_one_line() -> None:
+    """A full disk under ``--help`` is told in one line, without a traceback."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "--help"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error: ")
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_every_command_has_help() -> None:
