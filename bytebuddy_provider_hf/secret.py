@@ -23,6 +23,11 @@ _HEADER: Final = re.compile(
     r"(?i)\b(bearer|basic)\s+[^\s\"',;]+",
 )
 _USERINFO: Final = re.compile(r"(?<=://)[^/\s@]+@")
+# Signed addresses: whoever has the query may fetch what it names.
+_SIGNED: Final = re.compile(
+    r"(?i)([?&](?:x-amz-[a-z-]+|signature|sig|policy|key-pair-id|token|api-?key)=)"
+    r"[^&\s\"'<>]+"
+)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
 
 
@@ -96,6 +101,7 @@ def redact(text: str) -> str:
     """Return ``text`` with tokens, authorization values and URL user-info masked."""
     text = _TOKEN.sub(rf"\g<1>{MASK}", text)
     text = _HEADER.sub(rf"\g<1> {MASK}", text)
+    text = _SIGNED.sub(rf"\g<1>{MASK}", text)
     return _USERINFO.sub(f"{MASK}@", text)
 
 

@@ -9,6 +9,9 @@ from typing import Final, Literal, TypeAlias
 from attrs import define, field, frozen
 
 RoleName: TypeAlias = Literal["system", "user", "assistant", "tool"]
+WaitReason: TypeAlias = Literal[
+    "loading", "waking", "queued", "rate limited", "retrying"
+]
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
@@ -127,15 +130,16 @@ class Reply:
 # Events are made once a token: slotted and mutable costs 0.10 µs, frozen 0.24.
 @define
 class Loading:
-    """The model is not ready; the call waits.
+    """The call waits; ``reason`` says for what.
 
-    ``elapsed`` and ``estimate`` are seconds; ``estimate`` is the server's latest
-    guess of what is left, or ``None``; ``waiters`` counts the calls that wait.
+    ``elapsed`` and ``estimate`` are seconds; ``estimate`` is what is left by the
+    server's latest word, or ``None``; ``waiters`` counts the calls that wait here.
     """
 
     elapsed: float
     estimate: float | None = None
     waiters: int = 1
+    reason: WaitReason = "loading"
 
 
 @define

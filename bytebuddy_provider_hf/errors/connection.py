@@ -1,0 +1,116 @@
+"""Errors of time, connections, and answers that cannot be used."""
+
+from __future__ import annotations
+
+from bytebuddy_provider_hf.errors.base import ByteBuddyError
+
+
+class ColdStartTimeout(ByteBuddyError):
+    """A model did not become ready in the time allowed for it."""
+
+
+class CallTimeout(ByteBuddyError):
+    """Time ran out."""
+
+
+class ConnectTimeout(CallTimeout):
+    """No connection within ``connectTimeout``."""
+
+
+class FirstByteTimeout(CallTimeout):
+    """The answer did not begin within ``firstByteTimeout``."""
+
+
+class DeadlineExceeded(CallTimeout):
+    """The call as a whole took longer than ``timeout``."""
+
+
+class IdleTimeout(CallTimeout):
+    """A stream sent nothing for too long; ``partial`` is the text that came."""
+
+    partial: str = ""
+
+
+class NoDataTimeout(CallTimeout):
+    """A stream sent keep-alives but no data for too long; ``partial`` is the text."""
+
+    partial: str = ""
+
+
+class ConnectionFailed(ByteBuddyError):
+    """There is no usable connection to the endpoint."""
+
+
+class ConnectionRefused(ConnectionFailed):
+    """Nothing listens at that address."""
+
+
+class HostNotFound(ConnectionFailed):
+    """There is no host of that name."""
+
+
+class HostLookupFailed(ConnectionFailed):
+    """The name service did not answer; the name may well exist."""
+
+
+class TlsFailed(ConnectionFailed):
+    """The certificate or the handshake was refused."""
+
+
+class CertificateExpired(TlsFailed):
+    """The server's certificate is past its time, or its time has not begun."""
+
+
+class CertificateForOtherHost(TlsFailed):
+    """The server showed a certificate that names another host."""
+
+
+class UnknownAuthority(TlsFailed):
+    """The server's certificate is self-signed, or of an authority not trusted here."""
+
+
+class ClientCertificateNeeded(TlsFailed):
+    """The server wants a certificate from this client, and none is configured."""
+
+
+class ClientCertificateRefused(TlsFailed):
+    """The server did not accept the certificate of this client."""
+
+
+class ProxyFailed(ConnectionFailed):
+    """The proxy cannot be reached, or gives no way to the server."""
+
+
+class ProxyAuthenticationFailed(ProxyFailed):
+    """407: the proxy wants a user name and password, or other ones."""
+
+
+class ConnectionLost(ConnectionFailed):
+    """The connection broke before the answer was whole."""
+
+
+class ResponseError(ByteBuddyError):
+    """An answer arrived that cannot be used; ``partial`` is the text before it."""
+
+    partial: str = ""
+
+
+class MalformedResponse(ResponseError):
+    """The answer is not what the protocol describes."""
+
+
+class ResponseTooLarge(ResponseError):
+    """The answer is larger than this client accepts."""
+
+
+class StreamInterrupted(ResponseError):
+    """A stream ended without its end mark; ``partial`` is the text that came."""
+
+
+class StreamFailed(ResponseError):
+    """The server reported an error inside a stream; ``partial`` is what came first.
+
+    ``event`` is the start of what it sent, secrets masked.
+    """
+
+    event: str = ""
