@@ -36,10 +36,12 @@ class ColdGate:
     def __init__(self, *, jitter: Callable[[], float]) -> None:
         self._jitter = jitter
         self.cold = False
+        # Whether it is an endpoint that scaled to zero, for the words on the screen.
+        self.asleep = False
         self.next_look = 0.0
-        self._since = 0.0
         self._ready_at = float("-inf")
         self._looking = False
+        self._episode = 0
         self._looks = 0
         self._estimate: float | None = None
         self._estimated_at = 0.0
@@ -52,20 +54,22 @@ class ColdGate:
             return not self._looking and now >= self.next_look
         return self._release is None or active < self._release
 
-    def sent(self) -> bool:
-        """Note that a request leaves; return whether it is the look."""
-        self._looking = self.cold
-        return self.cold
+    def sent(self) -> int:
+        """Note that a request leaves; return the episode it looks for, or 0."""
+        if not self.cold:
+            return 0
+        self._looking = True
+        return self._episode
 
     def on_cold(
-        self, *, now: float, sent_at: float, estimate: float | None, look: bool
+        self, *, now: float, sent_at: float, estimate: float | None, look: int
     ) -> None:
-        """Note that the server said: not ready."""
+        """Note that the server said: not ready; ``look`` is what ``sent`` returned."""
         if not self.cold:
             if sent_at < self._ready_at:
                 return  # an answer from before the model was ready
-            self._begin(now)
-        elif not look:
+            self._begin()
+        elif look != self._episode:
             return  # sent before the gate closed; the looks keep the schedule
         else:
             self._looking = False
@@ -86,12 +90,12 @@ class ColdGate:
         if self._release is not None and self._release >= limit:
             self._release = None
 
-    def on_gone(self, *, now: float, cancelled: bool) -> None:
+    def on_gone(self, *, now: float, cancelled: bool, look: int) -> None:
         """Note that the look has no outcome: its caller left, or its connection broke.
 
         A caller that left is replaced at once; a broken connection waits its step.
         """
-        if not self.cold:
+        if not self.cold or look != self._episode:
             return
         self._looking = False
         if not cancelled:
@@ -104,9 +108,9 @@ class ColdGate:
             return None
         return max(0.0, self._estimate - (now - self._estimated_at))
 
-    def _begin(self, now: float) -> None:
+    def _begin(self) -> None:
         self.cold = True
-        self._since = now
+        self._episode += 1
         self._looking = False
         self._looks = 0
         self._estimate = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from copy import copy
 from typing import Final
 
 from bytebuddy_provider_hf.errors import (
@@ -18,65 +19,13 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.transport.coldstart import ColdGate
 from bytebuddy_provider_hf.transport.limiter import Limiter
-from bytebuddy_provider_hf.types import Loading
+from bytebuddy_provider_hf.transport.ticket import Ticket
+from bytebuddy_provider_hf.types import Loading, WaitReason
 
-_LOADING_AHEAD: Final = (
-    "The model says it needs about {estimate:,.0f} s to load and {left:,.0f} s of "
-    "waiting are left."
-)
 _WAIT_LONGER: Final = (
     "Raise requestOptions.coldStartTimeout to wait longer, or choose a model that is "
     "already loaded."
 )
-
-
-class Ticket:
-    """One call's place in a lane. Times are seconds of the lane's clock."""
-
-    __slots__ = (
-        "_future",
-        "_timer",
-        "cold_since",
-        "cold_timeout",
-        "deadline",
-        "granted",
-        "look",
-        "sent_at",
-        "timeout",
-    )
-
-    def __init__(self, *, deadline: float, timeout: float, cold_timeout: float) -> None:
-        self.deadline = deadline
-        self.timeout = timeout
-        self.cold_timeout = cold_timeout
-        self.cold_since: float | None = None
-        self.granted = False
-        self.look = False
-        self.sent_at = 0.0
-        self._future: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def expires(self) -> float:
-        """When the waiting must end."""
-        if self.cold_since is None:
-            return self.deadline
-        return min(self.deadline, self.cold_since + self.cold_timeout)
-
-    def wake(self) -> None:
-        """Let the waiting call look at its state again."""
-        if self._future is not None and not self._future.done():
-            self._future.set_result(None)
-
-    async def sleep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wait until woken, or until the waiting must end."""
-        self._future = loop.create_future()
-        self._timer = loop.call_at(self.expires, self.wake)
-        try:
-            await self._future
-        finally:
-            self._timer.cancel()
-            self._future = self._timer = None
 
 
 class Lane:
@@ -89,27 +38,30 @@ class Lane:
         loop: asyncio.AbstractEventLoop,
         jitter: Callable[[], float],
     ) -> None:
-        self._limiter = limiter
+        self.limiter = limiter
+        self.jitter = jitter
         self._loop = loop
         self._gate = ColdGate(jitter=jitter)
         self._queue: OrderedDict[Ticket, None] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
         self.active = 0
-
-    @property
-    def waiting(self) -> int:
-        """How many calls wait here."""
-        return len(self._queue)
+        # Whether this model ever answered: a refusal then means a restart.
+        self.answered = False
 
     def enter(self, ticket: Ticket) -> bool:
-        """Return whether the call may be sent now; otherwise it stands in the queue.
+        """Return whether the call may be sent now; otherwise it waits.
 
-        Raises ``QueueFull``, ``ColdStartTimeout`` and ``DeadlineExceeded``.
+        Raises ``QueueFull``, ``ColdStartTimeout``, ``DeadlineExceeded`` and, while an
+        account is known to have no credits, ``QuotaExhausted``.
         """
         if ticket.granted:
             return True
         now = self._loop.time()
+        if ticket.not_before > now:
+            self._check(ticket, now)
+            return False
         if ticket not in self._queue:
+            self._refuse_exhausted(now)
             if not self._queue and self._may_send(now):
                 self._grant(ticket, now)
                 return True
@@ -122,59 +74,80 @@ class Lane:
         if not ticket.granted:
             await ticket.sleep(self._loop)
 
-    def loading(self, ticket: Ticket) -> Loading | None:
-        """Return how the waiting stands, or ``None`` when nothing is loading."""
-        if not self._gate.cold:
-            return None
+    def waiting(self, ticket: Ticket) -> Loading | None:
+        """Return what the call waits for, or ``None`` where it should not be told."""
         now = self._loop.time()
-        if ticket.cold_since is None:
-            ticket.cold_since = now
-        estimate = self._gate.estimate(now)
-        return Loading(now - ticket.cold_since, estimate, max(1, len(self._queue)))
+        waiters = max(1, len(self._queue))
+        if self._gate.cold and ticket in self._queue:
+            if ticket.cold_since is None:
+                ticket.cold_since = now
+            elapsed = now - ticket.cold_since
+            reason: WaitReason = "waking" if self._gate.asleep else "loading"
+            return Loading(elapsed, self._gate.estimate(now), waiters, reason)
+        elapsed = now - ticket.since
+        if self.limiter.quiet_until > now:
+            left = self.limiter.quiet_until - now
+            return Loading(elapsed, left, waiters, "rate limited")
+        if ticket.not_before > now:
+            return Loading(elapsed, ticket.not_before - now, 1, "retrying")
+        if ticket in self._queue:
+            return Loading(elapsed, None, waiters, "queued")
+        return None
 
-    def cold(self, ticket: Ticket, estimate: float | None) -> None:
+    def cold(
+        self, ticket: Ticket, estimate: float | None = None, *, asleep: bool = False
+    ) -> None:
         """Put a call back at the head of the queue: the model is not ready."""
         now = self._loop.time()
         if ticket.cold_since is None:
             ticket.cold_since = ticket.sent_at
+        self._gate.asleep = asleep
         self._gate.on_cold(
             now=now, sent_at=ticket.sent_at, estimate=estimate, look=ticket.look
         )
-        self._queue[ticket] = None
-        self._queue.move_to_end(ticket, last=False)
-        self._limiter.queued += 1
-        self._limiter.join(self)
-        self._give_back(ticket)
+        ticket.look = 0
+        self._requeue(ticket)
         self._arm()
         if self._gate.cold:
-            for waiting in self._queue:
-                waiting.wake()
+            self.wake_all()
 
-    def ready(self, ticket: Ticket, *, overloaded: bool = False) -> None:
+    def hold(self, ticket: Ticket, until: float) -> None:
+        """Put a call back and keep everybody at this origin quiet until then."""
+        self.limiter.hold(until)
+        self._requeue(ticket)
+
+    def pause(self, ticket: Ticket, until: float) -> None:
+        """Let one call rest until then, without permit and out of the queue."""
+        ticket.not_before = until
+        self._give_back(ticket)
+
+    def answered_by(self, ticket: Ticket, *, overloaded: bool = False) -> None:
         """Note that the server answered a call, with whatever but "not ready"."""
         now = self._loop.time()
-        self._gate.on_ready(now=now, limit=self._limiter.limit)
-        ticket.look = False
+        self.answered = True
+        self._gate.on_ready(now=now, limit=self.limiter.limit)
+        ticket.look = 0
         if overloaded:
-            self._limiter.on_overload(now=now, sent_at=ticket.sent_at)
+            self.limiter.on_overload(now=now, sent_at=ticket.sent_at)
         else:
-            self._limiter.on_success()
+            self.limiter.on_success()
         if self._queue:
-            self._limiter.share()
+            self.limiter.share()
+
+    def unanswered(self, ticket: Ticket, *, cancelled: bool) -> None:
+        """Note that a call got no answer at all: it left, or its connection broke."""
+        if ticket.look:
+            look, ticket.look = ticket.look, 0
+            self._gate.on_gone(now=self._loop.time(), cancelled=cancelled, look=look)
 
     def leave(self, ticket: Ticket, *, cancelled: bool = False) -> None:
         """Give everything back; safe at any time and more than once."""
         if self._queue.pop(ticket, self) is None:
-            self._limiter.queued -= 1
-            if not self._queue:
-                self._limiter.part(self)
-        if not ticket.granted:
-            return
-        if ticket.look:
-            ticket.look = False
-            self._gate.on_gone(now=self._loop.time(), cancelled=cancelled)
-        self._give_back(ticket)
-        self._arm()
+            self._left_queue()
+        if ticket.granted:
+            self.unanswered(ticket, cancelled=cancelled)
+            self._give_back(ticket)
+            self._arm()
 
     def close(self) -> None:
         """Stop looking."""
@@ -188,61 +161,92 @@ class Lane:
         if not self._queue or not self._may_send(now):
             return False
         ticket, _ = self._queue.popitem(last=False)
-        self._limiter.queued -= 1
-        if not self._queue:
-            self._limiter.part(self)
+        self._left_queue()
         self._grant(ticket, now)
         ticket.wake()
         return True
 
+    def wake_all(self) -> None:
+        """Let every waiting call look at its state again."""
+        for ticket in self._queue:
+            ticket.wake()
+
     def _may_send(self, now: float) -> bool:
-        return self._limiter.free and self._gate.allows(now=now, active=self.active)
+        return self.limiter.free and self._gate.allows(now=now, active=self.active)
 
     def _grant(self, ticket: Ticket, now: float) -> None:
-        self._limiter.take()
+        self.limiter.take()
         self.active += 1
         ticket.granted = True
         ticket.sent_at = now
         ticket.look = self._gate.sent()
 
     def _give_back(self, ticket: Ticket) -> None:
-        ticket.granted = ticket.look = False
+        ticket.granted = False
         self.active -= 1
-        self._limiter.give_back()
+        self.limiter.give_back()
+
+    def _requeue(self, ticket: Ticket) -> None:
+        self._queue[ticket] = None
+        self._queue.move_to_end(ticket, last=False)
+        self.limiter.queued += 1
+        self.limiter.join(self)
+        self._give_back(ticket)
 
     def _join(self, ticket: Ticket) -> None:
-        limiter = self._limiter
-        if limiter.queued >= limiter.max_queue:
+        limiter = self.limiter
+        again = ticket.not_before > 0  # it has waited its turn once already
+        if limiter.queued >= limiter.max_queue and not again:
             raise QueueFull(
                 f"{limiter.queued:,} calls are already waiting for this endpoint.",
                 hint="Send fewer at once, or raise requestOptions.maxQueue.",
             )
         self._queue[ticket] = None
+        if again:
+            self._queue.move_to_end(ticket, last=False)
         limiter.queued += 1
         limiter.join(self)
         self._arm()
 
+    def _left_queue(self) -> None:
+        self.limiter.queued -= 1
+        if not self._queue:
+            self.limiter.part(self)
+
+    def _refuse_exhausted(self, now: float) -> None:
+        if (refusal := self.limiter.exhausted(now)) is not None:
+            raise copy(refusal)
+
     def _check(self, ticket: Ticket, now: float) -> None:
-        if self._gate.cold and ticket.cold_since is None:
+        # The patience for a cold model counts no time spent in the queue of a warm one.
+        if not self._gate.cold:
+            ticket.cold_since = None
+        elif ticket.cold_since is None:
             ticket.cold_since = now
         left = ticket.expires - now
-        if left <= 0 and ticket.cold_since is not None:
-            raise ColdStartTimeout(
-                f"The model was not ready after {now - ticket.cold_since:,.0f} s.",
-                hint=_WAIT_LONGER,
-            )
         if left <= 0:
-            raise DeadlineExceeded(
-                f"The call waited {ticket.timeout:,.0f} s for its turn.",
-                hint="Raise requestOptions.timeout, or send fewer calls at once.",
-            )
+            raise self._expired(ticket, now)
         estimate = self._gate.estimate(now) if self._gate.cold else None
         if estimate is not None and estimate > left:
             raise ColdStartTimeout(
-                _LOADING_AHEAD.format(estimate=estimate, left=left),
+                f"The model says it needs about {estimate:,.0f} s to load and "
+                f"{left:,.0f} s of waiting are left.",
                 retry_after=estimate,
                 hint=_WAIT_LONGER,
             )
+
+    def _expired(
+        self, ticket: Ticket, now: float
+    ) -> ColdStartTimeout | DeadlineExceeded:
+        if ticket.cold_since is not None:
+            return ColdStartTimeout(
+                f"The model was not ready after {now - ticket.cold_since:,.0f} s.",
+                hint=_WAIT_LONGER,
+            )
+        return DeadlineExceeded(
+            f"The call waited {ticket.timeout:,.0f} s for its turn.",
+            hint="Raise requestOptions.timeout, or send fewer calls at once.",
+        )
 
     def _arm(self) -> None:
         """Wake the lane when the next look is due, if somebody waits for it."""
@@ -250,13 +254,11 @@ class Lane:
             return
         due = self._gate.next_look
         if self._timer is not None:
-            if self._timer.when() == due and not self._timer.cancelled():
+            if self._timer.when() == due:
                 return
             self._timer.cancel()
         self._timer = self._loop.call_at(due, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        self._limiter.share()
-        if self._gate.cold and not self._limiter.free:
-            return  # a permit that comes back shares again
+        self.limiter.share()

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from bytebuddy_provider_hf.errors import IdleTimeout
+from bytebuddy_provider_hf.errors import IdleTimeout, NoDataTimeout
 
 _HINT: Final = "Try again; requestOptions.{key} sets how long a silence may last."
 
@@ -28,7 +28,7 @@ class StreamWatch:
         loop: asyncio.AbstractEventLoop,
         idle: float,
         no_data: float,
-        abort: Callable[[IdleTimeout], None],
+        abort: Callable[[IdleTimeout | NoDataTimeout], None],
     ) -> None:
         self._loop = loop
         self._idle = idle
@@ -65,14 +65,9 @@ class StreamWatch:
         self._timer = self._loop.call_at(due, self._look)
 
     def _end(self, *, idle: bool) -> None:
-        seconds, what, key = (
-            (self._idle, "nothing", "idleTimeout")
-            if idle
-            else (self._no_data, "no data", "noDataTimeout")
-        )
-        self._abort(
-            IdleTimeout(
-                f"The stream sent {what} for {seconds:,.0f} s.",
-                hint=_HINT.format(key=key),
-            )
-        )
+        if idle:
+            message = f"The stream sent nothing for {self._idle:,.0f} s."
+            self._abort(IdleTimeout(message, hint=_HINT.format(key="idleTimeout")))
+        else:
+            message = f"The stream sent no data for {self._no_data:,.0f} s."
+            self._abort(NoDataTimeout(message, hint=_HINT.format(key="noDataTimeout")))

@@ -1,0 +1,166 @@
+"""What becomes of a failed attempt: decisions only, from values that come in.
+
+The one place that retries. The figures are botocore's and openai's (quota 500, cost 14,
+throttled 5, back +1; 0.5 s doubling to 8 s; hints above 120 s are not slept) and
+section 4.1 of the AWS article on jitter: https://aws.amazon.com/blogs/architecture/
+exponential-backoff-and-jitter/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from attrs import frozen
+
+from bytebuddy_provider_hf import errors
+
+MAX_ATTEMPTS: Final = 3
+LONGEST_HINT: Final = 120.0
+
+_TRANSIENT_BASE, _TRANSIENT_CAP = 0.5, 8.0
+_THROTTLED_BASE, _THROTTLED_CAP = 1.0, 20.0
+_LONGEST_SPREAD: Final = 10.0
+# 2 ** 30 s is beyond every cap; a larger exponent would only overflow one day.
+_LARGEST_EXPONENT: Final = 30
+
+_BUDGET: Final = 500
+_COST: Final = 14
+_COST_THROTTLED: Final = 5
+
+
+class Outcome(Enum):
+    """What kind of failure an attempt met."""
+
+    COLD = "the model is not ready"
+    THROTTLED = "too many requests"
+    TRANSIENT = "likely to pass"
+    AMBIGUOUS = "perhaps carried out, nothing delivered"
+    FATAL = "will not pass by itself"
+
+
+_TRANSIENT_STATUS: Final = frozenset({408, 425, 500, 502, 503, 504})
+
+_PROXY_STATUS: Final = frozenset({None, 502, 503, 504})
+
+# The first that fits; what is not known to pass is fatal.
+_OUTCOMES: Final[tuple[tuple[type[errors.ByteBuddyError], Outcome], ...]] = (
+    (errors.ModelLoading, Outcome.COLD),
+    (errors.PipelineFailed, Outcome.FATAL),
+    (errors.ImagesNotSupported, Outcome.FATAL),
+    (errors.RateLimited, Outcome.THROTTLED),
+    (errors.ServerOverloaded, Outcome.THROTTLED),
+    (errors.ConnectionLost, Outcome.AMBIGUOUS),
+    (errors.StreamInterrupted, Outcome.AMBIGUOUS),
+    (errors.ConnectionRefused, Outcome.TRANSIENT),
+    (errors.ConnectTimeout, Outcome.TRANSIENT),
+    (errors.HostLookupFailed, Outcome.TRANSIENT),
+    (errors.ProxyAuthenticationFailed, Outcome.FATAL),
+)
+
+
+def outcome(error: errors.ByteBuddyError) -> Outcome:
+    """Return the kind of a failure; what is not known to pass is fatal."""
+    for kind, found in _OUTCOMES:
+        if isinstance(error, kind):
+            return found
+    answered = isinstance(error, errors.APIError) and error.status is not None
+    if answered and error.status in _TRANSIENT_STATUS:
+        return Outcome.TRANSIENT
+    if isinstance(error, errors.ProxyFailed) and error.status in _PROXY_STATUS:
+        return Outcome.TRANSIENT
+    return Outcome.FATAL
+
+
+class Budget:
+    """Bound the extra requests of an outage, for one origin and credential.
+
+    500 to spend, 14 for a retry and 5 for one after a 429; a clean success brings
+    one back and a retry that succeeds brings back what it cost. An outage of any
+    number of callers is thus answered with at most 35 retries.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = _BUDGET
+
+    def spend(self, kind: Outcome) -> int | None:
+        """Take what a retry costs; return it, or ``None`` when too little is left."""
+        cost = _COST_THROTTLED if kind is Outcome.THROTTLED else _COST
+        if cost > self.left:
+            return None
+        self.left -= cost
+        return cost
+
+    def give_back(self, spent: int) -> None:
+        """Return what the retries of a successful call cost, or one for none."""
+        self.left = min(_BUDGET, self.left + max(1, spent))
+
+
+@frozen
+class Retry:
+    """Send again after ``delay`` seconds.
+
+    ``quiet``: everybody at this origin should hold back until then.
+    """
+
+    delay: float
+    cost: int
+    quiet: bool = False
+
+
+@frozen
+class Situation:
+    """What a decision depends on besides the failure.
+
+    ``attempt`` counts from 1. ``left`` is the time left of the call, in seconds;
+    ``crowd`` how many calls wait per permit.
+    """
+
+    attempt: int
+    max_attempts: int
+    left: float
+    crowd: float = 0.0
+
+
+def decide(
+    error: errors.ByteBuddyError,
+    situation: Situation,
+    *,
+    budget: Budget,
+    jitter: Callable[[], float],
+) -> Retry | None:
+    """Return how to try again, or ``None`` to raise ``error``.
+
+    ``jitter`` returns a number from 0 to 1. No delay reaches the end of the call.
+    """
+    kind = outcome(error)
+    verdict = error.should_retry if isinstance(error, errors.APIError) else None
+    if verdict is False or (kind is Outcome.FATAL and verdict is not True):
+        return None
+    hint = error.retry_after
+    if situation.attempt >= situation.max_attempts or (hint or 0) > LONGEST_HINT:
+        return None
+    delay = backoff(kind, situation.attempt, jitter=jitter)
+    if hint:
+        spread = min(_LONGEST_SPREAD, 0.1 * hint + situation.crowd)
+        delay = max(delay, hint) + spread * jitter()
+    if delay >= situation.left:
+        return None
+    cost = budget.spend(kind)
+    return None if cost is None else Retry(delay, cost, quiet=bool(hint))
+
+
+def backoff(kind: Outcome, attempt: int, *, jitter: Callable[[], float]) -> float:
+    """Return the delay before attempt ``attempt + 1``, in seconds.
+
+    Throttled: from half to the whole of 1, 2, 4, … up to 20. Otherwise: anything up
+    to 0.5, 1, 2, … up to 8.
+    """
+    exponent = min(max(0, attempt - 1), _LARGEST_EXPONENT)
+    if kind is Outcome.THROTTLED:
+        whole = min(_THROTTLED_CAP, _THROTTLED_BASE * 2.0**exponent)
+        return whole * (0.5 + 0.5 * jitter())
+    return min(_TRANSIENT_CAP, _TRANSIENT_BASE * 2.0**exponent) * jitter()

@@ -1,0 +1,310 @@
+"""The rules of trying again: pure decisions, so every rule is a table."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.transport.retry import (
+    LONGEST_HINT,
+    Budget,
+    Outcome,
+    Situation,
+    backoff,
+    decide,
+    outcome,
+)
+from bytebuddy_provider_hf.wire.failure import classify
+from bytebuddy_provider_hf.wire.hints import wait
+from bytebuddy_provider_hf.wire.target import resolve
+
+TARGET = resolve("a/b")
+
+
+def highest() -> float:
+    return 1.0
+
+
+def lowest() -> float:
+    return 0.0
+
+
+def delay(
+    error: errors.ByteBuddyError,
+    *,
+    attempt: int = 1,
+    left: float = 600.0,
+    crowd: float = 0.0,
+    u: float = 0.0,
+) -> float | None:
+    situation = Situation(attempt=attempt, max_attempts=3, left=left, crowd=crowd)
+    retry = decide(error, situation, budget=Budget(), jitter=lambda: u)
+    return None if retry is None else retry.delay
+
+
+def answer(status: int, **headers: str) -> errors.APIError:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return classify(status, named, b"", TARGET)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, Outcome.FATAL),
+        (401, Outcome.FATAL),
+        (402, Outcome.FATAL),
+        (403, Outcome.FATAL),
+        (404, Outcome.FATAL),
+        (405, Outcome.FATAL),
+        (408, Outcome.TRANSIENT),
+        (409, Outcome.FATAL),
+        (410, Outcome.FATAL),
+        (413, Outcome.FATAL),
+        (422, Outcome.FATAL),
+        (424, Outcome.FATAL),
+        (425, Outcome.TRANSIENT),
+        (429, Outcome.THROTTLED),
+        (500, Outcome.TRANSIENT),
+        (501, Outcome.FATAL),
+        (502, Outcome.TRANSIENT),
+        (503, Outcome.TRANSIENT),
+        (504, Outcome.TRANSIENT),
+        (302, Outcome.FATAL),
+    ],
+)
+def test_each_status_has_its_kind(status: int, kind: Outcome) -> None:
+    """What is not known to pass by itself is fatal."""
+    assert outcome(answer(status)) is kind
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (errors.ModelLoading(""), Outcome.COLD),
+        (errors.ServerOverloaded(""), Outcome.THROTTLED),
+        (errors.ConnectionLost(""), Outcome.AMBIGUOUS),
+        (errors.StreamInterrupted(""), Outcome.AMBIGUOUS),
+        (errors.ConnectionRefused(""), Outcome.TRANSIENT),
+        (errors.ConnectTimeout(""), Outcome.TRANSIENT),
+        (errors.HostLookupFailed(""), Outcome.TRANSIENT),
+        (errors.HostNotFound(""), Outcome.FATAL),
+        (errors.TlsFailed(""), Outcome.FATAL),
+        (errors.ProxyFailed(""), Outcome.TRANSIENT),
+        (errors.ProxyFailed("", status=502), Outcome.TRANSIENT),
+        (errors.ProxyFailed("", status=403), Outcome.FATAL),
+        (errors.ProxyAuthenticationFailed("", status=407), Outcome.FATAL),
+        (errors.DeadlineExceeded(""), Outcome.FATAL),
+        (errors.IdleTimeout(""), Outcome.FATAL),
+        (errors.MalformedResponse(""), Outcome.FATAL),
+        (errors.ResponseTooLarge(""), Outcome.FATAL),
+        (errors.StreamFailed(""), Outcome.FATAL),
+        (errors.QuotaExhausted("", status=429), Outcome.FATAL),
+    ],
+)
+def test_each_failure_without_status_has_its_kind(
+    error: errors.ByteBuddyError, kind: Outcome
+) -> None:
+    """Names that do not exist and certificates do not mend by asking again."""
+    assert outcome(error) is kind
+
+
+def test_the_law_of_backoff() -> None:
+    """Full jitter on 0.5, 1, 2, 4, 8, 8; from half on 1, 2, 4, 8, 16, 20, 20."""
+    steps = range(1, 8)
+    transient = [backoff(Outcome.TRANSIENT, n, jitter=highest) for n in steps]
+    assert transient == [0.5, 1, 2, 4, 8, 8, 8]
+    throttled = [backoff(Outcome.THROTTLED, n, jitter=highest) for n in steps]
+    assert throttled == [1, 2, 4, 8, 16, 20, 20]
+    assert backoff(Outcome.TRANSIENT, 3, jitter=lowest) == 0
+    assert backoff(Outcome.THROTTLED, 3, jitter=lowest) == 2
+    assert backoff(Outcome.TRANSIENT, 10**6, jitter=highest) == 8
+
+
+def test_backoff_is_uniform() -> None:
+    """10,000 delays spread evenly: a Kolmogorov-Smirnov distance below its bound."""
+    chance = random.Random(7)
+    count = 10_000
+    delays = sorted(
+        backoff(Outcome.TRANSIENT, 4, jitter=chance.random) / 4 for _ in range(count)
+    )
+    distance = max(
+        max(abs(n / count - value), abs((n + 1) / count - value))
+        for n, value in enumerate(delays)
+    )
+    assert distance < 1.63 / math.sqrt(count)  # p = 0.01
+
+
+DATE = "Fri, 29 Sep 2023 16:26:37 GMT"
+
+
+# openai-python's own table (tests/test_client.py), with its base of 0.5 s read as
+# ours: what it does not sleep it backs off from, above 120 s it gives up.
+@pytest.mark.parametrize(
+    ("hint", "slept"),
+    [
+        ("20", 20),
+        ("0", 0.5),
+        ("-10", 0.5),
+        ("60", 60),
+        ("61", 61),
+        ("120", 120),
+        ("121", None),
+        ("Fri, 29 Sep 2023 16:26:57 GMT", 20),
+        ("Fri, 29 Sep 2023 16:26:37 GMT", 0.5),
+        ("Fri, 29 Sep 2023 16:26:27 GMT", 0.5),
+        ("Fri, 29 Sep 2023 16:27:37 GMT", 60),
+        ("Fri, 29 Sep 2023 16:27:38 GMT", 61),
+        ("Fri, 29 Sep 2023 16:28:37 GMT", 120),
+        ("Fri, 29 Sep 2023 16:28:38 GMT", None),
+        ("99999999999999999999999999999999999", None),
+        ("inf", 0.5),
+        ("-inf", 0.5),
+        ("nan", 0.5),
+        ("1e309", 0.5),
+        ("Zun, 29 Sep 2023 16:26:27 GMT", 0.5),
+        ("Fri, 29 Sep 100000 16:26:27 GMT", 0.5),
+        ("", 0.5),
+        ("soon", 0.5),
+    ],
+)
+def test_retry_after_of_every_form(hint: str, slept: float | None) -> None:
+    """Seconds and dates up to 120 s are slept; nonsense is backed off from."""
+    error = answer(429, retry_after=hint, date=DATE)
+    waited = delay(error)
+    assert waited == slept
+    assert waited is None or waited > 0
+
+
+@pytest.mark.parametrize(
+    ("attempt", "slept"), [(1, 0.5), (2, 1.0), (3, None), (-1100, 0.5), (10**9, None)]
+)
+def test_the_attempts_are_counted(attempt: int, slept: float | None) -> None:
+    """Three in all; a count out of any range is no crash."""
+    assert delay(answer(429), attempt=attempt) == slept
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after-ms": "0", "retry-after": "3"}, 3),
+        ({"retry-after-ms": "x", "retry-after": "3"}, 3),
+        ({"ratelimit": '"api";r=0;t=55'}, 55),
+        ({"ratelimit": '"api";r=1;t=55'}, None),
+        ({"ratelimit": '"api";r=0;t=5, "pages";r=0;t=50, "x";r=3;t=99'}, 50),
+        ({"ratelimit": '"api";r=0;t=55', "retry-after": "9"}, 9),
+        ({"ratelimit": '"api"; r=0; t=55'}, 55),
+        ({"ratelimit": "api;r=0;t=5"}, None),
+        ({"ratelimit": '"api";r=0;t=' + "9" * 30}, None),
+        ({"ratelimit": ""}, None),
+    ],
+)
+def test_the_other_hints(headers: dict[str, str], seconds: float | None) -> None:
+    """retry-after-ms first, then Retry-After, then an exhausted RateLimit window."""
+    assert wait(headers) == seconds
+
+
+def test_a_hint_is_spread_by_its_length_and_the_crowd() -> None:
+    """Hint + U(0, min(10, a tenth of it + waiters per permit))."""
+    error = answer(429, retry_after="50")
+    assert delay(error, u=1.0) == 55
+    assert delay(error, u=1.0, crowd=2) == 57
+    assert delay(error, u=1.0, crowd=1_000) == 60
+    assert delay(error, u=0.0, crowd=1_000) == 50
+
+
+def test_a_hint_beyond_120_s_is_raised_with_its_time() -> None:
+    """Hours and days are the caller's to wait; the error carries them."""
+    error = answer(429, retry_after="3600")
+    assert delay(error) is None
+    assert error.retry_after == 3600
+
+
+def test_nothing_is_slept_that_ends_after_the_call() -> None:
+    """A sleep that must fail is not begun."""
+    assert delay(answer(429, retry_after="20"), left=20) is None
+    assert delay(answer(429, retry_after="20"), left=21) == 20
+    assert delay(answer(500), left=0.4, u=1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "tried"),
+    [("true", 422, True), ("false", 503, False), ("maybe", 503, True)],
+)
+def test_the_servers_own_verdict_counts(verdict: str, status: int, tried: bool) -> None:
+    """x-should-retry overrides the class, never attempts, budget or deadline."""
+    error = answer(status, x_should_retry=verdict)
+    assert (delay(error) is not None) is tried
+    assert delay(error, attempt=3) is None
+
+
+def test_the_budget_of_an_outage() -> None:
+    """35 retries and no more, however many callers ask; successes refill it."""
+    budget = Budget()
+    situation = Situation(attempt=1, max_attempts=3, left=600)
+    retries = [
+        decide(answer(500), situation, budget=budget, jitter=lowest)
+        for _ in range(1_000)
+    ]
+    assert sum(retry is not None for retry in retries) == 35
+    for _ in range(14):
+        budget.give_back(0)
+    assert decide(answer(500), situation, budget=budget, jitter=lowest) is not None
+    assert decide(answer(500), situation, budget=budget, jitter=lowest) is None
+
+
+def test_a_retry_that_succeeds_costs_nothing() -> None:
+    """A steady tenth of failures never empties the budget."""
+    budget = Budget()
+    for _ in range(10_000):
+        spent = budget.spend(Outcome.TRANSIENT)
+        assert spent is not None
+        budget.give_back(spent)
+    assert budget.left == 500
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(["retry-after", "retry-after-ms", "ratelimit", "date"]),
+    st.one_of(
+        st.text(max_size=40),
+        st.integers().map(str),
+        st.floats().map(str),
+        st.from_regex(r'"[a-z]{1,5}";r=[0-9]{1,3};t=-?[0-9]{1,12}', fullmatch=True),
+        st.datetimes().map(lambda d: d.strftime("%a, %d %b %Y %H:%M:%S GMT")),
+    ),
+    max_size=4,
+)
+
+
+@given(
+    HEADERS,
+    st.sampled_from([429, 503, 500]),
+    st.integers(-5, 5),
+    st.floats(0, 700),
+    st.floats(0, 1),
+)
+def test_any_hint_gives_a_bounded_delay_or_none(
+    headers: dict[str, str], status: int, attempt: int, left: float, u: float
+) -> None:
+    """Total, never negative, never beyond the deadline, never a hot loop."""
+    error = classify(status, headers, b"", TARGET)
+    assert error.retry_after is None or error.retry_after > 0
+    situation = Situation(attempt=attempt, max_attempts=3, left=left)
+    retry = decide(error, situation, budget=Budget(), jitter=lambda: u)
+    if retry is not None:
+        assert 0 <= retry.delay < left
+        assert retry.delay <= LONGEST_HINT + 10
+        if status == 429:
+            assert retry.delay >= 0.5 or error.retry_after
+
+
+def test_the_kinds_are_told_apart_without_overlap() -> None:
+    """Every pair of kinds has words of its own."""
+    for one, other in itertools.combinations(Outcome, 2):
+        assert one.value != other.value
