@@ -6,14 +6,23 @@ plain words and raised outside the ``except`` block that caught theirs.
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp import http_exceptions
+from aiohttp import hdrs, http_exceptions
+from attrs import frozen
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.transport.proxies import Proxy
+from bytebuddy_provider_hf.transport.tls_faults import (
+    broken_off,
+    client_refused,
+    handshake_failed,
+)
 
 # Everything that sending or reading can raise besides cancellation. HttpProcessingError
 # and its kin are no ClientError; ValueError is what bad headers and URLs give.
@@ -25,74 +34,189 @@ RAISED: Final = (
     ValueError,
 )
 
+_PROXY_WANTS_A_USER: Final = 407
+_CHECK_PROXY: Final = (
+    "Check requestOptions.proxy, or the variables HTTPS_PROXY, HTTP_PROXY, ALL_PROXY."
+)
 
-def translate(error: BaseException, host: str) -> errors.ByteBuddyError:
-    """Return our error for one of theirs; ``host`` is host and port for the message."""
+
+@frozen
+class Ends:
+    """Both ends of a way, and what stands between, for messages."""
+
+    origin: str
+    proxy: Proxy | None = None
+    shows_certificate: bool = False
+
+    @property
+    def host(self) -> str:
+        """Host and port of the server."""
+        return self.origin.split("://", 1)[-1]
+
+    @property
+    def name(self) -> str:
+        """The host's name alone."""
+        return urlsplit(self.origin).hostname or self.host
+
+    @property
+    def secure(self) -> bool:
+        """Whether the server is spoken to in TLS."""
+        return self.origin.startswith("https://")
+
+    @property
+    def through(self) -> str:
+        """The words that name the proxy, if there is one."""
+        return "" if self.proxy is None else f" through the proxy {self.proxy.place}"
+
+
+def translate(error: BaseException, ends: Ends) -> errors.ByteBuddyError:
+    """Return our error for one of theirs, which met a request between ``ends``."""
     if isinstance(error, errors.ByteBuddyError):
         return error
     for kinds, make in _MAKERS:
         if isinstance(error, kinds):
-            return make(error, host)
+            return make(error, ends)
     if _refused(error):
-        return _connection_refused(error, host)
-    return errors.ConnectionLost(
-        f"The connection to {host} broke before the answer was whole.",
-        hint="Try again.",
+        return _connection_refused(ends)
+    return _lost(error, ends)
+
+
+def proxy_wants_a_user(ends: Ends) -> errors.ProxyAuthenticationFailed:
+    """Return the error for a status 407."""
+    proxy = ends.proxy
+    place = "" if proxy is None else f" {proxy.place}"
+    if proxy is None or proxy.authorization is None:
+        return errors.ProxyAuthenticationFailed(
+            f"The proxy{place} wants a user name and password.",
+            status=_PROXY_WANTS_A_USER,
+            hint="Write them into its address: http://USER:PASSWORD@HOST:PORT.",
+        )
+    return errors.ProxyAuthenticationFailed(
+        f"The proxy{place} refused the user name and password.",
+        status=_PROXY_WANTS_A_USER,
+        hint="Correct them in its address, signs such as @ : / # % percent-encoded; "
+        "only the scheme Basic is supported.",
     )
 
 
-def _host_not_found(_error: BaseException, host: str) -> errors.HostNotFound:
+def _not_resolved(error: BaseException, ends: Ends) -> errors.ConnectionFailed:
+    later = getattr(getattr(error, "os_error", None), "errno", None) == socket.EAI_AGAIN
+    if ends.proxy is not None:
+        # Behind a proxy only its own name is looked up here.
+        verb = "could not be looked up" if later else "does not exist"
+        return errors.ProxyFailed(
+            f"The name of the proxy {ends.proxy.place} {verb}.", hint=_CHECK_PROXY
+        )
+    if later:
+        return errors.HostLookupFailed(
+            f"The name {ends.name} could not be looked up.",
+            hint="Check the network and its DNS, and try again.",
+        )
     return errors.HostNotFound(
-        f"There is no host named {host.rsplit(':', 1)[0]}.",
+        f"There is no host named {ends.name}.",
         hint="Check the spelling of apiBase and the network's DNS.",
     )
 
 
-def _tls_failed(error: BaseException, host: str) -> errors.TlsFailed:
-    cause = getattr(error, "certificate_error", None) or getattr(
-        error, "os_error", None
-    )
-    said = getattr(cause or error, "verify_message", "") or getattr(
-        cause or error, "reason", ""
-    )
-    return errors.TlsFailed(
-        f"The TLS connection to {host} failed"
-        + (f": {str(said).replace('_', ' ').lower().rstrip('.')}." if said else "."),
-        hint="Check the clock and the certificate; for a private authority set "
-        "requestOptions.caBundlePath.",
-    )
+def _tls_failed(error: BaseException, ends: Ends) -> errors.ConnectionFailed:
+    host, proxy = ends.host, ends.proxy
+    met = (getattr(error, "host", None), getattr(error, "port", None))
+    if proxy is not None and met == (proxy.host, proxy.port):
+        host = f"the proxy {proxy.place}"
+    cause = _cause(error)
+    if cause is None:
+        return broken_off(host)
+    return handshake_failed(cause, host, shows_certificate=ends.shows_certificate)
 
 
-def _too_slow(_error: BaseException, host: str) -> errors.ConnectTimeout:
+def _cause(error: BaseException) -> ssl.SSLError | None:
+    """Return the error of OpenSSL itself that one of aiohttp's stands for."""
+    for each in (getattr(error, "os_error", None), error.__cause__, error):
+        if isinstance(each, ssl.SSLError):
+            return each
+    return None
+
+
+def _too_slow(_error: BaseException, ends: Ends) -> errors.ConnectTimeout:
     return errors.ConnectTimeout(
-        f"{host} did not accept a connection in time.",
+        f"No connection to {ends.host}{ends.through} in time.",
         hint="Check the address, the network and the proxy settings.",
     )
 
 
-def _not_http(_error: BaseException, host: str) -> errors.MalformedResponse:
+def _proxy_refused(error: BaseException, ends: Ends) -> errors.ConnectionFailed:
+    if getattr(error, "status", 0) == _PROXY_WANTS_A_USER:
+        return proxy_wants_a_user(ends)
+    status = getattr(error, "status", 0)
+    reach = status >= 500  # noqa: PLR2004 - 5xx
+    return errors.ProxyFailed(
+        f"There is no way to {ends.host}{ends.through}: it answered {status}.",
+        status=status,
+        hint="Check apiBase, and try again: the proxy does not reach the server."
+        if reach
+        else "The proxy does not allow it; name the host in requestOptions.noProxy if "
+        "it can be reached directly.",
+    )
+
+
+def _proxy_down(error: BaseException, ends: Ends) -> errors.ProxyFailed:
+    place = "" if ends.proxy is None else f" {ends.proxy.place}"
+    said = "nothing listens there" if _refused(error) else _words(error)
+    return errors.ProxyFailed(
+        f"No connection to the proxy{place}: {said}.", hint=_CHECK_PROXY
+    )
+
+
+def _not_http(error: BaseException, ends: Ends) -> errors.ByteBuddyError:
+    asked = getattr(getattr(error, "request_info", None), "method", None)
+    if ends.proxy is not None and asked == hdrs.METH_CONNECT:
+        return errors.ProxyFailed(
+            f"The proxy {ends.proxy.place} does not speak HTTP.", hint=_CHECK_PROXY
+        )
     return errors.MalformedResponse(
-        f"{host} does not speak HTTP as expected.",
+        f"{ends.host} does not speak HTTP as expected.",
         hint="Check that apiBase names a model server and the right scheme.",
     )
 
 
-def _connection_refused(_error: BaseException, host: str) -> errors.ConnectionRefused:
+def _connection_refused(ends: Ends) -> errors.ConnectionRefused:
     return errors.ConnectionRefused(
-        f"Nothing listens at {host}.",
+        f"Nothing listens at {ends.host}.",
         hint="Start the server, or check host and port of apiBase.",
     )
 
 
-def _not_connected(error: BaseException, host: str) -> errors.ConnectionFailed:
+def _not_connected(error: BaseException, ends: Ends) -> errors.ConnectionFailed:
     if _refused(error):
-        return _connection_refused(error, host)
+        return _connection_refused(ends)
     cause = getattr(error, "os_error", error)
-    said = getattr(cause, "strerror", None) or type(cause).__name__
+    if ends.secure and isinstance(cause, ConnectionError):
+        return broken_off(ends.host)
     return errors.ConnectionFailed(
-        f"No connection to {host}: {said}.",
+        f"No connection to {ends.host}: {_words(error)}.",
         hint="Check the address and the network.",
     )
+
+
+def _lost(error: BaseException, ends: Ends) -> errors.ConnectionFailed:
+    cause = _cause(error)
+    if cause is not None:
+        shows = ends.shows_certificate
+        refused = client_refused(cause, ends.host, shows_certificate=shows)
+        if refused is not None:
+            return refused
+    return errors.ConnectionLost(
+        f"The connection to {ends.host}{ends.through} broke before the answer was "
+        "whole.",
+        hint="Try again."
+        if ends.secure
+        else "Try again; if the server speaks TLS, write https:// instead of http://.",
+    )
+
+
+def _words(error: BaseException) -> str:
+    cause = getattr(error, "os_error", error)
+    return getattr(cause, "strerror", None) or type(cause).__name__
 
 
 def _refused(error: BaseException) -> bool:
@@ -104,13 +228,15 @@ def _refused(error: BaseException) -> bool:
     return several and "refused" in str(cause).lower()
 
 
-_Maker = Callable[[BaseException, str], errors.ByteBuddyError]
+_Maker = Callable[[BaseException, Ends], errors.ByteBuddyError]
 
 # The first that fits: the kinds are subclasses of one another.
 _MAKERS: Final[tuple[tuple[type | tuple[type, ...], _Maker], ...]] = (
-    (aiohttp.ClientConnectorDNSError, _host_not_found),
+    (aiohttp.ClientConnectorDNSError, _not_resolved),
     (aiohttp.ConnectionTimeoutError, _too_slow),
     ((aiohttp.ClientSSLError, ssl.SSLError), _tls_failed),
+    (aiohttp.ClientHttpProxyError, _proxy_refused),
+    (aiohttp.ClientProxyConnectionError, _proxy_down),
     ((http_exceptions.HttpProcessingError, aiohttp.InvalidURL), _not_http),
     (aiohttp.ClientResponseError, _not_http),
     (aiohttp.ClientConnectorError, _not_connected),

@@ -9,6 +9,8 @@ from attrs import field, frozen
 
 from bytebuddy_provider_hf.config.model import RequestOptions
 from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.transport.proxies import Proxy
+from bytebuddy_provider_hf.transport.tls import Authorities
 from bytebuddy_provider_hf.wire.call import Call
 
 
@@ -16,13 +18,28 @@ from bytebuddy_provider_hf.wire.call import Call
 class Destination:
     """One origin with the credential tied to it and the way requests travel there.
 
-    Equal destinations share connections and permits.
+    Those with one ``account`` share permits, those with one ``key`` connections too;
+    ``options_key`` stands for options, proxy and authorities. Both are texts, because
+    looking up an object by its fields costs 0.5 µs a call.
     """
 
     origin: str
     credential: Secret | None = None
     options: RequestOptions = field(factory=RequestOptions, eq=False, repr=False)
     options_key: str = ""
+    proxy: Proxy | None = field(default=None, eq=False)
+    authorities: Authorities = field(factory=Authorities, eq=False)
+    account: str = field(init=False, eq=False, repr=False)
+    key: str = field(init=False, eq=False, repr=False)
+
+    @account.default
+    def _account(self) -> str:
+        holder = "" if self.credential is None else self.credential.fingerprint
+        return f"{self.origin} {holder}"
+
+    @key.default
+    def _key(self) -> str:
+        return f"{self.account} {self.options_key}"
 
 
 class Response(Protocol):

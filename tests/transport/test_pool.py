@@ -83,7 +83,7 @@ def http(status: str, body: bytes, *headers: str) -> bytes:
 
 
 def local(url: str, **more: object) -> HuggingFaceModel:
-    return open_model("m", api_base=url, env={}, **more)  # type: ignore[arg-type]  # tests pass what they mean
+    return open_model("m", api_base=f"{url}/v1", env={}, **more)  # type: ignore[arg-type]  # tests pass what they mean
 
 
 async def test_a_redirect_is_not_followed() -> None:
@@ -121,8 +121,8 @@ async def test_a_kept_connection_that_the_server_closed_is_not_an_error() -> Non
     assert served == 4
 
 
-async def test_a_fresh_connection_that_breaks_is_not_tried_again() -> None:
-    """Hanging up on a new connection is a failure, and one request."""
+async def test_a_fresh_connection_that_breaks_gets_no_free_resend() -> None:
+    """Hanging up on a new connection is a failure: one request for each attempt."""
     seen = 0
 
     async def hang_up(
@@ -132,7 +132,11 @@ async def test_a_fresh_connection_that_breaks_is_not_tried_again() -> None:
         await reader.readuntil(b"\r\n\r\n")
         seen += 1
 
-    async with raw_server(hang_up) as url, local(url) as model:
+    options = RequestOptions(max_attempts=1)
+    async with (
+        raw_server(hang_up) as url,
+        local(url, request_options=options) as model,
+    ):
         with pytest.raises(ConnectionLost):
             await model.chat("a")
     assert seen == 1

@@ -1,0 +1,60 @@
+"""Everything about the way to an origin, settled once when a model opens."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from bytebuddy_provider_hf.config.model import RequestOptions
+from bytebuddy_provider_hf.errors import InsecureEndpoint
+from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.transport.port import Destination
+from bytebuddy_provider_hf.transport.proxies import Proxy, proxy_for
+from bytebuddy_provider_hf.transport.tls import Authorities, authorities
+
+
+def destination_for(
+    origin: str,
+    credential: Secret | None,
+    options: RequestOptions,
+    *,
+    env: Mapping[str, str],
+) -> Destination:
+    """Return the way to ``origin``: proxy and authorities by options, then ``env``.
+
+    Raises ``InvalidOption``, and ``InsecureEndpoint`` where a proxy elsewhere could
+    read the token.
+    """
+    proxy = proxy_for(origin, options, env)
+    secret = credential is not None or options.headers
+    plain = not origin.startswith("https://")
+    if proxy is not None and not proxy.loopback and plain and secret:
+        raise InsecureEndpoint(
+            f"The proxy {proxy.place} could read the token or headers for {origin}.",
+            hint="Name the host in requestOptions.noProxy.",
+        )
+    trusted = authorities(options, env)
+    key = _key(options, proxy, trusted)
+    return Destination(origin, credential, options, key, proxy, trusted)
+
+
+def _key(options: RequestOptions, proxy: Proxy | None, trusted: Authorities) -> str:
+    """Return a text equal for ways that can share connections."""
+    headers = sorted((k.lower(), v.fingerprint) for k, v in options.headers.items())
+    certificate = options.client_certificate
+    parts = (
+        headers,
+        options.connect_timeout,
+        options.verify_ssl,
+        trusted.system,
+        trusted.paths,
+        None if proxy is None else (proxy.url, _print_of(proxy.authorization)),
+        None
+        if certificate is None
+        else (certificate.cert, certificate.key, _print_of(certificate.passphrase)),
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _print_of(secret: Secret | None) -> str:
+    return "" if secret is None else secret.fingerprint

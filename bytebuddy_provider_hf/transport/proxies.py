@@ -1,0 +1,212 @@
+"""Which proxy, if any, stands between here and an origin.
+
+``requestOptions.proxy`` decides, then the variables that curl, Go and Python read:
+``HTTPS_PROXY`` or ``HTTP_PROXY`` by the scheme of the origin, then ``ALL_PROXY``, each
+in both spellings, the lower case first. ``noProxy`` and ``NO_PROXY`` except hosts from
+all of these. Nothing here reads a netrc file.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeAlias
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.config.model import RequestOptions
+from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.wire.target import is_loopback
+
+_PORTS: Final = {"http": 80, "https": 443}
+_HOST: Final = re.compile(r"[\w.\-:]+", re.ASCII)
+_OPTION: Final = "requestOptions.proxy"
+
+_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@frozen
+class Proxy:
+    """A proxy. Its user's name and password are in none of its texts.
+
+    ``authorization`` is the value of the header ``Proxy-Authorization``.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    authorization: Secret | None = None
+    password: Secret | None = None
+
+    @property
+    def place(self) -> str:
+        """Host and port, to be shown."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The address, without a user's name."""
+        return f"{self.scheme}://{self.place}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the proxy runs on this machine."""
+        return is_loopback(self.host)
+
+    def scrub(self, text: str) -> str:
+        """Return ``text`` without the password, should somebody echo it."""
+        if self.authorization is not None:
+            text = Secret(self.authorization.reveal().partition(" ")[2]).scrub(text)
+        return text if self.password is None else self.password.scrub(text)
+
+
+def proxy_for(
+    origin: str, options: RequestOptions, env: Mapping[str, str]
+) -> Proxy | None:
+    """Return the proxy on the way to ``origin``, or ``None`` for the direct way.
+
+    An empty ``requestOptions.proxy`` means none, whatever the environment says. An
+    origin on this machine never goes through a proxy of the environment. Raises
+    ``InvalidOption``, without what may hold a password.
+    """
+    parts = urlsplit(origin)
+    if _excepted(parts, options, env):
+        return None
+    if options.proxy is not None:
+        return _checked(_OPTION, _parsed(options.proxy))
+    if is_loopback(parts.hostname or ""):
+        return None
+    name = _variable(parts.scheme, env)
+    return None if name is None else _checked(name, _parsed(env[name]))
+
+
+def _variable(scheme: str, env: Mapping[str, str]) -> str | None:
+    """Return the name of the variable that decides; one set to nothing says none."""
+    for stem in (f"{scheme}_proxy", "all_proxy"):
+        for name in (stem, stem.upper()):
+            # In a CGI program HTTP_PROXY is a header of the request: https://httpoxy.org
+            foreign = name == "HTTP_PROXY" and "REQUEST_METHOD" in env
+            if name in env and not foreign:
+                if env[name].strip():
+                    return name
+                break
+    return None
+
+
+def _checked(name: str, found: Proxy | str | None) -> Proxy | None:
+    if not isinstance(found, str):
+        return found
+    raise InvalidOption(
+        f"The proxy in {name} cannot be used: {found}.",
+        hint="Write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with "
+        "signs such as @ : / # % in the password percent-encoded.",
+    )
+
+
+def _parsed(text: str) -> Proxy | str | None:
+    """Return the proxy, none for an empty text, or why it is not usable.
+
+    Raises nothing: a traceback of this frame would show the password.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        port = parts.port
+    except ValueError:
+        return "it is not a URL"
+    if parts.scheme not in _PORTS:
+        socks = parts.scheme.startswith("socks")
+        return "SOCKS is not supported" if socks else "its scheme is not http or https"
+    if not _HOST.fullmatch(parts.hostname or "") or port == 0:
+        return "it has no usable host and port"
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        return "it has more than a host and a port"
+    return Proxy(
+        scheme=parts.scheme,
+        host=parts.hostname or "",
+        port=port or _PORTS[parts.scheme],
+        authorization=_authorization(parts),
+        password=Secret(unquote(parts.password)) if parts.password else None,
+    )
+
+
+def _authorization(parts: SplitResult) -> Secret | None:
+    if parts.username is None:
+        return None
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    encoded = base64.b64encode(pair.encode("utf-8", "replace")).decode()
+    return Secret(f"Basic {encoded}")
+
+
+def _excepted(
+    parts: SplitResult, options: RequestOptions, env: Mapping[str, str]
+) -> bool:
+    host = (parts.hostname or "").rstrip(".")
+    port = parts.port or _PORTS[parts.scheme]
+    return any(
+        _matches(pattern, host, port, below=below)
+        for pattern, below in _patterns(options, env)
+    )
+
+
+def _patterns(
+    options: RequestOptions, env: Mapping[str, str]
+) -> Iterator[tuple[str, bool]]:
+    """Yield each pattern, and whether a plain name stands for what is below it too.
+
+    In the variable it does, as for curl, Go and Python; in the file it is that host.
+    """
+    for entry in options.no_proxy or ():
+        for pattern in re.split(r"[\s,]+", entry):
+            yield pattern, False
+    listed = env.get("no_proxy") or env.get("NO_PROXY") or ""
+    for pattern in re.split(r"[\s,]+", listed):
+        yield pattern, True
+
+
+def _matches(pattern: str, host: str, port: int, *, below: bool) -> bool:
+    if pattern == "*":
+        return True
+    name, wanted = _split_port(pattern.lower())
+    if wanted not in ("", str(port)):
+        return False
+    if (address := _address(host)) is not None:
+        network = _network(name)
+        return network is not None and address in network
+    name = name.rstrip(".")
+    if name.startswith("*."):
+        return host.endswith(name[1:])
+    if name.startswith("."):
+        return host == name[1:] or host.endswith(name)
+    return host == name or (below and host.endswith(f".{name}"))
+
+
+def _split_port(pattern: str) -> tuple[str, str]:
+    if pattern.startswith("["):
+        name, _, rest = pattern[1:].partition("]")
+        return name, rest.removeprefix(":")
+    name, colon, port = pattern.partition(":")
+    # An IPv6 address has more colons than one.
+    return (name, port) if colon and ":" not in port else (pattern, "")
+
+
+def _address(host: str) -> _Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _network(name: str) -> _Network | None:
+    try:
+        return ipaddress.ip_network(name, strict=False)
+    except ValueError:
+        return None

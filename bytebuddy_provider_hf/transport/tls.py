@@ -1,0 +1,193 @@
+"""How a server's certificate is checked, and which certificate this client shows."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.config.model import ClientCertificate, RequestOptions
+from bytebuddy_provider_hf.errors import InvalidOption
+
+_log: Final = logging.getLogger("bytebuddy.transport")
+_said: Final[set[str]] = set()
+
+_PEM: Final = "Name a readable PEM file."
+
+
+@frozen
+class Authorities:
+    """Who vouches for servers: files and folders, each with what named it.
+
+    ``system``: the authorities of the system count as well.
+    """
+
+    paths: tuple[tuple[str, str], ...] = ()
+    system: bool = True
+
+
+def authorities(options: RequestOptions, env: Mapping[str, str]) -> Authorities:
+    """Return who vouches for servers.
+
+    ``caBundlePath`` adds to the system's authorities. Without it ``SSL_CERT_FILE`` and
+    ``SSL_CERT_DIR`` take their place, as for OpenSSL, or else ``REQUESTS_CA_BUNDLE``.
+    """
+    if options.ca_bundle_path:
+        named = tuple(("caBundlePath", path) for path in options.ca_bundle_path)
+        return Authorities(named)
+    folders = env.get("SSL_CERT_DIR", "").split(os.pathsep)
+    said = [("SSL_CERT_FILE", env.get("SSL_CERT_FILE", ""))]
+    said += [("SSL_CERT_DIR", folder) for folder in folders]
+    said = [each for each in said if each[1]]
+    if not said and (bundle := env.get("REQUESTS_CA_BUNDLE")):
+        said = [("REQUESTS_CA_BUNDLE", bundle)]
+    return Authorities(tuple(said), system=not said)
+
+
+def context(
+    origin: str, options: RequestOptions, trusted: Authorities
+) -> ssl.SSLContext | bool:
+    """Return what aiohttp takes as ``ssl``; reads the files that are named.
+
+    ``True`` is its own shared context and ``False`` no check at all. Raises
+    ``InvalidOption``, which names the file.
+    """
+    unchecked = options.verify_ssl is False
+    if unchecked:
+        _warn(origin)
+    certificate = options.client_certificate
+    if certificate is None and (unchecked or not trusted.paths):
+        return not unchecked
+    if certificate is None:
+        return _shared(trusted)
+    made = _unchecking() if unchecked else _checking(trusted)
+    _show(made, certificate)
+    return made
+
+
+def _unchecking() -> ssl.SSLContext:
+    made = _bare()
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    return made
+
+
+def _checking(trusted: Authorities) -> ssl.SSLContext:
+    made = _bare()
+    if trusted.system:
+        made.load_default_certs()
+    for name, path in trusted.paths:
+        _trust(made, name, Path(path).expanduser())
+    return made
+
+
+# A system's bundle takes 50 ms to read.
+_shared: Final = lru_cache(maxsize=16)(_checking)
+
+
+def _bare() -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # As ssl.create_default_context of Python 3.13, which also loads authorities: a
+    # server's own certificate may stand in a bundle.
+    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if sys.version_info >= (3, 13):
+        made.verify_flags |= ssl.VERIFY_X509_STRICT
+    # What aiohttp's own context asks for.
+    made.set_alpn_protocols(("http/1.1",))
+    return made
+
+
+def _warn(origin: str) -> None:
+    if origin in _said:
+        return
+    _said.add(origin)
+    _log.warning(
+        "verifySsl is false: the certificate of %s is NOT checked. Whoever stands "
+        "between can read the token and the prompts and change the answers. Name the "
+        "server's authority in requestOptions.caBundlePath instead.",
+        origin,
+    )
+
+
+def _trust(made: ssl.SSLContext, name: str, path: Path) -> None:
+    try:
+        if path.is_dir():
+            made.load_verify_locations(capath=path)
+        else:
+            made.load_verify_locations(cafile=path)
+    except (OSError, ValueError) as error:
+        # An SSLError is an OSError too; its strerror is OpenSSL's code for the line.
+        missing = None if isinstance(error, ssl.SSLError) else _reason(error)
+    else:
+        return
+    reason = missing or "it holds no certificate in PEM form"
+    raise InvalidOption(f"{name} {path} cannot be loaded: {reason}.", hint=_PEM)
+
+
+def _show(made: ssl.SSLContext, certificate: ClientCertificate) -> None:
+    cert, key = (Path(p).expanduser() for p in (certificate.cert, certificate.key))
+    for path in (cert, key):
+        if problem := _unreadable(path):
+            raise InvalidOption(
+                f"clientCertificate {path} cannot be loaded: {problem}.", hint=_PEM
+            )
+    asked: list[bool] = []
+    secret = certificate.passphrase
+
+    def passphrase() -> str:
+        # Always given: OpenSSL would ask on the terminal, and wait.
+        asked.append(True)
+        return "" if secret is None else secret.reveal()
+
+    try:
+        made.load_cert_chain(cert, key, passphrase)
+    except (OSError, ValueError) as error:
+        mismatch = "MISMATCH" in str(getattr(error, "reason", ""))
+    else:
+        return
+    raise _not_loaded(certificate, mismatch=mismatch, encrypted=bool(asked))
+
+
+def _not_loaded(
+    certificate: ClientCertificate, *, mismatch: bool, encrypted: bool
+) -> InvalidOption:
+    if mismatch:
+        return InvalidOption(
+            f"clientCertificate.key {certificate.key} is not the key of "
+            f"{certificate.cert}.",
+            hint="Name the key that the certificate was made for.",
+        )
+    if not encrypted:
+        return InvalidOption(
+            f"clientCertificate {certificate.cert} and {certificate.key} cannot be "
+            "loaded: one is not a certificate or key in PEM form.",
+            hint="Name PEM files; convert a .p12 or .pfx with `openssl pkcs12`.",
+        )
+    if not certificate.passphrase:
+        return InvalidOption(
+            f"clientCertificate.key {certificate.key} is encrypted.",
+            hint="Set requestOptions.clientCertificate.passphrase.",
+        )
+    return InvalidOption(
+        f"clientCertificate.passphrase does not open {certificate.key}.",
+        hint="Correct requestOptions.clientCertificate.passphrase.",
+    )
+
+
+def _unreadable(path: Path) -> str | None:
+    try:
+        with path.open("rb"):
+            return None
+    except OSError as error:
+        return _reason(error)
+
+
+def _reason(error: Exception) -> str | None:
+    return getattr(error, "strerror", None)
