@@ -41,7 +41,7 @@ class FunctionPiece(msgspec.Struct):
     """The function part of a tool call, whole or in pieces."""
 
     name: str | None = None
-    # TGI before 2.4 sends an object here instead of JSON text.
+    # TGI before 3.2 sends an object here instead of JSON text.
     arguments: str | dict[str, object] | None = None
 
 
@@ -91,7 +91,7 @@ class Completion(msgspec.Struct):
     """A whole answer or one chunk of a stream, of chat or of completions.
 
     ``kind`` (``object`` on the wire) and ``error`` tell errors that come with
-    status 200.
+    status 200; ``fingerprint`` begins with TGI's version where TGI answers.
     """
 
     choices: list[Choice] | None = None
@@ -99,10 +99,38 @@ class Completion(msgspec.Struct):
     model: str | None = None
     id: str | None = None
     kind: str | None = msgspec.field(default=None, name="object")
+    fingerprint: str | None = msgspec.field(default=None, name="system_fingerprint")
     error: object = None
 
 
+class Token(msgspec.Struct):
+    """One token of TGI's own stream; a special one is a mark, not text."""
+
+    text: str | None = None
+    special: bool = False
+
+
+class GenerationDetails(msgspec.Struct):
+    """What TGI tells of a generation; ``prefill`` is the prompt's tokens, if told."""
+
+    finish_reason: str | None = None
+    generated_tokens: int | None = None
+    input_length: int | None = None
+    prefill: list[msgspec.Raw] | None = None
+
+
+class Generation(msgspec.Struct):
+    """A whole answer of TGI's own protocol, or one event of its stream."""
+
+    token: Token | None = None
+    generated_text: str | None = None
+    details: GenerationDetails | None = None
+    error: object = None
+    error_type: str | None = None
+
+
 _decode_completion: Final = msgspec.json.Decoder(Completion).decode
+_decode_generation: Final = msgspec.json.Decoder(Generation).decode
 
 
 def completion(data: bytes) -> Completion | None:
@@ -113,6 +141,21 @@ def completion(data: bytes) -> Completion | None:
         pass
     value = loads(data)
     return _pick_completion(value) if isinstance(value, dict) else None
+
+
+def generation(data: bytes) -> Generation | None:
+    """Return the answer or event in ``data``; of a list, its first member.
+
+    ``None`` where it is not a JSON object, nor a list that begins with one.
+    """
+    try:
+        return _decode_generation(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    value = loads(data)
+    if isinstance(value, list) and value:
+        value = value[0]
+    return _pick_generation(value) if isinstance(value, dict) else None
 
 
 def loads(data: bytes) -> object:
@@ -157,6 +200,24 @@ def arguments_text(value: str | dict[str, object] | None) -> str:
     return value or ""
 
 
+def named_call(call_id: str, name: str, arguments: str) -> ToolCall:
+    """Return a tool call; the name is taken out of the arguments where it is there.
+
+    TGI 1.4.5 to 2.3 streams the text that its grammar made, the end mark of the
+    model included: ``{"function": {"_name": "f", "x": 1}}</s>``.
+    """
+    if not name and arguments.lstrip()[:1] == "{":
+        try:
+            value, _ = json.JSONDecoder().raw_decode(arguments.lstrip())
+        except (ValueError, RecursionError):
+            value = None
+        inner = value.get("function") if isinstance(value, dict) else None
+        if isinstance(inner, dict) and isinstance(found := inner.get("_name"), str):
+            rest = {key: inner[key] for key in inner if key != "_name"}
+            return ToolCall(call_id, found, arguments_text(rest))
+    return ToolCall(call_id, name, arguments)
+
+
 def tool_call(piece: ToolPiece) -> ToolCall:
     """Return a whole tool call."""
     function = piece.function or FunctionPiece()
@@ -191,6 +252,7 @@ def _pick_completion(value: Mapping[str, object]) -> Completion:
         model=_text(value.get("model")),
         id=_text(value.get("id")),
         kind=_text(value.get("object")),
+        fingerprint=_text(value.get("system_fingerprint")),
         error=value.get("error"),
     )
 
@@ -206,11 +268,15 @@ def _pick_choice(value: Mapping[str, object]) -> Choice:
 
 
 def _pick_content(value: Mapping[str, object]) -> Content:
+    calls = value.get("tool_calls")
+    if isinstance(calls, dict):
+        # TGI before 3.2 streams one call, not in a list; its index counts tokens.
+        calls = [{**calls, "index": None}]
     return Content(
         content=_content_text(value.get("content")),
         reasoning_content=_text(value.get("reasoning_content")),
         reasoning=_text(value.get("reasoning")),
-        tool_calls=_list(value.get("tool_calls"), _pick_tool),
+        tool_calls=_list(calls, _pick_tool),
     )
 
 
@@ -240,6 +306,30 @@ def _pick_usage(value: Mapping[str, object]) -> UsageBlock:
         prompt_tokens_details=PromptDetails(
             cached_tokens=_int((details or {}).get("cached_tokens"))
         ),
+    )
+
+
+def _pick_generation(value: Mapping[str, object]) -> Generation:
+    return Generation(
+        token=_mapped(value.get("token"), _pick_token),
+        generated_text=_text(value.get("generated_text")),
+        details=_mapped(value.get("details"), _pick_details),
+        error=value.get("error"),
+        error_type=_text(value.get("error_type")),
+    )
+
+
+def _pick_token(value: Mapping[str, object]) -> Token:
+    return Token(text=_text(value.get("text")), special=value.get("special") is True)
+
+
+def _pick_details(value: Mapping[str, object]) -> GenerationDetails:
+    prefill = value.get("prefill")
+    return GenerationDetails(
+        finish_reason=_text(value.get("finish_reason")),
+        generated_tokens=_int(value.get("generated_tokens")),
+        input_length=_int(value.get("input_length")),
+        prefill=[msgspec.Raw()] * len(prefill) if isinstance(prefill, list) else None,
     )
 
 

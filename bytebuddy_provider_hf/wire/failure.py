@@ -1,8 +1,4 @@
-"""Any status, headers and bytes become one error class: total, never raising.
-
-The wordings recognised here are those of wire bodies seen in public: see the table in
-``tests/wire/test_failure.py``, each row with its origin.
-"""
+"""Any status, headers and bytes become one error class: total, never raising."""
 
 from __future__ import annotations
 
@@ -10,167 +6,193 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from attrs import evolve
+
 from bytebuddy_provider_hf import errors
-from bytebuddy_provider_hf.wire import decode, hints
+from bytebuddy_provider_hf.wire import decode, hints, particulars, remedies
 from bytebuddy_provider_hf.wire.message import MAX_BODY, error_message
 from bytebuddy_provider_hf.wire.target import Place, Target
+from bytebuddy_provider_hf.wire.wordings import Answer, kind_of
 
-_BY_STATUS: Final[Mapping[int, type[errors.APIError]]] = {
-    401: errors.AuthenticationFailed,
-    402: errors.QuotaExhausted,
-    403: errors.PermissionDenied,
-    404: errors.ModelNotFound,
-    410: errors.ServiceRetired,
-    413: errors.RequestTooLarge,
-    422: errors.UnprocessableRequest,
-    424: errors.GenerationFailed,
-    429: errors.RateLimited,
-    504: errors.GatewayTimeout,
-}
+# Together's good answers carry Retry-After too: elsewhere it means nothing.
+_HINTED: Final = frozenset({408, 429, 500, 502, 503, 504})
+_VERDICTS: Final = {"true": True, "false": False}
+_LONGEST_SHOWN: Final = 2_000
 
-_BY_CLASS: Final[Mapping[int, type[errors.APIError]]] = {
-    4: errors.BadRequest,
-    5: errors.ServerError,
-}
-
-_LOADING: Final = re.compile(r"\bloading\b", re.IGNORECASE)
-_OVERLOADED: Final = re.compile(r"overloaded", re.IGNORECASE)
-
-# What a sentence says beats its status: first match wins.
-_BY_WORDS: Final[tuple[tuple[int, re.Pattern[str], type[errors.APIError]], ...]] = (
-    (
-        400,
-        re.compile(r"endpoint is paused|invalid state", re.IGNORECASE),
-        errors.EndpointPaused,
-    ),
-    (
-        400,
-        re.compile(r"token seems invalid|^invalid token", re.IGNORECASE),
-        errors.AuthenticationFailed,
-    ),
-    (
-        400,
-        re.compile(
-            r"not supported by (any )?provider|model_not_supported", re.IGNORECASE
-        ),
-        errors.ModelNotSupported,
-    ),
-    (
-        403,
-        re.compile(r"sufficient permissions", re.IGNORECASE),
-        errors.MissingPermission,
-    ),
-    (
-        403,
-        re.compile(r"restricted|gated repositories|awaiting a review", re.IGNORECASE),
-        errors.GatedModel,
-    ),
-    (
-        401,
-        re.compile(r"access to model .* is restricted", re.IGNORECASE),
-        errors.GatedModel,
-    ),
-    (503, _OVERLOADED, errors.ServerOverloaded),
-    (429, re.compile(r"credits", re.IGNORECASE), errors.QuotaExhausted),
+# What TGI and TEI call their errors, by the start of the sentence or by the type;
+# TGI's chat stream says 422 whatever the cause (infer/mod.rs, into_openai_event).
+_EVENT_STATUS: Final[tuple[tuple[re.Pattern[str], int], ...]] = tuple(
+    (re.compile(pattern, re.IGNORECASE), status)
+    for pattern, status in (
+        (r"overloaded", 429),
+        (r"incomplete.generation", 500),
+        (r"^request failed during generation|\b(generation|backend)$", 424),
+        (r"^(input validation|template|tool) error|\b(validation|tokenizer)$", 422),
+    )
 )
 
 _LEADS: Final[Mapping[type[errors.APIError], str]] = {
+    errors.TokenMissing: "A token is needed",
     errors.AuthenticationFailed: "The token was refused",
     errors.QuotaExhausted: "The account's credits are used up",
     errors.PermissionDenied: "Access was refused",
     errors.MissingPermission: "The token lacks a permission",
     errors.GatedModel: "The model is gated",
-    errors.ModelNotFound: "There is no such model or route",
+    errors.AccessPending: "Access was not granted yet",
+    errors.OrganizationPolicy: "The organization must approve the token",
+    errors.TokenRevoked: "The organization revoked the token",
+    errors.ProOnly: "The model is for subscribers",
+    errors.ModelDisabled: "The model was disabled",
+    errors.ModelNotFound: "There is no such model",
+    errors.WrongServedModel: "The server serves another model",
+    errors.RouteNotFound: "There is no such route or model",
     errors.ModelNotSupported: "No enabled provider serves this model",
+    errors.RouteNotSupported: "The model is not served at this route",
+    errors.ModelTooLarge: "The model is too large for this service",
     errors.EndpointPaused: "The endpoint is paused",
+    errors.InputRefused: "The server cannot use this input",
     errors.ServiceRetired: "This service was shut down",
+    errors.RequestTooLarge: "The request is too large",
+    errors.BatchTooLarge: "Too many texts at once",
+    errors.ContextTooLong: "The model's window is too small for this",
+    errors.ParameterRefused: "The server refuses a parameter",
+    errors.StreamingNotSupported: "This model cannot stream",
+    errors.BodyRefused: "The server expects another kind of request",
+    errors.TemplateMissing: "The model has no chat template",
+    errors.TemplateFailed: "The model's chat template refuses the messages",
+    errors.ToolsRefused: "The server cannot use tools so",
+    errors.ImagesNotSupported: "The model takes no images",
     errors.RateLimited: "Too many requests",
+    errors.ModelOverloaded: "The model's queue is full",
+    errors.GenerationFailed: "The model's worker failed",
+    errors.OutOfMemory: "The model's GPU ran out of memory",
+    errors.OutputRejected: "The server could not read its model's answer",
+    errors.Redirected: "The address has moved",
     errors.ModelLoading: "The model is still loading",
     errors.ServerOverloaded: "The server is overloaded",
+    errors.ServerUnhealthy: "The server is not well",
+    errors.ServerBusy: "The model was too busy to answer",
+    errors.PipelineFailed: "The model's own code failed",
+    errors.GenerationIncomplete: "The answer broke off in the server",
+    errors.BadGateway: "The gateway reached no server",
     errors.GatewayTimeout: "The gateway gave up waiting for the model",
-}
-
-_HINTS: Final[Mapping[type[errors.APIError], str]] = {
-    errors.AuthenticationFailed: "Check the token, or make a new one with "
-    "`bytebuddy-hf login`.",
-    errors.QuotaExhausted: "Buy credits or subscribe at "
-    "https://huggingface.co/settings/billing, or use an endpoint of your own.",
-    errors.MissingPermission: "Make a token with 'Make calls to Inference Providers': "
-    "`bytebuddy-hf login` prints the link.",
-    errors.GatedModel: "Accept the model's licence on its page at "
-    "https://huggingface.co, with the account of this token.",
-    errors.ModelNotFound: "Check the model id and apiBase.",
-    errors.ModelNotSupported: "Check the id, choose a model that is served, or enable "
-    "a provider at https://huggingface.co/settings/inference-providers.",
-    errors.EndpointPaused: "Resume it at https://endpoints.huggingface.co.",
-    errors.ServiceRetired: "Remove apiBase from the entry to use the router.",
-    errors.RateLimited: "Wait, or send fewer requests at once (maxConcurrency).",
-    errors.GatewayTimeout: "Stream the answer, or ask for fewer tokens.",
+    errors.ServerError: "The server failed",
+    errors.APIError: "The server refused the request",
 }
 
 
 def classify(
-    status: int, headers: Mapping[str, str], body: bytes, target: Target
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    target: Target,
+    *,
+    token_sent: bool = True,
+    found_in: str | None = None,
 ) -> errors.APIError:
-    """Return the error that an answer stands for. Header names are lower case."""
-    said = error_message(body)
-    value = decode.loads(body[:MAX_BODY])
-    found = value if isinstance(value, dict) else {}
-    kind = _kind(status, said, found, target)
-    error = kind(
-        _sentence(kind, status, said, target),
+    """Return the error that an answer stands for. Header names are lower case.
+
+    ``found_in`` names the variable or file that held the token that was sent.
+    """
+    answer = Answer(
         status=status,
-        retry_after=hints.retry_after(headers) if status in (429, 503) else None,
-        hint=_HINTS.get(kind),
-        body=body[:2_000].decode("utf-8", "replace"),
-        request_id=headers.get("x-request-id"),
+        said=error_message(body),
+        target=target,
+        found=_object(body),
+        headers=headers,
+        token_sent=token_sent,
     )
-    if isinstance(error, errors.ModelLoading):
-        error.estimate = hints.estimate(found.get("estimated_time"))
-        error.asleep = target.place is Place.ENDPOINT
+    error = _error(answer, body, found_in)
+    error.request_id = headers.get("x-request-id")
+    error.should_retry = _VERDICTS.get(headers.get("x-should-retry", "").lower())
     return error
 
 
-def _kind(
-    status: int, said: str, found: Mapping[str, object], target: Target
-) -> type[errors.APIError]:
-    if _cold(status, said, found, target):
-        return errors.ModelLoading
-    words = f"{said} {_code(found)}"
-    for known, pattern, kind in _BY_WORDS:
-        if known == status and pattern.search(words):
-            return kind
-    return _BY_STATUS.get(status) or _BY_CLASS.get(
-        status // 100, errors.UnexpectedStatus
-    )
+def classify_event(
+    data: bytes, target: Target, *, found_in: str | None = None
+) -> errors.APIError | None:
+    """Return the error that an event of a stream stands for, ``None`` if it is none.
 
-
-def _cold(status: int, said: str, found: Mapping[str, object], target: Target) -> bool:
-    """Whether the model is not ready yet but will be (architecture: rules of waiting).
-
-    A 503 that says loading or carries an estimate; any 502 or 503 of a dedicated
-    endpoint's host, unless it says overloaded.
+    ``data`` is the event's data. The stream's own status was 200: ``status`` is the
+    one the server would have given, or ``None`` where it cannot be told.
     """
-    if status == 503 and _OVERLOADED.search(said):  # noqa: PLR2004
-        return False
-    if target.place is Place.ENDPOINT and status in (502, 503):
+    found = _object(data)
+    if not _is_error(found, data):
+        return None
+    answer = Answer(
+        status=None,
+        said=error_message(data),
+        target=target,
+        found=found,
+        in_stream=True,
+    )
+    answer = evolve(answer, status=_event_status(answer))
+    return _error(answer, data, found_in)
+
+
+def _error(answer: Answer, body: bytes, found_in: str | None) -> errors.APIError:
+    kind = kind_of(answer)
+    waits = answer.status in _HINTED
+    error = kind(
+        _sentence(kind, answer),
+        status=answer.status,
+        retry_after=hints.wait(answer.headers) if waits else None,
+        body=body[:_LONGEST_SHOWN].decode("utf-8", "replace"),
+    )
+    error.endpoint = _host(answer.target)
+    error.model = particulars.model_named(answer.said) or answer.target.model
+    error.found_in = found_in
+    if isinstance(error, errors.ModelLoading):
+        error.estimate = hints.estimate(answer.found.get("estimated_time"))
+        error.asleep = answer.target.place is Place.ENDPOINT
+    particulars.fill(error, answer.said, answer.found, answer.headers)
+    error.hint = remedies.next_step(error)
+    return error
+
+
+def _object(body: bytes) -> Mapping[str, object]:
+    value = decode.loads(body[:MAX_BODY])
+    if isinstance(value, list) and value:
+        value = value[0]
+    return value if isinstance(value, dict) else {}
+
+
+def _is_error(found: Mapping[str, object], data: bytes) -> bool:
+    if not found:
+        # transformers serve writes the message unescaped, so it may be no JSON.
+        return data[:64].lstrip().startswith(b'{"error"')
+    if found.get("error"):
         return True
-    if status != 503 or not found:  # noqa: PLR2004
+    if "choices" in found or "token" in found:
         return False
-    timed = hints.estimate(found.get("estimated_time")) is not None
-    return timed or _LOADING.search(said) is not None
+    if found.get("object") == "error" or found.get("detail"):
+        return True
+    return bool(found.get("message")) and isinstance(found.get("code"), int)
 
 
-def _code(found: Mapping[str, object]) -> object:
-    error = found.get("error")
-    return error.get("code") if isinstance(error, dict) else None
+def _event_status(answer: Answer) -> int | None:
+    words = answer.words
+    for pattern, status in _EVENT_STATUS:
+        if pattern.search(words):
+            return status
+    inner = answer.found.get("error")
+    for place in (inner, answer.found):
+        if not isinstance(place, dict):
+            continue
+        for key in ("http_status_code", "code", "status"):
+            value = place.get(key)
+            if isinstance(value, int) and 400 <= value < 600:  # noqa: PLR2004 - HTTP's errors
+                return value
+    return None
 
 
-def _sentence(
-    kind: type[errors.APIError], status: int, said: str, target: Target
-) -> str:
-    lead = _LEADS.get(kind, "The server refused the request")
-    if status >= 500 and kind not in _LEADS:  # noqa: PLR2004
-        lead = "The server failed"
-    where = target.origin.split("://", 1)[1]
-    return f"{lead} ({where}, {status})" + (f": {said.rstrip('. ')}." if said else ".")
+def _sentence(kind: type[errors.APIError], answer: Answer) -> str:
+    lead = next(_LEADS[base] for base in kind.__mro__ if base in _LEADS)
+    where = _host(answer.target)
+    shown = where if answer.status is None else f"{where}, {answer.status}"
+    said = answer.said.rstrip(". ")
+    return f"{lead} ({shown})" + (f": {said}." if said else ".")
+
+
+def _host(target: Target) -> str:
+    return target.origin.split("://", 1)[1]

@@ -15,7 +15,41 @@ _DATE: Final = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} [0-9]{4} "
     r"[0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
 )
+_LONGEST_FIELD: Final = 1_024
+_WINDOW: Final = re.compile(
+    r'"[^"]{0,64}"\s*;\s*r=(?P<r>[0-9]{1,10})\s*;\s*t=(?P<t>[0-9]{1,10})', re.ASCII
+)
 _LONGEST_ESTIMATE: Final = 1e9
+
+
+def wait(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds a refusal asks us to wait: the first hint that says so.
+
+    ``retry-after-ms``, then ``Retry-After``, then the draft ``RateLimit`` field
+    (draft-ietf-httpapi-ratelimit-headers-09, as huggingface.co sends it). Zero or
+    less is no hint.
+    """
+    milliseconds = headers.get("retry-after-ms", "").strip()
+    if _NUMBER.fullmatch(milliseconds) and float(milliseconds) > 0:
+        return float(milliseconds) / 1_000
+    seconds = retry_after(headers)
+    if seconds is not None and seconds > 0:
+        return seconds
+    return rate_limit_reset(headers.get("ratelimit", ""))
+
+
+def rate_limit_reset(field: str) -> float | None:
+    """Return when the exhausted windows of a ``RateLimit`` field reset, in seconds.
+
+    ``"api";r=0;t=55`` names a window with nothing left and 55 s to go; a list may name
+    several, of which the longest counts. Windows with something left are no cause.
+    """
+    resets = [
+        float(match["t"])
+        for member in field[:_LONGEST_FIELD].split(",")
+        if (match := _WINDOW.fullmatch(member.strip())) and float(match["r"]) == 0
+    ]
+    return max((reset for reset in resets if reset > 0), default=None)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -20,7 +20,8 @@ MAX_BODY: Final = 64 * 1024
 _MAX_ITEMS: Final = 5
 _MAX_NESTING: Final = 4
 _KEYS: Final = ("message", "error", "detail", "msg", "title", "error_description")
-_TITLE: Final = re.compile(r"<title[^>]*>([^<]{1,300})", re.IGNORECASE)
+_MAX_PAGE: Final = 2_000
+_TITLE: Final = re.compile(r"<title[^>]{0,200}>([^<]{1,300})", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^<>]{0,500}>")
 _HIDDEN: Final = re.compile(r"<(script|style)\b[^<]{0,20000}", re.IGNORECASE)
 
@@ -39,7 +40,8 @@ def _plain(text: str) -> str:
         return text
     title = _TITLE.search(text)
     shown = title.group(1) if title else _TAG.sub(" ", _HIDDEN.sub(" ", text))
-    return html.unescape(shown)
+    # Cut first: html.unescape raises for a character number of 4,300 digits or more.
+    return html.unescape(" ".join(shown.split())[:_MAX_PAGE])
 
 
 def _sentences(value: object, nesting: int) -> Iterator[str]:

@@ -9,13 +9,11 @@ not sent: TGI turns a presence penalty of 0 into a repetition penalty of 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-from attrs import field, frozen
+from attrs import define, field
 
-from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
     ImagePart,
@@ -25,28 +23,16 @@ from bytebuddy_provider_hf.types import (
     ToolCall,
 )
 from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.options import legal
+from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.target import Target
 
 EVENT_STREAM: Final = "text/event-stream"
 JSON: Final = "application/json"
 
-_NAMES: Final = (
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "top_k",
-    "min_p",
-    "repetition_penalty",
-    "presence_penalty",
-    "frequency_penalty",
-    "stop",
-    "seed",
-)
 
-_encode: Final = msgspec.json.Encoder().encode
-
-
-@frozen
+@define
 class ChatRequest:
     """A conversation to answer."""
 
@@ -56,7 +42,7 @@ class ChatRequest:
     extra: Mapping[str, object] = field(factory=dict)
 
 
-@frozen
+@define
 class CompletionRequest:
     """A text to continue."""
 
@@ -65,56 +51,59 @@ class CompletionRequest:
     extra: Mapping[str, object] = field(factory=dict)
 
 
-def build_chat(request: ChatRequest, target: Target, *, stream: bool) -> Call:
-    """Return the call for ``/v1/chat/completions``."""
+def build_chat(
+    request: ChatRequest,
+    target: Target,
+    *,
+    stream: bool,
+    options: Mapping[str, object] | None = None,
+    model: str | None = None,
+) -> Call:
+    """Return the call for ``/v1/chat/completions``.
+
+    ``options`` are those legal there, ``model`` the name the server goes by; without
+    them it is taken for a plain OpenAI-style server.
+    """
     body: dict[str, object] = {
-        "model": target.model,
+        "model": model or target.model,
         "messages": [_message(message) for message in request.messages],
     }
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
-    return _call(target.chat_url, body, request, stream=stream)
+    if options is None:
+        options = legal(request.options, Server(), "chat", base={}).body
+    return _call(target.chat_url, {**body, **options}, request.extra, stream=stream)
 
 
 def build_completion(
-    request: CompletionRequest, target: Target, *, stream: bool
+    request: CompletionRequest,
+    target: Target,
+    *,
+    stream: bool,
+    options: Mapping[str, object] | None = None,
+    model: str | None = None,
 ) -> Call:
-    """Return the call for ``/v1/completions``."""
-    body: dict[str, object] = {"model": target.model, "prompt": request.prompt}
-    return _call(target.completions_url, body, request, stream=stream)
+    """Return the call for ``/v1/completions``, by the rules of :func:`build_chat`."""
+    body: dict[str, object] = {
+        "model": model or target.model,
+        "prompt": request.prompt,
+    }
+    if options is None:
+        options = legal(request.options, Server(), "completions", base={}).body
+    return _call(
+        target.completions_url, {**body, **options}, request.extra, stream=stream
+    )
 
 
 def _call(
-    url: str,
-    body: dict[str, object],
-    request: ChatRequest | CompletionRequest,
-    *,
-    stream: bool,
+    url: str, body: dict[str, object], extra: Mapping[str, object], *, stream: bool
 ) -> Call:
-    body.update(_chosen(request.options))
     if stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
-    body.update(request.extra)
-    try:
-        encoded = _encode(body)
-    except (TypeError, ValueError, UnicodeEncodeError, RecursionError):
-        encoded = None
-    if encoded is None:
-        raise InvalidOption(
-            "The request cannot be written as JSON.",
-            hint="Messages, tools and extraBodyProperties take text, numbers, lists "
-            "and mappings with text keys; text must not hold lone surrogates.",
-        )
-    return Call(url=url, body=encoded, accept=EVENT_STREAM if stream else JSON)
-
-
-def _chosen(options: CompletionOptions) -> Iterable[tuple[str, object]]:
-    return [
-        (name, value)
-        for name in _NAMES
-        if (value := getattr(options, name)) is not None
-    ]
+    body.update(extra)
+    accept = EVENT_STREAM if stream else JSON
+    return Call(url=url, body=json_body(body), accept=accept)
 
 
 def _message(message: Message) -> dict[str, object]:

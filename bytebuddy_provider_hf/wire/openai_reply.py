@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final, NoReturn, TypeVar
 
@@ -9,7 +10,6 @@ from bytebuddy_provider_hf.errors import (
     MalformedResponse,
     ResponseError,
     ResponseTooLarge,
-    StreamFailed,
     StreamInterrupted,
 )
 from bytebuddy_provider_hf.types import (
@@ -25,8 +25,12 @@ from bytebuddy_provider_hf.types import (
 from bytebuddy_provider_hf.wire import decode
 from bytebuddy_provider_hf.wire.message import error_message
 from bytebuddy_provider_hf.wire.sse import SseDecoder, SseEvent
+from bytebuddy_provider_hf.wire.stream_error import stream_failed
 
 MAX_STREAM: Final = 256 * 1024 * 1024
+
+# TGI whose completions end without any mark: 1.4.5 to 2.1.
+_OLD_TGI: Final = re.compile(r"(1\.\d+|2\.[01])\.")
 
 _E = TypeVar("_E", bound=ResponseError)
 
@@ -88,6 +92,7 @@ class OpenAIStream:
         self._finish: FinishReason | None = None
         self._usage: Usage | None = None
         self._size = 0
+        self._unmarked = False
         # Whether the end mark came: nothing after it is read.
         self.done = False
         # Data events so far, so that a watch can tell pings from progress.
@@ -122,14 +127,15 @@ class OpenAIStream:
         """Return the last events and the reply, the connection having ended well.
 
         Raises ``StreamInterrupted`` unless the end mark or a finish reason came:
-        vLLM, TGI and llama.cpp end with ``[DONE]``, some providers just end.
+        vLLM, TGI and llama.cpp end with ``[DONE]``, some providers just end. The
+        completions of TGI before 2.2 have neither, so their end is taken for one.
         """
         events: list[Event] = []
         for block in () if self.done else self._sse.flush():
             # What lacks its blank line may be cut: then it is neither mark nor JSON.
             if _is_mark(block.data) or decode.completion(block.data) is not None:
                 self._read(block, events)
-        if not self.done and self._finish is None:
+        if not (self.done or self._finish or self._unmarked):
             self._interrupted()
         return events, self.reply()
 
@@ -172,7 +178,7 @@ class OpenAIStream:
         if chunk.error or chunk.kind == "error":
             self._failed(data)
         if chunk.choices:
-            self._read_choice(chunk.choices[0], events)
+            self._read_choice(chunk, chunk.choices[0], events)
         if chunk.usage is not None:
             self._usage = decode.usage(chunk.usage)
         if not self._id and chunk.id:
@@ -180,28 +186,31 @@ class OpenAIStream:
             self._model = chunk.model or self._model
 
     def _failed(self, data: bytes) -> NoReturn:
-        said = self._scrub(error_message(data))
-        raise self._with_partial(
-            StreamFailed(f"The server reported an error inside the stream: {said}.")
-        )
+        raise self._with_partial(stream_failed(data, self._scrub))
 
-    def _read_choice(self, choice: decode.Choice, events: list[Event]) -> None:
-        if choice.index:
-            return
+    def _read_choice(
+        self, chunk: decode.Completion, choice: decode.Choice, events: list[Event]
+    ) -> None:
         delta = choice.delta
+        # TGI up to 1.4.3 counts the tokens here; only it calls a chat a completion.
+        if choice.index and (delta is None or chunk.kind != "text_completion"):
+            return
         text = choice.text
         if delta is not None:
             text = text or delta.content
             if thought := delta.reasoning_content or delta.reasoning:
                 self._reasoning.append(thought)
                 events.append(Reasoning(thought))
-        if text:
+        # With this reason, TGI's alone, the text is that of the end mark: "</s>".
+        if text and choice.finish_reason != "eos_token":
             self._text.append(text)
             events.append(Text(text))
         if delta is not None and delta.tool_calls:
             events.extend(map(self._tool_piece, delta.tool_calls))
         if choice.finish_reason:
             self._finish = decode.finish_reason(choice.finish_reason)
+        elif choice.finish_reason is not None:
+            self._unmarked = _OLD_TGI.match(chunk.fingerprint or "") is not None
 
     def _tool_piece(self, piece: decode.ToolPiece) -> ToolCallDelta:
         """Add a piece to its call: found by id first, then by index.
@@ -250,4 +259,4 @@ class _OpenCall:
         self.arguments: list[str] = []
 
     def whole(self) -> ToolCall:
-        return ToolCall(self.id, self.name, "".join(self.arguments))
+        return decode.named_call(self.id, self.name, "".join(self.arguments))

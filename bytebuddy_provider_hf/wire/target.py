@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import Enum
 from typing import Final
@@ -27,6 +28,17 @@ _LONGEST_URL: Final = 2_048
 _LONGEST_ID: Final = 256
 _CHAT: Final = "/chat/completions"
 _COMPLETIONS: Final = "/completions"
+
+# Where routed providers keep their OpenAI-style routes, unlike /v1 of the others
+# (huggingface_hub 2.4, inference/_providers/*.py).
+_PROVIDERS: Final[Mapping[str, str]] = {
+    "/cohere": "/cohere/compatibility/v1",
+    "/deepinfra": "/deepinfra/v1/openai",
+    "/fireworks-ai": "/fireworks-ai/inference/v1",
+    "/groq": "/groq/openai/v1",
+    "/novita": "/novita/v3/openai",
+    "/zai-org": "/zai-org/api/paas/v4",
+}
 
 _SEGMENT: Final = r"[A-Za-z0-9][\w.\-]{0,95}"
 # org/name or name, with an optional routing suffix (":fastest", ":groq").
@@ -68,6 +80,8 @@ class Target:
     chat_url: str
     completions_url: str
     notices: tuple[str, ...] = ()
+    # Whether only a host was given, so that nobody knows what stands there.
+    bare: bool = False
 
     @property
     def secure(self) -> bool:
@@ -90,10 +104,12 @@ def resolve(model: str, api_base: str | None = None) -> Target:
     if parts.hostname == RETIRED_HOST:
         parts, place = urlsplit(f"{ROUTER}/v1"), Place.ROUTER
         notices = (RETIRED_NOTICE,)
-    _check_model(model, place)
     origin = origin_of(parts)
     path, query = parts.path.rstrip("/"), f"?{parts.query}" if parts.query else ""
-    base = _base_path(path)
+    # At a provider's own route a model goes by the provider's name for it.
+    routed = place is Place.ROUTER and path not in ("", "/v1", f"/v1{_CHAT}")
+    _check_model(model, Place.OTHER if routed else place)
+    base = _base_path(_PROVIDERS.get(path, path) if routed else path)
     return Target(
         place=place,
         origin=origin,
@@ -101,6 +117,7 @@ def resolve(model: str, api_base: str | None = None) -> Target:
         chat_url=f"{origin}{base}{_CHAT}{query}",
         completions_url=f"{origin}{base}{_COMPLETIONS}{query}",
         notices=notices,
+        bare=not path and place is not Place.ROUTER,
     )
 
 
@@ -119,7 +136,8 @@ def place_of(host: str) -> Place:
 def is_loopback(host: str) -> bool:
     """Whether ``host`` is this machine: localhost, 127.0.0.0/8 or ::1."""
     host = host.lower().rstrip(".").strip("[]")
-    if host == "localhost" or host.endswith(".localhost"):
+    # Not *.localhost: some resolvers ask other machines for those names.
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -142,7 +160,8 @@ def _base_path(path: str) -> str:
     for route in (_CHAT, _COMPLETIONS):
         if path.endswith(route):
             return path.removesuffix(route)
-    return path if path.endswith("/v1") else f"{path}/v1"
+    known = path.endswith("/v1") or path in _PROVIDERS.values()
+    return path if known else f"{path}/v1"
 
 
 def _parts(api_base: str) -> tuple[SplitResult, tuple[str, ...]]:

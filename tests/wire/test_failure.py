@@ -1,209 +1,131 @@
-"""Every answer that is an error gives the class that says what it means.
-
-The bodies are those of Hugging Face's services and of the servers behind them, as
-quoted in public issues and recorded by public test suites.
-"""
+"""Every answer that is an error gives the class that says what it means."""
 
 from __future__ import annotations
 
 import json
 import math
+import pickle
+import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wire.bodies import ANSWERS, EVENTS, EventRow, Row
 
 from bytebuddy_provider_hf import errors
-from bytebuddy_provider_hf.wire.failure import classify
+from bytebuddy_provider_hf.wire.failure import classify, classify_event
 from bytebuddy_provider_hf.wire.hints import estimate, retry_after
 from bytebuddy_provider_hf.wire.message import error_message
-from bytebuddy_provider_hf.wire.target import Target, resolve
+from bytebuddy_provider_hf.wire.remedies import NEXT
+from bytebuddy_provider_hf.wire.target import resolve
 
 ROUTER = resolve("org/name")
 ENDPOINT = resolve("org/name", "https://x.endpoints.huggingface.cloud")
 LOCAL = resolve("name", "http://127.0.0.1:8080")
-
-TABLE: list[tuple[int, str, Target, type[errors.APIError]]] = [
-    # huggingface_hub issue 2507
-    (
-        400,
-        '{"error":"Authorization header is correct, but the token seems invalid"}',
-        ROUTER,
-        errors.AuthenticationFailed,
-    ),
-    # api-inference-community issue 38
-    (400, '{"error":"invalid token"}', ROUTER, errors.AuthenticationFailed),
-    # cline issue 5098
-    (
-        400,
-        (
-            '{"error":{"message":"The requested model \'o/n\' is not supported by any '
-            'provider you have enabled.","type":"invalid_request_error",'
-            '"param":"model","code":"model_not_supported"}}'
-        ),
-        ROUTER,
-        errors.ModelNotSupported,
-    ),
-    (
-        400,
-        '{"error":{"message":"no","code":"model_not_supported"}}',
-        ROUTER,
-        errors.ModelNotSupported,
-    ),
-    (
-        400,
-        '{"error":"Model not supported by provider hf-inference"}',
-        ROUTER,
-        errors.ModelNotSupported,
-    ),
-    # measured on a paused endpoint, October 2026; the second wording is of 2024
-    (
-        400,
-        (
-            '{"error":"Bad Request: The endpoint is paused, ask a maintainer to '
-            "restart "
-            'it","code":"BAD_REQUEST"}'
-        ),
-        ENDPOINT,
-        errors.EndpointPaused,
-    ),
-    (400, '{"error":"Bad Request: Invalid state"}', ENDPOINT, errors.EndpointPaused),
-    (400, '{"error":["Error in `stream`: not supported"]}', ROUTER, errors.BadRequest),
-    (
-        401,
-        '{"error":"Invalid username or password."}',
-        ROUTER,
-        errors.AuthenticationFailed,
-    ),
-    (401, "", LOCAL, errors.AuthenticationFailed),
-    (401, '{"error":"401 Unauthorized"}', ENDPOINT, errors.AuthenticationFailed),
-    (
-        401,
-        (
-            "Access to model a/b is restricted. You must have access to it and be "
-            "authenticated to access it. Please log in."
-        ),
-        ROUTER,
-        errors.GatedModel,
-    ),
-    (
-        402,
-        '{"error":"You have depleted your monthly included credits."}',
-        ROUTER,
-        errors.QuotaExhausted,
-    ),
-    # agents-course issue 558
-    (
-        403,
-        (
-            '{"error":"This authentication method does not have sufficient '
-            "permissions to "
-            'call Inference Providers on behalf of user NAME"}'
-        ),
-        ROUTER,
-        errors.MissingPermission,
-    ),
-    (
-        403,
-        (
-            "Access to model a/b is restricted and you are not in the authorized list. "
-            "Visit https://huggingface.co/a/b to ask for access."
-        ),
-        ROUTER,
-        errors.GatedModel,
-    ),
-    (
-        403,
-        '{"error":"The model is too large to be loaded"}',
-        ROUTER,
-        errors.PermissionDenied,
-    ),
-    (404, "Not Found", ROUTER, errors.ModelNotFound),
-    (404, '{"detail":"Not Found"}', LOCAL, errors.ModelNotFound),
-    (
-        410,
-        '{"error":"https://api-inference.huggingface.co is no longer supported."}',
-        ROUTER,
-        errors.ServiceRetired,
-    ),
-    (413, "", LOCAL, errors.RequestTooLarge),
-    (
-        422,
-        (
-            '{"error":"Input validation error: `top_p` must be > 0.0 and < 1.0",'
-            '"error_type":"validation"}'
-        ),
-        LOCAL,
-        errors.UnprocessableRequest,
-    ),
-    (
-        424,
-        '{"error":"Request failed during generation","error_type":"generation"}',
-        LOCAL,
-        errors.GenerationFailed,
-    ),
-    (429, '{"error":"Rate limit reached."}', ROUTER, errors.RateLimited),
-    (
-        429,
-        '{"error":"Model is overloaded","error_type":"overloaded"}',
-        LOCAL,
-        errors.RateLimited,
-    ),
-    (429, '{"error":"insufficient credits"}', ROUTER, errors.QuotaExhausted),
-    (500, '{"error":"unknown error","warnings":["x"]}', ROUTER, errors.ServerError),
-    (502, "<html><title>502 Bad Gateway</title></html>", ROUTER, errors.ServerError),
-    (502, "<html>502</html>", ENDPOINT, errors.ModelLoading),
-    (
-        503,
-        '{"error":"503 Service Unavailable","code":"SERVICE_UNAVAILABLE"}',
-        ENDPOINT,
-        errors.ModelLoading,
-    ),
-    (
-        503,
-        '{"error":"Model a/b is currently loading","estimated_time":20.0}',
-        ROUTER,
-        errors.ModelLoading,
-    ),
-    (
-        503,
-        '{"error":{"message":"Loading model","type":"unavailable_error","code":503}}',
-        LOCAL,
-        errors.ModelLoading,
-    ),
-    (503, '{"error":"wait","estimated_time":3}', ROUTER, errors.ModelLoading),
-    (503, '{"error":"overloaded"}', ROUTER, errors.ServerOverloaded),
-    (
-        503,
-        '{"error":"overloaded","estimated_time":20}',
-        ROUTER,
-        errors.ServerOverloaded,
-    ),
-    (503, '{"error":"Service Unavailable"}', ROUTER, errors.ServerError),
-    (503, "<html>maintenance</html>", ROUTER, errors.ServerError),
-    (503, "", ROUTER, errors.ServerError),
-    (
-        504,
-        "<html><title>504 Gateway Time-out</title></html>",
-        ROUTER,
-        errors.GatewayTimeout,
-    ),
-    (418, "", ROUTER, errors.BadRequest),
-    (302, "", ROUTER, errors.UnexpectedStatus),
-    (204, "", ROUTER, errors.UnexpectedStatus),
-    (101, "", ROUTER, errors.UnexpectedStatus),
-]
+HUB = resolve("org/name", "https://huggingface.co")
+PLACES = {"ROUTER": ROUTER, "ENDPOINT": ENDPOINT, "LOCAL": LOCAL, "HUB": HUB}
 
 
-@pytest.mark.parametrize(("status", "body", "target", "kind"), TABLE)
-def test_an_answer_gives_its_class(
-    status: int, body: str, target: Target, kind: type[errors.APIError]
-) -> None:
-    """One class each, carrying the status, the words and one line of text."""
-    error = classify(status, {"x-request-id": "r1"}, body.encode(), target)
-    assert type(error) is kind
-    assert (error.status, error.request_id) == (status, "r1")
+def classified(row: Row) -> errors.APIError:
+    headers = {"x-request-id": "r1", **dict(row.headers)}
+    return classify(
+        row.status,
+        headers,
+        row.body.encode(),
+        PLACES[row.place],
+        found_in="HF_TOKEN",
+    )
+
+
+@pytest.mark.parametrize("row", ANSWERS, ids=lambda row: f"{row.status} {row.kind}")
+def test_an_answer_gives_its_class_and_its_next_step(row: Row) -> None:
+    """One class each, with the status, one line of text, and what to do."""
+    error = classified(row)
+    assert type(error).__name__ == row.kind
+    assert (error.status, error.request_id) == (row.status, "r1")
+    assert row.hint in (error.hint or "")
     assert "\n" not in str(error)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - made here
+
+
+@pytest.mark.parametrize("row", EVENTS, ids=lambda row: f"{row.origin} {row.kind}")
+def test_an_error_event_gives_the_class_of_its_answer(row: EventRow) -> None:
+    """Errors of a 200 stream are told apart as answers are, whatever they claim."""
+    error = classify_event(row.data.encode(), LOCAL)
+    assert error is not None
+    assert (type(error).__name__, error.status) == (row.kind, row.status)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "[DONE]",
+        "",
+        "text",
+        "[]",
+        "{}",
+        '{"choices":[]}',
+        '{"choices":[{"delta":{"content":"error"}}],"error":null}',
+        '{"token":{"text":"a"},"message":"b","code":5}',
+        '{"message":"no code"}',
+        "\ufeff",
+    ],
+)
+def test_what_is_no_error_is_none(data: str) -> None:
+    """Events of a good stream are left alone, whatever they talk about."""
+    assert classify_event(data.encode(), LOCAL) is None
+
+
+def test_every_class_of_answers_is_told_apart() -> None:
+    """No class is there that no answer leads to."""
+    seen = {row.kind for row in ANSWERS} | {row.kind for row in EVENTS}
+    seen |= {"APIError", "AuthenticationFailed", "TokenMissing"}
+    assert {kind.__name__ for kind in every_class(errors.APIError)} == seen
+
+
+@pytest.mark.parametrize("kind", [*NEXT], ids=lambda kind: kind.__name__)
+def test_the_last_alternative_needs_to_know_nothing(
+    kind: type[errors.APIError],
+) -> None:
+    """Each class has a next step of its own, however little the server said."""
+    bare = [step for step in NEXT[kind] if "{" not in step and step[0] != "["]
+    assert bare
+
+
+def every_class(kind: type[errors.APIError]) -> list[type[errors.APIError]]:
+    found = [kind]
+    for below in kind.__subclasses__():
+        if below.__module__.startswith(errors.__name__):
+            found += every_class(below)
+    return found
+
+
+def test_the_numbers_of_the_server_are_attributes() -> None:
+    """Who wants to mend the request reads numbers, not sentences."""
+    body = (
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. "
+        "Given: 17 `inputs` tokens and 10000 `max_new_tokens`"
+    )
+    error = classify(422, {}, json.dumps({"error": body}).encode(), LOCAL)
+    assert isinstance(error, errors.ContextTooLong)
+    assert (error.limit, error.given, error.asked) == (4096, 17, 10000)
+
+
+def test_the_parameters_refused_are_attributes() -> None:
+    """All of them, in the server's order; the first also alone."""
+    body = "The following `model_kwargs` are not used by the model: ['stop', 'seed']"
+    error = classify(400, {}, json.dumps({"error": body}).encode(), LOCAL)
+    assert isinstance(error, errors.ParameterRefused)
+    assert (error.parameter, error.parameters) == ("stop", ("stop", "seed"))
+
+
+def test_without_a_name_for_the_token_the_hint_names_none() -> None:
+    """Nothing is said about a place that nobody knows."""
+    error = classify(401, {}, b"", ROUTER)
+    assert isinstance(error, errors.TokenInvalid)
+    assert "None" not in str(error)
+    assert "{" not in str(error)
 
 
 @pytest.mark.parametrize(
@@ -239,12 +161,118 @@ def test_a_message_is_cut_and_redacted() -> None:
     assert "abcdefghijklmnop" not in said
 
 
-@given(st.integers(100, 599), st.binary(max_size=200))
-def test_any_answer_gives_one_class(status: int, body: bytes) -> None:
-    """Any status and any bytes: one typed error, no exception."""
+HEADERS = st.dictionaries(
+    st.sampled_from(
+        ["retry-after", "ratelimit", "location", "x-error-code", "x-should-retry"]
+    )
+    | st.text(max_size=9),
+    st.text(max_size=40),
+    max_size=4,
+)
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            '{"error":',
+            '"',
+            "Input validation error: `",
+            "` must be <= 9",
+            "Given: 1",
+            "model_kwargs` are not used by the model: ['",
+            "maximum context length is 12",
+            "overloaded",
+            "access to model ",
+            "<title>",
+            "&#99999",
+            "on behalf of org ",
+            "huggingface.co/a/b",
+            "{0}{model}",
+            "}",
+        ]
+    )
+    | st.text(max_size=9),
+    max_size=12,
+).map(lambda pieces: "".join(pieces).encode())
+
+
+@given(st.integers(0, 999), HEADERS, st.binary(max_size=200) | PIECES)
+def test_any_answer_gives_one_class(
+    status: int, headers: dict[str, str], body: bytes
+) -> None:
+    """Any status, headers and bytes: one typed error of one line, no exception."""
     for target in (ROUTER, ENDPOINT, LOCAL):
-        error = classify(status, {}, body, target)
+        error = classify(status, headers, body, target)
         assert isinstance(error, errors.APIError)
+        assert error.hint
+        assert "\n" not in str(error)
+
+
+@given(st.binary(max_size=200) | PIECES)
+def test_any_event_is_an_error_or_none(data: bytes) -> None:
+    """Any bytes: one typed error or nothing."""
+    error = classify_event(data, LOCAL)
+    assert error is None or isinstance(error, errors.APIError)
+
+
+LARGE = 1_000_000
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"x",
+        b" ",
+        b"<",
+        b"<title",
+        b"<title>",
+        b"<script",
+        b"<p>&#9",
+        b"[",
+        b'{"error":',
+        b'"\\',
+        b'{"error":"',
+        b"model a/",
+        b"access to model ",
+        b"9",
+        b"`inputs` tokens. Given: 9",
+        b"'stop',",
+        b"\xff",
+        b"\n",
+        "错".encode(),
+    ],
+)
+def test_a_hostile_megabyte_costs_little(piece: bytes) -> None:
+    """A body of 1 MB is classified in less than 50 ms and 2 MB of memory."""
+    body = (piece * (LARGE // len(piece) + 1))[:LARGE]
+    for wrapped in (body, b'{"error":"' + body, b'{"error":"' + body + b'"}'):
+        tracemalloc.start()
+        classify(400, {}, wrapped, LOCAL)
+        classify_event(wrapped, LOCAL)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        spent = min(_seconds(wrapped) for _ in range(5))
+        assert spent < 0.05
+        assert peak < 4_000_000
+
+
+def _seconds(body: bytes) -> float:
+    began = time.perf_counter()
+    classify(400, {}, body, LOCAL)
+    return time.perf_counter() - began
+
+
+def test_a_hostile_header_costs_little() -> None:
+    """A megabyte of header is cut before it is looked at."""
+    value = "a, " * 300_000
+    names = ("retry-after", "ratelimit", "location", "x-error-code", "date")
+    began = time.perf_counter()
+    error = classify(307, dict.fromkeys(names, value), b"", LOCAL)
+    assert time.perf_counter() - began < 0.05
+    assert len(str(error)) < 3_000
+
+
+def test_a_character_number_too_long_for_python_is_no_exception() -> None:
+    """int() refuses 4,300 digits; a page may hold them."""
+    assert error_message(b"<p>&#" + b"9" * 5_000 + b";</p>")
 
 
 @given(
@@ -341,6 +369,27 @@ def test_any_retry_after_is_a_time_or_nothing(after: str, date: str) -> None:
     """The parser is total and never gives a negative time."""
     seconds = retry_after({"retry-after": after, "date": date})
     assert seconds is None or seconds >= 0
+
+
+def test_a_refusal_without_a_token_says_that_none_was_sent() -> None:
+    """Nobody should check a token that never left."""
+    error = classify(401, {}, b"", LOCAL, token_sent=False)
+    assert "No token was sent" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "spoken"),
+    [
+        ("7", "7 s"),
+        ("300", "5 minutes"),
+        ("36000", "10 hours"),
+        ("9" * 30, "very long"),
+    ],
+)
+def test_the_time_to_wait_is_in_the_hint(seconds: str, spoken: str) -> None:
+    """A rate limit with a time says the time."""
+    error = classify(429, {"retry-after": seconds}, b"", ROUTER)
+    assert f"Wait {spoken}" in str(error)
 
 
 def test_retry_after_is_read_where_it_means_something() -> None:

@@ -49,6 +49,29 @@ def test_the_route_is_added_where_it_is_missing(base: str | None, url: str) -> N
     assert resolve("a/b", base).chat_url == url
 
 
+@pytest.mark.parametrize(
+    ("provider", "route"),
+    [
+        ("together", "v1"),
+        ("cohere", "compatibility/v1"),
+        ("deepinfra", "v1/openai"),
+        ("fireworks-ai", "inference/v1"),
+        ("groq", "openai/v1"),
+        ("novita", "v3/openai"),
+        ("zai-org", "api/paas/v4"),
+    ],
+)
+def test_a_routed_provider_keeps_its_own_routes_and_names(
+    provider: str, route: str
+) -> None:
+    """https://router.huggingface.co/PROVIDER, asked for by the provider's model id."""
+    base = f"https://router.huggingface.co/{provider}"
+    target = resolve("accounts/fireworks/models/llama-v3", base)
+    assert target.chat_url == f"{base}/{route}/chat/completions"
+    with pytest.raises(InvalidModelId):
+        resolve("accounts/fireworks/models/llama-v3")
+
+
 def test_completions_stand_beside_chat() -> None:
     """Both routes come from the same base."""
     target = resolve("a/b", "https://h.example/v1/chat/completions")
@@ -154,7 +177,7 @@ def test_what_is_no_usable_base_is_refused(base: str) -> None:
     [
         ("localhost", True),
         ("LOCALHOST.", True),
-        ("a.localhost", True),
+        ("a.localhost", False),
         ("127.0.0.1", True),
         ("127.8.8.8", True),
         ("::1", True),

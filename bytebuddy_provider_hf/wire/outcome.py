@@ -1,0 +1,161 @@
+"""What the answers of the task API and of embedding servers say, as values."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.types import FinishReason, Usage
+from bytebuddy_provider_hf.wire.floats import Vector
+
+
+@frozen
+class GeneratedText:
+    """Text that was generated, translated or summarised.
+
+    ``tokens`` counts those generated, where the server counted.
+    """
+
+    text: str
+    finish_reason: FinishReason | None = None
+    tokens: int | None = None
+
+
+@frozen
+class Turn:
+    """The answer in a conversation, and the conversation with it."""
+
+    text: str
+    past_user_inputs: tuple[str, ...] = ()
+    generated_responses: tuple[str, ...] = ()
+
+
+@frozen
+class Filling:
+    """A token that could stand for the mask; ``token`` is its number."""
+
+    text: str
+    score: float
+    token: int | None = None
+    sequence: str = ""
+
+
+@frozen
+class Label:
+    """A class, and how sure the model is of it."""
+
+    label: str
+    score: float
+
+
+@frozen
+class Entity:
+    """A span of the text with a name; ``start`` and ``end`` count characters."""
+
+    group: str
+    score: float
+    word: str
+    start: int | None = None
+    end: int | None = None
+
+
+@frozen
+class Answer:
+    """A span of the context that answers the question."""
+
+    text: str
+    score: float | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+@frozen
+class TableAnswer:
+    """Cells of a table that answer the question; coordinates are (row, column)."""
+
+    text: str
+    cells: tuple[str, ...] = ()
+    coordinates: tuple[tuple[int, ...], ...] = ()
+    aggregator: str | None = None
+
+
+@frozen
+class Features:
+    """The vectors of one input: one for the whole, or one for each token."""
+
+    vectors: tuple[Vector, ...]
+    pooled: bool
+
+    def mean(self) -> Vector:
+        """Return one vector: the only one, or the mean of the tokens' own."""
+        count = len(self.vectors)
+        if count == 1:
+            return self.vectors[0]
+        # Divided before they are added: the sum of finite floats need not be finite.
+        return tuple(
+            sum(each / count for each in column)
+            for column in zip(*self.vectors, strict=True)
+        )
+
+
+@frozen
+class Similarities:
+    """How similar each sentence is to the source, in the order sent."""
+
+    scores: tuple[float, ...]
+
+
+Outcome: TypeAlias = (
+    GeneratedText
+    | Turn
+    | Filling
+    | Label
+    | Entity
+    | Answer
+    | TableAnswer
+    | Features
+    | Similarities
+)
+
+
+@frozen
+class TaskReply:
+    """An answer of the task API.
+
+    ``groups`` has one tuple for each input, best first; for ``fill-mask`` one for
+    each mask. ``warnings`` are the server's own.
+    """
+
+    groups: tuple[tuple[Outcome, ...], ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Outcome | None:
+        """The best outcome for the first input, where there is one."""
+        return self.groups[0][0] if self.groups and self.groups[0] else None
+
+
+@frozen
+class Embeddings:
+    """One vector for each text, in the order sent, all of the same length."""
+
+    vectors: tuple[Vector, ...]
+    model: str = ""
+    usage: Usage | None = None
+
+
+@frozen
+class Scores:
+    """One score for each document, in the order sent."""
+
+    scores: tuple[float, ...]
+    model: str = ""
+    usage: Usage | None = None
+
+
+@frozen
+class Labels:
+    """The classes of each text, in the order sent."""
+
+    groups: tuple[tuple[Label, ...], ...]

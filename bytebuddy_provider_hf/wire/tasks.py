@@ -1,0 +1,172 @@
+"""The task API: one model, one task, ``inputs`` and ``parameters``, as requests.
+
+hf-inference on the router has ``/models/{id}`` and, where a model serves two tasks,
+``/models/{id}/pipeline/{task}`` (huggingface_hub 2.4,
+``inference/_providers/hf_inference.py``); the inference toolkit and hf-serve take the
+same body at ``/``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Final
+
+from bytebuddy_provider_hf.errors import InvalidEndpoint, InvalidModelId, InvalidOption
+from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.routes import root_path, root_url
+from bytebuddy_provider_hf.wire.target import Place, Target
+
+
+class Task(StrEnum):
+    """A task, named as the Hub names it."""
+
+    TEXT_GENERATION = "text-generation"
+    TEXT2TEXT = "text2text-generation"
+    CONVERSATIONAL = "conversational"
+    FILL_MASK = "fill-mask"
+    SUMMARIZATION = "summarization"
+    TRANSLATION = "translation"
+    TEXT_CLASSIFICATION = "text-classification"
+    TOKEN_CLASSIFICATION = "token-classification"  # noqa: S105 - no password
+    QUESTION_ANSWERING = "question-answering"
+    ZERO_SHOT = "zero-shot-classification"
+    TABLE_QA = "table-question-answering"
+    FEATURE_EXTRACTION = "feature-extraction"
+    SENTENCE_SIMILARITY = "sentence-similarity"
+
+
+_SEGMENT: Final = r"[A-Za-z0-9][\w.\-]{0,95}"
+_HUB_ID: Final = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})?", re.ASCII)
+# Suffixes that choose among providers: of tasks there is one, so they say nothing.
+_SUFFIXES: Final = frozenset({"", "hf-inference", "fastest", "cheapest", "preferred"})
+_MODELS: Final = "/models"
+_HF_INFERENCE: Final = "/hf-inference"
+# Sentence-transformers models serve both: the path says which is meant.
+_NAMED: Final = frozenset({Task.FEATURE_EXTRACTION, Task.SENTENCE_SIMILARITY})
+
+# What ``inputs`` is made of, where it is an object.
+_MEMBERS: Final[Mapping[Task, frozenset[str]]] = {
+    Task.CONVERSATIONAL: frozenset({"text"}),
+    Task.QUESTION_ANSWERING: frozenset({"question", "context"}),
+    Task.TABLE_QA: frozenset({"query", "table"}),
+    Task.SENTENCE_SIMILARITY: frozenset({"source_sentence", "sentences"}),
+}
+
+# The sentence goes on: ['stop', 'seed'] (note that …
+_UNUSED: Final = re.compile(
+    r"`model_kwargs` are not used by the model: \[([^\]]{0,1000})\]"
+)
+_QUOTED: Final = re.compile(r"['\"]([A-Za-z_]\w{0,63})['\"]", re.ASCII)
+
+
+def build_task(
+    name: Task | str,
+    inputs: object,
+    parameters: Mapping[str, object],
+    target: Target,
+) -> Call:
+    """Return the call that has ``target``'s model do the task ``name``.
+
+    Members of ``parameters`` that are ``None`` are left out: TGI refuses nulls. Raises
+    ``InvalidOption`` for inputs of the wrong shape, ``InvalidModelId`` for a model
+    that could leave its place in the path, ``InvalidEndpoint`` for a provider's route
+    that serves no tasks.
+    """
+    task = _task(name)
+    _check_inputs(task, inputs)
+    chosen = {key: value for key, value in parameters.items() if value is not None}
+    if task is Task.ZERO_SHOT and not chosen.get("candidate_labels"):
+        raise InvalidOption(
+            "zero-shot-classification needs candidate_labels among its parameters."
+        )
+    if task is Task.TEXT_GENERATION:
+        # By default the prompt comes back too, or not, by model and server.
+        chosen = {"return_full_text": False, **chosen}
+    body: dict[str, object] = {"inputs": inputs}
+    if task is Task.FEATURE_EXTRACTION:
+        body.update((key, value) for key, value in chosen.items() if key != "inputs")
+    elif chosen:
+        body["parameters"] = chosen
+    return Call(url=task_url(task, target), body=json_body(body))
+
+
+def task_url(task: Task, target: Target) -> str:
+    """Return where the task is asked for; see :func:`build_task` for what it raises."""
+    path = root_path(target)
+    if target.place in (Place.ROUTER, Place.HUB):
+        path = _router_path(path, target)
+    if path.endswith((_HF_INFERENCE, f"{_HF_INFERENCE}{_MODELS}")):
+        path = path.removesuffix(_MODELS) + f"{_MODELS}/{_hub_id(target.model)}"
+        if task in _NAMED:
+            path += f"/pipeline/{task}"
+    elif path.endswith(_MODELS):
+        path += f"/{_hub_id(target.model)}"
+    # Anything else is one model's own address: the toolkit answers at its root.
+    elif _MODELS not in path:
+        path += "/"
+    return root_url(target, path.removeprefix(root_path(target)))
+
+
+def unused_parameters(said: str) -> tuple[str, ...]:
+    """Return the parameters that an error or a warning says the model does not use."""
+    found = _UNUSED.search(said)
+    return tuple(_QUOTED.findall(found.group(1))) if found else ()
+
+
+def _task(name: Task | str) -> Task:
+    try:
+        return Task(name)
+    except ValueError:
+        pass
+    raise InvalidOption(
+        f"There is no task '{name}'.", hint=f"One of: {', '.join(Task)}."
+    )
+
+
+def _router_path(path: str, target: Target) -> str:
+    """Return the path of hf-inference, which alone of all providers serves tasks."""
+    if not path:
+        return _HF_INFERENCE
+    if _HF_INFERENCE not in path:
+        raise InvalidEndpoint(
+            f"{target.origin}{path} serves no tasks.",
+            hint="Of the providers behind the router only hf-inference does: leave "
+            "apiBase out.",
+        )
+    return path
+
+
+def _hub_id(model: str) -> str:
+    """Return a model's id as it may stand in a path."""
+    name, _, suffix = model.partition(":")
+    if suffix not in _SUFFIXES:
+        raise InvalidModelId(
+            f"'{model[:200]}' names a provider, but only hf-inference serves tasks.",
+            hint="Write the id without what stands behind the colon.",
+        )
+    if not _HUB_ID.fullmatch(name) or ".." in name:
+        raise InvalidModelId(
+            f"'{model[:200]}' is not a model id of the Hub.",
+            hint="Write it as on huggingface.co: owner/name, for example "
+            "google-bert/bert-base-uncased.",
+        )
+    return name
+
+
+def _check_inputs(task: Task, inputs: object) -> None:
+    members = _MEMBERS.get(task)
+    if members is None:
+        if isinstance(inputs, str) or (_is_list(inputs) and inputs):
+            return
+        raise InvalidOption(f"The inputs of {task} are a text or a list of texts.")
+    if isinstance(inputs, Mapping) and members <= inputs.keys():
+        return
+    named = " and ".join(sorted(members))
+    raise InvalidOption(f"The inputs of {task} are a mapping with {named}.")
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and all(isinstance(item, str) for item in value)

@@ -1,0 +1,146 @@
+"""text-embeddings-inference: its own routes embed, rerank and predict.
+
+https://huggingface.github.io/text-embeddings-inference/; what is left out of a request
+keeps the server's own default. Vectors come in the order sent, scores do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.wire import decode
+from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.floats import matrix, number
+from bytebuddy_provider_hf.wire.malformed import malformed, reports_error
+from bytebuddy_provider_hf.wire.outcome import Embeddings, Label, Labels, Scores
+from bytebuddy_provider_hf.wire.ranking import in_order
+from bytebuddy_provider_hf.wire.routes import root_url
+from bytebuddy_provider_hf.wire.target import Target
+
+# What TEI takes at once unless told otherwise (--max-client-batch-size).
+USUAL_BATCH: Final = 32
+
+
+def build_embed(
+    texts: Sequence[str],
+    target: Target,
+    *,
+    normalize: bool | None = None,
+    truncate: bool | None = None,
+    prompt_name: str | None = None,
+    dimensions: int | None = None,
+) -> Call:
+    """Return the call for ``/embed``."""
+    body: dict[str, object] = {
+        "inputs": _list(texts),
+        "normalize": normalize,
+        "truncate": truncate,
+        "prompt_name": prompt_name,
+        "dimensions": dimensions,
+    }
+    return _call("/embed", body, target)
+
+
+def build_rerank(
+    query: str,
+    texts: Sequence[str],
+    target: Target,
+    *,
+    raw_scores: bool | None = None,
+    truncate: bool | None = None,
+) -> Call:
+    """Return the call for ``/rerank``."""
+    body: dict[str, object] = {
+        "query": query,
+        "texts": _list(texts),
+        "raw_scores": raw_scores,
+        "truncate": truncate,
+    }
+    return _call("/rerank", body, target)
+
+
+def build_predict(
+    texts: Sequence[str | tuple[str, str]],
+    target: Target,
+    *,
+    raw_scores: bool | None = None,
+    truncate: bool | None = None,
+) -> Call:
+    """Return the call for ``/predict``; a pair of texts is classified together.
+
+    A list in ``inputs`` is one input of several texts, so each text is a list of one.
+    """
+    inputs = [[text] if isinstance(text, str) else list(text) for text in _list(texts)]
+    body: dict[str, object] = {
+        "inputs": inputs,
+        "raw_scores": raw_scores,
+        "truncate": truncate,
+    }
+    return _call("/predict", body, target)
+
+
+def read_embed(data: bytes, *, count: int) -> Embeddings:
+    """Return the vectors of ``count`` texts, in the order sent.
+
+    Raises ``MalformedResponse`` unless there are as many, finite and equally long.
+    """
+    value = decode.loads(data)
+    vectors = matrix(value)
+    if vectors is None or len(vectors) != count:
+        raise malformed(data, f"{count} vectors", error=reports_error(value))
+    return Embeddings(vectors)
+
+
+def read_rerank(data: bytes, *, count: int) -> Scores:
+    """Return the scores of ``count`` texts, in the order sent.
+
+    Raises ``MalformedResponse`` unless each has one, and a finite one.
+    """
+    value = decode.loads(data)
+    scores = in_order(value, count)
+    if scores is None:
+        raise malformed(data, f"{count} scores", error=reports_error(value))
+    return Scores(scores)
+
+
+def read_predict(data: bytes, *, count: int) -> Labels:
+    """Return the classes of ``count`` texts, in the order sent.
+
+    Raises ``MalformedResponse`` unless each has some.
+    """
+    value = decode.loads(data)
+    items = value if isinstance(value, list) else []
+    if count == 1 and items and isinstance(items[0], dict):
+        items = [items]
+    groups = [_labels(item) for item in items]
+    whole = tuple(group for group in groups if group is not None)
+    if not len(whole) == len(groups) == count:
+        raise malformed(data, f"classes of {count}", error=reports_error(value))
+    return Labels(whole)
+
+
+def _call(route: str, body: dict[str, object], target: Target) -> Call:
+    chosen = {name: value for name, value in body.items() if value is not None}
+    return Call(url=root_url(target, route), body=json_body(chosen))
+
+
+def _list(texts: Sequence[str | tuple[str, str]]) -> list[str | tuple[str, str]]:
+    if isinstance(texts, str) or not texts:
+        raise InvalidOption("There is no list of texts to send.")
+    return list(texts)
+
+
+def _labels(value: object) -> tuple[Label, ...] | None:
+    if not isinstance(value, list) or not value:
+        return None
+    found = []
+    for item in value:
+        label = item.get("label") if isinstance(item, dict) else None
+        score = number(item.get("score")) if isinstance(item, dict) else None
+        if not isinstance(label, str) or score is None:
+            return None
+        found.append(Label(label, score))
+    return tuple(found)

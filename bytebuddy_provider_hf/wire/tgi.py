@@ -1,0 +1,89 @@
+"""TGI's own protocol: ``/generate``, ``/generate_stream`` and ``/``.
+
+https://github.com/huggingface/text-generation-inference, router/src/lib.rs. It is in
+every version, continues a raw prompt, and is the only route of TGI that knows topK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from bytebuddy_provider_hf.types import CompletionOptions
+from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.options import legal
+from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.target import Target
+
+EVENT_STREAM: Final = "text/event-stream"
+JSON: Final = "application/json"
+
+_TGI: Final = Server(Engine.TGI)
+_ROUTES: Final = ("/completions", "/v1", "/generate_stream", "/generate")
+
+
+class Prompted(Protocol):
+    """A raw prompt with its options, as ``CompletionRequest`` has them."""
+
+    @property
+    def prompt(self) -> str:
+        """The text to continue."""
+        ...
+
+    @property
+    def options(self) -> CompletionOptions:
+        """How to generate."""
+        ...
+
+    @property
+    def extra(self) -> Mapping[str, object]:
+        """Members laid over the body."""
+        ...
+
+
+def build_generate(
+    request: Prompted, target: Target, *, stream: bool, server: Server = _TGI
+) -> Call:
+    """Return the call for ``/generate`` or ``/generate_stream``."""
+    route = "/generate_stream" if stream else "/generate"
+    return _call(_url(target, route), _body(request, server), stream=stream)
+
+
+def build_compatible(
+    request: Prompted, target: Target, *, stream: bool, server: Server = _TGI
+) -> Call:
+    """Return the call for ``/``, which answers like the old serverless API."""
+    body = _body(request, server)
+    if stream:
+        body["stream"] = True
+    return _call(_url(target, "/"), body, stream=stream)
+
+
+def _body(request: Prompted, server: Server) -> dict[str, object]:
+    base = {"inputs": request.prompt}
+    body = legal(request.options, server, "generate", base=base).body
+    parameters = body["parameters"]
+    extra = dict(request.extra)
+    more = extra.pop("parameters", None)
+    if isinstance(parameters, dict) and isinstance(more, Mapping):
+        parameters.update(more)
+    body.update(extra)
+    return body
+
+
+def _call(url: str, body: dict[str, object], *, stream: bool) -> Call:
+    accept = EVENT_STREAM if stream else JSON
+    return Call(url=url, body=json_body(body), accept=accept)
+
+
+def _url(target: Target, route: str) -> str:
+    """Return a route's URL beside the OpenAI routes: under no ``/v1``."""
+    parts = urlsplit(target.completions_url)
+    path = parts.path
+    for known in _ROUTES:
+        path = path.removesuffix(known)
+    query = f"?{parts.query}" if parts.query else ""
+    joined = path if path and route == "/" else f"{path}{route}"
+    return f"{target.origin}{joined}{query}"

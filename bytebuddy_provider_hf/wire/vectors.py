@@ -1,0 +1,188 @@
+"""Embeddings and rerank as OpenAI-style servers have them.
+
+``/v1/embeddings`` is OpenAI's; ``/v1/rerank`` is Jina's and Cohere's, which llama.cpp,
+vLLM and infinity follow; TEI and llama.cpp (when sent ``texts``) answer a rerank with
+a bare list, which is read here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.types import Usage
+from bytebuddy_provider_hf.wire import decode
+from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.floats import (
+    Vector,
+    number,
+    of_equal_length,
+    vector,
+    vector_from_base64,
+)
+from bytebuddy_provider_hf.wire.malformed import malformed, reports_error
+from bytebuddy_provider_hf.wire.outcome import Embeddings, Scores
+from bytebuddy_provider_hf.wire.ranking import in_order
+from bytebuddy_provider_hf.wire.routes import v1_url
+from bytebuddy_provider_hf.wire.target import Target
+
+_RESULTS: Final = ("results", "data")
+
+
+def build_embeddings(
+    texts: Sequence[str],
+    target: Target,
+    *,
+    base64: bool = False,
+    dimensions: int | None = None,
+    extra: Mapping[str, object] | None = None,
+) -> Call:
+    """Return the call for ``/v1/embeddings``.
+
+    ``base64`` asks for vectors in about a third of the bytes; not every server can.
+    """
+    body: dict[str, object] = {"model": target.model, "input": _list(texts)}
+    if base64:
+        body["encoding_format"] = "base64"
+    if dimensions is not None:
+        body["dimensions"] = dimensions
+    body.update(extra or {})
+    return Call(url=v1_url(target, "/embeddings"), body=json_body(body))
+
+
+def build_rerank(
+    query: str,
+    documents: Sequence[str],
+    target: Target,
+    *,
+    extra: Mapping[str, object] | None = None,
+) -> Call:
+    """Return the call for ``/v1/rerank``; every document is scored."""
+    body: dict[str, object] = {
+        "model": target.model,
+        "query": query,
+        "documents": _list(documents),
+    }
+    body.update(extra or {})
+    return Call(url=v1_url(target, "/rerank"), body=json_body(body))
+
+
+def read_embeddings(data: bytes, *, count: int) -> Embeddings:
+    """Return the vectors of ``count`` texts, in the order sent.
+
+    Vectors may be lists or base64, in any order. Raises ``MalformedResponse`` unless
+    there is one for each text, finite and all equally long.
+    """
+    answer = _embeddings(data)
+    vectors = _in_order(answer.data, count)
+    if vectors is None:
+        raise malformed(data, f"{count} vectors", error=answer.is_error)
+    return Embeddings(vectors, model=answer.model or "", usage=_usage(answer.usage))
+
+
+def read_rerank(data: bytes, *, count: int) -> Scores:
+    """Return the scores of ``count`` documents, in the order sent.
+
+    Raises ``MalformedResponse`` unless each has one, and a finite one.
+    """
+    value = decode.loads(data)
+    found = value if isinstance(value, dict) else {}
+    items = next((found[name] for name in _RESULTS if name in found), value)
+    scores = in_order(items, count)
+    if scores is None:
+        raise malformed(data, f"{count} scores", error=reports_error(value))
+    model = found.get("model")
+    return Scores(
+        scores,
+        model=model if isinstance(model, str) else "",
+        usage=_usage(_picked_usage(found.get("usage"))),
+    )
+
+
+class _Item(msgspec.Struct):
+    embedding: list[float] | str
+    index: int | None = None
+
+
+class _Answer(msgspec.Struct):
+    data: list[_Item]
+    model: str | None = None
+    usage: decode.UsageBlock | None = None
+    error: object = None
+    kind: str | None = msgspec.field(default=None, name="object")
+
+    @property
+    def is_error(self) -> bool:
+        return bool(self.error) or self.kind == "error"
+
+
+_decode: Final = msgspec.json.Decoder(_Answer).decode
+
+
+def _embeddings(data: bytes) -> _Answer:
+    """Decode an answer: typed first, then whatever of it can be used."""
+    try:
+        return _decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    value = decode.loads(data)
+    found = value if isinstance(value, dict) else {}
+    model, error, kind = (found.get(name) for name in ("model", "error", "object"))
+    return _Answer(
+        data=_picked_items(found.get("data")),
+        model=model if isinstance(model, str) else None,
+        usage=_picked_usage(found.get("usage")),
+        error=error,
+        kind=kind if isinstance(kind, str) else None,
+    )
+
+
+def _picked_items(value: object) -> list[_Item]:
+    """Return the items that hold a vector; one that does not is missing later."""
+    items: list[_Item] = []
+    for item in value if isinstance(value, list) else []:
+        given = item.get("embedding") if isinstance(item, dict) else None
+        read = given if isinstance(given, str) else vector(given)
+        if read is None:
+            continue
+        place = number(item.get("index"))
+        whole = int(place) if place is not None and place.is_integer() else None
+        items.append(_Item(read if isinstance(read, str) else list(read), whole))
+    return items
+
+
+def _in_order(items: list[_Item], count: int) -> tuple[Vector, ...] | None:
+    if len(items) != count or not items:
+        return None
+    found: dict[int, Vector] = {}
+    for position, item in enumerate(items):
+        given = item.embedding
+        read = vector_from_base64(given) if isinstance(given, str) else vector(given)
+        if read is None:
+            return None
+        found[position if item.index is None else item.index] = read
+    if found.keys() != set(range(count)) or not of_equal_length(found.values()):
+        return None
+    return tuple(found[place] for place in range(count))
+
+
+def _picked_usage(value: object) -> decode.UsageBlock | None:
+    if not isinstance(value, dict):
+        return None
+    counts = (number(value.get(name)) for name in ("prompt_tokens", "total_tokens"))
+    prompt, total = (None if each is None else int(each) for each in counts)
+    return decode.UsageBlock(prompt_tokens=prompt, total_tokens=total)
+
+
+def _usage(block: decode.UsageBlock | None) -> Usage | None:
+    return decode.usage(block)
+
+
+def _list(texts: Sequence[str]) -> list[str]:
+    if isinstance(texts, str) or not texts:
+        raise InvalidOption("There is no list of texts to send.")
+    return list(texts)

@@ -1,0 +1,158 @@
+"""What a bare base URL is: every path through the questions."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.wire.probe import Probe
+from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.target import resolve
+
+ENDPOINT = resolve("a/b", "https://x.endpoints.huggingface.cloud")
+Answers = dict[str, tuple[int, object]]
+
+
+def probe(answers: Answers) -> tuple[Server | errors.APIError, list[str]]:
+    """Answer a probe's questions, 404 where nothing is said."""
+    asking = Probe(ENDPOINT)
+    asked = []
+    while (call := asking.call) is not None:
+        assert call.method == "GET"
+        path = call.url.removeprefix(ENDPOINT.origin)
+        asked.append(path)
+        status, body = answers.get(path, (404, "Not Found"))
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        failure = asking.answer(status, {}, raw)
+        if failure is not None:
+            return failure, asked
+    assert asking.verdict
+    return asking.verdict, asked
+
+
+def models(**first: object) -> tuple[int, object]:
+    return 200, {"object": "list", "data": [{"id": "served/name", **first}]}
+
+
+TGI_INFO = {
+    "model_id": "/repository",
+    "max_input_tokens": 4000,
+    "max_total_tokens": 4096,
+    "max_stop_sequences": 4,
+    "router": "text-generation-router",
+    "version": "3.0.1",
+}
+
+
+@pytest.mark.parametrize(
+    ("answers", "engine", "model", "window", "questions"),
+    [
+        (
+            {"/v1/models": models(owned_by="vllm", max_model_len=8192)},
+            Engine.VLLM,
+            "served/name",
+            8192,
+            1,
+        ),
+        (
+            {"/v1/models": models(owned_by="llamacpp", meta={"n_ctx": 512})},
+            Engine.LLAMA_CPP,
+            "served/name",
+            512,
+            1,
+        ),
+        (
+            {"/v1/models": models(owned_by="sglang")},
+            Engine.SGLANG,
+            "served/name",
+            None,
+            1,
+        ),
+        (
+            {"/v1/models": models(owned_by="served/name"), "/info": (200, TGI_INFO)},
+            Engine.TGI,
+            "tgi",
+            4096,
+            2,
+        ),
+        ({"/info": (200, TGI_INFO)}, Engine.TGI, "tgi", 4096, 2),
+        (
+            {"/info": (200, {"model_id": "m", "model_type": {"embedding": {}}})},
+            Engine.TEI,
+            "m",
+            None,
+            2,
+        ),
+        ({"/v1/models": models(owned_by="me")}, Engine.OPENAI, "served/name", None, 2),
+        ({"/health": (200, {})}, Engine.TOOLKIT, None, None, 3),
+        ({}, Engine.TOOLKIT, None, None, 3),
+        ({"/v1/models": (200, b"<html>")}, Engine.TOOLKIT, None, None, 3),
+        ({"/v1/models": (200, {"data": []})}, Engine.OPENAI, None, None, 2),
+    ],
+)
+def test_a_server_is_known_by_what_it_says(
+    answers: Answers,
+    engine: Engine,
+    model: str | None,
+    window: int | None,
+    questions: int,
+) -> None:
+    """Its name in the list of models, its limits in /info, and no question too many."""
+    verdict, asked = probe(answers)
+    assert isinstance(verdict, Server)
+    assert (verdict.engine, verdict.model, verdict.window) == (engine, model, window)
+    assert len(asked) == questions
+
+
+@pytest.mark.parametrize(
+    ("version", "routes"),
+    [
+        ("0.9.4", {"generate"}),
+        ("1.3.4", {"generate"}),
+        ("1.4.0", {"generate", "chat"}),
+        ("1.4.5", {"generate", "chat", "completions"}),
+        ("3.3.7-dev0", {"generate", "chat", "completions"}),
+        ("", {"generate", "chat", "completions"}),
+    ],
+)
+def test_an_old_tgi_has_fewer_routes(version: str, routes: set[str]) -> None:
+    """Chat came with 1.4.0, completions with 1.4.5."""
+    verdict, _ = probe({"/info": (200, TGI_INFO | {"version": version})})
+    assert isinstance(verdict, Server)
+    assert verdict.routes == routes
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (401, {"error": "401 Unauthorized"}, errors.AuthenticationFailed),
+        (503, {"error": "503 Service Unavailable"}, errors.ModelLoading),
+        (502, b"<html>", errors.ModelLoading),
+        (400, {"error": "Bad Request: The endpoint is paused"}, errors.EndpointPaused),
+        (429, {"error": "slow down"}, errors.RateLimited),
+        (500, {"error": "x"}, errors.ServerError),
+    ],
+)
+def test_what_ends_any_call_ends_the_probing(
+    status: int, body: object, kind: type[errors.APIError]
+) -> None:
+    """A bad token, a sleeping and a paused endpoint are told at the first question."""
+    failure, asked = probe({"/v1/models": (status, body)})
+    assert isinstance(failure, kind)
+    assert asked == ["/v1/models"]
+
+
+@given(st.lists(st.tuples(st.integers(100, 599), st.binary(max_size=60)), max_size=5))
+def test_any_answers_end_in_a_verdict_or_an_error(
+    answers: list[tuple[int, bytes]],
+) -> None:
+    """At most three questions, whatever comes back."""
+    asking = Probe(ENDPOINT)
+    for status, body in [*answers, (404, b""), (404, b""), (404, b"")]:
+        if asking.call is None or asking.answer(status, {}, body) is not None:
+            return
+    assert asking.verdict is not None

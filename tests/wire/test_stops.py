@@ -1,0 +1,163 @@
+"""The rules for cutting stop texts on our side."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bytebuddy_provider_hf.errors import StreamFailed, StreamInterrupted
+from bytebuddy_provider_hf.testing.answers import chat_stream, event
+from bytebuddy_provider_hf.types import Event, Reply, Text, Usage
+from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
+from bytebuddy_provider_hf.wire.stops import CuttingStream, StopCutter, cut
+
+
+def pieces(cutter: StopCutter, chunks: list[str]) -> list[str]:
+    return [cutter.feed(chunk) for chunk in chunks] + [cutter.finish()]
+
+
+def expected(text: str, stops: list[str]) -> str:
+    found = [at for stop in stops if (at := text.find(stop)) >= 0]
+    return text[: min(found)] if found else text
+
+
+LETTERS = st.text("ab", max_size=30)
+STOPS = st.lists(st.text("ab", min_size=1, max_size=5), max_size=5)
+
+
+@given(st.lists(LETTERS, max_size=8), STOPS)
+def test_any_text_in_any_chunks_is_cut_before_the_first_stop(
+    chunks: list[str], stops: list[str]
+) -> None:
+    """The chunks make no difference; of overlapping stops the first to begin counts."""
+    cutter = StopCutter(stops)
+    text = "".join(chunks)
+    assert "".join(pieces(cutter, chunks)) == expected(text, stops)
+    assert cutter.stopped == any(stop in text for stop in stops)
+
+
+@given(LETTERS, STOPS)
+def test_no_more_is_held_back_than_may_become_a_stop(
+    text: str, stops: list[str]
+) -> None:
+    """What is held back is how some stop begins, and never longer than needed."""
+    cutter = StopCutter(stops)
+    passed = ""
+    for at, char in enumerate(text, 1):
+        passed += cutter.feed(char)
+        if cutter.stopped or any(stop in text[:at] for stop in stops):
+            break
+        held = text[len(passed) : at]
+        assert not held or any(stop.startswith(held) for stop in stops)
+        longest = next(
+            (at - n for n in range(at) if any(s.startswith(text[n:at]) for s in stops)),
+            0,
+        )
+        assert len(held) == longest
+
+
+def test_a_stop_over_many_chunks_is_cut_and_nothing_after_it_leaks() -> None:
+    """One character a chunk, and the rest of the last chunk, are handled."""
+    cutter = StopCutter(["\n\nUser:"])
+    chunks = ["Hi", "\n", "\nUs", "e", "r", ": no", "more"]
+    assert pieces(cutter, chunks) == ["Hi", "", "", "", "", "", "", ""]
+    assert cutter.stopped
+
+
+def test_text_that_begins_like_a_stop_comes_as_soon_as_it_cannot_be_one() -> None:
+    """Only the part that may still become a stop waits."""
+    cutter = StopCutter(["\n\nUser:"])
+    chunks = ["a\n", "\nU", "n", "\n"]
+    assert pieces(cutter, chunks) == ["a", "", "\n\nUn", "", "\n"]
+    assert not cutter.stopped
+
+
+def test_the_stop_that_begins_first_counts_though_another_ends_first() -> None:
+    """The stop "bc" is complete sooner, but "abcd" began before it."""
+    assert pieces(StopCutter(["abcd", "bc"]), ["xa", "bc", "d"]) == ["x", "", "", ""]
+    assert pieces(StopCutter(["abcd", "bc"]), ["xa", "bc", "e"]) == ["x", "", "a", ""]
+    assert pieces(StopCutter(["abcd", "bc"]), ["xa", "bc"]) == ["x", "", "a"]
+
+
+def test_no_stops_pass_everything_on() -> None:
+    """Without stops, or with empty ones, nothing is held."""
+    assert pieces(StopCutter(["", ""]), ["a", "b"]) == ["a", "b", ""]
+
+
+def test_it_takes_linear_time() -> None:
+    """A million characters that all but match a long stop, one a chunk."""
+    stop = "a" * 5_000 + "b"
+    cutter = StopCutter([stop, "ab" * 3_000])
+    began = time.perf_counter()
+    total = 0
+    for _ in range(300_000):
+        total += len(cutter.feed("a"))
+    total += len(cutter.finish())
+    assert total == 300_000
+    assert time.perf_counter() - began < 5
+
+
+def test_a_whole_reply_is_cut_and_says_stop() -> None:
+    """The finish reason is that of a stop."""
+    reply = Reply("one two three", finish_reason="length")
+    assert cut(reply, ["two"]) == Reply("one ", finish_reason="stop")
+    assert cut(reply, ["four"]) == reply
+
+
+def read(stream: bytes, stops: list[str], size: int) -> tuple[list[Event], Reply]:
+    decoder = CuttingStream(OpenAIStream(model="m"), stops)
+    events: list[Event] = []
+    for at in range(0, len(stream), size):
+        if decoder.done:
+            break
+        events += decoder.feed(stream[at : at + size])
+    if not decoder.done:
+        events += decoder.close()[0]
+    return events, decoder.reply()
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_a_stream_is_cut_and_its_usage_still_read(size: int) -> None:
+    """The usage comes after the stop, in the last events."""
+    usage = Usage(1, 2, 3)
+    stream = chat_stream(["a b", " ST", "OP c"], usage=usage, finish_reason="length")
+    events, reply = read(stream.content, ["STOP"], size)
+    assert "".join(e.text for e in events if isinstance(e, Text)) == "a b "
+    assert (reply.text, reply.finish_reason, reply.usage) == ("a b ", "stop", usage)
+
+
+def test_a_server_that_goes_on_after_a_stop_is_not_waited_for() -> None:
+    """After a few events the stream is over."""
+    decoder = CuttingStream(OpenAIStream(model="m"), ["x"])
+    fed = 0
+    for piece in chat_stream(["x", *["y"] * 1_000]).body:
+        decoder.feed(piece)
+        fed += 1
+        if decoder.done:
+            break
+    assert decoder.done
+    assert fed < 20
+    assert decoder.reply().text == ""
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_an_error_after_the_stop_is_none(size: int) -> None:
+    """The answer was complete, also where the error came in the same chunk."""
+    whole = chat_stream(["a", "x"], finish_reason=None, done=False).content
+    stream = whole + event({"error": {"message": "boom"}})
+    assert read(stream, ["x"], size)[1].text == "a"
+    assert read(whole, ["x"], size)[1].finish_reason == "stop"
+
+
+def test_an_error_before_any_stop_is_raised_with_all_that_came() -> None:
+    """What was held back is a part of the partial text."""
+    whole = chat_stream(["a", "x"], finish_reason=None, done=False).content
+    with pytest.raises(StreamInterrupted) as interrupted:
+        read(whole, ["xy"], 10)
+    assert interrupted.value.partial == "ax"
+    with pytest.raises(StreamFailed) as failed:
+        read(whole + event({"error": "boom"}), ["xy"], 10)
+    assert failed.value.partial == "ax"
