@@ -145,7 +145,8 @@ def _secrets(entry: ModelEntry) -> Iterator[str]:
         if secret:
             yield secret.reveal()
     # Values that nobody typed as secret may be one all the same.
-    for text in _texts([entry.env, entry.extra, options.extra_body_properties]):
+    body = options.extra_body_properties
+    for text in _texts([entry.env, entry.extra, body, options.proxy]):
         if len(text) >= _SHORTEST_SECRET:
             yield text
 

@@ -100,6 +100,7 @@ class Chat(Protocol):
         seed: int | None = None,
         tools: Sequence[Tool] = (),
         timeout: float | None = None,
+        wait: bool = True,
         on_event: OnEvent | None = None,
     ) -> ReplyCall:
         """Answer ``messages`` (a string is one user turn)."""
@@ -123,6 +124,7 @@ class Complete(Protocol):
         stop: Sequence[str] | None = None,
         seed: int | None = None,
         timeout: float | None = None,
+        wait: bool = True,
         on_event: OnEvent | None = None,
     ) -> ReplyCall:
         """Continue ``prompt`` exactly as it stands; no template is applied."""

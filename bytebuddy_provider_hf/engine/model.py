@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from bytebuddy_provider_hf.config.model import ModelEntry, RequestOptions
 from bytebuddy_provider_hf.contract.protocols import OnEvent, OpenContext
-from bytebuddy_provider_hf.engine import execute
+from bytebuddy_provider_hf.engine import asking, execute, passage
 from bytebuddy_provider_hf.engine.call import PendingReply
 from bytebuddy_provider_hf.engine.options import check, merged
 from bytebuddy_provider_hf.engine.roles.chat import conversation
 from bytebuddy_provider_hf.engine.roles.complete import check_prompt
 from bytebuddy_provider_hf.engine.route import Route, route
 from bytebuddy_provider_hf.engine.runtime import Runtime, shared_runtime
-from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
 from bytebuddy_provider_hf.plugin import PROVIDER
 from bytebuddy_provider_hf.secret import Environment, Secret
 from bytebuddy_provider_hf.transport.credentials import Credential, credential_for
@@ -30,7 +30,6 @@ from bytebuddy_provider_hf.types import (
     Tool,
 )
 from bytebuddy_provider_hf.wire import openai
-from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.target import resolve
 
 _log: Final = logging.getLogger("bytebuddy.huggingface")
@@ -85,11 +84,13 @@ class HuggingFaceModel:
         seed: int | None = None,
         tools: Sequence[Tool] = (),
         timeout: float | None = None,
+        wait: bool = True,
         on_event: OnEvent | None = None,
     ) -> PendingReply:
         """Answer a conversation: await it for a ``Reply``, or enter it for events.
 
-        ``timeout`` is seconds for the whole call. Raises ``InvalidOption`` at once,
+        ``timeout`` is seconds for the whole call; without ``wait`` a model that is
+        not ready is an error at once. Raises ``InvalidOption`` at once,
         and any ``ByteBuddyError`` when awaited or iterated.
         """
         asked = {
@@ -107,11 +108,11 @@ class HuggingFaceModel:
             tools=tuple(tools),
             extra=self._route.extra,
         )
-        target = self._route.target
         return self._call(
-            lambda stream: openai.build_chat(request, target, stream=stream),
+            asking.chat(request, self._route.target),
             timeout,
-            on_event,
+            wait=wait,
+            on_event=on_event,
         )
 
     def complete(
@@ -127,6 +128,7 @@ class HuggingFaceModel:
         stop: Sequence[str] | None = None,
         seed: int | None = None,
         timeout: float | None = None,
+        wait: bool = True,
         on_event: OnEvent | None = None,
     ) -> PendingReply:
         """Continue ``prompt`` as it stands; the rest is as for :meth:`chat`."""
@@ -145,11 +147,11 @@ class HuggingFaceModel:
             options=merged(self._entry.default_completion_options, options, asked),
             extra=self._route.extra,
         )
-        target = self._route.target
         return self._call(
-            lambda stream: openai.build_completion(request, target, stream=stream),
+            asking.completion(request, self._route.target),
             timeout,
-            on_event,
+            wait=wait,
+            on_event=on_event,
         )
 
     async def aclose(self) -> None:
@@ -164,18 +166,21 @@ class HuggingFaceModel:
 
     def _call(
         self,
-        build: Callable[[bool], Call],
+        question: asking.Question,
         timeout: float | None,
+        *,
+        wait: bool,
         on_event: OnEvent | None,
     ) -> PendingReply:
         if timeout is not None:
             check("timeout", timeout)
-        errand = execute.Errand(
+        errand = passage.Errand(
             route=self._route,
-            build=build,
+            question=question,
             timeout=timeout or self._route.timeout,
             notes=self._notes,
             on_event=on_event,
+            wait=wait,
         )
 
         def begin() -> Coroutine[object, object, Reply]:
@@ -221,7 +226,8 @@ def open_model(
     ``aclose`` or use it in an ``async with`` block.
     """
     secret = Secret(api_key.strip()) if isinstance(api_key, str) else api_key
-    del api_key  # a traceback with locals shows what this frame still holds
+    variables = Environment(os.environ if env is None else env)
+    del api_key, env  # a traceback with locals shows what this frame still holds
     entry = ModelEntry(
         name=name or model,
         provider=PROVIDER,
@@ -233,7 +239,6 @@ def open_model(
         request_options=request_options or RequestOptions(),
         api_key_origin=None if secret is None else "api_key",
     )
-    variables = Environment(os.environ if env is None else env)
     return _open(entry, variables, state_dir or Path.home() / ".bytebuddy", runtime)
 
 
@@ -248,7 +253,12 @@ def _open(
     if entry.api_key:
         explicit = Credential(entry.api_key, entry.api_key_origin or "apiKey")
     credential = credential_for(target, explicit=explicit, env=env, state_dir=state_dir)
-    way = route(target, credential, entry.request_options)
+    if entry.request_options.headers and not target.secure:
+        raise InsecureEndpoint(
+            f"The configured headers would travel unencrypted to {target.origin}.",
+            hint="Write the apiBase with https://; plain http is for this machine.",
+        )
+    way = route(target, credential, entry.request_options, env=env)
     return HuggingFaceModel(entry, way, runtime or shared_runtime)
 
 

@@ -18,7 +18,7 @@ RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "min_p": (0, 1),
     "presence_penalty": (-2, 2),
     "frequency_penalty": (-2, 2),
-    "repetition_penalty": (math.ulp(0.0), 100),
+    "repetition_penalty": (math.ulp(0.0), math.inf),
     "max_tokens": (1, math.inf),
     "top_k": (0, math.inf),
     "n": (1, 1),

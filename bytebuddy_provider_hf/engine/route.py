@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,7 +10,9 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.config.model import RequestOptions
 from bytebuddy_provider_hf.transport.credentials import Credential
+from bytebuddy_provider_hf.transport.destinations import destination_for
 from bytebuddy_provider_hf.transport.port import Destination
+from bytebuddy_provider_hf.transport.retry import MAX_ATTEMPTS
 from bytebuddy_provider_hf.wire.target import Target
 
 TIMEOUT: Final = 600.0
@@ -30,6 +32,9 @@ class Route:
     cold_start_timeout: float
     idle_timeout: float
     no_data_timeout: float
+    first_byte_timeout: float
+    max_attempts: int
+    wait_for_server: bool
     extra: Mapping[str, object]
 
     def scrub(self, text: str) -> str:
@@ -38,15 +43,23 @@ class Route:
             text = self.credential.secret.scrub(text)
         for value in self.destination.options.headers.values():
             text = value.scrub(text)
-        return text
+        proxy = self.destination.proxy
+        return text if proxy is None else proxy.scrub(text)
 
 
 def route(
-    target: Target, credential: Credential | None, options: RequestOptions
+    target: Target,
+    credential: Credential | None,
+    options: RequestOptions,
+    *,
+    env: Mapping[str, str],
 ) -> Route:
-    """Return the route to ``target``, with the built-in defaults filled in."""
+    """Return the route to ``target``, with the built-in defaults filled in.
+
+    ``env`` may name a proxy and authorities.
+    """
     secret = None if credential is None else credential.secret
-    destination = Destination(target.origin, secret, options, _key(options))
+    destination = destination_for(target.origin, secret, options, env=env)
     return Route(
         target=target,
         destination=destination,
@@ -55,21 +68,8 @@ def route(
         cold_start_timeout=options.cold_start_timeout or COLD_START_TIMEOUT,
         idle_timeout=options.idle_timeout or IDLE_TIMEOUT,
         no_data_timeout=options.no_data_timeout or NO_DATA_TIMEOUT,
+        first_byte_timeout=options.first_byte_timeout or math.inf,
+        max_attempts=options.max_attempts or MAX_ATTEMPTS,
+        wait_for_server=bool(options.wait_for_server),
         extra=options.extra_body_properties,
     )
-
-
-def _key(options: RequestOptions) -> str:
-    """Return a text equal for options that can share connections."""
-    headers = sorted((k.lower(), v.fingerprint) for k, v in options.headers.items())
-    certificate = options.client_certificate
-    parts = (
-        headers,
-        options.connect_timeout,
-        options.verify_ssl,
-        options.ca_bundle_path,
-        options.proxy,
-        options.no_proxy,
-        None if certificate is None else (certificate.cert, certificate.key),
-    )
-    return hashlib.sha256(repr(parts).encode()).hexdigest()

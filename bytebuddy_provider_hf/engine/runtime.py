@@ -6,99 +6,63 @@ import asyncio
 import os
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Self
 from weakref import WeakKeyDictionary
 
-from attrs import frozen
-
-from bytebuddy_provider_hf.config.model import RequestOptions
+from bytebuddy_provider_hf.engine.survey import Survey
+from bytebuddy_provider_hf.engine.verdicts import Verdicts
 from bytebuddy_provider_hf.errors import Closed
-from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.transport.lane import Lane
-from bytebuddy_provider_hf.transport.limiter import Limiter
+from bytebuddy_provider_hf.transport.coordinator import (
+    Coordinator,
+    Counters,
+    LocalCoordinator,
+)
+from bytebuddy_provider_hf.transport.deadlines import Deadlines
 from bytebuddy_provider_hf.transport.port import Channel, Connect, Destination
-
-MAX_CONCURRENCY = 32
-MAX_QUEUE = 10_000
-
-
-@frozen
-class Counters:
-    """What is in use; all zero when nothing is under way."""
-
-    permits: int
-    queued: int
-    lanes_active: int
 
 
 class LoopState:
     """What belongs to one running loop; sockets cannot be used from another."""
 
-    def __init__(self, connect: Connect, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        jitter: Callable[[], float],
+        verdicts: Verdicts | None,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.pid = os.getpid()
+        self.coordinator: Coordinator = LocalCoordinator(loop=self.loop, jitter=jitter)
+        self.deadlines = Deadlines(self.loop)
+        self.survey = Survey(verdicts)
         self._connect = connect
-        self._jitter = jitter
-        self._channels: dict[Destination, Channel] = {}
-        self._limiters: dict[tuple[str, Secret | None], Limiter] = {}
-        self._lanes: dict[tuple[str, Secret | None, str], Lane] = {}
+        self._channels: dict[str, Channel] = {}
 
     def channel(self, destination: Destination) -> Channel:
         """Return the connections to a destination."""
-        channel = self._channels.get(destination)
+        channel = self._channels.get(destination.key)
         if channel is None:
-            channel = self._channels[destination] = self._connect(destination)
+            channel = self._channels[destination.key] = self._connect(destination)
         return channel
 
-    def lane(self, destination: Destination, model: str) -> Lane:
-        """Return the way into a model: one for each origin, credential and model."""
-        key = (destination.origin, destination.credential, model)
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = Lane(
-                limiter=self._limiter(destination), loop=self.loop, jitter=self._jitter
-            )
-        return lane
-
-    def counters(self) -> Counters:
-        """Return what is in use now."""
-        limiters, lanes = self._limiters.values(), self._lanes.values()
-        return Counters(
-            permits=sum(limiter.in_flight for limiter in limiters),
-            queued=sum(limiter.queued for limiter in limiters),
-            lanes_active=sum(lane.active for lane in lanes),
-        )
-
     async def aclose(self) -> None:
-        """Close every connection and stop every look."""
-        for lane in self._lanes.values():
-            lane.close()
+        """Close every connection and stop every timer."""
+        self.coordinator.close()
+        self.deadlines.close()
         channels = list(self._channels.values())
         self._channels.clear()
-        self._lanes.clear()
-        self._limiters.clear()
         for channel in channels:
             await channel.aclose()
-
-    def _limiter(self, destination: Destination) -> Limiter:
-        key = (destination.origin, destination.credential)
-        options: RequestOptions = destination.options
-        limiter = self._limiters.get(key)
-        if limiter is None:
-            limiter = self._limiters[key] = Limiter(
-                max_concurrency=options.max_concurrency or MAX_CONCURRENCY,
-                max_queue=options.max_queue or MAX_QUEUE,
-            )
-        return limiter
 
 
 class Runtime:
     """Own what models share. Leases count who uses it; the last one out closes it.
 
-    Pass one of your own to give models a transport (``connect``) or a seeded
-    ``jitter``; then it lives until your ``aclose``. It can be used from several event
-    loops one after the other, and in the child of a fork, which gets connections of
-    its own.
+    Pass one of your own to give models a transport (``connect``), a seeded ``jitter``,
+    or a file for what probes find out (``verdicts``); then it lives until your
+    ``aclose``. It can be used from several event loops one after the other, and in
+    the child of a fork, which gets connections of its own.
     """
 
     def __init__(
@@ -106,7 +70,9 @@ class Runtime:
         *,
         connect: Connect | None = None,
         jitter: Callable[[], float] = random.random,
+        verdicts: Verdicts | None = None,
     ) -> None:
+        self._verdicts = verdicts
         self._connect = connect
         self._jitter = jitter
         self._states: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopState] = (
@@ -127,13 +93,13 @@ class Runtime:
         loop = asyncio.get_running_loop()
         state = self._states.get(loop)
         if state is None or state.pid != os.getpid():
-            state = LoopState(self._connect or _sockets, self._jitter)
+            state = LoopState(self._connect or _sockets, self._jitter, self._verdicts)
             self._states[loop] = state
         return state
 
     def counters(self) -> Counters:
         """Return what is in use on the running loop."""
-        return self.state().counters()
+        return self.state().coordinator.counters()
 
     async def aclose(self) -> None:
         """Close everything on the running loop; nothing can be sent afterwards."""
@@ -183,4 +149,11 @@ def _sockets(destination: Destination) -> Channel:
     return connect(destination)
 
 
-shared_runtime = Runtime()
+def _cache_file() -> Path:
+    """Return where verdicts are kept between processes."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    folder = Path(base) if base else Path("~/.cache").expanduser()
+    return folder / "bytebuddy" / "servers.json"
+
+
+shared_runtime = Runtime(verdicts=Verdicts(_cache_file()))

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Coroutine
 
 import pytest
-from engine.harness import MODEL, bench
+from engine.harness import MODEL, Bench, bench
 
 from bytebuddy_provider_hf.config.model import RequestOptions
 from bytebuddy_provider_hf.engine.model import open_model
@@ -18,11 +18,13 @@ from bytebuddy_provider_hf.errors import (
     ConnectionLost,
     DeadlineExceeded,
     IdleTimeout,
+    InsecureEndpoint,
     InvalidOption,
     QueueFull,
     RateLimited,
     StreamInterrupted,
 )
+from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.answers import chat_reply
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.failures import rate_limited
@@ -290,15 +292,20 @@ async def test_a_whole_answer_to_a_streamed_request_is_taken() -> None:
 
 @virtual_time
 async def test_a_refusal_is_raised_and_leaves_nothing() -> None:
-    """A 429 with its hint, as an error of its class, streamed or not."""
+    """A 429 to the last attempt, as an error of its class, streamed or not."""
     stand = bench(Behaviour(always=rate_limited(retry_after=7)))
     with pytest.raises(RateLimited) as caught:
         await stand.model.chat("a")
     assert caught.value.retry_after == 7
     with pytest.raises(RateLimited):
-        async with stand.model.chat("a") as events:
-            await anext(events)
+        await collect(stand)
+    assert len(stand.hub.records) == 6
     stand.settled()
+
+
+async def collect(stand: Bench) -> list[object]:
+    async with stand.model.chat("a") as events:
+        return [event async for event in events]
 
 
 @virtual_time
@@ -458,6 +465,14 @@ def test_a_call_is_a_coroutine_object() -> None:
     call = bench().model.chat("a")
     assert isinstance(call, Coroutine)
     call.close()
+
+
+def test_configured_headers_never_travel_in_clear() -> None:
+    """They may be secrets too: over plain http to another machine they are refused."""
+    options = RequestOptions(headers={"X-Api-Key": Secret("k")})
+    with pytest.raises(InsecureEndpoint):
+        bench(base="http://192.0.2.1", request_options=options)
+    assert bench(base="http://127.0.0.1", request_options=options)
 
 
 @virtual_time

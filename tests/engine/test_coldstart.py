@@ -8,13 +8,21 @@ import random
 from collections.abc import Callable
 
 import pytest
+from attrs import evolve
 from engine.harness import Bench, bench
 
 from bytebuddy_provider_hf.config.model import RequestOptions
 from bytebuddy_provider_hf.errors import ColdStartTimeout, ModelLoading
-from bytebuddy_provider_hf.testing.behaviour import Behaviour, loads, sleeps
-from bytebuddy_provider_hf.testing.failures import constant, countdown, omitted
-from bytebuddy_provider_hf.testing.virtual_time import virtual_time
+from bytebuddy_provider_hf.testing.behaviour import (
+    Behaviour,
+    last_words,
+    loads,
+    sleeps,
+)
+from bytebuddy_provider_hf.testing.failures import constant, countdown, loading, omitted
+from bytebuddy_provider_hf.testing.hub import Record
+from bytebuddy_provider_hf.testing.script import FakeReply
+from bytebuddy_provider_hf.testing.virtual_time import run, virtual_time
 from bytebuddy_provider_hf.types import Done, Loading, Text
 
 CALLERS = 1_000
@@ -62,20 +70,59 @@ async def test_when_the_first_hundred_leave_the_others_finish(
     stand.settled()
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(("seconds", "looks"), [(20, 6), (120, 17), (300, 34)])
 @virtual_time
-async def test_no_caller_is_stuck_whoever_is_cancelled_when(seed: int) -> None:
-    """A tenth cancelled at random, and whoever looks always: nobody waits for ever."""
-    stand = bench(Behaviour(cold_for=20), seed=seed)
-    chance = random.Random(seed)
-    tasks = [asyncio.create_task(ask(stand, n)) for n in range(100)]
-    for task in chance.sample(tasks, 10):
-        asyncio.get_running_loop().call_later(chance.uniform(0, 25), task.cancel)
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    kinds = {type(result) for result in results}
-    assert kinds <= {str, asyncio.CancelledError}
-    assert sum(isinstance(result, str) for result in results) >= 90
+async def test_looks_at_a_cold_model_are_few(
+    seconds: int, looks: int, figure: Callable[[str], None]
+) -> None:
+    """1,000 waiters, limit 8: while it is cold at most limit + 6, + 17, + 34."""
+    options = RequestOptions(cold_start_timeout=400)
+    stand = bench(
+        Behaviour(cold_for=seconds, cold_reply=loads(constant())),
+        request_options=options,
+    )
+    texts = await asyncio.gather(*(ask(stand, n) for n in range(CALLERS)))
+    cold = stand.statuses.count(503)
+    figure(f"{cold} requests while cold for {seconds} s, at most {LIMIT + looks}")
+    assert len(texts) == CALLERS
+    assert cold <= LIMIT + looks
     stand.settled()
+
+
+@pytest.mark.parametrize("start", range(0, 200, 25))
+def test_no_caller_is_stuck_whoever_is_cancelled_when(start: int) -> None:
+    """200 seeds, a tenth cancelled at random and whoever looks: one look for each."""
+    for seed in range(start, start + 25):
+        run(_with_cancels(seed))
+
+
+async def _with_cancels(seed: int) -> None:
+    stand = bench(Behaviour(cold_for=20, cold_reply=slowly_cold), seed=seed)
+    chance = random.Random(seed)
+    loop = asyncio.get_running_loop()
+    tasks = [asyncio.create_task(ask(stand, n)) for n in range(200)]
+    for task in chance.sample(tasks, 20):
+        loop.call_later(chance.uniform(0, 25), task.cancel)
+    took_over = 0
+    await asyncio.sleep(0.7)  # the first eight have their 503
+    for _ in range(50):
+        await asyncio.sleep(0.4)
+        for record in stand.hub.records[LIMIT:]:
+            if record.status == 503 and record.ended is None:
+                took_over += tasks[asked(record)].cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert took_over > 10
+    assert {type(result) for result in results} <= {str, asyncio.CancelledError}
+    assert stand.statuses.count(503) <= LIMIT + 6 + took_over
+    stand.settled()
+
+
+def slowly_cold(model: str, left: float) -> FakeReply:
+    return evolve(loads(constant())(model, left), delay=0.5)
+
+
+def asked(record: Record) -> int:
+    return int(last_words(record.request).split()[-1])
 
 
 @virtual_time
@@ -201,12 +248,19 @@ async def test_a_true_estimate_is_believed() -> None:
 
 @virtual_time
 async def test_a_crowd_is_let_go_in_steps() -> None:
-    """A server that can only take 16 at once is not knocked over by the release."""
+    """A server that answers 503 above 16 in flight sees no second cold episode."""
     stand = bench(
-        Behaviour(cold_for=20, capacity=16, delay=0.5),
+        Behaviour(
+            cold_for=20,
+            capacity=16,
+            busy_reply=loading(None, model="org/name"),
+            delay=0.5,
+        ),
         request_options=RequestOptions(max_concurrency=16),
     )
-    await asyncio.gather(*(ask(stand, n) for n in range(300)))
+    await asyncio.gather(*(ask(stand, n) for n in range(CALLERS)))
+    first_good = stand.statuses.index(200)
+    assert 503 not in stand.statuses[first_good:]
     assert stand.hub.in_flight_max <= 16
     stand.settled()
 

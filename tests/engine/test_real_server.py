@@ -17,10 +17,11 @@ from bytebuddy_provider_hf.errors import (
     ConnectionLost,
     ConnectionRefused,
     ModelNotFound,
+    StreamFailed,
     StreamInterrupted,
 )
 from bytebuddy_provider_hf.testing.llama_server import LocalServer
-from bytebuddy_provider_hf.types import Done, Loading, Text
+from bytebuddy_provider_hf.types import Done, Loading, Text, Tool
 
 FILL = "<|fim_prefix|>def add(a, b):\n<|fim_suffix|>\nprint(add(1, 2))<|fim_middle|>"
 COUNT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10."
@@ -196,3 +197,37 @@ async def test_a_prompt_too_long_is_a_typed_error(llama: str) -> None:
     async with local(llama) as model:
         with pytest.raises(ByteBuddyError, match="context"):
             await model.chat("word " * 6_000)
+
+
+@pytest.mark.asyncio
+async def test_an_error_inside_a_real_stream_is_told(llama: str) -> None:
+    """llama.cpp finds its own tool call unreadable in the middle of a 200."""
+    body = {
+        "temperature": 3.0,
+        "top_k": 0,
+        "top_p": 1.0,
+        "min_p": 0.0,
+        "seed": 23,
+        "cache_prompt": False,
+        # Pushes the model into a call it cannot finish.
+        "logit_bias": [[770, 6]],
+    }
+    tool = Tool(
+        "get_weather",
+        parameters={
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+        },
+    )
+
+    async def read() -> None:
+        question = "What is the weather in Paris?"
+        async with model.chat(question, tools=[tool], max_tokens=40) as events:
+            async for _event in events:
+                pass
+
+    async with with_body(llama, body) as model:
+        with pytest.raises(ByteBuddyError, match="does not match the expected") as told:
+            await read()
+    assert told.value.status == 500 or isinstance(told.value, StreamFailed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, get_args
+from typing import Final, cast, get_args
 
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.types import (
@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.types import (
 )
 
 _ROLES: Final = frozenset(get_args(RoleName))
+_PLAIN: Final = ("role", "content")
 _KEYS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "name"})
 
 
@@ -43,14 +44,17 @@ def _message(turn: object, at: int) -> Message:
         return turn
     if not isinstance(turn, Mapping):
         raise _bad(at, "is neither a Message nor a mapping")
+    role, content = turn.get("role"), turn.get("content")
+    if len(turn) == len(_PLAIN) and role in _ROLES and isinstance(content, str):
+        # What nearly every message is.
+        return Message(cast("RoleName", role), content)
     if unknown := sorted(str(key) for key in turn if key not in _KEYS):
         raise _bad(at, f"has unknown keys: {', '.join(unknown[:5])}")
-    role = turn.get("role")
     if role not in _ROLES:
         raise _bad(at, f"needs a role: {', '.join(sorted(_ROLES))}")
     return Message(
         role=role,  # type: ignore[arg-type]  # just checked against RoleName
-        content=_content(turn.get("content"), at),
+        content=_content(content, at),
         tool_calls=tuple(_tool_call(call, at) for call in _list(turn, at)),
         tool_call_id=_text_or_none(turn.get("tool_call_id"), at),
         name=_text_or_none(turn.get("name"), at),

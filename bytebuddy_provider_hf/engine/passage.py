@@ -1,0 +1,340 @@
+"""One call's way through lane, attempts and retries."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+from attrs import define, evolve
+
+from bytebuddy_provider_hf.contract.protocols import OnEvent
+from bytebuddy_provider_hf.engine.asking import Asked, Question
+from bytebuddy_provider_hf.engine.route import Route
+from bytebuddy_provider_hf.engine.runtime import LoopState
+from bytebuddy_provider_hf.errors import (
+    APIError,
+    ByteBuddyError,
+    ConnectionRefused,
+    DeadlineExceeded,
+    FirstByteTimeout,
+    ModelLoading,
+    QuotaExhausted,
+    RateLimited,
+    StreamFailed,
+    WrongServedModel,
+)
+from bytebuddy_provider_hf.transport import retry
+from bytebuddy_provider_hf.transport.port import Response
+from bytebuddy_provider_hf.transport.ticket import Ticket
+from bytebuddy_provider_hf.types import Loading
+from bytebuddy_provider_hf.wire.amend import amend
+from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.failure import classify, classify_event
+from bytebuddy_provider_hf.wire.message import MAX_BODY
+from bytebuddy_provider_hf.wire.server import Server
+from bytebuddy_provider_hf.wire.target import Place
+
+_log: Final = logging.getLogger("bytebuddy.huggingface")
+
+MAX_REPLY: Final = 64 * 1024 * 1024
+# A status without its body still tells most; nobody waits longer for the words.
+_ERROR_BODY: Final = 5.0
+# A local server that was just there gets so long to come back from a restart.
+_RESTART: Final = 30.0
+# How long a dedicated endpoint's proxy may hold the one request that looks, and how
+# much of the wait must be left for an answer.
+_LONGEST_HOLD: Final = 60
+_MARGIN: Final = 5
+
+
+@define  # made once a call: 0.4 µs, frozen 1.9
+class Errand:
+    """What is to be asked, and how long to wait for it.
+
+    Without ``wait`` a model that is not ready, or an account that is limited, is an
+    error at once.
+    """
+
+    route: Route
+    question: Question
+    timeout: float
+    notes: tuple[str, ...] = ()
+    on_event: OnEvent | None = None
+    wait: bool = True
+
+
+class Passage:
+    """Hold a call's ticket from its first wait to its last byte.
+
+    Leaving it gives permit and place back, however the call ended.
+    """
+
+    def __init__(self, errand: Errand, state: LoopState) -> None:
+        self._errand = errand
+        self._state = state
+        route = errand.route
+        self._channel = state.channel(route.destination)
+        self._lane = state.coordinator.lane(route.destination, route.target.model)
+        self._account = route.destination.account
+        # What this server made calls change before; a call adds to it.
+        self._made = state.survey.amendments(route.target, self._account)
+        self._reasked = False
+        self._ticket = Ticket(
+            now=state.loop.time(),
+            timeout=errand.timeout,
+            cold_timeout=route.cold_start_timeout,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        cancelled = kind is not None and not issubclass(kind, Exception)
+        self._lane.leave(self._ticket, cancelled=cancelled)
+
+    def enter(self) -> bool:
+        """Return whether the call may be sent now; raises what the lane raises."""
+        if self._lane.enter(self._ticket):
+            return True
+        if not self._errand.wait:
+            self._refuse_to_wait()
+        return False
+
+    def waiting(self) -> Loading | None:
+        """Return what the call waits for."""
+        return self._lane.waiting(self._ticket)
+
+    async def wait(self) -> None:
+        """Wait until there is news."""
+        await self._lane.wait(self._ticket)
+
+    async def send(self, *, stream: bool) -> tuple[Response, Asked]:
+        """Send once; return the good answer, its body not read, and how to read it.
+
+        Raises the error that any other answer, or none, stands for.
+        """
+        loop, route = self._state.loop, self._errand.route
+        first = loop.time() + route.first_byte_timeout
+        until = min(self._ticket.deadline, first)
+        with self._state.deadlines.bound(until):
+            asked = self._asked(await self._server(), stream=stream)
+            response = await self._channel.send(self._call(asked.call))
+            if response.status == 200:  # noqa: PLR2004 - HTTP's OK
+                self._lane.answered_by(self._ticket)
+                return response, asked
+            try:
+                raise await self._failure(response)
+            finally:
+                response.close()
+        raise self._late(first_byte=first < self._ticket.deadline)
+
+    async def read(self, response: Response) -> bytes:
+        """Return the whole body within the call's deadline."""
+        with self._state.deadlines.bound(self._ticket.deadline):
+            return await response.read(MAX_REPLY)
+        raise self._late()
+
+    def succeeded(self) -> None:
+        """Note that the answer came whole: the retries were worth their cost."""
+        self._lane.limiter.budget.give_back(self._ticket.spent)
+
+    def meant(self, failure: ByteBuddyError) -> ByteBuddyError:
+        """Return the error an event inside a stream stands for; others as they are."""
+        if not isinstance(failure, StreamFailed):
+            return failure
+        route = self._errand.route
+        credential = route.credential
+        found = classify_event(
+            failure.event.encode(),
+            route.target,
+            found_in=None if credential is None else credential.found_in,
+        )
+        return found or failure
+
+    def explained(self, failure: ByteBuddyError) -> ByteBuddyError:
+        """Return ``failure`` with what it stands for as its cause."""
+        cause = self.meant(failure)
+        if cause is not failure:
+            failure.__cause__ = cause
+        return failure
+
+    def again(self, failure: ByteBuddyError) -> None:
+        """Get ready for another attempt, or raise ``failure``.
+
+        The permit is given back either way.
+        """
+        lane, ticket = self._lane, self._ticket
+        now = self._state.loop.time()
+        if self._is_cold(failure, now):
+            if not self._errand.wait:
+                raise failure
+            if isinstance(failure, ModelLoading):
+                lane.cold(ticket, failure.estimate, asleep=failure.asleep)
+            else:
+                lane.cold(ticket)
+            return
+        self._note(failure, now)
+        if self._amended(failure):
+            lane.pause(ticket, now)
+            return
+        decision = self._decide(failure, now)
+        if decision is None:
+            raise failure
+        ticket.attempt += 1
+        ticket.spent += decision.cost
+        until = now + decision.delay
+        if decision.quiet:
+            lane.hold(ticket, until)
+        else:
+            lane.pause(ticket, until)
+
+    def _amended(self, failure: ByteBuddyError) -> bool:
+        """Change the question as the server's answer suggests; tell whether it was."""
+        target = self._errand.route.target
+        if isinstance(failure, WrongServedModel) and target.bare and not self._reasked:
+            self._reasked = True
+            self._state.survey.forget(target, self._account)
+            return True
+        made = amend(failure, self._made, self._errand.question.options)
+        if made is None:
+            return False
+        self._made = made
+        self._state.survey.remember(target, self._account, made)
+        _log.info("%s: %s", target.origin, made.notes[-1])
+        return True
+
+    def _decide(self, failure: ByteBuddyError, now: float) -> retry.Retry | None:
+        throttled = retry.outcome(failure) is retry.Outcome.THROTTLED
+        if throttled and not self._errand.wait:
+            return None
+        limiter = self._lane.limiter
+        situation = retry.Situation(
+            attempt=self._ticket.attempt,
+            max_attempts=self._errand.route.max_attempts,
+            left=self._ticket.deadline - now,
+            crowd=limiter.crowd,
+        )
+        return retry.decide(
+            failure, situation, budget=limiter.budget, jitter=self._lane.jitter
+        )
+
+    def _note(self, failure: ByteBuddyError, now: float) -> None:
+        """Tell lane and limiter what an attempt met."""
+        if not isinstance(failure, APIError):
+            self._lane.unanswered(self._ticket, cancelled=False)
+            return
+        throttled = retry.outcome(failure) is retry.Outcome.THROTTLED
+        self._lane.answered_by(self._ticket, overloaded=throttled)
+        if isinstance(failure, QuotaExhausted):
+            self._lane.limiter.on_exhausted(failure, now=now)
+
+    def _is_cold(self, failure: ByteBuddyError, now: float) -> bool:
+        """Whether to wait for readiness: the server says so, or it is starting.
+
+        A refused connection counts at a local address only, where the configuration
+        says that a server is being started, or where one answered a moment ago.
+        """
+        if isinstance(failure, ModelLoading):
+            return True
+        route = self._errand.route
+        if not isinstance(failure, ConnectionRefused):
+            return False
+        if route.target.place is not Place.LOOPBACK:
+            return False
+        if route.wait_for_server:
+            return True
+        since = self._ticket.cold_since
+        return self._lane.answered and (since is None or now - since < _RESTART)
+
+    def _asked(self, server: Server, *, stream: bool) -> Asked:
+        """Put the question in the server's words, with what it made us change."""
+        question, made = self._errand.question, self._made
+        options = made.applied(question.options)
+        asked = question.ask(server, options, stream and not made.whole)
+        if made.notes:
+            asked.notes = (*asked.notes, *made.notes)
+        return asked
+
+    async def _server(self) -> Server:
+        """Return what is known of the server; a bare address is asked once."""
+        route, survey = self._errand.route, self._state.survey
+        known = survey.known(route.target, self._account)
+        return known or await survey.ask(route, self._channel)
+
+    def _call(self, call: Call) -> Call:
+        if self._ticket.look and self._errand.route.target.place is Place.ENDPOINT:
+            left = self._ticket.expires - self._state.loop.time()
+            hold = min(_LONGEST_HOLD, int(left) - _MARGIN)
+            if hold > 0:
+                header = ("X-Scale-Up-Timeout", str(hold))
+                call = evolve(call, headers=(*call.headers, header))
+        return call
+
+    async def _failure(self, response: Response) -> APIError:
+        """Return the error an answer stands for, a secret it may echo masked."""
+        route = self._errand.route
+        body = await _start_of_body(response)
+        scrubbed = route.scrub(body.decode("utf-8", "replace")).encode()
+        return classify(
+            response.status,
+            response.headers,
+            scrubbed,
+            route.target,
+            token_sent=route.credential is not None,
+            found_in=None if route.credential is None else route.credential.found_in,
+        )
+
+    def _refuse_to_wait(self) -> None:
+        waiting = self.waiting()
+        if waiting is None or waiting.reason in ("queued", "retrying"):
+            return
+        model = self._errand.route.target.model
+        hint = "Ask again later, or let the call wait."
+        if waiting.reason == "rate limited":
+            raise RateLimited(
+                f"{model} is rate limited, and this call does not wait.",
+                retry_after=waiting.estimate,
+                hint=hint,
+            )
+        raise ModelLoading(
+            f"{model} is still {waiting.reason}, and this call does not wait.",
+            retry_after=waiting.estimate,
+            hint=hint,
+        )
+
+    def _late(self, *, first_byte: bool = False) -> ByteBuddyError:
+        if first_byte:
+            seconds = self._errand.route.first_byte_timeout
+            return FirstByteTimeout(
+                f"The server did not begin to answer within {seconds:,.0f} s.",
+                hint="Raise requestOptions.firstByteTimeout, or ask for fewer tokens.",
+            )
+        return DeadlineExceeded(
+            f"No answer within {self._errand.timeout:,.0f} s.",
+            hint="Raise requestOptions.timeout, ask for fewer tokens, or stream.",
+        )
+
+
+async def _start_of_body(response: Response) -> bytes:
+    """Return the start of an error's body, as much as comes.
+
+    Where the body breaks off, the status alone classifies the failure.
+    """
+    parts: list[bytes] = []
+    size = 0
+    with suppress(TimeoutError, ByteBuddyError):
+        async with asyncio.timeout(_ERROR_BODY):
+            async for chunk in response.chunks():
+                parts.append(chunk)
+                size += len(chunk)
+                if size >= MAX_BODY:
+                    break
+    return b"".join(parts)

@@ -1,0 +1,153 @@
+"""What probes found out outlives the process, for a day and no longer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bytebuddy_provider_hf.engine.model import open_model
+from bytebuddy_provider_hf.engine.runtime import Runtime
+from bytebuddy_provider_hf.engine.verdicts import Verdicts
+from bytebuddy_provider_hf.testing.answers import chat_reply, json_reply
+from bytebuddy_provider_hf.testing.failures import object_error
+from bytebuddy_provider_hf.testing.memory import MemoryConnect
+from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
+from bytebuddy_provider_hf.testing.virtual_time import virtual_time
+from bytebuddy_provider_hf.wire.server import Engine, Server
+
+URL = "https://x.endpoints.huggingface.cloud/v1/chat/completions"
+SERVER = Server(
+    Engine.TGI,
+    version=(3, 0, 1),
+    model="tgi",
+    served=("a", "b"),
+    window=4_096,
+    routes=frozenset({"chat", "generate"}),
+)
+
+
+def test_a_verdict_is_read_back_with_its_age(tmp_path: Path) -> None:
+    """Every field, and how old it is; after a day it is gone."""
+    now = [1_000.0]
+    verdicts = Verdicts(tmp_path / "deep" / "servers.json", clock=lambda: now[0])
+    assert verdicts.find(URL) is None
+    verdicts.keep(URL, SERVER)
+    now[0] += 60
+    assert verdicts.find(URL) == (SERVER, 60.0)
+    now[0] += 86_400
+    assert verdicts.find(URL) is None
+
+
+def test_a_verdict_from_the_future_does_not_count(tmp_path: Path) -> None:
+    """A clock that was set back makes no verdict eternal."""
+    now = [1_000.0]
+    verdicts = Verdicts(tmp_path / "servers.json", clock=lambda: now[0])
+    verdicts.keep(URL, SERVER)
+    now[0] = 10.0
+    assert verdicts.find(URL) is None
+
+
+def test_a_forgotten_verdict_is_gone(tmp_path: Path) -> None:
+    """What proved wrong is not read again."""
+    verdicts = Verdicts(tmp_path / "servers.json")
+    verdicts.keep(URL, SERVER)
+    verdicts.forget(URL)
+    assert verdicts.find(URL) is None
+
+
+def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
+    """Five hundred addresses, the newest."""
+    verdicts = Verdicts(tmp_path / "servers.json")
+    for number in range(510):
+        verdicts.keep(f"{URL}{number}", SERVER)
+    assert verdicts.find(f"{URL}509")
+    assert verdicts.find(f"{URL}0") is None
+
+
+@given(st.binary(max_size=80) | st.just(b"[" * 100_000))
+def test_a_file_that_is_not_ours_is_as_none(content: bytes) -> None:
+    """Whatever stands in it, and it can be written over."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "servers.json"
+        path.write_bytes(content)
+        verdicts = Verdicts(path)
+        assert verdicts.find(URL) is None
+        verdicts.keep(URL, SERVER)
+        assert verdicts.find(URL)
+
+
+def test_a_place_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
+    """The next start asks again; nothing else is lost."""
+    (tmp_path / "file").write_text("x")
+    Verdicts(tmp_path / "file" / "servers.json").keep(URL, SERVER)
+
+
+class Vllm:
+    """A server whose model may be swapped for another."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.paths: list[str] = []
+
+    async def handle(self, request: FakeRequest) -> FakeReply:
+        self.paths.append(request.path)
+        if request.path == "/v1/models":
+            return json_reply({"data": [{"id": self.name, "owned_by": "vllm"}]})
+        asked = request.value("model")
+        if asked != self.name:
+            text = f"The model `{asked}` does not exist."
+            return object_error(404, text, kind="NotFoundError", code=404)
+        return chat_reply("fine")
+
+
+async def ask(server: Vllm, path: Path) -> str:
+    runtime = Runtime(connect=MemoryConnect(server.handle), verdicts=Verdicts(path))
+    async with runtime:
+        model = open_model(
+            "org/name",
+            api_key="hf_x",
+            api_base="https://x.endpoints.huggingface.cloud",
+            runtime=runtime,
+            env={},
+            state_dir=path.parent,
+        )
+        return (await model.chat("a")).text
+
+
+@virtual_time
+async def test_the_next_process_asks_nobody(tmp_path: Path) -> None:
+    """One question in the first, none in the second."""
+    server = Vllm("served/one")
+    for _ in range(2):
+        assert await ask(server, tmp_path / "servers.json") == "fine"
+    assert server.paths.count("/v1/models") == 1
+
+
+@virtual_time
+async def test_a_server_that_changed_is_asked_again(tmp_path: Path) -> None:
+    """A model swapped behind the address: its 404 is the cue, the caller sees none."""
+    server = Vllm("served/one")
+    assert await ask(server, tmp_path / "servers.json") == "fine"
+    server.name = "served/two"
+    assert await ask(server, tmp_path / "servers.json") == "fine"
+    assert server.paths.count("/v1/models") == 2
+
+
+@pytest.mark.parametrize("port", [1, 2])
+@virtual_time
+async def test_a_local_port_is_not_remembered(port: int, tmp_path: Path) -> None:
+    """Another server may listen there tomorrow."""
+    server = Vllm("served/one")
+    path = tmp_path / "servers.json"
+    runtime = Runtime(connect=MemoryConnect(server.handle), verdicts=Verdicts(path))
+    async with runtime:
+        model = open_model(
+            "m", api_base=f"http://127.0.0.1:{port}", runtime=runtime, env={}
+        )
+        await model.chat("a")
+    assert not path.exists()
