@@ -33,6 +33,8 @@ from bytebuddy_provider_hf.config.unknown import extra_pairs, unknown_keys
 from bytebuddy_provider_hf.errors import InvalidEndpoint
 
 _REQUIRED: Final = frozenset({"name", "provider", "model"})
+# Where a project's file may name variables before the user trusts it.
+_MAY_NAME_VARIABLES: Final = frozenset({"apiKey", "apiBase"})
 
 
 @frozen
@@ -83,6 +85,7 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
         variables=context.variables,
         trusted=project_env,
         keep=_REQUIRED,
+        only=None if trusted else _MAY_NAME_VARIABLES,
     )
     blanks = _Blanks(kept)
     filled = blanks.dropped(expanded.node, "models[]", path)
@@ -237,7 +240,13 @@ def _reference(
 ) -> UnsetReference:
     place = context.place(unset.line, unset.column)
     withheld = context.variables.withheld(unset.variable)
-    if withheld is not None and not project_env:
+    if unset.refused:
+        # A stranger's file could send any variable along with a prompt.
+        hint = (
+            "A project's file may name variables in apiKey and apiBase only, until"
+            f" you trust it: run `{command}` there."
+        )
+    elif withheld is not None and not project_env:
         hint = (
             f"{unset.variable} stands in {withheld}, which counts only once you trust"
             f" this project: run `{command}` there."

@@ -73,12 +73,13 @@ def read_variables(
 
 @frozen
 class Unset:
-    """A reference to a variable that nobody has set."""
+    """A reference to a variable that nobody has set, or that may not be read there."""
 
     variable: str
     path: str
     line: int
     column: int
+    refused: bool = False
 
 
 @frozen
@@ -97,6 +98,7 @@ def expand(
     variables: Variables,
     trusted: bool,
     keep: frozenset[str] = frozenset(),
+    only: frozenset[str] | None = None,
 ) -> Expanded:
     """Return ``node`` with the references in its values replaced.
 
@@ -104,18 +106,25 @@ def expand(
     variable holds cannot name another one or add a key. A value with an unset
     variable is left out, so that no literal ``${VAR}`` is ever sent; those of the
     keys in ``keep`` stay as they are written. ``trusted`` lets the project's
-    ``.env`` count.
+    ``.env`` count. Where ``only`` is given, no other key may name a variable.
     """
     kept = frozenset(f"{path}.{name}" for name in keep)
-    walk = _Walk(variables, trusted=trusted, keep=kept)
+    readable = None if only is None else frozenset(f"{path}.{name}" for name in only)
+    walk = _Walk(variables, trusted=trusted, keep=kept, only=readable)
     expanded = walk.mapping(node, path)
     return Expanded(expanded, tuple(walk.unset), tuple(walk.problems))
 
 
 class _Walk:
     def __init__(
-        self, variables: Variables, *, trusted: bool, keep: frozenset[str]
+        self,
+        variables: Variables,
+        *,
+        trusted: bool,
+        keep: frozenset[str],
+        only: frozenset[str] | None,
     ) -> None:
+        self._only = only
         self._variables = variables
         self._trusted = trusted
         self._keep = keep
@@ -146,6 +155,7 @@ class _Walk:
         missing: list[str] = []
         broken = False
         optional = True
+        refused = self._only is not None and path not in self._only
 
         def replace(match: re.Match[str]) -> str:
             nonlocal broken, optional
@@ -156,11 +166,13 @@ class _Walk:
                 return match.group()
             name = match["secret"] or match["name"]
             names.append(name)
-            value = self._variables.find(
-                name,
-                env_files_first=match["secret"] is not None,
-                with_project=self._trusted,
-            )
+            value = None
+            if not refused:
+                value = self._variables.find(
+                    name,
+                    env_files_first=match["secret"] is not None,
+                    with_project=self._trusted,
+                )
             if match["has_default"]:
                 return value.reveal() if value else match["default"]
             optional = False
@@ -175,7 +187,9 @@ class _Walk:
         if broken:
             self.problems.append(Problem(node.line, node.column, MALFORMED, path))
             return node
-        self.unset += [Unset(name, path, node.line, node.column) for name in missing]
+        self.unset += [
+            Unset(name, path, node.line, node.column, refused) for name in missing
+        ]
         if missing:
             return node if path in self._keep else None
         # ``${NAME:-}`` says that nothing is meant where the variable is not set.

@@ -58,12 +58,14 @@ class RequestOptions:
 
     timeout: float | None = None
     connect_timeout: float | None = None
+    first_byte_timeout: float | None = None
     idle_timeout: float | None = None
     no_data_timeout: float | None = None
     cold_start_timeout: float | None = None
     max_concurrency: int | None = None
     max_queue: int | None = None
     max_attempts: int | None = None
+    wait_for_server: bool | None = None
     verify_ssl: bool | None = None
     ca_bundle_path: tuple[str, ...] | None = None
     proxy: str | None = field(default=None, repr=False)

@@ -202,6 +202,7 @@ def _request() -> Iterable[Key]:
     for name, target, seconds in (
         ("timeout", "timeout", "600"),
         ("connectTimeout", "connect_timeout", "10"),
+        ("firstByteTimeout", "first_byte_timeout", "the call's timeout"),
         ("idleTimeout", "idle_timeout", "60"),
         ("noDataTimeout", "no_data_timeout", "300"),
         ("coldStartTimeout", "cold_start_timeout", "300"),
@@ -210,12 +211,16 @@ def _request() -> Iterable[Key]:
     limit = kinds.Integer(low=1, high=1024)
     yield key("maxConcurrency", limit, "max_concurrency", unit="calls", default="32")
     yield key("maxQueue", _ZERO_UP, "max_queue", unit="calls", default="10000")
-    yield key("maxAttempts", _COUNT, "max_attempts", unit="attempts")
+    yield key("maxAttempts", _COUNT, "max_attempts", unit="attempts", default="3")
+    yield key("waitForServer", _FLAG, "wait_for_server", default="false")
     yield key("verifySsl", _FLAG, "verify_ssl", default="true")
-    yield key("caBundlePath", _PATHS, "ca_bundle_path", default="the system's")
-    yield key("proxy", kinds.Hidden(), "proxy")
+    authorities = "SSL_CERT_FILE, REQUESTS_CA_BUNDLE, else the system's"
+    yield key("caBundlePath", _PATHS, "ca_bundle_path", default=authorities)
+    yield key(
+        "proxy", kinds.Hidden(), "proxy", default="HTTPS_PROXY, HTTP_PROXY, ALL_PROXY"
+    )
     hosts = kinds.ListOf(kinds.Word("a host"), "a list of hosts", lone=True)
-    yield key("noProxy", hosts, "no_proxy")
+    yield key("noProxy", hosts, "no_proxy", default="NO_PROXY")
     yield key("headers", kinds.Headers(), "headers")
     yield key("extraBodyProperties", kinds.Anything(), "extra_body_properties")
     certificate = Nested("clientCertificate")

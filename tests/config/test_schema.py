@@ -62,12 +62,14 @@ models:
       keepAlive: -1
     requestOptions:
       connectTimeout: 1.5
+      firstByteTimeout: 2.5
       idleTimeout: 2
       noDataTimeout: 3
       coldStartTimeout: 4
       maxConcurrency: 1024
       maxQueue: 0
       maxAttempts: 1
+      waitForServer: true
       verifySsl: false
       caBundlePath: /a.pem
       proxy: http://user:pass@proxy:1
@@ -119,6 +121,7 @@ def test_every_key_of_the_schema_is_read(world: World) -> None:
     assert (options.stop, options.seed, options.keep_alive) == (("</s>", "\n"), -1, -1)
     request = entry.request_options
     assert (request.timeout, request.connect_timeout) == (5, 1.5)
+    assert (request.first_byte_timeout, request.wait_for_server) == (2.5, True)
     assert request.ca_bundle_path == ("/a.pem",)
     assert request.no_proxy == ("a", ".b")
     assert request.headers["X-A"].reveal() == "b"
@@ -195,6 +198,8 @@ REQUEST = [
     ("maxConcurrency", ["0", "1025", "1.5"]),
     ("maxQueue", ["-1"]),
     ("maxAttempts", ["0"]),
+    ("firstByteTimeout", ["0", "-1", "soon"]),
+    ("waitForServer", ["no", "1"]),
     ("verifySsl", ["no", "0"]),
 ]
 
