@@ -22,6 +22,7 @@ def chat_call(
         repetition_penalty=sampling.repetition_penalty,
         stop=sampling.stop,
         timeout=sampling.timeout,
+        wait=sampling.wait,
     )
 
 
@@ -36,4 +37,5 @@ def complete_call(model: Complete, prompt: str, sampling: Sampling) -> ReplyCall
         repetition_penalty=sampling.repetition_penalty,
         stop=sampling.stop,
         timeout=sampling.timeout,
+        wait=sampling.wait,
     )

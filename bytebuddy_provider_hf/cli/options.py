@@ -26,7 +26,7 @@ class ModelChoice:
 
 @frozen
 class Sampling:
-    """How one call generates, as the command line says it."""
+    """How one call generates and waits, as the command line says it."""
 
     temperature: float | None = None
     max_tokens: int | None = None
@@ -35,6 +35,7 @@ class Sampling:
     repetition_penalty: float | None = None
     stop: tuple[str, ...] | None = None
     timeout: float | None = None
+    wait: bool = True
 
 
 @frozen
@@ -110,9 +111,14 @@ def model_options(command: AnyCallable) -> AnyCallable:
 
 
 def sampling_options(command: AnyCallable) -> AnyCallable:
-    """Add the options that say how to generate."""
+    """Add the options that say how to generate, and how long to wait."""
     positive = click.FloatRange(min=0, min_open=True)
     for option in (
+        click.option(
+            "--no-wait",
+            is_flag=True,
+            help="Fail at once where the model is not ready or a limit is reached.",
+        ),
         click.option(
             "--timeout", type=positive, metavar="SECONDS", help="For the whole call."
         ),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import click
 
 from bytebuddy_provider_hf.cli import screen
+
+_LONGEST: Final = 16 * 1024 * 1024
 
 
 def read_prompt(argument: str | None) -> str | None:
@@ -16,7 +19,7 @@ def read_prompt(argument: str | None) -> str | None:
     """
     parts = [] if argument is None else [_readable(argument)]
     if not screen.is_interactive(sys.stdin):
-        piped = sys.stdin.buffer.read().decode("utf-8", "replace")
+        piped = _piped()
         if piped.strip():
             parts.append(piped if argument is None else piped.rstrip("\n"))
     return "\n\n".join(parts) if parts else None
@@ -28,6 +31,14 @@ def require(prompt: str | None) -> str:
         message = "there is no prompt: give one as an argument, or pipe it in"
         raise click.UsageError(message)
     return prompt
+
+
+def _piped() -> str:
+    raw = sys.stdin.buffer.read(_LONGEST + 1)
+    if len(raw) > _LONGEST:
+        message = "what is piped in is longer than 16 MiB; no model reads that much"
+        raise click.UsageError(message)
+    return raw.decode("utf-8", "replace")
 
 
 def _readable(argument: str) -> str:

@@ -31,6 +31,7 @@ def question(command: Callable[..., None]) -> Callable[..., None]:
         repetition_penalty: float | None,
         stop: tuple[str, ...],
         timeout: float | None,
+        no_wait: bool,
         as_json: bool,
         stream: bool,
         no_markdown: bool,
@@ -44,6 +45,7 @@ def question(command: Callable[..., None]) -> Callable[..., None]:
             repetition_penalty=repetition_penalty,
             stop=stop or None,
             timeout=timeout,
+            wait=not no_wait,
         )
         command(
             choice=ModelChoice(name=model, base=base, config=config),

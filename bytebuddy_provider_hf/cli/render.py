@@ -240,8 +240,14 @@ def event_object(event: Event) -> dict[str, object]:
             return {"type": "text", "text": text}
         case Reasoning(text):
             return {"type": "reasoning", "text": text}
-        case Loading(elapsed, estimate):
-            return {"type": "loading", "elapsed": elapsed, "estimate": estimate}
+        case Loading(elapsed, estimate, waiters, reason):
+            return {
+                "type": "loading",
+                "reason": reason,
+                "elapsed": elapsed,
+                "estimate": estimate,
+                "waiters": waiters,
+            }
         case ToolCallDelta(index, call_id, name, arguments):
             return {
                 "type": "tool_call",

@@ -12,6 +12,7 @@ import click
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode, exit_code, table
+from bytebuddy_provider_hf.cli.language import chosen_language, lang_option
 from bytebuddy_provider_hf.cli.options import DEBUG, JSON, debug_option
 from bytebuddy_provider_hf.errors import ByteBuddyError
 
@@ -24,6 +25,7 @@ COMMANDS: Final = {
     "models": ("models", "models", "List the models of the configuration."),
     "config": ("config", "config", "Make, check and show the configuration."),
     "login": ("login", "login", "Store a Hugging Face token where it is found."),
+    "explain": ("explain", "explain", "Tell what an error answer means."),
     "demo": ("demo", "demo", "Run everything on this machine, without a token."),
 }
 
@@ -86,6 +88,14 @@ def _tell(ctx: click.Context, error: ByteBuddyError) -> None:
         screen.show_traceback(error, env=os.environ)
     if ctx.meta.get(JSON):
         screen.print_json(screen.error_object(error))
+    elif chosen_language(ctx, os.environ) == "zh":
+        # Imported here: it brings the wire, which English messages do not need.
+        from bytebuddy_provider_hf.doctor.explain import explain_error
+
+        explanation = explain_error(error, lang="zh")
+        screen.show_error_as(
+            error, f"错误：{explanation.title}", explanation.next_steps
+        )
     else:
         screen.show_error(error)
 
@@ -106,6 +116,7 @@ def _swallow_output() -> None:
 )
 @click.version_option(package_name="bytebuddy-provider-hf")
 @debug_option
+@lang_option
 def cli() -> None:
     """Talk with models on Hugging Face or on this machine.
 

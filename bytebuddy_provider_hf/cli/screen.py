@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -88,10 +88,24 @@ def warn(text: str) -> None:
 def show_error(error: ByteBuddyError) -> None:
     """Print one block on stderr: what is wrong, then the next step and its notes."""
     note(f"error: {sanitize_line(error.message)}", colour="red", bold=True)
+    _show_rest(error, (error.hint,))
+
+
+def show_error_as(error: ByteBuddyError, title: str, steps: Iterable[str]) -> None:
+    """Print one block on stderr under a translated title, with translated steps.
+
+    The error's own sentence stays: it names what this is about.
+    """
+    note(title, colour="red", bold=True)
+    note(f"  {sanitize_line(error.message)}")
+    _show_rest(error, steps)
+
+
+def _show_rest(error: ByteBuddyError, steps: Iterable[str | None]) -> None:
     if isinstance(error, ConfigInvalid):
         for problem in error.problems:
             note(f"  {problem}")
-    for line in (error.hint, *_notes(error)):
+    for line in (*steps, *_notes(error)):
         if line:
             note(f"  {line}")
 

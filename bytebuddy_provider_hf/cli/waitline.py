@@ -1,61 +1,87 @@
-"""The line that tells how long a model has been loading."""
+"""The line that tells what a call waits for, and how long."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
+import time
 from collections.abc import Callable
 from typing import TextIO, final
 
+from attrs import frozen
+
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
-from bytebuddy_provider_hf.types import Loading
+from bytebuddy_provider_hf.types import Loading, WaitReason
 
 _ERASE = "\r\x1b[2K"
 _PERIOD = 0.25
 
 
+@frozen
+class Wait:
+    """What is waited for, as the clocks of the wait line see it.
+
+    ``began`` and ``ends`` are seconds of the monotonic clock; ``ends`` is ``None``
+    where nobody knows. ``until`` is the end as a time of day, in seconds since 1970;
+    ``ahead`` counts the calls before this one.
+    """
+
+    reason: WaitReason
+    began: float
+    ends: float | None = None
+    until: float | None = None
+    ahead: int = 0
+
+
 @final
 class WaitLine:
-    """Show on stderr that a model loads: redrawn on a terminal, said once in a pipe.
+    """Show on stderr what is waited for: redrawn on a terminal, in a pipe said once.
 
-    ``clock`` gives seconds. Call :meth:`update` for each ``Loading`` event and
-    :meth:`clear` when anything else comes.
+    ``clock`` gives seconds that never go back, ``wall`` those since 1970. Call
+    :meth:`update` for each ``Loading`` event and :meth:`clear` when anything else
+    comes.
     """
 
     def __init__(
-        self, name: str, clock: Callable[[], float], *, stream: TextIO | None = None
+        self,
+        name: str,
+        clock: Callable[[], float],
+        *,
+        wall: Callable[[], float] = time.time,
+        stream: TextIO | None = None,
     ) -> None:
         self._name = sanitize_line(name)
         self._clock = clock
+        self._wall = wall
         self._stream = stream or sys.stderr
         self._live = screen.is_terminal(self._stream)
         self._began: float | None = None
-        self._total: float | None = None
+        self._wait: Wait | None = None
         self._ticker: asyncio.Task[None] | None = None
 
     def update(self, event: Loading) -> None:
         """Take in what the call knows about its waiting."""
-        if event.estimate is not None:
-            total = event.elapsed + event.estimate
-            # A constant estimate would move the end away with every look.
-            self._total = total if self._total is None else min(total, self._total)
-        first = self._began is None
+        before = self._wait
+        self._wait = self._taken(event)
         if self._began is None:
-            self._began = self._clock() - event.elapsed
+            self._began = self._wait.began
         if self._live:
             self._draw()
             if self._ticker is None:
                 self._ticker = asyncio.create_task(self._tick())
-        elif first:
+        elif before is None or before.reason != self._wait.reason:
             self._write(f"{self.text()}\n")
 
     def text(self) -> str:
         """Return the line as it stands now."""
-        return wait_text(self._name, self.elapsed(), self._total)
+        if self._wait is None:
+            return ""
+        return wait_text(self._name, self._wait, now=self._clock())
 
     def elapsed(self) -> float:
-        """Return how long the model has been loading, in seconds."""
+        """Return how long the call has been waiting, in seconds."""
         return 0.0 if self._began is None else self._clock() - self._began
 
     def clear(self) -> None:
@@ -69,8 +95,24 @@ class WaitLine:
             self._write(_ERASE)
         else:
             self._write(f"waited {self.elapsed():.0f} s for {self._name}\n")
-        self._began = None
-        self._total = None
+        self._began = self._wait = None
+
+    def _taken(self, event: Loading) -> Wait:
+        now = self._clock()
+        before = self._wait
+        same = before if before and before.reason == event.reason else None
+        began = same.began if same else now - event.elapsed
+        ends = until = None
+        if event.estimate is not None:
+            ends, until = now + event.estimate, self._wall() + event.estimate
+        ahead = event.waiters - 1
+        if same is not None:
+            # Whoever came later stands behind.
+            ahead = min(ahead, same.ahead)
+            if event.reason in ("loading", "waking") and same.ends is not None:
+                # A constant estimate would move the end away with every look.
+                ends = same.ends if ends is None else min(ends, same.ends)
+        return Wait(event.reason, began, ends=ends, until=until, ahead=ahead)
 
     async def _tick(self) -> None:
         while True:
@@ -85,11 +127,32 @@ class WaitLine:
         self._stream.flush()
 
 
-def wait_text(name: str, elapsed: float, total: float | None) -> str:
-    """Return the words of the wait line; ``total`` is when it should be ready."""
-    line = f"{name} is loading… {elapsed:.0f} s"
-    if total is None:
+def wait_text(name: str, wait: Wait, *, now: float) -> str:
+    """Return the words of the wait line."""
+    elapsed = f"{max(0.0, now - wait.began):.0f} s"
+    match wait.reason:
+        case "loading" | "waking":
+            return _loading_text(name, wait, elapsed=elapsed, now=now)
+        case "rate limited":
+            if wait.until is None:
+                return f"{name} is rate limited… {elapsed}"
+            # Up, so that nobody comes back a moment too early.
+            clock = time.strftime("%H:%M:%S", time.localtime(math.ceil(wait.until)))
+            return f"{name} is rate limited until {clock}"
+        case "queued":
+            behind = f" behind {wait.ahead}" if wait.ahead > 0 else ""
+            return f"{name} is queued{behind}… {elapsed}"
+        case "retrying":
+            left = 0 if wait.ends is None else math.ceil(wait.ends - now)
+            return f"retrying {name}{f' in {left} s' if left > 0 else ''}…"
+
+
+def _loading_text(name: str, wait: Wait, *, elapsed: str, now: float) -> str:
+    doing = "loading" if wait.reason == "loading" else "waking up"
+    line = f"{name} is {doing}… {elapsed}"
+    if wait.ends is None:
         return line
-    if elapsed <= total:
+    total = wait.ends - wait.began
+    if now <= wait.ends:
         return f"{line} of about {total:.0f} s"
     return f"{line}, longer than the {total:.0f} s that were estimated"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Final
 
@@ -17,8 +18,9 @@ from bytebuddy_provider_hf.errors import (
     RateLimited,
     UnexpectedStatus,
 )
-from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.transport.port import Connect, Destination
+from bytebuddy_provider_hf.secret import Environment, Secret
+from bytebuddy_provider_hf.transport.destinations import destination_for
+from bytebuddy_provider_hf.transport.port import Connect
 from bytebuddy_provider_hf.wire.call import Call
 
 HUB: Final = "https://huggingface.co"
@@ -51,17 +53,20 @@ async def whoami(token: Secret, *, hub: str, connect: Connect) -> Identity:
         ByteBuddyError: The Hub cannot be reached, or answers something else.
     """
     origin = hub_origin(hub)
-    channel = connect(Destination(origin, token, RequestOptions(connect_timeout=10)))
+    options = RequestOptions(connect_timeout=10)
+    env = Environment(os.environ)
+    channel = connect(destination_for(origin, token, options, env=env))
     try:
         call = Call(f"{origin}/api/whoami-v2", method="GET")
         response = await channel.send(call)
         try:
+            # Before the body: a server may echo the token, and this frame may be shown.
+            _check(response.status)
             body = await response.read(_LARGEST)
         finally:
             response.close()
     finally:
         await channel.aclose()
-    _check(response.status)
     return identity(body)
 
 

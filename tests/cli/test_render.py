@@ -97,10 +97,12 @@ def test_json_holds_no_raw_control_character() -> None:
 def test_events_are_told_apart_by_their_type() -> None:
     """Each event becomes one object with a type."""
     reply = Reply(text="hi", usage=Usage(1, 2, 3))
-    assert event_object(Loading(1.0, 20.0)) == {
+    assert event_object(Loading(1.0, 20.0, 3, "waking")) == {
         "type": "loading",
+        "reason": "waking",
         "elapsed": 1.0,
         "estimate": 20.0,
+        "waiters": 3,
     }
     done = event_object(Done(reply))
     assert done["type"] == "done"

@@ -1,0 +1,131 @@
+"""``bytebuddy-hf explain``: what an answer means, and what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.language import (
+    Language,
+    chosen_language,
+    lang_option,
+)
+from bytebuddy_provider_hf.cli.options import debug_option, json_option
+from bytebuddy_provider_hf.cli.terminal import sanitize_line
+from bytebuddy_provider_hf.wire.message import MAX_BODY
+
+if TYPE_CHECKING:
+    from bytebuddy_provider_hf.doctor.explain import Explanation
+
+_LABELS = {
+    "en": ("The server said: ", "Next:"),
+    "zh": ("服务器说：", "下一步："),
+}
+
+
+@click.command(no_args_is_help=True)
+@click.argument("status", type=click.IntRange(100, 599))
+@click.argument("body", required=False)
+@click.option("-m", "--model", metavar="NAME", help="The model that was asked.")
+@click.option("--base", metavar="URL", help="The server that was asked.")
+@click.option(
+    "-H",
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="NAME:VALUE",
+    help="A header of the answer, such as retry-after:30; may be repeated.",
+)
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Do not ask Hugging Face's router who serves the model.",
+)
+@lang_option
+@json_option
+@debug_option
+@click.pass_context
+def explain(
+    ctx: click.Context,
+    *,
+    status: int,
+    body: str | None,
+    model: str | None,
+    base: str | None,
+    headers: tuple[str, ...],
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Tell what the answer STATUS, with its BODY, means and what to do.
+
+    BODY is also read from a pipe. The event of a stream has status 200.
+    """
+    from bytebuddy_provider_hf.doctor.explain import explain as explained
+
+    lang = chosen_language(ctx, os.environ)
+    explanation = explained(
+        status,
+        _piped() if body in (None, "-") else body or "",
+        headers=_headers(headers),
+        model=model,
+        base=base,
+        lang=lang,
+        catalogue=None if offline else _catalogue,
+    )
+    if as_json:
+        screen.print_json(_object(status, explanation))
+    else:
+        _show(status, explanation, lang)
+
+
+def _piped() -> bytes:
+    if screen.is_interactive(sys.stdin):
+        return b""
+    return sys.stdin.buffer.read(MAX_BODY)
+
+
+def _headers(given: Sequence[str]) -> dict[str, str]:
+    headers = {}
+    for one in given:
+        name, colon, value = one.partition(":")
+        if not colon:
+            raise click.BadParameter(f"'{one}' is not NAME:VALUE")
+        headers[name.strip().lower()] = value.strip()
+    return headers
+
+
+def _catalogue(model: str) -> Sequence[str] | None:
+    from bytebuddy_provider_hf.cli.served import served_by
+    from bytebuddy_provider_hf.transport.pool import connect
+
+    return served_by(model, connect=connect)
+
+
+def _show(status: int, explanation: Explanation, lang: Language) -> None:
+    said, following = _LABELS[lang]
+    title = f"{explanation.title} ({explanation.kind}, {status})"
+    screen.emit(screen.styled(title, bold=True))
+    if explanation.said:
+        screen.emit(f"  {said}{sanitize_line(explanation.said)}")
+    screen.emit(f"  {explanation.meaning}")
+    if explanation.next_steps:
+        screen.emit(following)
+    for number, step in enumerate(explanation.next_steps, start=1):
+        screen.emit(f"  {number}. {sanitize_line(step)}")
+
+
+def _object(status: int, explanation: Explanation) -> dict[str, object]:
+    return {
+        "status": status,
+        "kind": explanation.kind,
+        "title": explanation.title,
+        "meaning": explanation.meaning,
+        "next_steps": list(explanation.next_steps),
+        "links": list(explanation.links),
+        "said": explanation.said,
+    }

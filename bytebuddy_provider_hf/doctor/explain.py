@@ -1,0 +1,174 @@
+"""Any failure in words: what it means, what to do next, where to read on."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, Literal, TypeAlias
+
+from attrs import field, frozen
+
+from bytebuddy_provider_hf.doctor.entry import Words
+from bytebuddy_provider_hf.doctor.words import en, zh
+from bytebuddy_provider_hf.errors import APIError, ByteBuddyError
+from bytebuddy_provider_hf.wire import particulars, remedies
+from bytebuddy_provider_hf.wire.failure import classify, classify_event
+from bytebuddy_provider_hf.wire.message import MAX_BODY, error_message
+from bytebuddy_provider_hf.wire.target import resolve
+
+Language: TypeAlias = Literal["en", "zh"]
+# Who serves a model now: their names, none of them, or None for "cannot tell".
+Catalogue: TypeAlias = Callable[[str], Sequence[str] | None]
+
+LANGUAGES: Final[Mapping[Language, Mapping[str, Words]]] = {
+    "en": en.WORDS,
+    "zh": zh.WORDS,
+}
+
+_OK: Final = 200
+_UNNAMED: Final = "owner/name"
+_MOST_PROVIDERS: Final = 8
+_URL: Final = re.compile(r"https://[^\s`'\"，。；）)]+")
+# Codes that only the proxy of dedicated endpoints writes.
+_PROXY_CODES: Final = frozenset({"SERVICE_UNAVAILABLE", "UNAUTHORIZED", "BAD_REQUEST"})
+_SOME_ENDPOINT: Final = "https://name.endpoints.huggingface.cloud"
+
+_PAGES: Final[Mapping[str, str]] = {
+    "new_token": remedies.NEW_TOKEN,
+    "billing": remedies.BILLING,
+    "pro": remedies.PRO,
+    "tokens": remedies.TOKENS,
+    "providers": remedies.PROVIDERS,
+    "gated_repos": remedies.GATED_REPOS,
+    "endpoints": remedies.ENDPOINTS,
+    "status_page": remedies.STATUS,
+}
+
+
+@frozen
+class Explanation:
+    """A failure in words. ``kind`` is its class, ``said`` what the server said."""
+
+    kind: str
+    title: str
+    meaning: str
+    next_steps: tuple[str, ...]
+    links: tuple[str, ...] = ()
+    said: str = field(default="", kw_only=True)
+
+
+def explain(
+    status: int,
+    body: bytes | str = b"",
+    *,
+    headers: Mapping[str, str] | None = None,
+    model: str | None = None,
+    base: str | None = None,
+    lang: Language = "en",
+    catalogue: Catalogue | None = None,
+) -> Explanation:
+    """Return what an answer means: its status, the start of its body, its headers.
+
+    ``body`` may also be an event of a stream, with or without ``data:``; its status
+    is 200. ``catalogue`` is asked only where its answer would be said. Raises
+    ``InvalidModelId`` and ``InvalidEndpoint``.
+    """
+    data = body.encode() if isinstance(body, str) else body
+    data = data[:MAX_BODY].strip()
+    if data.startswith(b"data:"):
+        data = data.removeprefix(b"data:").strip()
+    target = resolve(model or _UNNAMED, base or _guessed_base(data))
+    error: APIError | None = None
+    if status == _OK:
+        error = classify_event(data, target)
+    if error is None:
+        lower = {name.lower(): value for name, value in (headers or {}).items()}
+        error = classify(status, lower, data, target)
+    said = error_message(data)
+    if model is None and error.model == _UNNAMED:
+        error.model = particulars.model_named(said)
+        error.hint = remedies.next_step(error)
+    if base is None and target.origin == _SOME_ENDPOINT:
+        error.endpoint = target.origin.removeprefix("https://")
+    return explain_error(error, lang=lang, catalogue=catalogue, said=said)
+
+
+def explain_error(
+    error: ByteBuddyError,
+    *,
+    lang: Language = "en",
+    catalogue: Catalogue | None = None,
+    said: str = "",
+) -> Explanation:
+    """Return what an error means, of whatever class of this package."""
+    words = words_of(type(error), lang)
+    known = remedies.facts(error, spoken=None if lang == "en" else _spoken_zh)
+    known |= _PAGES
+    if any("served_by" in one or "[unserved]" in one for one in _all(words)):
+        known |= _served(known.get("page", ""), known.get("model"), catalogue)
+    steps = tuple(_steps(error, words, known, lang))
+    links = dict.fromkeys(
+        url.rstrip(".:,;") for step in steps for url in _URL.findall(step)
+    )
+    return Explanation(
+        type(error).__name__, words.title, words.meaning, steps, tuple(links), said=said
+    )
+
+
+def words_of(kind: type[ByteBuddyError], lang: Language) -> Words:
+    """Return the words for a class: its own, or those of its nearest base."""
+    table = LANGUAGES[lang]
+    return next(table[base.__name__] for base in kind.__mro__ if base.__name__ in table)
+
+
+def _steps(
+    error: ByteBuddyError, words: Words, known: Mapping[str, str], lang: Language
+) -> Iterator[str]:
+    """Yield the hint and what goes beyond it; the hint is written in English."""
+    if lang == "en" and error.hint:
+        yield error.hint
+        if not isinstance(error, APIError):
+            return
+    for step in words.steps:
+        if (said := remedies.say(step, known)) is not None:
+            yield said
+
+
+def _all(words: Words) -> Iterator[str]:
+    for step in words.steps:
+        yield from step
+
+
+def _served(
+    page: str, model: str | None, catalogue: Catalogue | None
+) -> Mapping[str, str]:
+    if catalogue is None or model is None or not page:
+        return {}
+    names = catalogue(model)
+    if names is None:
+        return {}
+    if not names:
+        return {"unserved": "yes"}
+    first = ", ".join(names[:_MOST_PROVIDERS])
+    return {"served_by": first, "provider": names[0]}
+
+
+def _guessed_base(data: bytes) -> str | None:
+    """Return an address of the kind that writes such a body, where only one does."""
+    try:
+        code = json.loads(data).get("code")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    known = isinstance(code, str) and code in _PROXY_CODES
+    return _SOME_ENDPOINT if known else None
+
+
+def _spoken_zh(seconds: float) -> str:
+    if seconds < 120:  # noqa: PLR2004 - two minutes
+        return f"{math.ceil(seconds)} 秒"
+    if seconds < 7_200:  # noqa: PLR2004 - two hours
+        return f"{math.ceil(seconds / 60)} 分钟"
+    hours = seconds / 3_600
+    return f"{math.ceil(hours)} 小时" if hours < 1e6 else "很久"  # noqa: PLR2004 - a century
