@@ -18,9 +18,11 @@ import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, Literal, TextIO, TypeAlias, get_args
 
 from bytebuddy_provider_hf.testing.gemma import INSTALL
+
+Pooling: TypeAlias = Literal["mean", "cls", "last", "rank"]
 
 HOST: Final = "127.0.0.1"
 # Out of the command line, which every user of the machine can read.
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parallel", type=int, default=1, help="slots")
     parser.add_argument("--alias", default="", help="the model's name in answers")
     parser.add_argument("--embedding", action="store_true")
+    parser.add_argument("--pooling", choices=get_args(Pooling))
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument(
         "--stay", action="store_true", help="do not end with standard input"
@@ -97,6 +100,11 @@ def _params(options: argparse.Namespace, port: int) -> object:
     params.cpuparams_batch.n_threads = options.threads
     params.verbosity = 3 if options.verbose else 0
     params.embedding = options.embedding
+    if options.pooling:
+        name = f"LLAMA_POOLING_TYPE_{options.pooling.upper()}"
+        params.pooling_type = getattr(xllamacpp.llama_pooling_type, name)
+        # A text is pooled in one go: what does not fit into one batch is refused.
+        params.n_batch = params.n_ubatch = options.context
     if options.alias:
         params.model_alias = {options.alias}
     keys = os.environ.pop(KEYS_VARIABLE, "")

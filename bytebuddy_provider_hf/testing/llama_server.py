@@ -22,7 +22,12 @@ from urllib.parse import urlsplit
 
 from bytebuddy_provider_hf.errors import ConnectionFailed, ConnectTimeout, InvalidOption
 from bytebuddy_provider_hf.testing.gemma import INSTALL, find_gemma, gemma_installed
-from bytebuddy_provider_hf.testing.llama_child import HOST, KEYS_VARIABLE, main
+from bytebuddy_provider_hf.testing.llama_child import (
+    HOST,
+    KEYS_VARIABLE,
+    Pooling,
+    main,
+)
 
 __all__ = [
     "LocalServer",
@@ -58,7 +63,9 @@ class LocalServer:
     Entering it, or :meth:`start`, returns as soon as it *listens*: the model is still
     being loaded and requests get a true 503 "Loading model" until
     :meth:`wait_ready` returns. Leaving it ends the child; so does the end of this
-    process, however it comes. ``log`` keeps what llama.cpp prints.
+    process, however it comes. ``log`` keeps what llama.cpp prints. For embeddings say
+    ``embedding`` and how tokens become one vector (``pooling="mean"``), for reranking
+    ``pooling="rank"``.
     """
 
     def __init__(
@@ -70,6 +77,7 @@ class LocalServer:
         parallel: int = 1,
         api_keys: Sequence[str] = (),
         embedding: bool = False,
+        pooling: Pooling | None = None,
         alias: str = "",
         port: int = 0,
         log: Path | None = None,
@@ -82,6 +90,7 @@ class LocalServer:
             *("--alias", alias),
             *("--port", str(port)),
             *(["--embedding"] if embedding else []),
+            *(["--pooling", pooling] if pooling else []),
             *(["--verbose"] if log else []),
         ]
         self._keys = ",".join(api_keys)

@@ -19,6 +19,7 @@ from attrs import frozen
 from bytebuddy_provider_hf.testing.llama_server import LocalServer
 
 TINY_CHAT: Final = Path(__file__).parents[1] / "data" / "tiny-chat.gguf"
+TINY_RERANK: Final = TINY_CHAT.with_name("tiny-rerank.gguf")
 HELLO: Final = "Hello! I am a tiny model. Ça va? 你好 🤗"
 KEY: Final = "hf_llama_test_key"
 

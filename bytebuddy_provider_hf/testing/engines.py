@@ -1,0 +1,315 @@
+"""Simulated vLLM and SGLang: what an OpenAI-style engine answers, errors included.
+
+Each is a handler: give it to ``serve``, to ``MemoryConnect``, or to a ``FakeHub`` as
+``Behaviour(always=…)``.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Final, final
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.testing.answers import (
+    CREATED,
+    MODEL,
+    chat_reply,
+    chat_stream,
+    completion_reply,
+    completion_stream,
+    event_stream,
+    json_reply,
+)
+from bytebuddy_provider_hf.testing.behaviour import Answer, friendly, last_words, words
+from bytebuddy_provider_hf.testing.failures import (
+    detail_error,
+    flat_error,
+    object_error,
+    string_error,
+)
+from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
+from bytebuddy_provider_hf.types import Usage
+
+CHAT: Final = "/v1/chat/completions"
+COMPLETIONS: Final = "/v1/completions"
+EMBEDDINGS: Final = "/v1/embeddings"
+RERANK: Final = "/v1/rerank"
+_DIMENSIONS: Final = 8
+_USUAL_MAX_TOKENS: Final = 16
+
+
+@final
+class Recorded:
+    """Any handler, and the requests it was given."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self.requests: list[FakeRequest] = []
+
+    async def __call__(self, request: FakeRequest) -> FakeReply:
+        """Hand ``request`` on."""
+        self.requests.append(request)
+        return await self._handler(request)
+
+
+def lacks_key(request: FakeRequest, key: str | None) -> bool:
+    """Whether a server that wants ``key`` did not get it."""
+    return key is not None and request.headers.get("authorization") != f"Bearer {key}"
+
+
+def simulated_vector(text: str) -> list[float]:
+    """Return a vector of length 1, the same for the same text."""
+    numbers = [
+        zlib.crc32(f"{place}:{text}".encode()) / 2**31 - 1
+        for place in range(_DIMENSIONS)
+    ]
+    length = math.sqrt(math.fsum(each * each for each in numbers)) or 1.0
+    # As 32-bit floats, so that lists and base64 say the same.
+    packed = struct.pack(f"<{_DIMENSIONS}f", *(each / length for each in numbers))
+    return list(struct.unpack(f"<{_DIMENSIONS}f", packed))
+
+
+def simulated_score(query: str, text: str) -> float:
+    """Return how many of the query's words the text has, from 0 to 1."""
+    asked = set(query.lower().split())
+    return len(asked & set(text.lower().split())) / (len(asked) or 1)
+
+
+def texts_of(request: FakeRequest, key: str) -> list[str] | None:
+    """Return the text or texts in a member of the body."""
+    value = request.value(key)
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        return None
+    return items
+
+
+def embeddings_reply(request: FakeRequest, model: str) -> FakeReply:
+    """Answer ``/v1/embeddings``; the input must have been checked."""
+    texts = texts_of(request, "input") or []
+    packed = request.value("encoding_format") == "base64"
+    data = [
+        {"object": "embedding", "index": place, "embedding": _vector(text, packed)}
+        for place, text in enumerate(texts)
+    ]
+    tokens = sum(len(words(text)) for text in texts)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return json_reply({"object": "list", "data": data, "model": model, "usage": usage})
+
+
+def _vector(text: str, packed: object) -> object:
+    numbers = simulated_vector(text)
+    if not packed:
+        return numbers
+    return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
+
+
+def generation_reply(
+    request: FakeRequest, answer: Answer, model: str, *, done: bool = True
+) -> FakeReply:
+    """Answer chat or completions, cut to ``max_tokens``, streamed when asked for."""
+    pieces = words(answer(request))
+    limit = request.value("max_tokens")
+    cut = isinstance(limit, int) and limit < len(pieces)
+    pieces = pieces[:limit] if isinstance(limit, int) else pieces
+    finish = "length" if cut else "stop"
+    asked = len(words(last_words(request)))
+    usage = Usage(asked, len(pieces), asked + len(pieces))
+    if request.value("stream") is not True:
+        whole = chat_reply if request.path.endswith(CHAT) else completion_reply
+        text = "".join(pieces)
+        return whole(text, model=model, usage=usage, finish_reason=finish)
+    streamed = chat_stream if request.path.endswith(CHAT) else completion_stream
+    wanted = request.value("stream_options")
+    counted = isinstance(wanted, dict) and wanted.get("include_usage") is True
+    return streamed(
+        pieces,
+        model=model,
+        usage=usage if counted else None,
+        finish_reason=finish,
+        done=done,
+    )
+
+
+@final
+@frozen
+class FakeVllm:
+    """Simulate vLLM: it serves one model, by that name only.
+
+    ``flat`` gives the error form of before mid-2025; ``fails_with`` puts an error into
+    every stream after the first word; ``window`` counts words.
+    """
+
+    model: str = MODEL
+    answer: Answer = friendly
+    window: int = 4_096
+    api_key: str | None = None
+    flat: bool = False
+    fails_with: str | None = None
+
+    async def __call__(  # noqa: PLR0911 - one for each case
+        self, request: FakeRequest
+    ) -> FakeReply:
+        """Answer one request."""
+        if lacks_key(request, self.api_key) and request.path.startswith("/v1/"):
+            return string_error(401, "Unauthorized")
+        if request.method == "GET":
+            return self._get(request.path)
+        if request.path not in {CHAT, COMPLETIONS, EMBEDDINGS, RERANK, "/rerank"}:
+            return detail_error(404, "Not Found")
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
+        if request.path == EMBEDDINGS:
+            return embeddings_reply(request, self.model)
+        if request.path.endswith("/rerank"):
+            return self._rerank(request)
+        if self.fails_with is not None and request.value("stream") is True:
+            return self._broken(self.fails_with)
+        return generation_reply(request, self.answer, self.model)
+
+    def _get(self, path: str) -> FakeReply:
+        if path == "/v1/models":
+            card = {
+                "id": self.model,
+                "object": "model",
+                "created": CREATED,
+                "owned_by": "vllm",
+                "root": "/repository",
+                "parent": None,
+                "max_model_len": self.window,
+            }
+            return json_reply({"object": "list", "data": [card]})
+        if path == "/version":
+            return json_reply({"version": "0.9.0" if self.flat else "0.32.0"})
+        if path in {"/health", "/ping"}:
+            return FakeReply()
+        return detail_error(404, "Not Found")
+
+    def _refused(self, request: FakeRequest) -> FakeReply | None:
+        """Return the refusal of a wrong model, an illegal option or too long a prompt.
+
+        The ranges are those of vLLM's ``SamplingParams``.
+        """
+        asked = request.value("model")
+        if asked != self.model:
+            missing = f"The model `{asked}` does not exist."
+            return self._error(404, missing, "NotFoundError")
+        said = _illegal(request)
+        if said is None and request.path in {CHAT, COMPLETIONS}:
+            said = self._too_long(request)
+        return None if said is None else self._error(400, said, "BadRequestError")
+
+    def _too_long(self, request: FakeRequest) -> str | None:
+        prompt = len(words(last_words(request)))
+        limit = request.value("max_tokens")
+        answer = limit if isinstance(limit, int) else _USUAL_MAX_TOKENS
+        if prompt + answer <= self.window:
+            return None
+        return (
+            f"This model's maximum context length is {self.window} tokens. However, "
+            f"you requested {prompt + answer} tokens ({prompt} in the messages, "
+            f"{answer} in the completion). Please reduce the length of the messages "
+            "or completion."
+        )
+
+    def _error(self, status: int, said: str, kind: str) -> FakeReply:
+        if self.flat:
+            return flat_error(status, said)
+        return object_error(status, said, kind=kind, code=status)
+
+    def _rerank(self, request: FakeRequest) -> FakeReply:
+        query, documents = request.value("query"), texts_of(request, "documents")
+        if not isinstance(query, str) or documents is None:
+            return self._error(400, "query and documents are needed", "BadRequestError")
+        results: list[Mapping[str, object]] = [
+            {
+                "index": place,
+                "document": {"text": text, "multi_modal": None},
+                "relevance_score": simulated_score(query, text),
+            }
+            for place, text in enumerate(documents)
+        ]
+        ranked = sorted(results, key=lambda item: -simulated_score(query, _text(item)))
+        body = {"id": "rerank-simulated", "model": self.model, "results": ranked}
+        return json_reply(body | {"usage": {"total_tokens": len(documents)}})
+
+    def _broken(self, said: str) -> FakeReply:
+        delta = {"index": 0, "delta": {"content": "Hel"}, "finish_reason": None}
+        first = {"object": "chat.completion.chunk", "choices": [delta]}
+        error = {"message": said, "type": "InternalServerError", "code": 500}
+        last = {"object": "error", **error} if self.flat else {"error": error}
+        return event_stream([first, last])
+
+
+def _text(item: Mapping[str, object]) -> str:
+    document = item["document"]
+    return str(document.get("text")) if isinstance(document, dict) else ""
+
+
+def _illegal(request: FakeRequest) -> str | None:
+    ranges: Sequence[tuple[str, float, float, str]] = (
+        ("temperature", 0.0, math.inf, "temperature must be non-negative, got {}."),
+        ("top_p", 1e-9, 1.0, "top_p must be in (0, 1], got {}."),
+        ("max_tokens", 1, math.inf, "max_tokens must be at least 1, got {}."),
+        ("repetition_penalty", 1e-9, math.inf, "repetition_penalty must be > 0."),
+        ("presence_penalty", -2, 2, "presence_penalty must be in [-2, 2], got {}."),
+        ("frequency_penalty", -2, 2, "frequency_penalty must be in [-2, 2], got {}."),
+    )
+    for name, low, high, said in ranges:
+        value = request.value(name)
+        if isinstance(value, int | float) and not low <= value <= high:
+            return said.format(value)
+    return None
+
+
+@final
+@frozen
+class FakeSglang:
+    """Simulate SGLang: every error is flat; ``/generate`` wants ``text``."""
+
+    model: str = MODEL
+    answer: Answer = friendly
+    window: int = 4_096
+    api_key: str | None = None
+
+    async def __call__(  # noqa: PLR0911 - one for each case
+        self, request: FakeRequest
+    ) -> FakeReply:
+        """Answer one request."""
+        if lacks_key(request, self.api_key):
+            return string_error(401, "Unauthorized")
+        if request.method == "GET":
+            return self._get(request.path)
+        if request.path == "/generate":
+            text = request.value("text")
+            if not isinstance(text, str):
+                return flat_error(400, "Either text or input_ids should be provided.")
+            meta = {"finish_reason": {"type": "stop"}, "prompt_tokens": len(text)}
+            return json_reply({"text": self.answer(request), "meta_info": meta})
+        if request.path not in {CHAT, COMPLETIONS}:
+            return detail_error(404, "Not Found")
+        key = "messages" if request.path == CHAT else "prompt"
+        if not request.value(key):
+            return flat_error(400, f"{key} cannot be empty.")
+        return generation_reply(request, self.answer, self.model)
+
+    def _get(self, path: str) -> FakeReply:
+        if path == "/v1/models":
+            card = {
+                "id": self.model,
+                "object": "model",
+                "created": CREATED,
+                "owned_by": "sglang",
+                "root": self.model,
+                "max_model_len": self.window,
+            }
+            return json_reply({"object": "list", "data": [card]})
+        if path == "/get_model_info":
+            return json_reply({"model_path": self.model, "is_generation": True})
+        return FakeReply() if path == "/health" else detail_error(404, "Not Found")

@@ -1,0 +1,335 @@
+"""Simulated transformers serve, hf-serve, inference toolkit and community pipelines.
+
+Wordings and forms are those that these programs were seen to send.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final, final
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.testing.answers import (
+    CREATED,
+    MODEL,
+    event_stream,
+    json_reply,
+)
+from bytebuddy_provider_hf.testing.behaviour import Answer, friendly, last_words, words
+from bytebuddy_provider_hf.testing.engines import (
+    CHAT,
+    EMBEDDINGS,
+    embeddings_reply,
+    generation_reply,
+    simulated_score,
+    simulated_vector,
+    texts_of,
+)
+from bytebuddy_provider_hf.testing.failures import (
+    detail_error,
+    detail_list_error,
+    list_error,
+    string_error,
+    text_error,
+)
+from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
+
+# What transformers' ``generate`` takes; anything else is named in its refusal.
+_GENERATE: Final = frozenset(
+    {
+        "do_sample",
+        "max_length",
+        "max_new_tokens",
+        "max_time",
+        "min_length",
+        "num_return_sequences",
+        "repetition_penalty",
+        "return_full_text",
+        "temperature",
+        "top_k",
+        "top_p",
+    }
+)
+_COMPUTE: Final = {
+    "x-compute-time": "0.001",
+    "x-compute-type": "cpu",
+    "access-control-expose-headers": "x-compute-type, x-compute-time",
+}
+_CHAT_FIELDS: Final = frozenset(
+    {
+        "frequency_penalty",
+        "max_tokens",
+        "messages",
+        "model",
+        "n",
+        "presence_penalty",
+        "response_format",
+        "seed",
+        "stop",
+        "stream",
+        "stream_options",
+        "temperature",
+        "tool_choice",
+        "tools",
+        "top_p",
+    }
+)
+
+
+@final
+@frozen
+class FakeTransformers:
+    """Simulate ``transformers serve``: streams without ``[DONE]``, errors in detail.
+
+    ``fails_with`` puts an error into every stream after the first word, written as the
+    program does: by hand, so that a quote in it breaks the JSON.
+    """
+
+    model: str = MODEL
+    answer: Answer = friendly
+    fails_with: str | None = None
+
+    async def __call__(self, request: FakeRequest) -> FakeReply:
+        """Answer one request."""
+        reply = self._reply(request)
+        return reply.with_headers({"x-request-id": "simulated-request"})
+
+    def _reply(  # noqa: PLR0911 - one for each case
+        self, request: FakeRequest
+    ) -> FakeReply:
+        if request.method == "GET" and request.path == "/health":
+            return json_reply({"status": "ok"})
+        if request.method == "GET" and request.path == "/v1/models":
+            # Without a folder of downloaded models it cannot list them.
+            return text_error(500, "Internal Server Error")
+        if request.path != CHAT or request.method != "POST":
+            return detail_error(404, "Not Found")
+        body = request.json
+        if not isinstance(body, dict):
+            return detail_list_error(422, "JSON decode error", field="body")
+        unknown = sorted(body.keys() - _CHAT_FIELDS)
+        if unknown:
+            said = f"Unexpected fields in the request: {set(unknown)}"
+            return detail_error(422, said)
+        if request.value("model") != self.model:
+            return detail_error(400, f"Server is pinned to {self.model}")
+        if "messages" not in body:
+            return text_error(500, "Internal Server Error")
+        if request.value("stream") is not True:
+            return generation_reply(request, self.answer, f"{self.model}@main")
+        return self._stream(request)
+
+    def _stream(self, request: FakeRequest) -> FakeReply:
+        pieces = words(self.answer(request))
+        envelope = {
+            "id": "simulated-request",
+            "object": "chat.completion.chunk",
+            "created": CREATED,
+            "model": f"{self.model}@main",
+        }
+        deltas: list[Mapping[str, object]] = [{"role": "assistant"}]
+        deltas += [{"content": piece} for piece in pieces]
+        events: list[object] = [
+            envelope | {"choices": [{"index": 0, "delta": delta}]} for delta in deltas
+        ]
+        if self.fails_with is not None:
+            broken = '{"error": "' + self.fails_with + '"}'
+            return event_stream([*events[:2], broken], done=False)
+        prompt = len(words(last_words(request)))
+        usage = {
+            "prompt_tokens": prompt,
+            "completion_tokens": len(pieces),
+            "total_tokens": prompt + len(pieces),
+        }
+        last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+        events.append(envelope | {"choices": [last], "usage": usage})
+        return event_stream(events, done=False)
+
+
+@final
+@frozen
+class FakeHfServe:
+    """Simulate hf-serve, which replaces the inference toolkit."""
+
+    task: str = "text-generation"
+    model: str = MODEL
+    answer: Answer = friendly
+
+    async def __call__(  # noqa: PLR0911 - one for each case
+        self, request: FakeRequest
+    ) -> FakeReply:
+        """Answer one request."""
+        if request.method == "GET":
+            return self._get(request.path)
+        if request.path not in {"/", "/predict", CHAT, EMBEDDINGS}:
+            return detail_error(404, "Not Found")
+        if not isinstance(request.json, dict):
+            return detail_list_error(422, "JSON decode error", field="body")
+        if request.path == CHAT:
+            if not request.value("messages"):
+                return detail_list_error(422, "Field required", field="messages")
+            return generation_reply(request, self.answer, self.model)
+        if request.path == EMBEDDINGS:
+            if texts_of(request, "input") is None:
+                return detail_list_error(422, "Field required", field="input")
+            return embeddings_reply(request, self.model)
+        if request.value("inputs") is None:
+            return detail_list_error(422, "Field required", field="inputs")
+        unused = _unused(request)
+        if unused:
+            return detail_error(400, unused)
+        return task_reply(self.task, request, self.answer)
+
+    def _get(self, path: str) -> FakeReply:
+        if path == "/health":
+            return json_reply({"status": "ok"})
+        if path == "/v1/models":
+            card = {"id": self.model, "object": "model", "owned_by": "hf-serve"}
+            return json_reply({"object": "list", "data": [card]})
+        return detail_error(404, "Not Found")
+
+
+@final
+@frozen
+class FakeToolkit:
+    """Simulate the inference toolkit: whatever goes wrong is a 400."""
+
+    task: str = "text-generation"
+    answer: Answer = friendly
+    fails_with: str | None = None
+
+    async def __call__(self, request: FakeRequest) -> FakeReply:
+        """Answer one request."""
+        if request.path not in {"/", "/predict", "/health", "/metrics"}:
+            return text_error(404, "Not Found")
+        if request.method == "GET":
+            if request.path == "/predict":
+                return text_error(405, "Method Not Allowed")
+            return json_reply({"message": "OK"})
+        if request.path in {"/health", "/metrics"}:
+            return text_error(405, "Method Not Allowed")
+        said = self._wrong(request)
+        if said is not None:
+            return string_error(400, said)
+        return task_reply(self.task, request, self.answer, pooled=False, nested=False)
+
+    def _wrong(self, request: FakeRequest) -> str | None:
+        """Return what goes wrong; the header ``Accept`` chooses the serializer."""
+        accepted = request.headers.get("accept", "*/*")
+        if not any(kind in accepted for kind in ("application/json", "*/*")):
+            return f"Accept type '{accepted}' is not supported."
+        if request.value("inputs") is None:
+            return f"Body needs to provide a inputs key, received: {request.body!r}"
+        return self.fails_with or _unused(request) or None
+
+
+@final
+@frozen
+class FakeCommunity:
+    """Simulate api-inference-community: errors in lists, warnings, x-compute headers.
+
+    It answers on every path. The input ``boom`` fails inside the pipeline.
+    """
+
+    task: str = "text-generation"
+    answer: Answer = friendly
+
+    async def __call__(self, request: FakeRequest) -> FakeReply:
+        """Answer one request."""
+        if request.method == "GET":
+            return json_reply({"ok": "ok"})
+        body = request.json
+        if not isinstance(body, dict):
+            # What is no JSON is taken as the text itself.
+            inputs = request.body.decode("utf-8", "replace")
+            body = {"inputs": inputs}
+        checked = FakeRequest(
+            request.method, request.path, body=json.dumps(body).encode()
+        )
+        invalid = self._invalid(body)
+        if invalid is not None:
+            return invalid
+        if body.get("inputs") == "boom":
+            warned = {
+                "error": "unknown error",
+                "warnings": ["There was an inference error: boom", "boom"],
+            }
+            return json_reply(warned, status=500, headers=_COMPUTE)
+        unused = _unused(checked)
+        if unused:
+            warned = {
+                "error": unused,
+                "warnings": [f"There was an inference error: {unused}"],
+            }
+            return json_reply(warned, status=400, headers=_COMPUTE)
+        size = {"x-compute-characters": str(len(last_words(checked)))}
+        reply = task_reply(self.task, checked, self.answer)
+        return reply.with_headers(_COMPUTE | size)
+
+    def _invalid(self, body: Mapping[str, object]) -> FakeReply | None:
+        if body.get("stream") is True:
+            said = "`stream` is not supported for this model"
+            return list_error(400, [f"Error in `stream`: {said}"])
+        if "inputs" not in body:
+            said = "Input should be a valid string"
+            return list_error(400, [f"{said}: received `{body}` in `parameters`"])
+        parameters = body.get("parameters")
+        wrong = [
+            f"Input should be greater than or equal to 0: received `{name}` in "
+            "`parameters`"
+            for name in ("temperature", "top_p", "repetition_penalty")
+            if isinstance(parameters, dict)
+            and isinstance(value := parameters.get(name), int | float)
+            and value < 0
+        ]
+        return list_error(400, wrong) if wrong else None
+
+
+def task_reply(
+    task: str,
+    request: FakeRequest,
+    answer: Answer = friendly,
+    *,
+    pooled: bool = True,
+    nested: bool = True,
+) -> FakeReply:
+    """Answer a task as a pipeline does.
+
+    ``pooled`` gives one vector a text and not one a token; ``nested`` puts the labels
+    of a text into a list of their own.
+    """
+    inputs = request.value("inputs")
+    texts = inputs if isinstance(inputs, list) else [inputs]
+    if task == "text-generation":
+        given = request.value("parameters")
+        full = not isinstance(given, dict) or given.get("return_full_text") is not False
+        text = ("" if not full else str(inputs)) + answer(request)
+        return json_reply([{"generated_text": text}])
+    if task == "feature-extraction":
+        if pooled:
+            vectors = [simulated_vector(str(text)) for text in texts]
+            return json_reply(vectors if isinstance(inputs, list) else vectors[0])
+        tokens = [[simulated_vector(token) for token in str(t).split()] for t in texts]
+        return json_reply(tokens)
+    if task == "sentence-similarity" and isinstance(inputs, dict):
+        source = str(inputs.get("source_sentence"))
+        scores = [simulated_score(source, str(s)) for s in inputs.get("sentences", [])]
+        return json_reply(scores)
+    labels: list[object] = [
+        [{"label": "YES", "score": 0.75}, {"label": "NO", "score": 0.25}] for _ in texts
+    ]
+    return json_reply(labels if nested or isinstance(inputs, list) else labels[0])
+
+
+def _unused(request: FakeRequest) -> str:
+    """Return transformers' refusal of parameters it does not know."""
+    given = request.value("parameters")
+    names = sorted(given.keys() - _GENERATE) if isinstance(given, dict) else []
+    if not names:
+        return ""
+    return (
+        f"The following `model_kwargs` are not used by the model: {names} (note: typos "
+        "in the generate arguments will also show up in this list)"
+    )
