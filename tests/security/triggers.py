@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from attrs import frozen
+from servers.http_proxy import HttpProxy
+from servers.tls import Authority, chat_server, expired
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.cli.whoami import whoami
 from bytebuddy_provider_hf.config.load import load
-from bytebuddy_provider_hf.config.model import RequestOptions
+from bytebuddy_provider_hf.config.model import ClientCertificate, RequestOptions
 from bytebuddy_provider_hf.contract.registry import ModelRegistry
 from bytebuddy_provider_hf.contract.spec import ProviderSpec, hookimpl
 from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
@@ -21,6 +26,7 @@ from bytebuddy_provider_hf.secret import Environment, Secret
 from bytebuddy_provider_hf.testing.answers import chat_stream
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
+from bytebuddy_provider_hf.transport.pool import connect
 from bytebuddy_provider_hf.wire.failure import classify
 from bytebuddy_provider_hf.wire.target import resolve
 
@@ -84,7 +90,9 @@ async def model_at(
     """Open a model at a server that answers by ``handler``."""
     async with (
         serve(handler) as url,
-        open_model("m", api_key=KEY, api_base=url, request_options=options) as model,
+        open_model(
+            "m", api_key=KEY, api_base=f"{url}/v1", request_options=options
+        ) as model,
     ):
         yield model
 
@@ -204,6 +212,41 @@ async def _unreachable(_world: World) -> object:
         return await model.chat("a")
 
 
+async def _stranger(_world: World) -> object:
+    async def handler(request: FakeRequest) -> FakeReply:
+        return FakeReply(401, {}, _said(request).encode())
+
+    async with serve(handler) as url:
+        return await whoami(KEY, hub=url, connect=connect)
+
+
+async def opened_without_a_key(_world: World) -> object:
+    """Call a server that wants a key, with the canary in a header instead."""
+
+    async def handler(request: FakeRequest) -> FakeReply:
+        return FakeReply(401, {}, str(request.headers.get("x-key")).encode())
+
+    options = RequestOptions(headers={"x-key": KEY})
+    async with (
+        serve(handler) as url,
+        open_model("m", api_base=url, request_options=options, env={}) as model,
+    ):
+        return await model.chat("a")
+
+
+async def _anonymous(_world: World) -> object:
+    body = KEY.scrub(f"Please log in, {CANARY}")
+    raise classify(429, {}, body.encode(), resolve("a/b"))
+
+
+async def _sent_on(_world: World) -> object:
+    async def handler(request: FakeRequest) -> FakeReply:
+        return FakeReply(302, {"location": f"https://h.example/?{_said(request)}"})
+
+    async with model_at(handler) as model:
+        return await model.chat("a")
+
+
 async def _loading(_world: World) -> object:
     body = KEY.scrub(f'{{"error":"loading for {CANARY}","estimated_time":1}}')
     raise classify(503, {}, body.encode(), resolve("a/b"))
@@ -212,6 +255,33 @@ async def _loading(_world: World) -> object:
 async def _silent(request: FakeRequest) -> FakeReply:
     reply = chat_stream([_said(request)])
     return FakeReply(200, reply.headers, reply.content, stall=10)
+
+
+async def _pings(_request: FakeRequest) -> FakeReply:
+    pieces = [*chat_stream(["a"]).body[:2], *[b": ping\n\n"] * 50]
+    return FakeReply(
+        200, {"content-type": "text/event-stream"}, pieces, gap=0.02, ending="chunked"
+    )
+
+
+async def _pings_only(_world: World) -> object:
+    options = RequestOptions(no_data_timeout=0.2)
+    async with model_at(_pings, options) as model, model.chat("a") as events:
+        return [event async for event in events]
+
+
+async def _lookup_fails(_world: World) -> object:
+    loop = asyncio.get_running_loop()
+
+    async def fail(*_args: object, **_more: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure")
+
+    loop.getaddrinfo = fail  # type: ignore[method-assign]  # this loop ends with the test
+    options = RequestOptions(max_attempts=1)
+    async with open_model(
+        "m", api_key=KEY, api_base="https://h.example", request_options=options
+    ) as model:
+        return await model.chat("a")
 
 
 async def _idle(_world: World) -> object:
@@ -257,11 +327,62 @@ async def _tls(_world: World) -> object:
             return await model.chat("a")
 
 
+def certified(
+    server: Callable[[Authority], ssl.SSLContext], *, client: bool = False
+) -> Trigger:
+    """Trigger by a server's TLS; its authority is known, a stranger's client is not."""
+
+    async def trigger(world: World) -> object:
+        authority = Authority(world.folder)
+        certificate = None
+        if client:
+            paper = Authority(world.folder, "stranger").client(passphrase=CANARY)
+            certificate = ClientCertificate(paper.cert, paper.key, KEY)
+        options: dict[str, object] = {
+            "ca_bundle_path": (authority.bundle,),
+            "client_certificate": certificate,
+        }
+        with chat_server(server(authority)) as port:
+            return await at(f"https://127.0.0.1:{port}", **options)(world)
+
+    return trigger
+
+
+async def _unknown_authority(world: World) -> object:
+    with chat_server(Authority(world.folder).server()) as port:
+        return await at(f"https://127.0.0.1:{port}")(world)
+
+
+async def _proxy_down(world: World) -> object:
+    return await _through(RequestOptions(proxy=_address(world.free_port)))
+
+
+async def _proxy_wants_another(_world: World) -> object:
+    async with HttpProxy(user="user", password="other").serve() as proxy:
+        return await _through(RequestOptions(proxy=_address(proxy.port)))
+
+
+def _address(port: int) -> str:
+    return f"http://user:{CANARY}@127.0.0.1:{port}"
+
+
+async def _through(options: RequestOptions) -> object:
+    async with open_model(
+        "m", api_key=KEY, api_base="https://h.example", request_options=options, env={}
+    ) as model:
+        return await model.chat("a")
+
+
 def _error_event(said: str) -> FakeReply:
     return FakeReply(
         200,
         {"content-type": "text/event-stream"},
-        f'data: {{"error":"{said}"}}\n\n'.encode(),
+        [
+            b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n',
+            f'data: {{"error":"{said}"}}\n\n'.encode(),
+        ],
+        gap=0.05,
+        ending="chunked",
     )
 
 
@@ -296,23 +417,57 @@ TRIGGERS: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
     errors.InvalidToken: opening(api_key=Secret(f"{CANARY} with a space")),
     errors.QueueFull: _queue_full,
     errors.BadRequest: status(400),
+    errors.InputRefused: status(400, '{{"error":["Error in `inputs`: {said}"]}}'),
     errors.ModelNotSupported: status(
+        400, '{{"error":"not supported by any provider {said}"}}'
+    ),
+    errors.RouteNotSupported: status(
         400, '{{"error":"not supported by provider x {said}"}}'
     ),
+    errors.ModelTooLarge: status(403, '{{"error":"too large to be loaded {said}"}}'),
     errors.EndpointPaused: status(400, '{{"error":"The endpoint is paused {said}"}}'),
-    errors.AuthenticationFailed: status(401),
+    errors.AuthenticationFailed: _stranger,
+    errors.TokenInvalid: status(401),
+    errors.TokenMissing: opened_without_a_key,
     errors.QuotaExhausted: status(402),
     errors.PermissionDenied: status(403),
     errors.MissingPermission: status(403, "no sufficient permissions, {said}"),
+    errors.GatedPermission: status(403, "public gated repositories, {said}"),
     errors.GatedModel: status(403, "Access is restricted, {said}"),
-    errors.ModelNotFound: status(404, "{said}"),
+    errors.AccessPending: status(403, "awaiting a review, {said}"),
+    errors.OrganizationPolicy: status(403, "the organization token policy, {said}"),
+    errors.TokenRevoked: status(403, "revoked by the organization, {said}"),
+    errors.ProOnly: status(400, "requires a Pro subscription, {said}"),
+    errors.ModelDisabled: status(403, "Access to this resource is disabled, {said}"),
+    errors.ModelNotFound: status(404, "no such model, {said}"),
+    errors.WrongServedModel: status(404, "The model `x` does not exist: {said}"),
+    errors.RouteNotFound: status(404, "{said}"),
     errors.ServiceRetired: status(410),
     errors.RequestTooLarge: status(413),
+    errors.BatchTooLarge: status(413, "33 > maximum allowed batch size 32, {said}"),
     errors.UnprocessableRequest: status(422, '{{"detail":[{{"msg":"{said}"}}]}}'),
+    errors.ContextTooLong: status(400, "maximum context length is 9, {said}"),
+    errors.ParameterRefused: status(400, "Unknown parameter: 'x', {said}"),
+    errors.StreamingNotSupported: status(400, "`stream` is not supported, {said}"),
+    errors.BodyRefused: status(422, "missing field `inputs`, {said}"),
+    errors.TemplateMissing: status(422, "template not found, {said}"),
+    errors.TemplateFailed: status(422, "Template error: {said}"),
+    errors.ToolsRefused: status(422, "Tool error: {said}"),
+    errors.ImagesNotSupported: status(500, "image input is not supported, {said}"),
     errors.GenerationFailed: status(424),
+    errors.OutOfMemory: status(424, "CUDA out of memory, {said}"),
+    errors.OutputRejected: status(500, "output that does not match, {said}"),
     errors.RateLimited: status(429),
-    errors.UnexpectedStatus: status(302),
+    errors.AnonymousLimit: _anonymous,
+    errors.ModelOverloaded: status(429, "Model is overloaded, {said}"),
+    errors.UnexpectedStatus: status(300),
+    errors.Redirected: _sent_on,
     errors.ServerError: status(500, "<html><title>{said}</title></html>"),
+    errors.ServerUnhealthy: status(503, "unhealthy, {said}"),
+    errors.ServerBusy: status(500, "too busy, unable to get response, {said}"),
+    errors.PipelineFailed: status(500, '{{"error":"unknown error: {said}"}}'),
+    errors.GenerationIncomplete: status(500, "Incomplete generation, {said}"),
+    errors.BadGateway: status(502),
     errors.ModelLoading: _loading,
     errors.ServerOverloaded: status(503, '{{"error":"overloaded {said}"}}'),
     errors.GatewayTimeout: status(504),
@@ -322,10 +477,24 @@ TRIGGERS: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
     errors.ConnectTimeout: _never_connects,
     errors.DeadlineExceeded: stream(lambda _said: FakeReply(delay=60), timeout=0.05),
     errors.IdleTimeout: _idle,
+    errors.NoDataTimeout: _pings_only,
+    errors.FirstByteTimeout: stream(
+        lambda _said: FakeReply(delay=60), first_byte_timeout=0.05
+    ),
+    errors.HostLookupFailed: _lookup_fails,
     errors.ConnectionFailed: _unreachable,
     errors.ConnectionRefused: at("http://127.0.0.1:{port}"),
     errors.HostNotFound: at("https://no-such-host.invalid"),
     errors.TlsFailed: _tls,
+    errors.CertificateExpired: certified(lambda ca: ca.server(ends=expired())),
+    errors.CertificateForOtherHost: certified(lambda ca: ca.server("h.example")),
+    errors.UnknownAuthority: _unknown_authority,
+    errors.ClientCertificateNeeded: certified(lambda ca: ca.wanting_clients()),
+    errors.ClientCertificateRefused: certified(
+        lambda ca: ca.wanting_clients(), client=True
+    ),
+    errors.ProxyFailed: _proxy_down,
+    errors.ProxyAuthenticationFailed: _proxy_wants_another,
     errors.ConnectionLost: stream(lambda _said: FakeReply(dropped=True)),
     errors.MalformedResponse: status(200, "<html>{said}</html>"),
     errors.ResponseTooLarge: _large,
