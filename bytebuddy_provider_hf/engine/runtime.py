@@ -151,9 +151,14 @@ def _sockets(destination: Destination) -> Channel:
 
 def _cache_file() -> Path:
     """Return where verdicts are kept between processes."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    folder = Path(base) if base else Path("~/.cache").expanduser()
-    return folder / "bytebuddy" / "servers.json"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "bytebuddy" / "servers.json"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        # A user without a home, as in containers: nothing is kept, nothing fails.
+        return Path(os.devnull) / "servers.json"
+    return home / ".cache" / "bytebuddy" / "servers.json"
 
 
 shared_runtime = Runtime(verdicts=Verdicts(_cache_file()))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -151,3 +154,18 @@ async def test_a_local_port_is_not_remembered(port: int, tmp_path: Path) -> None
         )
         await model.chat("a")
     assert not path.exists()
+
+
+def test_a_user_without_a_home_can_import_the_engine() -> None:
+    """Containers run as users nobody has heard of: no place to keep, no failure."""
+    code = (
+        "import pathlib\n"
+        "def nowhere(): raise RuntimeError('no home')\n"
+        "pathlib.Path.home = staticmethod(nowhere)\n"
+        "from bytebuddy_provider_hf.engine import runtime\n"
+        "from bytebuddy_provider_hf.wire.server import Server\n"
+        "runtime.shared_runtime._verdicts.keep('u', Server())\n"
+        "assert runtime.shared_runtime._verdicts.find('u') is None\n"
+    )
+    kept = {name: value for name, value in os.environ.items() if name[:3] != "XDG"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=kept)
