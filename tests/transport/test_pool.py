@@ -44,10 +44,15 @@ async def raw_server(
     answer: Answer, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[str]:
     """Serve whatever bytes ``answer`` writes, and close the connection after it."""
+    busy: set[asyncio.Task[None]] = set()
 
     async def connected(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        busy.add(task)
+        task.add_done_callback(busy.discard)
         try:
             await answer(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
@@ -61,7 +66,9 @@ async def raw_server(
         yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     finally:
         server.close()
-        server.close_clients() if hasattr(server, "close_clients") else None
+        for task in tuple(busy):
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
 
 
 def says(raw: bytes) -> Answer:
@@ -162,7 +169,10 @@ async def test_connections_are_kept_after_streams() -> None:
                     await b.drain()
                 b.close()
 
-            await asyncio.gather(pump(reader, up_writer), pump(up_reader, writer))
+            try:
+                await asyncio.gather(pump(reader, up_writer), pump(up_reader, writer))
+            finally:
+                up_writer.close()
 
         async with raw_server(count) as proxy, local(proxy) as model:
             for _ in range(5):
