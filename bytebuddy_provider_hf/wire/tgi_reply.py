@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NoReturn, TypeVar
 
-from bytebuddy_provider_hf.errors import (
-    MalformedResponse,
-    ResponseError,
-    ResponseTooLarge,
-    StreamInterrupted,
-)
-from bytebuddy_provider_hf.types import Event, FinishReason, Reply, Text, Usage
+from bytebuddy_provider_hf.errors import MalformedResponse
+from bytebuddy_provider_hf.types import Event, FinishReason, Reply, Usage
 from bytebuddy_provider_hf.wire import decode
+from bytebuddy_provider_hf.wire.choices import OpenChoice, reply_of
+from bytebuddy_provider_hf.wire.frame import Frame, same
 from bytebuddy_provider_hf.wire.message import error_message
-from bytebuddy_provider_hf.wire.sse import SseDecoder, SseEvent
-from bytebuddy_provider_hf.wire.stream_error import stream_failed
-
-MAX_STREAM: Final = 256 * 1024 * 1024
-
-_E = TypeVar("_E", bound=ResponseError)
+from bytebuddy_provider_hf.wire.wanted import RAW, Wanted
 
 
-def _same(text: str) -> str:
-    return text
-
-
-def read_generated(data: bytes, *, model: str = "", prompt: str = "") -> Reply:
+def read_generated(
+    data: bytes, *, model: str = "", prompt: str = "", wanted: Wanted = RAW
+) -> Reply:
     """Return the reply in a whole answer: an object, or a list of one.
 
     An echo of ``prompt`` is removed; a stop text is not, which TGI leaves in.
@@ -40,12 +29,17 @@ def read_generated(data: bytes, *, model: str = "", prompt: str = "") -> Reply:
             f"The server answered without a reply: {said or 'an empty body'}.",
             hint="Check that apiBase is the address of a TGI server.",
         )
-    finish, usage = _told(answer.details)
-    text = _without_echo(answer.generated_text, prompt)
-    return Reply(text, model=model, finish_reason=finish, usage=usage)
+    choice = OpenChoice(0, wanted)
+    choice.finish, usage = _told(answer.details)
+    events: list[Event] = []
+    choice.say(_without_echo(answer.generated_text, prompt), events)
+    choice.end(events)
+    if wanted.logprobs and answer.details is not None:
+        choice.logprobs.extend(decode.detailed_logprobs(answer.details))
+    return reply_of([choice], wanted, model=model, usage=usage)
 
 
-class TgiStream:
+class TgiStream(Frame[decode.Generation]):
     """Turn the bytes of ``/generate_stream`` into events; the last step is ``close``.
 
     The stream is over with the event that holds ``generated_text``, or details with a
@@ -53,120 +47,63 @@ class TgiStream:
     ``scrub`` takes secrets out of what the server says about errors.
     """
 
+    _decode = staticmethod(decode.generation)
+
     def __init__(
         self,
         *,
         model: str,
         request_id: str | None = None,
         prompt: str = "",
-        scrub: Callable[[str], str] = _same,
+        scrub: Callable[[str], str] = same,
+        wanted: Wanted = RAW,
     ) -> None:
-        self._sse = SseDecoder()
-        self._model = model
-        self._request_id = request_id
+        super().__init__(model=model, request_id=request_id, scrub=scrub)
         self._prompt = prompt
-        self._scrub = scrub
-        self._text: list[str] = []
-        self._finish: FinishReason | None = None
+        self._wanted = wanted
+        self._choice = OpenChoice(0, wanted)
+        self._begun = False
         self._usage: Usage | None = None
-        self._size = 0
-        # Whether the end came: nothing after it is read.
-        self.done = False
-        # Data events so far, so that a watch can tell pings from progress.
-        self.events = 0
 
     @property
     def partial(self) -> str:
         """The text that has come so far."""
-        return "".join(self._text)
-
-    def feed(self, chunk: bytes) -> list[Event]:
-        """Return the events in ``chunk``.
-
-        Raises ``StreamFailed`` for an error inside the stream, ``MalformedResponse``
-        for data that is not JSON, ``ResponseTooLarge`` above 256 MiB.
-        """
-        self._size += len(chunk)
-        if self._size > MAX_STREAM:
-            raise self._with_partial(ResponseTooLarge("The stream exceeds 256 MiB."))
-        events: list[Event] = []
-        try:
-            blocks = self._sse.feed(chunk)
-        except ResponseTooLarge as error:
-            raise self._with_partial(error) from None
-        for block in blocks:
-            if self.done:
-                break
-            self._read(block, events)
-        return events
-
-    def close(self) -> tuple[list[Event], Reply]:
-        """Return the last events and the reply, the connection having ended well.
-
-        Raises ``StreamInterrupted`` unless the end of the generation came.
-        """
-        events: list[Event] = []
-        for block in () if self.done else self._sse.flush():
-            # What lacks its blank line may be cut: then it is no JSON.
-            if decode.generation(block.data) is not None:
-                self._read(block, events)
-        if not self.done:
-            self._interrupted()
-        return events, self.reply()
+        return "".join(self._choice.text)
 
     def reply(self) -> Reply:
         """Return the reply as far as it has come."""
-        return Reply(
-            text=self.partial,
+        return reply_of(
+            [self._choice],
+            self._wanted,
             model=self._model,
-            finish_reason=self._finish,
             usage=self._usage,
             request_id=self._request_id,
         )
 
-    def _read(self, event: SseEvent, events: list[Event]) -> None:
-        self.events += 1
-        piece = decode.generation(event.data)
-        if event.name == "error" or event.data[:8] == b'{"error"':
-            self._failed(event.data)
-        if piece is None:
-            # TGI itself never writes this mark here; a gateway may.
-            if event.data.strip().lower() == b"[done]":
-                self.done = True
-                return
-            said = self._scrub(error_message(event.data))
-            raise self._with_partial(
-                MalformedResponse(f"The stream holds what is not JSON: {said}.")
-            )
+    def _finish(self, events: list[Event]) -> None:
+        self._choice.end(events)
+
+    def _take(self, piece: decode.Generation, data: bytes, events: list[Event]) -> None:
         if piece.error:
-            self._failed(event.data)
+            self._failed(data)
         token = piece.token
         if token is not None and token.text and not token.special:
-            self._add(token.text, events)
+            self._begun = True
+            self._choice.say(token.text, events)
+            if self._wanted.logprobs:
+                found = decode.token_logprob(token, piece.top_tokens)
+                self._choice.logprobs.extend(() if found is None else (found,))
+        if piece.generated_text is None and piece.details is None:
+            return
         finish, usage = _told(piece.details)
         self._usage = usage or self._usage
         if piece.generated_text is not None or finish is not None:
-            self._finish = finish
+            self._choice.finish = finish
             self.done = True
             # A server that sends no tokens has the whole text here, and only here.
-            if not self._text and piece.generated_text:
-                self._add(_without_echo(piece.generated_text, self._prompt), events)
-
-    def _add(self, text: str, events: list[Event]) -> None:
-        if text:
-            self._text.append(text)
-            events.append(Text(text))
-
-    def _interrupted(self) -> NoReturn:
-        message = "The stream ended before the answer was complete."
-        raise self._with_partial(StreamInterrupted(message)) from None
-
-    def _failed(self, data: bytes) -> NoReturn:
-        raise self._with_partial(stream_failed(data, self._scrub))
-
-    def _with_partial(self, error: _E) -> _E:
-        error.partial = self.partial
-        return error
+            if not self._begun and piece.generated_text:
+                text = _without_echo(piece.generated_text, self._prompt)
+                self._choice.say(text, events)
 
 
 def _told(
