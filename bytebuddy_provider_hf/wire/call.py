@@ -10,7 +10,8 @@ class Call:
     """What leaves for the server. The transport adds authorization by origin.
 
     ``url`` is absolute; ``body`` is JSON or empty; ``accept`` is the media type that
-    the decoder can read.
+    the decoder can read. ``notes`` tells, one sentence each, what of the question
+    the server does not take.
     """
 
     url: str
@@ -18,3 +19,4 @@ class Call:
     accept: str = "application/json"
     method: str = "POST"
     headers: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()

@@ -16,39 +16,64 @@ from attrs import define, field
 
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
-    ImagePart,
     Message,
-    TextPart,
+    ResponseFormat,
     Tool,
-    ToolCall,
 )
 from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.grammar import format_members
+from bytebuddy_provider_hf.wire.members import Members, joined
+from bytebuddy_provider_hf.wire.messages import written
 from bytebuddy_provider_hf.wire.options import legal
 from bytebuddy_provider_hf.wire.server import Server
+from bytebuddy_provider_hf.wire.several import logprob_members, several_members
 from bytebuddy_provider_hf.wire.target import Target
+from bytebuddy_provider_hf.wire.tooling import only_tool, tool_members
+from bytebuddy_provider_hf.wire.wanted import Wanted
 
 EVENT_STREAM: Final = "text/event-stream"
 JSON: Final = "application/json"
 
+_ANY: Final = Server()
+
 
 @define
 class ChatRequest:
-    """A conversation to answer."""
+    """A conversation to answer.
+
+    With ``logprobs`` the tokens are asked for, and so many alternatives for each; how
+    many answers is an option. ``tool_choice`` is auto, none, required or the name of
+    a tool. ``response_format`` is "json" or a JSON schema. ``opened`` is the mark
+    that opens the reasoning, where the template writes it itself.
+    """
 
     messages: tuple[Message, ...]
     options: CompletionOptions = field(factory=CompletionOptions)
     tools: tuple[Tool, ...] = ()
     extra: Mapping[str, object] = field(factory=dict)
+    logprobs: int | None = None
+    tool_choice: str | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    opened: str = ""
 
 
 @define
 class CompletionRequest:
-    """A text to continue."""
+    """A text to continue; ``logprobs`` and others are as in a conversation.
+
+    ``split`` tells the reasoning in the answer from its text, for a prompt that is a
+    conversation written out.
+    """
 
     prompt: str
     options: CompletionOptions = field(factory=CompletionOptions)
     extra: Mapping[str, object] = field(factory=dict)
+    logprobs: int | None = None
+    response_format: ResponseFormat | None = None
+    split: bool = False
+    opened: str = ""
 
 
 def build_chat(
@@ -56,23 +81,35 @@ def build_chat(
     target: Target,
     *,
     stream: bool,
+    server: Server = _ANY,
     options: Mapping[str, object] | None = None,
     model: str | None = None,
 ) -> Call:
-    """Return the call for ``/v1/chat/completions``.
+    """Return the call for ``/v1/chat/completions``, with notes on what is left out.
 
     ``options`` are those legal there, ``model`` the name the server goes by; without
-    them it is taken for a plain OpenAI-style server.
+    ``server`` it is taken for a plain OpenAI-style one. Raises ``InvalidOption`` for
+    what is wrong anywhere, ``UnsupportedRole`` for what this server cannot do.
     """
-    body: dict[str, object] = {
-        "model": model or target.model,
-        "messages": [_message(message) for message in request.messages],
-    }
-    if request.tools:
-        body["tools"] = [_tool(tool) for tool in request.tools]
+    messages, told = written(request.messages, server)
+    added = joined(
+        (
+            Members(notes=told),
+            tool_members(
+                request.tools,
+                request.tool_choice,
+                server,
+                parallel=request.parallel_tool_calls,
+            ),
+            _shared(request, server, "chat", tools=bool(request.tools)),
+        )
+    )
+    body: dict[str, object] = {"model": model or target.model, "messages": messages}
     if options is None:
-        options = legal(request.options, Server(), "chat", base={}).body
-    return _call(target.chat_url, {**body, **options}, request.extra, stream=stream)
+        options = legal(request.options, server, "chat", base={}).body
+    body.update(added.body)
+    body.update(options)
+    return _call(target.chat_url, body, request.extra, added.notes, stream=stream)
 
 
 def build_completion(
@@ -80,61 +117,68 @@ def build_completion(
     target: Target,
     *,
     stream: bool,
+    server: Server = _ANY,
     options: Mapping[str, object] | None = None,
     model: str | None = None,
 ) -> Call:
     """Return the call for ``/v1/completions``, by the rules of :func:`build_chat`."""
+    added = _shared(request, server, "completions")
     body: dict[str, object] = {
         "model": model or target.model,
         "prompt": request.prompt,
     }
     if options is None:
-        options = legal(request.options, Server(), "completions", base={}).body
-    return _call(
-        target.completions_url, {**body, **options}, request.extra, stream=stream
+        options = legal(request.options, server, "completions", base={}).body
+    body.update(added.body)
+    body.update(options)
+    url = target.completions_url
+    return _call(url, body, request.extra, added.notes, stream=stream)
+
+
+def wanted(request: ChatRequest | CompletionRequest) -> Wanted:
+    """Return how the answer to a request is to be read."""
+    tool, split = "", True
+    if isinstance(request, ChatRequest):
+        tool = only_tool(request.tools, request.tool_choice)
+    else:
+        split = request.split
+    return Wanted(
+        n=request.options.n or 1,
+        logprobs=request.logprobs is not None,
+        tool=tool,
+        json=request.response_format is not None,
+        split=split,
+        opened=request.opened,
+    )
+
+
+def _shared(
+    request: ChatRequest | CompletionRequest,
+    server: Server,
+    route: str,
+    *,
+    tools: bool = False,
+) -> Members:
+    return joined(
+        (
+            several_members(request.options.n, server, route),
+            logprob_members(request.logprobs, server, route),
+            format_members(request.response_format, server, route, tools=tools),
+        )
     )
 
 
 def _call(
-    url: str, body: dict[str, object], extra: Mapping[str, object], *, stream: bool
+    url: str,
+    body: dict[str, object],
+    extra: Mapping[str, object],
+    notes: tuple[str, ...],
+    *,
+    stream: bool,
 ) -> Call:
     if stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     body.update(extra)
     accept = EVENT_STREAM if stream else JSON
-    return Call(url=url, body=json_body(body), accept=accept)
-
-
-def _message(message: Message) -> dict[str, object]:
-    content: object = message.content
-    if not isinstance(message.content, str):
-        content = [_part(part) for part in message.content]
-    body: dict[str, object] = {"role": message.role, "content": content}
-    if message.tool_calls:
-        body["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
-    if message.tool_call_id is not None:
-        body["tool_call_id"] = message.tool_call_id
-    if message.name is not None:
-        body["name"] = message.name
-    return body
-
-
-def _part(part: TextPart | ImagePart) -> dict[str, object]:
-    if isinstance(part, TextPart):
-        return {"type": "text", "text": part.text}
-    return {"type": "image_url", "image_url": {"url": part.url}}
-
-
-def _tool_call(call: ToolCall) -> dict[str, object]:
-    function = {"name": call.name, "arguments": call.arguments}
-    return {"id": call.id, "type": "function", "function": function}
-
-
-def _tool(tool: Tool) -> dict[str, object]:
-    function = {
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": dict(tool.parameters),
-    }
-    return {"type": "function", "function": function}
+    return Call(url=url, body=json_body(body), accept=accept, notes=notes)

@@ -4,42 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final, NoReturn, TypeVar
+from typing import Final
 
-from bytebuddy_provider_hf.errors import (
-    MalformedResponse,
-    ResponseError,
-    ResponseTooLarge,
-    StreamInterrupted,
-)
-from bytebuddy_provider_hf.types import (
-    Event,
-    FinishReason,
-    Reasoning,
-    Reply,
-    Text,
-    ToolCall,
-    ToolCallDelta,
-    Usage,
-)
+from bytebuddy_provider_hf.errors import MalformedResponse
+from bytebuddy_provider_hf.types import Event, Reply, Usage
 from bytebuddy_provider_hf.wire import decode
+from bytebuddy_provider_hf.wire.choices import MAX_CHOICES, OpenChoice, reply_of
+from bytebuddy_provider_hf.wire.frame import Frame, same
 from bytebuddy_provider_hf.wire.message import error_message
-from bytebuddy_provider_hf.wire.sse import SseDecoder, SseEvent
-from bytebuddy_provider_hf.wire.stream_error import stream_failed
-
-MAX_STREAM: Final = 256 * 1024 * 1024
+from bytebuddy_provider_hf.wire.wanted import ANYTHING, Wanted
 
 # TGI whose completions end without any mark: 1.4.5 to 2.1.
 _OLD_TGI: Final = re.compile(r"(1\.\d+|2\.[01])\.")
 
-_E = TypeVar("_E", bound=ResponseError)
 
-
-def _same(text: str) -> str:
-    return text
-
-
-def read_reply(data: bytes, *, model: str) -> Reply:
+def read_reply(data: bytes, *, model: str, wanted: Wanted = ANYTHING) -> Reply:
     """Return the reply in a whole answer of chat or completions.
 
     Raises ``MalformedResponse`` when there is none in it, also when the body is an
@@ -52,211 +31,145 @@ def read_reply(data: bytes, *, model: str) -> Reply:
             f"The server answered without a reply: {said or 'an empty body'}.",
             hint="Check that apiBase is the address of an OpenAI-style API.",
         )
-    choice = answer.choices[0]
-    message = choice.message or choice.delta or decode.Content()
-    calls = tuple(decode.tool_call(piece) for piece in message.tool_calls or ())
-    text = choice.text if choice.text is not None else message.content
-    return Reply(
-        text=text or "",
+    return reply_of(
+        [_whole(place, choice, wanted) for place, choice in _ordered(answer.choices)],
+        wanted,
         model=answer.model or model,
-        finish_reason=decode.finish_reason(choice.finish_reason),
         usage=decode.usage(answer.usage),
-        reasoning=message.reasoning_content or message.reasoning or "",
-        tool_calls=calls,
-        id=answer.id or "",
+        given_id=answer.id or "",
     )
 
 
-class OpenAIStream:
-    """Turn the bytes of a stream into events; the last step is :meth:`close`.
+class OpenAIStream(Frame[decode.Completion]):
+    """Turn the bytes of a stream into events; the last step is ``close``.
 
-    ``scrub`` takes secrets out of what the server says about errors. Only the first
-    choice is read.
+    ``scrub`` takes secrets out of what the server says about errors. Of several
+    choices each event tells the one it belongs to.
     """
+
+    _decode = staticmethod(decode.completion)
 
     def __init__(
         self,
         *,
         model: str,
         request_id: str | None = None,
-        scrub: Callable[[str], str] = _same,
+        scrub: Callable[[str], str] = same,
+        wanted: Wanted = ANYTHING,
     ) -> None:
-        self._sse = SseDecoder()
-        self._scrub = scrub
-        self._model = model
-        self._request_id = request_id
+        super().__init__(model=model, request_id=request_id, scrub=scrub)
+        self._wanted = wanted
+        self._first = OpenChoice(0, wanted)
+        self._others: dict[int, OpenChoice] = {}
         self._id = ""
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
-        self._calls: list[_OpenCall] = []
-        self._finish: FinishReason | None = None
         self._usage: Usage | None = None
-        self._size = 0
         self._unmarked = False
-        # Whether the end mark came: nothing after it is read.
-        self.done = False
-        # Data events so far, so that a watch can tell pings from progress.
-        self.events = 0
 
     @property
     def partial(self) -> str:
-        """The text that has come so far."""
-        return "".join(self._text)
-
-    def feed(self, chunk: bytes) -> list[Event]:
-        """Return the events in ``chunk``.
-
-        Raises ``StreamFailed`` for an error inside the stream, ``MalformedResponse``
-        for data that is not JSON, ``ResponseTooLarge`` above 256 MiB.
-        """
-        self._size += len(chunk)
-        if self._size > MAX_STREAM:
-            raise self._with_partial(ResponseTooLarge("The stream exceeds 256 MiB."))
-        events: list[Event] = []
-        try:
-            blocks = self._sse.feed(chunk)
-        except ResponseTooLarge as error:
-            raise self._with_partial(error) from None
-        for block in blocks:
-            if self.done:
-                break
-            self._read(block, events)
-        return events
-
-    def close(self) -> tuple[list[Event], Reply]:
-        """Return the last events and the reply, the connection having ended well.
-
-        Raises ``StreamInterrupted`` unless the end mark or a finish reason came:
-        vLLM, TGI and llama.cpp end with ``[DONE]``, some providers just end. The
-        completions of TGI before 2.2 have neither, so their end is taken for one.
-        """
-        events: list[Event] = []
-        for block in () if self.done else self._sse.flush():
-            # What lacks its blank line may be cut: then it is neither mark nor JSON.
-            if _is_mark(block.data) or decode.completion(block.data) is not None:
-                self._read(block, events)
-        if not (self.done or self._finish or self._unmarked):
-            self._interrupted()
-        return events, self.reply()
+        """The text of the first choice that has come so far."""
+        return "".join(self._first.text)
 
     def reply(self) -> Reply:
         """Return the reply as far as it has come."""
-        return Reply(
-            text=self.partial,
+        return reply_of(
+            self._choices(),
+            self._wanted,
             model=self._model,
-            finish_reason=self._finish,
             usage=self._usage,
-            reasoning="".join(self._reasoning),
-            tool_calls=tuple(call.whole() for call in self._calls),
-            id=self._id,
+            given_id=self._id,
             request_id=self._request_id,
         )
 
-    def _interrupted(self) -> NoReturn:
-        message = "The stream ended before the answer was complete."
-        raise self._with_partial(StreamInterrupted(message)) from None
+    def _complete(self) -> bool:
+        """Whether the end mark, or a finish reason for each choice, came.
 
-    def _with_partial(self, error: _E) -> _E:
-        error.partial = self.partial
-        return error
+        vLLM, TGI and llama.cpp end with ``[DONE]``, some providers just end. The
+        completions of TGI before 2.2 have neither, so their end is taken for one.
+        """
+        if self.done or self._unmarked:
+            return True
+        return all(choice.finish for choice in self._choices())
 
-    def _read(self, event: SseEvent, events: list[Event]) -> None:
-        data = event.data
-        self.events += 1
-        if _is_mark(data):
-            self.done = True
-            return
-        chunk = decode.completion(data)
-        # transformers serve writes errors by hand: a quote in one breaks the JSON.
-        if event.name == "error" or (chunk is None and data[:8] == b'{"error"'):
+    def _finish(self, events: list[Event]) -> None:
+        for choice in self._choices():
+            choice.end(events)
+
+    def _choices(self) -> list[OpenChoice]:
+        return [self._first, *(self._others[at] for at in sorted(self._others))]
+
+    def _take(self, piece: decode.Completion, data: bytes, events: list[Event]) -> None:
+        if piece.error or piece.kind == "error":
             self._failed(data)
-        if chunk is None:
-            said = self._scrub(error_message(data))
-            raise self._with_partial(
-                MalformedResponse(f"The stream holds what is not JSON: {said}.")
-            )
-        if chunk.error or chunk.kind == "error":
-            self._failed(data)
-        if chunk.choices:
-            self._read_choice(chunk, chunk.choices[0], events)
-        if chunk.usage is not None:
-            self._usage = decode.usage(chunk.usage)
-        if not self._id and chunk.id:
-            self._id = chunk.id
-            self._model = chunk.model or self._model
-
-    def _failed(self, data: bytes) -> NoReturn:
-        raise self._with_partial(stream_failed(data, self._scrub))
+        for choice in piece.choices or ():
+            self._read_choice(piece, choice, events)
+        if piece.usage is not None:
+            self._usage = decode.usage(piece.usage)
+        if not self._id and piece.id:
+            self._id = piece.id
+            self._model = piece.model or self._model
 
     def _read_choice(
         self, chunk: decode.Completion, choice: decode.Choice, events: list[Event]
     ) -> None:
         delta = choice.delta
+        taken = self._first
         # TGI up to 1.4.3 counts the tokens here; only it calls a chat a completion.
         if choice.index and (delta is None or chunk.kind != "text_completion"):
-            return
+            found = self._other(choice.index)
+            if found is None:
+                return
+            taken = found
         text = choice.text
         if delta is not None:
             text = text or delta.content
-            if thought := delta.reasoning_content or delta.reasoning:
-                self._reasoning.append(thought)
-                events.append(Reasoning(thought))
+            if thought := decode.thought(delta):
+                taken.think(thought, events)
         # With this reason, TGI's alone, the text is that of the end mark: "</s>".
         if text and choice.finish_reason != "eos_token":
-            self._text.append(text)
-            events.append(Text(text))
+            taken.say(text, events)
         if delta is not None and delta.tool_calls:
-            events.extend(map(self._tool_piece, delta.tool_calls))
+            taken.call(delta.tool_calls, events)
+        if choice.logprobs is not None:
+            taken.logprobs.extend(decode.logprobs(choice.logprobs))
         if choice.finish_reason:
-            self._finish = decode.finish_reason(choice.finish_reason)
+            taken.finish = decode.finish_reason(choice.finish_reason)
         elif choice.finish_reason is not None:
             self._unmarked = _OLD_TGI.match(chunk.fingerprint or "") is not None
 
-    def _tool_piece(self, piece: decode.ToolPiece) -> ToolCallDelta:
-        """Add a piece to its call: found by id first, then by index.
-
-        Ollama and others give several calls the same index: an id not seen before
-        at an index in use begins a new call.
-        """
-        given = "" if piece.id is None else str(piece.id)
-        function = piece.function or decode.FunctionPiece()
-        arguments = decode.arguments_text(function.arguments)
-        position = self._position(given, piece.index)
-        if position is None:
-            position = len(self._calls)
-            self._calls.append(_OpenCall(index=piece.index))
-        call = self._calls[position]
-        call.id = call.id or given
-        call.name = call.name or function.name or ""
-        call.arguments.append(arguments)
-        return ToolCallDelta(position, given or None, function.name, arguments)
-
-    def _position(self, given: str, index: int | None) -> int | None:
-        for position in range(len(self._calls) - 1, -1, -1):
-            call = self._calls[position]
-            if given and call.id == given and index in (None, call.index):
-                return position
-            if call.index == index and (not given or not call.id):
-                return position
-        if not given and index is None and self._calls:
-            return len(self._calls) - 1
-        return None
+    def _other(self, index: int) -> OpenChoice | None:
+        found = self._others.get(index)
+        if found is None and 0 < index < MAX_CHOICES:
+            found = self._others[index] = OpenChoice(index, self._wanted)
+        return found
 
 
-def _is_mark(data: bytes) -> bool:
-    return data[:1] == b"[" and data.strip().lower() == b"[done]"
+def _ordered(choices: list[decode.Choice]) -> list[tuple[int, decode.Choice]]:
+    """Return the choices by their index; some servers number all of them 0."""
+    if len(choices) == 1:
+        return [(0, choices[0])]
+    ordered = sorted(choices[:MAX_CHOICES], key=lambda choice: choice.index)
+    return list(enumerate(ordered))
 
 
-class _OpenCall:
-    """A tool call whose pieces are still coming."""
-
-    __slots__ = ("arguments", "id", "index", "name")
-
-    def __init__(self, *, index: int | None) -> None:
-        self.index = index
-        self.id = ""
-        self.name = ""
-        self.arguments: list[str] = []
-
-    def whole(self) -> ToolCall:
-        return decode.named_call(self.id, self.name, "".join(self.arguments))
+def _whole(place: int, choice: decode.Choice, wanted: Wanted) -> OpenChoice:
+    """Return one answer, all of it at once."""
+    said = choice.message or choice.delta or decode.Content()
+    events: list[Event] = []
+    taken = OpenChoice(place, wanted)
+    if thought := decode.thought(said):
+        taken.think(thought, events)
+    if text := choice.text if choice.text is not None else said.content:
+        taken.say(text, events)
+    if said.tool_calls:
+        # A whole call is one piece, whatever index or id the server gave it.
+        calls = (
+            decode.ToolPiece(at, each.id, each.function)
+            for at, each in enumerate(said.tool_calls)
+        )
+        taken.call(calls, events)
+    if choice.logprobs is not None:
+        taken.logprobs.extend(decode.logprobs(choice.logprobs))
+    taken.finish = decode.finish_reason(choice.finish_reason)
+    taken.end(events)
+    return taken

@@ -84,6 +84,11 @@ def legal(
     return Legal(body, cuts, tuple(notes))
 
 
+def most_stops(server: Server) -> int:
+    """Return how many stop texts a server takes."""
+    return MAX_STOPS if server.max_stops is None else max(0, server.max_stops)
+
+
 def _model_first(base: Mapping[str, object]) -> dict[str, object]:
     """Return ``base`` without nulls; the router reads the model off the first bytes."""
     body = {key: value for key, value in base.items() if value is not None}
@@ -158,7 +163,7 @@ def _stops(
         reason = taken.reasons.get("stop", "this route does not take it")
         notes.append(f"stop is not sent: {reason}; the answer is cut here.")
         return (), asked
-    most = MAX_STOPS if server.max_stops is None else max(0, server.max_stops)
+    most = most_stops(server)
     if len(asked) > most:
         notes.append(
             f"Only {most} of {len(asked)} stop texts are sent, as many as the server "

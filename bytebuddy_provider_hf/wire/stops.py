@@ -14,7 +14,7 @@ from typing import Final
 from attrs import define, evolve
 
 from bytebuddy_provider_hf.errors import ResponseError
-from bytebuddy_provider_hf.types import Event, Reply, Text
+from bytebuddy_provider_hf.types import Choice, Event, Reply, Text
 from bytebuddy_provider_hf.wire.decoder import StreamDecoder
 
 # Events after a stop that may still tell the usage, before the stream is given up.
@@ -146,24 +146,42 @@ class StopCutter:
 
 
 def cut(reply: Reply, stops: Iterable[str]) -> Reply:
-    """Return the reply with its text ended before the first stop."""
+    """Return the reply with its text, and that of each choice, ended before a stop."""
+    stops = tuple(stops)
+    choices = tuple(_cut_choice(choice, stops) for choice in reply.choices)
+    text, stopped = _cut_text(reply.text, stops)
+    if not stopped:
+        return evolve(reply, choices=choices) if choices else reply
+    return evolve(reply, text=text, finish_reason="stop", choices=choices)
+
+
+def _cut_choice(choice: Choice, stops: Iterable[str]) -> Choice:
+    text, stopped = _cut_text(choice.text, stops)
+    return evolve(choice, text=text, finish_reason="stop") if stopped else choice
+
+
+def _cut_text(text: str, stops: Iterable[str]) -> tuple[str, bool]:
     cutter = StopCutter(stops)
-    text = cutter.feed(reply.text) + cutter.finish()
-    if not cutter.stopped:
-        return reply
-    return evolve(reply, text=text, finish_reason="stop")
+    kept = cutter.feed(text) + cutter.finish()
+    return kept, cutter.stopped
 
 
 class CuttingStream:
     """Read a stream through its decoder, ending the text before the first stop.
 
     After a stop a few events are still read, since the usage comes last; then the
-    stream is over, whatever the server goes on to say.
+    stream is over, whatever the server goes on to say. Where several ``answers`` were
+    asked for, each has its own stop, and the stream is read to its end.
     """
 
-    def __init__(self, decoder: StreamDecoder, stops: Iterable[str]) -> None:
+    def __init__(
+        self, decoder: StreamDecoder, stops: Iterable[str], *, answers: int = 1
+    ) -> None:
         self._inner = decoder
-        self._cutter = StopCutter(stops)
+        self._stops = tuple(stops)
+        self._several = answers > 1
+        self._cutter = StopCutter(self._stops)
+        self._cutters = {0: self._cutter}
         self._text: list[str] = []
         # Characters of the decoder's text that the cutter has seen.
         self._seen = 0
@@ -191,18 +209,16 @@ class CuttingStream:
             kept = self._kept(self._inner.feed(chunk))
         except ResponseError:
             kept = self._rest()
-            if not self._cutter.stopped:
+            if not self._over:
                 raise
             self.done = True
-        if self._cutter.stopped and not self._until:
+        if self._over and not self._until:
             self._until = self.events + _LAST_WORDS
         self.done = (
-            self.done
-            or self._inner.done
-            or (self._cutter.stopped and self.events >= self._until)
+            self.done or self._inner.done or (self._over and self.events >= self._until)
         )
         if self.done:
-            self._add(self._cutter.finish(), kept)
+            self._flush(kept)
         return kept
 
     def close(self) -> tuple[list[Event], Reply]:
@@ -213,27 +229,41 @@ class CuttingStream:
                 kept = self._kept(self._inner.close()[0])
             except ResponseError:
                 kept = self._rest()
-                if not self._cutter.stopped:
+                if not self._over:
                     raise
-            self._add(self._cutter.finish(), kept)
+            self._flush(kept)
             self.done = True
         return kept, self.reply()
 
     def reply(self) -> Reply:
         """Return the reply as far as it has come."""
         reply = self._inner.reply()
+        choices = tuple(_cut_choice(choice, self._stops) for choice in reply.choices)
         if not self._cutter.stopped:
-            return reply
-        return evolve(reply, text=self.partial, finish_reason="stop")
+            return evolve(reply, choices=choices) if choices else reply
+        return evolve(reply, text=self.partial, finish_reason="stop", choices=choices)
+
+    @property
+    def _over(self) -> bool:
+        """Whether the one answer is complete."""
+        return self._cutter.stopped and not self._several
 
     def _kept(self, events: list[Event]) -> list[Event]:
         kept: list[Event] = []
         for event in events:
-            if isinstance(event, Text):
+            if not isinstance(event, Text):
+                if not self._over:
+                    kept.append(event)
+            elif event.choice:
+                cutter = self._cutters.get(event.choice)
+                if cutter is None:
+                    cutter = StopCutter(self._stops)
+                    self._cutters[event.choice] = cutter
+                if text := cutter.feed(event.text):
+                    kept.append(Text(text, event.choice))
+            else:
                 self._seen += len(event.text)
                 self._add(self._cutter.feed(event.text), kept)
-            elif not self._cutter.stopped:
-                kept.append(event)
         return kept
 
     def _rest(self) -> list[Event]:
@@ -241,6 +271,15 @@ class CuttingStream:
         kept = self._kept([Text(self._inner.partial[self._seen :])])
         self._add(self._cutter.finish(), kept)
         return kept
+
+    def _flush(self, kept: list[Event]) -> None:
+        """Take what was held back, the answers having ended."""
+        for choice, cutter in self._cutters.items():
+            text = cutter.finish()
+            if not choice:
+                self._add(text, kept)
+            elif text:
+                kept.append(Text(text, choice))
 
     def _add(self, text: str, kept: list[Event]) -> None:
         if text:

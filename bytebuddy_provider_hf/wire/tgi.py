@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from bytebuddy_provider_hf.types import CompletionOptions
+from bytebuddy_provider_hf.types import CompletionOptions, ResponseFormat
 from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.grammar import format_members
+from bytebuddy_provider_hf.wire.members import joined
 from bytebuddy_provider_hf.wire.options import legal
 from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.several import logprob_members, several_members
 from bytebuddy_provider_hf.wire.target import Target
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -42,40 +45,67 @@ class Prompted(Protocol):
         """Members laid over the body."""
         ...
 
+    @property
+    def logprobs(self) -> int | None:
+        """How many alternatives for each token, if they are wanted."""
+        ...
+
+    @property
+    def response_format(self) -> ResponseFormat | None:
+        """What the answer is held to."""
+        ...
+
 
 def build_generate(
     request: Prompted, target: Target, *, stream: bool, server: Server = _TGI
 ) -> Call:
-    """Return the call for ``/generate`` or ``/generate_stream``."""
+    """Return the call for ``/generate`` or ``/generate_stream``.
+
+    Its notes tell what is left out; ``UnsupportedRole`` and ``InvalidOption`` are
+    raised as for a chat.
+    """
     route = "/generate_stream" if stream else "/generate"
-    return _call(_url(target, route), _body(request, server), stream=stream)
+    body, notes = _body(request, server)
+    return _call(_url(target, route), body, notes, stream=stream)
 
 
 def build_compatible(
     request: Prompted, target: Target, *, stream: bool, server: Server = _TGI
 ) -> Call:
     """Return the call for ``/``, which answers like the old serverless API."""
-    body = _body(request, server)
+    body, notes = _body(request, server)
     if stream:
         body["stream"] = True
-    return _call(_url(target, "/"), body, stream=stream)
+    return _call(_url(target, "/"), body, notes, stream=stream)
 
 
-def _body(request: Prompted, server: Server) -> dict[str, object]:
+def _body(
+    request: Prompted, server: Server
+) -> tuple[dict[str, object], tuple[str, ...]]:
+    added = joined(
+        (
+            several_members(request.options.n, server, "generate"),
+            logprob_members(request.logprobs, server, "generate"),
+            format_members(request.response_format, server, "generate"),
+        )
+    )
     base = {"inputs": request.prompt}
     body = legal(request.options, server, "generate", base=base).body
     parameters = body["parameters"]
     extra = dict(request.extra)
     more = extra.pop("parameters", None)
-    if isinstance(parameters, dict) and isinstance(more, Mapping):
-        parameters.update(more)
+    if isinstance(parameters, dict):
+        parameters.update(added.body)
+        parameters.update(more if isinstance(more, Mapping) else {})
     body.update(extra)
-    return body
+    return body, added.notes
 
 
-def _call(url: str, body: dict[str, object], *, stream: bool) -> Call:
+def _call(
+    url: str, body: dict[str, object], notes: tuple[str, ...], *, stream: bool
+) -> Call:
     accept = EVENT_STREAM if stream else JSON
-    return Call(url=url, body=json_body(body), accept=accept)
+    return Call(url=url, body=json_body(body), accept=accept, notes=notes)
 
 
 def _url(target: Target, route: str) -> str:

@@ -162,13 +162,6 @@ def test_lenient_numbers_and_broken_text_are_read() -> None:
     assert reply.usage == Usage(5, 0, 5)
 
 
-def test_other_choices_are_left_out() -> None:
-    """Only the first choice is the answer; the others interleave with it."""
-    other = b'data: {"choices":[{"index":1,"delta":{"content":"no"}}]}\n\n'
-    events, _ = read(chunk({"content": "a"}) + other + DONE)
-    assert events == [Text("a")]
-
-
 def tool(index: int | None, **more: object) -> bytes:
     """Return a chunk with one piece of a tool call."""
     piece = {"function": more.pop("function", {}), **more}

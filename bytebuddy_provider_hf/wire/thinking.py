@@ -1,0 +1,177 @@
+"""Reasoning told from the answer where a server leaves its marks in the text.
+
+Reasoning is looked for at the beginning of an answer only, after white space: a text
+that merely speaks of such a mark later is a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.types import Reasoning, Text
+from bytebuddy_provider_hf.wire.harmony import HARMONY, HarmonySplitter
+
+# The marks as the models' chat templates have them: <think> DeepSeek-R1, Qwen 3, QwQ
+# and most others; [THINK] Magistral; <seed:think> Seed-OSS; <thought> EXAONE Deep;
+# ◁think▷ Kimi-VL; <|START_THINKING|> Command A Reasoning.
+MARKS: Final[Mapping[str, str]] = {
+    "<think>": "</think>",
+    "<thinking>": "</thinking>",
+    "<reasoning>": "</reasoning>",
+    "<thought>": "</thought>",
+    "[THINK]": "[/THINK]",
+    "<seed:think>": "</seed:think>",
+    "◁think▷": "◁/think▷",
+    "<|START_THINKING|>": "<|END_THINKING|>",
+}
+_OPENINGS: Final = (*MARKS, *HARMONY)
+# What an answer that begins with a mark begins with, after white space.
+FIRST: Final = frozenset(opening[0] for opening in _OPENINGS)
+
+
+class ThinkSplitter:
+    """Split an answer that comes in pieces into reasoning and text.
+
+    ``opened`` is the mark with which the prompt ended, when the template opens the
+    reasoning itself: then everything up to the closing mark is reasoning. White space
+    round the reasoning is dropped. Time is linear; what is held back is white space
+    and what may be a mark. ``settled`` tells that all that follows is text.
+    Raises ``InvalidOption`` for an ``opened`` that is no such mark.
+    """
+
+    def __init__(self, *, opened: str = "", choice: int = 0) -> None:
+        if opened and opened not in MARKS:
+            raise InvalidOption(
+                f"{opened!r} does not open reasoning.",
+                hint=f"The marks known are {', '.join(MARKS)}.",
+            )
+        self._choice = choice
+        self._opened = opened
+        self._closing = ""
+        self._harmony: HarmonySplitter | None = None
+        self._blank: list[str] = []
+        # What may yet turn out to be a mark.
+        self._tail = ""
+        self._begun = False
+        self._ended = False
+        self.settled = False
+
+    def feed(self, text: str) -> list[Text | Reasoning]:
+        """Return what of the answer so far can be told apart now."""
+        if self.settled:
+            return [Text(text, self._choice)] if text else []
+        if self._harmony is not None:
+            return self._shown(self._harmony.feed(text))
+        if self._ended:
+            return self._after(text)
+        return self._think(text) if self._closing else self._begin(text)
+
+    def close(self) -> list[Text | Reasoning]:
+        """Return what was held back, the answer having ended."""
+        if self._harmony is not None:
+            return self._shown(self._harmony.close())
+        held = "".join(self._blank) + self._tail
+        thinking = bool(self._closing or self._opened) and not self._ended
+        self.settled, self._blank, self._tail = True, [], ""
+        if self._ended or (thinking and not held.strip()):
+            return []
+        if thinking:
+            return [
+                Reasoning(held.rstrip() if self._begun else held.strip(), self._choice)
+            ]
+        return [Text(held, self._choice)] if held else []
+
+    def give_up(self) -> list[Text | Reasoning]:
+        """Take all that follows for text: the server splits the answer itself."""
+        held = "".join(self._blank) + self._tail
+        self.settled, self._blank, self._tail = True, [], ""
+        undecided = not self._closing and self._harmony is None
+        return [Text(held, self._choice)] if held and undecided else []
+
+    def _begin(self, text: str) -> list[Text | Reasoning]:
+        if not self._tail:
+            rest = text.lstrip()
+            if len(rest) < len(text):
+                self._blank.append(text[: len(text) - len(rest)])
+            text = rest
+        start = self._tail = self._tail + text
+        if not start:
+            return []
+        if start[0] in FIRST:
+            for opening in _OPENINGS:
+                if start.startswith(opening):
+                    return self._open(opening, start)
+                if opening.startswith(start):
+                    return []
+        self._tail = ""
+        if self._opened:
+            self._blank = []
+            self._closing = MARKS[self._opened]
+            return self._think(start)
+        self.settled = True
+        before, self._blank = "".join(self._blank), []
+        return [Text(before + start, self._choice)]
+
+    def _open(self, opening: str, start: str) -> list[Text | Reasoning]:
+        self._tail, self._blank = "", []
+        if opening in HARMONY:
+            self._harmony = HarmonySplitter()
+            return self._shown(self._harmony.feed(start))
+        self._closing = MARKS[opening]
+        return self._think(start[len(opening) :])
+
+    def _think(self, text: str) -> list[Text | Reasoning]:
+        text = self._tail + text
+        at = text.find(self._closing)
+        if at >= 0:
+            self._tail = ""
+            found = self._reasoning(text[:at])
+            self._ended = True
+            return found + self._after(text[at + len(self._closing) :])
+        kept = len(text) - _overlap(text, self._closing)
+        self._tail = text[kept:]
+        return self._reasoning(text[:kept])
+
+    def _reasoning(self, text: str) -> list[Text | Reasoning]:
+        if not self._begun:
+            text = text.lstrip()
+        solid = text.rstrip()
+        if not solid:
+            if text:
+                self._blank.append(text)
+            return []
+        before, self._blank = "".join(self._blank), [text[len(solid) :]]
+        self._begun = True
+        return [Reasoning(before + solid, self._choice)]
+
+    def _after(self, text: str) -> list[Text | Reasoning]:
+        text = text.lstrip()
+        self.settled = bool(text)
+        return [Text(text, self._choice)] if text else []
+
+    def _shown(self, pieces: list[tuple[bool, str]]) -> list[Text | Reasoning]:
+        choice = self._choice
+        return [
+            Reasoning(said, choice) if thought else Text(said, choice)
+            for thought, said in pieces
+        ]
+
+
+def split(text: str, *, opened: str = "") -> tuple[str, str]:
+    """Return the reasoning and the text of a whole answer."""
+    splitter = ThinkSplitter(opened=opened)
+    pieces = splitter.feed(text) + splitter.close()
+    thought = "".join(each.text for each in pieces if isinstance(each, Reasoning))
+    return thought, "".join(each.text for each in pieces if isinstance(each, Text))
+
+
+def _overlap(text: str, mark: str) -> int:
+    """Return how many characters at the end of ``text`` begin ``mark``."""
+    start = max(0, len(text) - len(mark) + 1)
+    while (start := text.find(mark[0], start)) >= 0:
+        if mark.startswith(text[start:]):
+            return len(text) - start
+        start += 1
+    return 0
