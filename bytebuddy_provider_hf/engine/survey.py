@@ -4,40 +4,70 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
-
-from attrs import evolve
 
 from bytebuddy_provider_hf.engine.route import Route
 from bytebuddy_provider_hf.engine.verdicts import Verdicts
-from bytebuddy_provider_hf.errors import APIError
-from bytebuddy_provider_hf.transport.port import Channel
+from bytebuddy_provider_hf.errors import APIError, ByteBuddyError
+from bytebuddy_provider_hf.transport.port import Channel, Destination
 from bytebuddy_provider_hf.wire.amend import NOTHING, Amendments
 from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.mapping import MAX_ANSWER as MAX_MAPPING
+from bytebuddy_provider_hf.wire.mapping import (
+    mapping_call,
+    provider_id,
+    provider_of,
+    renamed_call,
+)
 from bytebuddy_provider_hf.wire.probe import MAX_ANSWER, Probe
 from bytebuddy_provider_hf.wire.server import Engine, Server
-from bytebuddy_provider_hf.wire.target import Place, Target
+from bytebuddy_provider_hf.wire.target import ROUTER, Place, Target
 
 _log: Final = logging.getLogger("bytebuddy.huggingface")
 
 # An address with a route in it says itself what it is.
 _ASSUMED: Final = Server()
 _ROUTER: Final = Server(Engine.ROUTER)
+_AUTO: Final = f"{ROUTER}/v1/"
+
+# The Hub is asked so long for a provider's name of a model, and follows a renaming.
+_LOOK_UP: Final = 5.0
+_MOST_MOVES: Final = 2
+_LATER: Final = 60.0
+
+# What was warned of in this process: each option once for a target.
+_warned: Final[set[tuple[str, str, str]]] = set()
+_MOST_WARNED: Final = 10_000
+# How wire/options.py begins a note: with the option's name.
+_OPTION: Final = re.compile(r"(\w{1,30}) is (?:not )?sent\b|Only \d+ of \d+ stop texts")
 
 
 class Survey:
     """Probe each bare address once; whoever asks meanwhile waits for that answer."""
 
-    def __init__(self, verdicts: Verdicts | None = None) -> None:
+    def __init__(
+        self,
+        verdicts: Verdicts | None = None,
+        connect: Callable[[Destination], Channel] | None = None,
+    ) -> None:
         self._verdicts = verdicts
+        self._connect = connect
         self._servers: dict[str, Server] = {}
         self._asking: dict[str, asyncio.Lock] = {}
         self._made: dict[str, Amendments] = {}
+        # When the Hub, which did not say, is asked again.
+        self._again: dict[str, float] = {}
 
     def known(self, target: Target, account: str) -> Server | None:
         """Return what is known of a server, or ``None`` where it must be asked."""
         if target.place is Place.ROUTER:
-            return _ROUTER
+            # Nearly every call goes there; it must not cost them anything.
+            if target.chat_url.startswith(_AUTO) or provider_of(target) is None:
+                return _ROUTER
+            return self._mapped(_mapping_key(target))
         return self._servers.get(_key(target, account)) if target.bare else _ASSUMED
 
     def amendments(self, target: Target, account: str) -> Amendments:
@@ -47,9 +77,8 @@ class Survey:
         return self._made.get(f"{_key(target, account)} {target.model}", NOTHING)
 
     def remember(self, target: Target, account: str, made: Amendments) -> None:
-        """Keep what holds for every call: refused parameters, no streaming."""
-        kept = evolve(made, max_tokens=None, notes=())
-        self._made[f"{_key(target, account)} {target.model}"] = kept
+        """Keep what holds for every call: refused parameters, no streaming, routes."""
+        self._made[f"{_key(target, account)} {target.model}"] = made.kept()
 
     async def ask(self, way: Route, channel: Channel) -> Server:
         """Return the verdict on an address, probing it if nobody has.
@@ -58,6 +87,8 @@ class Survey:
         model that is loading, an endpoint that was paused.
         """
         target = way.target
+        if target.place is Place.ROUTER:
+            return await self._named(way)
         key = _key(target, way.destination.account)
         async with self._asking.setdefault(key, asyncio.Lock()):
             found = self._servers.get(key)
@@ -70,6 +101,42 @@ class Survey:
                     self._verdicts.keep(target.chat_url, found)
             self._servers[key] = found
         return found
+
+    async def _named(self, way: Route) -> Server:
+        """Return the router with the name that the provider has for the model.
+
+        The Hub is asked once, without a token; where it does not say, the id goes as
+        it is written, and the replies tell so.
+        """
+        target = way.target
+        key, provider = _mapping_key(target), provider_of(target)
+        if self._connect is None or provider is None:
+            return _ROUTER
+        async with self._asking.setdefault(key, asyncio.Lock()):
+            found = self._mapped(key)
+            if found is None:
+                name = None
+                if way.hub is not None:
+                    channel = self._connect(way.hub)
+                    name = await _look_up(target, provider, channel)
+                note = (
+                    f"{provider}'s own id of {target.model} is not known: sent as is."
+                )
+                notes = () if name else (note,)
+                found = Server(Engine.ROUTER, model=name, notes=notes)
+                _log.info("%s calls %s %s", provider, target.model, name or "?")
+                self._servers[key] = found
+                if name is None:
+                    self._again[key] = asyncio.get_running_loop().time() + _LATER
+        return found
+
+    def _mapped(self, key: str) -> Server | None:
+        """Return what the Hub said of a provider's id; silence counts for a minute."""
+        again = self._again.get(key)
+        if again is not None and asyncio.get_running_loop().time() >= again:
+            del self._again[key]
+            self._servers.pop(key, None)
+        return self._servers.get(key)
 
     def forget(self, target: Target, account: str) -> None:
         """Ask again next time: what was known proved wrong."""
@@ -89,6 +156,21 @@ class Survey:
         return server
 
 
+def warn_once(target: Target, notes: Sequence[str]) -> None:
+    """Log what is not sent as it was asked for: once for each option of a target."""
+    for note in notes:
+        named = _OPTION.match(note)
+        if named is None:
+            continue
+        key = target.chat_url, target.model, named[1] or "stop"
+        if key in _warned:
+            continue
+        if len(_warned) >= _MOST_WARNED:
+            _warned.clear()
+        _warned.add(key)
+        _log.warning("%s: %s", target.origin, note)
+
+
 def _lasting(target: Target) -> bool:
     """Whether an address means the same tomorrow: a local port does not."""
     return target.place is not Place.LOOPBACK
@@ -96,6 +178,28 @@ def _lasting(target: Target) -> bool:
 
 def _key(target: Target, account: str) -> str:
     return f"{account} {target.chat_url}"
+
+
+def _mapping_key(target: Target) -> str:
+    return f"{target.chat_url} {target.model}"
+
+
+async def _look_up(target: Target, provider: str, channel: Channel) -> str | None:
+    call: Call | None = mapping_call(target)
+    with suppress(ByteBuddyError, TimeoutError):
+        async with asyncio.timeout(_LOOK_UP):
+            for _ in range(_MOST_MOVES):
+                if call is None:
+                    break
+                response = await channel.send(call)
+                try:
+                    body = await response.read(MAX_MAPPING)
+                finally:
+                    response.close()
+                if response.status == 200:  # noqa: PLR2004 - HTTP's OK
+                    return provider_id(body, provider)
+                call = renamed_call(response.headers.get("location", ""))
+    return None
 
 
 async def _probe(way: Route, channel: Channel) -> Server:

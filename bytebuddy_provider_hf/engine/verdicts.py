@@ -96,6 +96,7 @@ def _server(said: Mapping[str, object]) -> Server | None:
         served=tuple(n for n in names if isinstance(n, str))
         if isinstance(names, list)
         else (),
+        weights=_text(said.get("weights")),
         window=_number(said.get("window")),
         max_input=_number(said.get("max_input")),
         max_stops=_number(said.get("max_stops")),

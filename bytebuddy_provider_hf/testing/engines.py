@@ -43,6 +43,14 @@ _DIMENSIONS: Final = 8
 _USUAL_MAX_TOKENS: Final = 16
 
 
+def _all_words(request: FakeRequest) -> str:
+    """Return the text of every message, or the prompt."""
+    messages = request.value("messages")
+    if not isinstance(messages, list):
+        return last_words(request)
+    return " ".join(str(m.get("content")) for m in messages if isinstance(m, dict))
+
+
 @final
 class Recorded:
     """Any handler, and the requests it was given."""
@@ -206,7 +214,7 @@ class FakeVllm:
         return None if said is None else self._error(400, said, "BadRequestError")
 
     def _too_long(self, request: FakeRequest) -> str | None:
-        prompt = len(words(last_words(request)))
+        prompt = len(words(_all_words(request)))
         limit = request.value("max_tokens")
         answer = limit if isinstance(limit, int) else _USUAL_MAX_TOKENS
         if prompt + answer <= self.window:

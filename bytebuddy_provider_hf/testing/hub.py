@@ -20,6 +20,7 @@ from bytebuddy_provider_hf.testing.answers import (
     models_reply,
 )
 from bytebuddy_provider_hf.testing.behaviour import Behaviour, last_words, words
+from bytebuddy_provider_hf.testing.engines_hf import task_reply
 from bytebuddy_provider_hf.testing.failures import (
     not_found,
     not_supported,
@@ -31,6 +32,8 @@ from bytebuddy_provider_hf.types import Usage
 _CHAT: Final = "/v1/chat/completions"
 _COMPLETIONS: Final = "/v1/completions"
 _TASK: Final = "/hf-inference/models/"
+_PIPELINE: Final = "/pipeline/"
+_INFO: Final = "/api/models/"
 
 FRIENDLY: Final = Behaviour()
 
@@ -73,7 +76,9 @@ class FakeHub:
     """Simulate Hugging Face in this process; nothing leaves the machine.
 
     ``models`` says how each model behaves; a model not named behaves as ``default``
-    (``None``: it is not supported). With ``api_key`` every request must carry it.
+    (``None``: it is not supported). ``mappings`` are the names that providers have for
+    a model, by model and provider; ``facts`` is what else ``/api/models/{id}`` tells
+    of one. With ``api_key`` every request must carry it.
     ``clock`` is the running loop's own by default, so virtual time is obeyed.
     :meth:`handle` answers one request; :meth:`serve` does so on a real socket, and
     ``MemoryConnect`` without one.
@@ -84,11 +89,15 @@ class FakeHub:
         models: Mapping[str, Behaviour] | None = None,
         *,
         default: Behaviour | None = FRIENDLY,
+        mappings: Mapping[str, Mapping[str, str]] | None = None,
+        facts: Mapping[str, Mapping[str, object]] | None = None,
         api_key: str | Secret | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._models = dict(models or {})
         self._default = default
+        self._mappings = dict(mappings or {})
+        self._facts = dict(facts or {})
         self._key = Secret(api_key) if isinstance(api_key, str) else api_key
         self._clock = clock
         self._states: dict[str, _State] = {}
@@ -157,7 +166,7 @@ class FakeHub:
     def _state(self, record: Record) -> _State | None:
         request = record.request
         if request.path.startswith(_TASK):
-            rest = request.path.removeprefix(_TASK)
+            rest = request.path.removeprefix(_TASK).partition(_PIPELINE)[0]
             name = rest.removesuffix(_CHAT).removesuffix(_COMPLETIONS)
         else:
             asked = request.value("model")
@@ -179,7 +188,7 @@ class FakeHub:
         simple = self._simple(request)
         if simple is not None:
             return simple
-        if request.method != "POST" or not _is_generation(request.path):
+        if request.method != "POST" or not self._generates(request.path):
             return not_found()
         if state is None:
             return not_supported(record.model)
@@ -202,11 +211,25 @@ class FakeHub:
             token = {"displayName": "simulated", "role": "fineGrained"}
             auth = {"type": "access_token", "accessToken": token}
             return json_reply({"type": "user", "name": "simulated", "auth": auth})
+        if request.path.startswith(_INFO):
+            return self._info(request.path.removeprefix(_INFO))
         return None
 
+    def _generates(self, path: str) -> bool:
+        if path in {_CHAT, _COMPLETIONS} or path.startswith(_TASK):
+            return True
+        providers = {name for found in self._mappings.values() for name in found}
+        routed = path.split("/")[1] in providers
+        return routed and path.endswith((_CHAT, _COMPLETIONS))
 
-def _is_generation(path: str) -> bool:
-    return path in {_CHAT, _COMPLETIONS} or path.startswith(_TASK)
+    def _info(self, model: str) -> FakeReply:
+        """Tell what a model is and how it is served; the Hub wants no token for it."""
+        found = {
+            provider: {"status": "live", "providerId": name, "task": "conversational"}
+            for provider, name in self._mappings.get(model, {}).items()
+        }
+        facts = self._facts.get(model, {})
+        return json_reply({"id": model, "inferenceProviderMapping": found, **facts})
 
 
 async def _generate(record: Record, state: _State, *, now: float) -> FakeReply:
@@ -281,7 +304,16 @@ def _answer(record: Record, behaviour: Behaviour) -> FakeReply:
             usage=usage if _wants_usage(request) else None,
             done=behaviour.done_mark,
         )
-    return json_reply([{"generated_text": text}])
+    task = _task(request)
+    return task_reply(task, request) if task else json_reply([{"generated_text": text}])
+
+
+def _task(request: FakeRequest) -> str:
+    """Return the task that the path names; pairs of texts are classified."""
+    named = request.path.partition(_PIPELINE)[2]
+    inputs = request.value("inputs")
+    pairs = isinstance(inputs, list) and all(isinstance(each, dict) for each in inputs)
+    return named or ("text-classification" if pairs else "")
 
 
 def _usage(request: FakeRequest, pieces: list[str]) -> Usage:

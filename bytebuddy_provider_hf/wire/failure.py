@@ -25,7 +25,7 @@ _EVENT_STATUS: Final[tuple[tuple[re.Pattern[str], int], ...]] = tuple(
     (re.compile(pattern, re.IGNORECASE), status)
     for pattern, status in (
         (r"overloaded", 429),
-        (r"incomplete.generation", 500),
+        (r"incomplete.generation|stream.serialization", 500),
         (r"^request failed during generation|\b(generation|backend)$", 424),
         (r"^(input validation|template|tool) error|\b(validation|tokenizer)$", 422),
     )

@@ -26,6 +26,10 @@ _LIMIT: Final = _any(
     r"less than (\d{1,9}) tokens",  # TGI, TEI
     r"maximum context length (?:is|of) (\d{1,9})",  # vLLM, SGLang
     r"context (?:size|length) \((\d{1,9})",  # llama.cpp, SGLang
+    r"maximum model length of (\d{1,9})",  # vLLM
+    r"maximum (?:allowed )?length \((\d{1,9})",  # SGLang
+    r"exceeds limit of (\d{1,9})",  # vLLM
+    r"current batch size: (\d{1,9})",  # llama.cpp, of embeddings
 )
 _GIVEN: Final = _any(
     r"given: (\d{1,9}) `inputs`",  # TGI
@@ -35,6 +39,8 @@ _GIVEN: Final = _any(
     r"(\d{1,9}) tokens from the input",  # SGLang
     r"(?:input|request) \((\d{1,9}) tokens\)",  # SGLang, llama.cpp
     r"resulted in (\d{1,9}) tokens",  # OpenAI
+    r"prompt \((?:length )?(\d{1,9})",  # vLLM
+    r"input length \((\d{1,9}) tokens\)",  # SGLang
 )
 _ASKED: Final = _any(
     r"and (\d{1,9}) `max_new_tokens`",  # TGI
@@ -51,6 +57,10 @@ _BATCH_GIVEN: Final = _any(r"batch size (\d{1,9}) >", r"\((\d{1,9})\) exceeds")
 _UP_TO: Final = _any(r"supports up to (\d{1,9})", r"must be <= (\d{1,9})")
 
 _LIST: Final = re.compile(r"`model_kwargs` are not used by the model: \[([^\]]{1,400})")
+# transformers serve: a set of names, as Python writes it.
+_FIELDS: Final = re.compile(
+    r"unexpected fields in the request: \{([^}]{1,400})", re.IGNORECASE
+)
 _QUOTED: Final = re.compile(r"'([A-Za-z_]\w{0,40})'", re.ASCII)
 _NAME: Final = r"([A-Za-z_]\w{0,40})"
 _REFUSED: Final = tuple(
@@ -169,7 +179,7 @@ def model_named(said: str) -> str | None:
 
 def refused(said: str, found: Mapping[str, object]) -> tuple[str, ...]:
     """Return the names of the parameters that a refusal is about."""
-    if listed := _LIST.search(said):
+    if listed := _LIST.search(said) or _FIELDS.search(said):
         return tuple(_QUOTED.findall(listed.group(1))[:_MOST_NAMES])
     if _SUFFIX.search(said):
         return ("suffix",)

@@ -22,6 +22,7 @@ from bytebuddy_provider_hf.wire.target import Target
 MAX_ANSWER: Final = 4 * 1024 * 1024
 
 _OK: Final = 200
+_BROKEN: Final = b"Internal Server Error"
 # Wrong route, wrong method: the next question may fit better.
 _ABSENT: Final = frozenset({404, 405, 501})
 _VERSION: Final = re.compile(
@@ -77,7 +78,8 @@ class Probe:
         """Take the answer to ``call``; return the error that ends the probing.
 
         401 and 403 are the token's, 402 the account's, 400 "paused", 502 and 503 of
-        an endpoint that wakes, and 5xx in general, are what they are for any call.
+        an endpoint that wakes, and 5xx in general, are what they are for any call;
+        a list of models that cannot be made does not end it.
         """
         if status == _OK:
             self._learn(decode.loads(body))
@@ -90,7 +92,9 @@ class Probe:
             token_sent=self._found_in is not None,
             found_in=self._found_in,
         )
-        if status in _ABSENT or type(failure) is errors.BadRequest:
+        # transformers serve fails so where it has no folder of models to list.
+        broken = body.strip() == _BROKEN and self._asked == "/v1/models"
+        if broken or status in _ABSENT or type(failure) is errors.BadRequest:
             self._next()
             return None
         return failure
@@ -169,6 +173,7 @@ def _informed(found: Mapping[str, object]) -> Server | None:
         Engine.TGI,
         version=version,
         model="tgi",
+        weights=_text(found.get("model_id")),
         window=_count(found.get("max_total_tokens")),
         max_input=_count(found.get("max_input_tokens"))
         or _count(found.get("max_input_length")),

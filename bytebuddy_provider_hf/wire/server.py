@@ -27,20 +27,24 @@ class Server:
     """What a probe found out; ``None`` means: it did not say.
 
     ``model`` is the name of its (first) model, ``served`` all names that it lists.
-    ``window`` counts tokens of prompt and answer together, ``max_input`` those of the
-    prompt. ``routes`` are names out of chat, completions, generate, tasks, embeddings,
-    embed, rerank, infill.
+    ``weights`` is the id of the model it loaded, where that is no name to ask it by
+    (TGI). ``window`` counts tokens of prompt and answer together, ``max_input`` those
+    of the prompt. ``routes`` are names out of chat, completions, generate, tasks,
+    embeddings, embed, rerank, infill. ``notes`` are what every answer's reader should
+    know.
     """
 
     engine: Engine = Engine.OPENAI
     version: tuple[int, ...] | None = None
     model: str | None = None
     served: tuple[str, ...] = ()
+    weights: str | None = None
     window: int | None = None
     max_input: int | None = None
     max_stops: int | None = None
     max_batch: int | None = None
     routes: frozenset[str] = frozenset({"chat", "completions"})
+    notes: tuple[str, ...] = ()
 
     def name_for(self, asked: str) -> str:
         """Return the name to ask the server for, given the one in the configuration.

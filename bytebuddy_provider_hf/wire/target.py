@@ -89,6 +89,11 @@ class Target:
         return self.place is Place.LOOPBACK or self.origin.startswith("https://")
 
     @property
+    def auto(self) -> bool:
+        """Whether the router picks the provider: there it documents chat only."""
+        return self.chat_url.partition("?")[0] == f"{ROUTER}/v1{_CHAT}"
+
+    @property
     def hugging_face(self) -> bool:
         """Whether Hugging Face runs the server, so that its tokens belong there."""
         return self.place in (Place.ROUTER, Place.HUB, Place.ENDPOINT)

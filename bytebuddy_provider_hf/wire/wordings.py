@@ -101,6 +101,7 @@ _MODEL: Final = (
     ),
     _says(
         r"not supported by provider|not supported for task|\bconversational\b"
+        r"|task `[^`]{1,99}` is not recognized"
         r"|not a chat model|only supported in v1/|\bnot_supported_error\b"
         r"|does not support (the )?(chat )?"
         r"(completions?|embeddings?|rerank|scor|infill)",
@@ -144,8 +145,10 @@ _PROMPT: Final = (
     _says(
         r"exceed_context_size|context_length_exceeded|maximum context length"
         r"|must have less than \d|`max_new_tokens` must be <="
-        r"|exceeds the available context|longer than the model's context"
-        r"|prompt is too long",
+        r"|exceeds the available context"
+        r"|longer than the (model's context|maximum model)"
+        r"|exceeds the maximum (allowed |context |model )?length"
+        r"|(prompt|tokens\)) is too (long|large to process)",
         errors.ContextTooLong,
     ),
     _says(
@@ -154,7 +157,9 @@ _PROMPT: Final = (
     ),
     _says(
         r"\berror in `?inputs\b|`inputs` (cannot|must not) be empty|inputscheck"
-        r"|^malformed |content cannot be empty",
+        r"|^malformed |content cannot be empty"
+        r"|: received `([\[{]|(source_)?sentences?`|question`|context`|table`|query`"
+        r"|text`|past_user_inputs`|generated_responses`)",
         errors.InputRefused,
         400,
         422,
@@ -170,7 +175,17 @@ _SERVER: Final = (
         r"too busy, unable to get response|^model \S{1,256} time ?out",
         errors.ServerBusy,
     ),
-    _says(r"^unknown error", errors.PipelineFailed, 500),
+    # What Python says of a mistake in the code behind the server.
+    _says(
+        r"^unknown error|^'\w{1,40}' object (has no attribute|is not )"
+        r"|^(list|tuple|string) index out of range|^can only concatenate "
+        r"|^unsupported operand type|__init__\(\) got an unexpected",
+        errors.PipelineFailed,
+        400,
+        500,
+    ),
+    # Its own download failed: of the weights, as requests and huggingface_hub say it.
+    _says(r"\b\d{3} (client|server) error: .{0,200}for url: ", errors.ServerError, 400),
     _says(r"unhealthy", errors.ServerUnhealthy, 503),
     _says(r"overloaded", errors.ServerOverloaded, 503, 529, loose=True),
     _says(r"overloaded", errors.ModelOverloaded, 429),
@@ -180,8 +195,8 @@ _SERVER: Final = (
 
 # Where nothing else was recognised: what the server says it could not read.
 _SHAPE: Final = _says(
-    r"failed to deserialize|body needs to provide|missing field|field required"
-    r"|parse error|is required\b|json decode",
+    r"failed to (deserialize|parse the request body)|body needs to provide"
+    r"|missing field|field required|parse error|is required\b|json decode",
     errors.BodyRefused,
     400,
     422,

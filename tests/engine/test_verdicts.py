@@ -27,6 +27,7 @@ SERVER = Server(
     version=(3, 0, 1),
     model="tgi",
     served=("a", "b"),
+    weights="org/loaded",
     window=4_096,
     routes=frozenset({"chat", "generate"}),
 )

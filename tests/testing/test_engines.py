@@ -11,6 +11,7 @@ import pytest
 from servers.asking import ask
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.outcomes import Features, GeneratedText
 from bytebuddy_provider_hf.testing.behaviour import Behaviour, echo
 from bytebuddy_provider_hf.testing.engines import FakeSglang, FakeVllm, Recorded
 from bytebuddy_provider_hf.testing.engines_hf import (
@@ -27,7 +28,6 @@ from bytebuddy_provider_hf.wire import vectors
 from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.openai import ChatRequest, build_chat
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
-from bytebuddy_provider_hf.wire.outcome import Features, GeneratedText
 from bytebuddy_provider_hf.wire.target import resolve
 from bytebuddy_provider_hf.wire.tasks import build_task, unused_parameters
 from bytebuddy_provider_hf.wire.tasks_reply import read_task

@@ -146,6 +146,15 @@ def test_what_ends_any_call_ends_the_probing(
     assert asked == ["/v1/models"]
 
 
+def test_a_server_that_fails_to_list_its_models_is_asked_on() -> None:
+    """Transformers serve, where no model was ever downloaded."""
+    broken = {"/v1/models": (500, b"Internal Server Error"), "/health": (200, {})}
+    verdict, asked = probe(broken)
+    assert isinstance(verdict, Server)
+    assert "chat" in verdict.routes
+    assert asked == ["/v1/models", "/info", "/health"]
+
+
 @given(st.lists(st.tuples(st.integers(100, 599), st.binary(max_size=60)), max_size=5))
 def test_any_answers_end_in_a_verdict_or_an_error(
     answers: list[tuple[int, bytes]],
