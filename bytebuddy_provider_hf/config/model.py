@@ -156,6 +156,7 @@ class ModelEntry:
     roles: tuple[Role, ...] = DEFAULT_ROLES
     capabilities: tuple[str, ...] | None = None
     context_length: int | None = None
+    family: str | None = None
     max_stop_words: int | None = None
     default_completion_options: CompletionOptions = field(factory=CompletionOptions)
     request_options: RequestOptions = field(factory=RequestOptions)

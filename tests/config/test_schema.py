@@ -34,6 +34,7 @@ models:
     apiKey: 12345
     apiBase: http://127.0.0.1:8080/v1
     contextLength: 4096
+    family: mixtral
     maxStopWords: 4
     roles: [chat, embeddings, reranking, chat]
     capabilities: [tool_use, my_own]

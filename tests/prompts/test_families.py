@@ -1,0 +1,233 @@
+"""Which family a model belongs to."""
+
+from __future__ import annotations
+
+import pytest
+
+from bytebuddy_provider_hf.config.schema import CHAT_FAMILIES
+from bytebuddy_provider_hf.prompts import fim_formats as fim
+from bytebuddy_provider_hf.prompts.edit_formats import STARCODER_COMMIT
+from bytebuddy_provider_hf.prompts.families import FAMILIES, by_template, find, named
+from bytebuddy_provider_hf.prompts.family import Family, Kind
+from bytebuddy_provider_hf.prompts.family_ids import listed
+
+PAGE = {
+    "meta-llama/Llama-2-70b-chat-hf": ("llama-2", Kind.CHAT, 4096),
+    "mistralai/Mixtral-8x7B-Instruct-v0.1": ("mixtral", Kind.CHAT, 32768),
+    "microsoft/DialoGPT-large": ("dialogpt", Kind.TALK, 1024),
+    "bigcode/starcoder": ("starcoder", Kind.BASE, 8192),
+    "Salesforce/codegen-16B-multi": ("codegen", Kind.BASE, 2048),
+    "microsoft/CodeGPT-small-py": ("codegpt", Kind.BASE, 1024),
+    "bigscience/bloom": ("bloom", Kind.BASE, 2048),
+    "EleutherAI/gpt-neox-20b": ("gpt-neox", Kind.BASE, 2048),
+    "facebook/opt-30b": ("opt", Kind.BASE, 2048),
+    "google/flan-t5-xxl": ("flan-t5", Kind.SEQ2SEQ, None),
+    "bert-base-multilingual-cased": ("bert", Kind.MASK, 512),
+    "google-bert/bert-base-multilingual-cased": ("bert", Kind.MASK, 512),
+}
+
+
+def known(model_id: str) -> Family:
+    family = find(model_id)
+    assert family is not None
+    return family
+
+
+@pytest.mark.parametrize(("model_id", "facts"), PAGE.items())
+def test_the_models_of_the_page(
+    model_id: str, facts: tuple[str, Kind, int | None]
+) -> None:
+    """Each of the eleven has its family, kind and window."""
+    family = known(model_id)
+    assert (family.name, family.kind, family.window) == facts
+
+
+def test_only_starcoder_learned_commits() -> None:
+    """It is the one family that a commit message can ask for a change."""
+    assert known("bigcode/starcoder").edit is STARCODER_COMMIT
+    with_edit = {name for name, family in FAMILIES.items() if family.edit}
+    assert with_edit == {"starcoder"}
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "mistralai/mixtral-8x7b-instruct-V0.1",
+        "MISTRALAI/Mixtral-8x7B-Instruct-v0.1:featherless-ai",
+    ],
+)
+def test_case_and_provider_do_not_count(spelling: str) -> None:
+    """The Hub takes upper and lower case for one; a router's suffix is no name."""
+    assert known(spelling).name == "mixtral"
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        "somebody/Llama-2-70b-chat-hf",
+        "meta-llama/Llama-2-70b-chat-hf-awq",
+        "Llama-2-70b-chat-hf",
+        "x/meta-llama/Llama-2-70b-chat-hf",
+        "openai/gpt-oss-120b",
+        "zai-org/GLM-4.6",
+        "mycompany/starcoder-chat",
+        "",
+        ":novita",
+    ],
+)
+def test_a_name_that_only_resembles_is_unknown(stranger: str) -> None:
+    """Nothing is told from a part of a name."""
+    assert find(stranger) is None
+
+
+def test_mixtral_has_no_llama_system_marks() -> None:
+    """Continue gives it <<SYS>>, which it never saw."""
+    chat = known("mistralai/Mixtral-8x7B-Instruct-v0.1").chat
+    assert chat is not None
+    assert "<<SYS>>" not in "".join((*chat.folded, *chat.specials))
+
+
+@pytest.mark.parametrize(
+    ("model_id", "chats"),
+    [
+        ("microsoft/DialoGPT-large", True),
+        ("microsoft/CodeGPT-small-py", False),
+        ("EleutherAI/gpt-neox-20b", False),
+    ],
+)
+def test_gpt_in_a_name_means_nothing(model_id: str, chats: bool) -> None:
+    """One of them was trained to chat, the others were not, none fills in."""
+    family = known(model_id)
+    assert (family.chat is not None) is chats
+    assert family.fim is None
+
+
+def test_starcoder_has_no_chat_template() -> None:
+    """ChatML's tokens do not exist in it."""
+    family = known("bigcode/starcoder")
+    assert family.chat is None
+    assert family.fim is fim.STARCODER
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    ["bigscience/bloom", "facebook/opt-30b", "Salesforce/codegen-16B-multi"],
+)
+def test_base_models_have_neither_template_nor_infilling(model_id: str) -> None:
+    """They continue text, and nothing else."""
+    family = known(model_id)
+    assert (family.kind, family.chat, family.fim) == (Kind.BASE, None, None)
+
+
+def test_flan_and_bert_do_not_fill_in() -> None:
+    """One answers instructions, the other guesses masked words."""
+    assert known("google/flan-t5-xxl").fim is None
+    assert known("bert-base-multilingual-cased").fim is None
+
+
+def test_santacoder_writes_hyphens() -> None:
+    """Its tokens are not StarCoder's."""
+    assert known("bigcode/santacoder").fim is fim.SANTACODER
+
+
+@pytest.mark.parametrize("name", ["granite-34b-code-base", "granite-34b-code-base-8k"])
+def test_granite_34b_is_not_granite_4(name: str) -> None:
+    """The 4 is part of a number: Granite Code has StarCoder's spellings."""
+    assert known(f"ibm-granite/{name}").fim is fim.GRANITE_CODE
+    assert known("ibm-granite/granite-4.0-h-tiny").fim is fim.GRANITE_4
+
+
+def test_phi_3_is_not_chatml() -> None:
+    """Nor Phi-2, the one that Continue knows."""
+    assert known("microsoft/Phi-3-mini-4k-instruct").name == "phi-3"
+
+
+def test_codellama_fills_in_only_where_it_was_trained_to() -> None:
+    """7B and 13B do; 34B, 70B and the Python ones do not."""
+    assert known("codellama/CodeLlama-7b-hf").fim is fim.CODELLAMA
+    assert known("codellama/CodeLlama-13b-Instruct-hf").fim is fim.CODELLAMA
+    for model in ("34b-hf", "7b-Python-hf", "34b-Instruct-hf", "70b-Instruct-hf"):
+        assert known(f"codellama/CodeLlama-{model}").fim is None
+
+
+@pytest.mark.parametrize("name", CHAT_FAMILIES)
+def test_every_template_name_of_continue_is_known(name: str) -> None:
+    """All but anthropic, which no open model speaks."""
+    assert (named(name) is None) is (name == "anthropic")
+
+
+def test_every_family_can_be_named_and_says_its_source() -> None:
+    """A fact without a source cannot be checked."""
+    for name, family in FAMILIES.items():
+        assert named(name.upper()) is family
+        assert family.source
+        assert family.name == name
+        assert (family.kind in {Kind.CHAT, Kind.TALK, Kind.SEQ2SEQ}) is (
+            family.chat is not None
+        )
+
+
+def test_the_table_names_every_model_once() -> None:
+    """And each is found again."""
+    ids = [entry.model_id.lower() for entry in listed()]
+    assert len(ids) == len(set(ids)) > 300
+    for entry in listed():
+        family = known(entry.model_id)
+        assert (family.name, family.window) == (entry.family, entry.window)
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("'<|im_start|>' + role + content + '<|im_end|>'", "chatml"),
+        ("'<|im_start|>user<|im_sep|>' + content", "phi-4"),
+        ("'<|im_start|>User: ' + x + '<end_of_utterance>'", None),
+        (
+            "<|im_start|> You are Qwen, created by Alibaba Cloud <tool_response>",
+            "qwen2.5",
+        ),
+        ("<|im_start|> <tools> <tool_response> </think>", "qwen3"),
+        ("<|im_start|> <tools> <function=", "qwen3-coder"),
+        ("'[INST] ' + '<<SYS>>\\n' + content.strip() + ' [/INST]'", "llama-2"),
+        ("'[INST] ' + x + ' [/INST]' + eos_token", "mixtral"),
+        ("'[INST] ' + x + ' [/INST]' + eos_token + ' '", "mistral-v0.1"),
+        ("' [INST] ' + system_message + x + ' [/INST]'", "mistral-v1"),
+        ('"[AVAILABLE_TOOLS] [" ... "[INST] " + x + "[/INST]"', "mistral-v3"),
+        ('"[AVAILABLE_TOOLS][" ... "[INST]" + x + "[/INST]"', "mistral-v3-tekken"),
+        ("'[SYSTEM_PROMPT] ' + x + '[INST] '", "mistral-v7"),
+        ("'[SYSTEM_PROMPT]' + x + '[INST]'", "mistral-v7-tekken"),
+        ("'[AVAILABLE_TOOLS]' + tools + '[INST]'", None),
+        ("'<|user|>\n' + x + '<|end|>\n' + '<|assistant|>\n'", "phi-3"),
+        ("'<|' + message['role'] + '|>' + x + '<|end|>\n<|assistant|>", "phi-3-system"),
+        ("'<|user|>' + x + '<|end|>' <|tool|> '<|assistant|>'", "phi-4-mini"),
+        ("'<|user|>\n' + x + eos_token '<|assistant|>'", "zephyr"),
+        ("'<|user|>\n' + x + '<|endoftext|>\n' '<|assistant|>'", "stablelm-zephyr"),
+        ("'<start_of_turn>' + role", "gemma"),
+        ("'GPT4 Correct ' + role", "openchat"),
+        ("'### Instruction:\n' + x + '<|EOT|>'", "deepseek-coder-instruct"),
+        ("'Assistant: ' + message['content'] + eos_token", "deepseek-v2"),
+        ("<｜User｜> x <｜Assistant｜> y <｜end▁of▁sentence｜>", "deepseek-v3"),
+        ("'<|start_header_id|>' '<|end_header_id|>' '<|eot_id|>'", "llama-3"),
+        ("<|start_header_id|> Cutting Knowledge Date ipython", "llama-3.1"),
+        ("'<|start_of_role|>' + role", "granite"),
+        ("'<|start_of_role|>' assistant_tool_call", "granite-3.0"),
+        ("'Question:\n' 'System:\n' 'Answer:\n'", "granite-code-instruct"),
+        ("'Source: ' + role + ' <step> '", "codellama-70b"),
+        ("[gMASK]<sop><|user|> <|assistant|> eos_token", None),
+        ("{{ message.content }}{{ eos_token }}", None),
+        ("", None),
+    ],
+)
+def test_a_template_is_told_by_its_marks(template: str, name: str | None) -> None:
+    """A server that shows its template needs no name; an unknown one stays unknown."""
+    family = by_template(template)
+    assert (family.name if family else None) == name
+
+
+def test_a_template_tells_nothing_of_infilling() -> None:
+    """Whatever else the models of that family learned, this one may be another."""
+    family = by_template("<|im_start|> <tools> <function=")
+    assert family is not None
+    assert family.name == "qwen3-coder"
+    assert FAMILIES["qwen3-coder"].fim is not None
+    assert (family.fim, family.edit, family.window) == (None, None, None)
