@@ -1,0 +1,196 @@
+"""What a model is asked for when no rule could place a suggestion, and the check."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Final
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.prompts.alignment import Pair, aligned
+from bytebuddy_provider_hf.prompts.edit import EditPrompt, info_of
+from bytebuddy_provider_hf.prompts.fences import fence_for
+from bytebuddy_provider_hf.prompts.hunks import is_patch, read_patch
+from bytebuddy_provider_hf.prompts.lines import lines_of, telling
+from bytebuddy_provider_hf.prompts.markers import Mark, mark_of
+from bytebuddy_provider_hf.prompts.merge import blocks_of
+from bytebuddy_provider_hf.prompts.template import render
+from bytebuddy_provider_hf.types import Message
+
+# New lines may take the place of so many more old ones.
+_GENEROUS: Final = 2
+
+_MARKERS: Final = (
+    "A comment with dots in the suggestion, such as `... existing code ...`, stands "
+    "for lines of the file that stay: write those lines out, never the comment."
+)
+_ALL: Final = (
+    "all of the new file, from its first line to its last, and nothing else. Every "
+    "line of the suggestion has to be in it, and every line of the file that the "
+    "suggestion does not change, with its indentation."
+)
+
+
+def apply_messages(
+    original: str, suggestion: str, *, path: str = "", language: str = ""
+) -> EditPrompt:
+    """Return the question for the whole new text, in one turn of the user."""
+    fence = fence_for(original, suggestion)
+    info = info_of(language, path)
+    named = f" {' '.join(path.split())}" if path else ""
+    parts = (
+        f"Work the suggested change into the file{named}.",
+        f"The file as it is:\n{fence}{info}\n{_closed(original)}{fence}",
+        f"The suggested change:\n{fence}\n{_closed(suggestion)}{fence}",
+        _MARKERS,
+        f"Answer with one block between {fence} lines that has {_ALL}",
+    )
+    text = "\n\n".join(parts)
+    return EditPrompt((Message("user", text),), f"{fence}{info}\n", fence)
+
+
+def render_apply_template(template: str, original: str, suggestion: str) -> str:
+    """Return the entry's own template for applying, with both texts put in.
+
+    It may name ``original_code`` and ``new_code``; raises ``InvalidOption`` for any
+    other name or form.
+    """
+    return render(template, {"original_code": original, "new_code": suggestion})
+
+
+@frozen
+class _Wanted:
+    """What a suggestion says: lines to be there, lines to go, runs without a gap.
+
+    It is ``exact`` where it is a diff, which names every line that goes.
+    """
+
+    lines: Counter[str]
+    gone: Counter[str]
+    pairs: frozenset[tuple[str, str]]
+    exact: bool
+
+
+def checked(original: str, suggestion: str, answer: str) -> tuple[str, ...]:
+    """Return the lines that a model's answer lost; none means that it is good.
+
+    They are lines of the suggestion, markers aside, that are not in the answer, and
+    lines of the original that are not although nothing in the suggestion touches them:
+    no diff takes them away, no line of the suggestion stands in their place, and the
+    suggestion does not join the lines round them. A marker left in the answer counts
+    as lost. Blank lines and bare brackets are not looked at, nor is indentation.
+    """
+    wanted = _wanted(original, suggestion)
+    old = _telling(lines_of(original).texts)
+    new = _telling(lines_of(answer).texts)
+    there = Counter(new)
+    missing = (wanted.lines - there).elements()
+    known = {line.strip() for line in lines_of(original).texts}
+    marks = (
+        line.strip()
+        for line in lines_of(answer).texts
+        if mark_of(line) is Mark.MARKER and line.strip() not in known
+    )
+    return (*missing, *marks, *_lost(old, new, wanted))
+
+
+def _wanted(original: str, suggestion: str) -> _Wanted:
+    lines: Counter[str] = Counter()
+    gone: Counter[str] = Counter()
+    pairs: set[tuple[str, str]] = set()
+    old = _telling(lines_of(original).texts)
+    exact = True
+    for text in _said(original, suggestion):
+        if is_patch(text):
+            for run, taken in _hunks(text):
+                lines |= Counter(run)
+                gone.update(taken)
+            continue
+        exact = False
+        runs = _runs(text)
+        lines |= Counter(line for run in runs for line in run)
+        for run in runs:
+            pairs.update(pairwise(run))
+        if len(runs) > 1 or 2 * len(_shared(old, runs[0])) >= len(old):
+            # It is of the whole text, so that its edges are those of the text.
+            pairs.update(("", line) for line in runs[0][:1])
+            pairs.update((line, "") for line in runs[-1][-1:])
+    return _Wanted(lines, gone, frozenset(pairs), exact)
+
+
+def _said(original: str, suggestion: str) -> Iterator[str]:
+    blocks = blocks_of(original, suggestion)
+    if not blocks:
+        yield suggestion
+    for block in blocks:
+        yield block.text
+
+
+def _hunks(text: str) -> Iterator[tuple[list[str], list[str]]]:
+    """Give for every hunk the lines of the result, and those that go."""
+    for hunk in read_patch(text).hunks:
+        run = _telling(line.text for line in hunk.lines if line.new)
+        yield run, _telling(line.text for line in hunk.lines if not line.new)
+
+
+def _runs(text: str) -> list[list[str]]:
+    """Return what stands between markers."""
+    runs: list[list[str]] = [[]]
+    for line in lines_of(text).texts:
+        if mark_of(line) is Mark.CODE:
+            runs[-1] += _telling([line])
+        else:
+            runs.append([])
+    return runs
+
+
+def _shared(old: list[str], new: list[str]) -> list[str]:
+    there = set(new)
+    return [line for line in old if line in there]
+
+
+def _lost(old: list[str], new: list[str], wanted: _Wanted) -> Iterator[str]:
+    """Give the lines of the original that went although nothing touches them."""
+    moved = Counter(new)
+    pairs = aligned(old, new)
+    moved.subtract(old[i] for i, _ in pairs)
+    gone = Counter(wanted.gone)
+    for (i, j), (i_end, j_end) in _gaps(pairs, len(old), len(new)):
+        out = []
+        for line in old[i:i_end]:
+            if moved[line] > 0:
+                moved[line] -= 1
+            elif gone[line] > 0:
+                gone[line] -= 1
+            else:
+                out.append(line)
+        if wanted.exact:
+            yield from out
+            continue
+        said = sum(line in wanted.lines for line in new[j:j_end])
+        before = new[j - 1] if j else ""
+        after = new[j_end] if j_end < len(new) else ""
+        joined = zip([before, *new[j:j_end]], [*new[j:j_end], after], strict=True)
+        if all(pair in wanted.pairs for pair in joined):
+            continue
+        if len(out) > _GENEROUS * said:
+            yield from out
+
+
+def _gaps(pairs: list[Pair], old: int, new: int) -> Iterator[tuple[Pair, Pair]]:
+    """Give what is between lines that both have."""
+    last = (0, 0)
+    for i, j in [*pairs, (old, new)]:
+        if (i, j) != last:
+            yield last, (i, j)
+        last = (i + 1, j + 1)
+
+
+def _telling(lines: Iterable[str]) -> list[str]:
+    return [line.strip() for line in lines if telling(line)]
+
+
+def _closed(text: str) -> str:
+    return text if text.endswith("\n") or not text else f"{text}\n"

@@ -1,0 +1,187 @@
+"""Questions for a change of code, for base models of code and for instruct models."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.prompts.edit_format import EditFormat
+from bytebuddy_provider_hf.prompts.fences import fence_for
+from bytebuddy_provider_hf.prompts.lines import lines_of
+from bytebuddy_provider_hf.prompts.rendered import Rendered
+from bytebuddy_provider_hf.prompts.specials import Mending, defused
+from bytebuddy_provider_hf.prompts.template import render
+from bytebuddy_provider_hf.types import Message
+
+# Characters of what surrounds the code that a model is shown.
+_MOST_BEFORE: Final = 8_000
+_MOST_AFTER: Final = 4_000
+_NOT_INFO: Final = re.compile(r"[^\w+#.-]", re.ASCII)
+
+
+@frozen
+class EditTask:
+    """Code, and what is to be changed in it.
+
+    ``prefix`` and ``suffix`` surround it in its file; a model sees them only.
+    """
+
+    code: str
+    instruction: str
+    prefix: str = ""
+    suffix: str = ""
+    path: str = ""
+    language: str = ""
+
+
+@frozen
+class EditPrompt:
+    """A question in turns, and how its answer may be begun.
+
+    ``prefill`` opens the block of code with ``fence``. It is for servers that continue
+    the turn of an assistant, as its content; others are not sent it.
+    """
+
+    messages: tuple[Message, ...]
+    prefill: str
+    fence: str
+
+
+def render_commit(taught: EditFormat, task: EditTask) -> Rendered:
+    """Return the start of a commit: the code, the instruction, and the model's part.
+
+    Tokens of the model inside either are broken, so that they do not act;
+    :class:`CommitFilter` mends them in the answer.
+    """
+    code, in_code = defused(task.code, taught.specials)
+    message, in_message = defused(task.instruction.strip(), taught.specials)
+    prompt = f"{taught.before}{code}{taught.message}{message}{taught.after}"
+    found = tuple(dict.fromkeys((*in_code, *in_message)))
+    notes: tuple[str, ...] = ()
+    if found:
+        names = ", ".join(found)
+        notes = (f"The text holds tokens of the model, sent broken: {names}.",)
+    if task.prefix.strip() or task.suffix.strip():
+        told = "What surrounds the code was not shown: the model's format has no place."
+        notes = (*notes, told)
+    return Rendered(prompt, taught.stops, notes)
+
+
+class CommitFilter:
+    """Take the code out of an answer to a commit: tokens mended, last line as it was.
+
+    The line ends are those of most lines of the code.
+    """
+
+    def __init__(self, taught: EditFormat, task: EditTask) -> None:
+        lines = lines_of(task.code)
+        self._mending = Mending(taught.specials)
+        self._end = lines.usual
+        self._ended = lines.ended if task.code else None
+        # Line ends that may be the last, and a carriage return that may begin one.
+        self._held = ""
+        self._any = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest is not wanted: it always is."""
+        return False
+
+    def feed(self, text: str) -> str:
+        """Return what may be shown now."""
+        return self._passed(self._mending.feed(text))
+
+    def close(self) -> str:
+        """Return what was held back; adds or drops one line end at the end."""
+        shown = self._passed(self._mending.close())
+        rest, self._held = self._held, ""
+        if self._ended is None:
+            return shown + rest
+        has = rest.endswith("\n")
+        rest = rest.removesuffix("\n").removesuffix("\r") if has else rest
+        wanted = self._ended and (has or self._any)
+        return shown + rest + (self._end if wanted else "")
+
+    def _passed(self, text: str) -> str:
+        text = self._held + text
+        self._held = ""
+        for end in ("\r\n", "\n", "\r"):
+            if text.endswith(end):
+                text, self._held = text.removesuffix(end), end
+                break
+        self._any = self._any or bool(text)
+        return text.replace("\r\n", "\n").replace("\n", self._end)
+
+
+def edit_messages(task: EditTask) -> EditPrompt:
+    """Return the question for an instruct model, all in one turn of the user.
+
+    One turn, because not every template has a place for a system message. At most
+    8,000 characters before the code and 4,000 after it are shown, whole lines.
+    """
+    fence = fence_for(task.code, task.prefix, task.suffix)
+    info = info_of(task.language, task.path)
+    before = _tail(task.prefix)
+    after = _head(task.suffix)
+    parts = [f"Change the code as told.\n\nWhat to change: {task.instruction.strip()}"]
+    if task.path:
+        parts.append(f"The code is from the file {' '.join(task.path.split())}.")
+    if before.strip():
+        parts.append(
+            "Before it stands (not yours to change):\n" + _block(before, fence)
+        )
+    parts.append("The code to change:\n" + _block(task.code, f"{fence}", info))
+    if after.strip():
+        parts.append("After it stands (not yours to change):\n" + _block(after, fence))
+    parts.append(
+        f"Answer with one block between {fence} lines that has all of the code to "
+        "change, changed, and nothing else: no explanation, nothing left out, nothing "
+        "of what stands before or after. Keep every other line as it is, with its "
+        "indentation."
+    )
+    message = Message("user", "\n\n".join(parts))
+    return EditPrompt((message,), f"{fence}{info}\n", fence)
+
+
+def render_edit_template(template: str, task: EditTask) -> str:
+    """Return the entry's own template for edits with the task put in.
+
+    It may name ``userInput``, ``prefix``, ``codeToEdit``, ``suffix`` and ``language``;
+    raises ``InvalidOption`` for any other name or form.
+    """
+    values = {
+        "userInput": task.instruction,
+        "prefix": _tail(task.prefix),
+        "codeToEdit": task.code,
+        "suffix": _head(task.suffix),
+        "language": task.language or info_of("", task.path),
+    }
+    return render(template, values)
+
+
+def info_of(language: str, path: str) -> str:
+    """Return what follows an opening fence: the language, or the file's extension."""
+    name = path.replace("\\", "/").rpartition("/")[2]
+    stem, _, extension = name.rpartition(".")
+    return _NOT_INFO.sub("", language or (extension if stem else ""))[:32]
+
+
+def _block(text: str, fence: str, info: str = "") -> str:
+    end = "" if text.endswith("\n") or not text else "\n"
+    return f"{fence}{info}\n{text}{end}{fence}"
+
+
+def _tail(text: str) -> str:
+    if len(text) <= _MOST_BEFORE:
+        return text
+    kept = text[-_MOST_BEFORE:]
+    return kept.partition("\n")[2] or kept
+
+
+def _head(text: str) -> str:
+    if len(text) <= _MOST_AFTER:
+        return text
+    kept = text[:_MOST_AFTER]
+    return kept.rpartition("\n")[0] or kept
