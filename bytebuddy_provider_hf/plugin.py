@@ -8,6 +8,21 @@ from bytebuddy_provider_hf.contract.spec import ProviderSpec, hookimpl
 
 PROVIDER: Final = "huggingfaceinferenceapi"
 
+# Every role there is: hosts summarize, and send out subagents, through chat(). Spelled
+# out because a host pays for each module that this one imports.
+ROLES: Final = frozenset(
+    {
+        "chat",
+        "autocomplete",
+        "edit",
+        "apply",
+        "embed",
+        "rerank",
+        "summarize",
+        "subagent",
+    }
+)
+
 
 @hookimpl
 def bytebuddy_providers() -> tuple[ProviderSpec, ...]:
@@ -22,6 +37,6 @@ def bytebuddy_providers() -> tuple[ProviderSpec, ...]:
                 "huggingface-inference-endpoints",
                 "huggingface-tgi",
             ),
-            roles=frozenset({"chat"}),
+            roles=ROLES,
         ),
     )

@@ -23,12 +23,14 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from attrs import field, frozen
 
 from bytebuddy_provider_hf.config.model import ModelEntry, Source
+from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
 from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Conversation,
     Event,
     Reply,
+    ResponseFormat,
     Role,
     Tool,
 )
@@ -98,12 +100,22 @@ class Chat(Protocol):
         repetition_penalty: float | None = None,
         stop: Sequence[str] | None = None,
         seed: int | None = None,
+        n: int | None = None,
+        logprobs: int | None = None,
         tools: Sequence[Tool] = (),
+        tool_choice: str | None = None,
+        parallel_tool_calls: bool | None = None,
+        response_format: ResponseFormat | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
     ) -> ReplyCall:
-        """Answer ``messages`` (a string is one user turn)."""
+        """Answer ``messages`` (a string is one user turn).
+
+        ``tool_choice`` is auto, none, required or a tool's name; ``logprobs`` counts
+        the alternatives told of each token; ``response_format`` is "json" or a JSON
+        schema.
+        """
         ...
 
 
@@ -128,6 +140,149 @@ class Complete(Protocol):
         on_event: OnEvent | None = None,
     ) -> ReplyCall:
         """Continue ``prompt`` exactly as it stands; no template is applied."""
+        ...
+
+
+@runtime_checkable
+class Fill(Protocol):
+    """A model that completes code at a cursor."""
+
+    def fill(
+        self,
+        prefix: str,
+        suffix: str = "",
+        *,
+        path: str = "",
+        language: str = "",
+        repository: str = "",
+        files: Sequence[tuple[str, str]] = (),
+        multiline: bool = True,
+        options: CompletionOptions | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        stop: Sequence[str] | None = None,
+        seed: int | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> ReplyCall:
+        """Return what belongs between ``prefix`` and ``suffix``.
+
+        ``files`` are others of the repository as (path, text), the most useful last.
+        Without ``multiline`` the answer ends with its line.
+        """
+        ...
+
+
+@runtime_checkable
+class Edit(Protocol):
+    """A model that changes code as it is told."""
+
+    def edit(
+        self,
+        code: str,
+        instruction: str,
+        *,
+        prefix: str = "",
+        suffix: str = "",
+        path: str = "",
+        language: str = "",
+        options: CompletionOptions | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        stop: Sequence[str] | None = None,
+        seed: int | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> ReplyCall:
+        """Return the whole of ``code`` changed; the reply has a ``diff`` too.
+
+        ``prefix`` and ``suffix`` are what surrounds it, shown to the model only.
+        """
+        ...
+
+
+@runtime_checkable
+class Apply(Protocol):
+    """A model that works a suggested change into a file."""
+
+    def apply(
+        self,
+        original: str,
+        suggestion: str,
+        *,
+        path: str = "",
+        language: str = "",
+        options: CompletionOptions | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> ReplyCall:
+        """Return ``original`` with ``suggestion`` worked in, and a ``diff``.
+
+        Raises ``ApplyFailed``, which carries both, where a part has no place.
+        """
+        ...
+
+
+@runtime_checkable
+class Embed(Protocol):
+    """A model that turns texts into vectors."""
+
+    async def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        query: bool = False,
+        dimensions: int | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> Embeddings:
+        """Return one vector for each text, in order.
+
+        ``query`` puts the configured prefix of queries before each text, not that of
+        chunks.
+        """
+        ...
+
+
+@runtime_checkable
+class Rerank(Protocol):
+    """A model that scores how well documents answer a query."""
+
+    async def rerank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> Scores:
+        """Return one score for each document, in order."""
+        ...
+
+
+@runtime_checkable
+class Tasks(Protocol):
+    """A model of another kind: it fills masks, classifies, translates."""
+
+    async def task(
+        self,
+        name: str,
+        inputs: object,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> TaskReply:
+        """Return what the model makes of ``inputs`` for the Hub's task ``name``."""
         ...
 
 

@@ -19,6 +19,7 @@
     │   ├── InvalidEndpoint        an apiBase that is no usable URL
     │   ├── InsecureEndpoint       a token over plain http to another machine
     │   ├── InvalidOption          an option out of its range, or a malformed message
+    │   ├── UnsupportedRole        the model or the server cannot do what was asked
     │   ├── MissingToken           this endpoint needs a token and none was found
     │   ├── InvalidToken           what was found cannot be a token
     │   └── QueueFull              more callers waiting than ``maxQueue`` allows
@@ -98,7 +99,8 @@
         ├── MalformedResponse      not what the protocol says
         ├── ResponseTooLarge       above the size limit
         ├── StreamInterrupted      a stream ended without its end mark
-        └── StreamFailed           the server reported an error inside a stream
+        ├── StreamFailed           the server reported an error inside a stream
+        └── ApplyFailed            a suggested change has no place in the text
 
 Each error has ``status``, ``retry_after`` (seconds), ``hint`` (the next step), and a
 ``str()`` of one redacted line. Errors can be pickled and hold no secret.
@@ -164,6 +166,7 @@ from bytebuddy_provider_hf.errors.base import (
     ByteBuddyError,
 )
 from bytebuddy_provider_hf.errors.connection import (
+    ApplyFailed,
     CallTimeout,
     CertificateExpired,
     CertificateForOtherHost,
@@ -210,6 +213,7 @@ from bytebuddy_provider_hf.errors.setup import (
     UnknownName,
     UnknownProvider,
     UnsetVariable,
+    UnsupportedRole,
     UntrustedProject,
 )
 
@@ -217,6 +221,7 @@ __all__ = [
     "APIError",
     "AccessPending",
     "AnonymousLimit",
+    "ApplyFailed",
     "AuthenticationFailed",
     "BadGateway",
     "BadRequest",
@@ -310,6 +315,7 @@ __all__ = [
     "UnknownProvider",
     "UnprocessableRequest",
     "UnsetVariable",
+    "UnsupportedRole",
     "UntrustedProject",
     "WrongServedModel",
 ]

@@ -114,3 +114,15 @@ class StreamFailed(ResponseError):
     """
 
     event: str = ""
+
+
+class ApplyFailed(ResponseError):
+    """A suggested change could not be worked into a text; nothing was changed.
+
+    ``original`` and ``suggestion`` are both texts as they were given, ``unplaced`` the
+    parts of the suggestion that have no place.
+    """
+
+    original: str = ""
+    suggestion: str = ""
+    unplaced: tuple[str, ...] = ()

@@ -97,6 +97,10 @@ class InvalidOption(RequestError):
     """An option outside its range, or a message of the wrong shape."""
 
 
+class UnsupportedRole(RequestError):
+    """The model, or the server, cannot do what was asked of it."""
+
+
 class MissingToken(RequestError):
     """This endpoint needs a token and none was found."""
 

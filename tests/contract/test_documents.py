@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import re
 import sys
@@ -12,8 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import bytebuddy_provider_hf
+from bytebuddy_provider_hf import outcomes, types
+from bytebuddy_provider_hf.contract import protocols
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.hub import FakeHub
+from bytebuddy_provider_hf.types import Role
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -101,3 +105,27 @@ async def test_the_example_of_plain_pluggy(site: Site, tmp_path: Path) -> None:
     """``examples/plain_pluggy.py`` opens a model without our registry."""
     printed = await run(site, tmp_path, str(ROOT / "examples" / "plain_pluggy.py"))
     assert printed.startswith("huggingface-tgi -> (simulated)")
+
+
+async def test_the_page_lists_the_protocols() -> None:
+    """Every protocol that a host may find, with its method and its roles."""
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(\w+)\((.*?)\)` \| (.*?) \| `(\w+)`",
+        PAGE.read_text(),
+        re.MULTILINE,
+    )
+    found = {
+        name
+        for name, value in vars(protocols).items()
+        if getattr(value, "_is_protocol", False)
+        and name not in ("Protocol", "Model", "ChatModel")
+    }
+    assert {row[0] for row in rows} == found
+    roles: list[str] = []
+    for name, method, arguments, served, given in rows:
+        protocol = getattr(bytebuddy_provider_hf, name)
+        names = list(inspect.signature(getattr(protocol, method)).parameters)
+        assert names[1 : 1 + len(arguments.split(", "))] == arguments.split(", ")
+        assert hasattr(types, given) or hasattr(outcomes, given)
+        roles += [] if served == "-" else served.split(", ")
+    assert sorted(roles) == sorted(Role)

@@ -17,6 +17,7 @@ from bytebuddy_provider_hf.config.model import (
 )
 from bytebuddy_provider_hf.contract.discovery import discover
 from bytebuddy_provider_hf.contract.registry import ModelRegistry
+from bytebuddy_provider_hf.contract.spec import ProviderSpec, hookimpl
 from bytebuddy_provider_hf.errors import (
     NoModelForRole,
     UnknownModel,
@@ -150,9 +151,26 @@ def test_check_tells_without_opening(registry_of: Make) -> None:
         registry.check("x")
 
 
-def test_a_role_the_provider_does_not_serve_is_a_warning(registry_of: Make) -> None:
+def test_a_role_the_provider_does_not_serve_is_a_warning(tmp_path: Path) -> None:
     """The entry is kept; the default roles, which nobody wrote, are not mentioned."""
-    ours = evolve(ONE, provider="huggingface-tgi")
+
+    class Plugin:
+        @hookimpl
+        def bytebuddy_providers(self) -> tuple[ProviderSpec, ...]:
+            return (ProviderSpec("talks", "m:f", roles=frozenset({Role.CHAT})),)
+
+    entries = (
+        evolve(ONE, provider="talks"),
+        evolve(TWO, provider="talks", roles=(Role.CHAT, Role.EMBED)),
+    )
+    found = discover(plugins=[Plugin()], env={})
+    registry = ModelRegistry(Config(entries=entries), found, home=tmp_path, env={})
+    assert registry.entries == entries
+    (warning,) = registry.warnings
+    assert str(warning).endswith("the provider talks does not serve embed yet.")
+
+
+def test_our_provider_serves_every_role(registry_of: Make) -> None:
+    """No role of the schema earns a warning."""
+    ours = evolve(ONE, provider="huggingface-tgi", roles=tuple(Role))
     assert registry_of(ours).warnings == ()
-    (warning,) = registry_of(evolve(ours, roles=(Role.SUBAGENT,))).warnings
-    assert "subagent" in str(warning)

@@ -10,11 +10,24 @@ from typing import TYPE_CHECKING
 import pluggy
 import pytest
 
-from bytebuddy_provider_hf import plugin
-from bytebuddy_provider_hf.contract import spec
+from bytebuddy_provider_hf import open_model, plugin
+from bytebuddy_provider_hf.contract import protocols, spec
+from bytebuddy_provider_hf.types import Role
 
 if TYPE_CHECKING:
     from conftest import Site
+
+# Hosts summarize, and send out subagents, through chat().
+ASKED_BY = {
+    Role.CHAT: protocols.Chat,
+    Role.AUTOCOMPLETE: protocols.Fill,
+    Role.EDIT: protocols.Edit,
+    Role.APPLY: protocols.Apply,
+    Role.EMBED: protocols.Embed,
+    Role.RERANK: protocols.Rerank,
+    Role.SUMMARIZE: protocols.Chat,
+    Role.SUBAGENT: protocols.Chat,
+}
 
 
 def test_the_hook_takes_what_the_specification_says() -> None:
@@ -51,6 +64,15 @@ def test_the_aliases_are_the_page_s() -> None:
         "huggingface-inference-endpoints",
         "huggingface-tgi",
     }
+
+
+def test_a_role_that_is_declared_is_a_method_of_the_model() -> None:
+    """Whoever is promised a role finds what it is asked by."""
+    (ours,) = plugin.bytebuddy_providers()
+    model = open_model("org/name", api_key="hf_x", env={})
+    assert {Role(name) for name in ours.roles} == set(ASKED_BY)
+    for role, protocol in ASKED_BY.items():
+        assert isinstance(model, protocol), role
 
 
 @pytest.mark.parametrize("heavy", ["aiohttp", "cattrs", "ruamel", "msgspec", "asyncio"])

@@ -23,7 +23,7 @@ from bytebuddy_provider_hf.contract.registry import ModelRegistry
 from bytebuddy_provider_hf.contract.spec import ProviderSpec, hookimpl
 from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
 from bytebuddy_provider_hf.secret import Environment, Secret
-from bytebuddy_provider_hf.testing.answers import chat_stream
+from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
 from bytebuddy_provider_hf.transport.pool import connect
@@ -179,6 +179,21 @@ async def _closed(_world: World) -> object:
     model = open_model("a/b", api_key=KEY)
     await model.aclose()
     return await model.chat("a")
+
+
+async def _other_kind(_world: World) -> object:
+    async with open_model(
+        "google-bert/bert-base-uncased", api_key=KEY, api_base="http://127.0.0.1:9/v1"
+    ) as model:
+        return await model.chat("a")
+
+
+async def _not_applied(_world: World) -> object:
+    async def handler(_request: FakeRequest) -> FakeReply:
+        return chat_reply("I cannot do that.")
+
+    async with model_at(handler) as model:
+        return await model.apply("x = 1\ny = 2\nx = 1\n", "x = 3")
 
 
 async def _queue_full(_world: World) -> object:
@@ -415,6 +430,7 @@ TRIGGERS: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
     errors.InvalidOption: at("https://127.0.0.1:9", ca_bundle_path=("/none.pem",)),
     errors.MissingToken: opening(api_key=None),
     errors.InvalidToken: opening(api_key=Secret(f"{CANARY} with a space")),
+    errors.UnsupportedRole: _other_kind,
     errors.QueueFull: _queue_full,
     errors.BadRequest: status(400),
     errors.InputRefused: status(400, '{{"error":["Error in `inputs`: {said}"]}}'),
@@ -500,4 +516,5 @@ TRIGGERS: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
     errors.ResponseTooLarge: _large,
     errors.StreamInterrupted: stream(_cut),
     errors.StreamFailed: stream(_error_event),
+    errors.ApplyFailed: _not_applied,
 }

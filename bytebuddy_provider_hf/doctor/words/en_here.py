@@ -83,6 +83,11 @@ HERE: Final[Mapping[str, Words]] = {
         "An option is outside its range, or a message is malformed.",
         _CHECK,
     ),
+    "UnsupportedRole": Words(
+        "The model cannot do that",
+        "The model, or the server behind the address, cannot do what was asked.",
+        (("Use a model made for it; the message names what this one can do.",),),
+    ),
     "MissingToken": Words(
         "No token found",
         "This endpoint needs a token, and there is none in the entry, the environment "
@@ -202,6 +207,11 @@ HERE: Final[Mapping[str, Words]] = {
         "The stream broke off",
         "It ended without its end mark; the text before is kept in partial.",
         _AGAIN,
+    ),
+    "ApplyFailed": Words(
+        "The change could not be applied",
+        "A part of the suggestion has no place in the text; nothing was changed.",
+        (("Ask for a unified diff or for the whole file, and apply that.",),),
     ),
     "StreamFailed": Words(
         "An error inside the stream",

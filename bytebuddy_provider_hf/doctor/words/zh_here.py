@@ -70,6 +70,11 @@ HERE: Final[Mapping[str, Words]] = {
         (("请把 apiBase 写成 https://。",),),
     ),
     "InvalidOption": Words("选项无效", "选项超出范围，或消息格式有误。", _CHECK),
+    "UnsupportedRole": Words(
+        "该模型做不到",
+        "该模型或该地址背后的服务器无法完成所请求的操作。",
+        (("请换用适合的模型；错误信息写明了该模型能做什么。",),),
+    ),
     "MissingToken": Words(
         "找不到令牌",
         "该端点需要令牌，而条目、环境变量和令牌文件中都没有。",
@@ -176,6 +181,11 @@ HERE: Final[Mapping[str, Words]] = {
     ),
     "StreamInterrupted": Words(
         "流中断", "流没有结束标记就结束了；之前的文本保存在 partial 中。", _AGAIN
+    ),
+    "ApplyFailed": Words(
+        "改动无法应用",
+        "建议中有一部分在文本里找不到位置；没有改动任何内容。",
+        (("请让模型给出统一 diff 或完整文件，再应用。",),),
     ),
     "StreamFailed": Words("流中出错", "服务器开始回答之后报告了错误。", _AGAIN),
 }

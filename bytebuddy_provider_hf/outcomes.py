@@ -1,4 +1,4 @@
-"""What the answers of the task API and of embedding servers say, as values."""
+"""What models that do not generate text answer: vectors, scores, labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TypeAlias
 from attrs import frozen
 
 from bytebuddy_provider_hf.types import FinishReason, Usage
-from bytebuddy_provider_hf.wire.floats import Vector
+
+Vector: TypeAlias = tuple[float, ...]
 
 
 @frozen
@@ -124,11 +125,12 @@ class TaskReply:
     """An answer of the task API.
 
     ``groups`` has one tuple for each input, best first; for ``fill-mask`` one for
-    each mask. ``warnings`` are the server's own.
+    each mask. ``warnings`` are the server's own, ``notes`` ours.
     """
 
     groups: tuple[tuple[Outcome, ...], ...]
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def first(self) -> Outcome | None:
@@ -138,11 +140,16 @@ class TaskReply:
 
 @frozen
 class Embeddings:
-    """One vector for each text, in the order sent, all of the same length."""
+    """One vector for each text, in the order sent, all of the same length.
+
+    ``pooling`` tells how the vectors of tokens became one ("mean"), or "server".
+    """
 
     vectors: tuple[Vector, ...]
     model: str = ""
     usage: Usage | None = None
+    pooling: str = "server"
+    notes: tuple[str, ...] = ()
 
 
 @frozen
@@ -152,6 +159,7 @@ class Scores:
     scores: tuple[float, ...]
     model: str = ""
     usage: Usage | None = None
+    notes: tuple[str, ...] = ()
 
 
 @frozen
