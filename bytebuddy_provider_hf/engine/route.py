@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from bytebuddy_provider_hf.catalogue.hub import HUB
 from bytebuddy_provider_hf.config.model import RequestOptions
+from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.destinations import destination_for
 from bytebuddy_provider_hf.transport.port import Destination
@@ -20,10 +23,16 @@ COLD_START_TIMEOUT: Final = 300.0
 IDLE_TIMEOUT: Final = 60.0
 NO_DATA_TIMEOUT: Final = 300.0
 
+_TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})
+
 
 @frozen
 class Route:
-    """Everything about a model's calls that does not change from call to call."""
+    """Everything about a model's calls that does not change from call to call.
+
+    ``hub`` is the way to huggingface.co, for models that Hugging Face serves: no
+    token, header or certificate of the model's goes there.
+    """
 
     target: Target
     destination: Destination
@@ -36,6 +45,7 @@ class Route:
     max_attempts: int
     wait_for_server: bool
     extra: Mapping[str, object]
+    hub: Destination | None = None
 
     def scrub(self, text: str) -> str:
         """Return ``text`` without this route's secrets, should a server echo one."""
@@ -72,4 +82,20 @@ def route(
         max_attempts=options.max_attempts or MAX_ATTEMPTS,
         wait_for_server=bool(options.wait_for_server),
         extra=options.extra_body_properties,
+        hub=_hub(options, env) if target.hugging_face else None,
     )
+
+
+def _hub(options: RequestOptions, env: Mapping[str, str]) -> Destination | None:
+    """Return the way to the Hub, unless its own clients were told to keep off it.
+
+    The variables that say so are those of huggingface_hub 2.4 (``constants.py``).
+    """
+    offline = env.get("HF_HUB_OFFLINE") or env.get("TRANSFORMERS_OFFLINE", "")
+    if offline.upper() in _TRUE:
+        return None
+    plain = evolve(options, headers={}, client_certificate=None)
+    # A proxy that the model's own way does not need must not keep it from opening.
+    with suppress(InvalidOption):
+        return destination_for(HUB, None, plain, env=env)
+    return None

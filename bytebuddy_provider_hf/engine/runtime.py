@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 from weakref import WeakKeyDictionary
 
+from bytebuddy_provider_hf.catalogue.hub import Catalogue
 from bytebuddy_provider_hf.engine.survey import Survey
 from bytebuddy_provider_hf.engine.verdicts import Verdicts
 from bytebuddy_provider_hf.errors import Closed
@@ -35,7 +36,8 @@ class LoopState:
         self.pid = os.getpid()
         self.coordinator: Coordinator = LocalCoordinator(loop=self.loop, jitter=jitter)
         self.deadlines = Deadlines(self.loop)
-        self.survey = Survey(verdicts)
+        self.survey = Survey(verdicts, self.channel)
+        self.catalogue = Catalogue(clock=self.loop.time)
         self._connect = connect
         self._channels: dict[str, Channel] = {}
 
