@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from bytebuddy_provider_hf.outcomes import Features
 from bytebuddy_provider_hf.wire.floats import matrix, of_equal_length, vector
-from bytebuddy_provider_hf.wire.outcome import Features
 
 _TOKENS: Final = 2
 _BATCHED: Final = 3

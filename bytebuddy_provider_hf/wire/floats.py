@@ -7,9 +7,9 @@ import binascii
 import math
 import struct
 from collections.abc import Iterable
-from typing import Final, TypeAlias
+from typing import Final
 
-Vector: TypeAlias = tuple[float, ...]
+from bytebuddy_provider_hf.outcomes import Vector
 
 _WIDTH: Final = 4
 

@@ -38,6 +38,17 @@ class Task(StrEnum):
     SENTENCE_SIMILARITY = "sentence-similarity"
 
 
+# What a server of language models does too, by another route.
+GENERATIVE: Final = frozenset(
+    {
+        Task.TEXT_GENERATION,
+        Task.TEXT2TEXT,
+        Task.CONVERSATIONAL,
+        Task.SUMMARIZATION,
+        Task.TRANSLATION,
+    }
+)
+
 _SEGMENT: Final = r"[A-Za-z0-9][\w.\-]{0,95}"
 _HUB_ID: Final = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})?", re.ASCII)
 # Suffixes that choose among providers: of tasks there is one, so they say nothing.
@@ -67,30 +78,81 @@ def build_task(
     inputs: object,
     parameters: Mapping[str, object],
     target: Target,
+    *,
+    without: frozenset[str] = frozenset(),
+    extra: Mapping[str, object] | None = None,
 ) -> Call:
     """Return the call that has ``target``'s model do the task ``name``.
 
-    Members of ``parameters`` that are ``None`` are left out: TGI refuses nulls. Raises
+    Members of ``parameters`` that are ``None`` are left out (TGI refuses nulls), and
+    those named in ``without``; ``extra`` has the last word in the body. Raises
     ``InvalidOption`` for inputs of the wrong shape, ``InvalidModelId`` for a model
     that could leave its place in the path, ``InvalidEndpoint`` for a provider's route
     that serves no tasks.
     """
-    task = _task(name)
-    _check_inputs(task, inputs)
+    task = check_task(name, inputs, parameters)
     chosen = {key: value for key, value in parameters.items() if value is not None}
-    if task is Task.ZERO_SHOT and not chosen.get("candidate_labels"):
-        raise InvalidOption(
-            "zero-shot-classification needs candidate_labels among its parameters."
-        )
     if task is Task.TEXT_GENERATION:
         # By default the prompt comes back too, or not, by model and server.
         chosen = {"return_full_text": False, **chosen}
+    chosen = {key: value for key, value in chosen.items() if key not in without}
     body: dict[str, object] = {"inputs": inputs}
     if task is Task.FEATURE_EXTRACTION:
         body.update((key, value) for key, value in chosen.items() if key != "inputs")
     elif chosen:
         body["parameters"] = chosen
+    body.update(extra or {})
     return Call(url=task_url(task, target), body=json_body(body))
+
+
+def build_pairs(
+    query: str,
+    documents: Sequence[str],
+    target: Target,
+    *,
+    extra: Mapping[str, object] | None = None,
+) -> Call:
+    """Return the call that has a cross-encoder classify each document with the query.
+
+    The form is that of transformers' pipeline for pairs, which Hugging Face documents
+    for rerankers on hf-inference (hub-docs pull request 1541). Up to three classes
+    are asked for: one or two can be a rank, three cannot.
+    """
+    pairs = [{"text": query, "text_pair": document} for document in documents]
+    body: dict[str, object] = {"inputs": pairs, "parameters": {"top_k": 3}}
+    body.update(extra or {})
+    return Call(url=task_url(Task.TEXT_CLASSIFICATION, target), body=json_body(body))
+
+
+def check_task(
+    name: Task | str, inputs: object, parameters: Mapping[str, object]
+) -> Task:
+    """Return the task called ``name``.
+
+    Raises ``InvalidOption`` where there is none, or its inputs have another shape.
+    """
+    task = _task(name)
+    _check_inputs(task, inputs)
+    if task is Task.ZERO_SHOT and not parameters.get("candidate_labels"):
+        raise InvalidOption(
+            "zero-shot-classification needs candidate_labels among its parameters."
+        )
+    return task
+
+
+def count_of(task: Task, inputs: object) -> int | None:
+    """Return how many inputs there are in a list, or ``None`` for one that is not."""
+    if task is Task.SENTENCE_SIMILARITY and isinstance(inputs, Mapping):
+        inputs = inputs["sentences"]
+    return len(inputs) if isinstance(inputs, list | tuple) else None
+
+
+def serves_tasks(target: Target) -> bool:
+    """Whether an address says that models are asked by their task there."""
+    path = root_path(target)
+    if target.place in (Place.ROUTER, Place.HUB):
+        return not path or _HF_INFERENCE in path
+    return _HF_INFERENCE in path or _MODELS in path
 
 
 def task_url(task: Task, target: Target) -> str:
@@ -163,10 +225,14 @@ def _check_inputs(task: Task, inputs: object) -> None:
             return
         raise InvalidOption(f"The inputs of {task} are a text or a list of texts.")
     if isinstance(inputs, Mapping) and members <= inputs.keys():
-        return
+        if task is not Task.SENTENCE_SIMILARITY or _is_list(inputs["sentences"]):
+            return
+        raise InvalidOption(f"The sentences of {task} are a list of texts.")
     named = " and ".join(sorted(members))
     raise InvalidOption(f"The inputs of {task} are a mapping with {named}.")
 
 
 def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence) and all(isinstance(item, str) for item in value)
+    return isinstance(value, list | tuple) and all(
+        isinstance(item, str) for item in value
+    )

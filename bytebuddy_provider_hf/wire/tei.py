@@ -6,16 +6,16 @@ keeps the server's own default. Vectors come in the order sent, scores do not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores
 from bytebuddy_provider_hf.wire import decode
 from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.encode import json_body
 from bytebuddy_provider_hf.wire.floats import matrix, number
 from bytebuddy_provider_hf.wire.malformed import malformed, reports_error
-from bytebuddy_provider_hf.wire.outcome import Embeddings, Label, Labels, Scores
 from bytebuddy_provider_hf.wire.ranking import in_order
 from bytebuddy_provider_hf.wire.routes import root_url
 from bytebuddy_provider_hf.wire.target import Target
@@ -32,8 +32,9 @@ def build_embed(
     truncate: bool | None = None,
     prompt_name: str | None = None,
     dimensions: int | None = None,
+    extra: Mapping[str, object] | None = None,
 ) -> Call:
-    """Return the call for ``/embed``."""
+    """Return the call for ``/embed``; ``extra`` has the last word in its body."""
     body: dict[str, object] = {
         "inputs": _list(texts),
         "normalize": normalize,
@@ -41,7 +42,7 @@ def build_embed(
         "prompt_name": prompt_name,
         "dimensions": dimensions,
     }
-    return _call("/embed", body, target)
+    return _call("/embed", body, target, extra)
 
 
 def build_rerank(
@@ -51,6 +52,7 @@ def build_rerank(
     *,
     raw_scores: bool | None = None,
     truncate: bool | None = None,
+    extra: Mapping[str, object] | None = None,
 ) -> Call:
     """Return the call for ``/rerank``."""
     body: dict[str, object] = {
@@ -59,7 +61,7 @@ def build_rerank(
         "raw_scores": raw_scores,
         "truncate": truncate,
     }
-    return _call("/rerank", body, target)
+    return _call("/rerank", body, target, extra)
 
 
 def build_predict(
@@ -68,6 +70,7 @@ def build_predict(
     *,
     raw_scores: bool | None = None,
     truncate: bool | None = None,
+    extra: Mapping[str, object] | None = None,
 ) -> Call:
     """Return the call for ``/predict``; a pair of texts is classified together.
 
@@ -79,7 +82,7 @@ def build_predict(
         "raw_scores": raw_scores,
         "truncate": truncate,
     }
-    return _call("/predict", body, target)
+    return _call("/predict", body, target, extra)
 
 
 def read_embed(data: bytes, *, count: int) -> Embeddings:
@@ -122,8 +125,14 @@ def read_predict(data: bytes, *, count: int) -> Labels:
     return Labels(whole)
 
 
-def _call(route: str, body: dict[str, object], target: Target) -> Call:
+def _call(
+    route: str,
+    body: Mapping[str, object],
+    target: Target,
+    extra: Mapping[str, object] | None,
+) -> Call:
     chosen = {name: value for name, value in body.items() if value is not None}
+    chosen.update(extra or {})
     return Call(url=root_url(target, route), body=json_body(chosen))
 
 

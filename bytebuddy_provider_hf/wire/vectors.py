@@ -10,22 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import msgspec
-
 from bytebuddy_provider_hf.errors import InvalidOption
-from bytebuddy_provider_hf.types import Usage
+from bytebuddy_provider_hf.outcomes import Embeddings, Scores, Vector
 from bytebuddy_provider_hf.wire import decode
 from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.encode import json_body
 from bytebuddy_provider_hf.wire.floats import (
-    Vector,
-    number,
     of_equal_length,
     vector,
     vector_from_base64,
 )
 from bytebuddy_provider_hf.wire.malformed import malformed, reports_error
-from bytebuddy_provider_hf.wire.outcome import Embeddings, Scores
 from bytebuddy_provider_hf.wire.ranking import in_order
 from bytebuddy_provider_hf.wire.routes import v1_url
 from bytebuddy_provider_hf.wire.target import Target
@@ -37,15 +32,17 @@ def build_embeddings(
     texts: Sequence[str],
     target: Target,
     *,
+    model: str = "",
     base64: bool = False,
     dimensions: int | None = None,
     extra: Mapping[str, object] | None = None,
 ) -> Call:
     """Return the call for ``/v1/embeddings``.
 
-    ``base64`` asks for vectors in about a third of the bytes; not every server can.
+    ``model`` is the server's name for it, where that is not the target's. ``base64``
+    asks for vectors in about a third of the bytes; not every server can.
     """
-    body: dict[str, object] = {"model": target.model, "input": _list(texts)}
+    body: dict[str, object] = {"model": model or target.model, "input": _list(texts)}
     if base64:
         body["encoding_format"] = "base64"
     if dimensions is not None:
@@ -59,11 +56,12 @@ def build_rerank(
     documents: Sequence[str],
     target: Target,
     *,
+    model: str = "",
     extra: Mapping[str, object] | None = None,
 ) -> Call:
     """Return the call for ``/v1/rerank``; every document is scored."""
     body: dict[str, object] = {
-        "model": target.model,
+        "model": model or target.model,
         "query": query,
         "documents": _list(documents),
     }
@@ -77,11 +75,13 @@ def read_embeddings(data: bytes, *, count: int) -> Embeddings:
     Vectors may be lists or base64, in any order. Raises ``MalformedResponse`` unless
     there is one for each text, finite and all equally long.
     """
-    answer = _embeddings(data)
+    answer = decode.embeddings(data)
     vectors = _in_order(answer.data, count)
     if vectors is None:
         raise malformed(data, f"{count} vectors", error=answer.is_error)
-    return Embeddings(vectors, model=answer.model or "", usage=_usage(answer.usage))
+    return Embeddings(
+        vectors, model=answer.model or "", usage=decode.usage(answer.usage)
+    )
 
 
 def read_rerank(data: bytes, *, count: int) -> Scores:
@@ -99,63 +99,13 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
     return Scores(
         scores,
         model=model if isinstance(model, str) else "",
-        usage=_usage(_picked_usage(found.get("usage"))),
+        usage=decode.usage(decode.counted(found.get("usage"))),
     )
 
 
-class _Item(msgspec.Struct):
-    embedding: list[float] | str
-    index: int | None = None
-
-
-class _Answer(msgspec.Struct):
-    data: list[_Item]
-    model: str | None = None
-    usage: decode.UsageBlock | None = None
-    error: object = None
-    kind: str | None = msgspec.field(default=None, name="object")
-
-    @property
-    def is_error(self) -> bool:
-        return bool(self.error) or self.kind == "error"
-
-
-_decode: Final = msgspec.json.Decoder(_Answer).decode
-
-
-def _embeddings(data: bytes) -> _Answer:
-    """Decode an answer: typed first, then whatever of it can be used."""
-    try:
-        return _decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-    value = decode.loads(data)
-    found = value if isinstance(value, dict) else {}
-    model, error, kind = (found.get(name) for name in ("model", "error", "object"))
-    return _Answer(
-        data=_picked_items(found.get("data")),
-        model=model if isinstance(model, str) else None,
-        usage=_picked_usage(found.get("usage")),
-        error=error,
-        kind=kind if isinstance(kind, str) else None,
-    )
-
-
-def _picked_items(value: object) -> list[_Item]:
-    """Return the items that hold a vector; one that does not is missing later."""
-    items: list[_Item] = []
-    for item in value if isinstance(value, list) else []:
-        given = item.get("embedding") if isinstance(item, dict) else None
-        read = given if isinstance(given, str) else vector(given)
-        if read is None:
-            continue
-        place = number(item.get("index"))
-        whole = int(place) if place is not None and place.is_integer() else None
-        items.append(_Item(read if isinstance(read, str) else list(read), whole))
-    return items
-
-
-def _in_order(items: list[_Item], count: int) -> tuple[Vector, ...] | None:
+def _in_order(
+    items: list[decode.EmbeddingItem], count: int
+) -> tuple[Vector, ...] | None:
     if len(items) != count or not items:
         return None
     found: dict[int, Vector] = {}
@@ -168,18 +118,6 @@ def _in_order(items: list[_Item], count: int) -> tuple[Vector, ...] | None:
     if found.keys() != set(range(count)) or not of_equal_length(found.values()):
         return None
     return tuple(found[place] for place in range(count))
-
-
-def _picked_usage(value: object) -> decode.UsageBlock | None:
-    if not isinstance(value, dict):
-        return None
-    counts = (number(value.get(name)) for name in ("prompt_tokens", "total_tokens"))
-    prompt, total = (None if each is None else int(each) for each in counts)
-    return decode.UsageBlock(prompt_tokens=prompt, total_tokens=total)
-
-
-def _usage(block: decode.UsageBlock | None) -> Usage | None:
-    return decode.usage(block)
 
 
 def _list(texts: Sequence[str]) -> list[str]:

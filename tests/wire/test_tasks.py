@@ -15,7 +15,7 @@ from bytebuddy_provider_hf.errors import (
     InvalidOption,
     MalformedResponse,
 )
-from bytebuddy_provider_hf.wire.outcome import (
+from bytebuddy_provider_hf.outcomes import (
     Answer,
     Entity,
     Features,

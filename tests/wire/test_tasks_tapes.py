@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from recorded import recorded
 
-from bytebuddy_provider_hf.wire.outcome import Features, GeneratedText, Similarities
+from bytebuddy_provider_hf.outcomes import Features, GeneratedText, Similarities
 from bytebuddy_provider_hf.wire.tasks import Task
 from bytebuddy_provider_hf.wire.tasks_reply import read_task
 

@@ -15,10 +15,10 @@ from servers.asking import ask
 from servers.llama import TINY_CHAT, TINY_RERANK, running
 
 from bytebuddy_provider_hf.errors import InvalidOption, MalformedResponse
+from bytebuddy_provider_hf.outcomes import Embeddings, Scores
 from bytebuddy_provider_hf.testing.llama_server import LocalServer
 from bytebuddy_provider_hf.types import Usage
 from bytebuddy_provider_hf.wire import tei
-from bytebuddy_provider_hf.wire.outcome import Embeddings, Scores
 from bytebuddy_provider_hf.wire.target import resolve
 from bytebuddy_provider_hf.wire.vectors import (
     build_embeddings,
