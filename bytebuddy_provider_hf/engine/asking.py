@@ -3,26 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeAlias
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 
-from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.engine.filtering import (
+    FilteredStream,
+    Finish,
+    StoppedText,
+    Unchanged,
+    through_filter,
+)
+from bytebuddy_provider_hf.errors import UnsupportedRole
+from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
+from bytebuddy_provider_hf.prompts.family import Family
+from bytebuddy_provider_hf.prompts.rendered import Rendered
+from bytebuddy_provider_hf.prompts.textfilter import TextFilter
 from bytebuddy_provider_hf.types import CompletionOptions, Reply
-from bytebuddy_provider_hf.wire import openai, tgi
+from bytebuddy_provider_hf.wire import llamacpp, openai, tgi
 from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.decoder import StreamDecoder
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
-from bytebuddy_provider_hf.wire.options import Legal, legal
+from bytebuddy_provider_hf.wire.options import Legal, legal, most_stops
 from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.stops import CuttingStream, cut
 from bytebuddy_provider_hf.wire.target import Target
+from bytebuddy_provider_hf.wire.tasks import build_task
 from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
+from bytebuddy_provider_hf.wire.wanted import Wanted
 
 Scrub = Callable[[str], str]
+Answered: TypeAlias = Reply | Embeddings | Scores | TaskReply
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    # With a default, so that a bare Question is one that is answered with a Reply.
+    R = TypeVar("R", bound=Answered, default=Reply)
+else:
+    from typing import TypeVar
+
+    R = TypeVar("R")
 
 
 @define
-class Asked:
+class Asked(Generic[R]):
     """One call and how its answer is read.
 
     ``notes`` tells what was changed to please the server, one sentence each.
@@ -30,54 +56,166 @@ class Asked:
 
     call: Call
     decoder: Callable[[str | None, Scrub], StreamDecoder]
-    read: Callable[[bytes], Reply]
+    read: Callable[[bytes], R]
     notes: tuple[str, ...] = ()
 
 
 @define
-class Question:
-    """What is asked, in nobody's words yet; ``ask`` puts it in a server's."""
+class Counted:
+    """The tokens of a prompt and of the window, as a server counted them."""
 
-    options: CompletionOptions
-    ask: Callable[[Server, CompletionOptions, bool], Asked]
+    prompt: int
+    window: int
 
 
-def chat(request: openai.ChatRequest, target: Target) -> Question:
-    """Return how to put a conversation to a server.
+@define
+class Question(Generic[R]):
+    """What is asked, in nobody's words yet; ``ask`` puts it in a server's.
 
-    Raises ``InvalidOption``, when asked, for a server that cannot chat.
+    ``counted`` is what a server said when it refused this question for its length,
+    ``untemplated`` that it said it has no chat template. ``worth`` tells, of a model
+    that is not known, how many seconds it may take to ask the Hub for its family at
+    such a server, 0 for none; ``kin`` is the family that the Hub told.
     """
 
-    def ask(server: Server, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
-        if "chat" not in server.routes:
-            raise _cannot(server, "chat", "Use complete(), which continues a text")
-        allowed = _allowed(options, server, "chat")
-        name = server.name_for(target.model)
-        call = openai.build_chat(
-            request, target, options=allowed.body, model=name, stream=stream
-        )
-        return _openai(call, allowed, name)
+    options: CompletionOptions
+    ask: Callable[[Server, CompletionOptions, bool], Asked[R]]
+    counted: Counted | None = None
+    untemplated: bool = False
+    worth: Callable[[Server, bool], float] | None = None
+    kin: Family | None = None
 
-    return Question(request.options, ask)
+
+@define
+class Shape:
+    """What becomes of an answer: its text through a filter, then the reply finished."""
+
+    through: Callable[[], TextFilter]
+    finish: Finish = field(default=lambda reply: reply)
 
 
 def completion(request: openai.CompletionRequest, target: Target) -> Question:
-    """Return how to have a server continue a text: TGI in its own words."""
+    """Return how to have a server continue a text exactly as it stands."""
 
     def ask(server: Server, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
-        if "generate" in server.routes:
-            changed = evolve(request, options=options)
-            return _generate(changed, target, server, stream=stream)
-        if "completions" not in server.routes:
-            raise _cannot(server, "continue a text", "Ask another server")
-        allowed = _allowed(options, server, "completions")
-        name = server.name_for(target.model)
-        call = openai.build_completion(
-            request, target, options=allowed.body, model=name, stream=stream
-        )
-        return _openai(call, allowed, name)
+        changed = evolve(request, options=options)
+        return ask_prompt(changed, target, server, stream=stream)
 
     return Question(request.options, ask)
+
+
+def ask_chat(
+    request: openai.ChatRequest, target: Target, server: Server, *, stream: bool
+) -> Asked:
+    """Return the call that puts a conversation to a server's own template."""
+    allowed = _allowed(request.options, server, "chat")
+    name = server.name_for(target.model)
+    call = openai.build_chat(
+        request,
+        target,
+        server=server,
+        options=allowed.body,
+        model=name,
+        stream=stream,
+    )
+    return _openai(call, allowed, name, openai.wanted(request))
+
+
+def ask_prompt(
+    request: openai.CompletionRequest, target: Target, server: Server, *, stream: bool
+) -> Asked:
+    """Return the call that has a server continue a text: TGI in its own words.
+
+    Raises ``UnsupportedRole`` for a server that only chats.
+    """
+    if "generate" in server.routes:
+        return _generate(request, target, server, stream=stream)
+    if "completions" not in server.routes and "tasks" in server.routes:
+        return _task(request, target, server)
+    if "completions" not in server.routes:
+        raise cannot(
+            server,
+            "continue a text",
+            "Ask a dedicated endpoint (TGI, vLLM) or llama.cpp, or use chat()",
+        )
+    allowed = _allowed(request.options, server, "completions")
+    name = server.name_for(target.model)
+    call = openai.build_completion(
+        request,
+        target,
+        server=server,
+        options=allowed.body,
+        model=name,
+        stream=stream,
+    )
+    return _openai(call, allowed, name, openai.wanted(request))
+
+
+def ask_infill(
+    request: llamacpp.InfillRequest, target: Target, server: Server, *, stream: bool
+) -> Asked:
+    """Return the call for llama.cpp's own infilling, which knows the model's tokens."""
+    allowed = _allowed(request.options, server, "infill")
+    call = llamacpp.build_infill(request, target, options=allowed.body, stream=stream)
+    model = target.model
+
+    def decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
+        inner = llamacpp.InfillStream(model=model, request_id=request_id, scrub=scrub)
+        return CuttingStream(inner, allowed.cuts) if allowed.cuts else inner
+
+    def read(body: bytes) -> Reply:
+        return cut(llamacpp.read_infill(body, model=model), allowed.cuts)
+
+    return Asked(call, decoder, read, allowed.notes)
+
+
+def shaped(asked: Asked, shape: Shape) -> Asked:
+    """Return the same call, its answer put into shape."""
+    decoder, read = asked.decoder, asked.read
+
+    def shaped_decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
+        inner = decoder(request_id, scrub)
+        return FilteredStream(inner, shape.through(), shape.finish)
+
+    def shaped_read(body: bytes) -> Reply:
+        return through_filter(read(body), shape.through(), shape.finish)
+
+    return Asked(asked.call, shaped_decoder, shaped_read, asked.notes)
+
+
+def ask_rendered(
+    written: Rendered,
+    request: openai.CompletionRequest,
+    target: Target,
+    server: Server,
+    *,
+    stream: bool,
+    shape: Shape | None = None,
+) -> Asked:
+    """Return the call for a prompt written here, with the stops that belong to it.
+
+    ``request`` says how; its own stops come first, of the prompt's as many are sent as
+    the server takes, and the answer is cut here before each of them.
+    """
+    options = request.options
+    asked_for = options.stop or ()
+    room = max(0, most_stops(server) - len(asked_for))
+    sent = (*asked_for, *written.stops[:room])
+    options = evolve(options, stop=sent) if sent else options
+    request = evolve(request, prompt=written.prompt, options=options)
+    asked = ask_prompt(request, target, server, stream=stream)
+    inner = shape or Shape(Unchanged)
+    through = partial(_stopped, written.stops, inner.through)
+    return with_notes(shaped(asked, Shape(through, inner.finish)), written.notes)
+
+
+def _stopped(stops: tuple[str, ...], inner: Callable[[], TextFilter]) -> TextFilter:
+    return StoppedText(stops, inner()) if stops else inner()
+
+
+def with_notes(asked: Asked, notes: tuple[str, ...]) -> Asked:
+    """Return the same call with more to say about it."""
+    return evolve(asked, notes=(*notes, *asked.notes)) if notes else asked
 
 
 def _generate(
@@ -86,13 +224,32 @@ def _generate(
     """Ask TGI by its native route: it takes every option and marks its end."""
     allowed = _allowed(request.options, server, "generate")
     call = tgi.build_generate(request, target, stream=stream, server=server)
-    model, prompt = target.model, request.prompt
+    # return_full_text is off here: an answer that begins as the prompt does is whole.
+    model, wanted = target.model, openai.wanted(request)
 
     def decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
         inner = TgiStream(
-            model=model, request_id=request_id, prompt=prompt, scrub=scrub
+            model=model, request_id=request_id, scrub=scrub, wanted=wanted
         )
         return CuttingStream(inner, allowed.cuts) if allowed.cuts else inner
+
+    def read(body: bytes) -> Reply:
+        reply = read_generated(body, model=model, wanted=wanted)
+        return cut(reply, allowed.cuts)
+
+    return Asked(call, decoder, read, (*allowed.notes, *call.notes))
+
+
+def _task(request: openai.CompletionRequest, target: Target, server: Server) -> Asked:
+    """Ask a pipeline of transformers, which answers in one piece and may echo."""
+    allowed = _allowed(request.options, server, "tasks")
+    given = allowed.body.get("parameters")
+    parameters = given if isinstance(given, dict) else {}
+    call = build_task("text-generation", request.prompt, parameters, target)
+    model, prompt = target.model, request.prompt
+
+    def decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
+        return TgiStream(model=model, request_id=request_id, prompt=prompt, scrub=scrub)
 
     def read(body: bytes) -> Reply:
         return cut(read_generated(body, model=model, prompt=prompt), allowed.cuts)
@@ -100,16 +257,20 @@ def _generate(
     return Asked(call, decoder, read, allowed.notes)
 
 
-def _openai(call: Call, allowed: Legal, model: str) -> Asked:
+def _openai(call: Call, allowed: Legal, model: str, wanted: Wanted) -> Asked:
     def decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
-        inner = OpenAIStream(model=model, request_id=request_id, scrub=scrub)
-        return CuttingStream(inner, allowed.cuts) if allowed.cuts else inner
+        inner = OpenAIStream(
+            model=model, request_id=request_id, scrub=scrub, wanted=wanted
+        )
+        if not allowed.cuts:
+            return inner
+        return CuttingStream(inner, allowed.cuts, answers=wanted.n)
 
     def read(body: bytes) -> Reply:
-        reply = read_reply(body, model=model)
+        reply = read_reply(body, model=model, wanted=wanted)
         return cut(reply, allowed.cuts) if allowed.cuts else reply
 
-    return Asked(call, decoder, read, allowed.notes)
+    return Asked(call, decoder, read, (*allowed.notes, *call.notes))
 
 
 # The answer for an entry's own options, asked for at every call of a script: the
@@ -130,11 +291,19 @@ def _allowed(options: CompletionOptions, server: Server, route: str) -> Legal:
     return found
 
 
-def _cannot(server: Server, what: str, instead: str) -> InvalidOption:
+def cannot(server: Server, what: str, instead: str) -> UnsupportedRole:
+    """Return the refusal of what a server has no route for."""
     version = "" if not server.version else f" {'.'.join(map(str, server.version))}"
-    return InvalidOption(f"{server.engine}{version} cannot {what}.", hint=f"{instead}.")
+    return UnsupportedRole(
+        f"{server.engine}{version} cannot {what}.", hint=f"{instead}."
+    )
 
 
-def noted(reply: Reply, notes: tuple[str, ...]) -> Reply:
+def no_stream(_request_id: str | None, _scrub: Scrub) -> NoReturn:
+    """Stand for the decoder of an answer that comes in one piece only."""
+    raise UnsupportedRole("This is never answered in a stream.")
+
+
+def noted(reply: R, notes: tuple[str, ...]) -> R:
     """Return ``reply`` with what was changed on the way."""
     return evolve(reply, notes=(*reply.notes, *notes)) if notes else reply

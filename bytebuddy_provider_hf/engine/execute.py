@@ -14,7 +14,8 @@ from typing import Final
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.engine.asking import Asked, noted
+from bytebuddy_provider_hf.engine.asking import Asked, R, no_stream, noted
+from bytebuddy_provider_hf.engine.filtering import FilteredStream
 from bytebuddy_provider_hf.engine.passage import Errand, Passage
 from bytebuddy_provider_hf.engine.runtime import LoopState
 from bytebuddy_provider_hf.errors import (
@@ -30,6 +31,7 @@ from bytebuddy_provider_hf.transport.port import Response
 from bytebuddy_provider_hf.transport.watch import StreamWatch
 from bytebuddy_provider_hf.types import Done, Event, Loading, Reply, Text
 from bytebuddy_provider_hf.wire.message import MAX_BODY, error_message
+from bytebuddy_provider_hf.wire.server import Server
 
 # After the end mark: long enough for the last bytes of the framing, so that the
 # connection can be used again; too short to notice.
@@ -38,8 +40,8 @@ _DRAIN: Final = 0.1
 _log = logging.getLogger("bytebuddy.huggingface")
 
 
-async def whole(errand: Errand, state: LoopState) -> Reply:
-    """Return the reply in one piece; waiting is told to ``errand.on_event``."""
+async def whole(errand: Errand[R], state: LoopState) -> R:
+    """Return the answer in one piece; waiting is told to ``errand.on_event``."""
     with Passage(errand, state) as passage:
         while True:
             while not passage.enter():
@@ -52,6 +54,27 @@ async def whole(errand: Errand, state: LoopState) -> Reply:
             else:
                 passage.succeeded()
                 return reply
+            passage.again(failure)
+
+
+async def server(errand: Errand[R], state: LoopState) -> Server:
+    """Return what ``errand`` would be sent to; its question is not asked.
+
+    An address that nobody knows yet is waited for and asked as by a call.
+    """
+    route = errand.route
+    known = state.survey.known(route.target, route.destination.account)
+    if known is not None:
+        return known
+    with Passage(errand, state) as passage:
+        while True:
+            while not passage.enter():
+                _tell(errand, passage.waiting())
+                await passage.wait()
+            try:
+                return await passage.server()
+            except ByteBuddyError as error:
+                failure = error
             passage.again(failure)
 
 
@@ -85,7 +108,7 @@ async def events(errand: Errand, state: LoopState) -> AsyncGenerator[Event, None
             passage.again(passage.meant(failure))
 
 
-async def _fetch(errand: Errand, passage: Passage) -> Reply:
+async def _fetch(errand: Errand[R], passage: Passage[R]) -> R:
     response, asked = await passage.send(stream=False)
     try:
         reply = _reply(await passage.read(response), errand, asked)
@@ -179,7 +202,9 @@ class _StreamReader:
     async def reply(self) -> Reply:
         """Return the finished reply, the connection made ready for the next call."""
         self._watch.stop()
-        if not self._ended:
+        decoder = self._decoder
+        early = isinstance(decoder, FilteredStream) and decoder.early
+        if not (self._ended or early):
             await self._drain()
         return noted(self._decoder.reply(), self._notes)
 
@@ -211,25 +236,29 @@ class _StreamReader:
             await self._response.read(MAX_BODY)
 
 
-def _reply(body: bytes, errand: Errand, asked: Asked) -> Reply:
+def _reply(body: bytes, errand: Errand[R], asked: Asked[R]) -> R:
     try:
         return noted(asked.read(body), asked.notes)
-    except MalformedResponse:
-        said = errand.route.scrub(error_message(body)) or "an empty body"
+    except MalformedResponse as error:
+        if asked.decoder is no_stream:
+            message, hint = errand.route.scrub(error.message), error.hint
+        else:
+            said = errand.route.scrub(error_message(body)) or "an empty body"
+            message = f"The server answered without a reply: {said}."
+            hint = "Check that apiBase is the address of an OpenAI-style API."
     # A server may echo the key: its bytes stay out of the traceback.
     del body
-    raise MalformedResponse(
-        f"The server answered without a reply: {said}.",
-        hint="Check that apiBase is the address of an OpenAI-style API.",
-    )
+    raise MalformedResponse(message, hint=hint)
 
 
-def _identified(reply: Reply, response: Response) -> Reply:
+def _identified(reply: R, response: Response) -> R:
     request_id = response.headers.get("x-request-id")
-    return evolve(reply, request_id=request_id) if request_id else reply
+    if request_id and isinstance(reply, Reply):
+        return evolve(reply, request_id=request_id)
+    return reply
 
 
-def _tell(errand: Errand, waiting: Loading | None) -> None:
+def _tell(errand: Errand[R], waiting: Loading | None) -> None:
     if errand.on_event is None or waiting is None:
         return
     try:

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from bytebuddy_provider_hf.config.model import ModelEntry, RequestOptions
 from bytebuddy_provider_hf.contract.protocols import OnEvent, OpenContext
-from bytebuddy_provider_hf.engine import asking, execute, passage
+from bytebuddy_provider_hf.engine import asking
 from bytebuddy_provider_hf.engine.call import PendingReply
-from bytebuddy_provider_hf.engine.options import check, merged
-from bytebuddy_provider_hf.engine.roles.chat import conversation
+from bytebuddy_provider_hf.engine.completing import FillRole
+from bytebuddy_provider_hf.engine.editing import EditRoles
+from bytebuddy_provider_hf.engine.options import merged
+from bytebuddy_provider_hf.engine.roles.chat import chat
 from bytebuddy_provider_hf.engine.roles.complete import check_prompt
+from bytebuddy_provider_hf.engine.roles.messages import conversation
 from bytebuddy_provider_hf.engine.route import Route, route
 from bytebuddy_provider_hf.engine.runtime import Runtime, shared_runtime
-from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
+from bytebuddy_provider_hf.engine.scoring import ScoringRoles
+from bytebuddy_provider_hf.errors import (
+    InsecureEndpoint,
+    InvalidOption,
+    UnsupportedRole,
+)
 from bytebuddy_provider_hf.plugin import PROVIDER
 from bytebuddy_provider_hf.secret import Environment, Secret
 from bytebuddy_provider_hf.transport.credentials import Credential, credential_for
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Conversation,
-    Event,
-    Reply,
+    ImagePart,
+    ResponseFormat,
     Role,
     Tool,
 )
@@ -36,39 +44,13 @@ _log: Final = logging.getLogger("bytebuddy.huggingface")
 _said: Final[set[str]] = set()
 
 
-class HuggingFaceModel:
+class HuggingFaceModel(FillRole, EditRoles, ScoringRoles):
     """Call one model. Calls may run at once; ``aclose`` gives the connections back."""
 
     def __init__(self, entry: ModelEntry, way: Route, runtime: Runtime) -> None:
-        self._entry = entry
-        self._route = way
-        self._lease = runtime.lease()
-        self._notes = way.target.notices
+        super().__init__(entry, way, runtime)
         for notice in self._notes:
             _say_once(notice)
-
-    @property
-    def name(self) -> str:
-        """The name of the entry."""
-        return self._entry.name
-
-    @property
-    def model(self) -> str:
-        """The id of the model."""
-        return self._entry.model
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """What the entry says the model is for."""
-        return self._entry.roles
-
-    @property
-    def capabilities(self) -> frozenset[str]:
-        """What the entry says the model can do beyond text."""
-        return frozenset(self._entry.capabilities or ())
-
-    def __repr__(self) -> str:
-        return f"<HuggingFaceModel {self.name!r}: {self.model}>"
 
     def chat(
         self,
@@ -82,7 +64,12 @@ class HuggingFaceModel:
         repetition_penalty: float | None = None,
         stop: Sequence[str] | None = None,
         seed: int | None = None,
+        n: int | None = None,
+        logprobs: int | None = None,
         tools: Sequence[Tool] = (),
+        tool_choice: str | None = None,
+        parallel_tool_calls: bool | None = None,
+        response_format: ResponseFormat | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
@@ -101,19 +88,40 @@ class HuggingFaceModel:
             "repetition_penalty": repetition_penalty,
             "stop": stop,
             "seed": seed,
+            "n": n,
         }
         request = openai.ChatRequest(
             messages=conversation(messages),
             options=merged(self._entry.default_completion_options, options, asked),
             tools=tuple(tools),
             extra=self._route.extra,
+            logprobs=logprobs,
+            tool_choice=tool_choice,
+            parallel_tool_calls=parallel_tool_calls,
+            response_format=response_format,
         )
-        return self._call(
-            asking.chat(request, self._route.target),
-            timeout,
-            wait=wait,
-            on_event=on_event,
+        self._check_capable(request)
+        question = chat(request, self._talker)
+        return self._call(question, timeout, wait=wait, on_event=on_event)
+
+    def _check_capable(self, request: openai.ChatRequest) -> None:
+        """Refuse what the entry, if it lists capabilities, does not list."""
+        listed = self._entry.capabilities
+        if listed is None:
+            return
+        pictures = any(
+            isinstance(part, ImagePart)
+            for message in request.messages
+            if not isinstance(message.content, str)
+            for part in message.content
         )
+        for needed, asked in (("tool_use", request.tools), ("image_input", pictures)):
+            if asked and needed not in listed:
+                raise UnsupportedRole(
+                    f"The entry '{self.name}' lists what its model is capable of, and "
+                    f"{needed} is not among it.",
+                    hint=f"Add {needed} to its capabilities, or take another model.",
+                )
 
     def complete(
         self,
@@ -147,49 +155,8 @@ class HuggingFaceModel:
             options=merged(self._entry.default_completion_options, options, asked),
             extra=self._route.extra,
         )
-        return self._call(
-            asking.completion(request, self._route.target),
-            timeout,
-            wait=wait,
-            on_event=on_event,
-        )
-
-    async def aclose(self) -> None:
-        """Give the connections back; the last model to do so closes them."""
-        await self._lease.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.aclose()
-
-    def _call(
-        self,
-        question: asking.Question,
-        timeout: float | None,
-        *,
-        wait: bool,
-        on_event: OnEvent | None,
-    ) -> PendingReply:
-        if timeout is not None:
-            check("timeout", timeout)
-        errand = passage.Errand(
-            route=self._route,
-            question=question,
-            timeout=timeout or self._route.timeout,
-            notes=self._notes,
-            on_event=on_event,
-            wait=wait,
-        )
-
-        def begin() -> Coroutine[object, object, Reply]:
-            return execute.whole(errand, self._lease.state())
-
-        def stream() -> AsyncGenerator[Event, None]:
-            return execute.events(errand, self._lease.state())
-
-        return PendingReply(begin, stream)
+        question = asking.completion(request, self._route.target)
+        return self._call(question, timeout, wait=wait, on_event=on_event)
 
 
 def open_entry(entry: ModelEntry, context: OpenContext) -> HuggingFaceModel:

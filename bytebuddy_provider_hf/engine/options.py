@@ -21,7 +21,8 @@ RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "repetition_penalty": (math.ulp(0.0), math.inf),
     "max_tokens": (1, math.inf),
     "top_k": (0, math.inf),
-    "n": (1, 1),
+    # OpenAI's own limit; hardly any server gives that many.
+    "n": (1, 128),
     "timeout": (math.ulp(0.0), 1e9),
 }
 _WHOLE: Final = frozenset({"max_tokens", "top_k", "seed", "n"})

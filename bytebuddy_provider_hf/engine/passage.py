@@ -6,14 +6,16 @@ import asyncio
 import logging
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Generic, Self
 
 from attrs import define, evolve
 
 from bytebuddy_provider_hf.contract.protocols import OnEvent
-from bytebuddy_provider_hf.engine.asking import Asked, Question
+from bytebuddy_provider_hf.engine.asking import Asked, Counted, Question, R
+from bytebuddy_provider_hf.engine.kin import Met
 from bytebuddy_provider_hf.engine.route import Route
 from bytebuddy_provider_hf.engine.runtime import LoopState
+from bytebuddy_provider_hf.engine.survey import warn_once
 from bytebuddy_provider_hf.errors import (
     APIError,
     ByteBuddyError,
@@ -24,13 +26,19 @@ from bytebuddy_provider_hf.errors import (
     QuotaExhausted,
     RateLimited,
     StreamFailed,
+    UnsupportedRole,
     WrongServedModel,
 )
 from bytebuddy_provider_hf.transport import retry
 from bytebuddy_provider_hf.transport.port import Response
 from bytebuddy_provider_hf.transport.ticket import Ticket
 from bytebuddy_provider_hf.types import Loading
-from bytebuddy_provider_hf.wire.amend import amend
+from bytebuddy_provider_hf.wire.amend import (
+    Amendments,
+    amend,
+    refuses_route,
+    route_of,
+)
 from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.failure import classify, classify_event
 from bytebuddy_provider_hf.wire.message import MAX_BODY
@@ -51,7 +59,7 @@ _MARGIN: Final = 5
 
 
 @define  # made once a call: 0.4 µs, frozen 1.9
-class Errand:
+class Errand(Generic[R]):
     """What is to be asked, and how long to wait for it.
 
     Without ``wait`` a model that is not ready, or an account that is limited, is an
@@ -59,20 +67,20 @@ class Errand:
     """
 
     route: Route
-    question: Question
+    question: Question[R]
     timeout: float
     notes: tuple[str, ...] = ()
     on_event: OnEvent | None = None
     wait: bool = True
 
 
-class Passage:
+class Passage(Generic[R]):
     """Hold a call's ticket from its first wait to its last byte.
 
     Leaving it gives permit and place back, however the call ended.
     """
 
-    def __init__(self, errand: Errand, state: LoopState) -> None:
+    def __init__(self, errand: Errand[R], state: LoopState) -> None:
         self._errand = errand
         self._state = state
         route = errand.route
@@ -82,6 +90,10 @@ class Passage:
         # What this server made calls change before; a call adds to it.
         self._made = state.survey.amendments(route.target, self._account)
         self._reasked = False
+        # The last call, and the refusal for which a first route was left.
+        self._sent: Call | None = None
+        self._stream = False
+        self._refused: ByteBuddyError | None = None
         self._ticket = Ticket(
             now=state.loop.time(),
             timeout=errand.timeout,
@@ -116,7 +128,15 @@ class Passage:
         """Wait until there is news."""
         await self._lane.wait(self._ticket)
 
-    async def send(self, *, stream: bool) -> tuple[Response, Asked]:
+    async def server(self) -> Server:
+        """Return what stands at the address, asked for where nobody has."""
+        with self._state.deadlines.bound(self._ticket.deadline):
+            found = await self._server()
+            self._lane.answered_by(self._ticket)
+            return found
+        raise self._late()
+
+    async def send(self, *, stream: bool) -> tuple[Response, Asked[R]]:
         """Send once; return the good answer, its body not read, and how to read it.
 
         Raises the error that any other answer, or none, stands for.
@@ -125,7 +145,12 @@ class Passage:
         first = loop.time() + route.first_byte_timeout
         until = min(self._ticket.deadline, first)
         with self._state.deadlines.bound(until):
-            asked = self._asked(await self._server(), stream=stream)
+            server, question = await self._server(), self._errand.question
+            if question.worth is not None and question.kin is None:
+                left = self._ticket.deadline - loop.time()
+                met = Met(route, server, self._made, left)
+                question.kin = await met.family(question.worth, self._state)
+            asked = self._asked(server, stream=stream)
             response = await self._channel.send(self._call(asked.call))
             if response.status == 200:  # noqa: PLR2004 - HTTP's OK
                 self._lane.answered_by(self._ticket)
@@ -187,7 +212,7 @@ class Passage:
             return
         decision = self._decide(failure, now)
         if decision is None:
-            raise failure
+            raise self._refused if self._refused and refuses_route(failure) else failure
         ticket.attempt += 1
         ticket.spent += decision.cost
         until = now + decision.delay
@@ -203,9 +228,15 @@ class Passage:
             self._reasked = True
             self._state.survey.forget(target, self._account)
             return True
-        made = amend(failure, self._made, self._errand.question.options)
-        if made is None:
+        sent, server = self._sent, self._state.survey.known(target, self._account)
+        if sent is None or server is None:
             return False
+        options, route = self._errand.question.options, route_of(sent)
+        made = amend(failure, self._made, options, route=route, server=server)
+        if made is None or not self._helps(made, server, sent):
+            return False
+        if refuses_route(failure):
+            self._refused = self._refused or failure
         self._made = made
         self._state.survey.remember(target, self._account, made)
         _log.info("%s: %s", target.origin, made.notes[-1])
@@ -254,14 +285,42 @@ class Passage:
         since = self._ticket.cold_since
         return self._lane.answered and (since is None or now - since < _RESTART)
 
-    def _asked(self, server: Server, *, stream: bool) -> Asked:
+    def _asked(self, server: Server, *, stream: bool) -> Asked[R]:
         """Put the question in the server's words, with what it made us change."""
-        question, made = self._errand.question, self._made
-        options = made.applied(question.options)
-        asked = question.ask(server, options, stream and not made.whole)
-        if made.notes:
-            asked.notes = (*asked.notes, *made.notes)
+        made = self._made
+        try:
+            asked = self._put(made.narrowed(server), made, stream=stream)
+        except UnsupportedRole:
+            if not (made.left or made.untemplated):
+                raise
+            asked = None
+        if asked is None:
+            # Another question learned that; this one has no other way.
+            made = evolve(made, left=frozenset(), untemplated=False)
+            asked = self._put(server, made, stream=stream)
+        self._sent, self._stream = asked.call, stream
+        target = self._errand.route.target
+        if asked.notes:
+            warn_once(target, asked.notes)
+        if notes := (*server.notes, *made.told(self._errand.question.options)):
+            asked.notes = (*asked.notes, *notes)
         return asked
+
+    def _put(self, server: Server, made: Amendments, *, stream: bool) -> Asked[R]:
+        question = self._errand.question
+        question.untemplated = made.untemplated
+        if made.window is not None and made.prompt_tokens is not None:
+            question.counted = Counted(made.prompt_tokens, made.window)
+        options = made.applied(question.options)
+        return question.ask(server, options, stream and not made.whole)
+
+    def _helps(self, made: Amendments, server: Server, sent: Call) -> bool:
+        """Whether the question would be another one, and can be asked at all."""
+        try:
+            asked = self._put(made.narrowed(server), made, stream=self._stream)
+        except ByteBuddyError:
+            return False
+        return asked.call != sent
 
     async def _server(self) -> Server:
         """Return what is known of the server; a bare address is asked once."""

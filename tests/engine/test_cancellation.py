@@ -14,6 +14,7 @@ from engine.harness import Bench, bench
 
 from bytebuddy_provider_hf.config.model import RequestOptions
 from bytebuddy_provider_hf.contract import protocols
+from bytebuddy_provider_hf.errors import ApplyFailed
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.stepping import cancel_at_every_step
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
@@ -25,6 +26,11 @@ Make = Callable[[Bench], Callable[[], Awaitable[object]]]
 def awaited(method: str) -> Make:
     """Make a call of ``method`` that is awaited."""
     return lambda stand: lambda: getattr(stand.model, method)("a b c")
+
+
+def given(method: str, *arguments: object) -> Make:
+    """Make a call of ``method`` with these arguments."""
+    return lambda stand: lambda: getattr(stand.model, method)(*arguments)
 
 
 def streamed(method: str) -> Make:
@@ -52,11 +58,28 @@ def closed(stand: Bench) -> Callable[[], Awaitable[object]]:
     return use
 
 
+def asked_in_vain(stand: Bench) -> Callable[[], Awaitable[object]]:
+    """Make an apply that asks the model, which is no help."""
+
+    async def use() -> None:
+        with pytest.raises(ApplyFailed):
+            await stand.model.apply("x = 1\ny = 2\nx = 1\n", "x = 3")
+
+    return use
+
+
 CALLS: dict[str, Make] = {
     "chat": awaited("chat"),
     "chat, streamed": streamed("chat"),
     "complete": awaited("complete"),
     "complete, streamed": streamed("complete"),
+    "fill": given("fill", "a", "b"),
+    "edit": given("edit", "a", "b"),
+    "apply": asked_in_vain,
+    "embed": given("embed", ["a", "b"]),
+    "embed, in batches": given("embed", ["a"] * 200),
+    "rerank": given("rerank", "a", ["b", "c"]),
+    "task": given("task", "text-generation", "a"),
     "aclose": closed,
 }
 BEHAVIOURS = {

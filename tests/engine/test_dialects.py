@@ -8,19 +8,19 @@ import pytest
 
 from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
 from bytebuddy_provider_hf.engine.runtime import Runtime
-from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import FakeRequest, Handler
 from bytebuddy_provider_hf.testing.tgi import FakeTgi
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
-from bytebuddy_provider_hf.types import CompletionOptions, Done, Text
+from bytebuddy_provider_hf.types import CompletionOptions, Done, Message, Text, Tool
 
 GENERATIONS = ["1.3.0", "1.4.0", "1.4.5", "2.1.0", "2.2.0", "2.3.0", "3.0.1", "3.2.0"]
 
 
-def at(handler: Handler) -> HuggingFaceModel:
+def at(handler: Handler, model: str = "org/name") -> HuggingFaceModel:
     return open_model(
-        "org/name",
+        model,
         api_key="hf_x",
         api_base="https://x.endpoints.huggingface.cloud",
         runtime=Runtime(connect=MemoryConnect(handler)),
@@ -64,13 +64,44 @@ async def test_every_generation_that_chats_chats(version: str) -> None:
 
 
 @virtual_time
-async def test_a_tgi_from_before_chat_says_so() -> None:
-    """It is named, with what it can do instead; nothing is sent in vain."""
-    model = at(FakeTgi("1.3.0").handle)
-    with pytest.raises(
-        InvalidOption, match=r"text-generation-inference 1\.3\.0 cannot"
-    ):
-        await model.chat("hi")
+async def test_a_tgi_from_before_chat_says_so_of_a_model_nobody_knows() -> None:
+    """It is named, with what it can do instead; no conversation is sent in vain."""
+    tgi = FakeTgi("1.3.0")
+    with pytest.raises(UnsupportedRole, match=r"has no chat route.*family: llama3"):
+        await at(tgi.handle).chat("hi")
+    assert not [request for request in tgi.requests if request.method == "POST"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@virtual_time
+async def test_a_tgi_from_before_chat_gets_the_familys_template(streamed: bool) -> None:
+    """Written here, without a second BOS, and ended by the family's stops."""
+    tgi = FakeTgi("1.3.0", answer=lambda _: "Hello </s> more")
+    model = at(tgi.handle, "meta-llama/Llama-2-7b-chat-hf")
+    asked = [Message("system", "Be brief."), Message("user", "Hi")]
+    if streamed:
+        async with model.chat(asked, max_tokens=50) as events:
+            seen = [event async for event in events]
+        assert isinstance(seen[-1], Done)
+        reply = seen[-1].reply
+        text = "".join(event.text for event in seen if isinstance(event, Text))
+        assert reply.text == text
+    else:
+        reply = await model.chat(asked, max_tokens=50)
+    assert reply.text == "Hello "
+    sent = tgi.requests[-1].json
+    assert isinstance(sent, dict)
+    expected = "[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nHi [/INST]"
+    assert sent["inputs"] == expected
+    assert "template of llama-2 was written here" in " ".join(reply.notes)
+
+
+@virtual_time
+async def test_tools_are_refused_where_nobody_would_read_the_calls() -> None:
+    """A rendered prompt gets text back; a call in it would look like an answer."""
+    model = at(FakeTgi("1.3.0").handle, "meta-llama/Llama-3.1-8B-Instruct")
+    with pytest.raises(UnsupportedRole, match="nobody would read its tool calls"):
+        await model.chat("hi", tools=[Tool("f")])
 
 
 @virtual_time

@@ -8,12 +8,16 @@ from typing import assert_type
 import bytebuddy_provider_hf
 from bytebuddy_provider_hf import (
     SPEC_VERSION,
+    Apply,
     ByteBuddyError,
     Chat,
     Complete,
     CompletionOptions,
     Done,
+    Edit,
+    Embed,
     Event,
+    Fill,
     Loading,
     Message,
     Model,
@@ -25,9 +29,11 @@ from bytebuddy_provider_hf import (
     Reply,
     ReplyCall,
     RequestOptions,
+    Rerank,
     Role,
     Secret,
     StreamInterrupted,
+    Tasks,
     Text,
     Tool,
     ToolCallDelta,
@@ -136,8 +142,24 @@ def asked_by_a_host(model: Model) -> tuple[Role, ...]:
         calls.append(model.chat("Hello"))
     if isinstance(model, Complete):
         calls.append(model.complete("x ="))
+    if isinstance(model, Fill):
+        calls.append(model.fill("def add(a, b):", "", path="add.py", multiline=False))
+    if isinstance(model, Edit):
+        calls.append(model.edit("x = 1", "make it 2"))
+    if isinstance(model, Apply):
+        calls.append(model.apply("x = 1", "x = 2"))
     assert_type(model.capabilities, frozenset[str])
     return model.roles
+
+
+async def scored_by_a_host(model: Model) -> tuple[float, ...]:
+    if isinstance(model, Embed):
+        found = await model.embed(["a", "b"], query=True)
+        assert_type(found.vectors, tuple[tuple[float, ...], ...])
+    if isinstance(model, Tasks):
+        done = await model.task("fill-mask", "Paris is [MASK].")
+        assert_type(done.warnings, tuple[str, ...])
+    return (await model.rerank("a", ["b"])).scores if isinstance(model, Rerank) else ()
 
 
 def counted(reply: Reply) -> int:

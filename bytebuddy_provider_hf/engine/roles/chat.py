@@ -1,117 +1,153 @@
-"""The role chat: a conversation becomes a request."""
+"""The role chat: a conversation, by the server's template or by the family's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final, cast, get_args
+from attrs import evolve, frozen
 
-from bytebuddy_provider_hf.errors import InvalidOption
-from bytebuddy_provider_hf.types import (
-    Conversation,
-    ImagePart,
-    Message,
-    RoleName,
-    TextPart,
-    ToolCall,
+from bytebuddy_provider_hf.engine import kinship
+from bytebuddy_provider_hf.engine.asking import (
+    Asked,
+    Question,
+    Shape,
+    ask_chat,
+    ask_rendered,
+    with_notes,
 )
+from bytebuddy_provider_hf.engine.window import fitted
+from bytebuddy_provider_hf.errors import UnsupportedRole
+from bytebuddy_provider_hf.prompts.arranged import arranged
+from bytebuddy_provider_hf.prompts.chat import render_chat, specials_of
+from bytebuddy_provider_hf.prompts.family import Family, Kind
+from bytebuddy_provider_hf.prompts.specials import Mending
+from bytebuddy_provider_hf.types import CompletionOptions
+from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
+from bytebuddy_provider_hf.wire.server import Server
+from bytebuddy_provider_hf.wire.target import Target
 
-_ROLES: Final = frozenset(get_args(RoleName))
-_PLAIN: Final = ("role", "content")
-_KEYS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "name"})
+
+@frozen
+class Talker:
+    """Who is talked to: where, what family it is, and how many tokens it can see."""
+
+    target: Target
+    family: Family | None = None
+    window: int | None = None
+
+    def knowing(self, kin: Family | None) -> Talker:
+        """Return who is talked to, with the family that the Hub told, if it did."""
+        return self if kin is None else evolve(self, family=kin)
 
 
-def conversation(messages: Conversation) -> tuple[Message, ...]:
-    """Return the messages of a conversation; a string is one user turn.
+def chat(request: ChatRequest, talker: Talker) -> Question:
+    """Return how to put a conversation to a server.
 
-    Mappings have the keys of OpenAI's messages. Raises ``InvalidOption``.
+    Raises ``UnsupportedRole``, when asked, for a model or server that cannot chat.
     """
-    if isinstance(messages, str):
-        return (Message("user", messages),)
-    if isinstance(messages, Message | Mapping | bytes) or not isinstance(
-        messages, Sequence
-    ):
-        message = "A conversation is a text or a list of messages."
-        raise InvalidOption(message)
-    turns = tuple(_message(turn, at) for at, turn in enumerate(messages))
-    if not turns:
-        message = "A conversation needs at least one message."
-        raise InvalidOption(message)
-    return turns
+
+    def ask(server: Server, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
+        changed = (
+            request if options is request.options else evolve(request, options=options)
+        )
+        known = talker.knowing(question.kin)
+        changed, notes = fitted(changed, _window(known, server), question.counted)
+        asked = converse(
+            changed,
+            known,
+            server,
+            stream=stream,
+            untemplated=question.untemplated,
+        )
+        return with_notes(asked, notes)
+
+    worth = kinship.worth_for_chat(talker.family)
+    question = Question(request.options, ask, worth=worth)
+    return question
 
 
-def _message(turn: object, at: int) -> Message:
-    if isinstance(turn, Message):
-        return turn
-    if not isinstance(turn, Mapping):
-        raise _bad(at, "is neither a Message nor a mapping")
-    role, content = turn.get("role"), turn.get("content")
-    if len(turn) == len(_PLAIN) and role in _ROLES and isinstance(content, str):
-        # What nearly every message is.
-        return Message(cast("RoleName", role), content)
-    if unknown := sorted(str(key) for key in turn if key not in _KEYS):
-        raise _bad(at, f"has unknown keys: {', '.join(unknown[:5])}")
-    if role not in _ROLES:
-        raise _bad(at, f"needs a role: {', '.join(sorted(_ROLES))}")
-    return Message(
-        role=role,  # type: ignore[arg-type]  # just checked against RoleName
-        content=_content(content, at),
-        tool_calls=tuple(_tool_call(call, at) for call in _list(turn, at)),
-        tool_call_id=_text_or_none(turn.get("tool_call_id"), at),
-        name=_text_or_none(turn.get("name"), at),
+def _window(talker: Talker, server: Server) -> int | None:
+    """Return the tokens a model sees: configured, told by the server, or published.
+
+    Behind the router each provider has a window of its own, often a wider one.
+    """
+    window = talker.window or server.window
+    if window is None and talker.family is not None and not talker.target.auto:
+        return talker.family.window
+    return window
+
+
+def converse(
+    request: ChatRequest,
+    talker: Talker,
+    server: Server,
+    *,
+    stream: bool,
+    untemplated: bool = False,
+    role: str = "chat",
+) -> Asked:
+    """Return the call that answers a conversation at ``server``.
+
+    The server's own template comes first; where it has none, the family's official
+    one is written here. ``untemplated`` tells that the server said it has none.
+    """
+    target = talker.target
+    family = kinship.at(talker.family, server)
+    kinship.refuse_other_kinds(family, target.model, role)
+    if "chat" in server.routes and not untemplated:
+        if family is None:
+            return ask_chat(request, target, server, stream=stream)
+        if family.chat is not None and family.kind is not Kind.SEQ2SEQ:
+            messages, notes = arranged(family, request.messages)
+            changed = evolve(request, messages=messages)
+            return with_notes(ask_chat(changed, target, server, stream=stream), notes)
+        # These models come without a template, so the server has none either.
+        if not kinship.continues(server, target):
+            raise kinship.untemplated(target.model)
+    if family is None and not untemplated:
+        raise UnsupportedRole(
+            f"{server.engine} has no chat route here, and the chat template of "
+            f"{target.model} is not known.",
+            hint="Write the family of the model into its entry (family: llama3), or "
+            "use complete(), which continues a text.",
+        )
+    return _rendered(request, family or kinship.UNKNOWN_BASE, target, server, stream)
+
+
+def _rendered(
+    request: ChatRequest,
+    family: Family,
+    target: Target,
+    server: Server,
+    stream: bool,  # noqa: FBT001 - one of the call's facts
+) -> Asked:
+    if request.tools:
+        raise UnsupportedRole(
+            f"{server.engine} has no chat route for {target.model}: nobody would read "
+            "its tool calls.",
+            hint="Leave the tools out, or ask a server that applies the model's own "
+            "template and reads its calls (vLLM, llama.cpp, TGI 1.4.3 and later).",
+        )
+    written = render_chat(family, request.messages)
+    specials = specials_of(family)
+    told: tuple[str, ...] = ()
+    if family.chat is not None:
+        told = (f"The chat template of {family.name} was written here.",)
+    options = request.options
+    if (options.n or 1) > 1:
+        told = (*told, "One answer was asked for: a prompt written here gets one.")
+        options = evolve(options, n=None)
+    asked = ask_rendered(
+        written,
+        CompletionRequest(
+            prompt="",
+            options=options,
+            extra=request.extra,
+            logprobs=request.logprobs,
+            response_format=request.response_format,
+            split=True,
+        ),
+        target,
+        server,
+        stream=stream,
+        shape=Shape(lambda: Mending(specials)),
     )
-
-
-def _content(value: object, at: int) -> str | tuple[TextPart | ImagePart, ...]:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list | tuple):
-        return tuple(_part(part, at) for part in value)
-    raise _bad(at, "has content that is neither a text nor a list of parts")
-
-
-def _part(part: object, at: int) -> TextPart | ImagePart:
-    if isinstance(part, TextPart | ImagePart):
-        return part
-    if isinstance(part, Mapping):
-        if isinstance(text := part.get("text"), str):
-            return TextPart(text)
-        image = part.get("image_url")
-        url = image.get("url") if isinstance(image, Mapping) else image
-        if isinstance(url, str):
-            return ImagePart(url)
-    raise _bad(at, "has a part that is neither a text nor an image_url")
-
-
-def _list(turn: Mapping[str, object], at: int) -> Sequence[object]:
-    calls = turn.get("tool_calls")
-    if calls is None:
-        return ()
-    if isinstance(calls, list | tuple):
-        return calls
-    raise _bad(at, "has tool_calls that are no list")
-
-
-def _tool_call(call: object, at: int) -> ToolCall:
-    if isinstance(call, ToolCall):
-        return call
-    if isinstance(call, Mapping) and isinstance(call.get("function"), Mapping):
-        function = call["function"]
-        name, arguments = function.get("name"), function.get("arguments", "")
-        if isinstance(name, str) and isinstance(arguments, str):
-            return ToolCall(str(call.get("id", "")), name, arguments)
-    raise _bad(at, "has a tool call without function name and arguments")
-
-
-def _text_or_none(value: object, at: int) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise _bad(at, "has a name or tool_call_id that is no text")
-
-
-def _bad(at: int, problem: str) -> InvalidOption:
-    return InvalidOption(
-        f"Message {at + 1} {problem}.",
-        hint='Write it as {"role": "user", "content": "…"}.',
-    )
+    return with_notes(asked, told)

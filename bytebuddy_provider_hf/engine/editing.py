@@ -1,0 +1,171 @@
+"""The roles edit and apply, as an opened entry offers them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Final
+
+from attrs import evolve
+
+from bytebuddy_provider_hf.contract.protocols import OnEvent
+from bytebuddy_provider_hf.engine import execute
+from bytebuddy_provider_hf.engine.call import PendingReply
+from bytebuddy_provider_hf.engine.opened import OpenedEntry, check_texts
+from bytebuddy_provider_hf.engine.options import merged
+from bytebuddy_provider_hf.engine.passage import Errand
+from bytebuddy_provider_hf.engine.roles.apply import (
+    ApplyRequest,
+    apply,
+    helpless,
+    placed,
+)
+from bytebuddy_provider_hf.engine.roles.edit import EditRequest, edit
+from bytebuddy_provider_hf.errors import UnsupportedRole
+from bytebuddy_provider_hf.prompts.edit import EditTask
+from bytebuddy_provider_hf.types import CompletionOptions, Done, Event, Reply, Text
+
+# Characters from which on a merge would hold the event loop for a while.
+_LARGE: Final = 50_000
+
+
+class EditRoles(OpenedEntry):
+    """What an opened entry offers for changing code."""
+
+    def edit(
+        self,
+        code: str,
+        instruction: str,
+        *,
+        prefix: str = "",
+        suffix: str = "",
+        path: str = "",
+        language: str = "",
+        options: CompletionOptions | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        stop: Sequence[str] | None = None,
+        seed: int | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> PendingReply:
+        """Return the whole of ``code`` changed: a call as of ``chat``.
+
+        The new code streams as text, without fences or chatter; ``reply.diff`` is the
+        unified diff. An answer that was cut has no diff, and a note that says so.
+        ``prefix`` and ``suffix`` are shown to the model and never changed. Raises
+        ``UnsupportedRole`` when awaited or iterated.
+        """
+        check_texts(
+            "edit",
+            code=code,
+            instruction=instruction,
+            prefix=prefix,
+            suffix=suffix,
+            path=path,
+            language=language,
+        )
+        asked = {
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "stop": stop,
+            "seed": seed,
+        }
+        request = EditRequest(
+            EditTask(code, instruction, prefix, suffix, path, language),
+            merged(self._defaults, options, asked),
+            template=self._templates.edit,
+            extra=self._route.extra,
+        )
+        question = edit(request, self._talker)
+        return self._call(question, timeout, wait=wait, on_event=on_event)
+
+    def apply(
+        self,
+        original: str,
+        suggestion: str,
+        *,
+        path: str = "",
+        language: str = "",
+        options: CompletionOptions | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> PendingReply:
+        """Return ``original`` with ``suggestion`` worked in: a call as of ``chat``.
+
+        A unified diff, lazy markers ("… existing code …") or a whole file are placed
+        by rule, and no model is asked; what is not certain goes to the model, whose
+        answer is checked. Raises ``ApplyFailed``, which carries both texts, where a
+        line would be lost, and ``UnsupportedRole``, when awaited or iterated.
+        """
+        check_texts(
+            "apply",
+            original=original,
+            suggestion=suggestion,
+            path=path,
+            language=language,
+        )
+        asked = {"temperature": temperature, "max_tokens": max_tokens, "seed": seed}
+        request = ApplyRequest(
+            original,
+            suggestion,
+            merged(self._defaults, options, asked),
+            path=path,
+            language=language,
+            template=self._templates.apply,
+            extra=self._route.extra,
+        )
+        question = apply(request, self._talker)
+        errand = self._errand(question, timeout, wait=wait, on_event=on_event)
+        return PendingReply(
+            lambda: self._applied(request, errand),
+            lambda: self._apply_events(request, errand),
+        )
+
+    @property
+    def _defaults(self) -> CompletionOptions:
+        """The entry's options, without stops made for chat: they would cut code."""
+        return evolve(self._entry.default_completion_options, stop=None)
+
+    async def _applied(self, request: ApplyRequest, errand: Errand) -> Reply:
+        state = self._lease.state()
+        found = await _placed(request)
+        if isinstance(found, Reply):
+            return evolve(found, model=self.model)
+        try:
+            return await execute.whole(errand, state)
+        except UnsupportedRole as refusal:
+            failure = helpless(request, found, refusal)
+        raise failure
+
+    async def _apply_events(
+        self, request: ApplyRequest, errand: Errand
+    ) -> AsyncGenerator[Event, None]:
+        state = self._lease.state()
+        found = await _placed(request)
+        if isinstance(found, Reply):
+            yield Text(found.text)
+            yield Done(evolve(found, model=self.model))
+            return
+        try:
+            async with aclosing(execute.events(errand, state)) as events:
+                async for event in events:
+                    yield event
+        except UnsupportedRole as refusal:
+            failure = helpless(request, found, refusal)
+        else:
+            return
+        raise failure
+
+
+async def _placed(request: ApplyRequest) -> Reply | tuple[str, ...]:
+    """Place by rule, a large text beside the loop: it takes seconds."""
+    if len(request.original) + len(request.suggestion) < _LARGE:
+        return placed(request)
+    return await asyncio.to_thread(placed, request)
