@@ -62,6 +62,8 @@ async def show(
     try:
         async with call as events:
             async for event in events:
+                if not isinstance(event, Loading | Done) and event.choice:
+                    continue  # of several answers, the first is shown
                 into.take(event)
                 if isinstance(event, Loading):
                     if not output.as_json:

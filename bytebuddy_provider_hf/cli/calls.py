@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bytebuddy_provider_hf.cli.options import Sampling
-from bytebuddy_provider_hf.contract.protocols import Chat, Complete, ReplyCall
-from bytebuddy_provider_hf.types import Message
+from bytebuddy_provider_hf.contract.protocols import (
+    Apply,
+    Chat,
+    Complete,
+    Edit,
+    Fill,
+    ReplyCall,
+)
+from bytebuddy_provider_hf.types import CompletionOptions, Message
+
+if TYPE_CHECKING:
+    from bytebuddy_provider_hf.prompts.edit import EditTask
+    from bytebuddy_provider_hf.prompts.gap import Gap
 
 
 def chat_call(
@@ -38,4 +50,60 @@ def complete_call(model: Complete, prompt: str, sampling: Sampling) -> ReplyCall
         stop=sampling.stop,
         timeout=sampling.timeout,
         wait=sampling.wait,
+    )
+
+
+def fill_call(
+    model: Fill, gap: Gap, sampling: Sampling, *, multiline: bool
+) -> ReplyCall:
+    """Return the call that fills a gap in code; nothing is sent yet."""
+    return model.fill(
+        gap.prefix,
+        gap.suffix,
+        path=gap.path,
+        repository=gap.repository,
+        files=gap.files,
+        multiline=multiline,
+        options=_options(sampling),
+        timeout=sampling.timeout,
+        wait=sampling.wait,
+    )
+
+
+def edit_call(model: Edit, task: EditTask, sampling: Sampling) -> ReplyCall:
+    """Return the call that changes code; nothing is sent yet."""
+    return model.edit(
+        task.code,
+        task.instruction,
+        prefix=task.prefix,
+        suffix=task.suffix,
+        path=task.path,
+        options=_options(sampling),
+        timeout=sampling.timeout,
+        wait=sampling.wait,
+    )
+
+
+def apply_call(
+    model: Apply, original: str, suggestion: str, sampling: Sampling, *, path: str
+) -> ReplyCall:
+    """Return the call that works a suggestion into a text; nothing is sent yet."""
+    return model.apply(
+        original,
+        suggestion,
+        path=path,
+        options=_options(sampling),
+        timeout=sampling.timeout,
+        wait=sampling.wait,
+    )
+
+
+def _options(sampling: Sampling) -> CompletionOptions:
+    return CompletionOptions(
+        temperature=sampling.temperature,
+        max_tokens=sampling.max_tokens,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        repetition_penalty=sampling.repetition_penalty,
+        stop=sampling.stop,
     )

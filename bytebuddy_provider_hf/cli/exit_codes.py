@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     NOT_READY = 7
     CONNECTION = 8
     BAD_ANSWER = 9
+    UNPLACED = 10
     STOPPED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143
@@ -37,6 +38,7 @@ MEANINGS: Final = {
     ExitCode.NOT_READY: "the model did not become ready in time",
     ExitCode.CONNECTION: "no connection, or time ran out",
     ExitCode.BAD_ANSWER: "the server refused, failed, or broke off its answer",
+    ExitCode.UNPLACED: "a suggested change has no place in the file",
     ExitCode.STOPPED: "stopped with Ctrl-C",
     ExitCode.BROKEN_PIPE: "the reader of the output went away",
     ExitCode.TERMINATED: "terminated",
@@ -72,6 +74,7 @@ CODES: Final[dict[type[errors.ByteBuddyError], ExitCode]] = {
     errors.CallTimeout: ExitCode.CONNECTION,
     errors.ConnectionFailed: ExitCode.CONNECTION,
     errors.ResponseError: ExitCode.BAD_ANSWER,
+    errors.ApplyFailed: ExitCode.UNPLACED,
 }
 
 

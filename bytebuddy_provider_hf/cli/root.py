@@ -22,6 +22,12 @@ _PACKAGE: Final = "bytebuddy_provider_hf.cli"
 COMMANDS: Final = {
     "chat": ("chat", "chat", "Ask a model, or talk with it."),
     "complete": ("complete", "complete", "Let a model go on with a text."),
+    "fill": ("fill", "fill", "Complete code at a place in a file."),
+    "edit": ("edit", "edit", "Change a file as you say, after a look at the diff."),
+    "apply": ("apply", "apply", "Work a suggested change into a file."),
+    "embed": ("embed", "embed", "Turn texts into vectors."),
+    "rerank": ("rerank", "rerank", "Sort documents by how well they answer."),
+    "task": ("task", "task", "Fill masks, classify, translate: the Hub's tasks."),
     "models": ("models", "models", "List the models of the configuration."),
     "config": ("config", "config", "Make, check and show the configuration."),
     "login": ("login", "login", "Store a Hugging Face token where it is found."),

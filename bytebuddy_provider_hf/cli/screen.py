@@ -14,12 +14,13 @@ from typing import Final, TextIO
 import click
 
 from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
-from bytebuddy_provider_hf.errors import ByteBuddyError, ConfigInvalid
+from bytebuddy_provider_hf.errors import ApplyFailed, ByteBuddyError, ConfigInvalid
 from bytebuddy_provider_hf.secret import MASK, redact
 
 DEBUG_HINT: Final = "Run it again with --debug to see where."
 _SECRET_NAME: Final = re.compile(r"(?i)token|key|secret|password")
 _SHORTEST_SECRET: Final = 8
+_SHOWN_LINES: Final = 20
 
 
 def prepare_streams() -> None:
@@ -108,6 +109,16 @@ def _show_rest(error: ByteBuddyError, steps: Iterable[str | None]) -> None:
     for line in (*steps, *_notes(error)):
         if line:
             note(f"  {line}")
+    if isinstance(error, ApplyFailed):
+        _show_unplaced(error.unplaced)
+
+
+def _show_unplaced(parts: tuple[str, ...]) -> None:
+    lines = [line for part in parts for line in part.rstrip("\n").split("\n")]
+    for line in lines[:_SHOWN_LINES]:
+        note(f"  | {line}")
+    if len(lines) > _SHOWN_LINES:
+        note(f"  … and {len(lines) - _SHOWN_LINES} more lines")
 
 
 def _notes(error: ByteBuddyError) -> tuple[str, ...]:
@@ -123,7 +134,7 @@ def error_object(error: ByteBuddyError) -> dict[str, object]:
         "status": error.status,
         "retry_after": error.retry_after,
     }
-    for name in ("partial", "known", "problems", "__notes__"):
+    for name in ("partial", "known", "problems", "unplaced", "__notes__"):
         value = getattr(error, name, None)
         if value:
             shown[name.strip("_")] = value

@@ -9,7 +9,14 @@ from attrs import define, field
 
 from bytebuddy_provider_hf.cli.options import ModelChoice
 from bytebuddy_provider_hf.cli.trusting import ask_for_trust
-from bytebuddy_provider_hf.contract.protocols import Chat, Complete, Model
+from bytebuddy_provider_hf.contract.protocols import (
+    Apply,
+    Chat,
+    Complete,
+    Edit,
+    Fill,
+    Model,
+)
 from bytebuddy_provider_hf.errors import (
     ConfigNotFound,
     InvalidEndpoint,
@@ -133,4 +140,28 @@ def as_complete(model: Model) -> Complete:
     if isinstance(model, Complete):
         return model
     message = f"the model {model.name} does not complete texts"
+    raise InvalidOption(message)
+
+
+def as_fill(model: Model) -> Fill:
+    """Return ``model`` as one that fills gaps, or say that it does not."""
+    if isinstance(model, Fill):
+        return model
+    message = f"the model {model.name} does not fill gaps in code"
+    raise InvalidOption(message)
+
+
+def as_edit(model: Model) -> Edit:
+    """Return ``model`` as one that edits code, or say that it does not."""
+    if isinstance(model, Edit):
+        return model
+    message = f"the model {model.name} does not edit code"
+    raise InvalidOption(message)
+
+
+def as_apply(model: Model) -> Apply:
+    """Return ``model`` as one that applies changes, or say that it does not."""
+    if isinstance(model, Apply):
+        return model
+    message = f"the model {model.name} does not apply changes to code"
     raise InvalidOption(message)

@@ -1,0 +1,53 @@
+"""The options of the commands on code: which model, how, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from pathlib import Path
+
+from bytebuddy_provider_hf.cli.options import (
+    ModelChoice,
+    Sampling,
+    json_option,
+    model_options,
+    sampling_options,
+)
+
+
+def code_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options; call ``command`` with ``choice``, ``sampling``, ``as_json``."""
+
+    def gathered(
+        *,
+        model: str | None,
+        base: str | None,
+        config: Path | None,
+        temperature: float | None,
+        max_tokens: int | None,
+        top_p: float | None,
+        top_k: int | None,
+        repetition_penalty: float | None,
+        stop: tuple[str, ...],
+        timeout: float | None,
+        no_wait: bool,
+        **own: object,
+    ) -> None:
+        sampling = Sampling(
+            temperature=temperature,
+            max_tokens=max_tokens,
+            top_p=top_p,
+            top_k=top_k,
+            repetition_penalty=repetition_penalty,
+            stop=stop or None,
+            timeout=timeout,
+            wait=not no_wait,
+        )
+        command(
+            choice=ModelChoice(name=model, base=base, config=config),
+            sampling=sampling,
+            **own,
+        )
+
+    update_wrapper(gathered, command)
+    return model_options(sampling_options(json_option(gathered)))

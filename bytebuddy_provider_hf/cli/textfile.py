@@ -1,0 +1,181 @@
+"""A text file that a command changes: read whole, replaced whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+from bytebuddy_provider_hf.errors import ByteBuddyError, InvalidOption
+
+LARGEST: Final = 4 * 1024 * 1024
+_BOM: Final = "\ufeff"
+_UNCHANGED: Final = "Nothing was written."
+
+
+@frozen
+class TextFile:
+    """A file as it was read; ``text`` is all of it but a byte order mark.
+
+    ``raw`` are its bytes, by which it is told later whether somebody changed it.
+    """
+
+    path: Path
+    text: str = field(repr=False)
+    raw: bytes = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """The name a model and a diff get: below this folder, or the last part only.
+
+        Where a project lies on this machine is nobody's business.
+        """
+        path = Path(os.path.normpath(self.path))
+        if path.is_absolute():
+            with contextlib.suppress(ValueError, OSError):
+                path = path.relative_to(Path.cwd())
+        outside = path.is_absolute() or ".." in path.parts
+        label = path.name if outside else path.as_posix()
+        # A name need not be text; what is sent must be.
+        return label.encode("utf-8", "replace").decode()
+
+    def stored(self, text: str) -> str:
+        """Return ``text`` as the file would hold it: with its byte order mark."""
+        return f"{_BOM}{text}" if self.raw.startswith(_BOM.encode()) else text
+
+
+def read_text_file(path: Path) -> TextFile:
+    """Read a file of text.
+
+    Raises ``InvalidOption`` where it is not there, no UTF-8 text, or larger than
+    4 MiB, and ``OSError`` where it cannot be read.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise InvalidOption(f"There is no file {path}.") from error
+    # A pipe would be waited for, and could not be replaced.
+    if not stat.S_ISREG(mode):
+        raise InvalidOption(f"{path} is not a file.")
+    with path.open("rb") as file:
+        raw = file.read(LARGEST + 1)
+    return TextFile(path, decode(raw, str(path)), raw)
+
+
+def piped_file(path: Path) -> TextFile:
+    """Read what is piped in as the text of ``path``; raises as for a file."""
+    raw = sys.stdin.buffer.read(LARGEST + 1)
+    return TextFile(path, decode(raw, "What is piped in"), raw)
+
+
+def decode(raw: bytes, name: str) -> str:
+    """Return ``raw`` as text without its byte order mark.
+
+    Raises ``InvalidOption`` where it is no UTF-8 text, or larger than 4 MiB.
+    """
+    if len(raw) > LARGEST:
+        raise InvalidOption(
+            f"{name} is larger than {LARGEST // 2**20} MiB",
+            hint="Name a smaller file; no model reads that much at once.",
+        )
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise InvalidOption(
+            f"{name} is not UTF-8 text: byte 0x{raw[error.start]:02X} in line {line}",
+            hint="Save it as UTF-8.",
+        ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InvalidOption(f"{name} is not text: a NUL in line {line}")
+    return text.removeprefix(_BOM)
+
+
+def replace_text(file: TextFile, text: str) -> None:
+    """Replace the file's text at once: who reads it sees the old one or the new.
+
+    Its mode and byte order mark stay; where it is a symbolic link, the file it leads
+    to is replaced. Raises ``ByteBuddyError`` where it is no longer as it was read, or
+    may not be written, and ``OSError``; then the file is as it was and nothing is
+    left beside it.
+    """
+    new = _encoded(file, text)
+    try:
+        target = file.path.resolve(strict=True)
+    except (FileNotFoundError, RuntimeError) as error:  # RuntimeError: a loop of links
+        raise _changed(file) from error
+    if not os.access(target, os.W_OK):
+        raise ByteBuddyError(
+            f"{file.path} is read-only. {_UNCHANGED}", hint="Make it writable first."
+        )
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:80]}.")
+    try:
+        with os.fdopen(handle, "wb") as beside:
+            beside.write(new)
+            _like(beside.fileno(), target.stat())
+            beside.flush()
+            os.fsync(beside.fileno())
+        # As late as can be: a person may have saved it in an editor meanwhile.
+        _check_unchanged(file, target)
+        Path(name).replace(target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+    _sync_folder(target.parent)
+
+
+def _encoded(file: TextFile, text: str) -> bytes:
+    try:
+        return file.stored(text).encode()
+    except UnicodeEncodeError as error:
+        raise ByteBuddyError(
+            f"The new text has half a character in it. {_UNCHANGED}",
+            hint="Ask again: the model's answer was damaged on its way.",
+        ) from error
+
+
+def _like(handle: int, before: os.stat_result) -> None:
+    """Give the new file the owner and the mode of the old one, in this order."""
+    if os.name != "posix":
+        return
+    now = os.fstat(handle)
+    if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
+        # Only root may give files away; the text matters more.
+        with contextlib.suppress(PermissionError):
+            os.fchown(handle, before.st_uid, before.st_gid)
+    os.fchmod(handle, stat.S_IMODE(before.st_mode))
+
+
+def _check_unchanged(file: TextFile, target: Path) -> None:
+    try:
+        with target.open("rb") as now:
+            same = now.read(LARGEST + 1) == file.raw
+    except FileNotFoundError:
+        same = False
+    if not same:
+        raise _changed(file)
+
+
+def _changed(file: TextFile) -> ByteBuddyError:
+    return ByteBuddyError(
+        f"{file.path} was changed or removed since it was read. {_UNCHANGED}",
+        hint="Run the command again.",
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    # Windows opens no folders, and some file systems refuse to sync one.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
