@@ -22,6 +22,7 @@ from bytebuddy_provider_hf.testing.engines import FakeVllm, Recorded
 from bytebuddy_provider_hf.testing.failures import object_error
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
+from bytebuddy_provider_hf.testing.tgi import FakeTgi
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import CompletionOptions, Done, Reply, Text
 
@@ -265,3 +266,24 @@ async def test_a_text_that_is_none_is_refused_at_once(
     with pytest.raises(InvalidOption, match="takes a text"):
         make(at(handler))
     assert handler.requests == []
+
+
+@virtual_time
+async def test_an_answer_is_begun_where_the_prompt_is_written_here() -> None:
+    """With the fence, so that the model says nothing before the code."""
+    tgi = FakeTgi("1.3.0", answer=lambda _: f"{FIXED}```\nDone.")
+    model = open_model(
+        "meta-llama/Llama-2-7b-chat-hf",
+        api_key="hf_x",
+        api_base=ENDPOINT,
+        runtime=Runtime(connect=MemoryConnect(tgi.handle)),
+        env={},
+        state_dir=Path("/nonexistent/.bytebuddy"),
+    )
+    reply = await model.edit(CODE, "return the sum", path="add.py")
+    text, done = await streamed(model.edit(CODE, "return the sum", path="add.py"))
+    sent = tgi.requests[-1].json
+    assert isinstance(sent, dict)
+    assert str(sent["inputs"]).endswith("[/INST] ```py\n")
+    assert reply.text == done.text == text == FIXED
+    assert reply.diff == DIFF

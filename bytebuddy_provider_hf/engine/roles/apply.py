@@ -12,7 +12,7 @@ from bytebuddy_provider_hf.engine.roles import edit
 from bytebuddy_provider_hf.engine.roles.chat import Talker
 from bytebuddy_provider_hf.errors import ApplyFailed, UnsupportedRole
 from bytebuddy_provider_hf.prompts import apply as prompts
-from bytebuddy_provider_hf.prompts.edit import EditTask
+from bytebuddy_provider_hf.prompts.edit import EditPrompt, EditTask
 from bytebuddy_provider_hf.prompts.merge import Merged, merge
 from bytebuddy_provider_hf.prompts.udiff import unified
 from bytebuddy_provider_hf.types import CompletionOptions, Message, Reply
@@ -82,8 +82,10 @@ def apply(request: ApplyRequest, talker: Talker) -> Question:
         edit.refuse_untaught(
             family, known, "apply a change", untemplated=question.untemplated
         )
+        prompt = _prompt(request)
         return edit.by_chat(
-            ChatRequest(_messages(request), options=options, extra=request.extra),
+            ChatRequest(prompt.messages, options=options, extra=request.extra),
+            prompt,
             request.original,
             known,
             server,
@@ -100,14 +102,14 @@ def apply(request: ApplyRequest, talker: Talker) -> Question:
     return question
 
 
-def _messages(request: ApplyRequest) -> tuple[Message, ...]:
+def _prompt(request: ApplyRequest) -> EditPrompt:
     original, suggestion = request.original, request.suggestion
     if request.template is not None:
         text = prompts.render_apply_template(request.template, original, suggestion)
-        return (Message("user", text),)
+        return EditPrompt((Message("user", text),), "", "")
     return prompts.apply_messages(
         original, suggestion, path=request.path, language=request.language
-    ).messages
+    )
 
 
 def _checked(request: ApplyRequest, reply: Reply) -> Reply:

@@ -92,16 +92,15 @@ def converse(
     target = talker.target
     family = kinship.at(talker.family, server)
     kinship.refuse_other_kinds(family, target.model, role)
-    if "chat" in server.routes and not untemplated:
+    if templated(family, server, untemplated=untemplated):
         if family is None:
             return ask_chat(request, target, server, stream=stream)
-        if family.chat is not None and family.kind is not Kind.SEQ2SEQ:
-            messages, notes = arranged(family, request.messages)
-            changed = evolve(request, messages=messages)
-            return with_notes(ask_chat(changed, target, server, stream=stream), notes)
-        # These models come without a template, so the server has none either.
-        if not kinship.continues(server, target):
-            raise kinship.untemplated(target.model)
+        messages, notes = arranged(family, request.messages)
+        changed = evolve(request, messages=messages)
+        return with_notes(ask_chat(changed, target, server, stream=stream), notes)
+    alone = "chat" in server.routes and not untemplated
+    if alone and not kinship.continues(server, target):
+        raise kinship.untemplated(target.model)
     if family is None and not untemplated:
         raise UnsupportedRole(
             f"{server.engine} has no chat route here, and the chat template of "
@@ -110,6 +109,18 @@ def converse(
             "use complete(), which continues a text.",
         )
     return _rendered(request, family or kinship.UNKNOWN_BASE, target, server, stream)
+
+
+def templated(family: Family | None, server: Server, *, untemplated: bool) -> bool:
+    """Whether a conversation goes to the server's own template.
+
+    Base models and FLAN-T5 come without one, so their servers have none either.
+    """
+    if "chat" not in server.routes or untemplated:
+        return False
+    return family is None or (
+        family.chat is not None and family.kind is not Kind.SEQ2SEQ
+    )
 
 
 def _rendered(

@@ -16,7 +16,7 @@ from bytebuddy_provider_hf.engine.asking import (
     shaped,
 )
 from bytebuddy_provider_hf.engine.filtering import Finish
-from bytebuddy_provider_hf.engine.roles.chat import Talker, converse
+from bytebuddy_provider_hf.engine.roles.chat import Talker, converse, templated
 from bytebuddy_provider_hf.errors import StreamInterrupted, UnsupportedRole
 from bytebuddy_provider_hf.prompts import edit as prompts
 from bytebuddy_provider_hf.prompts import history
@@ -77,13 +77,13 @@ def edit(request: EditRequest, talker: Talker) -> Question:
                 finish=finish,
             )
         refuse_untaught(family, known, "edit code", untemplated=question.untemplated)
+        prompt = prompts.edit_messages(task)
         if request.template is not None:
             text = prompts.render_edit_template(request.template, task)
-            messages: tuple[Message, ...] = (Message("user", text),)
-        else:
-            messages = prompts.edit_messages(task).messages
+            prompt = prompts.EditPrompt((Message("user", text),), "", "")
         return by_chat(
-            ChatRequest(messages, options=options, extra=request.extra),
+            ChatRequest(prompt.messages, options=options, extra=request.extra),
+            prompt,
             task.code,
             known,
             server,
@@ -120,6 +120,7 @@ def by_commit(
 
 def by_chat(
     request: ChatRequest,
+    prompt: prompts.EditPrompt,
     code: str,
     talker: Talker,
     server: Server,
@@ -128,14 +129,23 @@ def by_chat(
     finish: Finish,
     untemplated: bool,
 ) -> Asked:
-    """Return the call that asks a model by instruction, its fences taken off."""
+    """Return the call that asks a model by instruction, its fences taken off.
+
+    Where the template is written here, the answer is begun with the fence.
+    """
+    family = kinship.at(talker.family, server)
+    begun = _begins(family, prompt, server, untemplated=untemplated)
+    if begun:
+        opening = Message("assistant", prompt.prefill)
+        request = evolve(request, messages=(*request.messages, opening))
     asked = converse(
         request, talker, server, stream=stream, untemplated=untemplated, role="edit"
     )
     made: list[Unwrapper] = []
 
     def through() -> Unwrapper:
-        made[:] = [Unwrapper(code)]
+        fence = prompt.fence if begun else ""
+        made[:] = [Unwrapper(code, prefilled=begun, fence=fence)]
         return made[0]
 
     def finished(reply: Reply) -> Reply:
@@ -143,6 +153,19 @@ def by_chat(
         return finish(reply if whole else _left_open(reply))
 
     return shaped(asked, Shape(through, finished))
+
+
+def _begins(
+    family: Family | None,
+    prompt: prompts.EditPrompt,
+    server: Server,
+    *,
+    untemplated: bool,
+) -> bool:
+    """Whether an answer can be begun: only in a prompt that is written here."""
+    if family is None or family.kind is not Kind.CHAT or not prompt.prefill:
+        return False
+    return not templated(family, server, untemplated=untemplated)
 
 
 def _left_open(reply: Reply) -> Reply:
