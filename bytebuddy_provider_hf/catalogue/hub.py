@@ -15,8 +15,8 @@ from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.transport.port import Channel
 from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.decode.lenient import integer, loads, text
+from bytebuddy_provider_hf.wire.target import HUB
 
-HUB: Final = "https://huggingface.co"
 # Seconds. Nobody's call waits longer to learn what it can do without.
 LIMIT: Final = 10.0
 

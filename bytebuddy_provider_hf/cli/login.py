@@ -15,7 +15,6 @@ import click
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.options import debug_option
 from bytebuddy_provider_hf.cli.whoami import (
-    HUB,
     INFERENCE,
     TOKEN_PAGE,
     Identity,
@@ -23,6 +22,7 @@ from bytebuddy_provider_hf.cli.whoami import (
 )
 from bytebuddy_provider_hf.errors import DeadlineExceeded, InvalidToken
 from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.wire.target import HUB
 
 VARIABLE: Final = "HF_API_KEY"
 

@@ -22,8 +22,8 @@ from bytebuddy_provider_hf.secret import Environment, Secret
 from bytebuddy_provider_hf.transport.destinations import destination_for
 from bytebuddy_provider_hf.transport.port import Connect
 from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.target import HUB
 
-HUB: Final = "https://huggingface.co"
 INFERENCE: Final = "inference.serverless.write"
 TOKEN_PAGE: Final = (
     f"{HUB}/settings/tokens/new?ownUserPermissions={INFERENCE}&tokenType=fineGrained"

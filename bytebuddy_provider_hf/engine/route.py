@@ -9,14 +9,13 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from bytebuddy_provider_hf.catalogue.hub import HUB
 from bytebuddy_provider_hf.config.model import RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.destinations import destination_for
 from bytebuddy_provider_hf.transport.port import Destination
 from bytebuddy_provider_hf.transport.retry import MAX_ATTEMPTS
-from bytebuddy_provider_hf.wire.target import Target
+from bytebuddy_provider_hf.wire.target import HUB, Target
 
 TIMEOUT: Final = 600.0
 COLD_START_TIMEOUT: Final = 300.0

@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 from bytebuddy_provider_hf.wire import decode
 from bytebuddy_provider_hf.wire.call import Call
-from bytebuddy_provider_hf.wire.target import Place, Target
+from bytebuddy_provider_hf.wire.target import HUB, Place, Target
 
-HUB: Final = "https://huggingface.co"
 MAX_ANSWER: Final = 1024 * 1024
 
 _MODELS: Final = "/api/models/"

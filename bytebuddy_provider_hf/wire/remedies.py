@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from bytebuddy_provider_hf import errors
-from bytebuddy_provider_hf.wire.target import ENDPOINT_SUFFIX, is_loopback
+from bytebuddy_provider_hf.wire.target import ENDPOINT_SUFFIX, HUB, is_loopback
 
-HUB: Final = "https://huggingface.co"
 NEW_TOKEN: Final = (
     f"{HUB}/settings/tokens/new?ownUserPermissions=inference.serverless.write"
     "&tokenType=fineGrained"

@@ -20,6 +20,7 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.errors import InvalidEndpoint, InvalidModelId
 
+HUB: Final = "https://huggingface.co"
 ROUTER: Final = "https://router.huggingface.co"
 RETIRED_HOST: Final = "api-inference.huggingface.co"
 ENDPOINT_SUFFIX: Final = ".endpoints.huggingface.cloud"
