@@ -3,7 +3,7 @@
 A server with ready-made answers runs in a process of its own; both clients ask it in
 turn. The figure is CPU time of the client and its ratio, because machines are noisy.
 
-    python benchmarks/overhead.py [--rounds 5]
+    python benchmarks/overhead.py [--rounds 5] [--quick]
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import asyncio
 import gc
 import json
 import multiprocessing
+import re
 import statistics
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
@@ -49,10 +49,11 @@ EVENT = (
 )
 LAST = EVENT.replace(b"null", b'"stop"') + b"data: [DONE]\n\n"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\n"
+LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
 class Answers(asyncio.Protocol):
-    """Answer each request at once, streamed when it asks for it."""
+    """Answer each request at once, streamed when it asks for it; list one model."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -63,19 +64,33 @@ class Answers(asyncio.Protocol):
         head, found, body = self.buffer.partition(b"\r\n\r\n")
         if not found:
             return
-        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        length = int(LENGTH.findall(head)[0]) if head.startswith(b"POST") else 0
         if len(body) < length:
             return
         self.buffer = body[length:]
         asked = body[:length].replace(b" ", b"")
-        self.transport.write(STREAMED if b'"stream":true' in asked else PLAIN)  # type: ignore[attr-defined]  # a transport that writes
+        self.transport.write(_answer(head, asked))  # type: ignore[attr-defined]  # a transport that writes
+
+
+def _answer(head: bytes, asked: bytes) -> bytes:
+    if not head.startswith(b"POST"):
+        return LISTED if b" /v1/models " in head else ABSENT
+    return STREAMED if b'"stream":true' in asked else PLAIN
 
 
 def _chunked(blocks: list[bytes]) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(b), b) for b in blocks) + b"0\r\n\r\n"
 
 
-PLAIN = HEAD % b"application/json" + b"content-length: %d\r\n\r\n" % len(WHOLE) + WHOLE
+def _plain(body: bytes) -> bytes:
+    length = b"content-length: %d\r\n\r\n" % len(body)
+    return HEAD % b"application/json" + length + body
+
+
+PLAIN = _plain(WHOLE)
+# This package asks once what it talks to; the answer is one OpenAI-style model.
+LISTED = _plain(b'{"object":"list","data":[{"id":"m","object":"model"}]}')
+ABSENT = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 STREAMED = (
     HEAD % b"text/event-stream"
     + b"transfer-encoding: chunked\r\n\r\n"
@@ -173,14 +188,14 @@ async def cpu(make: Callable[[], Awaitable[int]], *, calls: int, at_once: int) -
     return (time.process_time() - started) / calls
 
 
-async def compare(base: str, rounds: int) -> None:
+async def compare(base: str, rounds: int, share: int) -> None:
     """Print each workload's cost for both clients, and the median of the ratios."""
     clients: tuple[Client, Client] = ByHand(base), ByThisPackage(base)
     workloads: list[tuple[str, str, int, int, float]] = [
-        ("whole, 1 at once", "whole", 600, 1, 1e6),
-        ("whole, 32 at once", "whole", 1_600, 32, 1e6),
-        ("whole, 256 at once", "whole", 1_600, 256, 1e6),
-        ("stream, per event", "streamed", 4, 1, 1e6 / EVENTS),
+        ("whole, 1 at once", "whole", 600 // share, 1, 1e6),
+        ("whole, 32 at once", "whole", 1_600 // share, 32, 1e6),
+        ("whole, 256 at once", "whole", 1_600 // share, 256, 1e6),
+        ("stream, per event", "streamed", max(1, 4 // share), 1, 1e6 / EVENTS),
     ]
     print(f"{'CPU µs':20} {'by hand':>9} {'here':>9} {'ratio':>7}")
     for title, method, calls, at_once, scale in workloads:
@@ -203,17 +218,23 @@ def main() -> None:
     """Start the server, compare, end the server."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a twentieth of the calls: shows that it runs",
+    )
+    asked = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe()
     server = context.Process(target=serve, args=(theirs,), daemon=True)
     server.start()
     try:
-        asyncio.run(compare(f"http://127.0.0.1:{mine.recv()}", rounds))
+        base = f"http://127.0.0.1:{mine.recv()}"
+        asyncio.run(compare(base, asked.rounds, 20 if asked.quick else 1))
     finally:
         server.terminate()
         server.join()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
