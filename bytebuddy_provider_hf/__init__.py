@@ -6,7 +6,7 @@ pays for none of them.
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         GenerationIncomplete,
         HostLookupFailed,
         HostNotFound,
+        HostUnreachable,
         IdleTimeout,
         ImagesNotSupported,
         InputRefused,
@@ -231,6 +232,7 @@ __all__ = [
     "GenerationIncomplete",
     "HostLookupFailed",
     "HostNotFound",
+    "HostUnreachable",
     "IdleTimeout",
     "ImagePart",
     "ImagesNotSupported",
@@ -365,6 +367,8 @@ _HOMES: Final = {
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
+        from importlib import metadata
+
         return metadata.version("bytebuddy-provider-hf")
     if name not in __all__:
         message = f"module {__name__!r} has no attribute {name!r}"

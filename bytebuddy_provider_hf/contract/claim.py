@@ -2,71 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Final
 
+from attrs import evolve
+
+from bytebuddy_provider_hf.contract.candidate import normalized
 from bytebuddy_provider_hf.contract.declaration import Declaration, refused
-from bytebuddy_provider_hf.contract.failure import PluginFailure
+from bytebuddy_provider_hf.contract.failure import PluginFailure, Stage
+from bytebuddy_provider_hf.contract.spec import ProviderSpec
 
-# Loser, winner, and what both want.
-_Clash: TypeAlias = tuple[Declaration, Declaration, str]
+_OWN: Final = "bytebuddy-provider-hf"
 
 
 def settle(
     declarations: Iterable[Declaration],
 ) -> tuple[tuple[Declaration, ...], tuple[PluginFailure, ...]]:
-    """Return the plugins whose names are theirs alone, and a failure for each other.
+    """Return the plugins with the names that are theirs, and a failure for each loss.
 
-    A plugin is kept or refused whole. A name goes first to the plugin whose entry
-    point has the name of its provider, then by ``tryfirst`` and ``trylast``, then in
-    the order given. A provider's name outranks another's alias.
+    Plugins choose in turn: first the one that comes with this registry, then those
+    whose entry point has the name of their provider; then ``tryfirst`` and
+    ``trylast`` decide, then the order given. Who comes too late for a provider's or
+    an entry point's name is left out whole. An alias is weaker: who comes too late for
+    one, or wants the name of another's provider for one, loses that alias only.
     """
-    kept: Sequence[Declaration] = sorted(declarations, key=_rank)
+    kept: list[Declaration] = []
     failures: list[PluginFailure] = []
-    while clash := next(_clashes(kept), None):
-        loser, winner, what = clash
-        failures.append(_refusal(loser, winner, what))
-        kept = [it for it in kept if it is not loser]
-    return tuple(kept), tuple(failures)
+    points: dict[str, Declaration] = {}
+    names: dict[str, Declaration] = {}
+    for each in sorted(declarations, key=_rank):
+        if lost := _lost(each, points, names):
+            failures.append(lost)
+            continue
+        kept.append(each)
+        if each.distribution is not None:
+            points[each.plugin] = each
+        reserved = each.aliases if _is_own(each) else ()
+        names |= dict.fromkeys((*each.names, *reserved), each)
+    return tuple(_with_aliases(kept, names, failures)), tuple(failures)
 
 
-def _rank(declaration: Declaration) -> tuple[bool, int]:
-    return declaration.plugin not in declaration.names, declaration.order
+def _rank(declaration: Declaration) -> tuple[bool, bool, int]:
+    return (
+        not _is_own(declaration),
+        declaration.plugin not in declaration.names,
+        declaration.order,
+    )
 
 
-def _clashes(kept: Sequence[Declaration]) -> Iterator[_Clash]:
-    owners: dict[str, Declaration] = {}
-    for each in kept:
-        for name in each.names:
-            owners.setdefault(name, each)
-    # First, so that a plugin that loses here takes no name from another.
-    for each in kept:
-        for alias in each.aliases:
-            if owners.get(alias, each) is not each:
-                yield each, owners[alias], f"the provider name {alias}"
-    yield from _shared(kept, "the entry-point name", lambda it: (it.plugin,))
-    yield from _shared(kept, "the provider name", lambda it: it.names)
-    yield from _shared(kept, "the alias", lambda it: it.aliases)
+def _is_own(declaration: Declaration) -> bool:
+    return normalized(declaration.distribution or "") == _OWN
 
 
-def _shared(
+def _lost(
+    each: Declaration,
+    points: Mapping[str, Declaration],
+    names: Mapping[str, Declaration],
+) -> PluginFailure | None:
+    """Return the failure of a plugin whose name is taken, or ``None``."""
+    if each.distribution is not None and each.plugin in points:
+        what = f"the entry-point name {each.plugin}"
+        return _refusal(each, points[each.plugin], "name", what)
+    taken = next((name for name in each.names if name in names), None)
+    if taken is None:
+        return None
+    return _refusal(each, names[taken], "name", f"the provider name {taken}")
+
+
+def _with_aliases(
     kept: Iterable[Declaration],
-    what: str,
-    wanted: Callable[[Declaration], tuple[str, ...]],
-) -> Iterator[_Clash]:
-    owners: dict[str, Declaration] = {}
+    names: Mapping[str, Declaration],
+    failures: list[PluginFailure],
+) -> Iterable[Declaration]:
+    """Yield each plugin with the aliases it gets, and add a failure for the others."""
+    owners = dict(names)
     for each in kept:
-        for name in wanted(each):
-            if owners.setdefault(name, each) is not each:
-                yield each, owners[name], f"{what} {name}"
+        lost: list[str] = []
+        for alias in each.aliases:
+            owner = owners.setdefault(alias, each)
+            if owner is not each:
+                lost.append(alias)
+                what = f"the {'provider name' if alias in names else 'alias'} {alias}"
+                failures.append(_refusal(each, owner, "alias", what))
+        yield _without(each, frozenset(lost)) if lost else each
 
 
-def _refusal(loser: Declaration, winner: Declaration, what: str) -> PluginFailure:
-    one = loser.distribution or loser.plugin
-    other = winner.distribution or winner.plugin
+def _without(declaration: Declaration, lost: frozenset[str]) -> Declaration:
+    def kept(provider: ProviderSpec) -> ProviderSpec:
+        aliases = tuple(it for it in provider.aliases if it not in lost)
+        return evolve(provider, aliases=aliases)
+
+    return evolve(declaration, providers=tuple(map(kept, declaration.providers)))
+
+
+def _refusal(
+    loser: Declaration, winner: Declaration, stage: Stage, what: str
+) -> PluginFailure:
+    together = loser.distribution == winner.distribution
+    one = loser.plugin if together else loser.distribution or loser.plugin
+    other = winner.plugin if together else winner.distribution or winner.plugin
     return refused(
         loser,
-        "name",
+        stage,
         f"Two plugins want {what}: {winner.title} keeps it, {loser.title} does not.",
-        f"Remove {one} or {other}, or keep one out: BYTEBUDDY_BLOCK={one}",
+        f"Remove {one} or {other}, or keep one out: BYTEBUDDY_BLOCK={one}"
+        if loser.distribution is not None
+        else f"Hand over only one of {one} and {other}.",
     )

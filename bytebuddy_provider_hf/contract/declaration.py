@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from itertools import islice
-from typing import Final, cast
+from typing import Final, TypeGuard, cast
 
 import pluggy
 from attrs import frozen
@@ -24,6 +24,9 @@ from bytebuddy_provider_hf.secret import one_line
 HOOK: Final = spec.bytebuddy_providers.__name__
 
 _MOST_PROVIDERS: Final = 1_000
+_MOST_ALIASES: Final = 100
+_MOST_TEXTS: Final = 1_000
+_LONGEST_TEXT: Final = 500
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TARGET: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _NEWER: Final = "Update the host: the package bytebuddy-provider-hf."
@@ -85,10 +88,13 @@ def refused(
 ) -> PluginFailure:
     """Return the record of a plugin that is left out."""
     name = candidate.plugin if isinstance(candidate, Declaration) else candidate.name
-    where = candidate.distribution or name
+    where = candidate.distribution
+    if where is None:
+        # The lists do not touch a plugin that the host hands over.
+        hint = hint or f"Mend {name}, or do not hand it over."
     return PluginFailure(
         plugin=name,
-        distribution=candidate.distribution,
+        distribution=where,
         stage=stage,
         error=one_line(error),
         hint=hint
@@ -105,7 +111,8 @@ def _registered(plugin: object, name: str) -> pluggy.PluginManager:
     return manager
 
 
-def _values(manager: pluggy.PluginManager) -> list[object]:
+def _values(manager: pluggy.PluginManager) -> list[object] | None:
+    """Return what the hook gave, or ``None`` if it gave nothing (pluggy drops it)."""
     # pluggy cannot type a hook's call; this is the one place that makes it.
     results = cast("list[object]", manager.hook.bytebuddy_providers())
     values: list[object] = []
@@ -114,21 +121,29 @@ def _values(manager: pluggy.PluginManager) -> list[object]:
             values.extend(islice(result, _MOST_PROVIDERS + 1))
         else:
             values.append(result)
-    return values
+        if isinstance(result, Coroutine):
+            result.close()  # or Python complains that nobody awaited it
+    return values if results else None
 
 
 def _checked(
-    candidate: Candidate, manager: pluggy.PluginManager, values: list[object]
+    candidate: Candidate, manager: pluggy.PluginManager, given: list[object] | None
 ) -> Declaration | PluginFailure:
     pending = _pending(manager)
-    if not manager.hook.bytebuddy_providers.get_hookimpls() and pending is None:
+    if given is None and manager.hook.bytebuddy_providers.get_hookimpls():
+        return refused(candidate, "hook", f"{HOOK} returned nothing.")
+    if given is None and pending is None:
         return refused(candidate, "hook", f"It implements no hook: {HOOK} is missing.")
+    values = given or []
     if len(values) > _MOST_PROVIDERS:
         return refused(candidate, "value", f"{HOOK} returned more than 1,000 values.")
     if newer := _newer(values):
         return refused(candidate, "version", newer, _NEWER)
     problem = next(filter(None, map(_problem, values)), None)
-    providers = tuple(value for value in values if isinstance(value, ProviderSpec))
+    # Not read unless all is well: a value that is wrong may not even be copied.
+    providers = (
+        () if problem else tuple(map(_copied, cast("list[ProviderSpec]", values)))
+    )
     problem = problem or _repeated(providers)
     if problem is not None:
         return refused(candidate, "value", problem)
@@ -174,11 +189,11 @@ def _problem(value: object) -> str | None:
         for name, expected, fits in (
             ("name", "a name of letters, digits and ._-", _is_name(value.name)),
             ("target", '"package.module:factory"', _is_target(value.target)),
-            ("aliases", "a tuple of names", _are_names(value.aliases)),
-            ("roles", "a frozenset of text", _are_texts(value.roles)),
+            ("aliases", "a tuple of up to 100 names", _are_names(value.aliases)),
+            ("roles", "a frozenset of short texts", _are_texts(value.roles)),
             (
                 "options",
-                "a frozenset of text or None",
+                "a frozenset of short texts or None",
                 value.options is None or _are_texts(value.options),
             ),
             ("spec_version", "a whole number from 1", _is_version(value.spec_version)),
@@ -186,6 +201,24 @@ def _problem(value: object) -> str | None:
         if not fits
     ]
     return f"In a ProviderSpec, {'; '.join(wrong)}." if wrong else None
+
+
+def _copied(value: ProviderSpec) -> ProviderSpec:
+    """Return the same in plain values: a subclass may run code wherever it is read."""
+    return ProviderSpec(
+        name=_plain(value.name),
+        target=_plain(value.target),
+        aliases=tuple(map(_plain, value.aliases)),
+        roles=frozenset(map(_plain, value.roles)),
+        options=None
+        if value.options is None
+        else frozenset(map(_plain, value.options)),
+        spec_version=int(value.spec_version),
+    )
+
+
+def _plain(text: str) -> str:
+    return str.__str__(text)
 
 
 def _shown(value: object) -> str:
@@ -197,15 +230,23 @@ def _is_name(value: object) -> bool:
 
 
 def _is_target(value: object) -> bool:
-    return isinstance(value, str) and _TARGET.fullmatch(value) is not None
+    return _is_short(value) and _TARGET.fullmatch(value) is not None
 
 
 def _are_names(value: object) -> bool:
-    return isinstance(value, tuple) and all(map(_is_name, value))
+    if not isinstance(value, tuple) or len(value) > _MOST_ALIASES:
+        return False
+    return all(map(_is_name, value))
 
 
 def _are_texts(value: object) -> bool:
-    return isinstance(value, frozenset) and all(isinstance(it, str) for it in value)
+    if not isinstance(value, frozenset) or len(value) > _MOST_TEXTS:
+        return False
+    return all(map(_is_short, value))
+
+
+def _is_short(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and len(value) <= _LONGEST_TEXT
 
 
 def _is_version(value: object) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from attrs import field, frozen
@@ -18,9 +18,12 @@ from bytebuddy_provider_hf.contract.claim import settle
 from bytebuddy_provider_hf.contract.declaration import Declaration, declare
 from bytebuddy_provider_hf.contract.failure import PluginFailure
 from bytebuddy_provider_hf.contract.spec import ProviderSpec
+from bytebuddy_provider_hf.secret import one_line
 
 BLOCK_VARIABLE: Final = "BYTEBUDDY_BLOCK"
 ALLOW_VARIABLE: Final = "BYTEBUDDY_PLUGINS"
+
+_LONGEST_WARNING: Final = 300
 
 
 @frozen
@@ -56,12 +59,14 @@ def discover(
     allow list lacks it. They do not touch plugins handed over as objects.
     """
     kept_out: list[str] = []
+    warnings: list[ConfigWarning] = []
     failed: tuple[PluginFailure, ...] = ()
     if plugins is not None:
         candidates = handed_over(plugins)
     else:
         found, failed = installed()
         candidates = _admitted(found, kept_out, blocked, allowed, env)
+        warnings += _misspelt(found, env)
     outcomes = [declare(candidate) for candidate in candidates]
     kept, clashes = settle(it for it in outcomes if isinstance(it, Declaration))
     refusals = tuple(it for it in outcomes if isinstance(it, PluginFailure))
@@ -70,10 +75,13 @@ def discover(
         providers={each.name: each for each in providers},
         aliases={alias: each.name for each in providers for alias in each.aliases},
         failures=(*failed, *refusals, *clashes),
-        warnings=tuple(
-            ConfigWarning(place=each.title, message=each.pending)
-            for each in kept
-            if each.pending is not None
+        warnings=(
+            *warnings,
+            *(
+                ConfigWarning(place=each.title, message=each.pending)
+                for each in kept
+                if each.pending is not None
+            ),
         ),
         kept_out=tuple(kept_out),
     )
@@ -97,6 +105,22 @@ def _admitted(
         else:
             kept_out.append(candidate.name)
     return tuple(admitted)
+
+
+def _misspelt(
+    found: Iterable[Candidate], env: Mapping[str, str]
+) -> Iterator[ConfigWarning]:
+    """Yield a warning for a variable that names a plugin which is not there."""
+    known = {normalized(title) for it in found for title in it.titles}
+    for variable in (BLOCK_VARIABLE, ALLOW_VARIABLE):
+        # As they were typed: a token is known by its first letters.
+        typed = filter(None, map(str.strip, env.get(variable, "").split(",")))
+        if strange := [name for name in typed if normalized(name) not in known]:
+            message = (
+                f"No plugin installed here is named {', '.join(map(repr, strange))} "
+                "(names are separated by commas)."
+            )
+            yield ConfigWarning(variable, one_line(message, limit=_LONGEST_WARNING))
 
 
 def _names(names: Iterable[str]) -> frozenset[str]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
 from bytebuddy_provider_hf.secret import one_line
 
 Stage: TypeAlias = Literal[
-    "metadata", "import", "register", "hook", "version", "value", "name"
+    "metadata", "import", "register", "hook", "version", "value", "name", "alias"
 ]
+
+# What foreign code raises and a host should outlive, where nothing odder is likely.
+FOREIGN: Final = (Exception, SystemExit)
 
 
 @frozen
 class PluginFailure:
     """Tell which plugin was left out, at what stage, why, and what to do.
 
+    At the stage ``alias`` the plugin stays and only loses that alias.
     ``distribution`` is ``None`` for a plugin handed over as an object. ``error`` and
     ``hint`` are one redacted line each.
     """
@@ -27,9 +31,15 @@ class PluginFailure:
     error: str
     hint: str
 
+    @property
+    def left_out(self) -> bool:
+        """Tell whether the plugin is not in use at all."""
+        return self.stage != "alias"
+
     def __str__(self) -> str:
+        what = "was left out" if self.left_out else "lost a name"
         return (
-            f"{titled(self.plugin, self.distribution)} was left out ({self.stage}): "
+            f"{titled(self.plugin, self.distribution)} {what} ({self.stage}): "
             f"{self.error.rstrip('.')}. {self.hint}"
         )
 
@@ -53,6 +63,8 @@ def unredacted(error: BaseException) -> str:
     kind = type(error).__name__
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001  # a foreign class's __str__ runs here
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001  # a foreign class's __str__ runs here
         text = ""
     return f"{kind}: {text}" if text else kind

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from asyncio import Future
-from collections.abc import Awaitable, Iterator, Mapping
+from asyncio import CancelledError, Future, current_task
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import reduce
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeVar, cast
 
 from attrs import frozen
 
@@ -19,14 +19,26 @@ from bytebuddy_provider_hf.contract.spec import ProviderSpec
 from bytebuddy_provider_hf.errors import ByteBuddyError, ProviderFailed
 from bytebuddy_provider_hf.secret import MASK
 
-# What a provider's code may raise and a host should outlive; a cancellation and
-# Ctrl-C are the caller's and pass.
-FOREIGN: Final = (Exception, SystemExit)
-
 # A shorter text is no secret, and masking it would tear other words apart.
 _SHORTEST_SECRET: Final = 8
 
-_Opened: TypeAlias = Model | Awaitable[Model]
+# What every model has, for the message to one that is none.
+_PARTS: Final = ("name", "model", "roles", "capabilities", "aclose")
+
+_T = TypeVar("_T")
+
+
+def is_callers(error: BaseException) -> bool:
+    """Tell whether what a provider's coroutine raised is its caller's affair.
+
+    Ctrl-C is, and a cancellation that somebody asked for. One that the provider's code
+    came upon by itself (a task of its own was cancelled) would end its caller in
+    silence, so it is a failure like another.
+    """
+    if isinstance(error, CancelledError):
+        task = current_task()
+        return task is None or task.cancelling() > 0
+    return isinstance(error, KeyboardInterrupt | GeneratorExit)
 
 
 @frozen
@@ -45,11 +57,10 @@ class Opening:
                 be awaited.
         """
         factory = self._factory()
-        if inspect.iscoroutinefunction(factory):
+        if self._run(lambda: inspect.iscoroutinefunction(factory)):
             raise self.asynchronous()
-        opened = self._called(factory)
-        if inspect.isawaitable(opened):
-            _dropped(opened)
+        opened = self._run(lambda: factory(self.entry, self.context))
+        if self._run(lambda: _dropped(opened)):
             raise self.asynchronous()
         return self._model(opened)
 
@@ -59,45 +70,45 @@ class Opening:
         Raises:
             ProviderFailed: The provider's code failed or gave no model.
         """
-        opened = self._called(self._factory())
-        if not inspect.isawaitable(opened):
+        factory = self._factory()
+        opened = self._run(lambda: factory(self.entry, self.context))
+        if not self._run(lambda: inspect.isawaitable(opened)):
             return self._model(opened)
         try:
-            return self._model(await opened)
+            return self._model(await cast("Awaitable[Model]", opened))
         except ByteBuddyError:
             raise
-        except FOREIGN as error:  # foreign code runs here
+        except BaseException as error:
+            if is_callers(error):
+                raise
             failure = self._concealed(error)
         # Outside the handler: the foreign error may hold a secret and is not chained.
         raise self._failed(failure)
 
     def _factory(self) -> Factory:
-        try:
-            return _imported(self.provider.target)
-        except ByteBuddyError:
-            raise
-        except FOREIGN as error:  # a foreign module is imported here
-            failure = self._concealed(error)
-        raise self._failed(f"its code cannot be loaded: {failure}")
+        target = self.provider.target
+        return self._run(lambda: _imported(target), "its code cannot be loaded: ")
 
-    def _called(self, factory: Factory) -> _Opened:
+    def _run(self, step: Callable[[], _T], sorry: str = "") -> _T:
+        """Run a step of foreign code; what it raises becomes ``ProviderFailed``."""
         try:
-            return factory(self.entry, self.context)
-        except ByteBuddyError:
+            return step()
+        except (ByteBuddyError, KeyboardInterrupt):
             raise
-        except FOREIGN as error:  # foreign code runs here
+        except BaseException as error:  # noqa: BLE001  # foreign code runs here
             failure = self._concealed(error)
-        raise self._failed(failure)
+        # Outside the handler, as above.
+        raise self._failed(f"{sorry}{failure}")
 
     def _model(self, opened: object) -> Model:
-        try:
-            # The check looks at properties, and those may be foreign code too.
-            if isinstance(opened, Model):
-                return opened
-            failure = f"it gave a {type(opened).__name__}, which is not a model"
-        except FOREIGN as error:  # foreign properties run here
-            failure = self._concealed(error)
-        raise self._failed(failure)
+        # The check looks at properties, and those may be foreign code too.
+        if self._run(lambda: isinstance(opened, Model)):
+            return cast("Model", opened)
+        lacking = self._run(lambda: [it for it in _PARTS if not hasattr(opened, it)])
+        raise self._failed(
+            f"it gave a {type(opened).__name__}, which is not a model"
+            + (f": it lacks {', '.join(lacking)}" if lacking else "")
+        )
 
     def _failed(self, why: str, hint: str | None = None) -> ProviderFailed:
         return ProviderFailed(
@@ -128,11 +139,15 @@ def _imported(target: str) -> Factory:
     return cast("Factory", found)
 
 
-def _dropped(opened: Awaitable[object]) -> None:
+def _dropped(opened: object) -> bool:
+    """Give up what would have to be awaited; return whether it was that."""
+    if not inspect.isawaitable(opened):
+        return False
     if inspect.iscoroutine(opened):
         opened.close()
     elif isinstance(opened, Future):
         opened.cancel()
+    return True
 
 
 def _secrets(entry: ModelEntry) -> Iterator[str]:

@@ -10,9 +10,15 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final, Self, cast, final
 
+from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.model import Config, ConfigWarning, ModelEntry
 from bytebuddy_provider_hf.config.trust import TrustStore, check_entry, is_trusted
-from bytebuddy_provider_hf.contract.discovery import Discovery, discover
+from bytebuddy_provider_hf.contract.discovery import (
+    ALLOW_VARIABLE,
+    BLOCK_VARIABLE,
+    Discovery,
+    discover,
+)
 from bytebuddy_provider_hf.contract.failure import PluginFailure
 from bytebuddy_provider_hf.contract.lookup import shown, unknown
 from bytebuddy_provider_hf.contract.opening import Opening
@@ -31,6 +37,8 @@ from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.types import DEFAULT_ROLES, Role
 
 _OTHER_SPELLINGS: Final = {"embeddings": Role.EMBED, "reranking": Role.RERANK}
+
+_MOST_SHOWN: Final = 12
 
 _log: Final = logging.getLogger("bytebuddy.registry")
 
@@ -55,7 +63,7 @@ class ModelRegistry:
     ) -> None:
         self._config = config
         self._discovery = discovery
-        self._home = Path.home() if home is None else home
+        self._home = home_folder() if home is None else home
         self._env = Environment(os.environ if env is None else env)
         self._runtime = runtime
         self._entries: dict[str, ModelEntry] = {}
@@ -92,7 +100,7 @@ class ModelRegistry:
 
         # Wrapped, so that no traceback through here can show a variable's value.
         env = Environment(os.environ if env is None else env)
-        home = Path.home() if home is None else home
+        home = home_folder() if home is None else home
         config = load_config(
             None if path is None else Path(path),
             cwd=Path.cwd() if cwd is None else cwd,
@@ -305,16 +313,29 @@ class ModelRegistry:
 
     def _no_provider(self, name: str, why: str) -> UnknownName:
         found = self._discovery
-        left_out = [*found.kept_out, *(failure.plugin for failure in found.failures)]
         return unknown(
             UnknownProvider,
             f"No provider is named {shown(name)}; {why}",
             name,
             known=(*found.providers, *found.aliases),
-            hint=f"Not in use, see registry.failures: {', '.join(left_out)}"
-            if left_out
-            else "Install the plugin that brings it.",
+            hint=_not_in_use(found),
         )
+
+
+def _not_in_use(found: Discovery) -> str:
+    failed = [failure.plugin for failure in found.failures if failure.left_out]
+    hints = [
+        f"{why}: {', '.join(sorted(set(plugins))[:_MOST_SHOWN])}."
+        for why, plugins in (
+            (
+                f"Kept out by a list ({BLOCK_VARIABLE}, {ALLOW_VARIABLE})",
+                found.kept_out,
+            ),
+            ("Left out because they failed (registry.failures)", failed),
+        )
+        if plugins
+    ]
+    return " ".join(hints) or "Install the plugin that brings it."
 
 
 def _unset(entry: ModelEntry) -> UnsetVariable:

@@ -11,11 +11,14 @@ from attrs import define, field
 
 from bytebuddy_provider_hf.contract.failure import described
 from bytebuddy_provider_hf.contract.lookup import shown
-from bytebuddy_provider_hf.contract.opening import FOREIGN, Opening
+from bytebuddy_provider_hf.contract.opening import Opening, is_callers
 from bytebuddy_provider_hf.contract.protocols import Model
 from bytebuddy_provider_hf.errors import ByteBuddyError, Closed, ProviderFailed
 
 _log: Final = logging.getLogger("bytebuddy.registry")
+
+# Seconds that one model may take to close before the next one's turn comes.
+_PATIENCE: Final = 30.0
 
 
 @define(eq=False)
@@ -68,7 +71,7 @@ class Shelf:
                 self._retire(name, attempt)
 
     async def aclose(self) -> None:
-        """Close every model, the last opened first, even if one fails to close.
+        """Close every model, the last opened first, even if one fails or hangs.
 
         Raises:
             ProviderFailed: Models failed to close; it names each of them.
@@ -80,8 +83,8 @@ class Shelf:
             try:
                 failure = await _closed(name, model)
             except BaseException:
-                # Cancelled: the next call closes it.
-                self._models[name] = model
+                # Cancelled: the next call closes it, after those not yet tried.
+                self._models = {name: model, **self._models}
                 raise
             failed += [failure] if failure else []
         if failed:
@@ -122,9 +125,14 @@ class Shelf:
 
 async def _closed(name: str, model: Model) -> str | None:
     try:
-        await model.aclose()
-    except FOREIGN as error:  # foreign code runs here, and the rest must close
-        failure = f"{shown(name)}: {described(error)}"
+        async with asyncio.timeout(_PATIENCE) as patience:
+            await model.aclose()
+    except BaseException as error:
+        if is_callers(error):
+            raise
+        # Foreign code has failed, and the rest must close.
+        why = f"no end in {_PATIENCE:.0f} s" if patience.expired() else described(error)
+        failure = f"{shown(name)}: {why}"
     else:
         return None
     _log.warning("a model did not close: %s", failure)

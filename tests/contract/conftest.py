@@ -6,11 +6,13 @@ import importlib
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 from attrs import frozen
+from scripted_provider import scripted_registry
 
 from bytebuddy_provider_hf.config.model import Config, ModelEntry
 from bytebuddy_provider_hf.contract.discovery import Discovery, discover
@@ -87,3 +89,11 @@ def registry_of(site: Site, tmp_path: Path) -> Callable[..., ModelRegistry]:
         )
 
     return make
+
+
+@pytest.fixture
+def scripted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., ModelRegistry]:
+    """Make a registry whose provider does what the test says."""
+    return partial(scripted_registry, monkeypatch, tmp_path)

@@ -63,6 +63,37 @@ def test_the_variable_allows_too(found: Callable[..., Discovery]) -> None:
     assert names(found(env={"BYTEBUDDY_PLUGINS": OURS})) == {OURS}
 
 
+@pytest.mark.parametrize("variable", ["BYTEBUDDY_BLOCK", "BYTEBUDDY_PLUGINS"])
+@pytest.mark.parametrize("value", ["eco,echo", "echo eco"])
+def test_a_name_that_nothing_has_is_told(
+    found: Callable[..., Discovery], variable: str, value: str
+) -> None:
+    """A slip in a variable would leave a plugin in, or all of them out, unnoticed."""
+    (warning,) = found(env={variable: value}).warnings
+    assert str(warning).startswith(f"{variable}: ")
+    assert "eco" in str(warning)
+    assert "commas" in str(warning)
+
+
+def test_names_that_are_there_are_not_remarked_on(
+    found: Callable[..., Discovery],
+) -> None:
+    """Case, ``-_.`` and spaces round a name make no difference, as in the lists."""
+    env = {"BYTEBUDDY_BLOCK": " Echo_Dist ,", "BYTEBUDDY_PLUGINS": f"{OURS}, ECHO"}
+    assert found(env=env).warnings == ()
+
+
+def test_a_warning_of_a_list_is_bounded_and_redacted(
+    found: Callable[..., Discovery],
+) -> None:
+    """A variable may hold anything, a token by mistake too."""
+    env = {"BYTEBUDDY_BLOCK": "hf_canarycanarycanary," + "x\x1b," * 5 + "y" * 10_000}
+    (warning,) = found(env=env).warnings
+    assert "canary" not in str(warning)
+    assert "\x1b" not in str(warning)
+    assert len(str(warning)) < 400
+
+
 def test_an_empty_allow_list_admits_none(found: Callable[..., Discovery]) -> None:
     """Empty is not the same as absent, in the argument and in the variable."""
     assert not names(found(allowed=[]))
@@ -97,6 +128,37 @@ def test_a_plugin_may_be_any_object() -> None:
     assert names(discovery) == {"mine"}
     assert len(discovery.failures) == 2
     assert discovery.failures[0].distribution is None
+    assert "BYTEBUDDY_BLOCK" not in str(discovery.failures[0])
+
+
+def test_plugins_handed_over_may_be_of_one_class() -> None:
+    """Objects have no entry point: what their classes are called is nobody's name."""
+
+    class Plugin:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        @hookimpl
+        def bytebuddy_providers(self) -> list[ProviderSpec]:
+            return [ProviderSpec(self.name, "m:f")]
+
+    discovery = discover(plugins=[Plugin("a"), Plugin("b"), Plugin("a")], env={})
+    assert list(discovery.providers) == ["a", "b"]
+    (failure,) = discovery.failures
+    assert "Hand over only one" in failure.hint
+
+
+def test_an_object_that_hides_its_name_is_a_failure() -> None:
+    """A plugin handed over is foreign code from the first look at it."""
+
+    class Shy:
+        @property
+        def __name__(self) -> str:
+            raise RuntimeError
+
+    discovery = discover(plugins=[Shy(), our_plugin], env={})
+    assert names(discovery) == {OURS}
+    assert [failure.plugin for failure in discovery.failures] == ["Shy"]
 
 
 def test_a_wish_to_be_first_decides_between_equals() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from attrs import evolve
@@ -26,6 +27,9 @@ from bytebuddy_provider_hf.errors import (
     UntrustedProject,
 )
 from bytebuddy_provider_hf.types import Role
+
+if TYPE_CHECKING:
+    from conftest import Site
 
 ONE = ModelEntry("hf-llama", "echo", "m")
 TWO = ModelEntry("hf-starcoder", "parrot", "m", roles=(Role.EMBED, Role.RERANK))
@@ -87,8 +91,17 @@ def test_an_unknown_provider_names_the_plugins_left_out() -> None:
     registry = ModelRegistry(
         Config((ONE,)), discover(env={"BYTEBUDDY_BLOCK": "echo"}), env={}
     )
-    with pytest.raises(UnknownProvider, match=r"Not in use.*echo"):
+    with pytest.raises(UnknownProvider, match=r"Kept out.*BYTEBUDDY_BLOCK.*: echo\."):
         registry["hf-llama"]
+
+
+def test_an_unknown_provider_names_the_plugins_that_failed(site: Site) -> None:
+    """One that could not be imported is told apart from one that a list kept out."""
+    site.install("x-dist", {"x": "x_module"}, {"x_module": "raise OSError"})
+    entry = ModelEntry("mine", "x", "m")
+    registry = ModelRegistry(Config((entry,)), discover(env={}), env={})
+    with pytest.raises(UnknownProvider, match=r"Left out.*registry\.failures\): x\."):
+        registry["mine"]
 
 
 def test_a_provider_answers_to_its_aliases(registry_of: Make) -> None:

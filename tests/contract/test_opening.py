@@ -5,81 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
-import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from scripted_provider import ScriptedModel, opened, opened_later
 
-from bytebuddy_provider_hf.config.model import Config, ModelEntry, RequestOptions
-from bytebuddy_provider_hf.contract.discovery import discover
+from bytebuddy_provider_hf.config.model import ModelEntry, RequestOptions
 from bytebuddy_provider_hf.contract.protocols import Model, OpenContext
 from bytebuddy_provider_hf.contract.registry import ModelRegistry
-from bytebuddy_provider_hf.contract.spec import ProviderSpec, hookimpl
 from bytebuddy_provider_hf.errors import (
     Closed,
     MissingToken,
     ProviderFailed,
 )
 from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.types import Role
 
 Make = Callable[..., ModelRegistry]
 CANARY = "canary-0123456789"
-
-
-class ScriptedModel:
-    roles: tuple[Role, ...] = ()
-    capabilities: frozenset[str] = frozenset()
-    model = "m"
-
-    def __init__(self, name: str, *, error: BaseException | None = None) -> None:
-        self.name = name
-        self.error = error
-        self.closed = 0
-
-    async def aclose(self) -> None:
-        await asyncio.sleep(0)
-        self.closed += 1
-        if self.error is not None:
-            raise self.error
-
-
-class ScriptedPlugin:
-    @hookimpl
-    def bytebuddy_providers(self) -> tuple[ProviderSpec, ...]:
-        return (ProviderSpec("scripted", "scripted_target:script.factory"),)
-
-
-@pytest.fixture
-def scripted(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[..., ModelRegistry]:
-    """Make a registry whose provider does what the test says."""
-
-    def make(factory: object, *names: str, **fields: object) -> ModelRegistry:
-        target = SimpleNamespace(script=SimpleNamespace(factory=factory))
-        monkeypatch.setitem(sys.modules, "scripted_target", target)  # type: ignore[arg-type]  # any object may stand there
-        entries = [
-            ModelEntry(name, "scripted", "m", **fields)  # type: ignore[arg-type]  # a test's own keywords
-            for name in names or ("x",)
-        ]
-        found = discover(plugins=[ScriptedPlugin()], env={})
-        return ModelRegistry(Config(tuple(entries)), found, home=tmp_path, env={})
-
-    return make
-
-
-def opened(entry: ModelEntry, context: OpenContext) -> Model:
-    return ScriptedModel(entry.name)
-
-
-async def opened_later(entry: ModelEntry, context: OpenContext) -> Model:
-    for _ in range(3):
-        await asyncio.sleep(0)
-    return ScriptedModel(entry.name)
 
 
 def test_an_entry_is_opened_once(scripted: Make) -> None:

@@ -62,6 +62,7 @@ PUBLIC = [
     "GenerationIncomplete",
     "HostLookupFailed",
     "HostNotFound",
+    "HostUnreachable",
     "IdleTimeout",
     "ImagePart",
     "ImagesNotSupported",
