@@ -14,20 +14,63 @@ from bytebuddy_provider_hf.config.model import Config, ModelEntry
 from bytebuddy_provider_hf.secret import MASK, Secret, redact
 
 _ABOUT_THE_FILE: Final = frozenset({"source", "unset", "api_key_origin", "extra"})
+_SHORTEST: Final = 6
 # Free keys: what they hold may be a secret, and nobody said so.
 _FREE: Final = frozenset({"env"})
+# Who the model is and where it stands is shown also where a variable says it.
+_SHOWN: Final = frozenset({"name", "provider", "model", "api_base", "family"})
 _SECRET_KEY: Final = re.compile(r"(?i)token|key|secret|passw|authorization")
 
 
-def config_text(config: Config) -> str:
-    """Return every entry as YAML, with a comment that says where it was written."""
+def config_text(config: Config, hidden: Mapping[str, Secret]) -> str:
+    """Return every entry as YAML, with a comment that says where it was written.
+
+    ``hidden`` are the variables whose values are written as references again.
+    """
     if not config.entries:
         return "models: []\n"
     parts = ["models:\n"]
     for entry in config.entries:
         parts += [f"  # {line}\n" for line in _comments(entry)]
-        parts.append(_item(entry))
+        parts.append(_item(_entry_object(entry, hidden)))
     return "".join(parts)
+
+
+def config_object(config: Config, hidden: Mapping[str, Secret]) -> dict[str, object]:
+    """Return what ``config_text`` does, for JSON; each entry says where it stands."""
+    entries = [
+        {
+            **_entry_object(entry, hidden),
+            "written_in": str(entry.source),
+            "unset": [it.variable for it in entry.unset],
+        }
+        for entry in config.entries
+    ]
+    return {"models": entries, "warnings": [str(it) for it in config.warnings]}
+
+
+def _entry_object(entry: ModelEntry, hidden: Mapping[str, Secret]) -> dict[str, object]:
+    shown = {**_object(entry), **_masked(entry.extra)}
+    kept = {_camel(name) for name in _SHOWN}
+    return {
+        key: value if key in kept else _referring(value, hidden)
+        for key, value in shown.items()
+    }
+
+
+def _referring(value: object, hidden: Mapping[str, Secret]) -> object:
+    """Return ``value`` with the variables' values turned into references again."""
+    if isinstance(value, dict):
+        return {key: _referring(each, hidden) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_referring(each, hidden) for each in value]
+    if isinstance(value, str):
+        for name, held in hidden.items():
+            text = held.reveal().strip()
+            # A shorter one is no secret, and would be found in other words.
+            if value == text or len(text) >= _SHORTEST:
+                value = value.replace(text, f"${{{name}}}")
+    return value
 
 
 def _comments(entry: ModelEntry) -> list[str]:
@@ -40,8 +83,7 @@ def _comments(entry: ModelEntry) -> list[str]:
     return [" ".join(line.split()) for line in lines]
 
 
-def _item(entry: ModelEntry) -> str:
-    shown = {**_object(entry), **_masked(entry.extra)}
+def _item(shown: dict[str, object]) -> str:
     out = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False

@@ -35,6 +35,12 @@ WAYS_ON: Final = (
     "  bytebuddy-hf chat --base http://127.0.0.1:8080/v1 -m any    a server here",
     "  bytebuddy-hf demo    a small model on this machine, no token needed",
 )
+WAYS_ON_ZH: Final = (
+    "有三种办法：",
+    "  bytebuddy-hf login    保存令牌，然后：bytebuddy-hf chat -m org/name",
+    "  bytebuddy-hf chat --base http://127.0.0.1:8080/v1 -m any    使用本机的服务器",
+    "  bytebuddy-hf demo    在本机运行小模型，不需要令牌",
+)
 
 
 @define

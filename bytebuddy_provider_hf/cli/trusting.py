@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
+from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.model import ModelEntry
 from bytebuddy_provider_hf.config.trust import TrustStore, grant, origin_for, project_of
 
 
 def trust_store() -> TrustStore:
     """Return what this user trusts."""
-    return TrustStore(Path.home() / ".bytebuddy" / "trust.json")
+    return TrustStore(home_folder() / ".bytebuddy" / "trust.json")
 
 
 def somebody_answers() -> bool:
@@ -38,9 +42,25 @@ def ask_for_trust(entry: ModelEntry) -> bool:
 
 
 def confirm(project: Path, origin: str) -> bool:
-    """Ask about one project and one origin; no is the default."""
+    """Ask about one project and one origin; no is the default, and Ctrl-D says no."""
     question = (
         f"The configuration in {sanitize_line(str(project))} wants your token sent "
         f"to {sanitize_line(origin)}, and decides how requests travel.\nTrust it?"
     )
-    return click.confirm(question, default=False, err=True)
+    with _interruptible():
+        try:
+            return click.confirm(question, default=False, err=True)
+        except click.Abort as error:
+            if isinstance(error.__context__, EOFError):
+                return False
+            raise KeyboardInterrupt from None
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a question at once: a running loop only notes it for later."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -174,17 +174,35 @@ def _tree(text: str) -> Node | Problem | None:
             if problem:
                 return problem
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        said = _explain(error)
+        # A key without a colon is noticed at the next one only.
+        early = said == _IN_WORDS[_NO_COLON] and error.context_mark
+        mark = early or error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        return Problem(line, column, _explain(error))
+        return Problem(line, column, said)
     except Exception:  # noqa: BLE001  # hostile escapes end in ValueError, IndexError
         return Problem(1, 1, "the file is not valid YAML")
     return builder.root
 
 
+_NO_COLON: Final = "could not find expected ':'"
+# The parser's words for what most often goes wrong, and those of its users.
+_IN_WORDS: Final = {
+    "expected <block end>": "this line is indented like none of those above it",
+    "mapping values are not allowed": (
+        "a second ': ' in one value; if it belongs to the text, put the value in"
+        " quotes, else look at the indentation"
+    ),
+    _NO_COLON: "a key without ': ' and its value",
+}
+
+
 def _explain(error: object) -> str:
     said = getattr(error, "problem", None) or "the file is not valid YAML"
     said = "".join(map(str, said)) if isinstance(said, tuple) else str(said)
+    for start, words in _IN_WORDS.items():
+        if said.startswith(start):
+            return words
     if r"'\t'" in said or "\t" in said:
         return "a tab stands here; write spaces instead"
     context = getattr(error, "context", None)

@@ -41,6 +41,11 @@ def read_env(path: Path) -> EnvFile:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         return EnvFile(path, complaint=f"cannot be read: {error.strerror}")
+    return parse_env(path, raw)
+
+
+def parse_env(path: Path, raw: bytes) -> EnvFile:
+    """Return the variables of ``raw``, which stands or will stand in ``path``."""
     if len(raw) > MAX_BYTES:
         return EnvFile(path, complaint=f"is larger than {MAX_BYTES // 1024} KiB")
     try:

@@ -33,6 +33,9 @@ from bytebuddy_provider_hf.config.unknown import extra_pairs, unknown_keys
 from bytebuddy_provider_hf.errors import InvalidEndpoint
 
 _REQUIRED: Final = frozenset({"name", "provider", "model"})
+_CERTIFICATE: Final = frozenset({"clientCertificate.cert", "clientCertificate.key"})
+# A reference that cannot be replaced stays there, so that the key is not missing too.
+_KEPT: Final = _REQUIRED | {f"requestOptions.{key}" for key in _CERTIFICATE}
 # Where a project's file may name variables before the user trusts it.
 _MAY_NAME_VARIABLES: Final = frozenset({"apiKey", "apiBase"})
 
@@ -84,10 +87,10 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
         path=path,
         variables=context.variables,
         trusted=project_env,
-        keep=_REQUIRED,
+        keep=_KEPT,
         only=None if trusted else _MAY_NAME_VARIABLES,
     )
-    blanks = _Blanks(kept)
+    blanks = _Blanks()
     filled = blanks.dropped(expanded.node, "models[]", path)
     result = structure_entry(filled, path=path)
     notices = (*ignored, *unknown_keys(kept, "models[]", path=path))
@@ -108,8 +111,14 @@ def read_options(node: Node, *, context: Context, project_env: bool) -> ReadOpti
     path = "requestOptions"
     if not isinstance(node, MapNode):
         return ReadOptions(problems=structure_options(node, path=path).problems)
-    expanded = expand(node, path=path, variables=context.variables, trusted=project_env)
-    blanks = _Blanks(node)
+    expanded = expand(
+        node,
+        path=path,
+        variables=context.variables,
+        trusted=project_env,
+        keep=_CERTIFICATE,
+    )
+    blanks = _Blanks()
     filled = blanks.dropped(expanded.node, "requestOptions", path)
     result = structure_options(filled, path=path)
     options = result.value if isinstance(result.value, RequestOptions) else None
@@ -191,8 +200,7 @@ def _harmless(pair: Pair) -> Pair:
 class _Blanks:
     """Take out values whose variable is set to nothing: they count as unset."""
 
-    def __init__(self, written: MapNode) -> None:
-        self._written = written
+    def __init__(self) -> None:
         self.found: list[Unset] = []
 
     def dropped(self, node: MapNode, section: Section, path: str) -> MapNode:
@@ -226,9 +234,8 @@ class _Blanks:
             return
         unset = Unset(value.variables[0], path, value.line, value.column)
         self.found.append(unset)
-        written = self._written.get(pair.key.text)
-        if key is not None and key.required and written and section == "models[]":
-            yield Pair(pair.key, written)
+        if key is not None and key.required:
+            yield Pair(pair.key, evolve(value, text=f"${{{value.variables[0]}}}"))
 
 
 def _is_blank(node: Node) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from attrs import evolve, field, frozen
 
 from bytebuddy_provider_hf.config.document import (
+    MAX_BYTES,
     ListNode,
     MapNode,
     Node,
@@ -71,6 +73,24 @@ def read_variables(
     )
 
 
+def named_in(files: Iterable[Path], variables: Variables) -> dict[str, Secret]:
+    """Return the variables that ``files`` name, whatever of them is in effect."""
+    found: dict[str, Secret] = {}
+    for file in files:
+        with contextlib.suppress(OSError), file.open("rb") as stream:
+            text = stream.read(MAX_BYTES).decode("utf-8", "replace")
+            for match in _REFERENCE.finditer(text):
+                name = match["secret"] or match["name"]
+                value = name and variables.find(
+                    name,
+                    env_files_first=match["secret"] is not None,
+                    with_project=True,
+                )
+                if value:
+                    found[name] = value
+    return found
+
+
 @frozen
 class Unset:
     """A reference to a variable that nobody has set, or that may not be read there."""
@@ -104,8 +124,9 @@ def expand(
 
     Only values are looked at, never keys, and a value is looked at once: what a
     variable holds cannot name another one or add a key. A value with an unset
-    variable is left out, so that no literal ``${VAR}`` is ever sent; those of the
-    keys in ``keep`` stay as they are written. ``trusted`` lets the project's
+    variable is left out, so that no literal ``${VAR}`` is ever sent, and so is one
+    that is ``${VAR:-}`` and nothing else; those of the keys in ``keep`` (dotted below
+    ``path``) stay as they are written. ``trusted`` lets the project's
     ``.env`` count. Where ``only`` is given, no other key may name a variable.
     """
     kept = frozenset(f"{path}.{name}" for name in keep)
@@ -193,5 +214,5 @@ class _Walk:
         if missing:
             return node if path in self._keep else None
         # ``${NAME:-}`` says that nothing is meant where the variable is not set.
-        absent = optional and not expanded.text
-        return evolve(expanded, variables=()) if absent else expanded
+        absent = names and optional and not expanded.text
+        return None if absent else expanded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,49 @@ from bytebuddy_provider_hf.secret import Secret
 
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
+
+
+def home_folder() -> Path:
+    """Return the user's home folder; in a container a user may have none.
+
+    Then it is one where no file is and none can be made: what is kept there is not
+    found, and nothing fails that does not write.
+    """
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(os.devnull)
+
+
+@contextlib.contextmanager
+def sole_writer(path: Path) -> Iterator[None]:
+    """Wait until no other process changes a file of this folder in such a block.
+
+    Whoever reads, adds and writes back would else undo what another added meanwhile.
+    Does nothing where the folder cannot be locked: on Windows, on some network disks.
+    """
+    try:
+        import fcntl  # POSIX only
+    except ImportError:
+        yield
+        return
+    handle = _lockable(path.parent)
+    try:
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _lockable(folder: Path) -> int | None:
+    # What is wrong with the folder is told by the write that follows.
+    with contextlib.suppress(OSError, ConfigError):
+        make_folder(folder)
+        return os.open(folder, os.O_RDONLY)
+    return None
 
 
 def write_atomic(path: Path, content: Secret, *, exclusive: bool = False) -> None:

@@ -7,13 +7,17 @@ its second entry.
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import Final
 
 from bytebuddy_provider_hf.config.document import (
     Document,
     ListNode,
     MapNode,
+    Node,
+    Pair,
     Problem,
+    ScalarNode,
     parse,
 )
 from bytebuddy_provider_hf.config.kinds import Anything, Environment, Headers
@@ -23,6 +27,8 @@ from bytebuddy_provider_hf.secret import MASK, redact
 _FILE: Final = SECTIONS["file"]
 _ENTRY: Final = SECTIONS["models[]"]
 _STRAY: Final = frozenset(_ENTRY) - frozenset(_FILE)
+_REQUIRED: Final = frozenset(name for name, key in _ENTRY.items() if key.required)
+_MODELS: Final = re.compile(r"(?m)^[ \t]*models[ \t]*:")
 _LINE: Final = re.compile(
     r"(?P<dash>-[ \t]+)?(?P<key>[A-Za-z_][\w.-]*)[ \t]*:(?P<value>[ \t].*)?"
 )
@@ -60,20 +66,28 @@ def flat_problem(document: Document) -> Problem | None:
 
 def _stray_key(document: Document) -> tuple[int, int, str] | None:
     if isinstance(document.root, MapNode):
-        keys = (pair.key for pair in document.root.pairs)
-        found = next((key for key in keys if key.text in _STRAY), None)
-        return (found.line, found.column, found.text) if found else None
+        pairs = (p for p in document.root.pairs if p.key.text in _STRAY)
+        found = next((p for p in pairs if not _is_list_of_models(p)), None)
+        return (found.key.line, found.key.column, found.key.text) if found else None
     if document.root is not None or not document.problems:
         return None
     # Several entries pasted flat are no YAML at all: only the lines can tell.
-    lines = document.text.splitlines()
-    if not any(re.match(r"models[ \t]*:", line) for line in lines):
-        return None
-    for number, line in enumerate(lines, 1):
+    text = textwrap.dedent(document.text)
+    begun = re.search(r"(?m)^models[ \t]*:", text) is not None
+    lines = zip(text.splitlines(), document.text.splitlines(), strict=False)
+    for number, (line, written) in enumerate(lines, 1):
         match = _LINE.fullmatch(line.rstrip())
-        if match and not match["dash"] and match["key"] in _STRAY:
-            return number, 1, match["key"]
+        if match is None:
+            continue
+        if begun and not match["dash"] and match["key"] in _STRAY:
+            return number, written.index(match["key"]) + 1, match["key"]
+        begun = begun or (bool(match["dash"]) and match["key"] in _ENTRY)
     return None
+
+
+def _is_list_of_models(pair: Pair) -> bool:
+    """Tell a misspelled ``models`` from the key ``model`` of an entry."""
+    return pair.key.text == "model" and not isinstance(pair.value, ScalarNode)
 
 
 def restored(text: str) -> str | None:
@@ -81,7 +95,7 @@ def restored(text: str) -> str | None:
 
     Keys are masked unless they are references to variables.
     """
-    writer = _Writer()
+    writer = _Writer(headed=_MODELS.search(text) is not None)
     for raw in text.splitlines():
         line = raw.strip()
         if line and line not in _FENCES and not writer.take(line):
@@ -91,14 +105,24 @@ def restored(text: str) -> str | None:
     if document.problems or not isinstance(document.root, MapNode):
         return None
     models = document.root.get("models")
-    return block if isinstance(models, ListNode) else None
+    if not isinstance(models, ListNode) or not all(map(_is_entry, models.items)):
+        return None
+    return block
+
+
+def _is_entry(node: Node) -> bool:
+    return isinstance(node, MapNode) and all(
+        isinstance(node.get(name), ScalarNode) for name in _REQUIRED
+    )
 
 
 class _Writer:
     """Give each line its depth by what its key may belong to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, headed: bool) -> None:
         self.lines: list[str] = []
+        # Without a line of its own, the list begins at the first key of an entry.
+        self._first_keys = _STRAY if headed else frozenset(_ENTRY)
         self._in_models = False
         self._has_entry = False
         self._seen: set[str] = set()
@@ -123,7 +147,7 @@ class _Writer:
         return True
 
     def _starts_models(self, key: str) -> bool:
-        if key == "models" or (not self._in_models and key in _STRAY):
+        if key == "models" or (not self._in_models and key in self._first_keys):
             self._in_models = True
             self._put(0, "models:")
         return key == "models"

@@ -25,6 +25,12 @@ from bytebuddy_provider_hf.config.trust import origin_of
 from bytebuddy_provider_hf.errors import InvalidEndpoint
 from bytebuddy_provider_hf.secret import Secret, one_line
 
+_SHOWN: Final = 60
+# What a key may look like that was put into the place of something else.
+_KEY_LIKE: Final = re.compile(r"(?=[\w-]*[0-9])(?=[\w-]*[A-Za-z])[\w-]{12,}", re.ASCII)
+_HOST: Final = re.compile(
+    r"(?:https?:/{0,2})?(?:[a-z0-9-]+\.)+[a-z]{2,}(?::[0-9]+)?(?:/[a-z0-9.]{0,10}){0,4}"
+)
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 
 
@@ -52,14 +58,17 @@ _Part = TypeVar("_Part")
 
 
 def describe(node: Node) -> str:
-    """Return what stands at ``node``, short, and never what a variable holds."""
+    """Return what stands at ``node``, short, and never a variable's value or a key."""
     if not isinstance(node, ScalarNode):
         return shape(node)
     if node.variables:
         return f"the value of {', '.join(dict.fromkeys(node.variables))}"
     if is_null(node):
         return "nothing"
-    text = one_line(node.text, limit=60)
+    # Only what would be shown: the pattern is quadratic.
+    if _KEY_LIKE.search(node.text[:_SHOWN]) and not _HOST.fullmatch(node.text):
+        return shape(node)
+    text = one_line(node.text, limit=_SHOWN)
     return text if node.plain else f'the text "{text}"'
 
 
@@ -170,8 +179,9 @@ class Url:
     def __call__(self, node: Node) -> str:
         text = Text(self.expected)(node).strip()
         if not _is_address(text):
-            found = shape(node) if "@" in text else describe(node)
-            raise Mismatch(self.expected, found)
+            # A query may hold a key, and so may what stands before an @.
+            hidden = "@" in text or "?" in text
+            raise Mismatch(self.expected, shape(node) if hidden else describe(node))
         return text
 
 

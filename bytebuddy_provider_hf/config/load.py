@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from bytebuddy_provider_hf.config.entry import Context
 from bytebuddy_provider_hf.config.expand import Variables, read_variables
@@ -23,6 +23,9 @@ from bytebuddy_provider_hf.config.trust import TrustStore
 from bytebuddy_provider_hf.errors import ConfigInvalid, ConfigNotFound
 
 GLOBAL: Final = Path("/etc/bytebuddy/config.yaml")
+
+# skipped: it is there, but it is another program's or no file at all.
+FileState: TypeAlias = Literal["read", "missing", "skipped", "invalid"]
 
 
 def user_folder(home: Path) -> Path:
@@ -62,28 +65,64 @@ def load(  # each is a place that a test and a host must choose
     Raises ``ConfigNotFound`` for a ``path`` that cannot be read; that none of the
     usual files exists is no error.
     """
-    store = trust or TrustStore(user_folder(home) / "trust.json")
     variables = read_variables(home=home, project=cwd, process=env)
     # A traceback that shows local variables must not show the environment.
     del env
-    places: tuple[tuple[SourceKind, Path], ...]
-    if path is None:
-        places = search_places(cwd=cwd, home=home, global_path=global_path)
-    else:
-        places = (("explicit", cwd / path),)
-    readings = [
-        (
-            file,
-            read_file(
-                Context(
-                    file=file, kind=kind, variables=variables, store=store, project=cwd
-                )
-            ),
-        )
-        for kind, file in places
-    ]
+    places = _places(path, cwd=cwd, home=home, global_path=global_path)
+    store = trust or TrustStore(user_folder(home) / "trust.json")
+    readings = _readings(places, variables=variables, store=store, project=cwd)
     _refuse(readings, named=path is not None)
     return _config(readings, variables)
+
+
+def file_states(
+    path: Path | None = None,
+    *,
+    cwd: Path,
+    home: Path,
+    env: Mapping[str, str],
+    global_path: Path = GLOBAL,
+) -> tuple[tuple[Path, FileState], ...]:
+    """Return each file that ``load`` looks for and what it found there.
+
+    Raises nothing: a file with errors is told as ``invalid``.
+    """
+    variables = read_variables(home=home, project=cwd, process=env)
+    del env  # as above
+    places = _places(path, cwd=cwd, home=home, global_path=global_path)
+    store = TrustStore(user_folder(home) / "trust.json")
+    readings = _readings(places, variables=variables, store=store, project=cwd)
+    return tuple((file, _state(reading)) for file, reading in readings)
+
+
+def _state(reading: Reading) -> FileState:
+    if reading.problems:
+        return "invalid"
+    if reading.read:
+        return "read"
+    return "missing" if reading.missing else "skipped"
+
+
+def _places(
+    path: Path | None, *, cwd: Path, home: Path, global_path: Path
+) -> tuple[tuple[SourceKind, Path], ...]:
+    if path is not None:
+        return (("explicit", cwd / path),)
+    return search_places(cwd=cwd, home=home, global_path=global_path)
+
+
+def _readings(
+    places: tuple[tuple[SourceKind, Path], ...],
+    *,
+    variables: Variables,
+    store: TrustStore,
+    project: Path,
+) -> list[tuple[Path, Reading]]:
+    contexts = (
+        Context(file=file, kind=kind, variables=variables, store=store, project=project)
+        for kind, file in places
+    )
+    return [(context.file, read_file(context)) for context in contexts]
 
 
 def _refuse(readings: list[tuple[Path, Reading]], *, named: bool) -> None:

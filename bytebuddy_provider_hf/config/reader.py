@@ -18,6 +18,7 @@ from bytebuddy_provider_hf.config.document import (
     ScalarNode,
     is_null,
     parse,
+    shown_key,
 )
 from bytebuddy_provider_hf.config.entry import (
     UNTRUSTED,
@@ -29,7 +30,12 @@ from bytebuddy_provider_hf.config.entry import (
     read_options,
 )
 from bytebuddy_provider_hf.config.flat import flat_problem
-from bytebuddy_provider_hf.config.kinds import describe
+from bytebuddy_provider_hf.config.kinds import describe, nearest
+from bytebuddy_provider_hf.config.lookalikes import (
+    curly_quotes,
+    lacks_blank,
+    lookalike,
+)
 from bytebuddy_provider_hf.config.model import ConfigWarning, ModelEntry
 from bytebuddy_provider_hf.config.unknown import unknown_keys
 from bytebuddy_provider_hf.secret import one_line
@@ -38,6 +44,7 @@ NOT_OURS: Final = (
     "this is no ByteBuddy configuration (it has no list of models with a provider);"
     " it was skipped"
 )
+_DASH: Final = "; begin each entry with a dash: - name: …"
 NO_MODELS: Final = "the file names no models"
 
 
@@ -61,13 +68,19 @@ def read_file(context: Context) -> Reading:
         return raw
     document = parse(raw)
     if context.kind == "project" and not _is_ours(document):
-        warning = ConfigWarning(str(context.file), NOT_OURS)
+        warning = ConfigWarning(str(context.file), _why_skipped(document))
         return Reading(warnings=(warning,), read=False)
     flat = flat_problem(document)
     problems = (flat,) if flat else document.problems
     if problems:
-        return Reading(problems=tuple(p.at(context.file) for p in problems))
-    return _FileReader(context).read(document.root)
+        reading = Reading(problems=tuple(p.at(context.file) for p in problems))
+    else:
+        reading = _FileReader(context).read(document.root)
+    odd = lookalike(document.text) if reading.problems else None
+    if odd is None:
+        return reading
+    # It stands first: the others may come of it.
+    return evolve(reading, problems=(odd.at(context.file), *reading.problems))
 
 
 def _bytes(context: Context) -> bytes | Reading:
@@ -79,7 +92,7 @@ def _bytes(context: Context) -> bytes | Reading:
             return _unreadable(context, "it is no regular file")
         with file.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Reading(read=False, missing=f"{file} does not exist")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its name is not usable"
@@ -115,6 +128,32 @@ def _is_ours(document: Document) -> bool:
     )
 
 
+def _why_skipped(document: Document) -> str:
+    """Say what a file of ours would need, where this one may be meant as one."""
+    root = document.root
+    if not document.text and document.problems:
+        return f"skipped: {document.problems[0].message}"
+    if isinstance(root, ListNode) and any(map(_looks_like_entry, root.items)):
+        return f"{NOT_OURS}; write models: above the list"
+    if not isinstance(root, MapNode):
+        return NOT_OURS
+    if _looks_like_entry(root.get("models")):
+        return f"{NOT_OURS}{_DASH}"
+    return f"{NOT_OURS}{_misspelled(root)}"
+
+
+def _looks_like_entry(node: Node | None) -> bool:
+    return isinstance(node, MapNode) and node.get("provider") is not None
+
+
+def _misspelled(top: Node) -> str:
+    """Return a hint at the key that may be meant for ``models``."""
+    keys = [p.key.text for p in top.pairs] if isinstance(top, MapNode) else []
+    near = [key for key in keys if nearest(key, ("models",))]
+    found = near and "models" not in keys
+    return f"; write models instead of {shown_key(near[0])}" if found else ""
+
+
 class _FileReader:
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -124,9 +163,14 @@ class _FileReader:
 
     def read(self, root: Node | None) -> Reading:
         if root is not None and not isinstance(root, MapNode):
-            message = f"expected a mapping with models, found {describe(root)}"
+            listed = isinstance(root, ListNode) and any(
+                map(_looks_like_entry, root.items)
+            )
+            hint = "; write models: above the list" if listed else ""
+            message = f"expected a mapping with models, found {describe(root)}{hint}"
             return self._reading((), Problem(root.line, root.column, message), root)
         top = root or MapNode((), 1, 1)
+        self._problems += _titles(top)
         self._notices += unknown_keys(_top_only(top), "file", path="")
         entries = tuple(self._entries(top))
         self._check_names(entries)
@@ -156,30 +200,33 @@ class _FileReader:
     def _entries(self, top: MapNode) -> Iterator[ReadEntry]:
         models = top.get("models")
         if models is None or is_null(models):
-            self._no_models(models or top)
+            self._no_models(models or top, _misspelled(top))
             return
         if not isinstance(models, ListNode):
-            self._expected("a list of entries", models, "models")
+            hint = _DASH if _looks_like_entry(models) else ""
+            self._expected("a list of entries", models, "models", hint)
             return
         for index, item in enumerate(models.items):
             if not isinstance(item, MapNode):
                 wanted = "a mapping with name, provider and model"
-                self._expected(wanted, item, f"models[{index}]")
+                hint = "; put a blank after each colon" if lacks_blank(item) else ""
+                self._expected(wanted, item, f"models[{index}]", hint)
                 continue
             found = read_entry(item, index=index, context=self._context)
             self._problems += found.problems
             self._notices += found.notices
+            self._notices += curly_quotes(item, path=f"models[{index}]")
             yield self._with_top(found, top)
 
-    def _no_models(self, node: Node) -> None:
+    def _no_models(self, node: Node, hint: str) -> None:
         if self._context.kind == "explicit":
-            message = "expected a list of entries, found nothing"
+            message = f"expected a list of entries, found nothing{hint}"
             self._problems.append(Problem(node.line, node.column, message, "models"))
         else:
             self._notices.append(Problem(node.line, node.column, NO_MODELS))
 
-    def _expected(self, wanted: str, node: Node, path: str) -> None:
-        message = f"expected {wanted}, found {_kind_of(node)}"
+    def _expected(self, wanted: str, node: Node, path: str, hint: str) -> None:
+        message = f"expected {wanted}, found {_kind_of(node)}{hint}"
         self._problems.append(Problem(node.line, node.column, message, path))
 
     def _with_top(self, found: ReadEntry, top: MapNode) -> ReadEntry:
@@ -223,6 +270,14 @@ class _FileReader:
 
 def _order(problem: Problem) -> tuple[int, int]:
     return problem.line, problem.column
+
+
+def _titles(top: MapNode) -> Iterator[Problem]:
+    for name in ("name", "version"):
+        value = top.get(name)
+        if value is not None and not isinstance(value, ScalarNode):
+            message = f"expected text, found {describe(value)}"
+            yield Problem(value.line, value.column, message, name)
 
 
 def _top_only(top: MapNode) -> MapNode:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from bytebuddy_provider_hf.config.files import write_atomic
+from bytebuddy_provider_hf.config.files import sole_writer, write_atomic
 from bytebuddy_provider_hf.config.model import ModelEntry
 from bytebuddy_provider_hf.errors import (
     ConfigError,
@@ -136,23 +136,33 @@ class TrustStore:
 
     def add(self, project: Path, origin: str) -> None:
         """Trust ``project`` with ``origin`` from now on."""
-        known = self._readable()
-        wanted = {*known.get(_key(project), ()), origin_of(origin)}
-        self._write({**known, _key(project): tuple(sorted(wanted))})
+        added = origin_of(origin)
+        with sole_writer(self._path):
+            known = self.listing()
+            wanted = {*known.get(_key(project), ()), added}
+            self._write({**known, _key(project): tuple(sorted(wanted))})
 
-    def remove(self, project: Path) -> bool:
-        """Stop trusting ``project`` with anything; tell whether it was trusted."""
-        known = self._readable()
-        if _key(project) not in known:
-            return False
-        self._write({k: v for k, v in known.items() if k != _key(project)})
-        return True
+    def remove(self, project: Path, origin: str | None = None) -> bool:
+        """Stop trusting ``project`` with ``origin``, or with anything.
+
+        Tells whether it was trusted so.
+        """
+        gone = None if origin is None else origin_of(origin)
+        with sole_writer(self._path):
+            known = self.listing()
+            before = known.pop(_key(project), ())
+            left = tuple(o for o in before if gone is not None and o != gone)
+            if left == before:
+                return False
+            self._write({**known, _key(project): left} if left else known)
+            return True
 
     def entries(self) -> dict[str, tuple[str, ...]]:
-        """Return every trusted project's path with its origins."""
+        """Return every trusted project's path with its origins; none if damaged."""
         return self._read() or {}
 
-    def _readable(self) -> dict[str, tuple[str, ...]]:
+    def listing(self) -> dict[str, tuple[str, ...]]:
+        """Return what ``entries`` does, or raise ``ConfigError`` for a damaged file."""
         known = self._read()
         if known is None:
             message = f"the trust file {self._path} is damaged"
@@ -164,7 +174,7 @@ class TrustStore:
         try:
             with self._path.open("rb") as file:
                 raw = file.read(_MAX_STORE + 1)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError:
             return None

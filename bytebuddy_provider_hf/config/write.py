@@ -17,7 +17,8 @@ from bytebuddy_provider_hf.config.document import (
     MapNode,
     parse,
 )
-from bytebuddy_provider_hf.config.files import write_atomic
+from bytebuddy_provider_hf.config.dotenv import parse_env
+from bytebuddy_provider_hf.config.files import sole_writer, write_atomic
 from bytebuddy_provider_hf.config.scalars import plain_value
 from bytebuddy_provider_hf.errors import ConfigError, ConfigInvalid, ConfigNotFound
 from bytebuddy_provider_hf.secret import Secret
@@ -51,6 +52,7 @@ models:
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE: Final = re.compile(r"[A-Za-z0-9_./+=:@-]+")
 _WIDTH: Final = 10_000
+_BOM: Final = "\ufeff"
 
 
 def init(path: Path) -> None:
@@ -120,8 +122,17 @@ def write_secret(path: Path, name: str, value: Secret) -> None:
     if not value or not value.reveal().isprintable():
         message = f"the value of {name} is empty or not one line of text"
         raise ConfigError(message)
-    existing = _existing(path)
-    write_atomic(path, _with_variable(existing, name, value))
+    with sole_writer(path):
+        content = _with_variable(_existing(path), name, value)
+        if not _finds(path, content, name):
+            message = f"{path} is not UTF-8 text, or too large; nothing was changed"
+            raise ConfigError(message, hint="Save it as UTF-8, or remove it.")
+        write_atomic(path, content)
+
+
+def _finds(path: Path, content: Secret, name: str) -> bool:
+    encoded = content.reveal().encode("utf-8", "surrogateescape")
+    return name in parse_env(path, encoded).values
 
 
 def _existing(path: Path) -> Secret:
@@ -169,18 +180,19 @@ class _Edited:
 
 def _edit(path: Path, change: _Change, *, new: bool) -> None:
     """Apply ``change`` to ``path``; every frame that may raise holds no plain text."""
-    existing = _existing(path)
-    if not new and not existing:
-        message = f"{path} does not exist or is empty"
-        raise ConfigNotFound(message)
-    edited = _edited(existing, change, path)
-    if edited.problems:
-        message = f"{path} has problems of its own"
-        raise ConfigInvalid(message, problems=edited.problems)
-    if edited.text is None:
-        message = f"{path}: {edited.complaint}; nothing was changed"
-        raise ConfigError(message)
-    write_atomic(path, edited.text)
+    with sole_writer(path):
+        existing = _existing(path)
+        if not new and not existing:
+            message = f"{path} does not exist or is empty"
+            raise ConfigNotFound(message)
+        edited = _edited(existing, change, path)
+        if edited.problems:
+            message = f"{path} has problems of its own"
+            raise ConfigInvalid(message, problems=edited.problems)
+        if edited.text is None:
+            message = f"{path}: {edited.complaint}; nothing was changed"
+            raise ConfigError(message)
+        write_atomic(path, edited.text)
 
 
 def _edited(existing: Secret, change: _Change, path: Path) -> _Edited:
@@ -191,13 +203,14 @@ def _edited(existing: Secret, change: _Change, path: Path) -> _Edited:
         return _Edited(complaint="it is no mapping")
     if before.root is None and before.text.strip():
         return _Edited(complaint="it holds nothing but comments")
+    mark = _BOM if existing.reveal().startswith(_BOM) else ""
     try:
-        return _changed(before, change)
+        return _changed(before, change, mark)
     except Exception:  # noqa: BLE001  # the writer's errors quote what the file holds
         return _Edited(complaint="it cannot be edited")
 
 
-def _changed(before: Document, change: _Change) -> _Edited:
+def _changed(before: Document, change: _Change, mark: str) -> _Edited:
     yaml = _round_trip(before)
     line_end = "\r\n" if "\r\n" in before.text else "\n"
     data = yaml.load(before.text.replace("\r\n", "\n")) if before.root else {}
@@ -206,7 +219,7 @@ def _changed(before: Document, change: _Change) -> _Edited:
         return _Edited(complaint=complaint)
     stream = io.StringIO()
     yaml.dump(data, stream)
-    text = Secret(stream.getvalue().replace("\n", line_end))
+    text = Secret(mark + stream.getvalue().replace("\n", line_end))
     expected = plain_value(before.root) if before.root is not None else {}
     if not isinstance(expected, dict) or change(expected):
         return _Edited(complaint="it cannot be edited")

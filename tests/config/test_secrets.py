@@ -94,3 +94,37 @@ def test_control_sequences_of_a_file_do_not_reach_the_screen(world: World) -> No
     warning = str(world.read(HEAD + '    "a\\e[31m\\x9b": 1\n').warnings[0])
     assert "\x1b" not in warning
     assert "\x9b" not in warning
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "apiBase: sk-c4narycanary",
+        'apiBase: "https://host/?key=c4nary x"',
+        "contextLength: sk-c4narycanary",
+        "roles: [sk-c4narycanary]",
+        "defaultCompletionOptions: {temperature: eyJ.c4narycanaryX.x}",
+    ],
+)
+def test_a_key_in_the_wrong_place_is_not_shown(world: World, line: str) -> None:
+    """Somebody who swaps two lines has a key where a number or an address belongs."""
+    (problem,) = world.problems(f"{HEAD}    {line}\n")
+    assert "found a value that is not shown" in problem
+    assert "nary" not in problem
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["localhost:8080", "abc1def2ghi3jkl4.us-east-1.aws.endpoints.huggingface.cloud/"],
+)
+def test_an_address_without_its_scheme_is_shown(world: World, written: str) -> None:
+    """It is what people forget, and holds no key."""
+    (problem,) = world.problems(f"{HEAD}    apiBase: {written}\n")
+    assert problem.endswith(f"found {written}")
+
+
+def test_a_key_in_the_query_of_an_address_is_masked(world: World) -> None:
+    """``repr`` of an entry shows the address without it."""
+    entry = world.entry('apiBase: "https://host/v1?key=sk-canary&x=1"')
+    assert "x=1" in repr(entry)
+    assert "canary" not in repr(entry)

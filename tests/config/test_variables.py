@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from config_world import World
+from config_world import ENTRY, World
 
 from bytebuddy_provider_hf.config.dotenv import read_env
 from bytebuddy_provider_hf.secret import Secret
@@ -170,6 +170,38 @@ def test_no_key_may_be_said(world: World, written: str) -> None:
     entry = world.entry(f"apiKey: {written}")
     assert entry.api_key is None
     assert entry.unset == ()
+
+
+@pytest.mark.parametrize("where", ["entry", "file"])
+@pytest.mark.parametrize("env", [{}, {"C": ""}])
+def test_an_unset_path_of_a_certificate_concerns_its_entry_only(
+    world: World, where: str, env: dict[str, str]
+) -> None:
+    """Such a key is required, but it is not missing: its variable is."""
+    options = "requestOptions: {clientCertificate: {cert: '${C}', key: k}}"
+    text = f"models:\n{ENTRY}"
+    text += f"    {options}\n" if where == "entry" else f"{options}\n"
+    (entry,) = world.read(text, env).entries
+    assert [u.variable for u in entry.unset] == ["C"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "apiBase: ${V:-}",
+        "contextLength: ${V:-}",
+        "roles: ['${V:-}', chat, edit, apply]",
+        "family: '${V:-}${W:-}'",
+        "requestOptions: {headers: {X-A: '${V:-}'}}",
+        "requestOptions: {extraBodyProperties: {u: '${V:-}'}}",
+    ],
+)
+@pytest.mark.parametrize("env", [{}, {"V": ""}])
+def test_a_reference_may_say_that_nothing_is_meant(
+    world: World, line: str, env: dict[str, str]
+) -> None:
+    """The key then counts as one that was not written."""
+    assert world.entry(line, env) == world.entry("")
 
 
 @pytest.mark.parametrize("line", ["contextLength: ${V}", "apiBase: ${V}"])

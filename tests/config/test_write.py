@@ -207,12 +207,24 @@ def test_a_secret_goes_into_the_env_file_where_loading_finds_it(world: World) ->
 
 def test_other_lines_of_an_env_file_stay(world: World) -> None:
     """The old value goes, the comment and the neighbours do not."""
-    raw = b"# mine\nexport K=old\nOTHER=1\n\xff odd\nKK=2"
+    raw = b"# mine\nexport K=old\nOTHER=1\n\xc3\xa9 odd\nKK=2"
     path = world.write(world.machine / ".env", raw)
     path.chmod(0o644)
     write_secret(path, "K", Secret("new"))
-    assert path.read_bytes() == b"# mine\nOTHER=1\n\xff odd\nKK=2\nK=new\n"
+    assert path.read_bytes() == b"# mine\nOTHER=1\n\xc3\xa9 odd\nKK=2\nK=new\n"
     assert mode(path) == 0o600
+
+
+@pytest.mark.parametrize("raw", [b"A=1\n\xff odd\n", "A=1\n".encode("utf-16")])
+def test_a_secret_that_would_not_be_found_is_not_written(
+    world: World, raw: bytes
+) -> None:
+    """A file that loading cannot read is left as it is, and the next step told."""
+    path = world.write(world.machine / ".env", raw)
+    with pytest.raises(ConfigError, match="not UTF-8") as caught:
+        write_secret(path, "K", Secret("sk-canary"))
+    assert path.read_bytes() == raw
+    assert "Save it as UTF-8" in str(caught.value)
 
 
 @pytest.mark.parametrize(

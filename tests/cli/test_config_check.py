@@ -1,0 +1,193 @@
+"""``config check``, ``show``, ``path``, ``trust --remove``: all, and no secret."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli.process import CANARY
+from click.testing import CliRunner, Result
+
+from bytebuddy_provider_hf.cli.root import cli
+
+HEAD = "models:\n  - name: x\n    provider: huggingfaceinferenceapi\n"
+ENTRY = f"{HEAD}    model: a/b\n"
+KEYED = f"{ENTRY}    apiKey: ${{HF_API_KEY}}\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "home"
+    folder = tmp_path / "project"
+    (home / ".bytebuddy").mkdir(parents=True)
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("HF_API_KEY", "HF_TOKEN", "HF_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def user_file(project: Path) -> Path:
+    return project.parent / "home" / ".bytebuddy" / "config.yaml"
+
+
+def call(*arguments: str, **variables: str) -> Result:
+    return CliRunner().invoke(cli, arguments, env=variables)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ENTRY, "needs a token and none was found"),
+        (f"{HEAD}    model: ../../etc\n    apiKey: k0000000\n", "not a model id"),
+        (KEYED + "    promptTemplates: {chat: anthropic}\n", "no family 'anthropic'"),
+        (KEYED + "    requestOptions: {proxy: 'ftp://u:p4@h'}\n", "proxy"),
+        (ENTRY + '    apiKey: "a\\nb"\n', "cannot be a token"),
+    ],
+    ids=["token", "model", "family", "proxy", "line-break"],
+)
+def test_check_finds_what_opening_would(user_file: Path, text: str, said: str) -> None:
+    """A model that cannot be opened is not counted as one; its place is told."""
+    user_file.write_text(text)
+    done = call("config", "check", HF_API_KEY=CANARY)
+    if "token" in said and text == ENTRY:
+        done = call("config", "check")
+    assert done.exit_code == 3
+    assert said in done.stderr
+    assert str(user_file) in done.stderr.splitlines()[0]
+    assert "0 of 1 models can be opened" in done.stderr
+    assert CANARY not in done.output
+
+
+def test_check_leaves_nothing_behind(user_file: Path) -> None:
+    """It opens every model, and writes no file for it."""
+    user_file.write_text(KEYED)
+    home = user_file.parent.parent
+    before = sorted(home.rglob("*"))
+    assert call("config", "check", HF_API_KEY=CANARY).exit_code == 0
+    assert sorted(home.rglob("*")) == before
+
+
+def test_check_tells_every_variable_and_the_provider_too(user_file: Path) -> None:
+    """Opening stops at the first thing that is wrong; nobody wants to try thrice."""
+    user_file.write_text(
+        ENTRY.replace("huggingfaceinferenceapi", "nowhere")
+        + "    apiKey: ${A}\n    requestOptions: {headers: {X: '${B}'}}\n"
+    )
+    found = json.loads(call("config", "check", "--json").stdout)["problems"]
+    assert [f"{user_file}:5:13", f"{user_file}:6:35"] == [
+        problem.partition(": ")[0] for problem in found[:2]
+    ]
+    assert "nowhere" in found[2]
+
+
+def test_path_tells_each_file_s_state_whatever_it_is(
+    user_file: Path, project: Path
+) -> None:
+    """A broken file is where one looks first, so that it cannot stop the listing."""
+    user_file.write_text("models: [\n")
+    (project / "config.yaml").write_text("site: another program's\n")
+    done = call("config", "path")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[:2] == [
+        f"invalid  {user_file}",
+        f"skipped  {project / 'config.yaml'}",
+    ]
+    listed = json.loads(call("config", "path", "--json").stdout)["files"]
+    assert [file["state"] for file in listed][:2] == ["invalid", "skipped"]
+
+
+def test_path_of_a_named_file_that_is_not_there_fails(project: Path) -> None:
+    """The path is told, and that it is missing."""
+    done = call("config", "path", "--config", str(project / "no.yaml"))
+    assert done.exit_code == 3
+    assert done.stdout == f"missing  {project / 'no.yaml'}\n"
+
+
+FREE = """\
+    family: ${FAMILY}
+    promptTemplates: {edit: "be ${S} {{userInput}}"}
+    requestOptions: {extraBodyProperties: {user: "${{ secrets.FROM_FILE }}", n: 1}}
+    custom: {inner: ["${S}"]}
+"""
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_show_writes_references_for_what_variables_hold(
+    user_file: Path, form: tuple[str, ...]
+) -> None:
+    """A variable may hold a secret wherever it is named; the model's family is none."""
+    user_file.write_text(KEYED + FREE)
+    (user_file.parent / ".env").write_text("FROM_FILE=kept-in-a-file\n")
+    done = call(
+        "config",
+        "show",
+        *form,
+        S="odd-canary",
+        HF_API_KEY="hf_other1",
+        FAMILY="llama-3",
+    )
+    assert done.exit_code == 0
+    assert "canary" not in done.output
+    assert "kept-in-a-file" not in done.output
+    assert "${FROM_FILE}" in done.stdout
+    assert "be ${S} {{userInput}}" in done.stdout
+    assert "llama-3" in done.stdout
+
+
+def test_show_as_json_says_where_and_what_is_unset(user_file: Path) -> None:
+    """The same entries as the YAML, for programs."""
+    user_file.write_text(KEYED)
+    (entry,) = json.loads(call("config", "show", "--json").stdout)["models"]
+    assert entry["name"] == "x"
+    assert entry["written_in"] == f"{user_file}:2:5"
+    assert entry["unset"] == ["HF_API_KEY"]
+    assert "apiKey" not in entry
+
+
+def test_show_masks_a_key_in_an_address(user_file: Path) -> None:
+    """Some servers take it in the query."""
+    user_file.write_text(ENTRY + '    apiBase: "https://h.example/v1?key=sk-canary"\n')
+    for command in (("config", "show"), ("config", "check"), ("models", "--json")):
+        assert "canary" not in call(*command).output
+
+
+def test_one_origin_is_taken_back(project: Path) -> None:
+    """``--remove`` with an address leaves the others trusted."""
+    for origin in ("https://a.example", "https://b.example"):
+        assert call("config", "trust", "--yes", origin).exit_code == 0
+    done = call("config", "trust", "--remove", "https://a.example/v1")
+    assert "no longer trusted with https://a.example" in done.stderr
+    assert call("config", "trust", "--list").stdout == f"{project}  https://b.example\n"
+    assert "is not trusted with" in (
+        call("config", "trust", "--remove", "https://a.example").stderr
+    )
+
+
+def test_a_damaged_list_is_not_shown_as_an_empty_one(user_file: Path) -> None:
+    """Who asks what is trusted hears that nobody can tell."""
+    (user_file.parent / "trust.json").write_text("{")
+    done = call("config", "trust", "--list")
+    assert done.exit_code == 3
+    assert "damaged" in done.stderr
+
+
+def test_the_help_tells_how_to_begin_and_what_trust_means(project: Path) -> None:
+    """The pages of ``config`` teach: the files, the first steps, what trust lets in."""
+    assert project.exists()
+    pages = " ".join(
+        call("config", *command, "--help").stdout
+        for command in ((), ("path",), ("trust",))
+    )
+    words = " ".join(pages.split())
+    for said in (
+        "/etc/bytebuddy/config.yaml",
+        "bytebuddy-hf config init",
+        "skipped it is another program's",
+        "--remove",
+        "its headers, proxy, certificates",
+    ):
+        assert said in words
