@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NoReturn, final
+from urllib.parse import unquote
 
 MASK: Final = "**********"
 
@@ -15,6 +16,15 @@ MASK: Final = "**********"
 _SALT: Final = os.urandom(16)
 
 _LONGEST_MESSAGE: Final = 1_000
+_BEYOND: Final = 1_000
+
+# A shorter text is a placeholder ("ollama", "none"): masking it would tear the names
+# and words of a server's answer apart.
+_SHORTEST: Final = 8
+# What stands before the key in a header such as Authorization.
+_SCHEME: Final = re.compile(r"(?i)^(?:bearer|basic|token|api-?key)\s+")
+# Letters as JSON may write them: "\u0068", and "\/" as PHP does.
+_ESCAPED: Final = re.compile(r"\\u00([2-7][0-9a-fA-F])|\\(/)")
 
 # User tokens begin with hf_, organisation tokens with api_org_
 # (https://huggingface.co/docs/hub/security-tokens).
@@ -25,8 +35,8 @@ _HEADER: Final = re.compile(
 _USERINFO: Final = re.compile(r"(?<=://)[^/\s@]+@")
 # Signed addresses: whoever has the query may fetch what it names.
 _SIGNED: Final = re.compile(
-    r"(?i)([?&](?:x-amz-[a-z-]+|signature|sig|policy|key-pair-id|token|api-?key)=)"
-    r"[^&\s\"'<>]+"
+    r"(?i)([?&](?:x-amz-[a-z-]+|sig|policy|key-pair-id"
+    r"|[\w.-]{0,40}?(?:signature|token|key|secret|password|auth))=)[^&\s\"'<>]+"
 )
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
 
@@ -52,8 +62,19 @@ class Secret:
         return self._value
 
     def scrub(self, text: str) -> str:
-        """Return ``text`` with every occurrence of this secret masked."""
-        return text.replace(self._value, MASK) if self._value else text
+        """Return ``text`` with every occurrence of this secret masked.
+
+        Also one that JSON or a URL wrote with escapes, and the key alone of a value
+        such as ``Bearer KEY``. A secret of less than 8 characters is left.
+        """
+        for key in (self._value, _SCHEME.sub("", self._value)):
+            if len(key) < _SHORTEST:
+                continue
+            text = text.replace(key, MASK)
+            for plain in (_unescaped(text), unquote(text)):
+                if key in plain:
+                    text = plain.replace(key, MASK)
+        return text
 
     def __repr__(self) -> str:
         return f"Secret({MASK!r})"
@@ -96,6 +117,14 @@ class Environment(Mapping[str, str]):
     def __repr__(self) -> str:
         return f"Environment({len(self)} variables)"
 
+    def __reduce__(self) -> NoReturn:
+        message = "an Environment is not pickled: its secrets would leave the process"
+        raise TypeError(message)
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda m: m[2] or chr(int(m[1], 16)), text)
+
 
 def redact(text: str) -> str:
     """Return ``text`` with tokens, authorization values and URL user-info masked."""
@@ -105,11 +134,17 @@ def redact(text: str) -> str:
     return _USERINFO.sub(f"{MASK}@", text)
 
 
+def redacted_repr(value: object) -> str:
+    """Return ``repr(value)``, redacted: for a field that may be a URL with a key."""
+    return redact(repr(value))
+
+
 def one_line(text: str, *, limit: int = _LONGEST_MESSAGE) -> str:
     """Return ``text`` as one printable, redacted line of at most ``limit`` characters.
 
-    The length is cut first, so that a hostile megabyte costs nothing.
+    The length is cut first, so that a hostile megabyte costs nothing; a little beyond
+    the limit, so that what is masked is seen to its end.
     """
-    cut = text[: limit + 1]
+    cut = text[: limit + _BEYOND]
     line = redact(_UNPRINTABLE.sub(" ", cut).strip())
     return line if len(line) <= limit else line[: limit - 1] + "…"

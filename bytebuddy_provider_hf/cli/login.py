@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import stat
 import sys
 from getpass import getpass
 from pathlib import Path
@@ -26,9 +27,10 @@ from bytebuddy_provider_hf.wire.target import HUB
 
 VARIABLE: Final = "HF_API_KEY"
 
-_SENDABLE: Final = re.compile(r"[\x21-\x7e]{8,}")
+_SENDABLE: Final = re.compile(r"[\x21-\x7e]{8,4096}")
 _LONGEST: Final = 4096
 _PATIENCE: Final = 30.0
+_WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 @click.command()
@@ -49,6 +51,8 @@ def login(*, no_check: bool, hub: str) -> None:
     screen.note(f"kept as {VARIABLE} in {place}, readable by you only")
     if os.environ.get(VARIABLE):
         screen.warn(f"{VARIABLE} is also set in this environment, which goes first")
+    if os.name == "posix" and place.parent.stat().st_mode & _WRITABLE:
+        screen.warn(f"others can replace it: chmod 700 {place.parent}")
 
 
 def read_token() -> Secret:
@@ -64,14 +68,23 @@ def read_token() -> Secret:
         )
         token = Secret(_clean(getpass("Token (hidden): ")))
     else:
-        token = Secret(_clean(sys.stdin.read(_LONGEST)))
+        token = Secret(_clean(_piped()))
     if not token:
         message = "no token was given"
         raise InvalidToken(message, hint=f"Make one: {TOKEN_PAGE}")
     if not _SENDABLE.fullmatch(token.reveal()):
-        message = "what was given cannot be a token: it has spaces or odd characters"
+        message = (
+            "what was given cannot be a token: it has spaces or odd characters, or is "
+            "too short or too long"
+        )
         raise InvalidToken(message, hint="Copy it again, in one piece.")
     return token
+
+
+def _piped() -> str:
+    # As bytes: what is not UTF-8 is for the check below, and so is the end of what is
+    # too long.
+    return sys.stdin.buffer.read(_LONGEST + 2).decode("utf-8", "replace")
 
 
 def _clean(typed: str) -> str:
@@ -100,8 +113,9 @@ def _introduce(identity: Identity) -> None:
 
 
 def _keep(token: Secret) -> Path:
+    from bytebuddy_provider_hf.config.files import home_folder
     from bytebuddy_provider_hf.config.write import write_secret
 
-    path = Path.home() / ".bytebuddy" / ".env"
+    path = home_folder() / ".bytebuddy" / ".env"
     write_secret(path, VARIABLE, token)
     return path

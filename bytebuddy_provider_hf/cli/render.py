@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.options import Output
@@ -18,6 +19,10 @@ from bytebuddy_provider_hf.types import (
     Text,
     ToolCallDelta,
 )
+
+# A block of code that is still open, and the lines its drawing adds.
+_FENCE: Final = re.compile(r"\s*(?:```|~~~)[^\n`]{0,40}(?=\n)")
+_FRAME: Final = 4
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -90,8 +95,10 @@ class MarkdownPrinter:
             self._think(self._thoughts.feed(event.text))
         elif isinstance(event, Text):
             self._end_thinking()
-            self._pending += self._sanitizer.feed(event.text)
-            self._draw()
+            shown = self._sanitizer.feed(event.text)
+            self._pending += shown
+            # No block ends within a line.
+            self._draw(ended="\n" in shown)
 
     def close(self) -> None:
         """Print what is left and give the terminal back."""
@@ -111,13 +118,15 @@ class MarkdownPrinter:
             self._console.print("\n")
             self._thinking = False
 
-    def _draw(self) -> None:
-        finished, self._pending = split_blocks(self._pending)
-        if finished.strip():
-            self._stop()
-            self._print(finished)
+    def _draw(self, *, ended: bool) -> None:
+        if ended:
+            finished, self._pending = split_blocks(self._pending)
+            if finished.strip():
+                self._stop()
+                self._print(finished)
         if self._pending.strip():
-            self._open().update(SafeMarkdown(self._pending))
+            end = last_part(self._pending, *self._console.size)
+            self._open().update(SafeMarkdown(end))
 
     def _open(self) -> Live:
         if self._live is None:
@@ -224,6 +233,19 @@ def split_blocks(text: str) -> tuple[str, str]:
         elif not line.strip() and line.endswith("\n"):
             end = position
     return text[:end], text[end:]
+
+
+def last_part(block: str, width: int, height: int) -> str:
+    """Return as much of the end of an unfinished block as a screen has room for.
+
+    It is drawn twelve times a second: drawing all of a long one would take seconds.
+    """
+    room = max(1, height - _FRAME)
+    if len(block) <= room * width and block.count("\n") < room:
+        return block
+    lines = block[-room * width :].split("\n")[-room:]
+    opening = _FENCE.match(block)
+    return "\n".join([opening.group().strip(), *lines] if opening else lines)
 
 
 def reply_object(reply: Reply) -> dict[str, object]:

@@ -22,6 +22,11 @@ _CANCEL: Final = frozenset("\x18\x1a")
 
 # Unicode's Bidi_Control property: what shows text in another order than it has.
 _BIDI: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# All of these and the control characters; a carriage return may end a line.
+_HIDDEN: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+    "|\r(?!\n|$)"
+)
 _PLAIN: Final = re.compile("[^\x00-\x08\x0b-\x1f\x7f-\x9f]*")
 
 
@@ -74,6 +79,15 @@ def sanitize(text: str) -> str:
 def sanitize_line(text: str) -> str:
     """Return ``text`` as one line without control sequences."""
     return " ".join(sanitize(text).split())
+
+
+def unhidden(text: str) -> str:
+    """Return ``text`` with every control character shown by its number.
+
+    For what somebody is asked to agree to: a sequence that is taken out on the screen
+    would still be written to the file, whatever it hides.
+    """
+    return _HIDDEN.sub(_visible, text).replace("\r", "")
 
 
 def _visible(match: re.Match[str]) -> str:

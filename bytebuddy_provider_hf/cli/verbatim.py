@@ -9,7 +9,7 @@ import click
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.render import PlainPrinter, Printer
-from bytebuddy_provider_hf.cli.terminal import sanitize
+from bytebuddy_provider_hf.cli.terminal import unhidden
 from bytebuddy_provider_hf.types import Event, Text
 
 
@@ -37,7 +37,7 @@ def show_diff(diff: str) -> None:
         _write(diff)
         return
     colours = screen.coloured(sys.stdout)
-    lines = sanitize(diff).removesuffix("\n").split("\n")
+    lines = unhidden(diff).removesuffix("\n").split("\n")
     screen.emit("\n".join(_coloured(lines) if colours else lines))
 
 

@@ -18,7 +18,7 @@ from bytebuddy_provider_hf.errors import (
     RateLimited,
     UnexpectedStatus,
 )
-from bytebuddy_provider_hf.secret import Environment, Secret
+from bytebuddy_provider_hf.secret import Environment, Secret, one_line
 from bytebuddy_provider_hf.transport.destinations import destination_for
 from bytebuddy_provider_hf.transport.port import Connect
 from bytebuddy_provider_hf.wire.call import Call
@@ -30,6 +30,7 @@ TOKEN_PAGE: Final = (
 )
 
 _LARGEST: Final = 1024 * 1024
+_LONGEST_NAME: Final = 100
 _OK: Final = 200
 _REFUSED: Final = frozenset({401, 403})
 _TOO_MANY: Final = 429
@@ -91,7 +92,9 @@ def identity(body: bytes) -> Identity:
         raise MalformedResponse(message)
     token = _member(_member(answer, "auth"), "accessToken")
     role = _text(token, "role")
-    return Identity(name, _text(token, "displayName"), role, _may_infer(role, token))
+    shown = one_line(_text(token, "displayName"), limit=_LONGEST_NAME)
+    name = one_line(name, limit=_LONGEST_NAME)
+    return Identity(name, shown, role, _may_infer(role, token))
 
 
 def _check(status: int) -> None:

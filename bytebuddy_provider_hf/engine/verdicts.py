@@ -13,6 +13,7 @@ from typing import Final
 
 from attrs import fields_dict
 
+from bytebuddy_provider_hf.config.files import make_folder
 from bytebuddy_provider_hf.wire.server import Engine, Server
 
 _DAY: Final = 86_400.0
@@ -33,7 +34,7 @@ class Verdicts:
 
     def find(self, url: str) -> tuple[Server, float] | None:
         """Return a verdict that is younger than a day, and its age in seconds."""
-        kept = self._read().get(url)
+        kept = self._read().get(_place(url))
         if not isinstance(kept, dict):
             return None
         at, said = kept.get("at"), kept.get("server")
@@ -45,13 +46,14 @@ class Verdicts:
 
     def keep(self, url: str, server: Server) -> None:
         """Keep a verdict; the oldest go when there are too many."""
-        kept = {**self._read(), url: {"at": self._clock(), "server": _plain(server)}}
+        said = {"at": self._clock(), "server": _plain(server)}
+        kept = {**self._read(), _place(url): said}
         self._write(dict(list(kept.items())[-_MOST:]))
 
     def forget(self, url: str) -> None:
         """Drop a verdict that proved wrong."""
         kept = self._read()
-        if kept.pop(url, None) is not None:
+        if kept.pop(_place(url), None) is not None:
             self._write(kept)
 
     def _read(self) -> dict[str, object]:
@@ -65,11 +67,16 @@ class Verdicts:
     def _write(self, kept: Mapping[str, object]) -> None:
         # A folder that cannot be written costs the next start a question, no more.
         with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".servers-")
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(kept, file)
             Path(name).replace(self._path)
+
+
+def _place(url: str) -> str:
+    # A query may hold a key, and does not make another server.
+    return url.partition("?")[0]
 
 
 def _plain(server: Server) -> dict[str, object]:

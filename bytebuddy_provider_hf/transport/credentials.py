@@ -27,7 +27,9 @@ VARIABLES: Final = (
     "HUGGINGFACE_API_KEY",
 )
 
-_LARGEST_FILE: Final = 16 * 1024
+# No server reads a header line beyond this; tokens have some 40 characters, those of
+# an OAuth login some thousand.
+_LONGEST: Final = 8_000
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -52,7 +54,7 @@ def credential_for(
     lying about goes to Hugging Face's own hosts only. Raises ``MissingToken``,
     ``InvalidToken`` and ``InsecureEndpoint``.
     """
-    credential = explicit
+    credential = None if explicit is None else _tidied(explicit)
     if credential is None and target.hugging_face:
         credential = find(env, state_dir=state_dir)
     if credential is None:
@@ -78,20 +80,36 @@ def find(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
             return Credential(secret, variable)
     login = read_env(state_dir / ".env")
     for variable in VARIABLES:
-        if secret := login.values.get(variable):
+        kept = login.values.get(variable)
+        if kept is not None and (secret := _cleaned(kept.reveal())):
             return Credential(secret, f"{variable} in {login.path}")
-    path = _token_file(env, home=state_dir.parent)
-    secret = _cleaned(_file_text(path))
+    path = _token_file(env, state_dir)
+    secret = None if path is None else _cleaned(_file_text(path))
     return None if secret is None else Credential(secret, str(path))
 
 
 def _check(credential: Credential) -> None:
-    if not _VISIBLE.fullmatch(credential.secret.reveal()):
+    if wrong := _wrong(credential.secret):
         raise InvalidToken(
-            f"What stands in {credential.found_in} cannot be a token: it has a space, "
-            "a line break or a character outside ASCII in it.",
+            f"What stands in {credential.found_in} cannot be a token: {wrong}.",
             hint="Copy the token again from https://huggingface.co/settings/tokens.",
         )
+
+
+def _wrong(secret: Secret) -> str | None:
+    if len(secret.reveal()) > _LONGEST:
+        return f"it is longer than {_LONGEST:,} characters"
+    if not _VISIBLE.fullmatch(secret.reveal()):
+        return "it has a space, a line break or a character outside ASCII in it"
+    return None
+
+
+def _tidied(credential: Credential) -> Credential | None:
+    """Return a credential without space around it; ``None`` if it is nothing else."""
+    tidied = Secret(credential.secret.reveal().strip())
+    if tidied == credential.secret:
+        return credential if tidied else None
+    return Credential(tidied, credential.found_in) if tidied else None
 
 
 def _cleaned(text: str) -> Secret | None:
@@ -100,19 +118,36 @@ def _cleaned(text: str) -> Secret | None:
     return Secret(cleaned) if cleaned else None
 
 
-def _token_file(env: Mapping[str, str], *, home: Path) -> Path:
-    if path := env.get("HF_TOKEN_PATH"):
-        return Path(path).expanduser()
-    if hf_home := env.get("HF_HOME"):
-        return Path(hf_home).expanduser() / "token"
-    cache = env.get("XDG_CACHE_HOME")
-    base = Path(cache).expanduser() if cache else home / ".cache"
-    return base / "huggingface" / "token"
+def _token_file(env: Mapping[str, str], state_dir: Path) -> Path | None:
+    """Return where the file may be; ``None`` for a home that nobody has."""
+    try:
+        if path := env.get("HF_TOKEN_PATH"):
+            return Path(path).expanduser()
+        if hf_home := env.get("HF_HOME"):
+            return Path(hf_home).expanduser() / "token"
+        cache = env.get("XDG_CACHE_HOME", "")
+        # A relative one does not count (https://specifications.freedesktop.org/
+        # basedir-spec/latest/): it would read what lies in a stranger's project.
+        base = Path(cache).expanduser()
+        if base.is_absolute():
+            return base / "huggingface" / "token"
+    except RuntimeError:  # ~nobody
+        return None
+    home = _home(env, state_dir)
+    return None if home is None else home / ".cache" / "huggingface" / "token"
+
+
+def _home(env: Mapping[str, str], state_dir: Path) -> Path | None:
+    # What stands beside a host's own folder may be anybody's.
+    if state_dir.name == ".bytebuddy":
+        return state_dir.parent
+    home = env.get("HOME") or env.get("USERPROFILE")
+    return Path(home) if home else None
 
 
 def _file_text(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(_LARGEST_FILE)
-    except OSError:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            return file.read(_LONGEST + 2)
+    except (OSError, ValueError):  # ValueError: a path with NUL in it
         return ""

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from bytebuddy_provider_hf.config.model import RequestOptions
-from bytebuddy_provider_hf.errors import InsecureEndpoint
+from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.transport.port import Destination
 from bytebuddy_provider_hf.transport.proxies import Proxy, proxy_for
 from bytebuddy_provider_hf.transport.tls import Authorities, authorities
+
+# RFC 9110, 5.1 and 5.5: a token, and visible text with spaces and tabs in it.
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+# How a request is framed is not for a file to say: two answers to it are smuggling.
+_FRAMING: Final = frozenset(
+    {"connection", "content-length", "te", "trailer", "transfer-encoding", "upgrade"}
+)
 
 
 def destination_for(
@@ -25,6 +35,8 @@ def destination_for(
     Raises ``InvalidOption``, and ``InsecureEndpoint`` where a proxy elsewhere could
     read the token.
     """
+    for name, value in options.headers.items():
+        _check_header(name, value)
     proxy = proxy_for(origin, options, env)
     secret = credential is not None or options.headers
     plain = not origin.startswith("https://")
@@ -36,6 +48,21 @@ def destination_for(
     trusted = authorities(options, env)
     key = _key(options, proxy, trusted)
     return Destination(origin, credential, options, key, proxy, trusted)
+
+
+def _check_header(name: str, value: Secret) -> None:
+    if not _NAME.fullmatch(name):
+        wrong = "its name is no header's name"
+    elif name.lower() in _FRAMING:
+        wrong = "how a request is framed is for the client to say"
+    elif not _VALUE.fullmatch(value.reveal()):
+        wrong = "its value has a line break or a character outside Latin-1"
+    else:
+        return
+    raise InvalidOption(
+        f"The header {name!r} of requestOptions.headers cannot be sent: {wrong}.",
+        hint="Correct it, or leave it out.",
+    )
 
 
 def _key(options: RequestOptions, proxy: Proxy | None, trusted: Authorities) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import define
+from attrs import define, field
+
+from bytebuddy_provider_hf.secret import redacted_repr
 
 
 @define
@@ -14,7 +16,7 @@ class Call:
     the server does not take.
     """
 
-    url: str
+    url: str = field(repr=redacted_repr)
     body: bytes = b""
     accept: str = "application/json"
     method: str = "POST"

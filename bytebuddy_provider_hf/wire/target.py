@@ -16,9 +16,10 @@ from enum import Enum
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bytebuddy_provider_hf.errors import InvalidEndpoint, InvalidModelId
+from bytebuddy_provider_hf.secret import redacted_repr
 
 HUB: Final = "https://huggingface.co"
 ROUTER: Final = "https://router.huggingface.co"
@@ -53,7 +54,8 @@ _FREE_ID: Final = re.compile(
 _HOST_NAME: Final = re.compile(
     r"[a-z0-9_](?:[a-z0-9_.\-]{0,252}[a-z0-9_])?\.?", re.ASCII
 )
-_BAD_IN_URL: Final = re.compile(r"[\x00-\x20\x7f\\\"<>^`{|}]")
+# A URL is written in ASCII (RFC 3986); of that, these must be percent-encoded.
+_BAD_IN_URL: Final = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
 
 RETIRED_NOTICE: Final = (
     f"{RETIRED_HOST} was shut down (it answers 410 Gone); "
@@ -78,8 +80,8 @@ class Target:
     place: Place
     origin: str
     model: str
-    chat_url: str
-    completions_url: str
+    chat_url: str = field(repr=redacted_repr)
+    completions_url: str = field(repr=redacted_repr)
     notices: tuple[str, ...] = ()
     # Whether only a host was given, so that nobody knows what stands there.
     bare: bool = False

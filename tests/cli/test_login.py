@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,12 +81,39 @@ def test_a_token_without_the_permission_is_warned_of(run: Run) -> None:
     assert TOKEN_PAGE in ran.err
 
 
-@pytest.mark.parametrize("typed", ["", " \n", "hf two words", "hf_né", "short"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("", " \n", "hf two words", "hf_né", "short", "hf_\x00abcde", "x" * 4_097),
+        "hf_\udcff\udcfeabcdef",  # bytes that are no text
+    ],
+)
 def test_what_cannot_be_a_token_is_refused(run: Run, home: Path, typed: str) -> None:
     """Nothing is asked of the Hub and nothing kept."""
-    ran = run("login", "--no-check", stdin=typed)
+    ran = run("login", "--no-check", stdin=typed, LC_ALL="C.UTF-8")
     assert ran.code == 4
     assert not kept(home).exists()
+
+
+def test_what_the_hub_says_of_a_token_is_one_short_line(run: Run) -> None:
+    """A name cannot add lines of its own, fill the screen or steer the terminal."""
+    answer = account("read") | {"name": "ada\n\x1b[31mwarning: x" + "x" * 100_000}
+    with serving(knows(answer)) as hub:
+        ran = run("login", "--hub", hub, stdin=CANARY)
+    assert ran.code == 0
+    assert "hello ada [31mwarning: x" in ran.err
+    assert "\x1b" not in ran.err
+    assert max(len(line) for line in ran.err.split("\n")) < 300
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are for POSIX")
+def test_a_folder_that_others_can_write_to_is_warned_of(run: Run, home: Path) -> None:
+    """They could put a key or an address of theirs in the place of this file."""
+    kept(home).parent.mkdir()
+    kept(home).parent.chmod(0o777)
+    assert "chmod 700" in run("login", "--no-check", stdin=CANARY).err
+    kept(home).parent.chmod(0o755)
+    assert "chmod" not in run("login", "--no-check", stdin=CANARY).err
 
 
 def test_a_typed_token_is_not_shown(terminal: OpenTerminal, home: Path) -> None:

