@@ -84,6 +84,7 @@
     │   └── NoDataTimeout          a stream sent signs of life and no data
     ├── ConnectionFailed         no usable connection
     │   ├── ConnectionRefused      nothing listens there
+    │   ├── HostUnreachable        no way leads there
     │   ├── HostNotFound           the name does not exist
     │   ├── HostLookupFailed       the name could not be looked up just now
     │   ├── TlsFailed              the certificate or handshake was refused
@@ -181,6 +182,7 @@ from bytebuddy_provider_hf.errors.connection import (
     FirstByteTimeout,
     HostLookupFailed,
     HostNotFound,
+    HostUnreachable,
     IdleTimeout,
     MalformedResponse,
     NoDataTimeout,
@@ -253,6 +255,7 @@ __all__ = [
     "GenerationIncomplete",
     "HostLookupFailed",
     "HostNotFound",
+    "HostUnreachable",
     "IdleTimeout",
     "ImagesNotSupported",
     "InputRefused",

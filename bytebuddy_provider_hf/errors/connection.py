@@ -45,6 +45,10 @@ class ConnectionRefused(ConnectionFailed):
     """Nothing listens at that address."""
 
 
+class HostUnreachable(ConnectionFailed):
+    """No way leads to that address: the network, or the VPN, may be down."""
+
+
 class HostNotFound(ConnectionFailed):
     """There is no host of that name."""
 

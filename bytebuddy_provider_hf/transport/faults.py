@@ -6,6 +6,7 @@ plain words and raised outside the ``except`` block that caught theirs.
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -35,6 +36,15 @@ RAISED: Final = (
 )
 
 _PROXY_WANTS_A_USER: Final = 407
+# Not every system has all of these.
+_NO_SUCH_NAME: Final = frozenset(
+    getattr(socket, name, None)
+    for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
+)
+_NO_WAY: Final = frozenset(
+    getattr(errno, name, None)
+    for name in ("ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "EHOSTDOWN")
+)
 _CHECK_PROXY: Final = (
     "Check requestOptions.proxy, or the variables HTTPS_PROXY, HTTP_PROXY, ALL_PROXY."
 )
@@ -81,6 +91,34 @@ def translate(error: BaseException, ends: Ends) -> errors.ByteBuddyError:
     return _lost(error, ends)
 
 
+def bare(error: BaseException, before: BaseException | None) -> None:
+    """Take from ``error``, which is none of theirs, the way that it came.
+
+    A cancellation passes frames of aiohttp that hold the header with the token, and a
+    traceback can show local variables. ``before`` was being handled already: it and
+    what it came from are the caller's, and stay as they are.
+    """
+    met: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        link = waiting.pop()
+        if link is None or link is before or link in met:
+            continue
+        met.append(link)
+        link.__traceback__ = None
+        waiting += [link.__cause__, link.__context__]
+
+
+def answer_begun(error: BaseException) -> bool:
+    """Return whether some of an answer had come when the connection was closed.
+
+    aiohttp hands out what it had read of the head. A reset it reports without.
+    """
+    if not isinstance(error, aiohttp.ServerDisconnectedError):
+        return False
+    return not isinstance(error.message, str)
+
+
 def proxy_wants_a_user(ends: Ends) -> errors.ProxyAuthenticationFailed:
     """Return the error for a status 407."""
     proxy = ends.proxy
@@ -89,18 +127,20 @@ def proxy_wants_a_user(ends: Ends) -> errors.ProxyAuthenticationFailed:
         return errors.ProxyAuthenticationFailed(
             f"The proxy{place} wants a user name and password.",
             status=_PROXY_WANTS_A_USER,
-            hint="Write them into its address: http://USER:PASSWORD@HOST:PORT.",
+            hint="Write USER:PASSWORD@ into its address, before the host.",
         )
     return errors.ProxyAuthenticationFailed(
         f"The proxy{place} refused the user name and password.",
         status=_PROXY_WANTS_A_USER,
         hint="Correct them in its address, signs such as @ : / # % percent-encoded; "
-        "only the scheme Basic is supported.",
+        "no other scheme than `Basic` is supported.",
     )
 
 
 def _not_resolved(error: BaseException, ends: Ends) -> errors.ConnectionFailed:
-    later = getattr(getattr(error, "os_error", None), "errno", None) == socket.EAI_AGAIN
+    code = getattr(getattr(error, "os_error", None), "errno", None)
+    # A text that cannot be a name (UnicodeError) has no code at all.
+    later = code is not None and code not in _NO_SUCH_NAME
     if ends.proxy is not None:
         # Behind a proxy only its own name is looked up here.
         verb = "could not be looked up" if later else "does not exist"
@@ -140,7 +180,8 @@ def _cause(error: BaseException) -> ssl.SSLError | None:
 def _too_slow(_error: BaseException, ends: Ends) -> errors.ConnectTimeout:
     return errors.ConnectTimeout(
         f"No connection to {ends.host}{ends.through} in time.",
-        hint="Check the address, the network and the proxy settings.",
+        hint="Check the address, the network and the proxy settings; "
+        "requestOptions.connectTimeout sets how long to try.",
     )
 
 
@@ -186,12 +227,20 @@ def _connection_refused(ends: Ends) -> errors.ConnectionRefused:
     )
 
 
-def _not_connected(error: BaseException, ends: Ends) -> errors.ConnectionFailed:
+def _not_connected(error: BaseException, ends: Ends) -> errors.ByteBuddyError:
     if _refused(error):
         return _connection_refused(ends)
     cause = getattr(error, "os_error", error)
     if ends.secure and isinstance(cause, ConnectionError):
         return broken_off(ends.host)
+    if isinstance(cause, TimeoutError):
+        return _too_slow(error, ends)
+    if _unreachable(cause):
+        return errors.HostUnreachable(
+            f"There is no way to {ends.host}: {_words(error)}.",
+            hint="Check the network and the VPN; where only a proxy leads out, name "
+            "it in requestOptions.proxy.",
+        )
     return errors.ConnectionFailed(
         f"No connection to {ends.host}: {_words(error)}.",
         hint="Check the address and the network.",
@@ -208,10 +257,17 @@ def _lost(error: BaseException, ends: Ends) -> errors.ConnectionFailed:
     return errors.ConnectionLost(
         f"The connection to {ends.host}{ends.through} broke before the answer was "
         "whole.",
-        hint="Try again."
-        if ends.secure
-        else "Try again; if the server speaks TLS, write https:// instead of http://.",
+        hint=_after_a_break(ends),
     )
+
+
+def _after_a_break(ends: Ends) -> str:
+    proxy = ends.proxy
+    if proxy is not None and proxy.scheme == "http":
+        return "Try again; if the proxy speaks TLS, write https:// in its address."
+    if ends.secure:
+        return "Try again."
+    return "Try again; if the server speaks TLS, write https:// instead of http://."
 
 
 def _words(error: BaseException) -> str:
@@ -228,11 +284,18 @@ def _refused(error: BaseException) -> bool:
     return several and "refused" in str(cause).lower()
 
 
+def _unreachable(cause: BaseException) -> bool:
+    """Whether no way leads there; several addresses tried give one joined text."""
+    said = str(cause).lower()
+    known = getattr(cause, "errno", None) in _NO_WAY
+    return known or "unreachable" in said or "no route to host" in said
+
+
 _Maker = Callable[[BaseException, Ends], errors.ByteBuddyError]
 
 # The first that fits: the kinds are subclasses of one another.
 _MAKERS: Final[tuple[tuple[type | tuple[type, ...], _Maker], ...]] = (
-    (aiohttp.ClientConnectorDNSError, _not_resolved),
+    ((aiohttp.ClientConnectorDNSError, UnicodeError), _not_resolved),
     (aiohttp.ConnectionTimeoutError, _too_slow),
     ((aiohttp.ClientSSLError, ssl.SSLError), _tls_failed),
     (aiohttp.ClientHttpProxyError, _proxy_refused),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Mapping
+from email.utils import formatdate
 from typing import Final
 
 import aiohttp
+from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
 
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
+    Closed,
     ConnectionLost,
     ResponseTooLarge,
 )
@@ -30,14 +34,21 @@ _PROXY_WANTS_A_USER: Final = 407
 class AiohttpResponse:
     """An answer on a socket."""
 
-    __slots__ = ("_content", "_ends", "_response", "headers", "status")
+    __slots__ = ("_content", "_ends", "_opened", "_response", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, ends: Ends) -> None:
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        ends: Ends,
+        opened: set[AiohttpResponse],
+    ) -> None:
         self._response = response
+        self._opened = opened
+        opened.add(self)
         self._content = response.content
         self._ends = ends
         self.status: int = response.status
-        self.headers: Mapping[str, str] = response.headers
+        self.headers = _dated(response)
 
     def chunks(self) -> AiohttpResponse:
         """Return the body, chunk by chunk, as it arrives."""
@@ -78,6 +89,7 @@ class AiohttpResponse:
 
     def close(self) -> None:
         """Close the connection unless the body was read to its end."""
+        self._opened.discard(self)
         self._response.close()
 
 
@@ -97,6 +109,8 @@ class AiohttpChannel:
         self._accepts: dict[str, CIMultiDict[str]] = {}
         self._session = session.session(destination)
         self._fresh: aiohttp.ClientSession | None = None
+        self._opened: set[AiohttpResponse] = set()
+        self._closed = False
         # Requests that left, free resends included.
         self.sent = 0
 
@@ -115,16 +129,22 @@ class AiohttpChannel:
         """
         trip = session.Trip()
         fault = await self._attempt(self._session, call, trip)
-        if isinstance(fault, ConnectionLost) and not trip.connected:
+        stale = not (trip.connected or trip.answered)
+        if stale and isinstance(fault, ConnectionLost):
             if self._fresh is None:
                 self._fresh = session.session(self._destination, keep=False)
             fault = await self._attempt(self._fresh, call, session.Trip())
-        if isinstance(fault, ByteBuddyError):
-            raise fault
-        return fault
+        if isinstance(fault, AiohttpResponse):
+            return fault
+        raise _was_closed() if self._closed else fault
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection; what is under way ends with ``Closed``."""
+        self._closed = True
+        # aiohttp would leave those who read without any news.
+        for response in tuple(self._opened):
+            response.abort(_was_closed())
+            response.close()
         if self._fresh is not None:
             await self._fresh.close()
         await self._session.close()
@@ -132,8 +152,11 @@ class AiohttpChannel:
     async def _attempt(
         self, through: aiohttp.ClientSession, call: Call, trip: session.Trip
     ) -> AiohttpResponse | ByteBuddyError:
+        if self._closed:
+            return _was_closed()
         body = call.body if len(call.body) < _LARGE_BODY else io.BytesIO(call.body)
         self.sent += 1
+        before = sys.exception()
         mark = session.trip.set(trip)
         try:
             response = await through.request(
@@ -147,13 +170,17 @@ class AiohttpChannel:
                 proxy_headers=self._proxy_headers,
             )
         except faults.RAISED as error:
+            trip.answered = faults.answer_begun(error)
             return faults.translate(error, self._ends)
+        except BaseException as error:
+            faults.bare(error, before)
+            raise
         finally:
             session.trip.reset(mark)
         if response.status == _PROXY_WANTS_A_USER and self._proxy is not None:
             response.close()
             return faults.proxy_wants_a_user(self._ends)
-        return AiohttpResponse(response, self._ends)
+        return AiohttpResponse(response, self._ends, self._opened)
 
     def _url(self, url: str) -> URL:
         built = self._urls.get(url)
@@ -169,8 +196,8 @@ class AiohttpChannel:
             return None
         headers = self._accepts.get(call.accept)
         if headers is None:
-            headers = CIMultiDict({"Accept": call.accept})
-            headers.extend(self._own_headers)
+            headers = CIMultiDict(self._own_headers)
+            headers["Accept"] = call.accept
             if call.accept == "text/event-stream":
                 # A compressed stream is buffered, and can be a bomb.
                 headers["Accept-Encoding"] = "identity"
@@ -179,6 +206,21 @@ class AiohttpChannel:
             headers = headers.copy()
             headers.extend(call.headers)
         return headers
+
+
+def _was_closed() -> Closed:
+    return Closed("The connections were closed here.", hint="Open the model again.")
+
+
+def _dated(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+    """Return the headers; a refusal without a date gets the time at which it came.
+
+    So RFC 9110 6.6.1 has it; a ``Retry-After`` that is a date counts from there.
+    """
+    headers = response.headers
+    if response.status == 200 or hdrs.DATE in headers:  # noqa: PLR2004 - HTTP's OK
+        return headers
+    return CIMultiDict(headers, date=formatdate(usegmt=True))
 
 
 def connect(destination: Destination) -> AiohttpChannel:

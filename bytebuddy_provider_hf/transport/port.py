@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from attrs import field, frozen
 
@@ -13,14 +14,17 @@ from bytebuddy_provider_hf.transport.proxies import Proxy
 from bytebuddy_provider_hf.transport.tls import Authorities
 from bytebuddy_provider_hf.wire.call import Call
 
+# A header that says who asks, or who pays, such as X-Api-Key and X-HF-Bill-To.
+_WHO: Final = re.compile(r"auth|key|token|secret|bill", re.IGNORECASE)
+
 
 @frozen
 class Destination:
     """One origin with the credential tied to it and the way requests travel there.
 
-    Those with one ``account`` share permits, those with one ``key`` connections too;
-    ``options_key`` stands for options, proxy and authorities. Both are texts, because
-    looking up an object by its fields costs 0.5 µs a call.
+    Those with one ``account`` share permits and limits, those with one ``key``
+    connections too; ``options_key`` stands for options, proxy and authorities. Both are
+    texts, because looking up an object by its fields costs 0.5 µs a call.
     """
 
     origin: str
@@ -35,7 +39,12 @@ class Destination:
     @account.default
     def _account(self) -> str:
         holder = "" if self.credential is None else self.credential.fingerprint
-        return f"{self.origin} {holder}"
+        told = {
+            name.lower(): value.fingerprint
+            for name, value in self.options.headers.items()
+            if _WHO.search(name)
+        }
+        return " ".join((self.origin, holder, *(told[name] for name in sorted(told))))
 
     @key.default
     def _key(self) -> str:

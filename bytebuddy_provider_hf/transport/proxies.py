@@ -104,8 +104,8 @@ def _checked(name: str, found: Proxy | str | None) -> Proxy | None:
         return found
     raise InvalidOption(
         f"The proxy in {name} cannot be used: {found}.",
-        hint="Write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with "
-        "signs such as @ : / # % in the password percent-encoded.",
+        hint="Write it as http://HOST:PORT, with USER:PASSWORD@ before HOST where it "
+        "wants them, signs such as @ : / # % in the password percent-encoded.",
     )
 
 

@@ -29,12 +29,16 @@ _AGENT: Final = "bytebuddy-provider-hf"
 
 
 class Trip:
-    """Whether one request made a connection of its own."""
+    """Whether one request made a connection of its own, and got the start of an answer.
 
-    __slots__ = ("connected",)
+    The start of one is what came before a connection broke, as far as aiohttp tells.
+    """
+
+    __slots__ = ("answered", "connected")
 
     def __init__(self) -> None:
         self.connected = False
+        self.answered = False
 
 
 trip: Final[ContextVar[Trip]] = ContextVar("trip")
@@ -42,7 +46,7 @@ trip: Final[ContextVar[Trip]] = ContextVar("trip")
 
 def session(destination: Destination, *, keep: bool = True) -> aiohttp.ClientSession:
     """Return a session; connections are kept for the next request unless told."""
-    return aiohttp.ClientSession(
+    made = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             limit=0,  # permits bound what is in flight
             keepalive_timeout=_KEEPALIVE if keep else None,
@@ -62,6 +66,9 @@ def session(destination: Destination, *, keep: bool = True) -> aiohttp.ClientSes
         trust_env=False,
         auto_decompress=True,
     )
+    # Or a GET on a kept connection that broke would be sent again, uncounted.
+    made._retry_connection = False  # noqa: SLF001 - aiohttp has no other switch
+    return made
 
 
 def own_headers(destination: Destination) -> CIMultiDict[str]:
@@ -96,7 +103,7 @@ def _default_headers(destination: Destination) -> CIMultiDict[str]:
         }
     )
     if destination.proxy is None:
-        headers.extend(_headers(destination))
+        headers.update(_headers(destination))
     return headers
 
 

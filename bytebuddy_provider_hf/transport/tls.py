@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import ssl
 import sys
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ _log: Final = logging.getLogger("bytebuddy.transport")
 _said: Final[set[str]] = set()
 
 _PEM: Final = "Name a readable PEM file."
+_HASHED: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+_CERTIFICATES: Final = frozenset({".pem", ".crt", ".cer"})
 
 
 @frozen
@@ -117,6 +120,10 @@ def _warn(origin: str) -> None:
 
 
 def _trust(made: ssl.SSLContext, name: str, path: Path) -> None:
+    for file in (files := _plain_files(path)):
+        _trust(made, name, file)
+    if files:
+        return
     try:
         if path.is_dir():
             made.load_verify_locations(capath=path)
@@ -129,6 +136,21 @@ def _trust(made: ssl.SSLContext, name: str, path: Path) -> None:
         return
     reason = missing or "it holds no certificate in PEM form"
     raise InvalidOption(f"{name} {path} cannot be loaded: {reason}.", hint=_PEM)
+
+
+def _plain_files(path: Path) -> list[Path]:
+    """Return the files of certificates in a folder, none where OpenSSL finds them.
+
+    It looks for names made of a hash, as ``openssl rehash`` gives them; people put
+    ``company.crt`` there.
+    """
+    try:
+        names = [each for each in sorted(path.iterdir()) if each.is_file()]
+    except OSError:
+        return []  # no folder, or not readable: loading it says why
+    if any(_HASHED.fullmatch(each.name) for each in names):
+        return []
+    return [each for each in names if each.suffix.lower() in _CERTIFICATES]
 
 
 def _show(made: ssl.SSLContext, certificate: ClientCertificate) -> None:

@@ -4,52 +4,64 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate
 from typing import Final
 
-_NUMBER: Final = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,10})?", re.ASCII)
-_DIGITS: Final = re.compile(r"[0-9]{11,4000}", re.ASCII)
-# The one form that RFC 9110 lets a server send.
+_NUMBER: Final = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,20})?", re.ASCII)
+_DIGITS: Final = re.compile(r"[0-9]{11,4000}(?:\.[0-9]{1,20})?", re.ASCII)
+_TIME: Final = r"[0-9]{2}:[0-9]{2}:[0-9]{2}"
+# The form that servers may send, and the two old ones that every recipient must read:
+# https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7.
 _DATE: Final = re.compile(
-    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} [0-9]{4} "
-    r"[0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} [A-Z][a-z]{2} [0-9]{4}"
+    rf" {_TIME} GMT"
+    r"|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, [0-9]{2}-[A-Z][a-z]{2}-[0-9]{2}"
+    rf" {_TIME} GMT"
+    r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ 0-9][0-9]"
+    rf" {_TIME} [0-9]{{4}}"
 )
 _LONGEST_FIELD: Final = 1_024
-_WINDOW: Final = re.compile(
-    r'"[^"]{0,64}"\s*;\s*r=(?P<r>[0-9]{1,10})\s*;\s*t=(?P<t>[0-9]{1,10})', re.ASCII
-)
+_COUNT: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
+_WINDOW: Final = re.compile(r'(?:"[^"]{0,64}"|[A-Za-z*][^\s";=]{0,64})\s*;(.*)')
 _LONGEST_ESTIMATE: Final = 1e9
 
 
 def wait(headers: Mapping[str, str]) -> float | None:
     """Return the seconds a refusal asks us to wait: the first hint that says so.
 
-    ``retry-after-ms``, then ``Retry-After``, then the draft ``RateLimit`` field
-    (draft-ietf-httpapi-ratelimit-headers-09, as huggingface.co sends it). Zero or
-    less is no hint.
+    ``retry-after-ms``, then ``Retry-After``, then the fields of
+    draft-ietf-httpapi-ratelimit-headers in all their versions. Zero or less is no
+    hint.
     """
-    milliseconds = headers.get("retry-after-ms", "").strip()
-    if _NUMBER.fullmatch(milliseconds) and float(milliseconds) > 0:
-        return float(milliseconds) / 1_000
-    seconds = retry_after(headers)
-    if seconds is not None and seconds > 0:
-        return seconds
-    return rate_limit_reset(headers.get("ratelimit", ""))
+    for text in _lines(headers, "retry-after-ms"):
+        if milliseconds := _number(text):
+            return milliseconds / 1_000
+    return retry_after(headers) or rate_limit_reset(headers)
 
 
-def rate_limit_reset(field: str) -> float | None:
-    """Return when the exhausted windows of a ``RateLimit`` field reset, in seconds.
+def rate_limit_reset(headers: Mapping[str, str]) -> float | None:
+    """Return when the exhausted windows of the ``RateLimit`` fields reset, in seconds.
 
-    ``"api";r=0;t=55`` names a window with nothing left and 55 s to go; a list may name
-    several, of which the longest counts. Windows with something left are no cause.
+    ``"api";r=0;t=55`` names a window with nothing left and 55 s to go (version 8 and
+    later, as huggingface.co sends it); a list may name several, of which the longest
+    counts. ``limit=9, remaining=0, reset=55`` is version 7, and ``RateLimit-Remaining``
+    with ``RateLimit-Reset`` those before. Windows with something left are no cause.
     """
-    resets = [
-        float(match["t"])
-        for member in field[:_LONGEST_FIELD].split(",")
-        if (match := _WINDOW.fullmatch(member.strip())) and float(match["r"]) == 0
+    field = ",".join(_lines(headers, "ratelimit"))[:_LONGEST_FIELD]
+    members = [member.strip() for member in field.split(",")]
+    whole = _pairs(members)
+    found = [
+        (whole.get("remaining", ""), whole.get("reset", "")),
+        (_first(headers, "ratelimit-remaining"), _first(headers, "ratelimit-reset")),
     ]
-    return max((reset for reset in resets if reset > 0), default=None)
+    for member in members:
+        if match := _WINDOW.fullmatch(member):
+            window = _pairs(match[1].split(";"))
+            found.append((window.get("r", ""), window.get("t", "")))
+    resets = [_count(reset) for left, reset in found if _count(left) == 0]
+    return max((float(reset) for reset in resets if reset), default=None)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -59,15 +71,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     A number too long to mean anything is infinite, so that it is refused and not
     shortened. Header names are lower case.
     """
-    text = headers.get("retry-after", "").strip()
-    if _NUMBER.fullmatch(text):
-        return float(text)
-    if _DIGITS.fullmatch(text):
-        return math.inf
-    until, now = _seconds(text), _seconds(headers.get("date", ""))
-    if until is None or now is None:
-        return None
-    return max(0.0, until - now)
+    for text in _lines(headers, "retry-after"):
+        seconds = _number(text)
+        if seconds is not None:
+            return seconds
+        until, now = _seconds(text), _seconds(headers.get("date", ""))
+        if until is not None and now is not None:
+            return max(0.0, until - now)
+    return None
 
 
 def estimate(value: object) -> float | None:
@@ -83,10 +94,37 @@ def estimate(value: object) -> float | None:
     return float(value)
 
 
+def _lines(headers: Mapping[str, str], name: str) -> Iterator[str]:
+    """Yield the values of a header; some mappings hold a name more than once."""
+    return (value for key, value in headers.items() if key.lower() == name)
+
+
+def _first(headers: Mapping[str, str], name: str) -> str:
+    return next(_lines(headers, name), "").strip()
+
+
+def _number(text: str) -> float | None:
+    text = text.strip()
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    return math.inf if _DIGITS.fullmatch(text) else None
+
+
+def _count(text: str) -> int | None:
+    return int(text) if _COUNT.fullmatch(text) else None
+
+
+def _pairs(parts: list[str]) -> Mapping[str, str]:
+    pairs = (part.partition("=") for part in parts)
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
 def _seconds(date: str) -> float | None:
-    if not _DATE.fullmatch(date):
+    date = date.strip()
+    parts = parsedate(date) if _DATE.fullmatch(date) else None
+    if parts is None:
         return None
     try:
-        return parsedate_to_datetime(date).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
+        return datetime(*parts[:6], tzinfo=UTC).timestamp()
+    except (ValueError, OverflowError):
         return None

@@ -8,14 +8,6 @@ from typing import Final
 from bytebuddy_provider_hf.doctor.entry import Words
 from bytebuddy_provider_hf.doctor.words.en_here import HERE
 
-_SERVED: Final = (
-    "Serving {model} now: {served_by}. Name one with the model: {model}:{provider}",
-    (
-        "[unserved] No provider of the router serves {model} now: choose another, "
-        "or deploy it at {endpoints}"
-    ),
-)
-
 _ANSWERS: Final[Mapping[str, Words]] = {
     "APIError": Words("An error answer", "The server answered with an error."),
     "BadRequest": Words(
@@ -30,19 +22,16 @@ _ANSWERS: Final[Mapping[str, Words]] = {
         "Nobody serves this model",
         "No provider that is enabled for this account serves the model: the id may be "
         "wrong, the provider switched off, or the model not deployed anywhere.",
-        (_SERVED,),
     ),
     "RouteNotSupported": Words(
         "Not at this route",
         "The model exists, but this server or provider does not answer for it here: "
         "hf-inference serves no large language models since July 2025, a chat model "
         "has no completions route, and a server started for one task has no other.",
-        (_SERVED,),
     ),
     "ModelTooLarge": Words(
         "Too large for the shared service",
         "The shared service never loads a model of this size. Waiting does not help.",
-        (_SERVED,),
     ),
     "EndpointPaused": Words(
         "The endpoint is paused",
@@ -107,7 +96,6 @@ _ANSWERS: Final[Mapping[str, Words]] = {
         "For subscribers only",
         "This model is served to accounts with a PRO subscription, on the old "
         "serverless service.",
-        (_SERVED,),
     ),
     "ModelDisabled": Words(
         "The model was disabled", "Hugging Face switched this repository off for all."
@@ -116,7 +104,6 @@ _ANSWERS: Final[Mapping[str, Words]] = {
         "No such model",
         "The server knows no model of this id: it is misspelt, was renamed, is "
         "private, or is not there.",
-        (_SERVED,),
     ),
     "WrongServedModel": Words(
         "The server serves another model",
@@ -127,13 +114,11 @@ _ANSWERS: Final[Mapping[str, Words]] = {
         "No such address",
         "Nothing answers at this path: the address is wrong, or the model is not "
         "deployed there.",
-        (_SERVED,),
     ),
     "ServiceRetired": Words(
         "The service is gone",
         "api-inference.huggingface.co was shut down in November 2025; every request "
         "is answered with 410. Its successor is https://router.huggingface.co/v1",
-        (_SERVED,),
     ),
     "RequestTooLarge": Words(
         "Request too large", "The request has more bytes than the server takes."

@@ -92,7 +92,7 @@ HERE: Final[Mapping[str, Words]] = {
         "No token found",
         "This endpoint needs a token, and there is none in the entry, the environment "
         "or the token file.",
-        (("Run `bytebuddy-hf login`, or set HF_TOKEN.",),),
+        (("Run `bytebuddy-hf login`, or set HF_API_KEY.",),),
     ),
     "InvalidToken": Words(
         "That is no token",
@@ -141,6 +141,11 @@ HERE: Final[Mapping[str, Words]] = {
         "The machine is there, and nothing listens at that port.",
         (("Start the server, or correct the port in apiBase.",),),
     ),
+    "HostUnreachable": Words(
+        "No way to the host",
+        "The network, or the VPN, does not lead to that address.",
+        (("Check the network, and whether only a proxy leads out.",),),
+    ),
     "HostNotFound": Words("No such host", "The name does not exist.", _BASE),
     "HostLookupFailed": Words(
         "The name could not be looked up",
@@ -185,7 +190,7 @@ HERE: Final[Mapping[str, Words]] = {
     "ProxyAuthenticationFailed": Words(
         "The proxy wants to know who you are",
         "The proxy refused the user name and password, or got none.",
-        (("Write them into the proxy's URL: http://USER:PASSWORD@HOST:PORT",),),
+        (("Write them into the proxy's URL: USER:PASSWORD@ before the host.",),),
     ),
     "ConnectionLost": Words(
         "The connection broke", "It ended before the answer was whole.", _AGAIN

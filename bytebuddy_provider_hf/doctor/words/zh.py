@@ -10,7 +10,8 @@ from bytebuddy_provider_hf.doctor.words.zh_here import HERE
 
 _SERVED: Final = (
     "目前提供 {model} 的服务商：{served_by}。可在模型名后指定：{model}:{provider}",
-    "[unserved] 目前无人提供 {model}：请换一个模型，或在 {endpoints} 自行部署。",
+    "目前无人提供 {model} 的对话服务；名称相近且可用的有：{neighbours}",
+    "[unserved] 目前无人提供 {model} 的对话服务：请换一个，或在 {endpoints} 部署。",
 )
 _NEW: Final = "在 {new_token} 新建令牌，然后运行 `bytebuddy-hf login`。"
 _AGAIN: Final = ("请在 {wait}后重试。", "请稍后重试。")

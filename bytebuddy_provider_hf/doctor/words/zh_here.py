@@ -78,7 +78,7 @@ HERE: Final[Mapping[str, Words]] = {
     "MissingToken": Words(
         "找不到令牌",
         "该端点需要令牌，而条目、环境变量和令牌文件中都没有。",
-        (("请运行 `bytebuddy-hf login`，或设置 HF_TOKEN。",),),
+        (("请运行 `bytebuddy-hf login`，或设置 HF_API_KEY。",),),
     ),
     "InvalidToken": Words(
         "不是令牌",
@@ -125,6 +125,11 @@ HERE: Final[Mapping[str, Words]] = {
         "机器可达，但该端口无人监听。",
         (("请启动服务器，或更正 apiBase 中的端口。",),),
     ),
+    "HostUnreachable": Words(
+        "无法到达主机",
+        "网络或 VPN 不通往该地址。",
+        (("请检查网络；如需代理，请在 requestOptions.proxy 中指定。",),),
+    ),
     "HostNotFound": Words("没有此主机", "该主机名不存在。", _BASE),
     "HostLookupFailed": Words(
         "域名解析失败",
@@ -169,7 +174,7 @@ HERE: Final[Mapping[str, Words]] = {
     "ProxyAuthenticationFailed": Words(
         "代理要求验证身份",
         "代理拒绝了用户名和密码，或没有收到。",
-        (("请写入代理地址：http://USER:PASSWORD@HOST:PORT",),),
+        (("请写入代理地址，在主机名之前：USER:PASSWORD@",),),
     ),
     "ConnectionLost": Words("连接中断", "应答尚未完整，连接就断开了。", _AGAIN),
     "ResponseError": Words("应答不可用", "收到了应答，但无法使用。", _BASE),

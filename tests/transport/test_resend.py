@@ -1,0 +1,234 @@
+"""What is sent again below the retry layer: one stale connection, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from email.utils import formatdate
+
+import aiohttp
+import pytest
+from attrs import define, field
+from servers.proxies import closing
+
+from bytebuddy_provider_hf.config.model import RequestOptions
+from bytebuddy_provider_hf.engine.model import open_model
+from bytebuddy_provider_hf.engine.runtime import Runtime
+from bytebuddy_provider_hf.errors import (
+    ByteBuddyError,
+    ConnectionLost,
+    RateLimited,
+    ServerError,
+)
+from bytebuddy_provider_hf.testing.answers import chat_reply
+from bytebuddy_provider_hf.transport.pool import AiohttpChannel
+from bytebuddy_provider_hf.transport.port import Destination
+from bytebuddy_provider_hf.wire.call import Call
+
+pytestmark = pytest.mark.asyncio
+
+_OK = chat_reply("fine").content
+
+
+def http(status: str, body: bytes, *headers: str) -> bytes:
+    head = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers]
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+FINE = http("200 OK", _OK, "content-type: application/json")
+FAILED = http("500 No", b"no")
+Answer = Callable[[int, int], bytes]
+
+
+@define
+class Counted:
+    """A server that counts requests; its URL."""
+
+    url: str
+    requests: list[tuple[int, int]] = field(factory=list)
+
+
+@asynccontextmanager
+async def counting(answer: Answer) -> AsyncIterator[Counted]:
+    """Serve ``answer(connection, request)``; what is no whole answer closes."""
+    served = Counted("")
+    connections = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        number, asked = connections, 0
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            size = int(head.partition("content-length: ")[2].partition("\r")[0] or 0)
+            await reader.readexactly(size)
+            asked += 1
+            served.requests.append((number, asked))
+            reply = answer(number, asked)
+            writer.write(reply)
+            if reply not in (FINE, FAILED):
+                return
+
+    async def connected(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        async with closing(writer):
+            try:
+                await talk(reader, writer)
+            except (OSError, asyncio.IncompleteReadError):
+                return
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    served.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        yield served
+
+
+class Traced:
+    """Count what aiohttp itself says it put on the wire, resends included."""
+
+    def __init__(self, channel: AiohttpChannel) -> None:
+        self.sent = 0
+        self._follow(channel._session)
+
+    def _follow(self, session: aiohttp.ClientSession) -> None:
+        trace = aiohttp.TraceConfig()
+
+        async def note(*_: object) -> None:
+            self.sent += 1
+
+        trace.on_request_headers_sent.append(note)
+        trace.freeze()
+        session._trace_configs.append(trace)
+
+
+async def ask(channel: AiohttpChannel, url: str, method: str) -> int:
+    body = b"{}" if method == "POST" else b""
+    response = await channel.send(Call(f"{url}/v1/x", method=method, body=body))
+    try:
+        await response.read(10_000)
+    finally:
+        response.close()
+    return response.status
+
+
+HEADS = [b"H", b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nx: y\r\n"]
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_a_stale_connection_costs_one_request_more(method: str) -> None:
+    """Closed without a byte when it was used again: sent once more, and counted."""
+
+    def stale(connection: int, request: int) -> bytes:
+        return b"" if (connection, request) == (1, 2) else FINE
+
+    async with counting(stale) as server:
+        channel = AiohttpChannel(Destination(server.url))
+        traced = Traced(channel)
+        assert await ask(channel, server.url, method) == 200
+        assert await ask(channel, server.url, method) == 200
+        await channel.aclose()
+    assert server.requests == [(1, 1), (1, 2), (2, 1)]
+    assert channel.sent == 3
+    assert traced.sent == 2  # the third went by a session of its own
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_a_resend_is_not_sent_again(method: str) -> None:
+    """One is free; where that breaks too, it is a failure like others."""
+
+    def dying(connection: int, request: int) -> bytes:
+        return FINE if (connection, request) == (1, 1) else b""
+
+    async with counting(dying) as server:
+        channel = AiohttpChannel(Destination(server.url))
+        await ask(channel, server.url, method)
+        with pytest.raises(ConnectionLost):
+            await ask(channel, server.url, method)
+        await channel.aclose()
+    assert len(server.requests) == channel.sent == 3
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+@pytest.mark.parametrize(
+    "begun", [*HEADS, b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n"]
+)
+async def test_what_was_begun_to_be_answered_is_not_sent_again(
+    method: str, begun: bytes
+) -> None:
+    """One byte of an answer, and it is the retry layer's to decide."""
+
+    def breaking(_connection: int, request: int) -> bytes:
+        return FINE if request == 1 else begun
+
+    async with counting(breaking) as server:
+        channel = AiohttpChannel(Destination(server.url))
+        traced = Traced(channel)
+        await ask(channel, server.url, method)
+        with pytest.raises(ConnectionLost):
+            await ask(channel, server.url, method)
+        await channel.aclose()
+    assert len(server.requests) == channel.sent == traced.sent == 2
+
+
+@pytest.mark.parametrize("attempts", [1, 3, 5])
+async def test_one_layer_tries_again(attempts: int) -> None:
+    """Always 500, from first byte to last: what aiohttp sent is what was allowed."""
+    traces: list[Traced] = []
+    channels: list[AiohttpChannel] = []
+
+    def connect(destination: Destination) -> AiohttpChannel:
+        channels.append(AiohttpChannel(destination))
+        traces.append(Traced(channels[-1]))
+        return channels[-1]
+
+    def failing(_connection: int, _request: int) -> bytes:
+        return FAILED
+
+    async with counting(failing) as server, Runtime(connect=connect) as runtime:
+        model = open_model(
+            "m",
+            api_base=f"{server.url}/v1",
+            env={},
+            runtime=runtime,
+            request_options=RequestOptions(max_attempts=attempts),
+        )
+        async with model:
+            with pytest.raises(ServerError):
+                await model.chat("a")
+        assert len(server.requests) == attempts
+    assert [traced.sent for traced in traces] == [attempts]
+    assert [channel.sent for channel in channels] == [attempts]
+
+
+async def refusal(*headers: str) -> ByteBuddyError:
+    """Return the error of a 429 with such headers, over a socket."""
+    reply = http("429 No", b"{}", *headers)
+    options = RequestOptions(max_attempts=1)
+    async with counting(lambda *_: reply) as server:
+        model = open_model(
+            "m", api_base=f"{server.url}/v1", env={}, request_options=options
+        )
+        async with model:
+            with pytest.raises(RateLimited) as caught:
+                await model.chat("a")
+    return caught.value
+
+
+async def test_a_date_without_a_date_counts_from_when_it_came() -> None:
+    """RFC 9110 6.6.1: whoever gets no Date takes the time of receipt for it."""
+    now = 1_900_000_000.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("email.utils.time.time", lambda: now)
+        then = formatdate(now + 45, usegmt=True)
+        error = await refusal(f"retry-after: {then}")
+        assert error.retry_after == 45
+        date = formatdate(now + 40, usegmt=True)
+        error = await refusal(f"retry-after: {then}", f"date: {date}")
+        assert error.retry_after == 5
+
+
+async def test_the_first_hint_of_two_lines_counts() -> None:
+    """A header given twice is no accident of one proxy more."""
+    assert (await refusal("retry-after: x", "retry-after: 7")).retry_after == 7
