@@ -2,14 +2,16 @@
 
 A state machine fed with classified outcomes and the time; it parses nothing, sleeps
 nowhere and knows no caller. However many calls wait, one of them at a time is let
-through as the look; its answer decides for all.
+through as the look; its answer decides for all. A look that hears nothing for 15 s is
+joined by another, so that a request that got lost, or that takes long because the model
+works on it, holds up nobody.
 
 ::
 
             cold outcome                    ready outcome
     OPEN ────────────────▶ COLD ──────────────────────────▶ RELEASING ──▶ OPEN
                            │  ▲                              2, 4, 8, … at once
-                           └──┘ look: cold again, or its caller gone
+                           └──┘ look: cold again, silent, or its caller gone
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ FIRST_LOOK: Final = 1.0
 _GROWTH: Final = 1.5
 _LONGEST_STEP: Final = 10.0
 _FIRST_RELEASE: Final = 2
+# Of a model that never answered so many are asked at once, whatever others allow.
+_UNKNOWN: Final = 8
+# How long a look may say nothing before another is sent.
+SILENCE: Final = 15.0
 # An estimate is believed when it fell by at least this share of the time that passed.
 _BELIEVABLE: Final = 0.5
 # 1.5 ** 6 exceeds the longest step; a larger exponent would only overflow one day.
@@ -38,50 +44,63 @@ class ColdGate:
         self.cold = False
         # Whether it is an endpoint that scaled to zero, for the words on the screen.
         self.asleep = False
-        self.next_look = 0.0
+        # Whether it answered well since it was last idle, or last said: not ready.
+        self.proven = False
+        self._next_look = 0.0
         self._ready_at = float("-inf")
-        self._looking = False
-        self._episode = 0
+        # The number of the look under way, or 0; none has a number twice.
+        self._looking = 0
+        self._looked_at = 0.0
+        self._numbers = 0
         self._looks = 0
         self._estimate: float | None = None
         self._estimated_at = 0.0
         # How many may be in flight while a crowd is let go; None: no bound of ours.
-        self._release: int | None = None
+        self._release: int | None = _UNKNOWN
+
+    @property
+    def due(self) -> float:
+        """When the next look may leave, while it is cold."""
+        if self._looking:
+            return max(self._next_look, self._looked_at + SILENCE)
+        return self._next_look
 
     def allows(self, *, now: float, active: int) -> bool:
         """Whether a request may leave while ``active`` others are in flight."""
         if self.cold:
-            return not self._looking and now >= self.next_look
+            return now >= self.due
         return self._release is None or active < self._release
 
-    def sent(self) -> int:
-        """Note that a request leaves; return the episode it looks for, or 0."""
+    def sent(self, *, now: float) -> int:
+        """Note that a request leaves; return the number of the look it is, or 0."""
         if not self.cold:
             return 0
-        self._looking = True
-        return self._episode
+        self._numbers += 1
+        self._looking, self._looked_at = self._numbers, now
+        return self._numbers
 
     def on_cold(
         self, *, now: float, sent_at: float, estimate: float | None, look: int
     ) -> None:
         """Note that the server said: not ready; ``look`` is what ``sent`` returned."""
+        self.proven = False
         if not self.cold:
             if sent_at < self._ready_at:
                 return  # an answer from before the model was ready
             self._begin()
-        elif look != self._episode:
+        elif look != self._looking or not look:
             return  # sent before the gate closed; the looks keep the schedule
         else:
-            self._looking = False
+            self._looking = 0
             self._looks += 1
         believed = self._believes(now, estimate)
         self._estimate, self._estimated_at = estimate, now
-        self.next_look = now + self._step(estimate if believed else None)
+        self._next_look = now + self._step(estimate if believed else None)
 
     def on_ready(self, *, now: float, limit: int) -> None:
         """Note that the server answered anything but: not ready."""
         if self.cold:
-            self.cold = self._looking = False
+            self.cold, self._looking = False, 0
             self._ready_at = now
             self._estimate = None
             self._release = _FIRST_RELEASE
@@ -95,12 +114,12 @@ class ColdGate:
 
         A caller that left is replaced at once; a broken connection waits its step.
         """
-        if not self.cold or look != self._episode:
+        if not self.cold or look != self._looking or not look:
             return
-        self._looking = False
+        self._looking = 0
         if not cancelled:
             self._looks += 1
-            self.next_look = now + self._step(None)
+            self._next_look = now + self._step(None)
 
     def estimate(self, now: float) -> float | None:
         """Return the latest estimate less the time since, or ``None``."""
@@ -110,8 +129,7 @@ class ColdGate:
 
     def _begin(self) -> None:
         self.cold = True
-        self._episode += 1
-        self._looking = False
+        self._looking = 0
         self._looks = 0
         self._estimate = None
         self._release = None

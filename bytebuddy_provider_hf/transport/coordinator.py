@@ -18,6 +18,8 @@ from bytebuddy_provider_hf.transport.port import Destination
 
 MAX_CONCURRENCY: Final = 32
 MAX_QUEUE: Final = 10_000
+# So many models, and accounts, are remembered after their last call.
+_KEPT: Final = 1_024
 
 
 @frozen
@@ -55,15 +57,24 @@ class LocalCoordinator:
         self._jitter = jitter
         self._limiters: dict[str, Limiter] = {}
         self._lanes: dict[tuple[str, str], Lane] = {}
+        self._most = _KEPT
 
     def lane(self, destination: Destination, model: str) -> Lane:
         """Return the way into a model: one for each origin, credential and model."""
         key = (destination.account, model)
         lane = self._lanes.get(key)
         if lane is None:
-            limiter = self._limiter(destination)
+            if len(self._lanes) >= self._most:
+                self._forget()
+            limiter = self._limiter(destination.account)
             lane = Lane(limiter=limiter, loop=self._loop, jitter=self._jitter)
             self._lanes[key] = lane
+        options = destination.options
+        if lane.options is not options:
+            lane.options = options
+            lane.limiter.configure(
+                max_concurrency=options.max_concurrency, max_queue=options.max_queue
+            )
         return lane
 
     def counters(self) -> Counters:
@@ -82,13 +93,27 @@ class LocalCoordinator:
         for limiter in self._limiters.values():
             limiter.close()
 
-    def _limiter(self, destination: Destination) -> Limiter:
-        limiter = self._limiters.get(destination.account)
+    def _limiter(self, account: str) -> Limiter:
+        limiter = self._limiters.get(account)
         if limiter is None:
-            options = destination.options
-            limiter = self._limiters[destination.account] = Limiter(
-                loop=self._loop,
-                max_concurrency=options.max_concurrency or MAX_CONCURRENCY,
-                max_queue=MAX_QUEUE if options.max_queue is None else options.max_queue,
+            limiter = self._limiters[account] = Limiter(
+                loop=self._loop, max_concurrency=MAX_CONCURRENCY, max_queue=MAX_QUEUE
             )
         return limiter
+
+    def _forget(self) -> None:
+        """Drop what is idle; a script may name models without end.
+
+        The next time comes when twice as many as stay are there, so that a model costs
+        the same however many there are.
+        """
+        now = self._loop.time()
+        for key, lane in list(self._lanes.items()):
+            if lane.idle(now):
+                lane.close()
+                del self._lanes[key]
+        used = {account for account, _ in self._lanes}
+        for account, limiter in list(self._limiters.items()):
+            if account not in used and limiter.idle(now):
+                del self._limiters[account]
+        self._most = max(_KEPT, 2 * len(self._lanes))

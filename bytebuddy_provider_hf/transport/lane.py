@@ -7,18 +7,24 @@ at any point leaves by :meth:`Lane.leave` with nothing lost.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from copy import copy
 from typing import Final
 
+from bytebuddy_provider_hf.config.model import RequestOptions
 from bytebuddy_provider_hf.errors import (
+    APIError,
+    Closed,
     ColdStartTimeout,
     DeadlineExceeded,
     QueueFull,
+    QuotaExhausted,
+    RateLimited,
 )
 from bytebuddy_provider_hf.transport.coldstart import ColdGate
-from bytebuddy_provider_hf.transport.limiter import Limiter
+from bytebuddy_provider_hf.transport.limiter import LATCH, Limiter
+from bytebuddy_provider_hf.transport.line import Line
+from bytebuddy_provider_hf.transport.retry import LONGEST_HINT
 from bytebuddy_provider_hf.transport.ticket import Ticket
 from bytebuddy_provider_hf.types import Loading, WaitReason
 
@@ -40,45 +46,66 @@ class Lane:
     ) -> None:
         self.limiter = limiter
         self.jitter = jitter
+        # The options whose limits were last applied.
+        self.options: RequestOptions | None = None
         self._loop = loop
         self._gate = ColdGate(jitter=jitter)
-        self._queue: OrderedDict[Ticket, None] = OrderedDict()
+        self._line = Line()
         self._timer: asyncio.TimerHandle | None = None
         self.active = 0
         # Whether this model ever answered: a refusal then means a restart.
         self.answered = False
+        self._limited: APIError | None = None
+        self._limited_at = float("-inf")
+        self._resting: set[Ticket] = set()
+        self._closed = False
 
     def enter(self, ticket: Ticket) -> bool:
         """Return whether the call may be sent now; otherwise it waits.
 
-        Raises ``QueueFull``, ``ColdStartTimeout``, ``DeadlineExceeded`` and, while an
-        account is known to have no credits, ``QuotaExhausted``.
+        Raises ``QueueFull``, ``ColdStartTimeout``, ``DeadlineExceeded``,
+        ``RateLimited`` where the quiet lasts longer than the call may, and what was
+        remembered: that there are no credits, or a limit too long to wait for. After
+        :meth:`close`, ``Closed``.
         """
+        if self._closed:
+            raise Closed("The model was closed.", hint="Open it again.")
         if ticket.granted:
             return True
         now = self._loop.time()
         if ticket.not_before > now:
             self._check(ticket, now)
             return False
-        if ticket not in self._queue:
-            self._refuse_exhausted(now)
-            if not self._queue and self._may_send(now):
+        self._refuse(now)
+        if not ticket.queued:
+            if not self._line and self._may_send(now):
                 self._grant(ticket, now)
                 return True
             self._join(ticket)
         self._check(ticket, now)
         return False
 
-    async def wait(self, ticket: Ticket) -> None:
-        """Wait until there is news for this call."""
-        if not ticket.granted:
+    async def wait(self, ticket: Ticket, *, told: bool = True) -> None:
+        """Wait until there is news for this call.
+
+        Unless it is ``told``, that it still waits is no news: 10,000 calls that wake at
+        each look would hold up the loop for half a second.
+        """
+        if self._closed:
+            return
+        ticket.here, ticket.told = True, told
+        try:
+            # A permit may have been passed over while the caller was busy.
+            self.grant_one()
             await ticket.sleep(self._loop)
+        finally:
+            ticket.here = False
 
     def waiting(self, ticket: Ticket) -> Loading | None:
         """Return what the call waits for, or ``None`` where it should not be told."""
         now = self._loop.time()
-        waiters = max(1, len(self._queue))
-        if self._gate.cold and ticket in self._queue:
+        waiters = max(1, len(self._line))
+        if self._gate.cold and ticket.queued:
             if ticket.cold_since is None:
                 ticket.cold_since = now
             elapsed = now - ticket.cold_since
@@ -90,15 +117,27 @@ class Lane:
             return Loading(elapsed, left, waiters, "rate limited")
         if ticket.not_before > now:
             return Loading(elapsed, ticket.not_before - now, 1, "retrying")
-        if ticket in self._queue:
+        if ticket.queued:
             return Loading(elapsed, None, waiters, "queued")
         return None
 
     def cold(
         self, ticket: Ticket, estimate: float | None = None, *, asleep: bool = False
     ) -> None:
-        """Put a call back at the head of the queue: the model is not ready."""
+        """Put a call back in its place: the model is not ready.
+
+        One that is answering others right now is not asleep but busy: that costs
+        permits, and no wait. A call is told so once, the next time it is believed.
+        """
         now = self._loop.time()
+        if self._gate.proven and self.active > 1 and not ticket.crowded:
+            ticket.crowded = True
+            self._gate.proven = False
+            self.limiter.on_overload(now=now, sent_at=ticket.sent_at)
+            self._requeue(ticket)
+            return
+        if not self._gate.cold:
+            self._forget_waits()
         if ticket.cold_since is None:
             ticket.cold_since = ticket.sent_at
         self._gate.asleep = asleep
@@ -109,7 +148,7 @@ class Lane:
         self._requeue(ticket)
         self._arm()
         if self._gate.cold:
-            self.wake_all()
+            self._tell(now)
 
     def hold(self, ticket: Ticket, until: float) -> None:
         """Put a call back and keep everybody at this origin quiet until then."""
@@ -119,59 +158,113 @@ class Lane:
     def pause(self, ticket: Ticket, until: float) -> None:
         """Let one call rest until then, without permit and out of the queue."""
         ticket.not_before = until
+        self._resting.add(ticket)
         self._give_back(ticket)
+        self._arm()
 
-    def answered_by(self, ticket: Ticket, *, overloaded: bool = False) -> None:
+    def answered_by(
+        self, ticket: Ticket, *, good: bool = True, overloaded: bool = False
+    ) -> None:
         """Note that the server answered a call, with whatever but "not ready"."""
         now = self._loop.time()
         self.answered = True
         self._gate.on_ready(now=now, limit=self.limiter.limit)
         ticket.look = 0
-        if overloaded:
-            self.limiter.on_overload(now=now, sent_at=ticket.sent_at)
-        else:
+        if good:
+            self._gate.proven = True
             self.limiter.on_success()
-        if self._queue:
+        elif overloaded:
+            self.limiter.on_overload(now=now, sent_at=ticket.sent_at)
+        if self._line:
+            self.limiter.join(self)
             self.limiter.share()
 
-    def unanswered(self, ticket: Ticket, *, cancelled: bool) -> None:
+    def remember(self, failure: APIError) -> None:
+        """Spare the others a refusal that each of them would get as well.
+
+        That credits are used up holds for the account, a limit of more than two
+        minutes for this model; each for a minute, as it may have been lifted.
+        """
+        now = self._loop.time()
+        if isinstance(failure, QuotaExhausted):
+            self.limiter.on_exhausted(failure, now=now)
+        elif (failure.retry_after or 0) > LONGEST_HINT:
+            self._limited, self._limited_at = copy(failure), now
+            self.wake_all()
+
+    def unanswered(
+        self, ticket: Ticket, *, cancelled: bool, overloaded: bool = False
+    ) -> None:
         """Note that a call got no answer at all: it left, or its connection broke."""
+        now = self._loop.time()
+        if overloaded:
+            self.limiter.on_overload(now=now, sent_at=ticket.sent_at)
         if ticket.look:
             look, ticket.look = ticket.look, 0
-            self._gate.on_gone(now=self._loop.time(), cancelled=cancelled, look=look)
+            self._gate.on_gone(now=now, cancelled=cancelled, look=look)
 
     def leave(self, ticket: Ticket, *, cancelled: bool = False) -> None:
         """Give everything back; safe at any time and more than once."""
-        if self._queue.pop(ticket, self) is None:
-            self._left_queue()
+        self._resting.discard(ticket)
+        if ticket.queued:
+            self._line.part(ticket)
+            self._left_line()
         if ticket.granted:
             self.unanswered(ticket, cancelled=cancelled)
             self._give_back(ticket)
             self._arm()
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop looking, and send away whoever waits."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        for ticket in (*self._line, *self._resting):
+            ticket.wake()
+
+    def idle(self, now: float) -> bool:
+        """Whether nobody is under way here, and nothing is known that is worth it."""
+        if self.active or self._line or self._resting:
+            return False
+        due = self._gate.due if self._gate.cold else now
+        return now >= max(due, self._limited_at + LATCH)
 
     def grant_one(self) -> bool:
-        """Let the first of the queue go, if the gate allows it."""
+        """Let the first who is here go, if the gate allows it."""
         now = self._loop.time()
-        if not self._queue or not self._may_send(now):
+        if not self._line or not self._may_send(now):
             return False
-        ticket, _ = self._queue.popitem(last=False)
-        self._left_queue()
+        ticket = self._line.first_here()
+        if ticket is None:
+            return False
+        self._line.part(ticket)
+        self._left_line()
         self._grant(ticket, now)
         ticket.wake()
         return True
 
     def wake_all(self) -> None:
         """Let every waiting call look at its state again."""
-        for ticket in self._queue:
+        for ticket in self._line:
             ticket.wake()
 
+    def _forget_waits(self) -> None:
+        """Have each patience begin anew: this is not the same wait as the last."""
+        for ticket in self._line:
+            ticket.cold_since = None
+
+    def _tell(self, now: float) -> None:
+        """Wake who listens, who should be timed anew, and who waits in vain."""
+        estimate = self._gate.estimate(now) or 0.0
+        for ticket in self._line:
+            fresh = ticket.cold_since is None
+            if ticket.told or fresh or estimate > ticket.expires - now:
+                ticket.wake()
+
     def _may_send(self, now: float) -> bool:
+        if now < self._limited_at + LATCH or self.limiter.exhausted(now) is not None:
+            return False  # whoever waits was woken, and hears why
         return self.limiter.free and self._gate.allows(now=now, active=self.active)
 
     def _grant(self, ticket: Ticket, now: float) -> None:
@@ -179,18 +272,24 @@ class Lane:
         self.active += 1
         ticket.granted = True
         ticket.sent_at = now
-        ticket.look = self._gate.sent()
+        ticket.look = self._gate.sent(now=now)
+        if ticket.look:
+            self._arm()
+        else:
+            ticket.cold_since = None
 
     def _give_back(self, ticket: Ticket) -> None:
         ticket.granted = False
         self.active -= 1
+        if not self.active:
+            self._gate.proven = False
+        if self._line:
+            self.limiter.join(self)
         self.limiter.give_back()
 
     def _requeue(self, ticket: Ticket) -> None:
-        self._queue[ticket] = None
-        self._queue.move_to_end(ticket, last=False)
+        self._line.join(ticket)
         self.limiter.queued += 1
-        self.limiter.join(self)
         self._give_back(ticket)
 
     def _join(self, ticket: Ticket) -> None:
@@ -198,24 +297,28 @@ class Lane:
         again = ticket.not_before > 0  # it has waited its turn once already
         if limiter.queued >= limiter.max_queue and not again:
             raise QueueFull(
-                f"{limiter.queued:,} calls are already waiting for this endpoint.",
+                f"The queue for this endpoint is full: {limiter.queued:,} calls wait "
+                f"and maxQueue is {limiter.max_queue:,}.",
                 hint="Send fewer at once, or raise requestOptions.maxQueue.",
             )
-        self._queue[ticket] = None
-        if again:
-            self._queue.move_to_end(ticket, last=False)
+        self._line.join(ticket)
         limiter.queued += 1
         limiter.join(self)
         self._arm()
 
-    def _left_queue(self) -> None:
+    def _left_line(self) -> None:
         self.limiter.queued -= 1
-        if not self._queue:
+        if not self._line:
             self.limiter.part(self)
 
-    def _refuse_exhausted(self, now: float) -> None:
-        if (refusal := self.limiter.exhausted(now)) is not None:
-            raise copy(refusal)
+    def _refuse(self, now: float) -> None:
+        if (exhausted := self.limiter.exhausted(now)) is not None:
+            raise copy(exhausted)
+        if self._limited is not None and now < self._limited_at + LATCH:
+            refusal = copy(self._limited)
+            past = now - self._limited_at
+            refusal.retry_after = (refusal.retry_after or 0) - past
+            raise refusal
 
     def _check(self, ticket: Ticket, now: float) -> None:
         # The patience for a cold model counts no time spent in the queue of a warm one.
@@ -226,6 +329,14 @@ class Lane:
         left = ticket.expires - now
         if left <= 0:
             raise self._expired(ticket, now)
+        quiet = self.limiter.quiet_until
+        if quiet >= ticket.deadline:
+            raise RateLimited(
+                f"The server asked for {quiet - now:,.0f} s of rest and {left:,.0f} s "
+                "of this call are left.",
+                retry_after=quiet - now,
+                hint="Ask again later, or raise requestOptions.timeout.",
+            )
         estimate = self._gate.estimate(now) if self._gate.cold else None
         if estimate is not None and estimate > left:
             raise ColdStartTimeout(
@@ -250,9 +361,9 @@ class Lane:
 
     def _arm(self) -> None:
         """Wake the lane when the next look is due, if somebody waits for it."""
-        if not self._gate.cold or not self._queue:
+        if not self._gate.cold or not self._line or self._closed:
             return
-        due = self._gate.next_look
+        due = self._gate.due
         if self._timer is not None:
             if self._timer.when() == due:
                 return
@@ -261,4 +372,8 @@ class Lane:
 
     def _look(self) -> None:
         self._timer = None
-        self.limiter.share()
+        if self._gate.cold and self._loop.time() < self._gate.due:
+            self._arm()  # some loops' timers come a little early
+        elif self._line:
+            self.limiter.join(self)
+            self.limiter.share()

@@ -42,6 +42,9 @@ class Outcome(Enum):
 
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 500, 502, 503, 504})
 
+# Whoever stands before the server gave up on it.
+_OVERLOADED_STATUS: Final = frozenset({408, 502, 503, 504})
+
 _PROXY_STATUS: Final = frozenset({None, 502, 503, 504})
 
 # The first that fits; what is not known to pass is fatal.
@@ -54,6 +57,7 @@ _OUTCOMES: Final[tuple[tuple[type[errors.ByteBuddyError], Outcome], ...]] = (
     (errors.ConnectionLost, Outcome.AMBIGUOUS),
     (errors.StreamInterrupted, Outcome.AMBIGUOUS),
     (errors.ConnectionRefused, Outcome.TRANSIENT),
+    (errors.HostUnreachable, Outcome.TRANSIENT),
     (errors.ConnectTimeout, Outcome.TRANSIENT),
     (errors.HostLookupFailed, Outcome.TRANSIENT),
     (errors.ProxyAuthenticationFailed, Outcome.FATAL),
@@ -71,6 +75,18 @@ def outcome(error: errors.ByteBuddyError) -> Outcome:
     if isinstance(error, errors.ProxyFailed) and error.status in _PROXY_STATUS:
         return Outcome.TRANSIENT
     return Outcome.FATAL
+
+
+def overloaded(error: errors.ByteBuddyError) -> bool:
+    """Return whether a failure tells of more requests than the server can take.
+
+    A caller's own deadline tells of its patience, not of the server.
+    """
+    if isinstance(error, errors.ConnectTimeout | errors.FirstByteTimeout):
+        return True
+    if isinstance(error, errors.APIError) and error.status in _OVERLOADED_STATUS:
+        return True
+    return outcome(error) is Outcome.THROTTLED
 
 
 class Budget:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
+
+_numbers = count()
 
 
 class Ticket:
     """Where a call stands. Times are seconds of the loop's clock.
 
-    ``not_before`` is when a resting call may ask again; ``look`` the cold
-    episode that its request looks at, or 0; ``spent`` what its retries took from the
-    budget.
+    ``number`` tells who came first. ``here`` is set while the call sleeps in a queue:
+    the reader of a stream may be busy with what it was told, and gets no permit then.
+    ``told`` is whether somebody listens to how the waiting goes.
+    ``not_before`` is when a resting call may ask again; ``look`` the number of the look
+    that its request is, or 0; ``crowded`` whether it was once turned away by a model
+    that answers others; ``spent`` what its retries took from the budget.
     """
 
     __slots__ = (
@@ -19,17 +25,27 @@ class Ticket:
         "attempt",
         "cold_since",
         "cold_timeout",
+        "crowded",
         "deadline",
         "granted",
+        "here",
         "look",
         "not_before",
+        "number",
+        "queued",
         "sent_at",
         "since",
         "spent",
         "timeout",
+        "told",
     )
 
     def __init__(self, *, now: float, timeout: float, cold_timeout: float) -> None:
+        self.number = next(_numbers)
+        self.queued = False
+        self.here = False
+        self.told = True
+        self.crowded = False
         self.since = now
         self.deadline = now + timeout
         self.timeout = timeout
@@ -58,8 +74,11 @@ class Ticket:
 
     async def sleep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait until woken, until the rest is over, or until the waiting must end."""
+        if self.granted:
+            return
         due = self.expires
-        if self.not_before > loop.time():
+        if not self.queued:
+            # It rests. That may be over by now: whoever was told of it took a while.
             due = min(due, self.not_before)
         self._future = loop.create_future()
         self._timer = loop.call_at(due, self.wake)

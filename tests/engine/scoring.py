@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from attrs import define, field
+from engine.harness import leftover_tasks
 
 from bytebuddy_provider_hf.config.model import (
     EmbeddingPrefixes,
@@ -78,7 +79,7 @@ class Open:
         """Assert that nothing is held any more: permits, connections, tasks."""
         assert self.runtime.counters() == IDLE
         assert self.connect.open == 0
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert not leftover_tasks()
 
 
 def at(

@@ -90,19 +90,18 @@ async def test_an_outage_costs_35_requests_more_and_then_fails_at_once(
     assert all(isinstance(result, ServerError) for result in results)
     requests = len(stand.hub.records)
     assert requests <= 1_035
-    # Real milliseconds, and no virtual time: nothing is slept any more.
+    # Its own work, as the machine may be busy with others; nothing is slept any more.
     loop = asyncio.get_running_loop()
-    slowest = 0.0
+    took = []
     for _ in range(200):
-        began, at = time.perf_counter(), loop.time()
+        began, at = time.process_time(), loop.time()
         with pytest.raises(ServerError):
             await stand.model.chat("a")
-        slowest = max(slowest, time.perf_counter() - began)
+        took.append(time.process_time() - began)
         assert loop.time() == at
-    assert slowest < 0.05  # one pause of the machine is not ours
-    figure(
-        f"{requests} requests for 1,000 callers, then {slowest * 1e3:.1f} ms at most"
-    )
+    slowest = sorted(took)[-3]  # a collection of garbage is no failure's own
+    assert slowest < 0.005
+    figure(f"{requests} requests for 1,000 callers, then {slowest * 1e3:.1f} ms each")
     stand.settled()
 
 
@@ -162,16 +161,18 @@ async def test_a_429_with_a_time_quiets_the_whole_origin() -> None:
     stand.settled()
 
 
+@pytest.mark.parametrize("limit", [2, 8, 32])
 @virtual_time
 async def test_a_thousand_sleepers_wake_in_steps(
-    figure: Callable[[str], None],
+    limit: int, figure: Callable[[str], None]
 ) -> None:
     """At most the limit wake in any 100 ms after one reset."""
-    stand = bench(Behaviour(replies=[rate_limited(retry_after=30)]))
+    options = RequestOptions(max_concurrency=limit)
+    held = Behaviour(replies=[rate_limited(retry_after=30)])
+    stand = bench(held, request_options=options)
     calls = [asyncio.create_task(stand.model.chat("a")) for _ in range(1_000)]
     await asyncio.gather(*calls)
-    starts = sorted(record.started for record in stand.hub.records[8:])
-    limit = 32
+    starts = sorted(record.started for record in stand.hub.records[limit:])
     busiest = max(
         sum(1 for other in starts[n : n + 200] if other - start < 0.1)
         for n, start in enumerate(starts)

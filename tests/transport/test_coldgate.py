@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from bytebuddy_provider_hf.transport.coldstart import FIRST_LOOK, ColdGate
+from bytebuddy_provider_hf.transport.coldstart import FIRST_LOOK, SILENCE, ColdGate
 
 LIMIT = 8
 LONGEST = 11.0
@@ -42,7 +42,7 @@ class Gate(RuleBasedStateMachine):
     @rule()
     def send(self) -> None:
         if self.gate.allows(now=self.now, active=len(self.flying)):
-            self.flying.append(Request(self.now, self.gate.sent()))
+            self.flying.append(Request(self.now, self.gate.sent(now=self.now)))
 
     @precondition(lambda self: self.flying)
     @rule(
@@ -51,7 +51,7 @@ class Gate(RuleBasedStateMachine):
     )
     def cold(self, data: st.DataObject, estimate: float | None) -> None:
         request = self._land(data)
-        current = self.gate.cold and request.look == self.gate._episode
+        current = self._looks(request)
         self.gate.on_cold(
             now=self.now,
             sent_at=request.sent_at,
@@ -60,7 +60,7 @@ class Gate(RuleBasedStateMachine):
         )
         if current:
             assert self.gate.cold
-            wait = self.gate.next_look - self.now
+            wait = self.gate.due - self.now
             assert FIRST_LOOK <= wait <= max(LONGEST, 1.05 * (estimate or 0))
 
     @precondition(lambda self: self.flying)
@@ -75,7 +75,7 @@ class Gate(RuleBasedStateMachine):
     @rule(data=st.data(), cancelled=st.booleans())
     def gone(self, data: st.DataObject, cancelled: bool) -> None:
         request = self._land(data)
-        current = self.gate.cold and request.look == self.gate._episode
+        current = self._looks(request)
         if request.look:
             self.gate.on_gone(now=self.now, cancelled=cancelled, look=request.look)
             if cancelled and current:
@@ -86,20 +86,26 @@ class Gate(RuleBasedStateMachine):
         self.flying.remove(request)
         return request
 
+    def _looks(self, request: Request) -> bool:
+        """Whether it is the look that keeps the schedule."""
+        return self.gate.cold and 0 < request.look == self.gate._looking
+
     @invariant()
     def one_looks_at_a_time(self) -> None:
-        if self.gate.cold:
-            episode = self.gate._episode
-            assert sum(request.look == episode for request in self.flying) <= 1
+        """Another is let through only after a look was silent for its time."""
+        looks = [request for request in self.flying if self._looks(request)]
+        assert len(looks) <= 1
+        for look in looks:
+            early = look.sent_at + SILENCE - 0.001
+            assert not self.gate.allows(now=early, active=0)
 
     @invariant()
     def nobody_waits_for_ever(self) -> None:
-        """Open at a time it knows, when it is closed and nobody looks."""
-        episode = self.gate._episode
-        looking = any(request.look == episode for request in self.flying)
-        if self.gate.cold and not looking:
+        """Open at a time it knows, when it is closed; silence does not keep it so."""
+        if self.gate.cold:
+            assert self.gate.due <= self.now + max(SILENCE, LONGEST, 1.05 * 2_000)
             assert self.gate.allows(
-                now=max(self.now, self.gate.next_look), active=len(self.flying)
+                now=max(self.now, self.gate.due), active=len(self.flying)
             )
 
     @invariant()
@@ -125,7 +131,7 @@ def test_the_release_doubles() -> None:
     """2, 4, 8 at once after the model is ready, then no bound of the gate's."""
     gate = ColdGate(jitter=lambda: 0.0)
     gate.on_cold(now=0, sent_at=0, estimate=None, look=0)
-    assert gate.sent()
+    assert gate.sent(now=0)
     gate.on_ready(now=1, limit=16)
     allowed = []
     for _ in range(4):
@@ -155,7 +161,32 @@ def test_only_an_estimate_that_counts_down_is_believed(
     """After one second: 19 was counted down, 20 stands still, 30 went up."""
     gate = ColdGate(jitter=lambda: 0.0)
     gate.on_cold(now=0, sent_at=0, estimate=first, look=0)
-    assert gate.next_look == FIRST_LOOK
-    assert gate.sent()
+    assert gate.due == FIRST_LOOK
+    assert gate.sent(now=1)
     gate.on_cold(now=1, sent_at=1, estimate=second, look=1)
-    assert gate.next_look == pytest.approx(1 + wait)
+    assert gate.due == pytest.approx(1 + wait)
+
+
+def test_a_look_that_hears_nothing_is_joined_by_another() -> None:
+    """After 15 s; the late answer of the first counts no more, the second's does."""
+    gate = ColdGate(jitter=lambda: 0.0)
+    gate.on_cold(now=0, sent_at=0, estimate=None, look=0)
+    first = gate.sent(now=1)
+    assert not gate.allows(now=1 + SILENCE - 0.1, active=1)
+    assert gate.allows(now=1 + SILENCE, active=1)
+    second = gate.sent(now=20)
+    gate.on_cold(now=21, sent_at=1, estimate=None, look=first)
+    assert gate.due == 20 + SILENCE
+    gate.on_cold(now=22, sent_at=20, estimate=None, look=second)
+    assert gate.due == pytest.approx(22 + 1.5)
+
+
+def test_a_model_never_seen_is_asked_by_eight_whatever_others_allow() -> None:
+    """The permits of other models may have grown; its first answer doubles its own."""
+    gate = ColdGate(jitter=lambda: 0.0)
+    assert gate.allows(now=0, active=7)
+    assert not gate.allows(now=0, active=8)
+    gate.on_ready(now=0, limit=32)
+    assert gate.allows(now=0, active=15)
+    gate.on_ready(now=0, limit=32)
+    assert gate.allows(now=0, active=500)
