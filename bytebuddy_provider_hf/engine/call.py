@@ -13,20 +13,23 @@ from collections.abc import (
 from types import TracebackType
 
 from bytebuddy_provider_hf.contract.protocols import ReplyCall
+from bytebuddy_provider_hf.engine.reading import Reading
 from bytebuddy_provider_hf.types import Event, Reply
 
 
 class PendingReply(ReplyCall):
     """A call that has not begun; it begins when awaited or entered, and only once."""
 
-    __slots__ = ("_begin", "_coroutine", "_events", "_stream")
+    __slots__ = ("_begin", "_coroutine", "_events", "_reading", "_stream")
 
     def __init__(
         self,
         begin: Callable[[], Coroutine[object, object, Reply]],
         stream: Callable[[], AsyncGenerator[Event, None]],
+        reading: Reading | None = None,
     ) -> None:
         self._begin = begin
+        self._reading = reading or Reading()
         self._stream = stream
         self._coroutine: Coroutine[object, object, Reply] | None = None
         self._events: AsyncGenerator[Event, None] | None = None
@@ -63,7 +66,7 @@ class PendingReply(ReplyCall):
 
     async def __aexit__(self, *exc: object) -> None:
         if self._events is not None:
-            await self._events.aclose()
+            await self._reading.leave(self._events)
 
     def __del__(self) -> None:
         if self._coroutine is None and self._events is None and self._begin != _spent:

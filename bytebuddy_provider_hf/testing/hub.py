@@ -257,7 +257,7 @@ def _refused(record: Record, state: _State, *, now: float) -> FakeReply | None:
         while state.recent and state.recent[0] <= now - behaviour.window:
             state.recent.popleft()
         if len(state.recent) >= behaviour.rate:
-            oldest = state.recent[0]
+            oldest = state.recent[0] if state.recent else now
             return behaviour.rate_reply(oldest + behaviour.window - now)
         state.recent.append(now)
     if behaviour.capacity is not None and state.in_flight > behaviour.capacity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import final
 
@@ -62,14 +62,15 @@ class MemoryChannel:
 
     async def send(self, call: Call) -> MemoryResponse:
         """Send ``call`` and wait for the headers of its answer."""
-        if self._closed:
-            raise Closed("This connection was closed.", hint="Open the model again.")
+        self._check()
         reply = await self._connect.answer(self._request(call))
         self._connect.open += 1
         response = MemoryResponse(self, reply)
         self._responses.add(response)
         try:
-            await asyncio.sleep(reply.delay)
+            # A real answer always lets others run before it.
+            await (response.wait(reply.delay) if reply.delay else asyncio.sleep(0))
+            self._check()
         except BaseException:
             response.close()
             raise
@@ -79,10 +80,14 @@ class MemoryChannel:
         return response
 
     async def aclose(self) -> None:
-        """Close every answer that is still open."""
+        """Close every connection; what is under way ends with ``Closed``."""
         self._closed = True
         for response in tuple(self._responses):
-            response.close()
+            response.abort(_was_closed())
+
+    def _check(self) -> None:
+        if self._closed:
+            raise _was_closed()
 
     def ended(self, response: MemoryResponse) -> None:
         """Forget an answer that is over."""
@@ -114,29 +119,43 @@ class MemoryResponse:
         self._reply = reply
         self._steps: Iterator[Step] = steps(reply)
         self._over = False
+        self._ended = False
         self._error: Exception | None = None
         self._paused: asyncio.Future[None] | None = None
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body; raise ``ConnectionLost`` where a socket would."""
+    def chunks(self) -> MemoryResponse:
+        """Return the body, piece by piece; raises ``ConnectionLost`` as a socket would.
+
+        Not a generator: one that is left in the middle is closed by a task of its own.
+        """
+        return self
+
+    def __aiter__(self) -> MemoryResponse:
+        return self
+
+    async def __anext__(self) -> bytes:
         for step in self._steps:
             if isinstance(step, Send):
                 await asyncio.sleep(0)
                 self._check()
-                yield step.data
-            elif isinstance(step, Wait):
-                await self._pause(step.seconds)
+                return step.data
+            if isinstance(step, Wait):
+                await self.wait(step.seconds)
             elif isinstance(step, Cut):
                 self._end(whole=False)
                 # A body that ends with its connection cannot be seen to be cut;
                 # aiohttp takes even a reset for its end.
                 if self._reply.ending == "close":
-                    return
+                    self._ended = True
+                    raise StopAsyncIteration
                 raise _lost("before the answer was whole")
             else:
-                await self._pause(None)
-        self._check()
-        self._end(whole=True)
+                await self.wait(None)
+        if not self._ended:
+            self._check()
+            self._ended = True
+            self._end(whole=True)
+        raise StopAsyncIteration
 
     async def read(self, limit: int) -> bytes:
         """Return the whole body; raise ``ResponseTooLarge`` above ``limit`` bytes."""
@@ -160,7 +179,7 @@ class MemoryResponse:
         """Close the connection, unless the body was read to its end."""
         self._end(whole=False)
 
-    async def _pause(self, seconds: float | None) -> None:
+    async def wait(self, seconds: float | None) -> None:
         """Wait, for ever without ``seconds``, unless the answer is aborted."""
         self._paused = asyncio.get_running_loop().create_future()
         with suppress(TimeoutError):
@@ -190,6 +209,10 @@ def _headers(reply: FakeReply) -> Mapping[str, str]:
     elif reply.ending == "chunked":
         headers["transfer-encoding"] = "chunked"
     return headers
+
+
+def _was_closed() -> Closed:
+    return Closed("The connections were closed here.", hint="Open the model again.")
 
 
 def _lost(when: str) -> ConnectionLost:

@@ -60,8 +60,12 @@ async def _seen(request: web.BaseRequest) -> FakeRequest:
 
 async def _carry(request: web.BaseRequest, reply: FakeReply) -> web.StreamResponse:
     whole = False
+    response: web.StreamResponse
     try:
         response, whole = await _sent(request, reply)
+    except ConnectionError:
+        # The caller left: that is what ``whole`` tells, and no fault of the server.
+        response = web.Response()
     finally:
         reply.ended(whole=whole)
     return response

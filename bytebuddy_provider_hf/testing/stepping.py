@@ -3,73 +3,122 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
-from typing import Final, final
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar, final
 
 _MANY: Final = 100_000
 
+_T = TypeVar("_T")
+
 
 @final
-class _CancelAt:
-    """Await something, and cancel the running task at its ``step``-th suspension."""
+class _Steps:
+    """Count suspensions, of a task and those it starts; cancel it at one of them."""
 
-    def __init__(self, inner: Awaitable[object], step: int) -> None:
-        self._inner = inner
+    def __init__(self, step: int) -> None:
         self._step = step
+        self._suspended = 0
+        self.task: asyncio.Task[object] | None = None
         self.reached = False
 
-    def __await__(self) -> Generator[object, object, None]:
-        suspended = 0
-        generator = self._inner.__await__()
-        try:
-            waiting = next(generator)
-            while True:
-                suspended += 1
-                if suspended == self._step:
-                    self._cancel()
-                try:
-                    sent = yield waiting
-                except BaseException as error:  # noqa: BLE001  # passed on, whatever it is
-                    waiting = generator.throw(error)
-                else:
-                    waiting = generator.send(sent)
-        except StopIteration:
+    def suspended(self) -> None:
+        """Note a suspension that is about to be."""
+        self._suspended += 1
+        if self.task is None or self._suspended != self._step or self.task.done():
             return
-
-    def _cancel(self) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            message = "there is no task to cancel"
-            raise RuntimeError(message)
         self.reached = True
         # Before the suspension, so that whatever is awaited cannot win the race.
-        task.cancel()
+        self.task.cancel()
+
+    def started(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Coroutine[Any, Any, _T] | Generator[Any, None, _T],
+        **more: Any,  # noqa: ANN401  # whatever this Python's tasks take
+    ) -> asyncio.Task[_T]:
+        """Make a task whose suspensions count: a task factory."""
+        return asyncio.Task(_Counted(coroutine, self), loop=loop, **more)
+
+
+@final
+class _Counted(Coroutine[Any, Any, _T]):
+    """A coroutine whose suspensions are counted."""
+
+    def __init__(
+        self,
+        inner: Coroutine[Any, Any, _T] | Generator[Any, None, _T],
+        steps: _Steps,
+    ) -> None:
+        self._inner = inner
+        self._steps = steps
+
+    def __await__(self) -> Generator[Any, Any, _T]:
+        raise NotImplementedError  # a task sends and throws
+
+    def __getattr__(self, name: str) -> object:
+        # Its name and its frame, for whoever tells of tasks.
+        return getattr(self._inner, name)
+
+    def send(self, value: Any) -> object:  # noqa: ANN401  # as coroutines have it
+        waiting = self._inner.send(value)
+        self._steps.suspended()
+        return waiting
+
+    def throw(self, *error: Any) -> object:  # noqa: ANN401  # of both forms
+        waiting = self._inner.throw(*error)
+        self._steps.suspended()
+        return waiting
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+@contextmanager
+def _counting(steps: _Steps) -> Iterator[None]:
+    """Count the suspensions of every task that is started meanwhile."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_task_factory()
+    loop.set_task_factory(steps.started)
+    try:
+        yield
+    finally:
+        loop.set_task_factory(before)
+
+
+def _coroutine(awaitable: Awaitable[_T]) -> Coroutine[Any, Any, _T]:
+    """Return what a task takes: the very object, if it is a coroutine."""
+    if isinstance(awaitable, Coroutine):
+        return awaitable
+
+    async def awaited() -> _T:
+        return await awaitable
+
+    return awaited()
 
 
 async def cancel_at_step(make: Callable[[], Awaitable[object]], step: int) -> bool:
     """Run what ``make`` returns and cancel it at suspension ``step``.
 
-    Step 0 cancels it before its first line. Returns whether it had completed with
-    fewer suspensions than that. Raises ``AssertionError`` where the cancellation was
-    swallowed; any other error of the coroutine is raised as it is.
+    Suspensions of the tasks that it starts count as well. Step 0 cancels it before
+    its first line. Returns whether it had completed with fewer suspensions than that.
+    Raises ``AssertionError`` where the cancellation was swallowed; any other error of
+    the coroutine is raised as it is.
     """
-    cancelling: list[_CancelAt] = []
+    steps = _Steps(step)
 
-    async def body() -> None:
-        cancelling.append(_CancelAt(make(), step))
-        await cancelling[0]
-
-    task = asyncio.ensure_future(body())
-    if step == 0:
-        task.cancel()
-    try:
-        await task
-    except asyncio.CancelledError:
-        current = asyncio.current_task()
-        if current is not None and current.cancelling():
-            raise
-        return False
-    if cancelling[0].reached:
+    with _counting(steps):
+        steps.task = task = asyncio.ensure_future(_coroutine(make()))
+        if step == 0:
+            task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise
+            return False
+    if steps.reached:
         message = f"the cancellation at step {step} was swallowed"
         raise AssertionError(message)
     return True

@@ -122,10 +122,10 @@ class Frame(ABC, Generic[_P]):
     def _read(self, event: SseEvent, events: list[Event]) -> None:
         data = event.data
         self.events += 1
-        if data[:1] == b"[" and is_mark(data):
+        piece = self._decode(data)
+        if piece is None and is_mark(data):
             self.done = self.mark_ends
             return
-        piece = self._decode(data)
         if piece is None or event.name == "error":
             self._unreadable(event)
         self._take(piece, data, events)
@@ -149,4 +149,4 @@ class Frame(ABC, Generic[_P]):
 
 def is_mark(data: bytes) -> bool:
     """Whether data are the mark that ends a stream of OpenAI's."""
-    return data[:1] == b"[" and data.strip().lower() == b"[done]"
+    return data.strip().lower() == b"[done]"

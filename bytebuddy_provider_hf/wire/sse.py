@@ -1,9 +1,11 @@
 """Server-sent events: bytes in, events out.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
-with two lenient readings that real servers need: an event at the end of the stream that
-lacks its blank line is delivered by :meth:`SseDecoder.flush`, and a field named
-``error`` (old llama.cpp builds) is read as an event of that name.
+with the lenient readings that real servers need: an event at the end of the stream that
+lacks its blank line is delivered by :meth:`SseDecoder.flush`, a field named ``error``
+(old llama.cpp builds) is read as an event of that name, and events that carry nothing
+(empty data, a keep-alive written as data) are left out. Nobody reconnects to an answer,
+so ``id`` and ``retry`` are read over.
 """
 
 from __future__ import annotations

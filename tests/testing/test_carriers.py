@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+from contextlib import suppress
 
 import aiohttp
 import pytest
@@ -23,6 +25,7 @@ from bytebuddy_provider_hf.testing.failures import every_shape
 from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.memory import MemoryConnect, MemoryResponse
 from bytebuddy_provider_hf.testing.script import Ending, FakeReply, FakeRequest
+from bytebuddy_provider_hf.testing.serve import serve
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.transport.port import Destination, Response
 from bytebuddy_provider_hf.wire.call import Call
@@ -142,6 +145,29 @@ async def test_leaving_a_stream_early_is_seen_by_the_hub() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_caller_that_left_is_no_error_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A handler that answers all the same writes to nobody, and nobody complains."""
+    ended: list[bool] = []
+
+    async def stubborn(_request: FakeRequest) -> FakeReply:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(30)
+        return FakeReply(body=b"too late", on_end=ended.append)
+
+    async with serve(stubborn) as url, aiohttp.ClientSession() as session:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await session.post(url, data=ASK)
+        async with asyncio.timeout(2):
+            while not ended:  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.005)
+    assert ended == [False]
+    assert caplog.messages == []
+
+
+@pytest.mark.asyncio
 async def test_a_stalled_stream_does_not_hold_up_the_end() -> None:
     """Leaving ``serve`` ends replies that would never end by themselves."""
     hub = FakeHub(default=Behaviour(stall=5))
@@ -258,3 +284,46 @@ async def test_a_handler_can_refuse_the_connection() -> None:
     with pytest.raises(ConnectionRefused):
         await send(connect)
     assert (connect.sent, connect.open) == (1, 0)
+
+
+@virtual_time
+async def test_an_answer_left_in_the_middle_leaves_no_task() -> None:
+    """Nothing is closed later, by a task that a test would find."""
+    connect = MemoryConnect(FakeHub(default=Behaviour(gap=1)))
+    response = await send(connect)
+    async for _piece in response.chunks():
+        break
+    response.close()
+    del response
+    gc.collect()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@virtual_time
+async def test_an_answer_read_to_its_end_stays_at_its_end() -> None:
+    """Reading on gives nothing, as on a socket, and no error."""
+    for ending in ENDINGS:
+        reply = FakeReply(body=b"abc", ending=ending)
+        response = await send(MemoryConnect(hub_of(reply)))
+        assert await response.read(10) == b"abc"
+        assert await response.read(10) == b""
+
+
+@pytest.mark.parametrize("reply", [FakeReply(delay=100), FakeReply(stall=0)])
+@virtual_time
+async def test_closing_the_channel_ends_what_is_awaited(reply: FakeReply) -> None:
+    """At once and by ``Closed``, as the real pool does, whatever the script says."""
+    channel = MemoryConnect(hub_of(reply))(Destination("http://hub"))
+
+    async def ask() -> bytes:
+        response = await channel.send(call_to("http://hub"))
+        return await response.read(10)
+
+    task = asyncio.create_task(ask())
+    await asyncio.sleep(5)
+    before = asyncio.get_running_loop().time()
+    await channel.aclose()
+    with pytest.raises(Closed):
+        await task
+    assert asyncio.get_running_loop().time() == before

@@ -199,6 +199,15 @@ async def test_a_rate_limit_with_and_without_hints() -> None:
 
 
 @virtual_time
+async def test_a_rate_of_nothing_refuses_everything() -> None:
+    """Also the first request; the hint is the whole window."""
+    hub = FakeHub({"a/b": Behaviour(rate=0, window=60)})
+    refused = [await ask(hub) for _ in range(2)]
+    assert [reply.status for reply in refused] == [429, 429]
+    assert refused[0].headers["retry-after"] == "60"
+
+
+@virtual_time
 async def test_scripted_replies_come_first() -> None:
     """Replies are given one a request, handlers asked; then the usual answer."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+from collections.abc import Coroutine
 from contextlib import suppress
 
 import pytest
@@ -99,3 +101,45 @@ async def test_an_error_of_the_coroutine_comes_through() -> None:
 
     with pytest.raises(ValueError, match="mine"):
         await cancel_at_step(failing, 9)
+
+
+@virtual_time
+async def test_the_steps_of_its_own_tasks_count_too() -> None:
+    """A gather suspends once; what it gathered is cancelled at each of its steps."""
+    held = 0
+    reached: set[int] = set()
+
+    async def child(number: int) -> None:
+        nonlocal held
+        held += 1
+        try:
+            await asyncio.sleep(number)
+            await asyncio.sleep(number)
+            reached.add(number)
+        finally:
+            held -= 1
+
+    async def work() -> None:
+        await asyncio.gather(child(1), child(3))
+
+    def check(_step: int) -> None:
+        assert held == 0
+
+    assert await cancel_at_every_step(work, check=check) == 6
+    assert reached == {1, 3}
+
+
+@virtual_time
+async def test_the_coroutine_itself_is_cancelled_before_its_first_line() -> None:
+    """At step 0 the very object is cancelled, so that it can be found to warn."""
+    made: list[Coroutine[object, object, None]] = []
+
+    async def work() -> None:
+        raise AssertionError
+
+    def make() -> Coroutine[object, object, None]:
+        made.append(work())
+        return made[0]
+
+    assert not await cancel_at_step(make, 0)
+    assert inspect.getcoroutinestate(made[0]) == inspect.CORO_CLOSED
