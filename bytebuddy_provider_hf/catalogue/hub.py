@@ -1,17 +1,14 @@
-"""The Hub's answers about models: asked once for each id, kept with their age."""
+"""The Hub's answers about models: what each is, and what it was made of."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from attrs import frozen
-
 from bytebuddy_provider_hf.catalogue.facts import ModelFacts
-from bytebuddy_provider_hf.errors import ByteBuddyError
+from bytebuddy_provider_hf.catalogue.kept import KeptAnswers, answer
 from bytebuddy_provider_hf.transport.port import Channel
 from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.decode.lenient import integer, loads, text
@@ -23,8 +20,6 @@ LIMIT: Final = 10.0
 _log: Final = logging.getLogger("bytebuddy.huggingface")
 
 _DAY: Final = 86_400.0
-_MINUTE: Final = 60.0
-_MOST: Final = 256
 _OK: Final = 200
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _LARGEST_ANSWER: Final = 4 * 1024 * 1024
@@ -88,23 +83,11 @@ def read(data: bytes) -> ModelFacts | None:
     )
 
 
-@frozen
-class _Kept:
-    facts: ModelFacts | None
-    until: float
-
-
-class Catalogue:
-    """Ask the Hub about each model once a day; whoever asks meanwhile waits for that.
-
-    ``clock`` tells seconds. What failed is not tried again for a minute, and never
-    fails a call: it is as if the Hub did not know the model.
-    """
+class HubCatalogue:
+    """Ask the Hub about each model once a day; ``clock`` tells seconds."""
 
     def __init__(self, *, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._kept: dict[str, _Kept] = {}
-        self._asking: dict[str, asyncio.Event] = {}
+        self._facts = KeptAnswers[ModelFacts]("The Hub", age=_DAY, clock=clock)
 
     async def facts(
         self, model: str, channel: Channel, *, limit: float = LIMIT
@@ -116,69 +99,22 @@ class Catalogue:
         name = repository(model)
         if name is None:
             return None
-        key = name.lower()
-        if (kept := self._fresh(key)) is not None:
-            return kept.facts
-        try:
-            async with asyncio.timeout(limit):
-                return await self._once(key, name, channel)
-        except TimeoutError:
-            _log.info("The Hub did not tell about %s within %.1f s", name, limit)
-        if key not in self._asking:
-            self._keep(key, None)
-        return None
-
-    async def _once(self, key: str, name: str, channel: Channel) -> ModelFacts | None:
-        while (under_way := self._asking.get(key)) is not None:
-            await under_way.wait()
-            if (kept := self._fresh(key)) is not None:
-                return kept.facts
-        done = self._asking[key] = asyncio.Event()
-        try:
-            found = await _asked(name, channel)
-            self._keep(key, found)
-        finally:
-            # Whoever waits for a question that was cancelled asks it again.
-            del self._asking[key]
-            done.set()
-        return found
-
-    def _fresh(self, key: str) -> _Kept | None:
-        kept = self._kept.get(key)
-        return kept if kept is not None and self._clock() < kept.until else None
-
-    def _keep(self, key: str, facts: ModelFacts | None) -> None:
-        self._kept.pop(key, None)
-        while len(self._kept) >= _MOST:
-            del self._kept[next(iter(self._kept))]
-        age = _MINUTE if facts is None else _DAY
-        self._kept[key] = _Kept(facts, self._clock() + age)
+        return await self._facts.find(
+            name.lower(), lambda: _asked(name, channel), limit=limit
+        )
 
 
 async def _asked(name: str, channel: Channel) -> ModelFacts | None:
-    """Return what the Hub says, following one renaming; a failure is ``None``."""
+    """Return what the Hub says, following one renaming."""
     asked = name
-    try:
-        status, headers, body = await _answer(asked, channel)
-        if status in _MOVED and (moved := _moved_to(headers)) is not None:
-            asked = moved
-            status, _, body = await _answer(asked, channel)
-    except ByteBuddyError as error:
-        _log.info("The Hub could not be asked about %s: %s", asked, error)
-        return None
+    status, headers, body = await answer(call(asked), channel, most=_LARGEST_ANSWER)
+    if status in _MOVED and (moved := _moved_to(headers)) is not None:
+        asked = moved
+        status, _, body = await answer(call(asked), channel, most=_LARGEST_ANSWER)
     found = read(body) if status == _OK else None
     if found is None:
         _log.info("The Hub says nothing of %s: status %d", asked, status)
     return found
-
-
-async def _answer(name: str, channel: Channel) -> tuple[int, Mapping[str, str], bytes]:
-    response = await channel.send(call(name))
-    try:
-        body = await response.read(_LARGEST_ANSWER)
-    finally:
-        response.close()
-    return response.status, response.headers, body
 
 
 def _moved_to(headers: Mapping[str, str]) -> str | None:

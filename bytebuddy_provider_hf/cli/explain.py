@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.wire.message import MAX_BODY
 
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.catalogue.router import Serving
     from bytebuddy_provider_hf.doctor.explain import Explanation
 
 _LABELS = {
@@ -99,11 +101,32 @@ def _headers(given: Sequence[str]) -> dict[str, str]:
     return headers
 
 
-def _catalogue(model: str) -> Sequence[str] | None:
-    from bytebuddy_provider_hf.cli.served import served_by
-    from bytebuddy_provider_hf.transport.pool import connect
+def _catalogue(model: str) -> Serving | None:
+    """Return what the router tells; without a network nothing is known."""
+    from bytebuddy_provider_hf.errors import ByteBuddyError
 
-    return served_by(model, connect=connect)
+    try:
+        return asyncio.run(_served(model))
+    except ByteBuddyError:
+        return None
+
+
+async def _served(model: str) -> Serving | None:
+    from bytebuddy_provider_hf.catalogue.router import LIMIT, RouterCatalogue
+    from bytebuddy_provider_hf.config.model import RequestOptions
+    from bytebuddy_provider_hf.secret import Environment
+    from bytebuddy_provider_hf.transport.destinations import destination_for
+    from bytebuddy_provider_hf.transport.pool import connect
+    from bytebuddy_provider_hf.wire.target import ROUTER
+
+    options = RequestOptions(connect_timeout=LIMIT)
+    env = Environment(os.environ)
+    channel = connect(destination_for(ROUTER, None, options, env=env))
+    try:
+        clock = asyncio.get_running_loop().time
+        return await RouterCatalogue(clock=clock).serving(model, channel)
+    finally:
+        await channel.aclose()
 
 
 def _show(status: int, explanation: Explanation, lang: Language) -> None:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from bytebuddy_provider_hf.catalogue.router import Serving
 from bytebuddy_provider_hf.doctor.entry import Words
 from bytebuddy_provider_hf.doctor.words import en, zh
 from bytebuddy_provider_hf.errors import APIError, ByteBuddyError
-from bytebuddy_provider_hf.wire import particulars, remedies
+from bytebuddy_provider_hf.wire import known, particulars, remedies
 from bytebuddy_provider_hf.wire.failure import classify, classify_event
 from bytebuddy_provider_hf.wire.message import MAX_BODY, error_message
 from bytebuddy_provider_hf.wire.target import resolve
 
 Language: TypeAlias = Literal["en", "zh"]
-# Who serves a model now: their names, none of them, or None for "cannot tell".
-Catalogue: TypeAlias = Callable[[str], Sequence[str] | None]
+# Who serves a model now, by its id on the Hub; None for "cannot tell".
+Catalogue: TypeAlias = Callable[[str], Serving | None]
 
 LANGUAGES: Final[Mapping[Language, Mapping[str, Words]]] = {
     "en": en.WORDS,
@@ -29,7 +30,6 @@ LANGUAGES: Final[Mapping[Language, Mapping[str, Words]]] = {
 
 _OK: Final = 200
 _UNNAMED: Final = "owner/name"
-_MOST_PROVIDERS: Final = 8
 _URL: Final = re.compile(r"https://[^\s`'\"，。；）)]+")
 # Codes that only the proxy of dedicated endpoints writes.
 _PROXY_CODES: Final = frozenset({"SERVICE_UNAVAILABLE", "UNAUTHORIZED", "BAD_REQUEST"})
@@ -72,8 +72,8 @@ def explain(
     """Return what an answer means: its status, the start of its body, its headers.
 
     ``body`` may also be an event of a stream, with or without ``data:``; its status
-    is 200. ``catalogue`` is asked only where its answer would be said. Raises
-    ``InvalidModelId`` and ``InvalidEndpoint``.
+    is 200. ``catalogue`` is asked only where Hugging Face said that the model is not
+    served. Raises ``InvalidModelId`` and ``InvalidEndpoint``.
     """
     data = body.encode() if isinstance(body, str) else body
     data = data[:MAX_BODY].strip()
@@ -92,23 +92,19 @@ def explain(
         error.hint = remedies.next_step(error)
     if base is None and target.origin == _SOME_ENDPOINT:
         error.endpoint = target.origin.removeprefix("https://")
-    return explain_error(error, lang=lang, catalogue=catalogue, said=said)
+    unserved = remedies.unserved(error)
+    if catalogue is not None and unserved and (found := catalogue(unserved)):
+        remedies.tell_served(error, found.providers, found.neighbours)
+    return explain_error(error, lang=lang, said=said)
 
 
 def explain_error(
-    error: ByteBuddyError,
-    *,
-    lang: Language = "en",
-    catalogue: Catalogue | None = None,
-    said: str = "",
+    error: ByteBuddyError, *, lang: Language = "en", said: str = ""
 ) -> Explanation:
     """Return what an error means, of whatever class of this package."""
     words = words_of(type(error), lang)
-    known = remedies.facts(error, spoken=None if lang == "en" else _spoken_zh)
-    known |= _PAGES
-    if any("served_by" in one or "[unserved]" in one for one in _all(words)):
-        known |= _served(known.get("page", ""), known.get("model"), catalogue)
-    steps = tuple(_steps(error, words, known, lang))
+    facts = known.facts(error, spoken=None if lang == "en" else _spoken_zh)
+    steps = tuple(_steps(error, words, {**facts, **_PAGES}, lang))
     links = dict.fromkeys(
         url.rstrip(".:,;") for step in steps for url in _URL.findall(step)
     )
@@ -124,7 +120,7 @@ def words_of(kind: type[ByteBuddyError], lang: Language) -> Words:
 
 
 def _steps(
-    error: ByteBuddyError, words: Words, known: Mapping[str, str], lang: Language
+    error: ByteBuddyError, words: Words, facts: Mapping[str, str], lang: Language
 ) -> Iterator[str]:
     """Yield the hint and what goes beyond it; the hint is written in English."""
     if lang == "en" and error.hint:
@@ -132,27 +128,8 @@ def _steps(
         if not isinstance(error, APIError):
             return
     for step in words.steps:
-        if (said := remedies.say(step, known)) is not None:
+        if (said := remedies.say(step, facts)) is not None:
             yield said
-
-
-def _all(words: Words) -> Iterator[str]:
-    for step in words.steps:
-        yield from step
-
-
-def _served(
-    page: str, model: str | None, catalogue: Catalogue | None
-) -> Mapping[str, str]:
-    if catalogue is None or model is None or not page:
-        return {}
-    names = catalogue(model)
-    if names is None:
-        return {}
-    if not names:
-        return {"unserved": "yes"}
-    first = ", ".join(names[:_MOST_PROVIDERS])
-    return {"served_by": first, "provider": names[0]}
 
 
 def _guessed_base(data: bytes) -> str | None:
@@ -161,8 +138,8 @@ def _guessed_base(data: bytes) -> str | None:
         code = json.loads(data).get("code")
     except (ValueError, AttributeError, RecursionError):
         return None
-    known = isinstance(code, str) and code in _PROXY_CODES
-    return _SOME_ENDPOINT if known else None
+    proxy = isinstance(code, str) and code in _PROXY_CODES
+    return _SOME_ENDPOINT if proxy else None
 
 
 def _spoken_zh(seconds: float) -> str:

@@ -73,17 +73,17 @@ class Question(Generic[R]):
     """What is asked, in nobody's words yet; ``ask`` puts it in a server's.
 
     ``counted`` is what a server said when it refused this question for its length,
-    ``untemplated`` that it said it has no chat template. ``worth`` tells, of a model
-    that is not known, how many seconds it may take to ask the Hub for its family at
-    such a server, 0 for none; ``kin`` is the family that the Hub told.
+    ``untemplated`` that it said it has no chat template. Of a model that is not known
+    ``hub_seconds`` tells how long asking the Hub for its family may take at such a
+    server, 0 for not at all; ``hub_family`` is what the Hub told.
     """
 
     options: CompletionOptions
     ask: Callable[[Server, CompletionOptions, bool], Asked[R]]
     counted: Counted | None = None
     untemplated: bool = False
-    worth: Callable[[Server, bool], float] | None = None
-    kin: Family | None = None
+    hub_seconds: Callable[[Server, bool], float] | None = None
+    hub_family: Family | None = None
 
 
 @define

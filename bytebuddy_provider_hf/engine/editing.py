@@ -126,6 +126,7 @@ class EditRoles(OpenedEntry):
         return PendingReply(
             lambda: self._applied(request, errand),
             lambda: self._apply_events(request, errand),
+            errand.reading,
         )
 
     @property
@@ -148,7 +149,8 @@ class EditRoles(OpenedEntry):
         self, request: ApplyRequest, errand: Errand
     ) -> AsyncGenerator[Event, None]:
         state = self._lease.state()
-        found = await _placed(request)
+        with errand.reading:
+            found = await _placed(request)
         if isinstance(found, Reply):
             yield Text(found.text)
             yield Done(evolve(found, model=self.model))

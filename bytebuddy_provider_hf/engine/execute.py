@@ -17,9 +17,11 @@ from attrs import evolve
 from bytebuddy_provider_hf.engine.asking import Asked, R, no_stream, noted
 from bytebuddy_provider_hf.engine.filtering import FilteredStream
 from bytebuddy_provider_hf.engine.passage import Errand, Passage
+from bytebuddy_provider_hf.engine.route import Route
 from bytebuddy_provider_hf.engine.runtime import LoopState
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
+    Closed,
     ConnectionLost,
     IdleTimeout,
     MalformedResponse,
@@ -29,7 +31,8 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.transport.port import Response
 from bytebuddy_provider_hf.transport.watch import StreamWatch
-from bytebuddy_provider_hf.types import Done, Event, Loading, Reply, Text
+from bytebuddy_provider_hf.types import Done, Event, Loading, Reply
+from bytebuddy_provider_hf.wire.events import events_of
 from bytebuddy_provider_hf.wire.message import MAX_BODY, error_message
 from bytebuddy_provider_hf.wire.server import Server
 
@@ -46,7 +49,7 @@ async def whole(errand: Errand[R], state: LoopState) -> R:
         while True:
             while not passage.enter():
                 _tell(errand, passage.waiting())
-                await passage.wait()
+                await passage.wait(told=errand.on_event is not None)
             try:
                 reply = await _fetch(errand, passage)
             except ByteBuddyError as error:
@@ -54,7 +57,7 @@ async def whole(errand: Errand[R], state: LoopState) -> R:
             else:
                 passage.succeeded()
                 return reply
-            passage.again(failure)
+            await passage.again(failure)
 
 
 async def server(errand: Errand[R], state: LoopState) -> Server:
@@ -70,21 +73,23 @@ async def server(errand: Errand[R], state: LoopState) -> Server:
         while True:
             while not passage.enter():
                 _tell(errand, passage.waiting())
-                await passage.wait()
+                await passage.wait(told=errand.on_event is not None)
             try:
                 return await passage.server()
             except ByteBuddyError as error:
                 failure = error
-            passage.again(failure)
+            await passage.again(failure)
 
 
 async def events(errand: Errand, state: LoopState) -> AsyncGenerator[Event, None]:
     """Yield the events of a streamed answer, waiting included."""
-    with Passage(errand, state) as passage:
+    reading = errand.reading
+    with reading, Passage(errand, state) as passage:
         while True:
             while not passage.enter():
                 if (waiting := passage.waiting()) is not None:
                     yield waiting
+                reading.here()
                 await passage.wait()
             delivered = False
             try:
@@ -94,6 +99,7 @@ async def events(errand: Errand, state: LoopState) -> AsyncGenerator[Event, None
                         for event in batch:
                             delivered = True
                             yield event
+                        reading.here()
                     reply = await reader.reply()
                 finally:
                     reader.close()
@@ -105,7 +111,7 @@ async def events(errand: Errand, state: LoopState) -> AsyncGenerator[Event, None
                 return
             if delivered:
                 raise passage.explained(failure)
-            passage.again(passage.meant(failure))
+            await passage.again(passage.meant(failure))
 
 
 async def _fetch(errand: Errand[R], passage: Passage[R]) -> R:
@@ -114,14 +120,16 @@ async def _fetch(errand: Errand[R], passage: Passage[R]) -> R:
         reply = _reply(await passage.read(response), errand, asked)
     finally:
         response.close()
-    return noted(_identified(reply, response), errand.notes)
+    return noted(_identified(reply, response, errand), errand.notes)
 
 
 async def _open(
     errand: Errand, state: LoopState, passage: Passage
 ) -> _StreamReader | _WholeReader:
     response, asked = await passage.send(stream=True)
-    if "json" in response.headers.get("content-type", "").lower():
+    kind = response.headers.get("content-type", "").lower()
+    # A page instead of a stream: apiBase is not the address of an API.
+    if "json" in kind or "html" in kind:
         return _WholeReader(response, errand, asked, passage)
     return _StreamReader(response, errand, asked, state)
 
@@ -139,13 +147,13 @@ class _WholeReader:
         self._reply: Reply | None = None
 
     async def batch(self) -> list[Event] | None:
-        """Return the text as one event, then ``None``."""
+        """Return what a stream would have told, then ``None``."""
         if self._reply is not None:
             return None
         body = await self._passage.read(self._response)
         reply = _reply(body, self._errand, self._asked)
-        self._reply = _identified(reply, self._response)
-        return [Text(reply.text)] if reply.text else []
+        self._reply = _identified(reply, self._response, self._errand)
+        return list(events_of(reply))
 
     async def reply(self) -> Reply:
         """Return the reply."""
@@ -167,7 +175,7 @@ class _StreamReader:
         self._response = response
         self._state = state
         self._chunks = aiter(response.chunks())
-        self._decoder = asked.decoder(response.headers.get("x-request-id"), route.scrub)
+        self._decoder = asked.decoder(_request_id(response, route), route.scrub)
         self._watch = StreamWatch(
             loop=state.loop,
             idle=route.idle_timeout,
@@ -214,20 +222,23 @@ class _StreamReader:
         self._response.close()
 
     async def _chunk(self) -> bytes | None:
-        failure: ByteBuddyError | None = None
+        failure: IdleTimeout | NoDataTimeout | ResponseError
         self._watch.reading()
         try:
             return await anext(self._chunks)
         except StopAsyncIteration:
             return None
-        except (IdleTimeout, NoDataTimeout) as silence:
-            silence.partial = self._decoder.partial
-            failure = silence
+        except (IdleTimeout, NoDataTimeout, ResponseError) as error:
+            failure = error
         except ConnectionLost:
             failure = StreamInterrupted(
                 "The connection broke before the answer was complete."
             )
-            failure.partial = self._decoder.partial
+        except Closed:
+            failure = StreamInterrupted(
+                "The model was closed before the answer was complete."
+            )
+        failure.partial = self._decoder.partial
         raise failure
 
     async def _drain(self) -> None:
@@ -251,11 +262,16 @@ def _reply(body: bytes, errand: Errand[R], asked: Asked[R]) -> R:
     raise MalformedResponse(message, hint=hint)
 
 
-def _identified(reply: R, response: Response) -> R:
-    request_id = response.headers.get("x-request-id")
+def _identified(reply: R, response: Response, errand: Errand[R]) -> R:
+    request_id = _request_id(response, errand.route)
     if request_id and isinstance(reply, Reply):
         return evolve(reply, request_id=request_id)
     return reply
+
+
+def _request_id(response: Response, route: Route) -> str | None:
+    request_id = response.headers.get("x-request-id")
+    return None if request_id is None else route.scrub(request_id)
 
 
 def _tell(errand: Errand[R], waiting: Loading | None) -> None:

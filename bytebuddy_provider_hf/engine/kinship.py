@@ -58,33 +58,39 @@ def at(family: Family | None, server: Server) -> Family | None:
     return families.find(loaded) if loaded else None
 
 
-def worth_for_chat(family: Family | None) -> Callable[[Server, bool], float] | None:
-    """Return when a conversation wants the Hub's word: the template is ours to write.
+def hub_seconds_for_chat(
+    family: Family | None,
+) -> Callable[[Server, bool], float] | None:
+    """Return how many seconds a conversation may ask the Hub, by server.
 
-    That is where nobody here knows the model and the server has no template.
+    It wants the Hub's word where the template is ours to write: nobody here knows the
+    model, and the server has none.
     """
     if family is not None:
         return None
 
-    def worth(server: Server, untemplated: bool) -> float:  # noqa: FBT001 - the type in Question
+    def seconds(server: Server, untemplated: bool) -> float:  # noqa: FBT001 - the type in Question
         templated = "chat" in server.routes and not untemplated
         return 0.0 if templated or at(None, server) is not None else _FOR_CHAT
 
-    return worth
+    return seconds
 
 
-def worth_for_fill(
+def hub_seconds_for_fill(
     family: Family | None, target: Target
 ) -> Callable[[Server, bool], float] | None:
-    """Return when filling a gap wants the Hub's word: the infilling tokens are ours."""
+    """Return how many seconds filling a gap may ask the Hub, by server.
+
+    It wants the Hub's word where the infilling tokens are ours to write.
+    """
     if family is not None:
         return None
 
-    def worth(server: Server, _untemplated: bool) -> float:  # noqa: FBT001 - the type in Question
+    def seconds(server: Server, _untemplated: bool) -> float:  # noqa: FBT001 - the type in Question
         ours = continues(server, target) and "infill" not in server.routes
         return _FOR_FILL if ours and at(None, server) is None else 0.0
 
-    return worth
+    return seconds
 
 
 def continues(server: Server, target: Target) -> bool:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
+from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.model import ModelEntry, RequestOptions
 from bytebuddy_provider_hf.contract.protocols import OnEvent, OpenContext
 from bytebuddy_provider_hf.engine import asking
 from bytebuddy_provider_hf.engine.call import PendingReply
-from bytebuddy_provider_hf.engine.completing import FillRole
 from bytebuddy_provider_hf.engine.editing import EditRoles
+from bytebuddy_provider_hf.engine.filling import FillRole
+from bytebuddy_provider_hf.engine.notices import say_once
+from bytebuddy_provider_hf.engine.opened import check_texts
 from bytebuddy_provider_hf.engine.options import merged
 from bytebuddy_provider_hf.engine.roles.chat import chat
-from bytebuddy_provider_hf.engine.roles.complete import check_prompt
 from bytebuddy_provider_hf.engine.roles.messages import conversation
-from bytebuddy_provider_hf.engine.route import Route, route
+from bytebuddy_provider_hf.engine.route import Route, route_to
 from bytebuddy_provider_hf.engine.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.engine.scoring import ScoringRoles
 from bytebuddy_provider_hf.errors import (
@@ -40,17 +40,14 @@ from bytebuddy_provider_hf.types import (
 from bytebuddy_provider_hf.wire import openai
 from bytebuddy_provider_hf.wire.target import resolve
 
-_log: Final = logging.getLogger("bytebuddy.huggingface")
-_said: Final[set[str]] = set()
-
 
 class HuggingFaceModel(FillRole, EditRoles, ScoringRoles):
     """Call one model. Calls may run at once; ``aclose`` gives the connections back."""
 
-    def __init__(self, entry: ModelEntry, way: Route, runtime: Runtime) -> None:
-        super().__init__(entry, way, runtime)
+    def __init__(self, entry: ModelEntry, route: Route, runtime: Runtime) -> None:
+        super().__init__(entry, route, runtime)
         for notice in self._notes:
-            _say_once(notice)
+            say_once(notice)
 
     def chat(
         self,
@@ -140,7 +137,7 @@ class HuggingFaceModel(FillRole, EditRoles, ScoringRoles):
         on_event: OnEvent | None = None,
     ) -> PendingReply:
         """Continue ``prompt`` as it stands; the rest is as for :meth:`chat`."""
-        check_prompt(prompt)
+        check_texts("complete", prompt=prompt)
         asked = {
             "temperature": temperature,
             "max_tokens": max_tokens,
@@ -206,7 +203,7 @@ def open_model(
         request_options=request_options or RequestOptions(),
         api_key_origin=None if secret is None else "api_key",
     )
-    return _open(entry, variables, state_dir or Path.home() / ".bytebuddy", runtime)
+    return _open(entry, variables, state_dir or home_folder() / ".bytebuddy", runtime)
 
 
 def _open(
@@ -225,11 +222,5 @@ def _open(
             f"The configured headers would travel unencrypted to {target.origin}.",
             hint="Write the apiBase with https://; plain http is for this machine.",
         )
-    way = route(target, credential, entry.request_options, env=env)
-    return HuggingFaceModel(entry, way, runtime or shared_runtime)
-
-
-def _say_once(notice: str) -> None:
-    if notice not in _said:
-        _said.add(notice)
-        _log.warning(notice)
+    route = route_to(target, credential, entry.request_options, env=env)
+    return HuggingFaceModel(entry, route, runtime or shared_runtime)

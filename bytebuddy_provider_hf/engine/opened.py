@@ -23,13 +23,13 @@ _NO_TEMPLATES: Final = PromptTemplates()
 class OpenedEntry:
     """An entry, opened: what it is, and the connections it holds a lease on."""
 
-    def __init__(self, entry: ModelEntry, way: Route, runtime: Runtime) -> None:
+    def __init__(self, entry: ModelEntry, route: Route, runtime: Runtime) -> None:
         self._entry = entry
-        self._route = way
+        self._route = route
         self._lease = runtime.lease()
-        self._notes = way.target.notices
+        self._notes = route.target.notices
         self._talker = Talker(
-            way.target,
+            route.target,
             family=of_entry(entry),
             window=entry.context_length
             or entry.default_completion_options.context_length,
@@ -84,7 +84,7 @@ class OpenedEntry:
         def stream() -> AsyncGenerator[Event, None]:
             return execute.events(errand, self._lease.state())
 
-        return PendingReply(begin, stream)
+        return PendingReply(begin, stream, errand.reading)
 
     def _errand(
         self,

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from contextlib import suppress
 from types import TracebackType
 from typing import Final, Generic, Self
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.contract.protocols import OnEvent
 from bytebuddy_provider_hf.engine.asking import Asked, Counted, Question, R
-from bytebuddy_provider_hf.engine.kin import Met
+from bytebuddy_provider_hf.engine.hub_family import hub_family
+from bytebuddy_provider_hf.engine.notices import warn_once
+from bytebuddy_provider_hf.engine.reading import Reading
+from bytebuddy_provider_hf.engine.refused import failure_of, meant, tell_who_serves
 from bytebuddy_provider_hf.engine.route import Route
 from bytebuddy_provider_hf.engine.runtime import LoopState
-from bytebuddy_provider_hf.engine.survey import warn_once
 from bytebuddy_provider_hf.errors import (
     APIError,
     ByteBuddyError,
@@ -23,12 +23,11 @@ from bytebuddy_provider_hf.errors import (
     DeadlineExceeded,
     FirstByteTimeout,
     ModelLoading,
-    QuotaExhausted,
     RateLimited,
-    StreamFailed,
     UnsupportedRole,
     WrongServedModel,
 )
+from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.transport import retry
 from bytebuddy_provider_hf.transport.port import Response
 from bytebuddy_provider_hf.transport.ticket import Ticket
@@ -40,16 +39,17 @@ from bytebuddy_provider_hf.wire.amend import (
     route_of,
 )
 from bytebuddy_provider_hf.wire.call import Call
-from bytebuddy_provider_hf.wire.failure import classify, classify_event
-from bytebuddy_provider_hf.wire.message import MAX_BODY
+from bytebuddy_provider_hf.wire.remedies import unserved
 from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.target import Place
 
 _log: Final = logging.getLogger("bytebuddy.huggingface")
 
 MAX_REPLY: Final = 64 * 1024 * 1024
-# A status without its body still tells most; nobody waits longer for the words.
-_ERROR_BODY: Final = 5.0
+# The Hub may take so much of the time that is left; the call itself gets the rest.
+_HUB_SHARE: Final = 0.25
+# Of models that are asked so the router's catalogue tells who serves them.
+_WRITING: Final = frozenset({"chat", "completions"})
 # A local server that was just there gets so long to come back from a restart.
 _RESTART: Final = 30.0
 # How long a dedicated endpoint's proxy may hold the one request that looks, and how
@@ -72,6 +72,7 @@ class Errand(Generic[R]):
     notes: tuple[str, ...] = ()
     on_event: OnEvent | None = None
     wait: bool = True
+    reading: Reading = field(factory=Reading)
 
 
 class Passage(Generic[R]):
@@ -124,9 +125,9 @@ class Passage(Generic[R]):
         """Return what the call waits for."""
         return self._lane.waiting(self._ticket)
 
-    async def wait(self) -> None:
-        """Wait until there is news."""
-        await self._lane.wait(self._ticket)
+    async def wait(self, *, told: bool = True) -> None:
+        """Wait until there is news; how it goes is news only where it is ``told``."""
+        await self._lane.wait(self._ticket, told=told)
 
     async def server(self) -> Server:
         """Return what stands at the address, asked for where nobody has."""
@@ -146,17 +147,15 @@ class Passage(Generic[R]):
         until = min(self._ticket.deadline, first)
         with self._state.deadlines.bound(until):
             server, question = await self._server(), self._errand.question
-            if question.worth is not None and question.kin is None:
-                left = self._ticket.deadline - loop.time()
-                met = Met(route, server, self._made, left)
-                question.kin = await met.family(question.worth, self._state)
+            if question.hub_seconds is not None and question.hub_family is None:
+                question.hub_family = await self._hub_family(server)
             asked = self._asked(server, stream=stream)
             response = await self._channel.send(self._call(asked.call))
             if response.status == 200:  # noqa: PLR2004 - HTTP's OK
                 self._lane.answered_by(self._ticket)
                 return response, asked
             try:
-                raise await self._failure(response)
+                raise await failure_of(response, route)
             finally:
                 response.close()
         raise self._late(first_byte=first < self._ticket.deadline)
@@ -173,16 +172,7 @@ class Passage(Generic[R]):
 
     def meant(self, failure: ByteBuddyError) -> ByteBuddyError:
         """Return the error an event inside a stream stands for; others as they are."""
-        if not isinstance(failure, StreamFailed):
-            return failure
-        route = self._errand.route
-        credential = route.credential
-        found = classify_event(
-            failure.event.encode(),
-            route.target,
-            found_in=None if credential is None else credential.found_in,
-        )
-        return found or failure
+        return meant(failure, self._errand.route)
 
     def explained(self, failure: ByteBuddyError) -> ByteBuddyError:
         """Return ``failure`` with what it stands for as its cause."""
@@ -191,7 +181,7 @@ class Passage(Generic[R]):
             failure.__cause__ = cause
         return failure
 
-    def again(self, failure: ByteBuddyError) -> None:
+    async def again(self, failure: ByteBuddyError) -> None:
         """Get ready for another attempt, or raise ``failure``.
 
         The permit is given back either way.
@@ -206,13 +196,13 @@ class Passage(Generic[R]):
             else:
                 lane.cold(ticket)
             return
-        self._note(failure, now)
+        self._note(failure)
         if self._amended(failure):
             lane.pause(ticket, now)
             return
         decision = self._decide(failure, now)
         if decision is None:
-            raise self._refused if self._refused and refuses_route(failure) else failure
+            raise await self._final(failure, now)
         ticket.attempt += 1
         ticket.spent += decision.cost
         until = now + decision.delay
@@ -220,6 +210,18 @@ class Passage(Generic[R]):
             lane.hold(ticket, until)
         else:
             lane.pause(ticket, until)
+
+    async def _final(self, failure: ByteBuddyError, now: float) -> ByteBuddyError:
+        """Return the error that the call ends with."""
+        if self._refused and refuses_route(failure):
+            failure = self._refused
+        wrote = self._sent is not None and route_of(self._sent) in _WRITING
+        if wrote and isinstance(failure, APIError) and unserved(failure):
+            self._lane.pause(self._ticket, now)
+            limit = self._ticket.deadline - now if self._errand.wait else 0.0
+            route = self._errand.route
+            await tell_who_serves(failure, route, self._state, limit=limit)
+        return failure
 
     def _amended(self, failure: ByteBuddyError) -> bool:
         """Change the question as the server's answer suggests; tell whether it was."""
@@ -247,25 +249,25 @@ class Passage(Generic[R]):
         if throttled and not self._errand.wait:
             return None
         limiter = self._lane.limiter
+        # No spread for the crowd: the limiter lets it go in steps. With one, 20 calls
+        # that were told to wait 2 s took 5.2 s.
         situation = retry.Situation(
             attempt=self._ticket.attempt,
             max_attempts=self._errand.route.max_attempts,
             left=self._ticket.deadline - now,
-            crowd=limiter.crowd,
         )
         return retry.decide(
             failure, situation, budget=limiter.budget, jitter=self._lane.jitter
         )
 
-    def _note(self, failure: ByteBuddyError, now: float) -> None:
+    def _note(self, failure: ByteBuddyError) -> None:
         """Tell lane and limiter what an attempt met."""
+        overloaded = retry.overloaded(failure)
         if not isinstance(failure, APIError):
-            self._lane.unanswered(self._ticket, cancelled=False)
+            self._lane.unanswered(self._ticket, cancelled=False, overloaded=overloaded)
             return
-        throttled = retry.outcome(failure) is retry.Outcome.THROTTLED
-        self._lane.answered_by(self._ticket, overloaded=throttled)
-        if isinstance(failure, QuotaExhausted):
-            self._lane.limiter.on_exhausted(failure, now=now)
+        self._lane.answered_by(self._ticket, good=False, overloaded=overloaded)
+        self._lane.remember(failure)
 
     def _is_cold(self, failure: ByteBuddyError, now: float) -> bool:
         """Whether to wait for readiness: the server says so, or it is starting.
@@ -322,6 +324,16 @@ class Passage(Generic[R]):
             return False
         return asked.call != sent
 
+    async def _hub_family(self, server: Server) -> Family | None:
+        """Ask the Hub what the model is, where that is worth its time."""
+        question, made = self._errand.question, self._made
+        if question.hub_seconds is None:
+            return None
+        wanted = question.hub_seconds(made.narrowed(server), made.untemplated)
+        left = self._ticket.deadline - self._state.loop.time()
+        limit = min(wanted, left * _HUB_SHARE)
+        return await hub_family(self._errand.route, server, self._state, limit=limit)
+
     async def _server(self) -> Server:
         """Return what is known of the server; a bare address is asked once."""
         route, survey = self._errand.route, self._state.survey
@@ -336,20 +348,6 @@ class Passage(Generic[R]):
                 header = ("X-Scale-Up-Timeout", str(hold))
                 call = evolve(call, headers=(*call.headers, header))
         return call
-
-    async def _failure(self, response: Response) -> APIError:
-        """Return the error an answer stands for, a secret it may echo masked."""
-        route = self._errand.route
-        body = await _start_of_body(response)
-        scrubbed = route.scrub(body.decode("utf-8", "replace")).encode()
-        return classify(
-            response.status,
-            response.headers,
-            scrubbed,
-            route.target,
-            token_sent=route.credential is not None,
-            found_in=None if route.credential is None else route.credential.found_in,
-        )
 
     def _refuse_to_wait(self) -> None:
         waiting = self.waiting()
@@ -380,20 +378,3 @@ class Passage(Generic[R]):
             f"No answer within {self._errand.timeout:,.0f} s.",
             hint="Raise requestOptions.timeout, ask for fewer tokens, or stream.",
         )
-
-
-async def _start_of_body(response: Response) -> bytes:
-    """Return the start of an error's body, as much as comes.
-
-    Where the body breaks off, the status alone classifies the failure.
-    """
-    parts: list[bytes] = []
-    size = 0
-    with suppress(TimeoutError, ByteBuddyError):
-        async with asyncio.timeout(_ERROR_BODY):
-            async for chunk in response.chunks():
-                parts.append(chunk)
-                size += len(chunk)
-                if size >= MAX_BODY:
-                    break
-    return b"".join(parts)

@@ -15,7 +15,7 @@ from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.destinations import destination_for
 from bytebuddy_provider_hf.transport.port import Destination
 from bytebuddy_provider_hf.transport.retry import MAX_ATTEMPTS
-from bytebuddy_provider_hf.wire.target import HUB, Target
+from bytebuddy_provider_hf.wire.target import HUB, ROUTER, Place, Target
 
 TIMEOUT: Final = 600.0
 COLD_START_TIMEOUT: Final = 300.0
@@ -29,7 +29,8 @@ _TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})
 class Route:
     """Everything about a model's calls that does not change from call to call.
 
-    ``hub`` is the way to huggingface.co, for models that Hugging Face serves: no
+    ``hub`` is the way to huggingface.co, for models that Hugging Face serves, and
+    ``catalogue`` the one to the router's list of models, for those it is asked for: no
     token, header or certificate of the model's goes there.
     """
 
@@ -45,6 +46,7 @@ class Route:
     wait_for_server: bool
     extra: Mapping[str, object]
     hub: Destination | None = None
+    catalogue: Destination | None = None
 
     def scrub(self, text: str) -> str:
         """Return ``text`` without this route's secrets, should a server echo one."""
@@ -55,8 +57,14 @@ class Route:
         proxy = self.destination.proxy
         return text if proxy is None else proxy.scrub(text)
 
+    def scrubbed(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Return an answer's headers without what :meth:`scrub` takes out."""
+        told = [(name.lower(), text) for name, text in headers.items()]
+        masked = [(name, self.scrub(text)) for name, text in told]
+        return headers if masked == told else dict(masked)
 
-def route(
+
+def route_to(
     target: Target,
     credential: Credential | None,
     options: RequestOptions,
@@ -68,25 +76,32 @@ def route(
     ``env`` may name a proxy and authorities.
     """
     secret = None if credential is None else credential.secret
+    routed = target.place is Place.ROUTER
     destination = destination_for(target.origin, secret, options, env=env)
+    patience = options.cold_start_timeout
+    if patience is None:  # 0 is a wish: not to wait
+        patience = COLD_START_TIMEOUT
     return Route(
         target=target,
         destination=destination,
         credential=credential,
         timeout=options.timeout or TIMEOUT,
-        cold_start_timeout=options.cold_start_timeout or COLD_START_TIMEOUT,
+        cold_start_timeout=patience,
         idle_timeout=options.idle_timeout or IDLE_TIMEOUT,
         no_data_timeout=options.no_data_timeout or NO_DATA_TIMEOUT,
         first_byte_timeout=options.first_byte_timeout or math.inf,
         max_attempts=options.max_attempts or MAX_ATTEMPTS,
         wait_for_server=bool(options.wait_for_server),
         extra=options.extra_body_properties,
-        hub=_hub(options, env) if target.hugging_face else None,
+        hub=_anonymous(HUB, options, env) if target.hugging_face else None,
+        catalogue=_anonymous(ROUTER, options, env) if routed else None,
     )
 
 
-def _hub(options: RequestOptions, env: Mapping[str, str]) -> Destination | None:
-    """Return the way to the Hub, unless its own clients were told to keep off it.
+def _anonymous(
+    origin: str, options: RequestOptions, env: Mapping[str, str]
+) -> Destination | None:
+    """Return the way to what tells of models, unless its own clients must keep off it.
 
     The variables that say so are those of huggingface_hub 2.4 (``constants.py``).
     """
@@ -96,5 +111,5 @@ def _hub(options: RequestOptions, env: Mapping[str, str]) -> Destination | None:
     plain = evolve(options, headers={}, client_certificate=None)
     # A proxy that the model's own way does not need must not keep it from opening.
     with suppress(InvalidOption):
-        return destination_for(HUB, None, plain, env=env)
+        return destination_for(origin, None, plain, env=env)
     return None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 from weakref import WeakKeyDictionary
 
-from bytebuddy_provider_hf.catalogue.hub import Catalogue
+from bytebuddy_provider_hf.catalogue.hub import HubCatalogue
+from bytebuddy_provider_hf.catalogue.router import RouterCatalogue
 from bytebuddy_provider_hf.engine.survey import Survey
 from bytebuddy_provider_hf.engine.verdicts import Verdicts
 from bytebuddy_provider_hf.errors import Closed
@@ -37,9 +39,14 @@ class LoopState:
         self.coordinator: Coordinator = LocalCoordinator(loop=self.loop, jitter=jitter)
         self.deadlines = Deadlines(self.loop)
         self.survey = Survey(verdicts, self.channel)
-        self.catalogue = Catalogue(clock=self.loop.time)
+        self.hub = HubCatalogue(clock=self.loop.time)
+        self.router = RouterCatalogue(clock=self.loop.time)
         self._connect = connect
         self._channels: dict[str, Channel] = {}
+        self._life = self._lived()
+        # Begun here, so that the loop knows it and ends it with itself.
+        with suppress(StopIteration):
+            self._life.asend(None).send(None)
 
     def channel(self, destination: Destination) -> Channel:
         """Return the connections to a destination."""
@@ -50,12 +57,19 @@ class LoopState:
 
     async def aclose(self) -> None:
         """Close every connection and stop every timer."""
-        self.coordinator.close()
-        self.deadlines.close()
-        channels = list(self._channels.values())
-        self._channels.clear()
-        for channel in channels:
-            await channel.aclose()
+        await self._life.aclose()
+
+    async def _lived(self) -> AsyncGenerator[None, None]:
+        """Close at ``aclose``, or when ``asyncio.run`` ends the loop's generators."""
+        try:
+            yield
+        finally:
+            self.coordinator.close()
+            self.deadlines.close()
+            channels = list(self._channels.values())
+            self._channels.clear()
+            for channel in channels:
+                await channel.aclose()
 
 
 class Runtime:
@@ -95,6 +109,9 @@ class Runtime:
         loop = asyncio.get_running_loop()
         state = self._states.get(loop)
         if state is None or state.pid != os.getpid():
+            # A state holds its loop, so the weak key alone would keep both for ever.
+            for ended in [each for each in self._states if each.is_closed()]:
+                del self._states[ended]
             state = LoopState(self._connect or _sockets, self._jitter, self._verdicts)
             self._states[loop] = state
         return state
@@ -153,7 +170,9 @@ def _sockets(destination: Destination) -> Channel:
 
 def _cache_file() -> Path:
     """Return where verdicts are kept between processes."""
-    if base := os.environ.get("XDG_CACHE_HOME"):
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # A relative one does not count: it would be read from a stranger's project.
+    if Path(base).is_absolute():
         return Path(base) / "bytebuddy" / "servers.json"
     try:
         home = Path.home()

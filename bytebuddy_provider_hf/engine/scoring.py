@@ -11,12 +11,12 @@ from bytebuddy_provider_hf.engine.asking import Question, R
 from bytebuddy_provider_hf.engine.opened import OpenedEntry
 from bytebuddy_provider_hf.engine.options import check
 from bytebuddy_provider_hf.engine.passage import Errand
+from bytebuddy_provider_hf.engine.roles.apis import unsupported
 from bytebuddy_provider_hf.engine.roles.batch import USUAL, Batches
 from bytebuddy_provider_hf.engine.roles.embed import embed_job
 from bytebuddy_provider_hf.engine.roles.job import Job, S, Terms
 from bytebuddy_provider_hf.engine.roles.rerank import rerank_job
 from bytebuddy_provider_hf.engine.roles.task import MOST_REFUSALS, TaskJob, task_job
-from bytebuddy_provider_hf.engine.roles.ways import unsupported
 from bytebuddy_provider_hf.errors import (
     APIError,
     BadRequest,

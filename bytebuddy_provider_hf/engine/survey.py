@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -37,12 +36,6 @@ _AUTO: Final = f"{ROUTER}/v1/"
 _LOOK_UP: Final = 5.0
 _MOST_MOVES: Final = 2
 _LATER: Final = 60.0
-
-# What was warned of in this process: each option once for a target.
-_warned: Final[set[tuple[str, str, str]]] = set()
-_MOST_WARNED: Final = 10_000
-# How wire/options.py begins a note: with the option's name.
-_OPTION: Final = re.compile(r"(\w{1,30}) is (?:not )?sent\b|Only \d+ of \d+ stop texts")
 
 
 class Survey:
@@ -80,35 +73,35 @@ class Survey:
         """Keep what holds for every call: refused parameters, no streaming, routes."""
         self._made[f"{_key(target, account)} {target.model}"] = made.kept()
 
-    async def ask(self, way: Route, channel: Channel) -> Server:
+    async def ask(self, route: Route, channel: Channel) -> Server:
         """Return the verdict on an address, probing it if nobody has.
 
         Raises the ``APIError`` that any call would meet there: a refused token, a
         model that is loading, an endpoint that was paused.
         """
-        target = way.target
+        target = route.target
         if target.place is Place.ROUTER:
-            return await self._named(way)
-        key = _key(target, way.destination.account)
+            return await self._named(route)
+        key = _key(target, route.destination.account)
         async with self._asking.setdefault(key, asyncio.Lock()):
             found = self._servers.get(key)
             if found is None:
                 found = self._kept(target)
             if found is None:
-                found = await _probe(way, channel)
+                found = await _probe(route, channel)
                 _log.info("%s is %s", target.origin, found.engine.value)
                 if self._verdicts is not None and _lasting(target):
                     self._verdicts.keep(target.chat_url, found)
             self._servers[key] = found
         return found
 
-    async def _named(self, way: Route) -> Server:
+    async def _named(self, route: Route) -> Server:
         """Return the router with the name that the provider has for the model.
 
         The Hub is asked once, without a token; where it does not say, the id goes as
         it is written, and the replies tell so.
         """
-        target = way.target
+        target = route.target
         key, provider = _mapping_key(target), provider_of(target)
         if self._connect is None or provider is None:
             return _ROUTER
@@ -116,8 +109,8 @@ class Survey:
             found = self._mapped(key)
             if found is None:
                 name = None
-                if way.hub is not None:
-                    channel = self._connect(way.hub)
+                if route.hub is not None:
+                    channel = self._connect(route.hub)
                     name = await _look_up(target, provider, channel)
                 note = (
                     f"{provider}'s own id of {target.model} is not known: sent as is."
@@ -156,21 +149,6 @@ class Survey:
         return server
 
 
-def warn_once(target: Target, notes: Sequence[str]) -> None:
-    """Log what is not sent as it was asked for: once for each option of a target."""
-    for note in notes:
-        named = _OPTION.match(note)
-        if named is None:
-            continue
-        key = target.chat_url, target.model, named[1] or "stop"
-        if key in _warned:
-            continue
-        if len(_warned) >= _MOST_WARNED:
-            _warned.clear()
-        _warned.add(key)
-        _log.warning("%s: %s", target.origin, note)
-
-
 def _lasting(target: Target) -> bool:
     """Whether an address means the same tomorrow: a local port does not."""
     return target.place is not Place.LOOPBACK
@@ -202,19 +180,19 @@ async def _look_up(target: Target, provider: str, channel: Channel) -> str | Non
     return None
 
 
-async def _probe(way: Route, channel: Channel) -> Server:
-    credential = way.credential
+async def _probe(route: Route, channel: Channel) -> Server:
+    credential = route.credential
     found_in = None if credential is None else credential.found_in
-    probe = Probe(way.target, found_in=found_in)
+    probe = Probe(route.target, found_in=found_in)
     while (call := probe.call) is not None:
-        failure = await _answered(probe, call, channel, way)
+        failure = await _answered(probe, call, channel, route)
         if failure is not None:
             raise failure
     return probe.verdict or _ASSUMED
 
 
 async def _answered(
-    probe: Probe, call: Call, channel: Channel, way: Route
+    probe: Probe, call: Call, channel: Channel, route: Route
 ) -> APIError | None:
     response = await channel.send(call)
     try:
@@ -222,6 +200,6 @@ async def _answered(
     finally:
         response.close()
     # A server may echo the key: it is masked before anything reads the answer.
-    scrubbed = way.scrub(body.decode("utf-8", "replace")).encode()
+    scrubbed = route.scrub(body.decode("utf-8", "replace")).encode()
     del body
-    return probe.answer(response.status, response.headers, scrubbed)
+    return probe.answer(response.status, route.scrubbed(response.headers), scrubbed)

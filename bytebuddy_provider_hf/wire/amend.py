@@ -75,6 +75,8 @@ class Amendments:
 
     def told(self, options: CompletionOptions) -> tuple[str, ...]:
         """Return the notes of a call with ``options``, refused earlier or just now."""
+        if not self.dropped:
+            return self.notes
         refused = _given(self.dropped, options)
         note = _left_out(refused)
         return (*self.notes, note) if refused and note not in self.notes else self.notes

@@ -14,6 +14,7 @@ from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.types import ResponseFormat
 from bytebuddy_provider_hf.wire.encode import json_body
 from bytebuddy_provider_hf.wire.members import (
+    NOTHING,
     TGI_ENGINES,
     Members,
     cannot,
@@ -43,7 +44,7 @@ def format_members(
     leave it out.
     """
     if wanted is None:
-        return Members()
+        return NOTHING
     name, schema, strict = _schema(wanted)
     if route == "generate" or server.engine in TGI_ENGINES:
         return _tgi(schema, server, route, tools=tools)

@@ -22,8 +22,15 @@ class Members:
     notes: tuple[str, ...] = ()
 
 
+# What most parts of a question add; shared, as each of five made anew costs 1 µs.
+NOTHING: Final = Members()
+
+
 def joined(parts: Iterable[Members]) -> Members:
     """Return several as one."""
+    parts = [part for part in parts if part is not NOTHING]
+    if not parts:
+        return NOTHING
     body: dict[str, object] = {}
     notes: list[str] = []
     for part in parts:

@@ -23,7 +23,7 @@ from bytebuddy_provider_hf.types import (
 from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.encode import json_body
 from bytebuddy_provider_hf.wire.grammar import format_members
-from bytebuddy_provider_hf.wire.members import Members, joined
+from bytebuddy_provider_hf.wire.members import NOTHING, Members, joined
 from bytebuddy_provider_hf.wire.messages import written
 from bytebuddy_provider_hf.wire.options import legal
 from bytebuddy_provider_hf.wire.server import Server
@@ -94,7 +94,7 @@ def build_chat(
     messages, told = written(request.messages, server)
     added = joined(
         (
-            Members(notes=told),
+            Members(notes=told) if told else NOTHING,
             tool_members(
                 request.tools,
                 request.tool_choice,

@@ -6,13 +6,13 @@ A step is a row of alternatives: the first whose ``{facts}`` are all known is sa
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from bytebuddy_provider_hf import errors
-from bytebuddy_provider_hf.wire.target import ENDPOINT_SUFFIX, HUB, is_loopback
+from bytebuddy_provider_hf.wire.known import facts, places
+from bytebuddy_provider_hf.wire.target import HUB
 
 NEW_TOKEN: Final = (
     f"{HUB}/settings/tokens/new?ownUserPermissions=inference.serverless.write"
@@ -30,12 +30,25 @@ Step: TypeAlias = tuple[str, ...]
 
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 _DEMAND: Final = re.compile(r"\[(\w+)\] ")
-_HUB_ID: Final = re.compile(
-    r"[A-Za-z0-9][\w.\-]{0,95}/[A-Za-z0-9][\w.\-]{0,95}", re.ASCII
-)
-_ROUTER: Final = "router.huggingface.co"
 
 _LOGIN: Final = f"make a token at {NEW_TOKEN} and run `bytebuddy-hf login`."
+
+_NEAR: Final = (
+    "Nobody serves {model} for chat now; served, and spelt much like it: {neighbours}"
+)
+_UNSERVED: Final = (
+    "[unserved] Nobody serves {model} for chat now: choose another, or deploy it at "
+    f"{ENDPOINTS}"
+)
+# Where the router's catalogue told who serves the model.
+_SERVED: Final = (
+    (
+        "Serving {model} now: {served_by}. Remove apiBase, or name one with the model: "
+        "{model}:{provider}"
+    ),
+    _NEAR,
+    _UNSERVED,
+)
 
 NEXT: Final[Mapping[type[errors.APIError], Step]] = {
     errors.TokenInvalid: (
@@ -100,13 +113,17 @@ NEXT: Final[Mapping[type[errors.APIError], Step]] = {
     errors.TokenRevoked: (
         f"Make another token at {TOKENS}, or ask the organization's administrator.",
     ),
-    errors.ProOnly: (f"Subscribe to PRO at {PRO}, or choose another model.",),
+    errors.ProOnly: (
+        *_SERVED,
+        f"Subscribe to PRO at {PRO}, or choose another model.",
+    ),
     errors.ModelDisabled: (
         "Choose another model; {page} says why.",
         "Choose another model.",
     ),
     errors.PermissionDenied: (f"Check at {TOKENS} what the token may do.",),
     errors.ModelNotFound: (
+        *_SERVED,
         "Check the id at https://huggingface.co/models: is {model} written so?",
         "Check the model id and apiBase.",
     ),
@@ -119,6 +136,7 @@ NEXT: Final[Mapping[type[errors.APIError], Step]] = {
         "Write the name that the server serves into the entry's model.",
     ),
     errors.RouteNotFound: (
+        *_SERVED,
         (
             "[router] Check the id: hf-inference answers so for a model nobody "
             "deployed there. Remove apiBase to let the router choose a provider."
@@ -130,6 +148,12 @@ NEXT: Final[Mapping[type[errors.APIError], Step]] = {
     ),
     errors.ModelNotSupported: (
         (
+            "Serving {model} now: {served_by}. Enable one of them at "
+            f"{PROVIDERS}, or name one with the model: {{model}}:{{provider}}"
+        ),
+        _NEAR,
+        _UNSERVED,
+        (
             "Check the id {model}, choose a model that is served, or enable a provider "
             f"at {PROVIDERS}."
         ),
@@ -139,6 +163,7 @@ NEXT: Final[Mapping[type[errors.APIError], Step]] = {
         ),
     ),
     errors.RouteNotSupported: (
+        *_SERVED,
         (
             "[router] Remove apiBase (or use https://router.huggingface.co/v1): the "
             "router finds a provider and a route that serve the model."
@@ -146,6 +171,7 @@ NEXT: Final[Mapping[type[errors.APIError], Step]] = {
         "Use another route or role for this model, or start the server with it.",
     ),
     errors.ModelTooLarge: (
+        *_SERVED,
         (
             "Use https://router.huggingface.co/v1, or deploy {model} as an endpoint: "
             f"{ENDPOINTS}"
@@ -166,7 +192,10 @@ NEXT: Final[Mapping[type[errors.APIError], Step]] = {
         "Check what the model's task expects, and what was sent.",
     ),
     errors.BadRequest: ("Check the request against what the server says.",),
-    errors.ServiceRetired: ("Remove apiBase from the entry to use the router.",),
+    errors.ServiceRetired: (
+        *_SERVED,
+        "Remove apiBase from the entry to use the router.",
+    ),
     errors.RequestTooLarge: (
         "Send less at once: a shorter prompt, fewer or smaller images.",
     ),
@@ -278,6 +307,27 @@ def next_step(error: errors.APIError) -> str | None:
     return None
 
 
+def unserved(error: errors.APIError) -> str | None:
+    """Return the Hub's id of the model that an answer says is not served there.
+
+    ``None`` for any other failure, and for servers that are not Hugging Face's shared
+    ones: the models of those are nobody's business.
+    """
+    if error.model is None:
+        return None
+    step = next(NEXT[kind] for kind in type(error).__mro__ if kind in NEXT)
+    shared = "huggingface" in places(error.endpoint or "")
+    return error.model.partition(":")[0] if shared and _UNSERVED in step else None
+
+
+def tell_served(
+    error: errors.APIError, served_by: tuple[str, ...], neighbours: tuple[str, ...]
+) -> None:
+    """Put into an error, and into its hint, who serves its model."""
+    error.served_by, error.neighbours = served_by, neighbours
+    error.hint = next_step(error)
+
+
 def say(step: Step, known: Mapping[str, str]) -> str | None:
     """Return the first alternative whose facts are all known, filled in."""
     for alternative in step:
@@ -287,82 +337,3 @@ def say(step: Step, known: Mapping[str, str]) -> str | None:
         if all(name in known for name in names):
             return _PLACE.sub(lambda place: known[place.group(1)], text)
     return None
-
-
-def facts(
-    error: errors.ByteBuddyError, *, spoken: Callable[[float], str] | None = None
-) -> dict[str, str]:
-    """Return what is known of an error, as words for its step; ``spoken`` says times.
-
-    Demanded only: ``huggingface``, ``dedicated``, ``router``: who answered.
-    """
-    speak = spoken or spoken_time
-    known = {
-        name: str(value)
-        for name in _ATTRIBUTES
-        if (value := getattr(error, name, None)) not in (None, "")
-    }
-    known |= _places(known.get("endpoint", ""))
-    if (model := known.pop("model", None)) is not None:
-        known |= _model(model)
-    if error.retry_after:
-        known["wait"] = speak(error.retry_after)
-    if estimate := getattr(error, "estimate", None):
-        known["estimate"] = speak(estimate)
-    if parameters := getattr(error, "parameters", ()):
-        known["parameters"] = ", ".join(parameters)
-    if isinstance(error, errors.ContextTooLong) and error.limit and error.given:
-        fits = error.limit - error.given
-        if error.asked and fits > 0:
-            known["fits"] = str(fits)
-    return known
-
-
-_ATTRIBUTES: Final = (
-    "status",
-    "model",
-    "endpoint",
-    "found_in",
-    "owner",
-    "served",
-    "limit",
-    "given",
-    "asked",
-    "parameter",
-    "field",
-    "location",
-    "variable",
-    "name",
-)
-
-
-def spoken_time(seconds: float) -> str:
-    """Return a time as people say it."""
-    if seconds < 120:  # noqa: PLR2004 - two minutes
-        return f"{math.ceil(seconds)} s"
-    if seconds < 7_200:  # noqa: PLR2004 - two hours
-        return f"{math.ceil(seconds / 60)} minutes"
-    hours = seconds / 3_600
-    return f"{math.ceil(hours)} hours" if hours < 1e6 else "very long"  # noqa: PLR2004 - a century
-
-
-def _model(model: str) -> dict[str, str]:
-    bare = model.split(":", 1)[0]
-    if _HUB_ID.fullmatch(bare) is None:
-        return {"model": bare}
-    return {"model": bare, "page": f"{HUB}/{bare}"}
-
-
-def _places(endpoint: str) -> dict[str, str]:
-    host = _host(endpoint)
-    if host.endswith(ENDPOINT_SUFFIX):
-        return {"dedicated": "yes"}
-    if host == _ROUTER:
-        return {"huggingface": "yes", "router": "yes"}
-    if host == "huggingface.co" or host.endswith(".huggingface.co"):
-        return {"huggingface": "yes"}
-    return {"local": "yes"} if is_loopback(host) else {}
-
-
-def _host(endpoint: str) -> str:
-    return endpoint.rsplit(":", 1)[0] if endpoint.count(":") == 1 else endpoint

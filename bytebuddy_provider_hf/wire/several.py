@@ -10,6 +10,7 @@ from typing import Final
 
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.wire.members import (
+    NOTHING,
     TGI_ENGINES,
     Members,
     named,
@@ -29,13 +30,13 @@ _NO_LOGPROBS: Final = frozenset({Engine.TRANSFORMERS, Engine.TOOLKIT})
 def several_members(n: int | None, server: Server, route: str) -> Members:
     """Return what asks for ``n`` answers. Raises ``InvalidOption`` for a wrong one."""
     if n is None:
-        return Members()
+        return NOTHING
     if isinstance(n, bool) or not 1 <= n <= MOST_ANSWERS:
         raise InvalidOption(
             f"n cannot be {n}.", hint=f"It counts answers: 1 to {MOST_ANSWERS}."
         )
     if n == 1:
-        return Members()
+        return NOTHING
     if route == "generate" or server.engine in _ONE_ANSWER:
         return Members(notes=(f"n is not sent: {named(server)} gives one answer.",))
     return Members({"n": n})
@@ -47,7 +48,7 @@ def logprob_members(logprobs: int | None, server: Server, route: str) -> Members
     Raises ``InvalidOption`` for a wrong number.
     """
     if logprobs is None:
-        return Members()
+        return NOTHING
     if not 0 <= logprobs <= MOST_ALTERNATIVES:
         raise InvalidOption(
             f"logprobs cannot be {logprobs}.",

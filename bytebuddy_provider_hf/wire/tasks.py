@@ -38,17 +38,6 @@ class Task(StrEnum):
     SENTENCE_SIMILARITY = "sentence-similarity"
 
 
-# What a server of language models does too, by another route.
-GENERATIVE: Final = frozenset(
-    {
-        Task.TEXT_GENERATION,
-        Task.TEXT2TEXT,
-        Task.CONVERSATIONAL,
-        Task.SUMMARIZATION,
-        Task.TRANSLATION,
-    }
-)
-
 _SEGMENT: Final = r"[A-Za-z0-9][\w.\-]{0,95}"
 _HUB_ID: Final = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})?", re.ASCII)
 # Suffixes that choose among providers: of tasks there is one, so they say nothing.

@@ -12,6 +12,7 @@ from typing import Final
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.types import Tool
 from bytebuddy_provider_hf.wire.members import (
+    NOTHING,
     TGI_ENGINES,
     Members,
     cannot,
@@ -39,7 +40,7 @@ def tool_members(
     """
     _check(tools, choice)
     if not tools:
-        return Members()
+        return NOTHING
     if server.engine in TGI_ENGINES:
         return _tgi(tools, choice, server, parallel=parallel)
     if server.engine is Engine.TRANSFORMERS:
@@ -90,7 +91,7 @@ def _tgi(
         raise cannot(server, "call tools", "It can from version 1.4.3 on.")
     if choice == "none":
         # Before 2.2 the word would be looked for among the tools.
-        return Members()
+        return NOTHING
     notes: list[str] = []
     if parallel:
         notes.append(f"{named(server)} calls one tool at a time.")
@@ -125,7 +126,7 @@ def _tgi_choice(
 
 def _transformers(tools: Sequence[Tool], choice: str | None, server: Server) -> Members:
     if choice == "none":
-        return Members()
+        return NOTHING
     if choice not in (None, "auto"):
         hint = "Leave tool_choice out, and ask for the call in the message."
         raise cannot(server, "be told which tool to call", hint)

@@ -10,7 +10,7 @@ import pytest
 from attrs import define, field
 
 from bytebuddy_provider_hf.catalogue.facts import ModelFacts
-from bytebuddy_provider_hf.catalogue.hub import HUB, LIMIT, Catalogue
+from bytebuddy_provider_hf.catalogue.hub import HUB, LIMIT, HubCatalogue
 from bytebuddy_provider_hf.errors import ConnectionRefused
 from bytebuddy_provider_hf.testing.answers import json_reply
 from bytebuddy_provider_hf.testing.failures import unauthorized
@@ -47,16 +47,16 @@ class Stand:
     hub: Hub = field(factory=Hub)
     later: float = 0.0
     connect: MemoryConnect = field(init=False)
-    catalogue: Catalogue = field(init=False)
+    catalogue: HubCatalogue = field(init=False)
 
     @connect.default
     def _connect(self) -> MemoryConnect:
         return MemoryConnect(self.hub)
 
     @catalogue.default
-    def _catalogue(self) -> Catalogue:
+    def _catalogue(self) -> HubCatalogue:
         loop = asyncio.get_running_loop()
-        return Catalogue(clock=lambda: loop.time() + self.later)
+        return HubCatalogue(clock=lambda: loop.time() + self.later)
 
     @property
     def channel(self) -> MemoryChannel:
@@ -147,7 +147,7 @@ async def test_a_hub_that_is_not_reached_is_nothing_known() -> None:
         raise ConnectionRefused("huggingface.co refused the connection.")
 
     connect = MemoryConnect(refused)
-    catalogue = Catalogue(clock=asyncio.get_running_loop().time)
+    catalogue = HubCatalogue(clock=asyncio.get_running_loop().time)
     channel = connect(Destination(HUB))
     assert await catalogue.facts(NEW, channel) is None
     assert await catalogue.facts(NEW, channel) is None
@@ -238,8 +238,8 @@ async def test_what_is_kept_is_bounded() -> None:
     stand = Stand(Hub(lambda path: json_reply({"id": path[len("/api/models/") :]})))
     for number in range(300):
         await stand.facts(f"o/n{number}")
-    assert len(stand.catalogue._kept) <= 256
-    assert not stand.catalogue._asking
+    assert len(stand.catalogue._facts._kept) <= 256
+    assert not stand.catalogue._facts._asking
     await stand.facts("o/n299")
     assert stand.times == 300
     await stand.facts("o/n0")

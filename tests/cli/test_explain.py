@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
-from cli.process import Run, serving
+from cli.process import Run
 
+from bytebuddy_provider_hf.catalogue.router import Serving
+from bytebuddy_provider_hf.cli.explain import _catalogue
 from bytebuddy_provider_hf.cli.language import language_of
-from bytebuddy_provider_hf.cli.served import providers, served_by
 from bytebuddy_provider_hf.testing.answers import json_reply
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.failures import quota_exhausted
 from bytebuddy_provider_hf.testing.hub import FakeHub
+from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
-from bytebuddy_provider_hf.transport.pool import connect
 
 PERMISSION = (
     '{"error":"This authentication method does not have sufficient permissions to '
@@ -123,60 +124,27 @@ def test_wrong_usage_is_wrong_usage(run: Run) -> None:
     assert run("explain", "404", "-m", "../x").code == 2
 
 
-MODEL = {
-    "id": "a/b",
-    "providers": [
-        {"provider": "groq", "status": "live"},
-        {"provider": "novita", "status": "error"},
-        {"provider": "together"},
-    ],
-}
+async def router(request: FakeRequest) -> FakeReply:
+    """Answer as the router's catalogue, of one model that two providers serve."""
+    assert request.path == "/v1/models/a/b"
+    assert "authorization" not in request.headers
+    live = [{"provider": "groq", "status": "live"}, {"provider": "together"}]
+    return json_reply({"id": "a/b", "providers": live})
 
 
-@pytest.mark.parametrize("answer", [MODEL, {"data": [MODEL]}, {"data": MODEL}, [MODEL]])
-def test_the_catalogue_names_who_serves_the_model(answer: object) -> None:
-    """Only providers that are live, whatever the answer is wrapped in."""
-
-    async def handler(request: FakeRequest) -> FakeReply:
-        assert request.path == "/v1/models/a/b"
-        assert "authorization" not in request.headers
-        return json_reply(answer)
-
-    with serving(handler) as url:
-        assert served_by("a/b", connect=connect, origin=url) == ("groq", "together")
-
-
-@pytest.mark.parametrize(
-    ("reply", "served"),
-    [
-        (json_reply({}, status=404), ()),
-        (json_reply({}, status=500), None),
-        (json_reply({"data": []}), None),
-        (FakeReply(200, {}, b"<html>"), None),
-        (FakeReply(dropped=True), None),
-        (FakeReply(delay=60), None),
-    ],
-)
-def test_a_silent_catalogue_is_silence(
-    reply: FakeReply, served: tuple[str, ...] | None
+def test_the_router_is_asked_who_serves_the_model(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """404 says nobody; anything else, or nothing in time, says nothing."""
-
-    async def handler(_request: FakeRequest) -> FakeReply:
-        return reply
-
-    with serving(handler) as url:
-        found = served_by("a/b", connect=connect, origin=url, patience=0.5)
-    assert found == served
+    """Without a token, over connections that are closed again."""
+    connect = MemoryConnect(router)
+    monkeypatch.setattr("bytebuddy_provider_hf.transport.pool.connect", connect)
+    assert _catalogue("a/b") == Serving(("groq", "together"))
+    assert (connect.sent, connect.open) == (1, 0)
 
 
-def test_without_a_network_nothing_is_known(unused_tcp_port: int) -> None:
-    """No error leaves the look-up."""
-    origin = f"http://127.0.0.1:{unused_tcp_port}"
-    assert served_by("a/b", connect=connect, origin=origin) is None
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"providers":[1,{}]}', b"\xff"])
-def test_any_catalogue_is_names_or_nothing(body: bytes) -> None:
-    """The reader is total."""
-    assert not providers(body)
+def test_a_proxy_that_cannot_be_used_is_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answer that was pasted is explained all the same."""
+    monkeypatch.setenv("HTTPS_PROXY", "nonsense://")
+    assert _catalogue("a/b") is None

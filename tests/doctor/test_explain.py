@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from wire.bodies import ANSWERS, Row
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.catalogue.router import Serving
 from bytebuddy_provider_hf.doctor.explain import (
     LANGUAGES,
     Explanation,
@@ -110,9 +111,9 @@ def test_who_serves_the_model_is_told(lang: str) -> None:
     """The catalogue's answer names providers and the way to ask one."""
     asked: list[str] = []
 
-    def catalogue(model: str) -> Sequence[str]:
+    def catalogue(model: str) -> Serving:
         asked.append(model)
-        return ("groq", "together")
+        return Serving(("groq", "together"))
 
     told = unsupported(lang, catalogue)
     assert asked == ["a/b"]
@@ -124,19 +125,39 @@ def test_who_serves_the_model_is_told(lang: str) -> None:
 def test_nobody_and_not_known_are_told_apart(lang: str) -> None:
     """An empty catalogue is news; an unreachable one is silence."""
     silent = unsupported(lang, lambda _model: None)
-    nobody = unsupported(lang, lambda _model: ())
+    nobody = unsupported(lang, lambda _model: Serving(()))
+    near = unsupported(lang, lambda _model: Serving((), ("a/b2", "a/c")))
     assert silent == unsupported(lang, None)
-    assert len(nobody.next_steps) == len(silent.next_steps) + 1
+    assert len({silent.next_steps, nobody.next_steps, near.next_steps}) == 3
+    assert any("a/b2, a/c" in step for step in near.next_steps)
+
+
+def refuse(_model: str) -> Serving:
+    raise AssertionError
 
 
 def test_the_catalogue_is_not_asked_without_need() -> None:
     """A wrong token has nothing to do with who serves the model."""
-
-    def refuse(_model: str) -> Sequence[str]:
-        raise AssertionError
-
     explain(401, "", model="a/b", catalogue=refuse)
     explain(404, "Not Found", catalogue=refuse)  # no model is known
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "http://127.0.0.1:8080",
+        "http://10.0.0.7:8000/v1",
+        "https://models.example.com",
+        "https://x.us-east-1.aws.endpoints.huggingface.cloud",
+    ],
+)
+@pytest.mark.parametrize("status", [400, 404])
+def test_the_catalogue_is_not_asked_about_a_private_server(
+    base: str, status: int
+) -> None:
+    """What it serves is nobody's business, and the router does not know it."""
+    body = '{"error":{"message":"no","code":"model_not_supported"}}'
+    assert explain(status, body, model="a/b", base=base, catalogue=refuse).next_steps
 
 
 def unsupported(lang: str, catalogue: object) -> Explanation:

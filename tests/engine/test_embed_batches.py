@@ -233,7 +233,9 @@ async def test_waiting_is_told_once_not_once_a_batch() -> None:
     assert len(found.vectors) == 1_000
     assert events
     assert all(isinstance(event, Loading) for event in events)
-    elapsed = [event.elapsed for event in events if isinstance(event, Loading)]
+    # A batch that has to take its turn afterwards counts its own time.
+    loading = [event for event in events if getattr(event, "reason", "") == "waking"]
+    elapsed = [event.elapsed for event in loading if isinstance(event, Loading)]
     assert elapsed == sorted(elapsed)
     assert len(events) < 20
 

@@ -396,4 +396,5 @@ def test_retry_after_is_read_where_it_means_something() -> None:
     """Together's answers carry it with status 200; it counts on 429 and 503 only."""
     headers = {"retry-after": "7"}
     assert classify(429, headers, b"", ROUTER).retry_after == 7
-    assert classify(400, headers, b"", ROUTER).retry_after is None
+    for status in (301, 400, 402, 404):
+        assert classify(status, headers, b"", ROUTER).retry_after is None

@@ -64,7 +64,7 @@ def apply(request: ApplyRequest, talker: Talker) -> Question:
 
     def ask(server: Server, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
         model = talker.target.model
-        known = talker.knowing(question.kin)
+        known = talker.knowing(question.hub_family)
         family = kinship.at(known.family, server)
         kinship.refuse_other_kinds(family, model, "apply a change")
         kinship.refuse_small_talk(family, model, "apply a change")
@@ -97,8 +97,8 @@ def apply(request: ApplyRequest, talker: Talker) -> Question:
     def finish(reply: Reply) -> Reply:
         return _checked(request, reply)
 
-    worth = kinship.worth_for_chat(talker.family)
-    question = Question(options, ask, worth=worth)
+    seconds = kinship.hub_seconds_for_chat(talker.family)
+    question = Question(options, ask, hub_seconds=seconds)
     return question
 
 

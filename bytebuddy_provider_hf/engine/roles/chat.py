@@ -33,9 +33,9 @@ class Talker:
     family: Family | None = None
     window: int | None = None
 
-    def knowing(self, kin: Family | None) -> Talker:
+    def knowing(self, told: Family | None) -> Talker:
         """Return who is talked to, with the family that the Hub told, if it did."""
-        return self if kin is None else evolve(self, family=kin)
+        return self if told is None else evolve(self, family=told)
 
 
 def chat(request: ChatRequest, talker: Talker) -> Question:
@@ -48,7 +48,7 @@ def chat(request: ChatRequest, talker: Talker) -> Question:
         changed = (
             request if options is request.options else evolve(request, options=options)
         )
-        known = talker.knowing(question.kin)
+        known = talker.knowing(question.hub_family)
         changed, notes = fitted(changed, _window(known, server), question.counted)
         asked = converse(
             changed,
@@ -59,8 +59,8 @@ def chat(request: ChatRequest, talker: Talker) -> Question:
         )
         return with_notes(asked, notes)
 
-    worth = kinship.worth_for_chat(talker.family)
-    question = Question(request.options, ask, worth=worth)
+    seconds = kinship.hub_seconds_for_chat(talker.family)
+    question = Question(request.options, ask, hub_seconds=seconds)
     return question
 
 

@@ -61,7 +61,7 @@ def edit(request: EditRequest, talker: Talker) -> Question:
     finish = changed(task.code, task.path)
 
     def ask(server: Server, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
-        known = talker.knowing(question.kin)
+        known = talker.knowing(question.hub_family)
         family = kinship.at(known.family, server)
         kinship.refuse_other_kinds(family, known.target.model, "edit code")
         kinship.refuse_small_talk(family, known.target.model, "edit code")
@@ -92,8 +92,8 @@ def edit(request: EditRequest, talker: Talker) -> Question:
             untemplated=question.untemplated,
         )
 
-    worth = kinship.worth_for_chat(talker.family)
-    question = Question(options, ask, worth=worth)
+    seconds = kinship.hub_seconds_for_chat(talker.family)
+    question = Question(options, ask, hub_seconds=seconds)
     return question
 
 

@@ -9,8 +9,8 @@ from attrs import define, field
 
 from bytebuddy_provider_hf.config.model import EmbeddingPrefixes, EmbedOptions
 from bytebuddy_provider_hf.engine.asking import Asked, Question, no_stream
+from bytebuddy_provider_hf.engine.roles.apis import Api, api_of, check_kind
 from bytebuddy_provider_hf.engine.roles.job import Words
-from bytebuddy_provider_hf.engine.roles.ways import Way, check_kind, way_to
 from bytebuddy_provider_hf.errors import (
     InvalidOption,
     MalformedResponse,
@@ -105,8 +105,8 @@ class EmbedJob:
 
     def _asked(self, texts: list[str], server: Server) -> Asked[Embeddings]:
         count = len(texts)
-        match way_to(server, self.target):
-            case Way.TEI:
+        match api_of(server, self.target):
+            case Api.TEI:
                 call = tei.build_embed(
                     texts,
                     self.target,
@@ -117,7 +117,7 @@ class EmbedJob:
                 return Asked(
                     call, no_stream, lambda body: tei.read_embed(body, count=count)
                 )
-            case Way.TASKS:
+            case Api.TASKS:
                 return Asked(
                     self._task(texts),
                     no_stream,
@@ -125,7 +125,7 @@ class EmbedJob:
                         tasks_reply.read_task(_TASK, body, count=count)
                     ),
                 )
-            case Way.OPENAI:
+            case Api.OPENAI:
                 call = vectors.build_embeddings(
                     texts,
                     self.target,
@@ -155,7 +155,7 @@ class EmbedJob:
         texts = "1 text seems" if long == 1 else f"{long:,} texts seem"
         cut = (
             "; hf-inference may have read only their beginning"
-            if way_to(server, self.target) is Way.TASKS and self.target.hugging_face
+            if api_of(server, self.target) is Api.TASKS and self.target.hugging_face
             else ""
         )
         note = (

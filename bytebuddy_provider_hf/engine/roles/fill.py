@@ -70,13 +70,13 @@ def fill(request: FillRequest, talker: Talker) -> Question:
 
     def ask(server: Server, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
         changed = evolve(request, options=options)
-        known = talker.knowing(question.kin)
+        known = talker.knowing(question.hub_family)
         shown = _bounded(changed, talker.window or server.window)
         filler = _Filler(changed, shown, known, server, stream=stream)
         return filler.ask(untemplated=question.untemplated)
 
-    worth = kinship.worth_for_fill(talker.family, talker.target)
-    question = Question(chosen, ask, worth=None if request.template else worth)
+    seconds = kinship.hub_seconds_for_fill(talker.family, talker.target)
+    question = Question(chosen, ask, hub_seconds=None if request.template else seconds)
     return question
 
 

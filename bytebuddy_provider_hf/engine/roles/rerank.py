@@ -8,13 +8,13 @@ from typing import Final
 from attrs import define, field
 
 from bytebuddy_provider_hf.engine.asking import Asked, Question, no_stream
+from bytebuddy_provider_hf.engine.roles.apis import Api, api_of, check_kind
 from bytebuddy_provider_hf.engine.roles.embed import (
     checked_texts,
     merged_notes,
     summed,
 )
 from bytebuddy_provider_hf.engine.roles.job import Words
-from bytebuddy_provider_hf.engine.roles.ways import Way, check_kind, way_to
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.outcomes import Scores
 from bytebuddy_provider_hf.types import CompletionOptions
@@ -75,7 +75,7 @@ class RerankJob:
 
     def relents(self, server: Server) -> bool:
         """Whether the server may cut what is too long for its model."""
-        return way_to(server, self.target) is Way.TEI
+        return api_of(server, self.target) is Api.TEI
 
     def joined(self, parts: Sequence[Scores], server: Server) -> Scores:
         """Return the scores of all batches as one answer."""
@@ -92,8 +92,8 @@ class RerankJob:
         self, documents: list[str], server: Server, *, strict: bool
     ) -> Asked[Scores]:
         count = len(documents)
-        match way_to(server, self.target):
-            case Way.TEI:
+        match api_of(server, self.target):
+            case Api.TEI:
                 call = tei.build_rerank(
                     self.query,
                     documents,
@@ -104,12 +104,12 @@ class RerankJob:
                 return Asked(
                     call, no_stream, lambda body: tei.read_rerank(body, count=count)
                 )
-            case Way.TASKS:
+            case Api.TASKS:
                 call = tasks.build_pairs(
                     self.query, documents, self.target, extra=self.extra
                 )
                 return Asked(call, no_stream, lambda body: _of_pairs(body, count))
-            case Way.OPENAI:
+            case Api.OPENAI:
                 call = vectors.build_rerank(
                     self.query,
                     documents,

@@ -8,8 +8,8 @@ from typing import Final
 from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.engine.asking import Asked, Question, no_stream
+from bytebuddy_provider_hf.engine.roles.apis import Api, api_of, named
 from bytebuddy_provider_hf.engine.roles.job import Words
-from bytebuddy_provider_hf.engine.roles.ways import Way, named, way_to
 from bytebuddy_provider_hf.errors import (
     InvalidOption,
     ParameterRefused,
@@ -68,7 +68,7 @@ class TaskJob:
             _stream: bool,  # noqa: FBT001 - the type in Question
         ) -> Asked[TaskReply]:
             self._check(server)
-            if way_to(server, self.target) is Way.TEI:
+            if api_of(server, self.target) is Api.TEI:
                 return self._of_tei(server)
             call = tasks.build_task(
                 self.task,

@@ -1,4 +1,4 @@
-"""In which of three protocols a server takes work that is not writing text."""
+"""By which of three APIs a server takes work that is not writing text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bytebuddy_provider_hf.wire.target import Place, Target
 from bytebuddy_provider_hf.wire.tasks import serves_tasks
 
 
-class Way(Enum):
+class Api(Enum):
     """TEI's own routes, the task API, or what OpenAI-style servers have."""
 
     TEI = auto()
@@ -32,19 +32,19 @@ _ROUTED: Final = frozenset({Place.ROUTER, Place.HUB})
 _WRONG_KIND: Final = ("not an embedding model", "not a re-ranker", "not a classifier")
 
 
-def way_to(server: Server, target: Target) -> Way:
-    """Return how to ask for vectors and scores there.
+def api_of(server: Server, target: Target) -> Api:
+    """Return the API that gives vectors and scores there.
 
     An address of the router that names no provider means hf-inference, which alone
     serves such models; one of another host that names ``/v1`` is OpenAI-style.
     """
     if target.place in _ROUTED:
-        return Way.TASKS if serves_tasks(target) else Way.OPENAI
+        return Api.TASKS if serves_tasks(target) else Api.OPENAI
     if server.engine is Engine.TEI:
-        return Way.TEI
+        return Api.TEI
     if server.engine in (Engine.TOOLKIT, Engine.HF_INFERENCE) or serves_tasks(target):
-        return Way.TASKS
-    return Way.OPENAI
+        return Api.TASKS
+    return Api.OPENAI
 
 
 def check_kind(server: Server, words: Words) -> None:
@@ -61,7 +61,7 @@ def unsupported(
     wrong = isinstance(failure, RouteNotSupported)
     if isinstance(failure, RouteNotFound):
         # At hf-inference an unknown route is an unknown model.
-        wrong = target.place not in _ROUTED or way_to(server, target) is Way.OPENAI
+        wrong = target.place not in _ROUTED or api_of(server, target) is Api.OPENAI
     if isinstance(failure, GenerationFailed):
         said = failure.message.lower()
         wrong = any(each in said for each in _WRONG_KIND)

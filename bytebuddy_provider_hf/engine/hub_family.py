@@ -1,0 +1,47 @@
+"""The family that the Hub tells of a model that id and server leave unexplained."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from bytebuddy_provider_hf.catalogue.facts import family_of
+from bytebuddy_provider_hf.catalogue.hub import repository
+from bytebuddy_provider_hf.engine.route import Route
+from bytebuddy_provider_hf.engine.runtime import LoopState
+from bytebuddy_provider_hf.prompts.family import Family
+from bytebuddy_provider_hf.wire.server import Server
+from bytebuddy_provider_hf.wire.target import Place
+
+_log: Final = logging.getLogger("bytebuddy.huggingface")
+
+
+async def hub_family(
+    route: Route, server: Server, state: LoopState, *, limit: float
+) -> Family | None:
+    """Return the family that the Hub tells within ``limit`` seconds, or ``None``.
+
+    Only models that Hugging Face serves are asked about, without a token, and once: a
+    private server works where the Hub is not reached. No failure of the Hub's leaves
+    here.
+    """
+    model = _hub_id(route, server)
+    if not limit or route.hub is None or model is None:
+        return None
+    facts = await state.hub.facts(model, state.channel(route.hub), limit=limit)
+    found = None if facts is None else family_of(facts)
+    if found is not None:
+        _log.debug("%s is of the family %s, by the Hub", model, found.name)
+    return found
+
+
+def _hub_id(route: Route, server: Server) -> str | None:
+    """Return the id of the model on the Hub: of what the server loaded, if it tells.
+
+    What a routed provider calls a model is no id of the Hub.
+    """
+    asked = route.target.model
+    if route.target.place is not Place.ENDPOINT:
+        return repository(asked)
+    said = (server.weights or "", server.name_for(asked), asked)
+    return next(filter(None, map(repository, said)), None)

@@ -1,0 +1,79 @@
+"""The error that an answer stands for, and what the router knows beyond it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from bytebuddy_provider_hf.catalogue.router import LIMIT
+from bytebuddy_provider_hf.engine.route import Route
+from bytebuddy_provider_hf.engine.runtime import LoopState
+from bytebuddy_provider_hf.errors import APIError, ByteBuddyError, StreamFailed
+from bytebuddy_provider_hf.transport.port import Response
+from bytebuddy_provider_hf.wire.failure import classify, classify_event
+from bytebuddy_provider_hf.wire.message import MAX_BODY
+from bytebuddy_provider_hf.wire.remedies import tell_served, unserved
+
+# A status without its body still tells most; nobody waits longer for the words.
+_ERROR_BODY: Final = 5.0
+
+
+async def failure_of(response: Response, route: Route) -> APIError:
+    """Return the error an answer stands for, a secret it may echo masked."""
+    body = await _start_of_body(response)
+    scrubbed = route.scrub(body.decode("utf-8", "replace")).encode()
+    return classify(
+        response.status,
+        route.scrubbed(response.headers),
+        scrubbed,
+        route.target,
+        token_sent=route.credential is not None,
+        found_in=_found_in(route),
+    )
+
+
+def meant(failure: ByteBuddyError, route: Route) -> ByteBuddyError:
+    """Return the error an event inside a stream stands for; others as they are."""
+    if not isinstance(failure, StreamFailed):
+        return failure
+    event = failure.event.encode()
+    return classify_event(event, route.target, found_in=_found_in(route)) or failure
+
+
+async def tell_who_serves(
+    failure: APIError, route: Route, state: LoopState, *, limit: float
+) -> None:
+    """Name in a failure's hint who serves the model that the router refused.
+
+    The router's catalogue is asked without a token, for at most ``limit`` seconds and
+    three; it never fails. Of other servers' models nobody is told.
+    """
+    model = unserved(failure)
+    if model is None or route.catalogue is None:
+        return
+    channel = state.channel(route.catalogue)
+    found = await state.router.serving(model, channel, limit=min(limit, LIMIT))
+    if found is not None:
+        tell_served(failure, found.providers, found.neighbours)
+
+
+def _found_in(route: Route) -> str | None:
+    return None if route.credential is None else route.credential.found_in
+
+
+async def _start_of_body(response: Response) -> bytes:
+    """Return the start of an error's body, as much as comes.
+
+    Where the body breaks off, the status alone classifies the failure.
+    """
+    parts: list[bytes] = []
+    size = 0
+    with suppress(TimeoutError, ByteBuddyError):
+        async with asyncio.timeout(_ERROR_BODY):
+            async for chunk in response.chunks():
+                parts.append(chunk)
+                size += len(chunk)
+                if size >= MAX_BODY:
+                    break
+    return b"".join(parts)
