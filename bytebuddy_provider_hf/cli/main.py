@@ -6,10 +6,21 @@ import sys
 from importlib.util import find_spec
 
 NEEDED = ("click", "rich")
+# Of ExitCode, which is not imported yet where this is needed.
+STOPPED = 130
 
 
 def main() -> None:
     """Run ``bytebuddy-hf`` with this process's arguments and exit with its code."""
+    try:
+        _main()
+    except KeyboardInterrupt:  # during the imports; later the root command tells it
+        if sys.stderr is not None:
+            sys.stderr.write("stopped\n")
+        sys.exit(STOPPED)
+
+
+def _main() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         sys.exit(

@@ -13,6 +13,7 @@ import click
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.oneline import ERASE, redrawn
 from bytebuddy_provider_hf.cli.options import ModelChoice, json_option, model_options
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.cli.waitline import WaitLine
@@ -22,7 +23,6 @@ from bytebuddy_provider_hf.types import Event, Loading
 # So many inputs are handed over at once: enough to keep every permit busy, and few
 # enough that what is printed keeps memory small.
 PORTION: Final = 1_024
-_ERASE: Final = "\r\x1b[2K"
 
 R = TypeVar("R")
 
@@ -97,7 +97,7 @@ class Waiting:
         """Show how many of the inputs are done."""
         self.close()
         if self._live and done < count:
-            self._draw(f"{self._name}: {done:,} of {count:,} {items}…")
+            self._draw(f": {done:,} of {count:,} {items}…")
 
     def close(self) -> None:
         """Take the line away."""
@@ -105,13 +105,14 @@ class Waiting:
         self._erase()
 
     def _draw(self, text: str) -> None:
-        self._stream.write(f"{_ERASE}{text}")
+        line = redrawn(lambda name: f"{name}{text}", self._name, self._stream)
+        self._stream.write(line)
         self._stream.flush()
         self._drawn = True
 
     def _erase(self) -> None:
         if self._drawn:
-            self._stream.write(_ERASE)
+            self._stream.write(ERASE)
             self._stream.flush()
             self._drawn = False
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Final, TextIO, final
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.oneline import ERASE, redrawn
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.types import Event, Reasoning, Text
 
-_ERASE: Final = "\r\x1b[2K"
 _PERIOD: Final = 0.25
 
 
@@ -45,20 +45,23 @@ class Progress:
 
     def text(self) -> str:
         """Return the line as it stands now."""
+        return self._said(self._name)
+
+    def _said(self, name: str) -> str:
         elapsed = self._clock() - self._began
         lines = "1 line" if self._lines == 1 else f"{self._lines} lines"
-        return f"{self._name} is writing… {lines}, {elapsed:.0f} s"
+        return f"{name} is writing… {lines}, {elapsed:.0f} s"
 
     def close(self) -> None:
         """Take the line away."""
         if self._ticker is not None:
             self._ticker.cancel()
             self._ticker = None
-            self._write(_ERASE)
+            self._write(ERASE)
 
     async def _tick(self) -> None:
         while True:
-            self._write(f"{_ERASE}{self.text()}")
+            self._write(redrawn(self._said, self._name, self._stream))
             await asyncio.sleep(_PERIOD)
 
     def _write(self, text: str) -> None:

@@ -15,8 +15,11 @@ _LONGEST: Final = 16 * 1024 * 1024
 def read_prompt(argument: str | None) -> str | None:
     """Return the argument and the piped text, in this order; ``None`` if neither.
 
-    A terminal is not read: with no argument, the caller talks.
+    ``-`` is no argument but what is piped in. A terminal is not read: with no
+    argument, the caller talks.
     """
+    if argument == "-":
+        argument = None
     parts = [] if argument is None else [_readable(argument)]
     if not screen.is_interactive(sys.stdin):
         piped = _piped()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
-from typing import Final
+from itertools import takewhile
+from typing import Final, NoReturn
 
 import click
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.complaint import complain
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode, exit_code, table
 from bytebuddy_provider_hf.cli.language import chosen_language, lang_option
 from bytebuddy_provider_hf.cli.options import DEBUG, JSON, debug_option
@@ -38,6 +41,29 @@ COMMANDS: Final = {
 
 class Root(click.Group):
     """Import a command when it is called; end each failure with its exit code."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options before the command; note whether ``--json`` follows."""
+        # A wrong option ends the command before its --json is read.
+        if "--json" in takewhile(lambda each: each != "--", args):
+            ctx.meta[JSON] = True
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            _refuse(ctx, error)
+        except BrokenPipeError:  # --help and --version print here
+            _swallow_output()
+            ctx.exit(ExitCode.BROKEN_PIPE)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that ``args`` begin with, or name the nearest one."""
+        name = args[0]
+        near = get_close_matches(name, COMMANDS, n=1)
+        if near and name not in COMMANDS and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{name}'. Did you mean '{near[0]}'?")
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own signature
         """Return the names of all commands."""
@@ -72,6 +98,8 @@ class Root(click.Group):
         try:
             result: object = super().invoke(ctx)
             sys.stdout.flush()
+        except click.UsageError as error:
+            _refuse(ctx, error)
         except ByteBuddyError as error:
             _tell(ctx, error)
             ctx.exit(exit_code(type(error)))
@@ -94,20 +122,22 @@ def _tell(ctx: click.Context, error: ByteBuddyError) -> None:
         screen.show_traceback(error, env=os.environ)
     if ctx.meta.get(JSON):
         screen.print_json(screen.error_object(error))
-    elif chosen_language(ctx, os.environ) == "zh":
-        # Imported here: it brings the wire, which English messages do not need.
-        from bytebuddy_provider_hf.doctor.explain import explain_error
-
-        explanation = explain_error(error, lang="zh")
-        screen.show_error_as(
-            error, f"错误：{explanation.title}", explanation.next_steps
-        )
     else:
-        screen.show_error(error)
+        complain(error, chosen_language(ctx, os.environ))
+
+
+def _refuse(ctx: click.Context, error: click.UsageError) -> NoReturn:
+    """Tell wrong usage as JSON where that was asked for; else click tells it."""
+    if not ctx.meta.get(JSON):
+        raise error
+    where = ctx.command_path if error.ctx is None else error.ctx.command_path
+    screen.print_json(screen.usage_object(error.format_message(), f"{where} --help"))
+    ctx.exit(error.exit_code)
 
 
 def _in_words(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    said = error.strerror or str(error)
+    return f"{error.filename}: {said}" if error.filename else said
 
 
 def _swallow_output() -> None:

@@ -8,6 +8,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -17,22 +18,29 @@ from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
 from bytebuddy_provider_hf.errors import ApplyFailed, ByteBuddyError, ConfigInvalid
 from bytebuddy_provider_hf.secret import MASK, redact
 
-DEBUG_HINT: Final = "Run it again with --debug to see where."
 _SECRET_NAME: Final = re.compile(r"(?i)token|key|secret|password")
 _SHORTEST_SECRET: Final = 8
 _SHOWN_LINES: Final = 20
 
 
 def prepare_streams() -> None:
-    r"""Open what was closed, and show as ``\u…`` what an encoding lacks."""
+    r"""Open what was closed; show as ``\u…`` what an encoding lacks.
+
+    What is typed and is no text becomes replacement characters.
+    """
     # Read from and write to nowhere: a closed stream is None here.
     sys.stdin = sys.stdin or _nowhere("r")
     sys.stdout = sys.stdout or _nowhere("w")
     sys.stderr = sys.stderr or _nowhere("w")
-    for stream in (sys.stdout, sys.stderr):
+    lacking = "backslashreplace"
+    for stream, errors in (
+        (sys.stdin, "replace"),
+        (sys.stdout, lacking),
+        (sys.stderr, lacking),
+    ):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+            reconfigure(errors=errors)
 
 
 def _nowhere(mode: str) -> TextIO:
@@ -89,24 +97,32 @@ def warn(text: str) -> None:
 def show_error(error: ByteBuddyError) -> None:
     """Print one block on stderr: what is wrong, then the next step and its notes."""
     note(f"error: {sanitize_line(error.message)}", colour="red", bold=True)
-    _show_rest(error, (error.hint,))
+    _show_rest(error, (error.hint, *_notes(error)))
 
 
-def show_error_as(error: ByteBuddyError, title: str, steps: Iterable[str]) -> None:
+def show_error_as(
+    error: ByteBuddyError,
+    title: str,
+    steps: Iterable[str],
+    *,
+    translated: Mapping[str, str],
+) -> None:
     """Print one block on stderr under a translated title, with translated steps.
 
-    The error's own sentence stays: it names what this is about.
+    The error's own sentence stays: it names what this is about. Of its notes those
+    that ``translated`` has are told by that.
     """
     note(title, colour="red", bold=True)
     note(f"  {sanitize_line(error.message)}")
-    _show_rest(error, steps)
+    notes = (translated.get(each, each) for each in _notes(error))
+    _show_rest(error, (*steps, *notes))
 
 
 def _show_rest(error: ByteBuddyError, steps: Iterable[str | None]) -> None:
     if isinstance(error, ConfigInvalid):
         for problem in error.problems:
             note(f"  {problem}")
-    for line in (*steps, *_notes(error)):
+    for line in steps:
         if line:
             note(f"  {line}")
     if isinstance(error, ApplyFailed):
@@ -127,18 +143,31 @@ def _notes(error: ByteBuddyError) -> tuple[str, ...]:
 
 def error_object(error: ByteBuddyError) -> dict[str, object]:
     """Return an error as ``--json`` prints it."""
-    shown: dict[str, object] = {
-        "type": type(error).__name__,
-        "message": error.message,
-        "hint": error.hint,
-        "status": error.status,
-        "retry_after": error.retry_after,
-    }
+    shown = _failure(type(error).__name__, error.message, error.hint)
+    wait = error.retry_after
+    shown["status"] = error.status
+    # A time too long to write down is infinite, for which JSON has no word.
+    shown["retry_after"] = wait if wait is None or isfinite(wait) else None
     for name in ("partial", "known", "problems", "unplaced", "__notes__"):
         value = getattr(error, name, None)
         if value:
             shown[name.strip("_")] = value
     return {"error": shown}
+
+
+def usage_object(message: str, hint: str) -> dict[str, object]:
+    """Return wrong usage as ``--json`` prints it: in the form of every failure."""
+    return {"error": _failure("UsageError", message, hint)}
+
+
+def _failure(kind: str, message: str, hint: str | None) -> dict[str, object]:
+    return {
+        "type": kind,
+        "message": message,
+        "hint": hint,
+        "status": None,
+        "retry_after": None,
+    }
 
 
 def to_json(value: object) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import click
 from attrs import define, field
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.answer import Answer, show
 from bytebuddy_provider_hf.cli.calls import chat_call
+from bytebuddy_provider_hf.cli.complaint import complain
+from bytebuddy_provider_hf.cli.language import chosen_language
 from bytebuddy_provider_hf.cli.options import ModelChoice, Output, Sampling
 from bytebuddy_provider_hf.cli.shelf import Shelf, add_ways, as_chat
 from bytebuddy_provider_hf.cli.terminal import sanitize
@@ -24,7 +30,7 @@ PROMPT: Final = "> "
 HELP: Final = """\
 /model [NAME]  list the models, or go on with another one
 /system TEXT   set the system message (empty: none)
-/save FILE     write the talk to a file, as Markdown
+/save FILE     write the talk to a new file, as Markdown
 /clear         forget what was said
 /help          this list
 /quit          leave; so does Ctrl-D, or Ctrl-C twice
@@ -41,6 +47,7 @@ class Talk:
     output: Output
     system: str | None = None
     said: list[Message] = field(factory=list)
+    _files: set[Path] = field(factory=set)
 
     async def say(self, text: str) -> None:
         """Ask, show the answer, and remember both: also an answer that was stopped."""
@@ -78,7 +85,7 @@ class Talk:
         screen.note(f"now talking with {model.name}")
 
     def save(self, name: str) -> None:
-        """Write what was said to a file, without control sequences."""
+        """Write what was said to a file of this talk, without control sequences."""
         if not name:
             screen.note("say where: /save FILE")
             return
@@ -87,13 +94,22 @@ class Talk:
             for message in (*self._opening(), *self.said)
         ]
         try:
-            Path(name).expanduser().write_text(
-                sanitize("\n".join(parts)), encoding="utf-8", errors="backslashreplace"
-            )
-        except OSError as error:
-            screen.note(f"not saved: {error.strerror}: {name}", colour="red")
+            self._write(Path(name).expanduser().absolute(), "\n".join(parts))
+        except FileExistsError:
+            screen.note(f"not saved: {name} is there already", colour="red")
+        # ValueError: a NUL in the name. RuntimeError: a home folder of nobody.
+        except (OSError, ValueError, RuntimeError) as error:
+            why = getattr(error, "strerror", None) or error
+            screen.note(f"not saved: {why}: {name}", colour="red")
         else:
             screen.note(f"saved {len(self.said)} messages to {name}")
+
+    def _write(self, path: Path, text: str) -> None:
+        """Write a file that is new, or that this talk wrote before."""
+        mode = "w" if path in self._files else "x"
+        with path.open(mode, encoding="utf-8", errors="backslashreplace") as file:
+            self._files.add(path)
+            file.write(sanitize(text))
 
     def _opening(self) -> list[Message]:
         return [Message("system", self.system)] if self.system else []
@@ -103,7 +119,7 @@ def talk(
     choice: ModelChoice, *, system: str | None, sampling: Sampling, output: Output
 ) -> None:
     """Talk until the person leaves."""
-    _enable_line_editing()
+    typed = _enable_line_editing()
     shelf = Shelf(choice)
     # One loop for the whole talk: it runs during answers, not while somebody types.
     with asyncio.Runner() as runner:
@@ -112,7 +128,8 @@ def talk(
             model = runner.run(shelf.open(choice.name))
             as_chat(model)
             screen.note(f"talking with {model.name}; /help lists the commands")
-            _turns(runner, Talk(shelf, model, sampling, output, system=system))
+            conversation = Talk(shelf, model, sampling, output, system=system)
+            _turns(runner, conversation, typed)
         except MissingToken as error:
             add_ways(error)
             raise
@@ -120,7 +137,9 @@ def talk(
             runner.run(shelf.__aexit__(None, None, None))
 
 
-def _turns(runner: asyncio.Runner, conversation: Talk) -> None:
+def _turns(
+    runner: asyncio.Runner, conversation: Talk, typed: Callable[[], str]
+) -> None:
     interrupted = False
     while True:
         try:
@@ -129,7 +148,8 @@ def _turns(runner: asyncio.Runner, conversation: Talk) -> None:
             screen.note("")
             return
         except KeyboardInterrupt:
-            if interrupted:
+            # As in a shell, it throws a line away that was half typed.
+            if interrupted and not typed():
                 raise
             interrupted = True
             screen.note("\nCtrl-C once more, or Ctrl-D, leaves.")
@@ -149,11 +169,13 @@ def _turn(runner: asyncio.Runner, conversation: Talk, line: str) -> None:
     except ByteBuddyError as error:
         if isinstance(error, MissingToken):
             add_ways(error)
-        screen.show_error(error)
+        language = chosen_language(click.get_current_context(), os.environ)
+        complain(error, language)
 
 
 def _obey(runner: asyncio.Runner, conversation: Talk, line: str) -> None:
-    command, _, rest = line.partition(" ")
+    # Only a paste has several lines, and it is no command.
+    command, _, rest = ("", "", "") if "\n" in line else line.partition(" ")
     rest = rest.strip()
     match command:
         case "/help":
@@ -174,9 +196,14 @@ def _obey(runner: asyncio.Runner, conversation: Talk, line: str) -> None:
             runner.run(conversation.say(line))
 
 
-def _enable_line_editing() -> None:
+def _enable_line_editing() -> Callable[[], str]:
+    """Return what tells the line that is half typed."""
     try:
         import readline
     except ImportError:  # not on every platform; typing works without
-        return
+        return lambda: ""
     readline.set_history_length(1_000)
+    if screen.is_terminal(sys.stdout) and "libedit" not in str(readline.__doc__):
+        # Else each line of a paste would be a question of its own.
+        readline.parse_and_bind("set enable-bracketed-paste on")
+    return readline.get_line_buffer

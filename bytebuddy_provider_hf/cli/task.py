@@ -29,6 +29,7 @@ from bytebuddy_provider_hf.outcomes import (
     Similarities,
     TaskReply,
 )
+from bytebuddy_provider_hf.wire.tasks import check_task
 
 _CONVERSATIONAL: Final = "conversational"
 
@@ -47,7 +48,7 @@ Examples:
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("name")
-@click.argument("inputs", required=False, metavar="INPUT")
+@click.argument("inputs", required=False, metavar="[INPUT]")
 @click.option(
     "--parameters",
     metavar="JSON",
@@ -74,6 +75,8 @@ def task(
         message = "name the model with -m: each task has models of its own"
         raise click.UsageError(message)
     request = _Request(name, _value(name, text), given)
+    # Before the model opens, which may want a token first.
+    check_task(request.name, request.inputs, request.parameters)
     reply = asyncio.run(_done(choice, request, patience, quiet=as_json))
     if as_json:
         screen.print_json({"task": name, **asdict(reply)})

@@ -12,10 +12,10 @@ from typing import TextIO, final
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.oneline import ERASE, redrawn
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.types import Loading, WaitReason
 
-_ERASE = "\r\x1b[2K"
 _PERIOD = 0.25
 
 
@@ -76,9 +76,7 @@ class WaitLine:
 
     def text(self) -> str:
         """Return the line as it stands now."""
-        if self._wait is None:
-            return ""
-        return wait_text(self._name, self._wait, now=self._clock())
+        return self._said(self._name)
 
     def elapsed(self) -> float:
         """Return how long the call has been waiting, in seconds."""
@@ -92,10 +90,15 @@ class WaitLine:
             self._ticker.cancel()
             self._ticker = None
         if self._live:
-            self._write(_ERASE)
+            self._write(ERASE)
         else:
             self._write(f"waited {self.elapsed():.0f} s for {self._name}\n")
         self._began = self._wait = None
+
+    def _said(self, name: str) -> str:
+        if self._wait is None:
+            return ""
+        return wait_text(name, self._wait, now=self._clock())
 
     def _taken(self, event: Loading) -> Wait:
         now = self._clock()
@@ -120,7 +123,7 @@ class WaitLine:
             self._draw()
 
     def _draw(self) -> None:
-        self._write(f"{_ERASE}{self.text()}")
+        self._write(redrawn(self._said, self._name, self._stream))
 
     def _write(self, text: str) -> None:
         self._stream.write(text)

@@ -54,7 +54,7 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
     def runner(*arguments: str, stdin: str = "", **variables: str) -> Ran:
         done = subprocess.run(
             [*COMMAND, *arguments],
-            input=stdin.encode(),
+            input=stdin.encode("utf-8", "surrogateescape"),
             capture_output=True,
             env={**environment, **variables},
             cwd=project,

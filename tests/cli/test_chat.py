@@ -170,6 +170,16 @@ def test_without_token_and_file_there_are_three_ways_on(run: Run) -> None:
             assert way in ran.err
 
 
+def test_the_three_ways_on_are_told_in_chinese(run: Run) -> None:
+    """Where the locale is Chinese, the first message of a new user is as well."""
+    ran = run("chat", "-m", "org/name", "hi", LC_ALL="zh_CN.UTF-8")
+    assert ran.code == 4
+    assert "三种办法" in ran.err
+    assert "Three ways on" not in ran.err
+    for way in ("login", "--base", "demo"):
+        assert way in ran.err
+
+
 def test_base_wants_a_model(run: Run) -> None:
     """``--base`` without ``-m`` is wrong usage."""
     assert run("chat", "--base", "http://127.0.0.1:1/v1", "hi").code == 2
@@ -179,6 +189,15 @@ def test_an_empty_base_is_not_the_router(run: Run) -> None:
     """``--base "$UNSET"`` is refused: a token must not go where nobody sent it."""
     ran = run("chat", "--base", "", "-m", "org/name", "hi", HF_TOKEN=CANARY)
     assert (ran.code, "--base is empty" in ran.err) == (2, True)
+
+
+def test_a_dash_is_what_is_piped_in(run: Run, hub: FakeHub, base: str) -> None:
+    """As for every command that reads a pipe."""
+    ran = run("chat", "--base", base, "-m", "any", "-", stdin="piped")
+    assert ran.code == 0
+    assert json.loads(hub.records[-1].request.body)["messages"] == [
+        {"role": "user", "content": "piped"}
+    ]
 
 
 def test_no_prompt_is_wrong_usage(run: Run, base: str) -> None:

@@ -281,12 +281,13 @@ def test_a_person_sees_that_code_is_written(
 def test_no_control_sequence_reaches_a_terminal(
     terminal: OpenTerminal, code: Path, hub: FakeHub, asked: tuple[str, ...]
 ) -> None:
-    """A diff is shown without what would draw on the screen."""
+    """A diff shows by its number what would draw on the screen: it gets written."""
     evil = NEW.replace("+ 1", "+ '\x1b]0;owned\x07\x1b[2J'")
     hub.set("any", Behaviour(answer=lambda _: fenced(evil)))
     came = terminal("edit", str(code), *asked[2:]).read_until("Apply?")
-    assert "owned" not in came
+    assert "⟨U+001B⟩]0;owned⟨U+0007⟩⟨U+001B⟩[2J" in came
     assert "\x1b[2J" not in came
+    assert "\x07" not in came
 
 
 def test_the_first_model_with_the_role_is_asked(

@@ -132,11 +132,13 @@ def test_a_failure_is_one_block_or_one_object(run: Run) -> None:
 
 
 def test_a_file_that_is_not_there_is_told(run: Run, at: list[str]) -> None:
-    """In one line, by its name."""
-    ran = run("embed", *at, "--file", "missing.txt")
-    assert ran.code == 1
-    assert "missing.txt" in ran.err
-    assert "Traceback" not in ran.err
+    """In one line, by its name, as wrong usage; so is a folder."""
+    for name, told in (
+        ("missing.txt", "error: There is no file missing.txt.\n"),
+        (".", "error: . is not a file.\n"),
+    ):
+        ran = run("embed", *at, "--file", name)
+        assert (ran.code, ran.err) == (2, told)
 
 
 def test_ctrl_c_ends_it_and_keeps_what_came(environment: dict[str, str]) -> None:

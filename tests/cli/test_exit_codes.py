@@ -48,6 +48,7 @@ EXPECTED = {
     "IdleTimeout": 8,
     "NoDataTimeout": 8,
     "ConnectionRefused": 8,
+    "HostUnreachable": 8,
     "HostNotFound": 8,
     "HostLookupFailed": 8,
     "TlsFailed": 8,

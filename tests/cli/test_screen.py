@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
+import math
+import sys
+
 import pytest
 from cli.process import CANARY
 
@@ -27,6 +32,33 @@ def test_every_problem_of_a_file_is_listed(capsys: pytest.CaptureFixture[str]) -
     """A configuration's problems stand one below the other."""
     screen.show_error(ConfigInvalid("2 problems", problems=("f:1:1: a", "f:2:1: b")))
     assert capsys.readouterr().err == "error: 2 problems\n  f:1:1: a\n  f:2:1: b\n"
+
+
+def test_what_is_typed_and_is_no_text_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A letter of another encoding ends no talk."""
+    typed = io.TextIOWrapper(io.BytesIO(b"caf\xe9"), encoding="utf-8")
+    for name, stream in (
+        ("stdin", typed),
+        ("stdout", io.StringIO()),
+        ("stderr", io.StringIO()),
+    ):
+        monkeypatch.setattr(sys, name, stream)
+    screen.prepare_streams()
+    assert typed.read() == "caf\ufffd"
+
+
+def test_an_error_is_json_whatever_the_server_asked_for() -> None:
+    """Infinity is no JSON; a time too long to be written is left out."""
+    for wait, shown in ((7.5, 7.5), (math.inf, None), (None, None)):
+        line = screen.to_json(
+            screen.error_object(ByteBuddyError("x", retry_after=wait))
+        )
+        assert (
+            json.loads(line, parse_constant=pytest.fail)["error"]["retry_after"]
+            == shown
+        )
 
 
 def test_a_traceback_holds_no_secret(capsys: pytest.CaptureFixture[str]) -> None:

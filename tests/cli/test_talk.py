@@ -15,6 +15,8 @@ from bytebuddy_provider_hf.testing.hub import FakeHub
 CTRL_C = "\x03"
 CTRL_D = "\x04"
 ERASE = "\x1b[2K"
+# xterm's "bracketed paste".
+PASTES_ARE_MARKED = "\x1b[?2004h"
 
 
 def messages(hub: FakeHub) -> list[dict[str, str]]:
@@ -160,6 +162,92 @@ def test_the_wait_line_is_redrawn(
     assert f"{ERASE}cold is loading… 0 s of about 2 s" in shown.text
     assert f"{ERASE}cold is loading… 1 s of about 2 s" in shown.text
     assert shown.text.rstrip().endswith(f"{ERASE}warm")
+
+
+def test_a_pasted_text_is_one_question(
+    terminal: OpenTerminal, hub: FakeHub, base: str
+) -> None:
+    """Its lines are not questions of their own, and none of them is a command."""
+    hub.set("any", Behaviour(answer=lambda _: "seen"))
+    talk = terminal("chat", "--base", base, "-m", "any")
+    talk.read_until(PASTES_ARE_MARKED)
+    talk.read_until("> ")
+    talk.type("\x1b[200~/save x\ndef f():\n    pass\x1b[201~")
+    talk.type("\r")
+    talk.read_until("seen")
+    talk.read_until("> ")
+    talk.type(CTRL_D)
+    assert talk.end() == 0
+    assert [each["content"] for each in messages(hub)] == [
+        "/save x\ndef f():\n    pass"
+    ]
+
+
+def test_a_dumb_terminal_is_sent_no_sequence(terminal: OpenTerminal, base: str) -> None:
+    """Neither for pastes nor for the wait line."""
+    talk = terminal("chat", "--base", base, "-m", "any", TERM="dumb")
+    talk.read_until("> ")
+    talk.type("hi\r")
+    talk.read_until("> ")
+    talk.type(CTRL_D)
+    assert talk.end() == 0
+    assert "\x1b" not in talk.text
+
+
+def test_saving_never_replaces_what_the_talk_did_not_write(
+    terminal: OpenTerminal, base: str, tmp_path: Path
+) -> None:
+    """A file that was there stays as it was; the talk's own grows with it."""
+    (tmp_path / "old.md").write_text("dear")
+    talk = terminal("chat", "--base", base, "-m", "any")
+    for typed, shown in (
+        ("/save old.md", "not saved: old.md is there already"),
+        ("/save new.md", "saved 0 messages"),
+        ("hi", "simulated"),
+        ("/save new.md", "saved 2 messages"),
+        ("/save ~nobody-of-this-name/x", "not saved: "),
+        ("/save no/such/folder", "not saved: No such file"),
+    ):
+        talk.read_until("> ")
+        talk.type(f"{typed}\r")
+        talk.read_until(shown)
+    talk.read_until("> ")
+    talk.type(CTRL_D)
+    assert talk.end() == 0
+    assert (tmp_path / "old.md").read_text() == "dear"
+    assert (tmp_path / "new.md").read_text().startswith("## user\n\nhi\n")
+
+
+def test_ctrl_c_throws_a_half_typed_line_away(
+    terminal: OpenTerminal, base: str
+) -> None:
+    """Also the second in a row: a talk is not lost for a line."""
+    talk = terminal("chat", "--base", base, "-m", "any")
+    talk.read_until("> ")
+    interrupt(talk)
+    talk.read_until("Ctrl-C once more")
+    talk.read_until("> ")
+    talk.type("half")
+    talk.read_until("half")
+    interrupt(talk)
+    talk.read_until("Ctrl-C once more")
+    talk.read_until("> ")
+    interrupt(talk)
+    assert talk.end() == 130
+
+
+def test_a_talk_fails_in_the_language_of_the_person(
+    terminal: OpenTerminal, hub: FakeHub, base: str
+) -> None:
+    """As the command does."""
+    hub.set("any", Behaviour(replies=[string_error(422, "odd")]))
+    talk = terminal("chat", "--base", base, "-m", "any", LC_ALL="zh_CN.UTF-8")
+    talk.read_until("> ")
+    talk.type("hi\r")
+    talk.read_until("错误：")
+    talk.read_until("> ")
+    talk.type(CTRL_D)
+    assert talk.end() == 0
 
 
 def test_no_colour_is_obeyed(terminal: OpenTerminal, base: str) -> None:

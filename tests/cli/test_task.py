@@ -116,6 +116,23 @@ def test_a_task_needs_a_model_and_an_input(run: Run, at: At) -> None:
     assert run("task", "fill-mask", *at(LABELS)).code == 2
 
 
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("fill-maks", "There is no task 'fill-maks'"),
+        ("question-answering", "a mapping with context and question"),
+        ("zero-shot-classification", "needs candidate_labels"),
+    ],
+)
+def test_what_is_wrong_with_a_task_is_told_before_a_token(
+    run: Run, task: str, said: str
+) -> None:
+    """Nobody logs in to learn that they mistyped a name."""
+    ran = run("task", task, "a", "-m", "org/name")
+    assert ran.code == 2
+    assert said in ran.err
+
+
 def test_piped_text_is_the_input(run: Run, at: At) -> None:
     """As for a prompt."""
     recorded = Recorded(LABELS)
