@@ -55,7 +55,7 @@ CODES: Final[dict[type[errors.ByteBuddyError], ExitCode]] = {
     errors.InsecureEndpoint: ExitCode.CREDENTIALS,
     errors.MissingToken: ExitCode.CREDENTIALS,
     errors.InvalidToken: ExitCode.CREDENTIALS,
-    errors.QueueFull: ExitCode.BUSY,
+    errors.Overloaded: ExitCode.BUSY,
     errors.APIError: ExitCode.BAD_ANSWER,
     errors.ModelNotSupported: ExitCode.NOT_FOUND,
     errors.EndpointPaused: ExitCode.NOT_READY,

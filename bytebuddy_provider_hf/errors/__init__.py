@@ -22,7 +22,7 @@
     │   ├── UnsupportedRole        the model or the server cannot do what was asked
     │   ├── MissingToken           this endpoint needs a token and none was found
     │   ├── InvalidToken           what was found cannot be a token
-    │   └── QueueFull              more callers waiting than ``maxQueue`` allows
+    │   └── Overloaded             more callers waiting than ``maxQueue`` allows
     ├── APIError                 an answer with an error status
     │   ├── BadRequest             400, and 4xx without a class of their own
     │   │   ├── InputRefused         the input is missing, empty or of another kind
@@ -207,8 +207,8 @@ from bytebuddy_provider_hf.errors.setup import (
     InvalidToken,
     MissingToken,
     NoModelForRole,
+    Overloaded,
     ProviderFailed,
-    QueueFull,
     RegistryError,
     RequestError,
     UnknownModel,
@@ -278,6 +278,7 @@ __all__ = [
     "OrganizationPolicy",
     "OutOfMemory",
     "OutputRejected",
+    "Overloaded",
     "ParameterRefused",
     "PermissionDenied",
     "PipelineFailed",
@@ -285,7 +286,6 @@ __all__ = [
     "ProviderFailed",
     "ProxyAuthenticationFailed",
     "ProxyFailed",
-    "QueueFull",
     "QuotaExhausted",
     "RateLimited",
     "Redirected",

@@ -109,5 +109,5 @@ class InvalidToken(RequestError):
     """A value that cannot be sent as a token, such as one with a line break in it."""
 
 
-class QueueFull(RequestError):
+class Overloaded(RequestError):
     """More callers are already waiting than ``maxQueue`` allows."""

@@ -17,7 +17,7 @@ from bytebuddy_provider_hf.errors import (
     Closed,
     ColdStartTimeout,
     DeadlineExceeded,
-    QueueFull,
+    Overloaded,
     QuotaExhausted,
     RateLimited,
 )
@@ -63,7 +63,7 @@ class Lane:
     def enter(self, ticket: Ticket) -> bool:
         """Return whether the call may be sent now; otherwise it waits.
 
-        Raises ``QueueFull``, ``ColdStartTimeout``, ``DeadlineExceeded``,
+        Raises ``Overloaded``, ``ColdStartTimeout``, ``DeadlineExceeded``,
         ``RateLimited`` where the quiet lasts longer than the call may, and what was
         remembered: that there are no credits, or a limit too long to wait for. After
         :meth:`close`, ``Closed``.
@@ -296,7 +296,7 @@ class Lane:
         limiter = self.limiter
         again = ticket.not_before > 0  # it has waited its turn once already
         if limiter.queued >= limiter.max_queue and not again:
-            raise QueueFull(
+            raise Overloaded(
                 f"The queue for this endpoint is full: {limiter.queued:,} calls wait "
                 f"and maxQueue is {limiter.max_queue:,}.",
                 hint="Send fewer at once, or raise requestOptions.maxQueue.",

@@ -27,7 +27,7 @@ EXPECTED = {
     "InsecureEndpoint": 4,
     "MissingToken": 4,
     "InvalidToken": 4,
-    "QueueFull": 6,
+    "Overloaded": 6,
     "BadRequest": 9,
     "ModelNotSupported": 5,
     "EndpointPaused": 7,

@@ -22,7 +22,7 @@ from bytebuddy_provider_hf.errors import (
     FirstByteTimeout,
     IdleTimeout,
     NoDataTimeout,
-    QueueFull,
+    Overloaded,
     ServerError,
 )
 from bytebuddy_provider_hf.testing.answers import chat_stream
@@ -168,7 +168,7 @@ async def test_a_full_queue_refuses_at_once(world: World, queue: int) -> None:
         results = await asyncio.gather(
             *(stand.model.chat("a") for _ in range(10)), return_exceptions=True
         )
-    refused = [result for result in results if isinstance(result, QueueFull)]
+    refused = [result for result in results if isinstance(result, Overloaded)]
     assert len(refused) == 10 - 1 - queue
     assert len(stand.hub.records) == 1 + queue
 

@@ -17,7 +17,7 @@ from bytebuddy_provider_hf.errors import (
     Closed,
     ConnectionLost,
     InsecureEndpoint,
-    QueueFull,
+    Overloaded,
     RateLimited,
     StreamInterrupted,
 )
@@ -168,7 +168,7 @@ async def test_a_queue_that_is_full_refuses_at_once() -> None:
     results = await asyncio.gather(
         *(stand.model.chat("q") for _ in range(5)), return_exceptions=True
     )
-    assert sum(isinstance(result, QueueFull) for result in results) == 2
+    assert sum(isinstance(result, Overloaded) for result in results) == 2
     stand.settled()
 
 

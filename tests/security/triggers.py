@@ -307,7 +307,7 @@ TRIGGERS: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
     errors.MissingToken: opening(api_key=None),
     errors.InvalidToken: opening(api_key=Secret(f"{CANARY} with a space")),
     errors.UnsupportedRole: _other_kind,
-    errors.QueueFull: _queue_full,
+    errors.Overloaded: _queue_full,
     errors.BadRequest: status(400),
     errors.InputRefused: status(400, '{{"error":["Error in `inputs`: {said}"]}}'),
     errors.ModelNotSupported: status(

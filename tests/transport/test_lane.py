@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from bytebuddy_provider_hf.config.model import RequestOptions
-from bytebuddy_provider_hf.errors import Closed, QueueFull
+from bytebuddy_provider_hf.errors import Closed, Overloaded
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.virtual_time import run, virtual_time
 from bytebuddy_provider_hf.transport.coordinator import LocalCoordinator
@@ -123,7 +123,7 @@ async def test_a_full_queue_says_how_full_and_what_to_do(most: int) -> None:
     first, *waiting = (ticket() for _ in range(1 + most))
     assert lane.enter(first)
     assert not any(lane.enter(call) for call in waiting)
-    with pytest.raises(QueueFull, match=f"{most} .* maxQueue is {most}") as caught:
+    with pytest.raises(Overloaded, match=f"{most} .* maxQueue is {most}") as caught:
         lane.enter(ticket())
     assert "requestOptions.maxQueue" in str(caught.value)
 

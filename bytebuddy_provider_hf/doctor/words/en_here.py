@@ -99,7 +99,7 @@ HERE: Final[Mapping[str, Words]] = {
         "What was found has spaces, line breaks or other characters in it.",
         (("Copy it again from {tokens}",),),
     ),
-    "QueueFull": Words(
+    "Overloaded": Words(
         "Too many are waiting",
         "More calls wait here than maxQueue allows.",
         (("Send fewer at once, or raise requestOptions.maxQueue.",),),

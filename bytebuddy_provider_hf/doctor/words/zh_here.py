@@ -85,7 +85,7 @@ HERE: Final[Mapping[str, Words]] = {
         "找到的内容含有空格、换行或其他字符。",
         (("请从 {tokens} 重新复制。",),),
     ),
-    "QueueFull": Words(
+    "Overloaded": Words(
         "等待的请求过多",
         "等待的调用超过了 maxQueue。",
         (("请减少并发，或增大 requestOptions.maxQueue。",),),
