@@ -255,18 +255,18 @@ def test_a_hostile_megabyte_costs_little(piece: bytes) -> None:
 
 
 def _seconds(body: bytes) -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     classify(400, {}, body, LOCAL)
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def test_a_hostile_header_costs_little() -> None:
     """A megabyte of header is cut before it is looked at."""
     value = "a, " * 300_000
     names = ("retry-after", "ratelimit", "location", "x-error-code", "date")
-    began = time.perf_counter()
+    began = time.process_time()
     error = classify(307, dict.fromkeys(names, value), b"", LOCAL)
-    assert time.perf_counter() - began < 0.05
+    assert time.process_time() - began < 0.05
     assert len(str(error)) < 3_000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from itertools import pairwise
 
@@ -190,9 +191,15 @@ def test_a_long_answer_by_single_characters_takes_linear_time(text: str) -> None
     """Four times as long takes about four times, not sixteen."""
 
     def seconds(of: str) -> float:
-        begun = time.process_time()
-        told(list(of))
-        return time.process_time() - begun
+        pieces = list(of)
+        # What other tests left behind is not to be looked through meanwhile.
+        gc.disable()
+        try:
+            begun = time.process_time()
+            told(pieces)
+            return time.process_time() - begun
+        finally:
+            gc.enable()
 
-    short = min(seconds(text[: len(text) // 4]) for _ in range(2))
-    assert seconds(text) < 10 * short + 0.05
+    short = min(seconds(text[: len(text) // 4]) for _ in range(3))
+    assert min(seconds(text) for _ in range(3)) < 10 * short + 0.05
