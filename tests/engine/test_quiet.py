@@ -255,3 +255,14 @@ async def test_sleepers_can_be_cancelled() -> None:
     assert gone == [True, *[True, False] * 50]
     assert len(stand.hub.records) == 1 + 50
     stand.settled()
+
+
+@virtual_time
+async def test_a_crowd_that_was_told_to_wait_goes_when_it_is_over() -> None:
+    """20 calls told to wait 2 s are answered by 3 s: let go in steps, not spread."""
+    stand = bench(Behaviour(replies=[rate_limited(retry_after=2)] * 8))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await asyncio.gather(*(stand.model.chat("a") for _ in range(20)))
+    assert loop.time() - began < 3
+    stand.settled()
