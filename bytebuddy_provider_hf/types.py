@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 
 RoleName: TypeAlias = Literal["system", "user", "assistant", "tool"]
 WaitReason: TypeAlias = Literal[
-    "loading", "waking", "queued", "rate limited", "retrying"
+    "loading", "waking", "starting", "queued", "rate limited", "retrying"
 ]
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 

@@ -142,6 +142,8 @@ def wait_text(name: str, wait: Wait, *, now: float) -> str:
             # Up, so that nobody comes back a moment too early.
             clock = time.strftime("%H:%M:%S", time.localtime(math.ceil(wait.until)))
             return f"{name} is rate limited until {clock}"
+        case "starting":
+            return f"{name} does not answer; perhaps it is restarting… {elapsed}"
         case "queued":
             behind = f" behind {wait.ahead}" if wait.ahead > 0 else ""
             return f"{name} is queued{behind}… {elapsed}"

@@ -13,7 +13,12 @@ from bytebuddy_provider_hf.engine.asking import Asked, Counted, Question, R
 from bytebuddy_provider_hf.engine.hub_family import hub_family
 from bytebuddy_provider_hf.engine.notices import warn_once
 from bytebuddy_provider_hf.engine.reading import Reading
-from bytebuddy_provider_hf.engine.refused import failure_of, meant, tell_who_serves
+from bytebuddy_provider_hf.engine.refused import (
+    busy_endpoint,
+    failure_of,
+    meant,
+    tell_who_serves,
+)
 from bytebuddy_provider_hf.engine.route import Route
 from bytebuddy_provider_hf.engine.runtime import LoopState
 from bytebuddy_provider_hf.errors import (
@@ -24,6 +29,7 @@ from bytebuddy_provider_hf.errors import (
     FirstByteTimeout,
     ModelLoading,
     RateLimited,
+    ServerOverloaded,
     UnsupportedRole,
     WrongServedModel,
 )
@@ -31,7 +37,7 @@ from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.transport import retry
 from bytebuddy_provider_hf.transport.port import Response
 from bytebuddy_provider_hf.transport.ticket import Ticket
-from bytebuddy_provider_hf.types import Loading
+from bytebuddy_provider_hf.types import Loading, WaitReason
 from bytebuddy_provider_hf.wire.amend import (
     Amendments,
     amend,
@@ -50,8 +56,6 @@ MAX_REPLY: Final = 64 * 1024 * 1024
 _HUB_SHARE: Final = 0.25
 # Of models that are asked so the router's catalogue tells who serves them.
 _WRITING: Final = frozenset({"chat", "completions"})
-# A local server that was just there gets so long to come back from a restart.
-_RESTART: Final = 30.0
 # How long a dedicated endpoint's proxy may hold the one request that looks, and how
 # much of the wait must be left for an answer.
 _LONGEST_HOLD: Final = 60
@@ -188,18 +192,18 @@ class Passage(Generic[R]):
         """
         lane, ticket = self._lane, self._ticket
         now = self._state.loop.time()
-        if self._is_cold(failure, now):
+        if isinstance(failure, ModelLoading):
+            if failure.asleep and lane.awake():
+                return self._shed(busy_endpoint(failure), now)
             if not self._errand.wait:
                 raise failure
-            if isinstance(failure, ModelLoading):
-                lane.cold(ticket, failure.estimate, asleep=failure.asleep)
-            else:
-                lane.cold(ticket)
-            return
+            reason: WaitReason = "waking" if failure.asleep else "loading"
+            return lane.cold(ticket, failure.estimate, reason=reason)
+        if isinstance(failure, ConnectionRefused) and self._awaits_server(failure):
+            return None
         self._note(failure)
         if self._amended(failure):
-            lane.pause(ticket, now)
-            return
+            return lane.pause(ticket, now)
         decision = self._decide(failure, now)
         if decision is None:
             raise await self._final(failure, now)
@@ -207,9 +211,8 @@ class Passage(Generic[R]):
         ticket.spent += decision.cost
         until = now + decision.delay
         if decision.quiet:
-            lane.hold(ticket, until)
-        else:
-            lane.pause(ticket, until)
+            return lane.hold(ticket, now + decision.quiet, rest_until=until)
+        return lane.pause(ticket, until)
 
     async def _final(self, failure: ByteBuddyError, now: float) -> ByteBuddyError:
         """Return the error that the call ends with."""
@@ -249,8 +252,6 @@ class Passage(Generic[R]):
         if throttled and not self._errand.wait:
             return None
         limiter = self._lane.limiter
-        # No spread for the crowd: the limiter lets it go in steps. With one, 20 calls
-        # that were told to wait 2 s took 5.2 s.
         situation = retry.Situation(
             attempt=self._ticket.attempt,
             max_attempts=self._errand.route.max_attempts,
@@ -266,26 +267,42 @@ class Passage(Generic[R]):
         if not isinstance(failure, APIError):
             self._lane.unanswered(self._ticket, cancelled=False, overloaded=overloaded)
             return
-        self._lane.answered_by(self._ticket, good=False, overloaded=overloaded)
+        self._lane.answered_by(
+            self._ticket,
+            good=False,
+            overloaded=overloaded,
+            rated=retry.rated(failure),
+        )
         self._lane.remember(failure)
 
-    def _is_cold(self, failure: ByteBuddyError, now: float) -> bool:
-        """Whether to wait for readiness: the server says so, or it is starting.
+    def _shed(self, failure: ServerOverloaded, now: float) -> None:
+        """Let the call rest until the endpoint may have room; no retry is used up."""
+        jitter, sheds = self._lane.jitter, self._ticket.sheds
+        delay = retry.backoff(retry.Outcome.THROTTLED, sheds + 1, jitter=jitter)
+        until = now + max(delay, failure.retry_after or 0.0)
+        if not self._errand.wait or until >= self._ticket.deadline:
+            raise failure
+        self._lane.shed(self._ticket, until)
+
+    def _awaits_server(self, failure: ConnectionRefused) -> bool:
+        """Whether the call was put back to wait for a server that is starting.
 
         A refused connection counts at a local address only, where the configuration
         says that a server is being started, or where one answered a moment ago.
         """
-        if isinstance(failure, ModelLoading):
-            return True
-        route = self._errand.route
-        if not isinstance(failure, ConnectionRefused):
-            return False
+        route, lane = self._errand.route, self._lane
         if route.target.place is not Place.LOOPBACK:
             return False
-        if route.wait_for_server:
-            return True
-        since = self._ticket.cold_since
-        return self._lane.answered and (since is None or now - since < _RESTART)
+        if lane.limiter.reached:
+            failure.hint = (
+                "It answered before: perhaps it is restarting. Start it again, or look "
+                "at its log."
+            )
+        if not self._errand.wait:
+            if route.wait_for_server or lane.limiter.reached:
+                raise failure
+            return False
+        return lane.refused(self._ticket, restart=not route.wait_for_server)
 
     def _asked(self, server: Server, *, stream: bool) -> Asked[R]:
         """Put the question in the server's words, with what it made us change."""

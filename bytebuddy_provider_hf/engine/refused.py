@@ -9,11 +9,17 @@ from typing import Final
 from bytebuddy_provider_hf.catalogue.router import LIMIT
 from bytebuddy_provider_hf.engine.route import Route
 from bytebuddy_provider_hf.engine.runtime import LoopState
-from bytebuddy_provider_hf.errors import APIError, ByteBuddyError, StreamFailed
+from bytebuddy_provider_hf.errors import (
+    APIError,
+    ByteBuddyError,
+    ModelLoading,
+    ServerOverloaded,
+    StreamFailed,
+)
 from bytebuddy_provider_hf.transport.port import Response
 from bytebuddy_provider_hf.wire.failure import classify, classify_event
 from bytebuddy_provider_hf.wire.message import MAX_BODY
-from bytebuddy_provider_hf.wire.remedies import tell_served, unserved
+from bytebuddy_provider_hf.wire.remedies import next_step, tell_served, unserved
 
 # A status without its body still tells most; nobody waits longer for the words.
 _ERROR_BODY: Final = 5.0
@@ -31,6 +37,25 @@ async def failure_of(response: Response, route: Route) -> APIError:
         token_sent=route.credential is not None,
         found_in=_found_in(route),
     )
+
+
+def busy_endpoint(failure: ModelLoading) -> ServerOverloaded:
+    """Return the error of an endpoint that answers others and sheds this request.
+
+    Since June 2026 an endpoint's own router sheds load with the same bare 503 that it
+    sends while the endpoint is asleep.
+    """
+    error = ServerOverloaded(
+        f"The endpoint is busy: it answered others and turned this request away "
+        f"({failure.status}).",
+        status=failure.status,
+        retry_after=failure.retry_after,
+        body=failure.body,
+    )
+    error.endpoint, error.model = failure.endpoint, failure.model
+    error.found_in = failure.found_in
+    error.hint = next_step(error)
+    return error
 
 
 def meant(failure: ByteBuddyError, route: Route) -> ByteBuddyError:

@@ -19,12 +19,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from bytebuddy_provider_hf.types import WaitReason
+
 FIRST_LOOK: Final = 1.0
 _GROWTH: Final = 1.5
 _LONGEST_STEP: Final = 10.0
 _FIRST_RELEASE: Final = 2
 # Of a model that never answered so many are asked at once, whatever others allow.
-_UNKNOWN: Final = 8
+UNKNOWN: Final = 8
 # How long a look may say nothing before another is sent.
 SILENCE: Final = 15.0
 # An estimate is believed when it fell by at least this share of the time that passed.
@@ -36,16 +38,17 @@ _LARGEST_EXPONENT: Final = 6
 class ColdGate:
     """Decide whether one more request may go to this model now.
 
-    ``jitter`` returns a number from 0 to 1. Times are seconds of one monotonic clock.
+    ``jitter`` returns a number from 0 to 1. ``unknown`` bounds how many ask a model
+    that never answered. Times are seconds of one monotonic clock.
     """
 
-    def __init__(self, *, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self, *, jitter: Callable[[], float], unknown: int | None = UNKNOWN
+    ) -> None:
         self._jitter = jitter
         self.cold = False
-        # Whether it is an endpoint that scaled to zero, for the words on the screen.
-        self.asleep = False
-        # Whether it answered well since it was last idle, or last said: not ready.
-        self.proven = False
+        # What the words on the screen say of it.
+        self.reason: WaitReason = "loading"
         self._next_look = 0.0
         self._ready_at = float("-inf")
         # The number of the look under way, or 0; none has a number twice.
@@ -55,8 +58,9 @@ class ColdGate:
         self._looks = 0
         self._estimate: float | None = None
         self._estimated_at = 0.0
-        # How many may be in flight while a crowd is let go; None: no bound of ours.
-        self._release: int | None = _UNKNOWN
+        # How many may be unanswered while a crowd is let go; None: no bound of ours.
+        self._unknown = self._release = unknown
+        self._known = False
 
     @property
     def due(self) -> float:
@@ -65,11 +69,11 @@ class ColdGate:
             return max(self._next_look, self._looked_at + SILENCE)
         return self._next_look
 
-    def allows(self, *, now: float, active: int) -> bool:
-        """Whether a request may leave while ``active`` others are in flight."""
+    def allows(self, *, now: float, unanswered: int) -> bool:
+        """Whether a request may leave while so many others have no answer yet."""
         if self.cold:
             return now >= self.due
-        return self._release is None or active < self._release
+        return self._release is None or unanswered < self._release
 
     def sent(self, *, now: float) -> int:
         """Note that a request leaves; return the number of the look it is, or 0."""
@@ -83,7 +87,6 @@ class ColdGate:
         self, *, now: float, sent_at: float, estimate: float | None, look: int
     ) -> None:
         """Note that the server said: not ready; ``look`` is what ``sent`` returned."""
-        self.proven = False
         if not self.cold:
             if sent_at < self._ready_at:
                 return  # an answer from before the model was ready
@@ -104,8 +107,11 @@ class ColdGate:
             self._ready_at = now
             self._estimate = None
             self._release = _FIRST_RELEASE
+        elif not self._known:
+            self._release = None
         elif self._release is not None:
-            self._release *= 2
+            self._release += 1
+        self._known = True
         if self._release is not None and self._release >= limit:
             self._release = None
 
@@ -120,6 +126,20 @@ class ColdGate:
         if not cancelled:
             self._looks += 1
             self._next_look = now + self._step(None)
+
+    def forget(self) -> None:
+        """Take the model for one that never answered: it may have fallen asleep."""
+        if not self.cold:
+            self._release, self._known = self._unknown, False
+
+    def look_by(self, until: float) -> None:
+        """Let the next look leave at ``until`` at the latest."""
+        self._next_look = min(self._next_look, until)
+
+    def give_up(self) -> None:
+        """Hold nobody back any more: waiting did not help."""
+        self.cold, self._looking = False, 0
+        self._estimate = None
 
     def estimate(self, now: float) -> float | None:
         """Return the latest estimate less the time since, or ``None``."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from bytebuddy_provider_hf.transport.lane import Lane
-from bytebuddy_provider_hf.transport.limiter import Limiter
+from bytebuddy_provider_hf.transport.limiter import FIRST_LIMIT, Limiter
 from bytebuddy_provider_hf.transport.port import Destination
+from bytebuddy_provider_hf.wire.target import Place, place_of
 
 MAX_CONCURRENCY: Final = 32
 MAX_QUEUE: Final = 10_000
@@ -66,8 +68,12 @@ class LocalCoordinator:
         if lane is None:
             if len(self._lanes) >= self._most:
                 self._forget()
-            limiter = self._limiter(destination.account)
-            lane = Lane(limiter=limiter, loop=self._loop, jitter=self._jitter)
+            place = place_of(urlsplit(destination.origin).hostname or "")
+            here = place is Place.LOOPBACK
+            limiter = self._limiter(destination.account, local=here)
+            lane = Lane(
+                limiter=limiter, loop=self._loop, jitter=self._jitter, local=here
+            )
             self._lanes[key] = lane
         options = destination.options
         if lane.options is not options:
@@ -93,11 +99,14 @@ class LocalCoordinator:
         for limiter in self._limiters.values():
             limiter.close()
 
-    def _limiter(self, account: str) -> Limiter:
+    def _limiter(self, account: str, *, local: bool) -> Limiter:
         limiter = self._limiters.get(account)
         if limiter is None:
             limiter = self._limiters[account] = Limiter(
-                loop=self._loop, max_concurrency=MAX_CONCURRENCY, max_queue=MAX_QUEUE
+                loop=self._loop,
+                max_concurrency=MAX_CONCURRENCY,
+                max_queue=MAX_QUEUE,
+                first=MAX_CONCURRENCY if local else FIRST_LIMIT,
             )
         return limiter
 

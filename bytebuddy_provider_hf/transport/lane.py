@@ -21,12 +21,17 @@ from bytebuddy_provider_hf.errors import (
     QuotaExhausted,
     RateLimited,
 )
-from bytebuddy_provider_hf.transport.coldstart import ColdGate
+from bytebuddy_provider_hf.transport.coldstart import UNKNOWN, ColdGate
 from bytebuddy_provider_hf.transport.limiter import LATCH, Limiter
 from bytebuddy_provider_hf.transport.line import Line
 from bytebuddy_provider_hf.transport.retry import LONGEST_HINT
 from bytebuddy_provider_hf.transport.ticket import Ticket
 from bytebuddy_provider_hf.types import Loading, WaitReason
+
+# So long after a good answer an endpoint that sheds a request is busy, not asleep.
+AWAKE: Final = 60.0
+# A local server that was just there gets so long to come back from a restart.
+RESTART: Final = 30.0
 
 _WAIT_LONGER: Final = (
     "Raise requestOptions.coldStartTimeout to wait longer, or choose a model that is "
@@ -43,18 +48,24 @@ class Lane:
         limiter: Limiter,
         loop: asyncio.AbstractEventLoop,
         jitter: Callable[[], float],
+        local: bool = False,
     ) -> None:
         self.limiter = limiter
         self.jitter = jitter
         # The options whose limits were last applied.
         self.options: RequestOptions | None = None
         self._loop = loop
-        self._gate = ColdGate(jitter=jitter)
+        # A refusal of this machine's costs nothing: all may ask a model unknown yet.
+        self._gate = ColdGate(jitter=jitter, unknown=None if local else UNKNOWN)
         self._line = Line()
         self._timer: asyncio.TimerHandle | None = None
         self.active = 0
-        # Whether this model ever answered: a refusal then means a restart.
-        self.answered = False
+        # Of these, the calls whose answer has begun.
+        self._answering = 0
+        self._good_at = float("-inf")
+        # Refusals as "not ready" since the last good answer, and how many are borne.
+        self._cold_answers = 0
+        self._borne = 0
         self._limited: APIError | None = None
         self._limited_at = float("-inf")
         self._resting: set[Ticket] = set()
@@ -109,8 +120,8 @@ class Lane:
             if ticket.cold_since is None:
                 ticket.cold_since = now
             elapsed = now - ticket.cold_since
-            reason: WaitReason = "waking" if self._gate.asleep else "loading"
-            return Loading(elapsed, self._gate.estimate(now), waiters, reason)
+            estimate = self._gate.estimate(now)
+            return Loading(elapsed, estimate, waiters, self._gate.reason)
         elapsed = now - ticket.since
         if self.limiter.quiet_until > now:
             left = self.limiter.quiet_until - now
@@ -122,17 +133,19 @@ class Lane:
         return None
 
     def cold(
-        self, ticket: Ticket, estimate: float | None = None, *, asleep: bool = False
+        self,
+        ticket: Ticket,
+        estimate: float | None = None,
+        *,
+        reason: WaitReason = "loading",
     ) -> None:
         """Put a call back in its place: the model is not ready.
 
         One that is answering others right now is not asleep but busy: that costs
-        permits, and no wait. A call is told so once, the next time it is believed.
+        permits, and no wait.
         """
         now = self._loop.time()
-        if self._gate.proven and self.active > 1 and not ticket.crowded:
-            ticket.crowded = True
-            self._gate.proven = False
+        if self._is_busy(now):
             self.limiter.on_overload(now=now, sent_at=ticket.sent_at)
             self._requeue(ticket)
             return
@@ -140,7 +153,7 @@ class Lane:
             self._forget_waits()
         if ticket.cold_since is None:
             ticket.cold_since = ticket.sent_at
-        self._gate.asleep = asleep
+        self._gate.reason = reason
         self._gate.on_cold(
             now=now, sent_at=ticket.sent_at, estimate=estimate, look=ticket.look
         )
@@ -150,10 +163,52 @@ class Lane:
         if self._gate.cold:
             self._tell(now)
 
-    def hold(self, ticket: Ticket, until: float) -> None:
-        """Put a call back and keep everybody at this origin quiet until then."""
+    def shed(self, ticket: Ticket, until: float) -> None:
+        """Let a call rest that a busy endpoint turned away; the limit shrinks."""
+        now = self._loop.time()
+        ticket.sheds += 1
+        self.unanswered(ticket, cancelled=False, overloaded=True)
+        self.pause(ticket, max(now, until))
+
+    def awake(self) -> bool:
+        """Whether the model gave a good answer of late, or is giving one now."""
+        return self._answering > 0 or self._loop.time() - self._good_at < AWAKE
+
+    def refused(self, ticket: Ticket, *, restart: bool) -> bool:
+        """Whether a refused connection is worth waiting: put the call back if so.
+
+        Where ``restart`` says that no server is known to be starting, it is for 30 s
+        after the first refusal by an address that had answered, for all its callers
+        together. Afterwards nobody is held back.
+        """
+        now, limiter = self._loop.time(), self.limiter
+        if restart and not limiter.reached:
+            return False
+        if limiter.refused_since is None:
+            limiter.refused_since = now
+        until = limiter.refused_since + RESTART
+        if restart and now >= until:
+            if self._gate.cold:
+                self._gate.give_up()
+                self.wake_all()
+            return False
+        self.cold(ticket, reason="starting")
+        if restart:
+            self._gate.look_by(until)
+            self._arm()
+        return True
+
+    def hold(self, ticket: Ticket, until: float, *, rest_until: float) -> None:
+        """Put a call back and keep everybody at this origin quiet until then.
+
+        The call itself rests until ``rest_until`` if that is later.
+        """
         self.limiter.hold(until)
-        self._requeue(ticket)
+        ticket.paced = True
+        if rest_until > until:
+            self.pause(ticket, rest_until)
+        else:
+            self._requeue(ticket)
 
     def pause(self, ticket: Ticket, until: float) -> None:
         """Let one call rest until then, without permit and out of the queue."""
@@ -163,16 +218,31 @@ class Lane:
         self._arm()
 
     def answered_by(
-        self, ticket: Ticket, *, good: bool = True, overloaded: bool = False
+        self,
+        ticket: Ticket,
+        *,
+        good: bool = True,
+        overloaded: bool = False,
+        rated: bool = False,
     ) -> None:
-        """Note that the server answered a call, with whatever but "not ready"."""
+        """Note that the server answered a call, with whatever but "not ready".
+
+        ``rated``: it refused for a rate and named a time.
+        """
         now = self._loop.time()
-        self.answered = True
-        self._gate.on_ready(now=now, limit=self.limiter.limit)
+        self.limiter.reached, self.limiter.refused_since = True, None
         ticket.look = 0
         if good:
-            self._gate.proven = True
+            self._good_at, self._cold_answers = now, 0
+            if ticket.granted and not ticket.answered:
+                ticket.answered = True
+                self._answering += 1
+                self.limiter.answered += 1
+        self._gate.on_ready(now=now, limit=self.limiter.limit)
+        if good:
             self.limiter.on_success()
+        elif rated:
+            self.limiter.on_rate(now=now, sent_at=ticket.sent_at)
         elif overloaded:
             self.limiter.on_overload(now=now, sent_at=ticket.sent_at)
         if self._line:
@@ -236,7 +306,7 @@ class Lane:
         if not self._line or not self._may_send(now):
             return False
         ticket = self._line.first_here()
-        if ticket is None:
+        if ticket is None or (ticket.paced and not self.limiter.may_wake()):
             return False
         self._line.part(ticket)
         self._left_line()
@@ -244,10 +314,27 @@ class Lane:
         ticket.wake()
         return True
 
-    def wake_all(self) -> None:
-        """Let every waiting call look at its state again."""
+    def wake_all(self, *, paced: bool = False) -> None:
+        """Let every waiting call look at its state again.
+
+        ``paced`` marks them as told to wait, so that they wake in steps.
+        """
         for ticket in self._line:
+            ticket.paced = ticket.paced or paced
             ticket.wake()
+
+    def _is_busy(self, now: float) -> bool:
+        """Whether "not ready" means that others are being answered.
+
+        Of a burst it refuses those that are too many, which are fewer than were let
+        go. More refusals in a row without a good answer are believed.
+        """
+        if self._gate.cold or self.active <= 1 or now - self._good_at >= AWAKE:
+            return False
+        if self._cold_answers == 0:
+            self._borne = max(self.active, self.limiter.limit)
+        self._cold_answers += 1
+        return self._cold_answers <= self._borne
 
     def _forget_waits(self) -> None:
         """Have each patience begin anew: this is not the same wait as the last."""
@@ -265,12 +352,16 @@ class Lane:
     def _may_send(self, now: float) -> bool:
         if now < self._limited_at + LATCH or self.limiter.exhausted(now) is not None:
             return False  # whoever waits was woken, and hears why
-        return self.limiter.free and self._gate.allows(now=now, active=self.active)
+        if not self.active and now - self._good_at >= AWAKE:
+            self._gate.forget()
+        waiting = self.active - self._answering
+        return self.limiter.free and self._gate.allows(now=now, unanswered=waiting)
 
     def _grant(self, ticket: Ticket, now: float) -> None:
         self.limiter.take()
         self.active += 1
         ticket.granted = True
+        ticket.paced = False
         ticket.sent_at = now
         ticket.look = self._gate.sent(now=now)
         if ticket.look:
@@ -279,13 +370,13 @@ class Lane:
             ticket.cold_since = None
 
     def _give_back(self, ticket: Ticket) -> None:
-        ticket.granted = False
+        answered = ticket.answered
+        ticket.granted = ticket.answered = False
         self.active -= 1
-        if not self.active:
-            self._gate.proven = False
+        self._answering -= answered
         if self._line:
             self.limiter.join(self)
-        self.limiter.give_back()
+        self.limiter.give_back(answered=answered)
 
     def _requeue(self, ticket: Ticket) -> None:
         self._line.join(ticket)
@@ -301,6 +392,7 @@ class Lane:
                 f"and maxQueue is {limiter.max_queue:,}.",
                 hint="Send fewer at once, or raise requestOptions.maxQueue.",
             )
+        ticket.paced = ticket.paced or limiter.long_pause
         self._line.join(ticket)
         limiter.queued += 1
         limiter.join(self)
@@ -349,6 +441,11 @@ class Lane:
     def _expired(
         self, ticket: Ticket, now: float
     ) -> ColdStartTimeout | DeadlineExceeded:
+        if ticket.cold_since is not None and self._gate.reason == "starting":
+            return ColdStartTimeout(
+                f"The server did not answer for {now - ticket.cold_since:,.0f} s.",
+                hint="Start it, or look at its log; then ask again.",
+            )
         if ticket.cold_since is not None:
             return ColdStartTimeout(
                 f"The model was not ready after {now - ticket.cold_since:,.0f} s.",

@@ -18,6 +18,9 @@ from bytebuddy_provider_hf import errors
 
 MAX_ATTEMPTS: Final = 3
 LONGEST_HINT: Final = 120.0
+# From here on a pause ends a window that many wait for, in other processes too. A
+# shorter one is a hiccup, after which everybody may go on as before.
+LONG_PAUSE: Final = 10.0
 
 _TRANSIENT_BASE, _TRANSIENT_CAP = 0.5, 8.0
 _THROTTLED_BASE, _THROTTLED_CAP = 1.0, 20.0
@@ -89,6 +92,16 @@ def overloaded(error: errors.ByteBuddyError) -> bool:
     return outcome(error) is Outcome.THROTTLED
 
 
+def rated(error: errors.ByteBuddyError) -> bool:
+    """Return whether a failure tells of a rate, and when it allows more.
+
+    A full queue (``ModelOverloaded``) tells of too much at once, whatever it names.
+    """
+    if isinstance(error, errors.ModelOverloaded):
+        return False
+    return isinstance(error, errors.RateLimited) and bool(error.retry_after)
+
+
 class Budget:
     """Bound the extra requests of an outage, for one origin and credential.
 
@@ -119,26 +132,24 @@ class Budget:
 class Retry:
     """Send again after ``delay`` seconds.
 
-    ``quiet``: everybody at this origin should hold back until then.
+    For ``quiet`` seconds everybody at this origin should hold back; 0 for nobody.
     """
 
     delay: float
     cost: int
-    quiet: bool = False
+    quiet: float = 0.0
 
 
 @frozen
 class Situation:
     """What a decision depends on besides the failure.
 
-    ``attempt`` counts from 1. ``left`` is the time left of the call, in seconds;
-    ``crowd`` how many calls wait per permit.
+    ``attempt`` counts from 1. ``left`` is the time left of the call, in seconds.
     """
 
     attempt: int
     max_attempts: int
     left: float
-    crowd: float = 0.0
 
 
 def decide(
@@ -159,14 +170,20 @@ def decide(
     hint = error.retry_after
     if situation.attempt >= situation.max_attempts or (hint or 0) > LONGEST_HINT:
         return None
-    delay = backoff(kind, situation.attempt, jitter=jitter)
-    if hint:
-        spread = min(_LONGEST_SPREAD, 0.1 * hint + situation.crowd)
-        delay = max(delay, hint) + spread * jitter()
+    quiet = 0.0
+    if not hint:
+        delay = backoff(kind, situation.attempt, jitter=jitter)
+    else:
+        # The first time the server is believed to the tenth of a second; who is
+        # refused again waits at least as long as without a hint.
+        spread = 0.1 * hint * jitter() if hint >= LONG_PAUSE else 0.0
+        delay = quiet = hint + min(_LONGEST_SPREAD, spread)
+        if situation.attempt > 1:
+            delay = max(delay, backoff(kind, situation.attempt - 1, jitter=jitter))
     if delay >= situation.left:
         return None
     cost = budget.spend(kind)
-    return None if cost is None else Retry(delay, cost, quiet=bool(hint))
+    return None if cost is None else Retry(delay, cost, quiet)
 
 
 def backoff(kind: Outcome, attempt: int, *, jitter: Callable[[], float]) -> float:

@@ -15,25 +15,28 @@ class Ticket:
     the reader of a stream may be busy with what it was told, and gets no permit then.
     ``told`` is whether somebody listens to how the waiting goes.
     ``not_before`` is when a resting call may ask again; ``look`` the number of the look
-    that its request is, or 0; ``crowded`` whether it was once turned away by a model
-    that answers others; ``spent`` what its retries took from the budget.
+    that its request is, or 0; ``sheds`` how often a busy endpoint turned it away;
+    ``answered`` whether its answer has begun; ``paced`` whether it was told to wait and
+    wakes in steps; ``spent`` what its retries took from the budget.
     """
 
     __slots__ = (
         "_future",
         "_timer",
+        "answered",
         "attempt",
         "cold_since",
         "cold_timeout",
-        "crowded",
         "deadline",
         "granted",
         "here",
         "look",
         "not_before",
         "number",
+        "paced",
         "queued",
         "sent_at",
+        "sheds",
         "since",
         "spent",
         "timeout",
@@ -45,7 +48,9 @@ class Ticket:
         self.queued = False
         self.here = False
         self.told = True
-        self.crowded = False
+        self.sheds = 0
+        self.answered = False
+        self.paced = False
         self.since = now
         self.deadline = now + timeout
         self.timeout = timeout

@@ -41,7 +41,7 @@ class Gate(RuleBasedStateMachine):
     @precondition(lambda self: len(self.flying) < LIMIT)
     @rule()
     def send(self) -> None:
-        if self.gate.allows(now=self.now, active=len(self.flying)):
+        if self.gate.allows(now=self.now, unanswered=len(self.flying)):
             self.flying.append(Request(self.now, self.gate.sent(now=self.now)))
 
     @precondition(lambda self: self.flying)
@@ -69,7 +69,7 @@ class Gate(RuleBasedStateMachine):
         self._land(data)
         self.gate.on_ready(now=self.now, limit=LIMIT)
         assert not self.gate.cold
-        assert self.gate.allows(now=self.now, active=0)
+        assert self.gate.allows(now=self.now, unanswered=0)
 
     @precondition(lambda self: self.flying)
     @rule(data=st.data(), cancelled=st.booleans())
@@ -79,7 +79,7 @@ class Gate(RuleBasedStateMachine):
         if request.look:
             self.gate.on_gone(now=self.now, cancelled=cancelled, look=request.look)
             if cancelled and current:
-                assert self.gate.allows(now=self.now, active=0)
+                assert self.gate.allows(now=self.now, unanswered=0)
 
     def _land(self, data: st.DataObject) -> Request:
         request = data.draw(st.sampled_from(self.flying))
@@ -97,7 +97,7 @@ class Gate(RuleBasedStateMachine):
         assert len(looks) <= 1
         for look in looks:
             early = look.sent_at + SILENCE - 0.001
-            assert not self.gate.allows(now=early, active=0)
+            assert not self.gate.allows(now=early, unanswered=0)
 
     @invariant()
     def nobody_waits_for_ever(self) -> None:
@@ -105,13 +105,13 @@ class Gate(RuleBasedStateMachine):
         if self.gate.cold:
             assert self.gate.due <= self.now + max(SILENCE, LONGEST, 1.05 * 2_000)
             assert self.gate.allows(
-                now=max(self.now, self.gate.due), active=len(self.flying)
+                now=max(self.now, self.gate.due), unanswered=len(self.flying)
             )
 
     @invariant()
     def open_means_open(self) -> None:
         if not self.gate.cold:
-            assert self.gate.allows(now=self.now, active=0)
+            assert self.gate.allows(now=self.now, unanswered=0)
 
     @invariant()
     def an_estimate_never_rises_by_itself(self) -> None:
@@ -128,7 +128,7 @@ TestGate = Gate.TestCase
 
 
 def test_the_release_doubles() -> None:
-    """2, 4, 8 at once after the model is ready, then no bound of the gate's."""
+    """2, 4, 8 unanswered after the model is ready, then no bound of the gate's."""
     gate = ColdGate(jitter=lambda: 0.0)
     gate.on_cold(now=0, sent_at=0, estimate=None, look=0)
     assert gate.sent(now=0)
@@ -136,9 +136,10 @@ def test_the_release_doubles() -> None:
     allowed = []
     for _ in range(4):
         allowed.append(
-            next((n for n in range(99) if not gate.allows(now=1, active=n)), 99)
+            next((n for n in range(99) if not gate.allows(now=1, unanswered=n)), 99)
         )
-        gate.on_ready(now=1, limit=16)
+        for _ in range(allowed[-1]):
+            gate.on_ready(now=1, limit=16)
     assert allowed == [2, 4, 8, 99]
 
 
@@ -172,8 +173,8 @@ def test_a_look_that_hears_nothing_is_joined_by_another() -> None:
     gate = ColdGate(jitter=lambda: 0.0)
     gate.on_cold(now=0, sent_at=0, estimate=None, look=0)
     first = gate.sent(now=1)
-    assert not gate.allows(now=1 + SILENCE - 0.1, active=1)
-    assert gate.allows(now=1 + SILENCE, active=1)
+    assert not gate.allows(now=1 + SILENCE - 0.1, unanswered=1)
+    assert gate.allows(now=1 + SILENCE, unanswered=1)
     second = gate.sent(now=20)
     gate.on_cold(now=21, sent_at=1, estimate=None, look=first)
     assert gate.due == 20 + SILENCE
@@ -182,11 +183,9 @@ def test_a_look_that_hears_nothing_is_joined_by_another() -> None:
 
 
 def test_a_model_never_seen_is_asked_by_eight_whatever_others_allow() -> None:
-    """The permits of other models may have grown; its first answer doubles its own."""
+    """The permits of other models may have grown; its first answer frees its own."""
     gate = ColdGate(jitter=lambda: 0.0)
-    assert gate.allows(now=0, active=7)
-    assert not gate.allows(now=0, active=8)
+    assert gate.allows(now=0, unanswered=7)
+    assert not gate.allows(now=0, unanswered=8)
     gate.on_ready(now=0, limit=32)
-    assert gate.allows(now=0, active=15)
-    gate.on_ready(now=0, limit=32)
-    assert gate.allows(now=0, active=500)
+    assert gate.allows(now=0, unanswered=500)

@@ -175,7 +175,7 @@ async def test_latency_never_lowers_the_limit() -> None:
 @virtual_time
 async def test_a_failure_is_no_success(status: int) -> None:
     """A server that fails at once is not asked by more and more."""
-    options = evolve(PATIENT, max_attempts=1)
+    options = evolve(PATIENT, max_attempts=1, max_concurrency=None)
     stand = bench(Behaviour(always=FakeReply(status)), request_options=options)
     tasks = [stand.model.chat("a") for _ in range(500)]
     await asyncio.gather(*tasks, return_exceptions=True)

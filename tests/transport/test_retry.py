@@ -40,10 +40,9 @@ def delay(
     *,
     attempt: int = 1,
     left: float = 600.0,
-    crowd: float = 0.0,
     u: float = 0.0,
 ) -> float | None:
-    situation = Situation(attempt=attempt, max_attempts=3, left=left, crowd=crowd)
+    situation = Situation(attempt=attempt, max_attempts=3, left=left)
     retry = decide(error, situation, budget=Budget(), jitter=lambda: u)
     return None if retry is None else retry.delay
 
@@ -210,13 +209,22 @@ def test_the_other_hints(headers: dict[str, str], seconds: float | None) -> None
     assert wait(headers) == seconds
 
 
-def test_a_hint_is_spread_by_its_length_and_the_crowd() -> None:
-    """Hint + U(0, min(10, a tenth of it + waiters per permit))."""
-    error = answer(429, retry_after="50")
-    assert delay(error, u=1.0) == 55
-    assert delay(error, u=1.0, crowd=2) == 57
-    assert delay(error, u=1.0, crowd=1_000) == 60
-    assert delay(error, u=0.0, crowd=1_000) == 50
+def test_a_long_hint_is_spread_and_a_short_one_is_believed() -> None:
+    """From 10 s on: hint + U(0, a tenth of it), as other processes wait for it too."""
+    long, short = answer(429, retry_after="50"), answer(429, retry_after_ms="100")
+    assert delay(long, u=0.0) == 50
+    assert delay(long, u=1.0) == 55
+    assert delay(short, u=1.0) == 0.1
+
+
+def test_who_is_refused_again_waits_as_long_as_without_a_hint() -> None:
+    """A server that always says 0.1 s is not asked ten times a second."""
+    short = answer(429, retry_after_ms="100")
+    assert delay(short, attempt=2, u=0.0) == 0.5
+    situation = Situation(attempt=2, max_attempts=3, left=600)
+    found = decide(short, situation, budget=Budget(), jitter=lowest)
+    assert found is not None
+    assert found.quiet == 0.1
 
 
 def test_a_hint_beyond_120_s_is_raised_with_its_time() -> None:

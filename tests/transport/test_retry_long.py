@@ -36,7 +36,6 @@ class Case:
     text: str
     attempt: int
     left: float
-    crowd: float
     u: float
     spent: int
 
@@ -67,25 +66,31 @@ def case(text: str, number: int) -> Case:
         text=text,
         attempt=chance.randint(1, 4),
         left=chance.choice([0.0, 0.5, chance.uniform(0, 10), chance.uniform(0, 700)]),
-        crowd=chance.choice([0.0, chance.uniform(0, 200)]),
         u=chance.choice([0.0, 1.0, chance.random()]),
         spent=chance.choice([0, chance.randint(0, 500), chance.randint(480, 500)]),
     )
+
+
+def backoff_of(status: int, attempt: int, u: Fraction) -> Fraction:
+    """Return the delay without a hint before attempt ``attempt + 1``."""
+    doubled = 2 ** (attempt - 1)
+    if status == 429:
+        return min(Fraction(20), Fraction(doubled)) * (1 + u) / 2
+    return min(Fraction(8), Fraction(doubled, 2)) * u
 
 
 def expected(of: Case, hint: float | None) -> Fraction | None:
     """Return the delay of the formulas, or nothing where they give up."""
     if of.status == 400 or of.attempt >= 3 or (hint is not None and hint > 120):
         return None
-    u, doubled = Fraction(of.u), 2 ** (of.attempt - 1)
-    if of.status == 429:
-        backoff = min(Fraction(20), Fraction(doubled)) * (1 + u) / 2
-    else:
-        backoff = min(Fraction(8), Fraction(doubled, 2)) * u
-    delay = backoff
+    u = Fraction(of.u)
+    delay = backoff_of(of.status, of.attempt, u)
     if hint is not None:
-        spread = min(Fraction(10), Fraction(hint) / 10 + Fraction(of.crowd))
-        delay = max(backoff, Fraction(hint)) + u * spread
+        spread = u * Fraction(hint) / 10 if hint >= 10 else Fraction(0)
+        delay = Fraction(hint) + min(Fraction(10), spread)
+        if of.attempt > 1:
+            # Refused again: at least what it would wait without a hint.
+            delay = max(delay, backoff_of(of.status, of.attempt - 1, u))
     cost = 5 if of.status == 429 else 14
     return delay if delay < of.left and cost <= 500 - of.spent else None
 
@@ -98,9 +103,7 @@ def check(of: Case) -> bool:
     assert hint is None or hint > 0
     budget = Budget()
     budget.left -= of.spent
-    situation = Situation(
-        attempt=of.attempt, max_attempts=3, left=of.left, crowd=of.crowd
-    )
+    situation = Situation(attempt=of.attempt, max_attempts=3, left=of.left)
     found = decide(error, situation, budget=budget, jitter=lambda: of.u)
     right = expected(of, hint)
     if found is None or right is None:
@@ -112,7 +115,8 @@ def check(of: Case) -> bool:
     assert 0 <= found.delay < of.left
     assert found.delay <= 130
     assert found.delay >= 0.5 or hint or of.status != 429
-    assert found.quiet == (hint is not None)
+    assert (found.quiet > 0) == (hint is not None)
+    assert found.quiet <= found.delay
     assert budget.left == 500 - of.spent - found.cost
     return True
 
