@@ -145,7 +145,7 @@ class Lane:
         permits, and no wait.
         """
         now = self._loop.time()
-        if self._is_busy(now):
+        if reason != "starting" and self._is_busy(now):
             self.limiter.on_overload(now=now, sent_at=ticket.sent_at)
             self._requeue(ticket)
             return
