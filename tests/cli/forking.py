@@ -151,7 +151,7 @@ def _become(request: Mapping[str, object], descriptors: Sequence[int]) -> None:
         locale.setlocale(locale.LC_CTYPE, "")
     runtime = importlib.import_module(f"{PACKAGE}.engine.runtime")
     # The place of its file was chosen by the environment of the import.
-    runtime.shared_runtime._verdicts._path = runtime._cache_file()  # noqa: SLF001
+    runtime.shared_runtime._verdicts._path = runtime._cache_file()
 
 
 def _import_all() -> None:

@@ -5,6 +5,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounds import rounds
 
 from bytebuddy_provider_hf.prompts.merge import blocks_of, merge
 from bytebuddy_provider_hf.prompts.udiff import unified
@@ -210,7 +211,7 @@ def test_the_blocks_of_an_answer_have_their_info() -> None:
     ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=rounds(100, long=3_000))
 @given(
     original=st.text("ab\n", max_size=30),
     suggestion=st.text("ab\n`~@+- #.…", max_size=60),

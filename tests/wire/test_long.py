@@ -6,7 +6,6 @@ of a hundred values: a byte of a value stands for a word of the protocols, or it
 
 from __future__ import annotations
 
-import os
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from rounds import rounds
 
 from bytebuddy_provider_hf.errors import (
     APIError,
@@ -30,7 +30,7 @@ from bytebuddy_provider_hf.wire.sse import SseDecoder, SseEvent
 from bytebuddy_provider_hf.wire.target import resolve
 from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
 
-VALUES = 1_000_000 if os.environ.get("BYTEBUDDY_LONG") else 2_000
+VALUES = rounds(2_000, long=1_000_000)
 AT_ONCE = 100
 LARGE = 200_000
 
