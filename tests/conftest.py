@@ -48,10 +48,13 @@ _SHARED: Final = {
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests that share a server, or a wheel, into one group of pytest-xdist."""
+    """Put tests that share a server, or measure, into one group of pytest-xdist."""
     for item in items:
         asked: Sequence[str] = getattr(item, "fixturenames", ())
-        for group in {_SHARED[name] for name in asked if name in _SHARED}:
+        groups = {_SHARED[name] for name in asked if name in _SHARED}
+        if item.get_closest_marker("measured"):
+            groups.add("measured")
+        for group in groups:
             item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rounds import rounds
@@ -110,6 +111,7 @@ def check(raw: bytes) -> None:
             assert time.process_time() - begin < 1
 
 
+@pytest.mark.measured
 @settings(
     max_examples=rounds(200, long=5_000),
     deadline=None,
@@ -124,6 +126,7 @@ def test_a_mutated_file_loads_or_says_why_not(
     check(mutated(changes))
 
 
+@pytest.mark.measured
 @settings(max_examples=rounds(150, long=5_000), deadline=None)
 @given(
     st.lists(st.sampled_from(TOKENS), max_size=40).map(b"".join)

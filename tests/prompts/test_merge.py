@@ -223,6 +223,7 @@ def test_any_texts_at_all_give_a_result(original: str, suggestion: str) -> None:
     assert (merged.text is None) == (merged.how is None)
 
 
+@pytest.mark.measured
 def test_large_texts_take_linear_time() -> None:
     """Equal lines, markers, fences, hunks and dots by the ten thousand."""
     lines = "x = 1\n" * 20_000

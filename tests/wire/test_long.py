@@ -179,6 +179,7 @@ PIECES += [b'{"choices":[', b'{"error":', b'[{"generated_text":"a"},', b'"a":{},
 PIECES += [b"data: {}\n\n", b"data:\n", b":\n", b"1,", b'{"a":', "错".encode()]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("piece", PIECES)
 @pytest.mark.parametrize("read", DECODERS)
 def test_a_hostile_body_is_read_in_linear_time(
@@ -189,6 +190,7 @@ def test_a_hostile_body_is_read_in_linear_time(
     assert long < 0.05 + 12 * short
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_hostile_stream_is_bounded(piece: bytes) -> None:
     """In pieces of 4 KiB: linear time, and no more memory than a few copies."""
