@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Final
 
 import aiohttp
 import pytest
@@ -31,21 +32,50 @@ from bytebuddy_provider_hf.testing.llama_server import (
     LocalServer,
 )
 
-_figures: list[str] = []
+_FIGURE: Final = "figure"
+# Fixtures that take long to start: with pytest-xdist, all tests that ask for one of
+# them run in one process, which starts it once.
+_SHARED: Final = {
+    "llama": "llama",
+    "llama_auth": "llama",
+    "embedder": "llama",
+    "reranker": "llama",
+    "weights": "restarts",
+    "wheel": "wheel",
+    "community": "community",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put tests that share a server, or measure, into one group of pytest-xdist."""
+    for item in items:
+        asked: Sequence[str] = getattr(item, "fixturenames", ())
+        groups = {_SHARED[name] for name in asked if name in _SHARED}
+        if item.get_closest_marker("measured"):
+            groups.add("measured")
+        for group in groups:
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Print a measured figure after the run, under the name of the test."""
-    name = request.node.name
-    return lambda text: _figures.append(f"{name}: {text}")
+    return functools.partial(record_property, _FIGURE)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures that the tests measured."""
-    if _figures:
+    """Print the figures that the tests measured, whatever process they ran in."""
+    figures = [
+        f"{report.nodeid.rpartition('::')[2].partition('@')[0]}: {text}"
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, ())
+        for name, text in report.user_properties
+        if name == _FIGURE
+    ]
+    if figures:
         terminalreporter.section("figures")
-        for line in _figures:
+        for line in sorted(figures):
             terminalreporter.line(line)
 
 

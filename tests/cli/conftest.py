@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cli.forking import AVAILABLE, Forks
 from cli.process import COMMAND, PATIENCE, OpenTerminal, Ran, Run, Terminal, serving
 
 from bytebuddy_provider_hf.testing.hub import FakeHub
@@ -37,30 +38,52 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(home: Path) -> dict[str, str]:
+    return {**_of_nobody(), "HOME": str(home)}
+
+
+def _of_nobody() -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(_OTHERS)
     }
-    return {**kept, "HOME": str(home), "LC_ALL": "C.UTF-8", "TERM": "xterm"}
+    return {**kept, "LC_ALL": "C.UTF-8", "TERM": "xterm"}
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks | None]:
+    """Give the process that forks commands, or ``None`` where there cannot be one."""
+    if not AVAILABLE:
+        yield None
+        return
+    forking = Forks(_of_nobody())
+    yield forking
+    forking.close()
 
 
 @pytest.fixture
-def run(environment: dict[str, str], tmp_path: Path) -> Run:
+def run(environment: dict[str, str], tmp_path: Path, forks: Forks | None) -> Run:
     """Run the command to its end in an empty folder, with nothing of this user's."""
     project = tmp_path / "project"
     project.mkdir()
 
     def runner(*arguments: str, stdin: str = "", **variables: str) -> Ran:
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            input=stdin.encode("utf-8", "surrogateescape"),
-            capture_output=True,
-            env={**environment, **variables},
-            cwd=project,
-            timeout=PATIENCE * 2,
-            check=False,
-        )
+        given = stdin.encode("utf-8", "surrogateescape")
+        env = {**environment, **variables}
+        if forks and not any(name.startswith("PYTHON") for name in env):
+            done = forks.run(
+                arguments, stdin=given, env=env, cwd=project, timeout=PATIENCE * 2
+            )
+        else:
+            done = subprocess.run(
+                [*COMMAND, *arguments],
+                input=given,
+                capture_output=True,
+                env=env,
+                cwd=project,
+                timeout=PATIENCE * 2,
+                check=False,
+            )
         return Ran(done)
 
     return runner

@@ -345,9 +345,10 @@ def test_no_output_holds_the_token(
     assert sent == f"Bearer {CANARY}"
 
 
-def test_debug_shows_the_place_of_an_error(run: Run) -> None:
+def test_debug_shows_the_place_of_an_error(run: Run, hub: FakeHub, base: str) -> None:
     """``--debug`` prints a traceback, without it there is none."""
-    arguments = ("chat", "--base", "http://127.0.0.1:1/v1", "-m", "any", "hi")
+    hub.set("any", Behaviour(always=string_error(422, "odd")))
+    arguments = ("chat", "--base", base, "-m", "any", "hi")
     assert "Traceback" in run("--debug", *arguments).err
     assert "Traceback" in run(*arguments, "--debug").err
     assert "Traceback" not in run(*arguments).err

@@ -30,7 +30,9 @@ util.find_spec = lambda name, *rest: (
     None if name.startswith(hidden) else find(name, *rest)
 )
 sys.argv = ["bytebuddy-hf", "demo"]
+from bytebuddy_provider_hf.cli import demo_server
 from bytebuddy_provider_hf.cli.main import main
+demo_server._SIMULATED_LOAD, demo_server._SIMULATED_GAP = 0.1, 0
 main()
 """
 

@@ -51,6 +51,7 @@ def test_with_both_ends_each_line_keeps_its_own() -> None:
     assert restored(original, changed) == "A\r\nb\nnew\nc\r\nd\nE\n"
 
 
+@pytest.mark.measured
 def test_a_large_file_with_both_ends_takes_no_time() -> None:
     """Sixty thousand lines, turned round."""
     original = "".join(f"{n}\r\n" if n % 3 else f"{n}\n" for n in range(60_000))

@@ -6,8 +6,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from rounds import rounds
 
 from bytebuddy_provider_hf.config.load import load
 from bytebuddy_provider_hf.errors import ConfigError
@@ -109,7 +111,12 @@ def check(raw: bytes) -> None:
             assert time.process_time() - begin < 1
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.measured
+@settings(
+    max_examples=rounds(200, long=5_000),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(edits)
 @example([])
 def test_a_mutated_file_loads_or_says_why_not(
@@ -119,7 +126,8 @@ def test_a_mutated_file_loads_or_says_why_not(
     check(mutated(changes))
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.measured
+@settings(max_examples=rounds(150, long=5_000), deadline=None)
 @given(
     st.lists(st.sampled_from(TOKENS), max_size=40).map(b"".join)
     | st.binary(max_size=80)

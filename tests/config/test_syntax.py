@@ -42,6 +42,7 @@ def bomb() -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     "text",
     [
@@ -74,6 +75,7 @@ def test_a_bomb_is_refused_quickly_and_cheaply(world: World, text: str) -> None:
     assert peak < 50 * 1024 * 1024
 
 
+@pytest.mark.measured
 def test_brackets_without_end_are_seen_before_the_parser_slows_down() -> None:
     """The scanner needs half a second for a line of them; the look ahead does not."""
     begin = time.process_time()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import pytest
 from engine.harness import Bench, bench
+from rounds import rounds
 
 from bytebuddy_provider_hf.config.model import RequestOptions
 from bytebuddy_provider_hf.contract import protocols
@@ -144,11 +144,8 @@ async def test_cancelled_at_every_step_nothing_is_held(
 async def test_a_storm_of_cancellations_leaves_everything_at_zero(
     figure: Callable[[str], None],
 ) -> None:
-    """30 % cancelled at random: nothing is held, and the next 1,000 succeed.
-
-    5,000 tasks; 100,000 in the long run (BYTEBUDDY_LONG=1).
-    """
-    tasks_in_all = 100_000 if os.environ.get("BYTEBUDDY_LONG") else 5_000
+    """30 % cancelled at random: nothing is held, and the next 1,000 succeed."""
+    tasks_in_all = rounds(3_000, long=100_000)
     # So many are answered in a second, 32 at once and each in half of one.
     pace = 64
     chance = random.Random(1)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import random
 from collections.abc import Callable
 
 import pytest
 from attrs import evolve
 from engine.harness import Bench, bench
+from rounds import rounds
 
 from bytebuddy_provider_hf.config.model import RequestOptions
 from bytebuddy_provider_hf.errors import ColdStartTimeout, ModelLoading
@@ -28,8 +28,9 @@ from bytebuddy_provider_hf.types import Done, Loading, Text
 
 CALLERS = 1_000
 LIMIT = 8
-# All of them in each of 200 herds in the long run (BYTEBUDDY_LONG=1), else a fifth.
-CANCELLING = CALLERS if os.environ.get("BYTEBUDDY_LONG") else CALLERS // 5
+CANCELLING = rounds(CALLERS // 5, long=CALLERS)
+HERDS = rounds(40, long=200)
+AT_A_TIME = 20
 
 
 async def ask(stand: Bench, number: int) -> str:
@@ -95,14 +96,16 @@ async def test_looks_at_a_cold_model_are_few(
     stand.settled()
 
 
-@pytest.mark.parametrize("start", range(0, 200, 25))
+@pytest.mark.parametrize("start", range(0, HERDS, AT_A_TIME))
 def test_no_caller_is_stuck_whoever_is_cancelled_when(
     start: int, figure: Callable[[str], None]
 ) -> None:
-    """200 seeds, a tenth cancelled at random and whoever looks: one look for each."""
-    looked = sum(run(_with_cancels(seed)) for seed in range(start, start + 25))
+    """A tenth cancelled at random, and whoever looks: one look for each."""
+    seeds = range(start, start + AT_A_TIME)
+    looked = sum(run(_with_cancels(seed)) for seed in seeds)
     figure(
-        f"25 herds of {CANCELLING}, {looked} cancelled while they looked, none stuck"
+        f"{AT_A_TIME} herds of {CANCELLING}, {looked} cancelled while they looked, "
+        "none stuck"
     )
 
 

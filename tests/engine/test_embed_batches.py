@@ -10,6 +10,7 @@ import pytest
 from engine.scoring import ENDPOINT, Open, at
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounds import rounds
 
 from bytebuddy_provider_hf.config.model import EmbedOptions, RequestOptions
 from bytebuddy_provider_hf.engine.roles.batch import Batches
@@ -240,7 +241,7 @@ async def test_waiting_is_told_once_not_once_a_batch() -> None:
     assert len(events) < 20
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(100, long=2_000), deadline=None)
 @given(
     count=st.integers(1, 300),
     most=st.integers(1, 100),

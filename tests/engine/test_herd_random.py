@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 from attrs import define
 from engine.harness import Bench, bench
+from rounds import rounds
 
 from bytebuddy_provider_hf.config.model import RequestOptions
 from bytebuddy_provider_hf.errors import ByteBuddyError
@@ -26,7 +27,8 @@ from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.virtual_time import run
 from bytebuddy_provider_hf.types import Done, Event, Loading
 
-SEEDS = 200
+SEEDS = rounds(60, long=2_000)
+AT_A_TIME = 20
 CALLERS = 40
 # How long the server misbehaves, and how soon everybody has an answer after that: the
 # longest rest after a hint of 20 s, a silent look, or a sleep of 11 s, and then some.
@@ -149,12 +151,12 @@ async def _herd(seed: int) -> Counter[str]:
     return Counter(end for end in ends if isinstance(end, str))
 
 
-@pytest.mark.parametrize("start", range(0, SEEDS, 50))
+@pytest.mark.parametrize("start", range(0, SEEDS, AT_A_TIME))
 def test_whatever_a_server_did_who_asks_afterwards_is_served(
     start: int, figure: Callable[[str], None]
 ) -> None:
     """Cold, silent, broken, busy: once it is well, everybody gets an answer soon."""
     ends: Counter[str] = Counter()
-    for seed in range(start, start + 50):
+    for seed in range(start, start + AT_A_TIME):
         ends += run(_herd(seed))
-    figure(f"50 herds of {CALLERS}: {dict(ends.most_common())}")
+    figure(f"{AT_A_TIME} herds of {CALLERS}: {dict(ends.most_common())}")

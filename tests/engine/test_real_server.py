@@ -11,6 +11,7 @@ from servers.llama import HELLO, HeldModel, KeyedServer
 from servers.proxies import cutting_proxy, splitting_proxy
 
 from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.engine.runtime import Runtime
 from bytebuddy_provider_hf.errors import (
     AuthenticationFailed,
     ByteBuddyError,
@@ -108,8 +109,12 @@ async def test_every_byte_split_gives_the_same_answer(llama: str) -> None:
 async def test_a_cut_connection_is_never_a_finished_answer(llama: str) -> None:
     """Cut after n bytes, head included: a typed error with a prefix of the text."""
     cut = 0
+    runtime = Runtime(jitter=lambda: 0.0)
     for after in [*range(1, 400, 37), *range(400, 9_000, 251)]:
-        async with cutting_proxy(llama, after=after) as url, local(url) as model:
+        async with (
+            cutting_proxy(llama, after=after) as url,
+            local(url, runtime=runtime) as model,
+        ):
             try:
                 text, _ = await streamed(model, "Say hello")
             except (StreamInterrupted, ConnectionLost) as error:
@@ -119,6 +124,7 @@ async def test_a_cut_connection_is_never_a_finished_answer(llama: str) -> None:
             else:
                 assert text == HELLO
     assert cut > 20
+    await runtime.aclose()
 
 
 @pytest.mark.asyncio

@@ -78,6 +78,7 @@ async def test_the_attempts_are_counted_at_the_server() -> None:
         stand.settled()
 
 
+@pytest.mark.measured
 @virtual_time
 async def test_an_outage_costs_35_requests_more_and_then_fails_at_once(
     figure: Callable[[str], None],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -131,6 +132,7 @@ def test_a_note_of_the_page_is_one_that_is_given(note: str) -> None:
         assert any(part in each for each in known), part
 
 
+@functools.cache
 def strings() -> set[str]:
     """Return every text in the package's code but its documentation."""
     package = Path(bytebuddy_provider_hf.__file__).parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -96,11 +97,14 @@ def test_a_forgotten_verdict_is_gone(tmp_path: Path) -> None:
 
 def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     """Five hundred addresses, the newest."""
-    verdicts = Verdicts(tmp_path / "servers.json")
-    for number in range(510):
-        verdicts.keep(f"{URL}{number}", SERVER)
-    assert verdicts.find(f"{URL}509")
-    assert verdicts.find(f"{URL}0") is None
+    path = tmp_path / "servers.json"
+    verdicts = Verdicts(path)
+    verdicts.keep(URL, SERVER)
+    (said,) = json.loads(path.read_text()).values()
+    path.write_text(json.dumps({f"{URL}{number}": said for number in range(500)}))
+    verdicts.keep(f"{URL}500", SERVER)
+    assert list(json.loads(path.read_text())) == [f"{URL}{n}" for n in range(1, 501)]
+    assert verdicts.find(f"{URL}500")
 
 
 @given(st.binary(max_size=80) | st.just(b"[" * 100_000))

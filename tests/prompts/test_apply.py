@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 from prompts.edits import diff_of, edits, lazy_of
+from rounds import rounds
 
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.prompts.apply import (
@@ -95,7 +96,7 @@ def test_generated_edits_are_checked(way: str, figure: Callable[[str], None]) ->
     """The intended file passes; without one of its lines it nearly never does."""
     rng = random.Random(way)
     alarms = caught = 0
-    made = list(edits(6, 350))
+    made = list(edits(6, rounds(140, long=3_500)))
     for edit in made:
         lines = edit.changed.split("\n")
         suggestion = {

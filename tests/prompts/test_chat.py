@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounds import rounds
 
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.prompts.chat import render_chat, specials_of
@@ -186,7 +187,7 @@ def test_no_prompt_begins_with_what_the_tokenizer_adds(family: str) -> None:
 TEXTS = st.text(min_size=1, max_size=40).filter(lambda text: text == text.strip())
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=rounds(100, long=3_000))
 @given(family=st.sampled_from(WRITING), texts=st.lists(TEXTS, min_size=1, max_size=5))
 def test_every_text_stands_in_the_prompt(family: str, texts: list[str]) -> None:
     """Once each and in order, its tokens broken, whatever is in it."""

@@ -5,6 +5,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounds import rounds
 
 from bytebuddy_provider_hf.prompts.merge import blocks_of, merge
 from bytebuddy_provider_hf.prompts.udiff import unified
@@ -210,7 +211,7 @@ def test_the_blocks_of_an_answer_have_their_info() -> None:
     ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=rounds(100, long=3_000))
 @given(
     original=st.text("ab\n", max_size=30),
     suggestion=st.text("ab\n`~@+- #.…", max_size=60),
@@ -222,6 +223,7 @@ def test_any_texts_at_all_give_a_result(original: str, suggestion: str) -> None:
     assert (merged.text is None) == (merged.how is None)
 
 
+@pytest.mark.measured
 def test_large_texts_take_linear_time() -> None:
     """Equal lines, markers, fences, hunks and dots by the ten thousand."""
     lines = "x = 1\n" * 20_000

@@ -16,10 +16,11 @@ from prompts.edits import (
     lazy_of,
     stripped,
 )
+from rounds import rounds
 
 from bytebuddy_provider_hf.prompts.merge import merge
 
-_EDITS: Final = 420
+_EDITS: Final = rounds(210, long=4_200)
 
 WAYS: Final[dict[str, Callable[[random.Random, Edit], str]]] = {
     "diff": lambda _, edit: diff_of(edit),

@@ -177,6 +177,7 @@ def test_the_pieces_do_not_matter(
     assert (cut.complete, cut.fenced) == (whole.complete, whole.fenced)
 
 
+@pytest.mark.measured
 def test_long_answers_take_linear_time() -> None:
     """A megabyte of one line, a character at a time; fences without end."""
     started = time.process_time()

@@ -19,6 +19,7 @@ from security.triggers import TRIGGERS
 import bytebuddy_provider_hf as PACKAGE  # noqa: N812 - a constant here
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.secret import Environment, Secret, one_line, redact
+from bytebuddy_provider_hf.transport import retry
 
 # Names for groups; nothing raises them as they are.
 GROUPS = {
@@ -77,8 +78,10 @@ async def test_no_sink_shows_the_key(
     tmp_path: Path,
     unused_tcp_port: int,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """str, repr, args, chain, traceback with locals, pickle, log at DEBUG."""
+    monkeypatch.setattr(retry, "backoff", lambda *_, **__: 0.0)
     caplog.set_level(logging.DEBUG)
     with pytest.raises(errors.ByteBuddyError) as caught:
         await TRIGGERS[kind](World(tmp_path, unused_tcp_port))

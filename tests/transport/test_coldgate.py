@@ -12,6 +12,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from rounds import rounds
 
 from bytebuddy_provider_hf.transport.coldstart import FIRST_LOOK, SILENCE, ColdGate
 
@@ -122,7 +123,7 @@ class Gate(RuleBasedStateMachine):
 
 
 Gate.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None
+    max_examples=rounds(60, long=2_000), stateful_step_count=40, deadline=None
 )
 TestGate = Gate.TestCase
 

@@ -186,7 +186,10 @@ async def test_one_layer_tries_again(attempts: int) -> None:
     def failing(_connection: int, _request: int) -> bytes:
         return FAILED
 
-    async with counting(failing) as server, Runtime(connect=connect) as runtime:
+    async with (
+        counting(failing) as server,
+        Runtime(connect=connect, jitter=lambda: 0.0) as runtime,
+    ):
         model = open_model(
             "m",
             api_base=f"{server.url}/v1",

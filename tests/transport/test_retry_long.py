@@ -6,7 +6,6 @@ once more, from the written formulas and from exact fractions.
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 from fractions import Fraction
@@ -15,13 +14,14 @@ import pytest
 from attrs import frozen
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from rounds import rounds
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.transport.retry import Budget, Situation, decide
 from bytebuddy_provider_hf.wire.failure import classify
 from bytebuddy_provider_hf.wire.target import resolve
 
-VALUES = 1_000_000 if os.environ.get("BYTEBUDDY_LONG") else 2_000
+VALUES = rounds(2_000, long=1_000_000)
 AT_ONCE, AT_A_TIME = 100, 50_000
 TARGET = resolve("a/b")
 DATE = "Fri, 29 Sep 2023 16:26:37 GMT"

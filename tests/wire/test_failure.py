@@ -216,6 +216,7 @@ def test_any_event_is_an_error_or_none(data: bytes) -> None:
 LARGE = 1_000_000
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     "piece",
     [
@@ -260,6 +261,7 @@ def _seconds(body: bytes) -> float:
     return time.process_time() - began
 
 
+@pytest.mark.measured
 def test_a_hostile_header_costs_little() -> None:
     """A megabyte of header is cut before it is looked at."""
     value = "a, " * 300_000

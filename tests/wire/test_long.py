@@ -6,7 +6,6 @@ of a hundred values: a byte of a value stands for a word of the protocols, or it
 
 from __future__ import annotations
 
-import os
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from rounds import rounds
 
 from bytebuddy_provider_hf.errors import (
     APIError,
@@ -30,7 +30,7 @@ from bytebuddy_provider_hf.wire.sse import SseDecoder, SseEvent
 from bytebuddy_provider_hf.wire.target import resolve
 from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
 
-VALUES = 1_000_000 if os.environ.get("BYTEBUDDY_LONG") else 2_000
+VALUES = rounds(2_000, long=1_000_000)
 AT_ONCE = 100
 LARGE = 200_000
 
@@ -179,6 +179,7 @@ PIECES += [b'{"choices":[', b'{"error":', b'[{"generated_text":"a"},', b'"a":{},
 PIECES += [b"data: {}\n\n", b"data:\n", b":\n", b"1,", b'{"a":', "错".encode()]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("piece", PIECES)
 @pytest.mark.parametrize("read", DECODERS)
 def test_a_hostile_body_is_read_in_linear_time(
@@ -189,6 +190,7 @@ def test_a_hostile_body_is_read_in_linear_time(
     assert long < 0.05 + 12 * short
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_hostile_stream_is_bounded(piece: bytes) -> None:
     """In pieces of 4 KiB: linear time, and no more memory than a few copies."""

@@ -125,6 +125,7 @@ def test_many_lines_of_one_event_above_the_limit_are_refused() -> None:
         decoder.feed(b"data: 0123456789\n" * 200)
 
 
+@pytest.mark.measured
 def test_single_bytes_cost_linear_time() -> None:
     """Four times the bytes take about four times as long, also one at a time."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounds import rounds
 
 from bytebuddy_provider_hf.wire.sse import SseDecoder
 
@@ -89,7 +90,7 @@ def decoded(stream: bytes, cuts: list[int | bytes]) -> list[tuple[str, bytes]]:
     return [(event.name, event.data) for event in events + decoder.flush()]
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=rounds(600, long=20_000), deadline=None)
 @given(st.lists(PIECES, max_size=25), CUTS)
 def test_the_decoder_reads_as_the_specification_does(
     pieces: list[bytes], cuts: list[int | bytes]

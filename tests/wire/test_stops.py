@@ -87,17 +87,18 @@ def test_no_stops_pass_everything_on() -> None:
     assert pieces(StopCutter(["", ""]), ["a", "b"]) == ["a", "b", ""]
 
 
+@pytest.mark.measured
 def test_it_takes_linear_time() -> None:
     """A million characters that all but match a long stop, one a chunk."""
     stop = "a" * 5_000 + "b"
     cutter = StopCutter([stop, "ab" * 3_000])
-    began = time.perf_counter()
+    began = time.process_time()
     total = 0
     for _ in range(300_000):
         total += len(cutter.feed("a"))
     total += len(cutter.finish())
     assert total == 300_000
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_a_whole_reply_is_cut_and_says_stop() -> None:

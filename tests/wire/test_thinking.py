@@ -184,6 +184,7 @@ def test_no_word_is_lost(thought: str, text: str) -> None:
     assert found == (thought.strip(), text.lstrip())
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     "text", ["<think>" + " " * 200_000, " " * 200_000, "<think>" + "</thin" * 40_000]
 )

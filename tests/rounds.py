@@ -1,0 +1,16 @@
+"""How much a random test does: little each time, much in the long run.
+
+The long run (``BYTEBUDDY_LONG=1``) is every night's; it takes half an hour.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+LONG: Final = bool(os.environ.get("BYTEBUDDY_LONG"))
+
+
+def rounds(usual: int, *, long: int) -> int:
+    """Return how many rounds, seeds or examples a test takes."""
+    return long if LONG else usual
