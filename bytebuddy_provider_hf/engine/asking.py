@@ -173,7 +173,8 @@ def ask_infill(
     def read(body: bytes) -> Reply:
         return cut(llamacpp.read_infill(body, model=model), allowed.cuts)
 
-    return Asked(call, decoder, read, allowed.notes)
+    several = several_members(request.options.n, server, "infill")
+    return Asked(call, decoder, read, (*allowed.notes, *several.notes))
 
 
 def shaped(asked: Asked, shape: Shape) -> Asked:

@@ -152,7 +152,8 @@ class FakeVllm:
 
     ``flat`` gives the error form of before mid-2025; ``fails_with`` puts an error into
     every stream after the first word; ``window`` counts words. Without
-    ``reasoning_config`` a budget for reasoning is refused.
+    ``reasoning_config`` a budget for reasoning is refused, and so is an effort that
+    is not among ``efforts``: those of 2025 were low, medium and high.
     """
 
     model: str = MODEL
@@ -162,7 +163,7 @@ class FakeVllm:
     flat: bool = False
     fails_with: str | None = None
     reasoning_config: bool = True
-    efforts: tuple[str, ...] = get_args(ReasoningEffort)
+    efforts: tuple[str, ...] = _EFFORTS
 
     async def __call__(  # noqa: PLR0911 - one for each case
         self, request: FakeRequest
@@ -212,7 +213,7 @@ class FakeVllm:
         if asked != self.model:
             missing = f"The model `{asked}` does not exist."
             return self._error(404, missing, "NotFoundError")
-        said = _illegal(request) or _unknown_effort(request)
+        said = _illegal(request) or _unknown_effort(request, self.efforts)
         if said is None and not self.reasoning_config:
             said = _no_budget(request)
         if said is None and request.path in {CHAT, COMPLETIONS}:
@@ -282,13 +283,15 @@ def _illegal(request: FakeRequest) -> str | None:
     return None
 
 
-def _unknown_effort(request: FakeRequest) -> str | None:
+def _unknown_effort(
+    request: FakeRequest, known: Sequence[str] = _EFFORTS
+) -> str | None:
     """Return what pydantic says of a ``reasoning_effort`` that there is not."""
     effort = request.value("reasoning_effort")
-    if effort is None or effort in _EFFORTS:
+    if effort is None or effort in known:
         return None
-    listed = ", ".join(f"'{each}'" for each in _EFFORTS[:-1])
-    said = f"Input should be {listed} or '{_EFFORTS[-1]}'"
+    listed = ", ".join(f"'{each}'" for each in known[:-1])
+    said = f"Input should be {listed} or '{known[-1]}'"
     return (
         "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', "
         f"'reasoning_effort'), 'msg': \"{said}\", 'input': {effort!r}}}"

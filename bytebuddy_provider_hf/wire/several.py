@@ -25,6 +25,7 @@ MOST_ALTERNATIVES: Final = 20
 # The default of TGI's --max-top-n-tokens.
 _TGI_ALTERNATIVES: Final = 5
 _ONE_ANSWER: Final = TGI_ENGINES | {Engine.TRANSFORMERS, Engine.TOOLKIT}
+_ONE_BY_ROUTE: Final = frozenset({"generate", "tasks", "infill"})
 _NO_LOGPROBS: Final = frozenset({Engine.TRANSFORMERS, Engine.TOOLKIT})
 
 
@@ -38,7 +39,7 @@ def several_members(n: int | None, server: Server, route: str) -> Members:
         )
     if n == 1:
         return NOTHING
-    if route in ("generate", "tasks") or server.engine in _ONE_ANSWER:
+    if route in _ONE_BY_ROUTE or server.engine in _ONE_ANSWER:
         told = f"n is not sent: {named(server)} gives one answer."
         return Members(notes=(Note(told, "n"),))
     return Members({"n": n})
