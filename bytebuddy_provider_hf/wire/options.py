@@ -265,7 +265,7 @@ def _budget(
     member = taken.names["reasoning_budget_tokens"]
     sent[member] = budget
     if since is not None:
-        told = f"{key} is sent as {member}, which {since} keeps to, older ones do not."
+        told = f"{key} is sent as {member}: {since} keeps to it, older ones do not."
         notes.append(Note(told, key))
 
 
