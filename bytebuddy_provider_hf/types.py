@@ -13,6 +13,10 @@ WaitReason: TypeAlias = Literal[
     "loading", "waking", "starting", "queued", "rate limited", "retrying"
 ]
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
+# OpenAI's levels, which vLLM and SGLang have too; the router documents all but max.
+ReasoningEffort: TypeAlias = Literal[
+    "none", "minimal", "low", "medium", "high", "xhigh", "max"
+]
 
 
 class Role(StrEnum):
@@ -76,7 +80,11 @@ class Tool:
 
 @frozen
 class CompletionOptions:
-    """How to generate. ``None`` means: say nothing, let the server decide."""
+    """How to generate. ``None`` means: say nothing, let the server decide.
+
+    ``reasoning_effort`` says whether and how much to reason; without it ``reasoning``
+    says whether. ``reasoning_budget_tokens`` limits reasoning that is not off.
+    """
 
     temperature: float | None = None
     max_tokens: int | None = None
@@ -91,6 +99,7 @@ class CompletionOptions:
     seed: int | None = None
     context_length: int | None = None
     reasoning: bool | None = None
+    reasoning_effort: ReasoningEffort | None = None
     reasoning_budget_tokens: int | None = None
     prompt_caching: bool | None = None
     stream: bool | None = None

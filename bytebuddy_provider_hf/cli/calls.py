@@ -14,7 +14,7 @@ from bytebuddy_provider_hf.contract.protocols import (
     Fill,
     ReplyCall,
 )
-from bytebuddy_provider_hf.types import CompletionOptions, Message
+from bytebuddy_provider_hf.types import Message
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.prompts.edit import EditTask
@@ -27,12 +27,7 @@ def chat_call(
     """Return the call that answers ``messages``; nothing is sent yet."""
     return model.chat(
         messages,
-        temperature=sampling.temperature,
-        max_tokens=sampling.max_tokens,
-        top_p=sampling.top_p,
-        top_k=sampling.top_k,
-        repetition_penalty=sampling.repetition_penalty,
-        stop=sampling.stop,
+        options=sampling.options,
         timeout=sampling.timeout,
         wait=sampling.wait,
     )
@@ -42,12 +37,7 @@ def complete_call(model: Complete, prompt: str, sampling: Sampling) -> ReplyCall
     """Return the call that goes on with ``prompt``; nothing is sent yet."""
     return model.complete(
         prompt,
-        temperature=sampling.temperature,
-        max_tokens=sampling.max_tokens,
-        top_p=sampling.top_p,
-        top_k=sampling.top_k,
-        repetition_penalty=sampling.repetition_penalty,
-        stop=sampling.stop,
+        options=sampling.options,
         timeout=sampling.timeout,
         wait=sampling.wait,
     )
@@ -64,7 +54,7 @@ def fill_call(
         repository=gap.repository,
         files=gap.files,
         multiline=multiline,
-        options=_options(sampling),
+        options=sampling.options,
         timeout=sampling.timeout,
         wait=sampling.wait,
     )
@@ -78,7 +68,7 @@ def edit_call(model: Edit, task: EditTask, sampling: Sampling) -> ReplyCall:
         prefix=task.prefix,
         suffix=task.suffix,
         path=task.path,
-        options=_options(sampling),
+        options=sampling.options,
         timeout=sampling.timeout,
         wait=sampling.wait,
     )
@@ -92,18 +82,7 @@ def apply_call(
         original,
         suggestion,
         path=path,
-        options=_options(sampling),
+        options=sampling.options,
         timeout=sampling.timeout,
         wait=sampling.wait,
-    )
-
-
-def _options(sampling: Sampling) -> CompletionOptions:
-    return CompletionOptions(
-        temperature=sampling.temperature,
-        max_tokens=sampling.max_tokens,
-        top_p=sampling.top_p,
-        top_k=sampling.top_k,
-        repetition_penalty=sampling.repetition_penalty,
-        stop=sampling.stop,
     )

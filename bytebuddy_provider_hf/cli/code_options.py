@@ -13,6 +13,7 @@ from bytebuddy_provider_hf.cli.options import (
     model_options,
     sampling_options,
 )
+from bytebuddy_provider_hf.types import ReasoningEffort
 
 
 def code_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -29,6 +30,9 @@ def code_options(command: Callable[..., None]) -> Callable[..., None]:
         top_k: int | None,
         repetition_penalty: float | None,
         stop: tuple[str, ...],
+        reasoning: bool | None,
+        reasoning_effort: ReasoningEffort | None,
+        reasoning_budget_tokens: int | None,
         timeout: float | None,
         no_wait: bool,
         **own: object,
@@ -40,6 +44,9 @@ def code_options(command: Callable[..., None]) -> Callable[..., None]:
             top_k=top_k,
             repetition_penalty=repetition_penalty,
             stop=stop or None,
+            reasoning=reasoning,
+            reasoning_effort=reasoning_effort,
+            reasoning_budget_tokens=reasoning_budget_tokens,
             timeout=timeout,
             wait=not no_wait,
         )

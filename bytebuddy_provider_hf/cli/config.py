@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
@@ -23,6 +24,7 @@ from bytebuddy_provider_hf.errors import (
     UnknownProvider,
     UntrustedProject,
 )
+from bytebuddy_provider_hf.secret import redact
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.config.model import Config, ModelEntry
@@ -85,13 +87,19 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     from bytebuddy_provider_hf.contract.registry import ModelRegistry
 
     registry = ModelRegistry.load(config)
-    found = asyncio.run(_in_the_way(registry))
+    checked = asyncio.run(_checked(registry))
+    found = [(each.entry, each.problems) for each in checked if each.problems]
+    notices = [
+        f"{each.entry.source}: {redact(each.entry.name)}: {notice}"
+        for each in checked
+        for notice in each.notices
+    ]
     code = ExitCode.CONFIG if found else ExitCode.OK
     if as_json:
         screen.print_json(
             {
                 "problems": [problem for _, told in found for problem in told],
-                "warnings": [str(warning) for warning in registry.warnings],
+                "warnings": [*map(str, registry.warnings), *notices],
                 "failures": [str(failure) for failure in registry.failures],
             }
         )
@@ -100,6 +108,8 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         for problem in told:
             screen.note(f"{entry.name}: {problem}", colour="red")
     show_complaints(registry)
+    for notice in notices:
+        screen.warn(notice)
     for path in registry.files:
         screen.note(f"read {path}")
     total = len(registry.entries)
@@ -107,25 +117,35 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     return code
 
 
-async def _in_the_way(
-    registry: ModelRegistry,
-) -> list[tuple[ModelEntry, tuple[str, ...]]]:
+@frozen
+class _Checked:
+    """An entry, what keeps it from being opened, and what it says in vain."""
+
+    entry: ModelEntry
+    problems: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+async def _checked(registry: ModelRegistry) -> list[_Checked]:
     async with registry:
-        told = [(entry, await _problems(registry, entry)) for entry in registry.entries]
-    return [(entry, problems) for entry, problems in told if problems]
+        return [await _check(registry, entry) for entry in registry.entries]
 
 
-async def _problems(registry: ModelRegistry, entry: ModelEntry) -> tuple[str, ...]:
+async def _check(registry: ModelRegistry, entry: ModelEntry) -> _Checked:
+    from bytebuddy_provider_hf.contract.protocols import Noticing
+
     problems = []
+    notices: tuple[str, ...] = ()
     try:
-        await registry.open(entry.name)
+        model = await registry.open(entry.name)
+        notices = model.notices if isinstance(model, Noticing) else ()
     except ByteBuddyError as error:
         told = str(error)
         place = str(entry.source)
         known = place.partition(":")[0]
         problems.append(told if known in told else f"{place}: {told}")
     if not entry.unset:
-        return tuple(problems)
+        return _Checked(entry, tuple(problems), notices)
     # Opening stops at the first variable; here all are told, and the provider too.
     problems += [
         f"{it.place}: {it.path} needs the variable {it.variable}, which is not set. "
@@ -136,7 +156,7 @@ async def _problems(registry: ModelRegistry, entry: ModelEntry) -> tuple[str, ..
         registry.provider(entry.provider)
     except UnknownProvider as error:
         problems.append(str(error))
-    return tuple(dict.fromkeys(problems))
+    return _Checked(entry, tuple(dict.fromkeys(problems)))
 
 
 @config.command(short_help="Print what takes effect, and who wrote it.")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, get_args
 
 import click
 from attrs import frozen
+
+from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
 
 DEBUG: Final = "bytebuddy_provider_hf.debug"
 JSON: Final = "bytebuddy_provider_hf.json"
@@ -34,8 +36,26 @@ class Sampling:
     top_k: int | None = None
     repetition_penalty: float | None = None
     stop: tuple[str, ...] | None = None
+    reasoning: bool | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    reasoning_budget_tokens: int | None = None
     timeout: float | None = None
     wait: bool = True
+
+    @property
+    def options(self) -> CompletionOptions:
+        """How to generate, without how to wait."""
+        return CompletionOptions(
+            temperature=self.temperature,
+            max_tokens=self.max_tokens,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            repetition_penalty=self.repetition_penalty,
+            stop=self.stop,
+            reasoning=self.reasoning,
+            reasoning_effort=self.reasoning_effort,
+            reasoning_budget_tokens=self.reasoning_budget_tokens,
+        )
 
 
 @frozen
@@ -121,6 +141,23 @@ def sampling_options(command: AnyCallable) -> AnyCallable:
         ),
         click.option(
             "--timeout", type=positive, metavar="SECONDS", help="For the whole call."
+        ),
+        click.option(
+            "--reasoning-budget",
+            "reasoning_budget_tokens",
+            type=click.IntRange(min=0),
+            metavar="TOKENS",
+            help="Reason no longer than so many tokens.",
+        ),
+        click.option(
+            "--reasoning-effort",
+            type=click.Choice(get_args(ReasoningEffort)),
+            help="How much to reason.",
+        ),
+        click.option(
+            "--reasoning/--no-reasoning",
+            default=None,
+            help="Whether to reason, where no effort says it.",
         ),
         click.option(
             "--stop", multiple=True, metavar="TEXT", help="End there; may be repeated."

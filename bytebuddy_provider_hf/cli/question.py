@@ -14,6 +14,7 @@ from bytebuddy_provider_hf.cli.options import (
     output_options,
     sampling_options,
 )
+from bytebuddy_provider_hf.types import ReasoningEffort
 
 
 def question(command: Callable[..., None]) -> Callable[..., None]:
@@ -30,6 +31,9 @@ def question(command: Callable[..., None]) -> Callable[..., None]:
         top_k: int | None,
         repetition_penalty: float | None,
         stop: tuple[str, ...],
+        reasoning: bool | None,
+        reasoning_effort: ReasoningEffort | None,
+        reasoning_budget_tokens: int | None,
         timeout: float | None,
         no_wait: bool,
         as_json: bool,
@@ -44,6 +48,9 @@ def question(command: Callable[..., None]) -> Callable[..., None]:
             top_k=top_k,
             repetition_penalty=repetition_penalty,
             stop=stop or None,
+            reasoning=reasoning,
+            reasoning_effort=reasoning_effort,
+            reasoning_budget_tokens=reasoning_budget_tokens,
             timeout=timeout,
             wait=not no_wait,
         )

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from attrs import frozen
 
 from bytebuddy_provider_hf.config import kinds
 from bytebuddy_provider_hf.config.document import MapNode, Node
-from bytebuddy_provider_hf.types import Role
+from bytebuddy_provider_hf.types import ReasoningEffort, Role
 
 Section: TypeAlias = Literal[
     "file",
@@ -118,6 +118,7 @@ _ROLE: Final = kinds.Choice(
     tuple(role.value for role in Role),
     {"embeddings": "embed", "reranking": "rerank"},
 )
+_EFFORT: Final = kinds.Choice(get_args(ReasoningEffort))
 _PATHS: Final = kinds.ListOf(kinds.Word("a path"), "a list of paths", lone=True)
 _STOPS: Final = kinds.ListOf(kinds.Text(), "a list of texts", lone=True)
 
@@ -188,6 +189,7 @@ def _completion() -> Iterable[Key]:
     yield key("seed", kinds.Integer(), "seed")
     yield key("contextLength", _COUNT, "context_length", "tokens")
     yield key("reasoning", _FLAG, "reasoning")
+    yield key("reasoningEffort", _EFFORT, "reasoning_effort")
     yield key("reasoningBudgetTokens", _ZERO_UP, "reasoning_budget_tokens", "tokens")
     yield key("promptCaching", _FLAG, "prompt_caching")
     yield key("stream", _FLAG, "stream")

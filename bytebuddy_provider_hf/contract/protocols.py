@@ -29,6 +29,7 @@ from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Conversation,
     Event,
+    ReasoningEffort,
     Reply,
     ResponseFormat,
     Role,
@@ -85,6 +86,14 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class Noticing(Protocol):
+    """A model that tells what of its entry it does not do."""
+
+    @property
+    def notices(self) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
 class Chat(Protocol):
     """A model that answers a conversation."""
 
@@ -100,6 +109,7 @@ class Chat(Protocol):
         repetition_penalty: float | None = None,
         stop: Sequence[str] | None = None,
         seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
         n: int | None = None,
         logprobs: int | None = None,
         tools: Sequence[Tool] = (),
@@ -135,6 +145,7 @@ class Complete(Protocol):
         repetition_penalty: float | None = None,
         stop: Sequence[str] | None = None,
         seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
@@ -162,6 +173,7 @@ class Fill(Protocol):
         max_tokens: int | None = None,
         stop: Sequence[str] | None = None,
         seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
@@ -192,6 +204,7 @@ class Edit(Protocol):
         max_tokens: int | None = None,
         stop: Sequence[str] | None = None,
         seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
@@ -218,6 +231,7 @@ class Apply(Protocol):
         temperature: float | None = None,
         max_tokens: int | None = None,
         seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,

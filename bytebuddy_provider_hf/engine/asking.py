@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeAlias
 
 from attrs import define, evolve, field
 
@@ -24,14 +24,21 @@ from bytebuddy_provider_hf.types import CompletionOptions, Reply
 from bytebuddy_provider_hf.wire import llamacpp, openai, tgi
 from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.decoder import StreamDecoder
+from bytebuddy_provider_hf.wire.notes import Note
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
 from bytebuddy_provider_hf.wire.options import Legal, legal, most_stops
 from bytebuddy_provider_hf.wire.server import Server
+from bytebuddy_provider_hf.wire.several import several_members
 from bytebuddy_provider_hf.wire.stops import CuttingStream, cut
 from bytebuddy_provider_hf.wire.target import Target
 from bytebuddy_provider_hf.wire.tasks import build_task
 from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
 from bytebuddy_provider_hf.wire.wanted import Wanted
+
+_NO_WINDOW: Final = Note(
+    "contextLength is not used: only chat and fill leave out what would not fit.",
+    "contextLength",
+)
 
 Scrub = Callable[[str], str]
 Answered: TypeAlias = Reply | Embeddings | Scores | TaskReply
@@ -166,7 +173,8 @@ def ask_infill(
     def read(body: bytes) -> Reply:
         return cut(llamacpp.read_infill(body, model=model), allowed.cuts)
 
-    return Asked(call, decoder, read, allowed.notes)
+    several = several_members(request.options.n, server, "infill")
+    return Asked(call, decoder, read, (*allowed.notes, *several.notes))
 
 
 def shaped(asked: Asked, shape: Shape) -> Asked:
@@ -218,6 +226,19 @@ def with_notes(asked: Asked, notes: tuple[str, ...]) -> Asked:
     return evolve(asked, notes=(*notes, *asked.notes)) if notes else asked
 
 
+def windowless(question: Question, options: CompletionOptions | None) -> Question:
+    """Have the answer tell that the window which a call names is not looked at."""
+    if options is None or options.context_length is None:
+        return question
+    ask = question.ask
+
+    def noted_ask(server: Server, chosen: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
+        return with_notes(ask(server, chosen, stream), (_NO_WINDOW,))
+
+    question.ask = noted_ask
+    return question
+
+
 def _generate(
     request: openai.CompletionRequest, target: Target, server: Server, *, stream: bool
 ) -> Asked:
@@ -254,7 +275,8 @@ def _task(request: openai.CompletionRequest, target: Target, server: Server) -> 
     def read(body: bytes) -> Reply:
         return cut(read_generated(body, model=model, prompt=prompt), allowed.cuts)
 
-    return Asked(call, decoder, read, allowed.notes)
+    several = several_members(request.options.n, server, "tasks")
+    return Asked(call, decoder, read, (*allowed.notes, *several.notes))
 
 
 def _openai(call: Call, allowed: Legal, model: str, wanted: Wanted) -> Asked:

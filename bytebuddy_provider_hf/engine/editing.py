@@ -11,6 +11,7 @@ from attrs import evolve
 
 from bytebuddy_provider_hf.contract.protocols import OnEvent
 from bytebuddy_provider_hf.engine import execute
+from bytebuddy_provider_hf.engine.asking import windowless
 from bytebuddy_provider_hf.engine.call import PendingReply
 from bytebuddy_provider_hf.engine.opened import OpenedEntry, check_texts
 from bytebuddy_provider_hf.engine.options import merged
@@ -24,7 +25,14 @@ from bytebuddy_provider_hf.engine.roles.apply import (
 from bytebuddy_provider_hf.engine.roles.edit import EditRequest, edit
 from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.prompts.edit import EditTask
-from bytebuddy_provider_hf.types import CompletionOptions, Done, Event, Reply, Text
+from bytebuddy_provider_hf.types import (
+    CompletionOptions,
+    Done,
+    Event,
+    ReasoningEffort,
+    Reply,
+    Text,
+)
 
 # Characters from which on a merge would hold the event loop for a while.
 _LARGE: Final = 50_000
@@ -47,6 +55,7 @@ class EditRoles(OpenedEntry):
         max_tokens: int | None = None,
         stop: Sequence[str] | None = None,
         seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
@@ -72,6 +81,7 @@ class EditRoles(OpenedEntry):
             "max_tokens": max_tokens,
             "stop": stop,
             "seed": seed,
+            "reasoning_effort": reasoning_effort,
         }
         request = EditRequest(
             EditTask(code, instruction, prefix, suffix, path, language),
@@ -79,7 +89,7 @@ class EditRoles(OpenedEntry):
             template=self._templates.edit,
             extra=self._route.extra,
         )
-        question = edit(request, self._talker)
+        question = windowless(edit(request, self._talker), options)
         return self._call(question, timeout, wait=wait, on_event=on_event)
 
     def apply(
@@ -93,6 +103,7 @@ class EditRoles(OpenedEntry):
         temperature: float | None = None,
         max_tokens: int | None = None,
         seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
@@ -111,7 +122,12 @@ class EditRoles(OpenedEntry):
             path=path,
             language=language,
         )
-        asked = {"temperature": temperature, "max_tokens": max_tokens, "seed": seed}
+        asked = {
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "seed": seed,
+            "reasoning_effort": reasoning_effort,
+        }
         request = ApplyRequest(
             original,
             suggestion,
@@ -121,7 +137,7 @@ class EditRoles(OpenedEntry):
             template=self._templates.apply,
             extra=self._route.extra,
         )
-        question = apply(request, self._talker)
+        question = windowless(apply(request, self._talker), options)
         errand = self._errand(question, timeout, wait=wait, on_event=on_event)
         return PendingReply(
             lambda: self._applied(request, errand),

@@ -12,7 +12,7 @@ from bytebuddy_provider_hf.engine.opened import OpenedEntry, check_texts
 from bytebuddy_provider_hf.engine.options import merged
 from bytebuddy_provider_hf.engine.roles.fill import FillRequest, fill
 from bytebuddy_provider_hf.prompts.gap import Gap
-from bytebuddy_provider_hf.types import CompletionOptions
+from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
 
 _NO_LIMITS: Final = AutocompleteOptions()
 
@@ -35,6 +35,7 @@ class FillRole(OpenedEntry):
         max_tokens: int | None = None,
         stop: Sequence[str] | None = None,
         seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
@@ -62,6 +63,7 @@ class FillRole(OpenedEntry):
             "max_tokens": max_tokens,
             "stop": stop,
             "seed": seed,
+            "reasoning_effort": reasoning_effort,
         }
         request = FillRequest(
             Gap(prefix, suffix, path, language, repository, tuple(files)),
@@ -71,5 +73,5 @@ class FillRole(OpenedEntry):
             limits=self._entry.autocomplete_options or _NO_LIMITS,
             extra=self._route.extra,
         )
-        question = fill(request, self._talker)
+        question = fill(request, self._talker_for(options))
         return self._call(question, timeout, wait=wait, on_event=on_event)

@@ -33,6 +33,7 @@ from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Conversation,
     ImagePart,
+    ReasoningEffort,
     ResponseFormat,
     Role,
     Tool,
@@ -61,6 +62,7 @@ class HuggingFaceModel(FillRole, EditRoles, ScoringRoles):
         repetition_penalty: float | None = None,
         stop: Sequence[str] | None = None,
         seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
         n: int | None = None,
         logprobs: int | None = None,
         tools: Sequence[Tool] = (),
@@ -85,6 +87,7 @@ class HuggingFaceModel(FillRole, EditRoles, ScoringRoles):
             "repetition_penalty": repetition_penalty,
             "stop": stop,
             "seed": seed,
+            "reasoning_effort": reasoning_effort,
             "n": n,
         }
         request = openai.ChatRequest(
@@ -98,7 +101,7 @@ class HuggingFaceModel(FillRole, EditRoles, ScoringRoles):
             response_format=response_format,
         )
         self._check_capable(request)
-        question = chat(request, self._talker)
+        question = chat(request, self._talker_for(options))
         return self._call(question, timeout, wait=wait, on_event=on_event)
 
     def _check_capable(self, request: openai.ChatRequest) -> None:
@@ -132,6 +135,7 @@ class HuggingFaceModel(FillRole, EditRoles, ScoringRoles):
         repetition_penalty: float | None = None,
         stop: Sequence[str] | None = None,
         seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
@@ -146,6 +150,7 @@ class HuggingFaceModel(FillRole, EditRoles, ScoringRoles):
             "repetition_penalty": repetition_penalty,
             "stop": stop,
             "seed": seed,
+            "reasoning_effort": reasoning_effort,
         }
         request = openai.CompletionRequest(
             prompt=prompt,
@@ -153,6 +158,7 @@ class HuggingFaceModel(FillRole, EditRoles, ScoringRoles):
             extra=self._route.extra,
         )
         question = asking.completion(request, self._route.target)
+        question = asking.windowless(question, options)
         return self._call(question, timeout, wait=wait, on_event=on_event)
 
 

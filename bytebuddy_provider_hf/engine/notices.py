@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from typing import Final
 
+from bytebuddy_provider_hf.wire.notes import Note
 from bytebuddy_provider_hf.wire.target import Target
 
 _log: Final = logging.getLogger("bytebuddy.huggingface")
 
 _said: Final[set[tuple[str, ...]]] = set()
 _MOST_SAID: Final = 10_000
-# How wire/options.py begins a note: with the option's name.
-_OPTION: Final = re.compile(r"(\w{1,30}) is (?:not )?sent\b|Only \d+ of \d+ stop texts")
 
 
 def say_once(notice: str) -> None:
@@ -26,9 +24,8 @@ def say_once(notice: str) -> None:
 def warn_once(target: Target, notes: Sequence[str]) -> None:
     """Log what is not sent as it was asked for: once for each option of a target."""
     for note in notes:
-        named = _OPTION.match(note)
-        if named is not None and _is_new(
-            target.chat_url, target.model, named[1] or "stop"
+        if isinstance(note, Note) and _is_new(
+            target.chat_url, target.model, note.option
         ):
             _log.warning("%s: %s", target.origin, note)
 

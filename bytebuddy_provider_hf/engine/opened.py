@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Coroutine
 from typing import Final, Self
 
+from attrs import evolve
+
 from bytebuddy_provider_hf.config.model import ModelEntry, PromptTemplates
 from bytebuddy_provider_hf.contract.protocols import OnEvent
 from bytebuddy_provider_hf.engine import asking, execute, passage
@@ -14,8 +16,9 @@ from bytebuddy_provider_hf.engine.options import check
 from bytebuddy_provider_hf.engine.roles.chat import Talker
 from bytebuddy_provider_hf.engine.route import Route
 from bytebuddy_provider_hf.engine.runtime import Runtime
+from bytebuddy_provider_hf.engine.unsent import unsent_options, unused_keys
 from bytebuddy_provider_hf.errors import InvalidOption
-from bytebuddy_provider_hf.types import Event, Reply, Role
+from bytebuddy_provider_hf.types import CompletionOptions, Event, Reply, Role
 
 _NO_TEMPLATES: Final = PromptTemplates()
 
@@ -27,7 +30,7 @@ class OpenedEntry:
         self._entry = entry
         self._route = route
         self._lease = runtime.lease()
-        self._notes = route.target.notices
+        self._notes = (*route.target.notices, *unused_keys(entry))
         self._talker = Talker(
             route.target,
             family=of_entry(entry),
@@ -49,6 +52,11 @@ class OpenedEntry:
     def roles(self) -> tuple[Role, ...]:
         """What the entry says the model is for."""
         return self._entry.roles
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What of the entry is not done as it says, as far as is known now."""
+        return (*self._notes, *unsent_options(self._entry, self._route.target))
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -104,6 +112,11 @@ class OpenedEntry:
             on_event=on_event,
             wait=wait,
         )
+
+    def _talker_for(self, options: CompletionOptions | None) -> Talker:
+        """Return who is talked to, with the window that a call says there is."""
+        window = None if options is None else options.context_length
+        return self._talker if window is None else evolve(self._talker, window=window)
 
     @property
     def _templates(self) -> PromptTemplates:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args, get_type_hints
 
 from attrs import evolve, fields_dict
 
 from bytebuddy_provider_hf.errors import InvalidOption
-from bytebuddy_provider_hf.types import CompletionOptions
+from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
 
 # Lowest and highest, both allowed; the configuration file has the same ranges.
 RANGES: Final[Mapping[str, tuple[float, float]]] = {
@@ -23,10 +23,18 @@ RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "top_k": (0, math.inf),
     # OpenAI's own limit; hardly any server gives that many.
     "n": (1, 128),
+    "context_length": (1, math.inf),
+    "reasoning_budget_tokens": (0, math.inf),
+    "keep_alive": (-1, math.inf),
     "timeout": (math.ulp(0.0), 1e9),
 }
-_WHOLE: Final = frozenset({"max_tokens", "top_k", "seed", "n"})
+_EFFORTS: Final = get_args(ReasoningEffort)
 _NAMES: Final = frozenset(fields_dict(CompletionOptions))
+_KINDS: Final = get_type_hints(CompletionOptions)
+_WHOLE: Final = frozenset(name for name in _NAMES if _KINDS[name] == int | None)
+_FLAGS: Final = frozenset(name for name in _NAMES if _KINDS[name] == bool | None)
+# Each decides the other one: an entry's word does not outlast the call's.
+_WHETHER: Final = ("reasoning", "reasoning_effort")
 
 
 def merged(
@@ -36,7 +44,9 @@ def merged(
 ) -> CompletionOptions:
     """Return ``asked`` over ``options`` over ``defaults``; ``None`` means not asked.
 
-    Raises ``InvalidOption`` for a value outside its range.
+    A call that says whether to reason says so alone: what the defaults have of
+    ``reasoning`` and ``reasoning_effort`` does not count then. Raises
+    ``InvalidOption`` for a value outside its range.
     """
     chosen = dict(asked)
     if options is not None:
@@ -49,11 +59,19 @@ def merged(
         check(name, value)
     if "stop" in changes:
         changes["stop"] = _stop(changes["stop"])
+    if any(name in changes for name in _WHETHER):
+        changes = dict.fromkeys(_WHETHER) | changes
     return evolve(defaults, **changes) if changes else defaults
 
 
 def check(name: str, value: object) -> None:
     """Raise ``InvalidOption`` unless ``value`` is in the range of option ``name``."""
+    if name in _FLAGS and not isinstance(value, bool):
+        raise InvalidOption(f"{name} takes True or False, not {_shown(value)}.")
+    if name == "reasoning_effort" and value not in _EFFORTS:
+        raise InvalidOption(
+            f"reasoning_effort takes one of {', '.join(_EFFORTS)}, not {value!r:.60}."
+        )
     if name not in RANGES and name not in _WHOLE:
         return
     low, high = RANGES.get(name, (-math.inf, math.inf))

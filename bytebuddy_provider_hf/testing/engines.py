@@ -11,7 +11,7 @@ import math
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Final, final
+from typing import Final, final, get_args
 
 from attrs import frozen
 
@@ -33,7 +33,7 @@ from bytebuddy_provider_hf.testing.failures import (
     string_error,
 )
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
-from bytebuddy_provider_hf.types import Usage
+from bytebuddy_provider_hf.types import ReasoningEffort, Usage
 
 CHAT: Final = "/v1/chat/completions"
 COMPLETIONS: Final = "/v1/completions"
@@ -41,6 +41,7 @@ EMBEDDINGS: Final = "/v1/embeddings"
 RERANK: Final = "/v1/rerank"
 _DIMENSIONS: Final = 8
 _USUAL_MAX_TOKENS: Final = 16
+_EFFORTS: Final = get_args(ReasoningEffort)
 
 
 def _all_words(request: FakeRequest) -> str:
@@ -150,7 +151,9 @@ class FakeVllm:
     """Simulate vLLM: it serves one model, by that name only.
 
     ``flat`` gives the error form of before mid-2025; ``fails_with`` puts an error into
-    every stream after the first word; ``window`` counts words.
+    every stream after the first word; ``window`` counts words. Without
+    ``reasoning_config`` a budget for reasoning is refused, and so is an effort that
+    is not among ``efforts``: those of 2025 were low, medium and high.
     """
 
     model: str = MODEL
@@ -159,6 +162,8 @@ class FakeVllm:
     api_key: str | None = None
     flat: bool = False
     fails_with: str | None = None
+    reasoning_config: bool = True
+    efforts: tuple[str, ...] = _EFFORTS
 
     async def __call__(  # noqa: PLR0911 - one for each case
         self, request: FakeRequest
@@ -208,7 +213,9 @@ class FakeVllm:
         if asked != self.model:
             missing = f"The model `{asked}` does not exist."
             return self._error(404, missing, "NotFoundError")
-        said = _illegal(request)
+        said = _illegal(request) or _unknown_effort(request, self.efforts)
+        if said is None and not self.reasoning_config:
+            said = _no_budget(request)
         if said is None and request.path in {CHAT, COMPLETIONS}:
             said = self._too_long(request)
         return None if said is None else self._error(400, said, "BadRequestError")
@@ -276,6 +283,30 @@ def _illegal(request: FakeRequest) -> str | None:
     return None
 
 
+def _unknown_effort(
+    request: FakeRequest, known: Sequence[str] = _EFFORTS
+) -> str | None:
+    """Return what pydantic says of a ``reasoning_effort`` that there is not."""
+    effort = request.value("reasoning_effort")
+    if effort is None or effort in known:
+        return None
+    listed = ", ".join(f"'{each}'" for each in known[:-1])
+    said = f"Input should be {listed} or '{known[-1]}'"
+    return (
+        "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', "
+        f"'reasoning_effort'), 'msg': \"{said}\", 'input': {effort!r}}}"
+    )
+
+
+def _no_budget(request: FakeRequest) -> str | None:
+    if request.value("thinking_token_budget") is None:
+        return None
+    return (
+        "thinking_token_budget is set but reasoning_config is not configured. "
+        "Please set --reasoning-config to use thinking_token_budget."
+    )
+
+
 @final
 @frozen
 class FakeSglang:
@@ -305,6 +336,8 @@ class FakeSglang:
         key = "messages" if request.path == CHAT else "prompt"
         if not request.value(key):
             return flat_error(400, f"{key} cannot be empty.")
+        if said := _unknown_effort(request):
+            return flat_error(400, said)
         return generation_reply(request, self.answer, self.model)
 
     def _get(self, path: str) -> FakeReply:

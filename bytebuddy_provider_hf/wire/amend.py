@@ -15,25 +15,20 @@ from attrs import evolve, field, frozen
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.dialects import dialect, members
 from bytebuddy_provider_hf.wire.server import Engine, Server
 
 # A call is amended no more often than this, whatever a server says.
 MOST: Final = 3
 
-# Options by every name they have on some wire.
-_OPTIONS: Final[Mapping[str, str]] = {
-    "temperature": "temperature",
-    "max_tokens": "max_tokens",
-    "max_new_tokens": "max_tokens",
-    "max_completion_tokens": "max_tokens",
-    "top_p": "top_p",
-    "top_k": "top_k",
-    "min_p": "min_p",
-    "repetition_penalty": "repetition_penalty",
-    "repeat_penalty": "repetition_penalty",
-    "presence_penalty": "presence_penalty",
-    "frequency_penalty": "frequency_penalty",
-    "seed": "seed",
+# Options by every name they have on some wire; a stop text is cut here all the same.
+_OPTIONS: Final[Mapping[str, frozenset[str]]] = {
+    member: options
+    for member, options in {
+        **members(),
+        "max_completion_tokens": frozenset({"max_tokens"}),
+    }.items()
+    if member != "stop"
 }
 # What a path ends with, and the name that ``Server.routes`` has for it.
 _ROUTES: Final[Mapping[str, str]] = {
@@ -113,7 +108,7 @@ def amend(
         case errors.ContextTooLong():
             return _shorter(failure, made, options) or _smaller(failure, made)
         case errors.ParameterRefused():
-            return _without(failure, made, options)
+            return _without(failure, made, options, route, server)
         case errors.RouteNotSupported() | errors.RouteNotFound():
             return _elsewhere(failure, made, route, server)
     return _lacking(failure, made)
@@ -158,15 +153,28 @@ def _smaller(failure: errors.ContextTooLong, made: Amendments) -> Amendments | N
 
 
 def _without(
-    failure: errors.ParameterRefused, made: Amendments, options: CompletionOptions
+    failure: errors.ParameterRefused,
+    made: Amendments,
+    options: CompletionOptions,
+    route: str | None,
+    server: Server | None,
 ) -> Amendments | None:
     named = failure.parameters or (failure.parameter or "",)
-    refused = {_OPTIONS[name] for name in named if name in _OPTIONS} - made.dropped
-    given = _given(frozenset(refused), options)
+    refused = frozenset().union(*(_meant(name, server, route) for name in named))
+    given = _given(refused - made.dropped, options)
     if not given:
         return None
     note = _left_out(given)
     return evolve(made, dropped=made.dropped | set(given), notes=(*made.notes, note))
+
+
+def _meant(name: str, server: Server | None, route: str | None) -> frozenset[str]:
+    """Return the options that a member of the body stands for at a server."""
+    if name not in _OPTIONS or server is None:
+        return _OPTIONS.get(name, frozenset())
+    names = dialect(server, route or "chat").names
+    here = frozenset(ours for ours, theirs in names.items() if theirs == name)
+    return here or _OPTIONS[name]
 
 
 def _given(names: frozenset[str], options: CompletionOptions) -> list[str]:

@@ -1,7 +1,7 @@
 """Which options each server takes on each route, under which name, in which range.
 
-TGI: router/src/lib.rs and validation.rs of v1.4.0 to v3.3.7. The others: the servers'
-own documents; huggingface_hub 2.4 for the router.
+TGI: router/src/lib.rs and validation.rs of v1.4.0 to v3.3.7, which have no word about
+reasoning. The others: the servers' own documents; huggingface_hub 2.4 for the router.
 """
 
 from __future__ import annotations
@@ -98,6 +98,9 @@ class Dialect:
     value says something, since the server's own default may be another.
     ``sends_zero``: a temperature of 0 is sent as it is; ``nested``: options go into
     ``parameters``; ``cuts``: the server leaves stop texts in the answer, or may.
+    ``switches`` are the variables of chat templates that turn reasoning on and off;
+    with ``effort_in_template`` the effort goes there too. ``since`` tells which
+    version began to read an option, where older ones ignore it.
     """
 
     names: Mapping[str, str] = field(factory=lambda: _EVERY)
@@ -108,23 +111,70 @@ class Dialect:
     greedy_drops: bool = False
     nested: bool = False
     cuts: bool = True
+    switches: tuple[str, ...] = ()
+    effort_in_template: bool = False
+    since: Mapping[str, str] = field(factory=dict)
     reasons: Mapping[str, str] = field(factory=dict)
 
 
 _OWN_DEFAULTS: Final = frozenset({"top_p", "top_k", "min_p", "repetition_penalty"})
 
-_OPENAI: Final = Dialect()
-_ROUTER: Final = Dialect(ranges=_SHARE_RANGES)
-_VLLM: Final = Dialect(ranges=_SHARE_RANGES, neutral=_OWN_DEFAULTS, cuts=False)
+TEMPLATE: Final = "chat_template_kwargs"
+_EFFORT: Final = "reasoning_effort"
+
+# Off is an effort of "none" in OpenAI's protocol, which has no word for on:
+# https://platform.openai.com/docs/api-reference/chat/create; the router's page
+# docs/inference-providers/tasks/chat-completion.md of huggingface/hub-docs has it too.
+_OPENAI: Final = Dialect(names={**_EVERY, "reasoning": _EFFORT, _EFFORT: _EFFORT})
+_ROUTER: Final = evolve(_OPENAI, ranges=_SHARE_RANGES)
+# vLLM, entrypoints/openai/chat_completion/protocol.py. Qwen3's template reads
+# enable_thinking, that of DeepSeek-V3.1 and Granite thinking (docs, "Reasoning
+# Outputs"); a template passes over what it does not read. The budget is read from
+# 0.20 on, and refused by a server without --reasoning-parser or --reasoning-config.
+_VLLM: Final = Dialect(
+    names={
+        **_EVERY,
+        "reasoning": TEMPLATE,
+        _EFFORT: _EFFORT,
+        "reasoning_budget_tokens": "thinking_token_budget",
+    },
+    ranges=_SHARE_RANGES,
+    neutral=_OWN_DEFAULTS,
+    cuts=False,
+    switches=("enable_thinking", "thinking"),
+    since={"reasoning_budget_tokens": "vLLM from 0.20 on"},
+    reasons={"prompt_caching": "vLLM caches by itself, unless it was started not to"},
+)
+# https://docs.sglang.io/docs/advanced_features/thinking_budget: a budget needs a
+# server that was started for one, and is no field of a request to all others.
 _SGLANG: Final = evolve(
     _VLLM,
+    names={**_EVERY, "reasoning": TEMPLATE, _EFFORT: _EFFORT},
     ranges={
         **_SHARE_RANGES,
         "repetition_penalty": Range(0, 2, above=True, clamped=True),
     },
+    since={},
+    reasons={
+        "prompt_caching": "SGLang caches by itself, unless it was started not to",
+        "reasoning_budget_tokens": "SGLang has no field for it",
+    },
 )
+# llama.cpp, tools/server/server-common.cpp: enable_thinking must be a bool; the budget
+# is read since #20297 (March 2026), reasoning_effort since #26941 (b10434), before
+# only out of the template's variables.
 _LLAMA: Final = Dialect(
-    names={**_EVERY, "repetition_penalty": "repeat_penalty"},
+    names={
+        **_EVERY,
+        "repetition_penalty": "repeat_penalty",
+        "reasoning": TEMPLATE,
+        _EFFORT: _EFFORT,
+        "reasoning_budget_tokens": "thinking_budget_tokens",
+        "prompt_caching": "cache_prompt",
+    },
+    switches=("enable_thinking",),
+    effort_in_template=True,
+    since={"reasoning_budget_tokens": "llama.cpp from March 2026 on"},
     # Its own default of top_k is 40: 0 turns that off.
     ranges={
         **_RANGES,
@@ -193,6 +243,18 @@ _TASKS: Final = Dialect(
     nested=True,
 )
 
+# What belongs to a conversation: a raw prompt has its reasoning in it, or none.
+REASONING: Final = ("reasoning", "reasoning_effort", "reasoning_budget_tokens")
+
+
+def _raw(found: Dialect) -> Dialect:
+    """Return what is taken for a raw prompt."""
+    reason = "a prompt without a template has no reasoning"
+    names = {k: v for k, v in found.names.items() if k not in REASONING}
+    reasons = {**found.reasons, **dict.fromkeys(REASONING, reason)}
+    return evolve(found, names=names, reasons=reasons, since={})
+
+
 _BY_ENGINE: Final[Mapping[Engine, Dialect]] = {
     Engine.OPENAI: _OPENAI,
     Engine.ROUTER: _ROUTER,
@@ -203,10 +265,12 @@ _BY_ENGINE: Final[Mapping[Engine, Dialect]] = {
     Engine.TGI: _TGI_CHAT,
     Engine.HF_INFERENCE: _TGI_CHAT,
 }
+_RAW_BY_ENGINE: Final = {engine: _raw(found) for engine, found in _BY_ENGINE.items()}
+_TGI_RAW: Final = _raw(_TGI_COMPLETIONS)
 _BY_ROUTE: Final[Mapping[str, Dialect]] = {
-    "generate": _GENERATE,
-    "tasks": _TASKS,
-    "infill": _INFILL,
+    "generate": _raw(_GENERATE),
+    "tasks": _raw(_TASKS),
+    "infill": _raw(_INFILL),
 }
 _TGI_ENGINES: Final = frozenset({Engine.TGI, Engine.HF_INFERENCE})
 # Routes that generate nothing take no such options.
@@ -223,13 +287,27 @@ NEUTRAL: Final[Mapping[str, float]] = {
 }
 
 
+# Whose chats are generated here.
+CHATTING: Final = tuple(_BY_ENGINE)
+
+
+def members() -> Mapping[str, frozenset[str]]:
+    """Return the options that each member of any server's body may stand for."""
+    found: dict[str, set[str]] = {}
+    for taken in (*_BY_ENGINE.values(), *_BY_ROUTE.values(), _TGI_RAW):
+        for option, member in taken.names.items():
+            found.setdefault(member, set()).add(option)
+    return {member: frozenset(options) for member, options in found.items()}
+
+
 def dialect(server: Server, route: str) -> Dialect:
     """Return what ``route`` of ``server`` takes."""
     if route in _BY_ROUTE:
         return _BY_ROUTE[route]
     if server.engine not in _TGI_ENGINES:
-        return _BY_ENGINE.get(server.engine, _OPENAI)
-    found = _TGI_COMPLETIONS if route == "completions" else _TGI_CHAT
+        known = _RAW_BY_ENGINE if route == "completions" else _BY_ENGINE
+        return known.get(server.engine, known[Engine.OPENAI])
+    found = _TGI_RAW if route == "completions" else _TGI_CHAT
     return found if server.version is None else _of_version(found, server.version)
 
 

@@ -6,7 +6,7 @@ no ``[DONE]``: its last event says ``"stop":true``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from attrs import field, frozen
@@ -25,23 +25,12 @@ from bytebuddy_provider_hf.wire.encode import json_body
 from bytebuddy_provider_hf.wire.floats import number
 from bytebuddy_provider_hf.wire.frame import Frame, same
 from bytebuddy_provider_hf.wire.malformed import malformed
+from bytebuddy_provider_hf.wire.options import legal
 from bytebuddy_provider_hf.wire.routes import root_url
+from bytebuddy_provider_hf.wire.server import Engine, Server
 from bytebuddy_provider_hf.wire.target import Target
 
-# Ours, and what llama.cpp calls it.
-_NAMES: Final = (
-    ("temperature", "temperature"),
-    ("max_tokens", "n_predict"),
-    ("top_p", "top_p"),
-    ("top_k", "top_k"),
-    ("min_p", "min_p"),
-    ("repetition_penalty", "repeat_penalty"),
-    ("presence_penalty", "presence_penalty"),
-    ("frequency_penalty", "frequency_penalty"),
-    ("stop", "stop"),
-    ("seed", "seed"),
-    ("prompt_caching", "cache_prompt"),
-)
+_LLAMA: Final = Server(Engine.LLAMA_CPP)
 
 
 @frozen
@@ -73,7 +62,9 @@ def build_infill(
     if request.files:
         files = [{"filename": name, "text": text} for name, text in request.files]
         body["input_extra"] = files
-    body.update(_chosen(request.options) if options is None else options)
+    if options is None:
+        options = legal(request.options, _LLAMA, "infill", base={}).body
+    body.update(options)
     if stream:
         body["stream"] = True
     body.update(request.extra)
@@ -162,10 +153,3 @@ class InfillStream(Frame[decode.Native]):
             self._model = piece.model or self._model
             self._finish_reason = piece.finish_reason
             self._usage = piece.usage
-
-
-def _chosen(options: CompletionOptions) -> Iterator[tuple[str, object]]:
-    for ours, theirs in _NAMES:
-        value = getattr(options, ours)
-        if value is not None:
-            yield theirs, value

@@ -21,6 +21,7 @@ from bytebuddy_provider_hf.types import (
     Tool,
 )
 from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.dialects import TEMPLATE
 from bytebuddy_provider_hf.wire.encode import json_body
 from bytebuddy_provider_hf.wire.grammar import format_members
 from bytebuddy_provider_hf.wire.members import NOTHING, Members, joined
@@ -176,9 +177,13 @@ def _call(
     *,
     stream: bool,
 ) -> Call:
+    template = body.get(TEMPLATE)
     if stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     body.update(extra)
+    more = extra.get(TEMPLATE)
+    if isinstance(template, Mapping) and isinstance(more, Mapping):
+        body[TEMPLATE] = {**template, **more}
     accept = EVENT_STREAM if stream else JSON
     return Call(url=url, body=json_body(body), accept=accept, notes=notes)

@@ -9,33 +9,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.dialects import (
+    CHATTING,
     NEUTRAL,
+    REASONING,
+    TEMPLATE,
     WITHOUT_OPTIONS,
     Dialect,
     dialect,
 )
-from bytebuddy_provider_hf.wire.server import Server
+from bytebuddy_provider_hf.wire.notes import Note
+from bytebuddy_provider_hf.wire.server import Engine, Server
 
 # OpenAI's documented limit, and the default of TGI's --max-stop-sequences.
 MAX_STOPS: Final = 4
 
-# Our options, by the names that users know from the configuration file.
-_SHOWN: Final[Mapping[str, str]] = {
-    "temperature": "temperature",
-    "max_tokens": "maxTokens",
-    "top_p": "topP",
-    "top_k": "topK",
-    "min_p": "minP",
-    "repetition_penalty": "repetitionPenalty",
-    "presence_penalty": "presencePenalty",
-    "frequency_penalty": "frequencyPenalty",
-    "seed": "seed",
-}
+_NUMBERS: Final = (
+    "temperature",
+    "max_tokens",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+)
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
+# Sent as they are, or not at all; two of them nowhere.
+_PLAIN: Final = ("prompt_caching", "keep_alive", "stream")
+_NOWHERE: Final[Mapping[str, str]] = {
+    "keep_alive": "of the servers that are known here none has it, only Ollama",
+    "stream": "a call is streamed where its events are asked for, and only there",
+}
+_NO_EFFORT: Final = "none"
 
 
 @frozen
@@ -49,6 +59,18 @@ class Legal:
     body: dict[str, object] = field(factory=dict)
     cuts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def shown(name: str) -> str:
+    """Return the name that an option has in the configuration file."""
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def takers(name: str, value: object) -> tuple[Engine, ...]:
+    """Return the servers to whose chat an option is sent."""
+    given = evolve(CompletionOptions(), **{name: value})  # type: ignore[arg-type]  # a field's name
+    return tuple(e for e in CHATTING if legal(given, Server(e), "chat", base={}).body)
 
 
 def legal(
@@ -69,7 +91,10 @@ def legal(
         return Legal(body)
     taken = dialect(server, route)
     notes: list[str] = []
-    sent = _numbers(options, taken, notes, where=f"{server.engine} ({route})")
+    where = f"{server.engine} ({route})"
+    sent = _numbers(options, taken, notes, where=where)
+    sent |= _plain(options, taken, notes, where=where)
+    sent |= _reasoning(options, taken, notes, where=where)
     stops, cuts = _stops(options, server, taken, notes)
     if stops:
         sent[taken.names["stop"]] = list(stops)
@@ -100,7 +125,7 @@ def _numbers(
 ) -> dict[str, object]:
     greedy = taken.greedy_drops and _is_zero(options.temperature)
     sent: dict[str, object] = {}
-    for name, shown in _SHOWN.items():
+    for name in _NUMBERS:
         value = getattr(options, name)
         # A server that samples once it sees one of these would sample after all.
         if value is None or (greedy and name in ("top_p", "top_k")):
@@ -110,8 +135,7 @@ def _numbers(
         elif value == NEUTRAL.get(name) and name not in taken.neutral:
             continue
         elif name not in taken.names:
-            reason = taken.reasons.get(name, f"{where} does not take it")
-            notes.append(f"{shown} is not sent: {reason}.")
+            notes.append(_left_out(name, taken, where))
         else:
             _send(name, value, taken, sent, notes)
     if taken.nested and not greedy and any(name in sent for name in _SAMPLING):
@@ -128,10 +152,11 @@ def _send_zero(taken: Dialect, sent: dict[str, object], notes: list[str]) -> Non
         sent["do_sample"] = False
     elif taken.least_temperature is not None:
         sent["temperature"] = taken.least_temperature
-        notes.append(
+        told = (
             f"temperature is sent as {taken.least_temperature:g}: "
             "this version of the server refuses 0."
         )
+        notes.append(Note(told, "temperature"))
 
 
 def _send(
@@ -143,13 +168,111 @@ def _send(
 ) -> None:
     allowed = taken.ranges[name]
     nearest = allowed.nearest(value)
-    shown = _SHOWN[name]
+    key = shown(name)
     if nearest is not None:
         sent[taken.names[name]] = nearest
         if nearest != value:
-            notes.append(f"{shown} is sent as {nearest:g}, the highest it may be.")
+            told = f"{key} is sent as {nearest:g}, the highest it may be."
+            notes.append(Note(told, key))
     elif value != NEUTRAL.get(name):
-        notes.append(f"{shown} {value:g} is not sent: it must be {allowed}.")
+        told = f"{key} {value:g} is not sent: it must be {allowed}."
+        notes.append(Note(told, key))
+
+
+def _plain(
+    options: CompletionOptions, taken: Dialect, notes: list[str], *, where: str
+) -> dict[str, object]:
+    sent: dict[str, object] = {}
+    for name in _PLAIN:
+        value = getattr(options, name)
+        if value is None:
+            continue
+        if name in taken.names:
+            sent[taken.names[name]] = value
+        else:
+            notes.append(_left_out(name, taken, where))
+    return sent
+
+
+def _reasoning(
+    options: CompletionOptions, taken: Dialect, notes: list[str], *, where: str
+) -> dict[str, object]:
+    """Return what tells a server whether, how much and how long to reason.
+
+    The effort decides: none is off, and everything else is on.
+    """
+    effort, switch = options.reasoning_effort, options.reasoning
+    asked = [name for name in REASONING if getattr(options, name) is not None]
+    sent: dict[str, object] = {}
+    if not asked:
+        return sent
+    missing = (name for name in asked if name not in taken.names)
+    notes.extend(_left_out(name, taken, where) for name in missing)
+    if effort is not None and switch not in (None, effort != _NO_EFFORT):
+        told = f"reasoning is not sent: reasoningEffort {effort} says otherwise."
+        notes.append(Note(told, "reasoning"))
+    if effort is not None and "reasoning_effort" in taken.names:
+        sent[taken.names["reasoning_effort"]] = effort
+    _switch(effort, switch, taken, sent, notes)
+    off = effort == _NO_EFFORT or (effort is None and switch is False)
+    budget = options.reasoning_budget_tokens
+    if budget is not None and "reasoning_budget_tokens" in taken.names:
+        _budget(budget, taken, sent, notes, off=off)
+    return sent
+
+
+def _switch(
+    effort: str | None,
+    switch: bool | None,  # noqa: FBT001 - the option itself
+    taken: Dialect,
+    sent: dict[str, object],
+    notes: list[str],
+) -> None:
+    """Turn reasoning on or off, in a template's variables or as an effort."""
+    if effort is not None:
+        on = None if switch is None and effort != _NO_EFFORT else effort != _NO_EFFORT
+    else:
+        on = switch
+    member = taken.names.get("reasoning")
+    if member == TEMPLATE:
+        variables: dict[str, object] = {}
+        if on is not None:
+            variables |= dict.fromkeys(taken.switches, on)
+        if taken.effort_in_template and effort not in (None, _NO_EFFORT):
+            variables["reasoning_effort"] = effort
+        if variables:
+            sent[TEMPLATE] = variables
+    elif member is not None and effort is None and on is False:
+        sent[member] = _NO_EFFORT
+    elif member is not None and effort is None and on:
+        told = "reasoning is not sent: here an effort turns it on; say reasoningEffort."
+        notes.append(Note(told, "reasoning"))
+
+
+def _budget(
+    budget: int,
+    taken: Dialect,
+    sent: dict[str, object],
+    notes: list[str],
+    *,
+    off: bool,
+) -> None:
+    key = shown("reasoning_budget_tokens")
+    since = taken.since.get("reasoning_budget_tokens")
+    if off:
+        notes.append(Note(f"{key} is not sent: reasoning is off.", key))
+        return
+    member = taken.names["reasoning_budget_tokens"]
+    sent[member] = budget
+    if since is not None:
+        told = f"{key} is sent as {member}: {since} keeps to it, older ones do not."
+        notes.append(Note(told, key))
+
+
+def _left_out(name: str, taken: Dialect, where: str) -> Note:
+    usual = _NOWHERE.get(name, f"{where} does not take it")
+    reason = taken.reasons.get(name, usual)
+    return Note(f"{shown(name)} is not sent: {reason}.", shown(name))
 
 
 def _stops(
@@ -161,14 +284,16 @@ def _stops(
         return (), ()
     if "stop" not in taken.names:
         reason = taken.reasons.get("stop", "this route does not take it")
-        notes.append(f"stop is not sent: {reason}; the answer is cut here.")
+        told = f"stop is not sent: {reason}; the answer is cut here."
+        notes.append(Note(told, "stop"))
         return (), asked
     most = most_stops(server)
     if len(asked) > most:
-        notes.append(
+        told = (
             f"Only {most} of {len(asked)} stop texts are sent, as many as the server "
             "takes; the answer is cut here."
         )
+        notes.append(Note(told, "stop"))
         return asked[:most], asked
     return asked, asked if taken.cuts else ()
 

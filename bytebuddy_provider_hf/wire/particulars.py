@@ -77,6 +77,7 @@ _REFUSED: Final = tuple(
         rf"field '{_NAME}': ",
         # FastAPI and pydantic
         rf"^body\.{_NAME}(?:\.[\w.]{{0,60}})?: ",
+        rf"'loc': \('body', '{_NAME}'",
         rf"unexpected keyword argument '{_NAME}'",
         # OpenAI and those who follow it
         (
@@ -97,9 +98,9 @@ _BARE: Final = re.compile(
     r"\b(temperature|top_p|top_k|min_p|repetition_penalty|presence_penalty"
     r"|frequency_penalty|max_tokens|max_new_tokens|max_completion_tokens"
     r"|top_logprobs|logprobs|response_format|logit_bias|stream_options"
-    r"|reasoning_effort|best_of)\b"
+    r"|reasoning_effort|thinking_token_budget|best_of)\b"
     r".{0,60}\b(?:must|not supported|unsupported|invalid|not permitted"
-    r"|not allowed|out of range)\b",
+    r"|not allowed|not configured|out of range)\b",
     re.IGNORECASE,
 )
 # What the request is about is no parameter.

@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.wire.members import (
     named,
     older,
 )
+from bytebuddy_provider_hf.wire.notes import Note
 from bytebuddy_provider_hf.wire.server import Engine, Server
 
 # OpenAI's limits; the second is also what vLLM allows unless told otherwise.
@@ -24,6 +25,7 @@ MOST_ALTERNATIVES: Final = 20
 # The default of TGI's --max-top-n-tokens.
 _TGI_ALTERNATIVES: Final = 5
 _ONE_ANSWER: Final = TGI_ENGINES | {Engine.TRANSFORMERS, Engine.TOOLKIT}
+_ONE_BY_ROUTE: Final = frozenset({"generate", "tasks", "infill"})
 _NO_LOGPROBS: Final = frozenset({Engine.TRANSFORMERS, Engine.TOOLKIT})
 
 
@@ -37,8 +39,9 @@ def several_members(n: int | None, server: Server, route: str) -> Members:
         )
     if n == 1:
         return NOTHING
-    if route == "generate" or server.engine in _ONE_ANSWER:
-        return Members(notes=(f"n is not sent: {named(server)} gives one answer.",))
+    if route in _ONE_BY_ROUTE or server.engine in _ONE_ANSWER:
+        told = f"n is not sent: {named(server)} gives one answer."
+        return Members(notes=(Note(told, "n"),))
     return Members({"n": n})
 
 
@@ -61,14 +64,15 @@ def logprob_members(logprobs: int | None, server: Server, route: str) -> Members
         or (tgi and route == "chat" and older(server, 1, 4, 1))
     ):
         told = f"logprobs is not sent: {named(server)} does not tell them here."
-        return Members(notes=(told,))
+        return Members(notes=(Note(told, "logprobs"),))
     most = min(logprobs, _TGI_ALTERNATIVES) if tgi else logprobs
     if server.engine is Engine.LLAMA_CPP:
         # Asked for none it tells no tokens at all, not asked for any 20 for each.
         most = max(1, most)
     notes: tuple[str, ...] = ()
     if most < logprobs:
-        notes = (f"logprobs is sent as {most}, the most {server.engine} tells.",)
+        told = f"logprobs is sent as {most}, the most {server.engine} tells."
+        notes = (Note(told, "logprobs"),)
     if route == "generate":
         # The tokens come with the details, which are always asked for.
         return Members({"top_n_tokens": most} if most else {}, notes)

@@ -58,6 +58,7 @@ def test_the_options_reach_the_server(run: Run, hub: FakeHub, base: str) -> None
     run(
         *("chat", "--base", base, "-m", "any", "hi", "--temperature", "0.5"),
         *("--max-tokens", "7", "--top-p", "0.9", "--stop", "x", "--stop", "y"),
+        *("--reasoning-effort", "low", "--reasoning-budget", "9", "--no-reasoning"),
     )
     sent = hub.records[-1].json
     assert isinstance(sent, dict)
@@ -65,6 +66,7 @@ def test_the_options_reach_the_server(run: Run, hub: FakeHub, base: str) -> None
     assert sent["max_tokens"] == 7
     assert sent["top_p"] == 0.9
     assert sent["stop"] == ["x", "y"]
+    assert sent["reasoning_effort"] == "low"
 
 
 def test_complete_sends_the_text_as_it_is(run: Run, hub: FakeHub, base: str) -> None:

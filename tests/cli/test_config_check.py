@@ -62,6 +62,70 @@ def test_check_finds_what_opening_would(user_file: Path, text: str, said: str) -
     assert CANARY not in done.output
 
 
+IDLE = """\
+    useResponsesApi: true
+    apiBase: {base}
+    defaultCompletionOptions: {{keepAlive: 5, promptCaching: true, reasoning: true}}
+"""
+LOCAL = "http://127.0.0.1:8080"
+ROUTER = "https://router.huggingface.co/v1"
+
+
+@pytest.mark.parametrize(
+    ("base", "caching", "reasoning"),
+    [
+        (
+            LOCAL,
+            "promptCaching is sent to llama.cpp only.",
+            "reasoning is sent to vLLM, SGLang, llama.cpp only.",
+        ),
+        (ROUTER, "promptCaching is not sent: ", "reasoning is not sent: "),
+    ],
+)
+def test_check_warns_of_what_is_never_sent(
+    user_file: Path, base: str, caching: str, reasoning: str
+) -> None:
+    """With the entry's place: known of the router, else to whom it would be sent."""
+    user_file.write_text(KEYED + IDLE.format(base=base))
+    done = call("config", "check", "--json", HF_API_KEY=CANARY)
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)["warnings"]
+    place = f"{user_file}:2:5: x: "
+    assert all(warning.startswith(place) for warning in found)
+    for said in (
+        "useResponsesApi is not used: ",
+        "keepAlive is not sent: ",
+        caching,
+        reasoning,
+    ):
+        assert sum(said in warning for warning in found) == 1
+    assert len(found) == 4
+    plain = call("config", "check", HF_API_KEY=CANARY).stderr
+    assert all(warning in plain for warning in found)
+
+
+def test_check_is_silent_about_what_is_sent(user_file: Path) -> None:
+    """Options that the server takes, and switches that are off."""
+    user_file.write_text(
+        KEYED
+        + "    useResponsesApi: false\n"
+        + "    defaultCompletionOptions: {reasoningEffort: low, temperature: 0.5}\n"
+    )
+    done = call("config", "check", "--json", HF_API_KEY=CANARY)
+    assert json.loads(done.stdout)["warnings"] == []
+
+
+def test_a_wrong_effort_is_told_with_its_place(user_file: Path) -> None:
+    """And with the words there are."""
+    options = "    defaultCompletionOptions: {reasoningEffort: hgih}\n"
+    user_file.write_text(KEYED + options)
+    done = call("config", "check")
+    assert done.exit_code == 3
+    assert f"{user_file}:6:49: " in done.stderr
+    assert "one of none, minimal, low, medium, high, xhigh, max" in done.stderr
+    assert "do you mean high?" in done.stderr
+
+
 def test_check_leaves_nothing_behind(user_file: Path) -> None:
     """It opens every model, and writes no file for it."""
     user_file.write_text(KEYED)

@@ -1,4 +1,4 @@
-"""Which keys change what is sent, and which ``docs/configuration.md`` calls idle."""
+"""Which keys change what is sent, which are told, and which are the host's alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 from attrs import field, frozen
 
-from bytebuddy_provider_hf.config.schema import KEYS
+from bytebuddy_provider_hf.config.schema import KEYS, Unused
 from bytebuddy_provider_hf.contract.registry import ModelRegistry
 from bytebuddy_provider_hf.engine.model import HuggingFaceModel
 from bytebuddy_provider_hf.engine.runtime import Runtime
@@ -53,6 +53,9 @@ ACTING: Final[Mapping[str, Mapping[str, object]]] = {
         "n": 2,
         "seed": 7,
         "contextLength": 200,
+        "reasoning": "false",
+        "reasoningEffort": "low",
+        "reasoningBudgetTokens": 5,
     },
     "embedOptions": {"maxChunkSize": 1, "maxBatchSize": 2},
     "embeddingPrefixes": {"chunk": "passage", "query": "query"},
@@ -68,21 +71,21 @@ ACTING: Final[Mapping[str, Mapping[str, object]]] = {
         "prefixPercentage": 0.9,
     },
 }
-IDLE: Final[Mapping[str, Mapping[str, object]]] = {
+# Of no use at the server asked here, or at any.
+TOLD: Final[Mapping[str, Mapping[str, object]]] = {
     "models[]": {
         "maxStopWords": 1,
-        "env": "{A: b}",
-        "sourceFile": "x.yaml",
         "useLegacyCompletionsEndpoint": "true",
         "useResponsesApi": "true",
     },
     "defaultCompletionOptions": {
-        "reasoning": "true",
-        "reasoningBudgetTokens": 5,
         "promptCaching": "true",
         "stream": "false",
         "keepAlive": 5,
     },
+}
+IDLE: Final[Mapping[str, Mapping[str, object]]] = {
+    "models[]": {"env": "{A: b}", "sourceFile": "x.yaml"},
     "chatOptions": {
         "baseSystemMessage": "x",
         "baseAgentSystemMessage": "x",
@@ -103,6 +106,14 @@ IDLE: Final[Mapping[str, Mapping[str, object]]] = {
         "useRecentlyOpened": "true",
         "experimental_*": 5,
     },
+}
+# In test_request_options.py, test_request_ways.py and below; the rest names a file.
+ELSEWHERE: Final = {
+    *("timeout", "connectTimeout", "firstByteTimeout", "idleTimeout", "noDataTimeout"),
+    *("coldStartTimeout", "maxConcurrency", "maxQueue", "maxAttempts", "waitForServer"),
+    *("verifySsl", "caBundlePath", "proxy", "noProxy", "headers"),
+    *("extraBodyProperties", "clientCertificate", "cert", "key", "passphrase"),
+    *("name", "version", "models", "requestOptions"),
 }
 ENTRY: Final = """\
 models:
@@ -140,6 +151,9 @@ class Traffic:
 
     sent: tuple[tuple[str, bytes], ...]
     notes: tuple[str, ...] = field(factory=tuple)
+    notices: tuple[str, ...] = ()
+    chat: tuple[str, ...] = ()
+    teams: tuple[str | None, ...] = field(default=(), eq=False)
 
 
 async def traffic(
@@ -155,7 +169,9 @@ async def traffic(
         assert it.warnings == ()
         model = it["it"]
         assert isinstance(model, HuggingFaceModel)
-        notes += (await model.chat(TALK)).notes
+        notices = model.notices
+        chat = (await model.chat(TALK)).notes
+        notes += chat
         notes += (await model.fill(CODE, CODE, path="a.py")).notes
         notes += (await model.edit("a = 1\n", "two")).notes
         with suppress(ByteBuddyError):
@@ -164,7 +180,8 @@ async def traffic(
             found = await model.embed(["long text"] * 3, query=query)
             notes += found.notes
     sent = [(r.path, r.body) for r in server.requests if r.method == "POST"]
-    return Traffic(tuple(sent), tuple(notes))
+    teams = [r.headers.get("x-team") for r in server.requests]
+    return Traffic(tuple(sent), tuple(notes), notices, chat, tuple(teams))
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +207,30 @@ def test_an_idle_key_changes_nothing(
     assert of_section.get(section, f"`{name}`") in idle
 
 
+@pytest.mark.parametrize(("section", "name", "value"), rows(TOLD))
+def test_a_key_that_no_call_obeys_is_told(
+    usual: Traffic, tmp_path: Path, section: str, name: str, value: object
+) -> None:
+    """Once in each reply, and before anything is asked; the page names it too."""
+    found = run(traffic(yaml(section, name, value), tmp_path))
+    assert found.sent == usual.sent
+    for said in (found.chat, found.notices):
+        assert [name in note for note in said].count(True) == 1
+    text = PAGE.read_text("utf-8")
+    asks = text.partition("These ask for something")[2].partition("##")[0]
+    assert f"`{name}`" in asks or name == "promptCaching"
+
+
+@pytest.mark.parametrize(
+    "key", ["useResponsesApi: false", "useLegacyCompletionsEndpoint: false"]
+)
+def test_what_is_not_asked_for_is_not_told(
+    usual: Traffic, tmp_path: Path, key: str
+) -> None:
+    """Switched off, a key says what happens anyway."""
+    assert run(traffic(ENTRY + f"    {key}\n", tmp_path)) == usual
+
+
 @pytest.mark.parametrize(("section", "name", "value"), rows(ACTING))
 def test_a_key_that_acts_is_seen_in_what_leaves(
     usual: Traffic, tmp_path: Path, section: str, name: str, value: object
@@ -199,11 +240,25 @@ def test_a_key_that_acts_is_seen_in_what_leaves(
 
 
 def test_every_key_of_an_entry_is_in_one_of_the_tables() -> None:
-    """A new key is either one that acts or one that the page calls idle."""
+    """A new key is one that acts, one that is told, or one that the page calls idle."""
     keys = {(k.section, k.name) for k in KEYS if k.section in SECTIONS}
     keys -= {(section, name) for section, name in keys if name in OTHERS}
-    told = [(s, name) for table in (IDLE, ACTING) for s, name, _ in rows(table)]
+    told = [(s, name) for table in (IDLE, TOLD, ACTING) for s, name, _ in rows(table)]
     assert sorted(keys) == sorted(told)
+
+
+def test_every_other_key_of_the_schema_has_its_place() -> None:
+    """A new one is tested for what it does, or is for hosts and called "anything"."""
+    others = [key for key in KEYS if key.section not in SECTIONS]
+    looked_at = {key.name for key in others if not isinstance(key.kind, Unused)}
+    assert looked_at == ELSEWHERE
+
+
+def test_a_header_goes_with_every_request(tmp_path: Path) -> None:
+    """As the entry writes it."""
+    block = "requestOptions: {headers: {X-Team: blue}}\n"
+    found = run(traffic(ENTRY + indent(block, "    "), tmp_path))
+    assert set(found.teams) == {"blue"}
 
 
 def test_the_page_names_no_acting_key_as_idle() -> None:

@@ -57,6 +57,7 @@ models:
       n: 1
       seed: -1
       reasoning: true
+      reasoningEffort: low
       reasoningBudgetTokens: 0
       promptCaching: false
       stream: true

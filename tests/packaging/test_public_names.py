@@ -107,6 +107,7 @@ PUBLIC = [
     "QuotaExhausted",
     "RateLimited",
     "Reasoning",
+    "ReasoningEffort",
     "Redirected",
     "RegistryError",
     "Reply",
