@@ -103,6 +103,7 @@ class OpenedEntry:
             notes=self._notes,
             on_event=on_event,
             wait=wait,
+            window=self._talker.window,
         )
 
     @property
