@@ -10,6 +10,7 @@ from typing import Final, Generic, TypeVar
 from attrs import frozen
 
 from bytebuddy_provider_hf.errors import ByteBuddyError
+from bytebuddy_provider_hf.transport.bounded import BoundedCache
 from bytebuddy_provider_hf.transport.port import Channel
 from bytebuddy_provider_hf.wire.call import Call
 
@@ -38,7 +39,7 @@ class KeptAnswers(Generic[A]):
         self._source = source
         self._age = age
         self._clock = clock
-        self._kept: dict[str, _Answer[A]] = {}
+        self._kept: BoundedCache[str, _Answer[A]] = BoundedCache(_MOST)
         self._asking: dict[str, asyncio.Event] = {}
 
     async def find(
@@ -88,11 +89,8 @@ class KeptAnswers(Generic[A]):
         return kept if kept is not None and self._clock() < kept.until else None
 
     def _keep(self, name: str, value: A | None) -> None:
-        self._kept.pop(name, None)
-        while len(self._kept) >= _MOST:
-            del self._kept[next(iter(self._kept))]
         age = _MINUTE if value is None else self._age
-        self._kept[name] = _Answer(value, self._clock() + age)
+        self._kept.put(name, _Answer(value, self._clock() + age))
 
 
 async def answer(

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeAlias
 
 from attrs import define, evolve, field
 
+from bytebuddy_provider_hf.engine.answer_room import (
+    answer_room,
+    cut_note,
+)
 from bytebuddy_provider_hf.engine.filtering import (
     FilteredStream,
     Finish,
@@ -15,9 +19,9 @@ from bytebuddy_provider_hf.engine.filtering import (
     Unchanged,
     through_filter,
 )
+from bytebuddy_provider_hf.engine.knowledge import Knowledge
 from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
-from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.prompts.rendered import Rendered
 from bytebuddy_provider_hf.prompts.textfilter import TextFilter
 from bytebuddy_provider_hf.types import CompletionOptions, Reply
@@ -33,6 +37,7 @@ from bytebuddy_provider_hf.wire.stops import CuttingStream, cut
 from bytebuddy_provider_hf.wire.target import Target
 from bytebuddy_provider_hf.wire.tasks import build_task
 from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
+from bytebuddy_provider_hf.wire.tokenize import Prompted
 from bytebuddy_provider_hf.wire.wanted import Wanted
 
 _NO_WINDOW: Final = Note(
@@ -58,39 +63,33 @@ else:
 class Asked(Generic[R]):
     """One call and how its answer is read.
 
-    ``notes`` tells what was changed to please the server, one sentence each.
+    ``notes`` tells what was changed to please the server, one sentence each. Of a
+    prompt ``request`` is what the server is asked, ``guess`` its tokens where they were
+    guessed, ``lowered`` the maxTokens that was sent in place of a larger one, and
+    ``unsure`` that counting the prompt first would tell how far to lower it.
     """
 
     call: Call
     decoder: Callable[[str | None, Scrub], StreamDecoder]
     read: Callable[[bytes], R]
     notes: tuple[str, ...] = ()
-
-
-@define
-class Counted:
-    """The tokens of a prompt and of the window, as a server counted them."""
-
-    prompt: int
-    window: int
+    request: Prompted | None = None
+    guess: int | None = None
+    lowered: int | None = None
+    unsure: bool = False
 
 
 @define
 class Question(Generic[R]):
     """What is asked, in nobody's words yet; ``ask`` puts it in a server's.
 
-    ``counted`` is what a server said when it refused this question for its length,
-    ``untemplated`` that it said it has no chat template. Of a model that is not known
-    ``hub_seconds`` tells how long asking the Hub for its family may take at such a
-    server, 0 for not at all; ``hub_family`` is what the Hub told.
+    Of a model that is not known ``hub_seconds`` tells how long asking the Hub for its
+    family may take at such a server, 0 for not at all.
     """
 
     options: CompletionOptions
-    ask: Callable[[Server, CompletionOptions, bool], Asked[R]]
-    counted: Counted | None = None
-    untemplated: bool = False
+    ask: Callable[[Knowledge, CompletionOptions, bool], Asked[R]]
     hub_seconds: Callable[[Server, bool], float] | None = None
-    hub_family: Family | None = None
 
 
 @define
@@ -104,17 +103,42 @@ class Shape:
 def completion(request: openai.CompletionRequest, target: Target) -> Question:
     """Return how to have a server continue a text exactly as it stands."""
 
-    def ask(server: Server, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
+    def ask(known: Knowledge, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
         changed = evolve(request, options=options)
-        return ask_prompt(changed, target, server, stream=stream)
+        return ask_prompt(changed, target, known, stream=stream)
 
     return Question(request.options, ask)
 
 
+Q = TypeVar("Q", bound=Prompted)
+
+
+def _fitting(plan: Callable[[Q], Asked], request: Q, known: Knowledge) -> Asked:
+    """Return the plan of ``request``, its maxTokens lowered to what is left for it."""
+    asked = plan(request)
+    room = answer_room(request, len(asked.call.body), known)
+    if room is not None and room.lowered is not None:
+        options = evolve(request.options, max_tokens=room.lowered)
+        asked = plan(evolve(request, options=options))
+        asked.lowered = room.lowered
+        asked.notes = (*asked.notes, room.note)
+    asked.request = request
+    if room is not None:
+        asked.guess, asked.unsure = room.guess, room.unsure
+    return asked
+
+
 def ask_chat(
-    request: openai.ChatRequest, target: Target, server: Server, *, stream: bool
+    request: openai.ChatRequest, target: Target, known: Knowledge, *, stream: bool
 ) -> Asked:
     """Return the call that puts a conversation to a server's own template."""
+    plan = partial(_chat, target=target, server=known.server, stream=stream)
+    return _fitting(plan, request, known)
+
+
+def _chat(
+    request: openai.ChatRequest, *, target: Target, server: Server, stream: bool
+) -> Asked:
     allowed = _allowed(request.options, server, "chat")
     name = server.name_for(target.model)
     call = openai.build_chat(
@@ -129,12 +153,19 @@ def ask_chat(
 
 
 def ask_prompt(
-    request: openai.CompletionRequest, target: Target, server: Server, *, stream: bool
+    request: openai.CompletionRequest, target: Target, known: Knowledge, *, stream: bool
 ) -> Asked:
     """Return the call that has a server continue a text: TGI in its own words.
 
     Raises ``UnsupportedRole`` for a server that only chats.
     """
+    plan = partial(_prompt, target=target, server=known.server, stream=stream)
+    return _fitting(plan, request, known)
+
+
+def _prompt(
+    request: openai.CompletionRequest, *, target: Target, server: Server, stream: bool
+) -> Asked:
     if "generate" in server.routes:
         return _generate(request, target, server, stream=stream)
     if "completions" not in server.routes and "tasks" in server.routes:
@@ -159,9 +190,16 @@ def ask_prompt(
 
 
 def ask_infill(
-    request: llamacpp.InfillRequest, target: Target, server: Server, *, stream: bool
+    request: llamacpp.InfillRequest, target: Target, known: Knowledge, *, stream: bool
 ) -> Asked:
     """Return the call for llama.cpp's own infilling, which knows the model's tokens."""
+    plan = partial(_infill, target=target, server=known.server, stream=stream)
+    return _fitting(plan, request, known)
+
+
+def _infill(
+    request: llamacpp.InfillRequest, *, target: Target, server: Server, stream: bool
+) -> Asked:
     allowed = _allowed(request.options, server, "infill")
     call = llamacpp.build_infill(request, target, options=allowed.body, stream=stream)
     model = target.model
@@ -188,14 +226,14 @@ def shaped(asked: Asked, shape: Shape) -> Asked:
     def shaped_read(body: bytes) -> Reply:
         return through_filter(read(body), shape.through(), shape.finish)
 
-    return Asked(asked.call, shaped_decoder, shaped_read, asked.notes)
+    return evolve(asked, decoder=shaped_decoder, read=shaped_read)
 
 
 def ask_rendered(
     written: Rendered,
     request: openai.CompletionRequest,
     target: Target,
-    server: Server,
+    known: Knowledge,
     *,
     stream: bool,
     shape: Shape | None = None,
@@ -207,11 +245,11 @@ def ask_rendered(
     """
     options = request.options
     asked_for = options.stop or ()
-    room = max(0, most_stops(server) - len(asked_for))
+    room = max(0, most_stops(known.server) - len(asked_for))
     sent = (*asked_for, *written.stops[:room])
     options = evolve(options, stop=sent) if sent else options
     request = evolve(request, prompt=written.prompt, options=options)
-    asked = ask_prompt(request, target, server, stream=stream)
+    asked = ask_prompt(request, target, known, stream=stream)
     inner = shape or Shape(Unchanged)
     through = partial(_stopped, written.stops, inner.through)
     return with_notes(shaped(asked, Shape(through, inner.finish)), written.notes)
@@ -304,7 +342,7 @@ _MOST_KEPT = 256
 def _allowed(options: CompletionOptions, server: Server, route: str) -> Legal:
     key = (id(options), route)
     kept = _last.get(key)
-    if kept is not None and kept[0] is options and kept[1] is server:
+    if kept is not None and kept[0] is options and kept[1] == server:
         return kept[2]
     found = legal(options, server, route, base={})
     if len(_last) >= _MOST_KEPT:
@@ -324,6 +362,15 @@ def cannot(server: Server, what: str, instead: str) -> UnsupportedRole:
 def no_stream(_request_id: str | None, _scrub: Scrub) -> NoReturn:
     """Stand for the decoder of an answer that comes in one piece only."""
     raise UnsupportedRole("This is never answered in a stream.")
+
+
+def told(reply: R, asked: Asked[R]) -> R:
+    """Return ``reply`` with the notes of the request that it answers."""
+    notes = asked.notes
+    if asked.lowered is not None and isinstance(reply, Reply):
+        cut = reply.finish_reason == "length"
+        notes = (*notes, cut_note(asked.lowered)) if cut else notes
+    return noted(reply, notes)
 
 
 def noted(reply: R, notes: tuple[str, ...]) -> R:

@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.engine.asking import Asked, R, no_stream, noted
+from bytebuddy_provider_hf.engine.asking import Asked, R, no_stream, noted, told
 from bytebuddy_provider_hf.engine.filtering import FilteredStream
 from bytebuddy_provider_hf.engine.passage import Errand, Passage
 from bytebuddy_provider_hf.engine.route import Route
@@ -55,7 +55,7 @@ async def whole(errand: Errand[R], state: LoopState) -> R:
             except ByteBuddyError as error:
                 failure = error
             else:
-                passage.succeeded()
+                passage.succeeded(reply)
                 return reply
             await passage.again(failure)
 
@@ -106,7 +106,7 @@ async def events(errand: Errand, state: LoopState) -> AsyncGenerator[Event, None
             except ByteBuddyError as error:
                 failure = error
             else:
-                passage.succeeded()
+                passage.succeeded(reply)
                 yield Done(noted(reply, errand.notes))
                 return
             if delivered:
@@ -171,7 +171,7 @@ class _StreamReader:
         self, response: Response, errand: Errand, asked: Asked, state: LoopState
     ) -> None:
         route = errand.route
-        self._notes = asked.notes
+        self._asked = asked
         self._response = response
         self._state = state
         self._chunks = aiter(response.chunks())
@@ -214,7 +214,7 @@ class _StreamReader:
         early = isinstance(decoder, FilteredStream) and decoder.early
         if not (self._ended or early):
             await self._drain()
-        return noted(self._decoder.reply(), self._notes)
+        return told(self._decoder.reply(), self._asked)
 
     def close(self) -> None:
         """Stop watching and close the answer."""
@@ -249,7 +249,7 @@ class _StreamReader:
 
 def _reply(body: bytes, errand: Errand[R], asked: Asked[R]) -> R:
     try:
-        return noted(asked.read(body), asked.notes)
+        return told(asked.read(body), asked)
     except MalformedResponse as error:
         if asked.decoder is no_stream:
             message, hint = errand.route.scrub(error.message), error.hint

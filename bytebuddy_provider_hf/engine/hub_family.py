@@ -28,7 +28,8 @@ async def hub_family(
     model = _hub_id(route, server)
     if not limit or route.hub is None or model is None:
         return None
-    facts = await state.hub.facts(model, state.channel(route.hub), limit=limit)
+    with state.channels.lend(route.hub) as channel:
+        facts = await state.hub.facts(model, channel, limit=limit)
     found = None if facts is None else family_of(facts)
     if found is not None:
         _log.debug("%s is of the family %s, by the Hub", model, found.name)

@@ -111,6 +111,7 @@ class OpenedEntry:
             notes=self._notes,
             on_event=on_event,
             wait=wait,
+            window=self._talker.window,
         )
 
     def _talker_for(self, options: CompletionOptions | None) -> Talker:

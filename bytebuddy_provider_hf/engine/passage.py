@@ -9,9 +9,10 @@ from typing import Final, Generic, Self
 from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.contract.protocols import OnEvent
-from bytebuddy_provider_hf.engine.asking import Asked, Counted, Question, R
+from bytebuddy_provider_hf.engine.asking import Asked, Question, R
 from bytebuddy_provider_hf.engine.hub_family import hub_family
 from bytebuddy_provider_hf.engine.notices import warn_once
+from bytebuddy_provider_hf.engine.prompt_tokens import PromptTokens
 from bytebuddy_provider_hf.engine.reading import Reading
 from bytebuddy_provider_hf.engine.refused import (
     busy_endpoint,
@@ -25,6 +26,7 @@ from bytebuddy_provider_hf.errors import (
     APIError,
     ByteBuddyError,
     ConnectionRefused,
+    ContextTooLong,
     DeadlineExceeded,
     FirstByteTimeout,
     ModelLoading,
@@ -67,7 +69,7 @@ class Errand(Generic[R]):
     """What is to be asked, and how long to wait for it.
 
     Without ``wait`` a model that is not ready, or an account that is limited, is an
-    error at once.
+    error at once. ``window`` is the configured one.
     """
 
     route: Route
@@ -76,6 +78,7 @@ class Errand(Generic[R]):
     notes: tuple[str, ...] = ()
     on_event: OnEvent | None = None
     wait: bool = True
+    window: int | None = None
     reading: Reading = field(factory=Reading)
 
 
@@ -89,15 +92,17 @@ class Passage(Generic[R]):
         self._errand = errand
         self._state = state
         route = errand.route
-        self._channel = state.channel(route.destination)
         self._lane = state.coordinator.lane(route.destination, route.target.model)
         self._account = route.destination.account
         # What this server made calls change before; a call adds to it.
         self._made = state.survey.amendments(route.target, self._account)
         self._reasked = False
-        # The last call, and the refusal for which a first route was left.
-        self._sent: Call | None = None
+        # The last request, and the refusal for which a first route was left.
+        self._sent: Asked[R] | None = None
+        self._server_asked: Server | None = None
         self._stream = False
+        self._family: Family | None = None
+        self._tokens = PromptTokens(state.survey, route.target, self._account)
         self._refused: ByteBuddyError | None = None
         self._ticket = Ticket(
             now=state.loop.time(),
@@ -106,6 +111,7 @@ class Passage(Generic[R]):
         )
 
     def __enter__(self) -> Self:
+        self._channel = self._state.channels.take(self._errand.route.destination)
         return self
 
     def __exit__(
@@ -116,6 +122,7 @@ class Passage(Generic[R]):
     ) -> None:
         cancelled = kind is not None and not issubclass(kind, Exception)
         self._lane.leave(self._ticket, cancelled=cancelled)
+        self._state.channels.give_back(self._errand.route.destination, self._channel)
 
     def enter(self) -> bool:
         """Return whether the call may be sent now; raises what the lane raises."""
@@ -151,9 +158,11 @@ class Passage(Generic[R]):
         until = min(self._ticket.deadline, first)
         with self._state.deadlines.bound(until):
             server, question = await self._server(), self._errand.question
-            if question.hub_seconds is not None and question.hub_family is None:
-                question.hub_family = await self._hub_family(server)
+            if question.hub_seconds is not None and self._family is None:
+                self._family = await self._hub_family(server)
             asked = self._asked(server, stream=stream)
+            if asked.unsure and await self._tokens.count(asked, server, self._channel):
+                asked = self._asked(server, stream=stream)
             response = await self._channel.send(self._call(asked.call))
             if response.status == 200:  # noqa: PLR2004 - HTTP's OK
                 self._lane.answered_by(self._ticket)
@@ -170,9 +179,11 @@ class Passage(Generic[R]):
             return await response.read(MAX_REPLY)
         raise self._late()
 
-    def succeeded(self) -> None:
+    def succeeded(self, reply: R) -> None:
         """Note that the answer came whole: the retries were worth their cost."""
         self._lane.limiter.budget.give_back(self._ticket.spent)
+        if self._sent is not None and self._server_asked is not None:
+            self._tokens.replied(reply, self._sent, self._server_asked)
 
     def meant(self, failure: ByteBuddyError) -> ByteBuddyError:
         """Return the error an event inside a stream stands for; others as they are."""
@@ -218,7 +229,7 @@ class Passage(Generic[R]):
         """Return the error that the call ends with."""
         if self._refused and refuses_route(failure):
             failure = self._refused
-        wrote = self._sent is not None and route_of(self._sent) in _WRITING
+        wrote = self._sent is not None and route_of(self._sent.call) in _WRITING
         if wrote and isinstance(failure, APIError) and unserved(failure):
             self._lane.pause(self._ticket, now)
             limit = self._ticket.deadline - now if self._errand.wait else 0.0
@@ -233,12 +244,14 @@ class Passage(Generic[R]):
             self._reasked = True
             self._state.survey.forget(target, self._account)
             return True
-        sent, server = self._sent, self._state.survey.known(target, self._account)
+        sent, server = self._sent, self._server_asked
         if sent is None or server is None:
             return False
-        options, route = self._errand.question.options, route_of(sent)
+        if isinstance(failure, ContextTooLong):
+            self._tokens.refused(failure, sent, server)
+        options, route = self._errand.question.options, route_of(sent.call)
         made = amend(failure, self._made, options, route=route, server=server)
-        if made is None or not self._helps(made, server, sent):
+        if made is None or not self._helps(made, server, sent.call):
             return False
         if refuses_route(failure):
             self._refused = self._refused or failure
@@ -308,7 +321,7 @@ class Passage(Generic[R]):
         """Put the question in the server's words, with what it made us change."""
         made = self._made
         try:
-            asked = self._put(made.narrowed(server), made, stream=stream)
+            asked = self._put(server, made, stream=stream)
         except UnsupportedRole:
             if not (made.left or made.untemplated):
                 raise
@@ -317,7 +330,7 @@ class Passage(Generic[R]):
             # Another question learned that; this one has no other way.
             made = evolve(made, left=frozenset(), untemplated=False)
             asked = self._put(server, made, stream=stream)
-        self._sent, self._stream = asked.call, stream
+        self._sent, self._server_asked, self._stream = asked, server, stream
         target = self._errand.route.target
         if asked.notes:
             warn_once(target, asked.notes)
@@ -327,16 +340,18 @@ class Passage(Generic[R]):
 
     def _put(self, server: Server, made: Amendments, *, stream: bool) -> Asked[R]:
         question = self._errand.question
-        question.untemplated = made.untemplated
-        if made.window is not None and made.prompt_tokens is not None:
-            question.counted = Counted(made.prompt_tokens, made.window)
         options = made.applied(question.options)
-        return question.ask(server, options, stream and not made.whole)
+        window, family = self._errand.window, self._family
+        known = self._tokens.known(server, made, window=window, family=family)
+        asked = question.ask(known, options, stream and not made.whole)
+        if made.max_tokens is not None:
+            asked.lowered = made.max_tokens
+        return asked
 
     def _helps(self, made: Amendments, server: Server, sent: Call) -> bool:
         """Whether the question would be another one, and can be asked at all."""
         try:
-            asked = self._put(made.narrowed(server), made, stream=self._stream)
+            asked = self._put(server, made, stream=self._stream)
         except ByteBuddyError:
             return False
         return asked.call != sent

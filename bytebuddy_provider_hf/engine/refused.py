@@ -77,8 +77,8 @@ async def tell_who_serves(
     model = unserved(failure)
     if model is None or route.catalogue is None:
         return
-    channel = state.channel(route.catalogue)
-    found = await state.router.serving(model, channel, limit=min(limit, LIMIT))
+    with state.channels.lend(route.catalogue) as channel:
+        found = await state.router.serving(model, channel, limit=min(limit, LIMIT))
     if found is not None:
         tell_served(failure, found.providers, found.neighbours)
 

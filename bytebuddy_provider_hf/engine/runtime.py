@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.catalogue.router import RouterCatalogue
 from bytebuddy_provider_hf.engine.survey import Survey
 from bytebuddy_provider_hf.engine.verdicts import Verdicts
 from bytebuddy_provider_hf.errors import Closed
+from bytebuddy_provider_hf.transport.channels import Channels
 from bytebuddy_provider_hf.transport.coordinator import (
     Coordinator,
     Counters,
@@ -38,22 +39,14 @@ class LoopState:
         self.pid = os.getpid()
         self.coordinator: Coordinator = LocalCoordinator(loop=self.loop, jitter=jitter)
         self.deadlines = Deadlines(self.loop)
-        self.survey = Survey(verdicts, self.channel)
+        self.channels = Channels(connect, self.loop)
+        self.survey = Survey(verdicts, self.channels)
         self.hub = HubCatalogue(clock=self.loop.time)
         self.router = RouterCatalogue(clock=self.loop.time)
-        self._connect = connect
-        self._channels: dict[str, Channel] = {}
         self._life = self._lived()
         # Begun here, so that the loop knows it and ends it with itself.
         with suppress(StopIteration):
             self._life.asend(None).send(None)
-
-    def channel(self, destination: Destination) -> Channel:
-        """Return the connections to a destination."""
-        channel = self._channels.get(destination.key)
-        if channel is None:
-            channel = self._channels[destination.key] = self._connect(destination)
-        return channel
 
     async def aclose(self) -> None:
         """Close every connection and stop every timer."""
@@ -66,10 +59,7 @@ class LoopState:
         finally:
             self.coordinator.close()
             self.deadlines.close()
-            channels = list(self._channels.values())
-            self._channels.clear()
-            for channel in channels:
-                await channel.aclose()
+            await self.channels.aclose()
 
 
 class Runtime:

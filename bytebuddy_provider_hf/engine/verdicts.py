@@ -11,9 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from attrs import fields_dict
+from attrs import asdict, fields_dict
 
 from bytebuddy_provider_hf.config.files import make_folder
+from bytebuddy_provider_hf.engine.knowledge import WINDOW_AGE, ServerTokens
+from bytebuddy_provider_hf.engine.token_estimate import MOST_RATIO, TokenEstimate
 from bytebuddy_provider_hf.wire.server import Engine, Server
 
 _DAY: Final = 86_400.0
@@ -34,27 +36,57 @@ class Verdicts:
 
     def find(self, url: str) -> tuple[Server, float] | None:
         """Return a verdict that is younger than a day, and its age in seconds."""
-        kept = self._read().get(_place(url))
-        if not isinstance(kept, dict):
-            return None
-        at, said = kept.get("at"), kept.get("server")
-        if isinstance(at, bool) or not isinstance(at, int | float):
-            return None
-        age = self._clock() - at
-        server = _server(said) if isinstance(said, dict) else None
-        return (server, age) if server is not None and 0 <= age < _DAY else None
+        said, age = self._find(_place(url), "server", _DAY)
+        server = None if said is None else _server(said)
+        return None if server is None else (server, age)
 
     def keep(self, url: str, server: Server) -> None:
         """Keep a verdict; the oldest go when there are too many."""
-        said = {"at": self._clock(), "server": _plain(server)}
-        kept = {**self._read(), _place(url): said}
-        self._write(dict(list(kept.items())[-_MOST:]))
+        self._keep(_place(url), "server", _plain(server))
+
+    def find_tokens(self, url: str, model: str) -> tuple[ServerTokens, float] | None:
+        """Return what a model's server told within the last hour, and its age."""
+        said, age = self._find(_model(url, model), "tokens", WINDOW_AGE)
+        return None if said is None else (_tokens(said), age)
+
+    def keep_tokens(self, url: str, model: str, tokens: ServerTokens) -> None:
+        """Keep what a model's server told of its window."""
+        estimate = asdict(tokens.estimate)
+        self._keep(
+            _model(url, model),
+            "tokens",
+            {
+                "window": tokens.window,
+                "max_input": tokens.max_input,
+                "identity": tokens.identity,
+                **estimate,
+            },
+        )
 
     def forget(self, url: str) -> None:
         """Drop a verdict that proved wrong."""
         kept = self._read()
         if kept.pop(_place(url), None) is not None:
             self._write(kept)
+
+    def _find(
+        self, key: str, name: str, most: float
+    ) -> tuple[Mapping[str, object] | None, float]:
+        kept = self._read().get(key)
+        if not isinstance(kept, dict):
+            return None, 0.0
+        at, said = kept.get("at"), kept.get(name)
+        if isinstance(at, bool) or not isinstance(at, int | float):
+            return None, 0.0
+        age = self._clock() - at
+        young = 0 <= age < most
+        return (said if isinstance(said, dict) and young else None), age
+
+    def _keep(self, key: str, name: str, said: Mapping[str, object]) -> None:
+        kept = self._read()
+        kept.pop(key, None)
+        kept[key] = {"at": self._clock(), name: said}
+        self._write(dict(list(kept.items())[-_MOST:]))
 
     def _read(self) -> dict[str, object]:
         with suppress(OSError, ValueError, RecursionError):
@@ -64,19 +96,37 @@ class Verdicts:
                 return value
         return {}
 
-    def _write(self, kept: Mapping[str, object]) -> None:
+    def _write(self, kept: dict[str, object]) -> None:
         # A folder that cannot be written costs the next start a question, no more.
         with suppress(OSError):
             make_folder(self._path.parent)
             handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".servers-")
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(kept, file)
+                file.write(_bounded(kept))
             Path(name).replace(self._path)
+
+
+def _bounded(kept: dict[str, object]) -> str:
+    """Return the file's text, without the oldest entries where it would be too long.
+
+    What is longer than is read would be as none.
+    """
+    text = json.dumps(kept)
+    while len(text) > _LARGEST and kept:
+        for key in list(kept)[: max(1, len(kept) // 2)]:
+            del kept[key]
+        text = json.dumps(kept)
+    return text
 
 
 def _place(url: str) -> str:
     # A query may hold a key, and does not make another server.
     return url.partition("?")[0]
+
+
+def _model(url: str, model: str) -> str:
+    # No address has a blank: this is no verdict's key.
+    return f"{_place(url)} {model}"
 
 
 def _plain(server: Server) -> dict[str, object]:
@@ -110,6 +160,26 @@ def _server(said: Mapping[str, object]) -> Server | None:
         max_batch=_number(said.get("max_batch")),
         routes=frozenset(routes),
     )
+
+
+def _tokens(said: Mapping[str, object]) -> ServerTokens:
+    """Return the limits a file tells, without what is not of its kind."""
+    ratio, overhead = said.get("ratio"), _number(said.get("overhead"))
+    longest = _number(said.get("longest"))
+    estimate = TokenEstimate()
+    if isinstance(ratio, float) and 0 < ratio <= MOST_RATIO and overhead is not None:
+        estimate = TokenEstimate(ratio, max(0, overhead), max(0, longest or 0))
+    return ServerTokens(
+        window=_positive(said.get("window")),
+        max_input=_positive(said.get("max_input")),
+        estimate=estimate,
+        identity=_text(said.get("identity")) or "",
+    )
+
+
+def _positive(value: object) -> int | None:
+    number = _number(value)
+    return number if number is not None and number > 0 else None
 
 
 def _numbers(value: object) -> tuple[int, ...] | None:

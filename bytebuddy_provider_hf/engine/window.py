@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.engine.asking import Counted
+from bytebuddy_provider_hf.engine.knowledge import Counted
 from bytebuddy_provider_hf.prompts import history
 from bytebuddy_provider_hf.types import Message
 from bytebuddy_provider_hf.wire.openai import ChatRequest
@@ -21,15 +21,23 @@ _SAFETY: Final = 0.95
 
 
 def fitted(
-    request: ChatRequest, window: int | None, counted: Counted | None
+    request: ChatRequest,
+    window: int | None,
+    counted: Counted | None,
+    max_input: int | None = None,
 ) -> tuple[ChatRequest, tuple[str, ...]]:
-    """Return the request with the middle of its history cut, and a note of it."""
-    if window is None and counted is None:
+    """Return the request with the middle of its history cut, and a note of it.
+
+    ``max_input`` is what the server takes of a prompt, where that is less.
+    """
+    limit = window or max_input if counted is None else counted.window
+    if limit is None:
         return request, ()
-    limit = window if counted is None else counted.window
-    assert limit is not None  # noqa: S101 - for the type: one of the two is there
     asked = request.options.max_tokens or _USUAL_ANSWER
     reserve = min(asked, limit // _LARGEST_SHARE)
+    if max_input is not None and counted is None and max_input <= limit - reserve:
+        # TGI wants less than its limit.
+        limit, reserve = max_input - 1, 0
     if counted is not None:
         limit = _in_our_count(request, limit, counted)
     elif not request.tools and _length(request.messages) <= limit - reserve:

@@ -39,6 +39,7 @@ CHAT: Final = "/v1/chat/completions"
 COMPLETIONS: Final = "/v1/completions"
 EMBEDDINGS: Final = "/v1/embeddings"
 RERANK: Final = "/v1/rerank"
+TOKENIZE: Final = "/tokenize"
 _DIMENSIONS: Final = 8
 _USUAL_MAX_TOKENS: Final = 16
 _EFFORTS: Final = get_args(ReasoningEffort)
@@ -173,6 +174,12 @@ class FakeVllm:
             return string_error(401, "Unauthorized")
         if request.method == "GET":
             return self._get(request.path)
+        if request.path == TOKENIZE:
+            count = len(words(_all_words(request)))
+            listed = list(range(count))
+            window = self.window
+            body = {"count": count, "max_model_len": window, "tokens": listed}
+            return json_reply(body)
         if request.path not in {CHAT, COMPLETIONS, EMBEDDINGS, RERANK, "/rerank"}:
             return detail_error(404, "Not Found")
         refused = self._refused(request)

@@ -7,7 +7,7 @@ v0.9.0 to v3.3.7. Time and words are simulated: a token is a word.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -35,7 +35,14 @@ GENERATIONS: Final = (
 
 _CHAT: Final = "/v1/chat/completions"
 _COMPLETIONS: Final = "/v1/completions"
-_NEEDED: Final[Mapping[str, str]] = {_CHAT: "messages", _COMPLETIONS: "prompt"}
+_TOKENIZE: Final = "/tokenize"
+_CHAT_TOKENIZE: Final = "/chat_tokenize"
+_COUNTING: Final = frozenset({_TOKENIZE, _CHAT_TOKENIZE})
+_NEEDED: Final[Mapping[str, str]] = {
+    _CHAT: "messages",
+    _COMPLETIONS: "prompt",
+    _CHAT_TOKENIZE: "messages",
+}
 
 
 @define
@@ -66,7 +73,8 @@ class FakeTgi:
 
     ``tool`` is the name and arguments of the call that a request with tools gets.
     ``overloaded`` refuses every generation. With ``api_key`` the POST routes want it.
-    ``fails_after`` breaks a stream with an error event after so many tokens.
+    ``fails_after`` breaks a stream with an error event after so many tokens. ``tokens``
+    is its tokenizer.
     """
 
     version: str = "3.2.0"
@@ -77,6 +85,7 @@ class FakeTgi:
     overloaded: bool = False
     api_key: Secret | None = None
     fails_after: int | None = None
+    tokens: Callable[[str], list[str]] = words
     requests: list[FakeRequest] = field(factory=list)
 
     @property
@@ -96,9 +105,12 @@ class FakeTgi:
             return self._get(request.path)
         if not self._has(request.path) or request.method != "POST":
             return empty_error(404)
-        if not self._allowed(request):
+        # The real one guards every POST but this.
+        if request.path != _CHAT_TOKENIZE and not self._allowed(request):
             return empty_error(401)
         needed = _NEEDED.get(request.path, "inputs")
+        if request.path in _COUNTING:
+            return self._counted(request, needed)
         refused = unreadable(request, needed, nulls=self._number < (3, 2))
         return refused or self._generated(request)
 
@@ -127,9 +139,26 @@ class FakeTgi:
         return body
 
     def _has(self, path: str) -> bool:
-        since = {_CHAT: (1, 4), _COMPLETIONS: (1, 4, 5)}.get(path, (0,))
+        since = {
+            _CHAT: (1, 4),
+            _COMPLETIONS: (1, 4, 5),
+            _TOKENIZE: (1, 4),
+            _CHAT_TOKENIZE: (2, 3),
+        }.get(path, (0,))
         known = {"/", "/generate", "/generate_stream", _CHAT, _COMPLETIONS}
-        return path in known and self._number >= since
+        return path in known | _COUNTING and self._number >= since
+
+    def _counted(self, request: FakeRequest, needed: str) -> FakeReply:
+        """List the tokens of a prompt, as both of the tokenizer's routes do."""
+        refused = unreadable(request, needed, nulls=self._number < (3, 2))
+        if refused is not None:
+            return refused
+        pieces = self.tokens(last_words(request))
+        listed = [{"id": len(piece), "text": piece} for piece in pieces]
+        if request.path == _TOKENIZE:
+            return json_reply(listed)
+        text = "".join(pieces)
+        return json_reply({"tokenize_response": listed, "templated_text": text})
 
     def _allowed(self, request: FakeRequest) -> bool:
         if self.api_key is None:
@@ -155,7 +184,8 @@ class FakeTgi:
         )
         parameters, length = self._parameters(request, body)
         inputs = last_words(request)
-        said = invalid(inputs, parameters, self.limits, length=length)
+        count = len(self.tokens(inputs))
+        said = invalid(inputs, parameters, self.limits, length=length, count=count)
         if said is not None:
             return self._refused(path, said, "validation", streamed=streamed)
         if self.overloaded:
@@ -178,7 +208,7 @@ class FakeTgi:
         asked = found.get("max_new_tokens")
         if isinstance(asked, int):
             return found, asked
-        used = len(words(last_words(request)))
+        used = len(self.tokens(last_words(request)))
         if self._number >= (3,):
             return found, max(0, self.limits.total_tokens - used)
         return found, 20 if self._number < (1, 4) else 100
@@ -206,7 +236,7 @@ class FakeTgi:
         self, request: FakeRequest, parameters: Mapping[str, object], length: int
     ) -> _Generation:
         """Generate word by word; a stop counts where it ends a word, and stays in."""
-        asked = len(words(last_words(request)))
+        asked = len(self.tokens(last_words(request)))
         given = parameters.get("stop")
         stops = tuple(map(str, given)) if isinstance(given, list) else ()
         text = ""

@@ -10,7 +10,6 @@ from itertools import chain
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.testing.behaviour import words
 from bytebuddy_provider_hf.testing.failures import text_error
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 
@@ -93,16 +92,20 @@ def _kind(value: object) -> str:
 
 
 def invalid(
-    inputs: str, parameters: Mapping[str, object], limits: Limits, *, length: int
+    inputs: str,
+    parameters: Mapping[str, object],
+    limits: Limits,
+    *,
+    length: int,
+    count: int,
 ) -> str | None:
     """Return what TGI's validation says about a generation, if it refuses it.
 
-    ``length`` is how many tokens are asked for.
+    ``length`` is how many tokens are asked for, ``count`` those of ``inputs``.
     """
     said = _out_of_range(parameters)
     stops = parameters.get("stop")
     given = len(stops) if isinstance(stops, list) else 0
-    count = len(words(inputs))
     if said is None and given > limits.stops:
         said = f"`stop` supports up to {limits.stops} stop sequences. Given: {given}"
     elif said is None and not inputs:

@@ -45,12 +45,15 @@ async def collect(stand: Bench, **options: object) -> list[Event]:
 @pytest.mark.parametrize("streamed", [False, True])
 @virtual_time
 async def test_max_tokens_is_lowered_to_what_fits(streamed: bool) -> None:
-    """TGI says its numbers, streamed inside a 200: asked again with the rest."""
+    """TGI says its numbers, streamed inside a 200: asked again with the rest.
+
+    It does not say them at an address with a route in it, which nobody asks what it is.
+    """
     tgi = FakeTgi("3.2.0", answer=lambda _request: "fits")
     model = open_model(
         "org/name",
         api_key="hf_x",
-        api_base="https://x.endpoints.huggingface.cloud",
+        api_base="https://x.endpoints.huggingface.cloud/v1",
         runtime=Runtime(connect=MemoryConnect(tgi.handle)),
         env={},
         state_dir=Path("/nonexistent/.bytebuddy"),

@@ -25,7 +25,7 @@ async def read(model: HuggingFaceModel) -> None:
 
 def in_use(runtime: Runtime) -> int:
     """Return how many connections are not back in the pool."""
-    channels = runtime.state()._channels.values()
+    channels = runtime.state().channels
     return sum(channel.connections for channel in channels)  # type: ignore[attr-defined]  # the pool's
 
 

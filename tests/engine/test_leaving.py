@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bytebuddy_provider_hf.engine.asking import Question, ask_chat, ask_prompt
+from bytebuddy_provider_hf.engine.knowledge import Knowledge
 from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
 from bytebuddy_provider_hf.engine.runtime import Runtime
 from bytebuddy_provider_hf.errors import (
@@ -138,9 +139,9 @@ def either(request_to: Callable[[str], Question]) -> Question:
     chat, prompt = request_to("chat"), request_to("completions")
     question = Question(NOTHING_ASKED, lambda *_: None)  # type: ignore[arg-type]  # set below
 
-    def ask(server: Server, options: CompletionOptions, stream: bool) -> object:
-        chats = "chat" in server.routes and not question.untemplated
-        return (chat if chats else prompt).ask(server, options, stream)
+    def ask(known: Knowledge, options: CompletionOptions, stream: bool) -> object:
+        chats = "chat" in known.server.routes and not known.untemplated
+        return (chat if chats else prompt).ask(known, options, stream)
 
     question.ask = ask  # type: ignore[assignment]  # as above
     return question
@@ -152,10 +153,10 @@ def ways(model: HuggingFaceModel) -> Question:
     prompt = CompletionRequest("hi", options=NOTHING_ASKED)
 
     def question(route: str) -> Question:
-        def ask(server: Server, _options: object, stream: bool) -> object:
+        def ask(known: Knowledge, _options: object, stream: bool) -> object:
             if route == "chat":
-                return ask_chat(request, target, server, stream=stream)
-            return ask_prompt(prompt, target, server, stream=stream)
+                return ask_chat(request, target, known, stream=stream)
+            return ask_prompt(prompt, target, known, stream=stream)
 
         return Question(NOTHING_ASKED, ask)  # type: ignore[arg-type]  # as above
 

@@ -8,6 +8,7 @@ from attrs import evolve, field, frozen
 
 from bytebuddy_provider_hf.engine import kinship
 from bytebuddy_provider_hf.engine.asking import Asked, Question
+from bytebuddy_provider_hf.engine.knowledge import Knowledge
 from bytebuddy_provider_hf.engine.roles import edit
 from bytebuddy_provider_hf.engine.roles.chat import Talker
 from bytebuddy_provider_hf.errors import ApplyFailed, UnsupportedRole
@@ -17,7 +18,6 @@ from bytebuddy_provider_hf.prompts.merge import Merged, merge
 from bytebuddy_provider_hf.prompts.udiff import unified
 from bytebuddy_provider_hf.types import CompletionOptions, Message, Reply
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
-from bytebuddy_provider_hf.wire.server import Server
 
 
 @frozen
@@ -62,44 +62,42 @@ def apply(request: ApplyRequest, talker: Talker) -> Question:
         language=request.language,
     )
 
-    def ask(server: Server, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
+    def ask(known: Knowledge, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
         model = talker.target.model
-        known = talker.knowing(question.hub_family)
-        family = kinship.at(known.family, server)
+        who = talker.knowing(known.family)
+        family = kinship.at(who.family, known.server)
         kinship.refuse_other_kinds(family, model, "apply a change")
         kinship.refuse_small_talk(family, model, "apply a change")
-        raw = kinship.continues(server, known.target)
+        raw = kinship.continues(known.server, who.target)
         if request.template is None and family is not None and raw and family.edit:
             return edit.by_commit(
                 family.edit,
                 task,
                 CompletionRequest(prompt="", options=options, extra=request.extra),
+                who,
                 known,
-                server,
                 stream=stream,
                 finish=finish,
             )
         edit.refuse_untaught(
-            family, known, "apply a change", untemplated=question.untemplated
+            family, who, "apply a change", untemplated=known.untemplated
         )
         prompt = _prompt(request)
         return edit.by_chat(
             ChatRequest(prompt.messages, options=options, extra=request.extra),
             prompt,
             request.original,
+            who,
             known,
-            server,
             stream=stream,
             finish=finish,
-            untemplated=question.untemplated,
         )
 
     def finish(reply: Reply) -> Reply:
         return _checked(request, reply)
 
     seconds = kinship.hub_seconds_for_chat(talker.family)
-    question = Question(options, ask, hub_seconds=seconds)
-    return question
+    return Question(options, ask, hub_seconds=seconds)
 
 
 def _prompt(request: ApplyRequest) -> EditPrompt:

@@ -13,6 +13,7 @@ from bytebuddy_provider_hf.engine.asking import (
     ask_rendered,
     with_notes,
 )
+from bytebuddy_provider_hf.engine.knowledge import Knowledge, smallest
 from bytebuddy_provider_hf.engine.window import fitted
 from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.prompts.arranged import arranged
@@ -44,24 +45,21 @@ def chat(request: ChatRequest, talker: Talker) -> Question:
     Raises ``UnsupportedRole``, when asked, for a model or server that cannot chat.
     """
 
-    def ask(server: Server, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
+    def ask(known: Knowledge, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
         changed = (
             request if options is request.options else evolve(request, options=options)
         )
-        known = talker.knowing(question.hub_family)
-        changed, notes = fitted(changed, _window(known, server), question.counted)
-        asked = converse(
+        who = talker.knowing(known.family)
+        changed, notes = fitted(
             changed,
-            known,
-            server,
-            stream=stream,
-            untemplated=question.untemplated,
+            _window(who, known.server),
+            known.counted,
+            max_input=known.server.max_input,
         )
-        return with_notes(asked, notes)
+        return with_notes(converse(changed, who, known, stream=stream), notes)
 
     seconds = kinship.hub_seconds_for_chat(talker.family)
-    question = Question(request.options, ask, hub_seconds=seconds)
-    return question
+    return Question(request.options, ask, hub_seconds=seconds)
 
 
 def _window(talker: Talker, server: Server) -> int | None:
@@ -69,7 +67,7 @@ def _window(talker: Talker, server: Server) -> int | None:
 
     Behind the router each provider has a window of its own, often a wider one.
     """
-    window = talker.window or server.window
+    window = smallest(talker.window, server.window)
     if window is None and talker.family is not None and not talker.target.auto:
         return talker.family.window
     return window
@@ -78,26 +76,25 @@ def _window(talker: Talker, server: Server) -> int | None:
 def converse(
     request: ChatRequest,
     talker: Talker,
-    server: Server,
+    known: Knowledge,
     *,
     stream: bool,
-    untemplated: bool = False,
     role: str = "chat",
 ) -> Asked:
-    """Return the call that answers a conversation at ``server``.
+    """Return the call that answers a conversation at a server.
 
     The server's own template comes first; where it has none, the family's official
-    one is written here. ``untemplated`` tells that the server said it has none.
+    one is written here.
     """
-    target = talker.target
+    target, server, untemplated = talker.target, known.server, known.untemplated
     family = kinship.at(talker.family, server)
     kinship.refuse_other_kinds(family, target.model, role)
     if templated(family, server, untemplated=untemplated):
         if family is None:
-            return ask_chat(request, target, server, stream=stream)
+            return ask_chat(request, target, known, stream=stream)
         messages, notes = arranged(family, request.messages)
         changed = evolve(request, messages=messages)
-        return with_notes(ask_chat(changed, target, server, stream=stream), notes)
+        return with_notes(ask_chat(changed, target, known, stream=stream), notes)
     alone = "chat" in server.routes and not untemplated
     if alone and not kinship.continues(server, target):
         raise kinship.untemplated(target.model)
@@ -108,7 +105,7 @@ def converse(
             hint="Write the family of the model into its entry (family: llama3), or "
             "use complete(), which continues a text.",
         )
-    return _rendered(request, family or kinship.UNKNOWN_BASE, target, server, stream)
+    return _rendered(request, family or kinship.UNKNOWN_BASE, target, known, stream)
 
 
 def templated(family: Family | None, server: Server, *, untemplated: bool) -> bool:
@@ -127,12 +124,13 @@ def _rendered(
     request: ChatRequest,
     family: Family,
     target: Target,
-    server: Server,
+    known: Knowledge,
     stream: bool,  # noqa: FBT001 - one of the call's facts
 ) -> Asked:
+    engine = known.server.engine
     if request.tools:
         raise UnsupportedRole(
-            f"{server.engine} has no chat route for {target.model}: nobody would read "
+            f"{engine} has no chat route for {target.model}: nobody would read "
             "its tool calls.",
             hint="Leave the tools out, or ask a server that applies the model's own "
             "template and reads its calls (vLLM, llama.cpp, TGI 1.4.3 and later).",
@@ -157,7 +155,7 @@ def _rendered(
             split=True,
         ),
         target,
-        server,
+        known,
         stream=stream,
         shape=Shape(lambda: Mending(specials)),
     )

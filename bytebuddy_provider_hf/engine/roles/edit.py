@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.engine.asking import (
     shaped,
 )
 from bytebuddy_provider_hf.engine.filtering import Finish
+from bytebuddy_provider_hf.engine.knowledge import Knowledge
 from bytebuddy_provider_hf.engine.roles.chat import Talker, converse, templated
 from bytebuddy_provider_hf.errors import StreamInterrupted, UnsupportedRole
 from bytebuddy_provider_hf.prompts import edit as prompts
@@ -26,7 +27,6 @@ from bytebuddy_provider_hf.prompts.udiff import unified
 from bytebuddy_provider_hf.prompts.unwrap import Unwrapper
 from bytebuddy_provider_hf.types import CompletionOptions, Message, Reply
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
-from bytebuddy_provider_hf.wire.server import Server
 
 # The whole of the code comes back, and what was asked for with it.
 _GROWTH: Final = 1.5
@@ -60,23 +60,23 @@ def edit(request: EditRequest, talker: Talker) -> Question:
     options = with_room(request.options, task.code)
     finish = changed(task.code, task.path)
 
-    def ask(server: Server, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
-        known = talker.knowing(question.hub_family)
-        family = kinship.at(known.family, server)
-        kinship.refuse_other_kinds(family, known.target.model, "edit code")
-        kinship.refuse_small_talk(family, known.target.model, "edit code")
-        raw = kinship.continues(server, talker.target)
+    def ask(known: Knowledge, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
+        who = talker.knowing(known.family)
+        family = kinship.at(who.family, known.server)
+        kinship.refuse_other_kinds(family, who.target.model, "edit code")
+        kinship.refuse_small_talk(family, who.target.model, "edit code")
+        raw = kinship.continues(known.server, talker.target)
         if request.template is None and family is not None and raw and family.edit:
             return by_commit(
                 family.edit,
                 task,
                 CompletionRequest(prompt="", options=options, extra=request.extra),
+                who,
                 known,
-                server,
                 stream=stream,
                 finish=finish,
             )
-        refuse_untaught(family, known, "edit code", untemplated=question.untemplated)
+        refuse_untaught(family, who, "edit code", untemplated=known.untemplated)
         prompt = prompts.edit_messages(task)
         if request.template is not None:
             text = prompts.render_edit_template(request.template, task)
@@ -85,16 +85,14 @@ def edit(request: EditRequest, talker: Talker) -> Question:
             ChatRequest(prompt.messages, options=options, extra=request.extra),
             prompt,
             task.code,
+            who,
             known,
-            server,
             stream=stream,
             finish=finish,
-            untemplated=question.untemplated,
         )
 
     seconds = kinship.hub_seconds_for_chat(talker.family)
-    question = Question(options, ask, hub_seconds=seconds)
-    return question
+    return Question(options, ask, hub_seconds=seconds)
 
 
 def by_commit(
@@ -102,7 +100,7 @@ def by_commit(
     task: prompts.EditTask,
     request: CompletionRequest,
     talker: Talker,
-    server: Server,
+    known: Knowledge,
     *,
     stream: bool,
     finish: Finish,
@@ -112,7 +110,7 @@ def by_commit(
         prompts.render_commit(taught, task),
         request,
         talker.target,
-        server,
+        known,
         stream=stream,
         shape=Shape(lambda: prompts.CommitFilter(taught, task), finish),
     )
@@ -123,24 +121,21 @@ def by_chat(
     prompt: prompts.EditPrompt,
     code: str,
     talker: Talker,
-    server: Server,
+    known: Knowledge,
     *,
     stream: bool,
     finish: Finish,
-    untemplated: bool,
 ) -> Asked:
     """Return the call that asks a model by instruction, its fences taken off.
 
     Where the template is written here, the answer is begun with the fence.
     """
-    family = kinship.at(talker.family, server)
-    begun = _begins(family, prompt, server, untemplated=untemplated)
+    family = kinship.at(talker.family, known.server)
+    begun = _begins(family, prompt, known)
     if begun:
         opening = Message("assistant", prompt.prefill)
         request = evolve(request, messages=(*request.messages, opening))
-    asked = converse(
-        request, talker, server, stream=stream, untemplated=untemplated, role="edit"
-    )
+    asked = converse(request, talker, known, stream=stream, role="edit")
     made: list[Unwrapper] = []
 
     def through() -> Unwrapper:
@@ -156,16 +151,12 @@ def by_chat(
 
 
 def _begins(
-    family: Family | None,
-    prompt: prompts.EditPrompt,
-    server: Server,
-    *,
-    untemplated: bool,
+    family: Family | None, prompt: prompts.EditPrompt, known: Knowledge
 ) -> bool:
     """Whether an answer can be begun: only in a prompt that is written here."""
     if family is None or family.kind is not Kind.CHAT or not prompt.prefill:
         return False
-    return not templated(family, server, untemplated=untemplated)
+    return not templated(family, known.server, untemplated=known.untemplated)
 
 
 def _left_open(reply: Reply) -> Reply:

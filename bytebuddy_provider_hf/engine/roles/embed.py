@@ -9,6 +9,7 @@ from attrs import define, field
 
 from bytebuddy_provider_hf.config.model import EmbeddingPrefixes, EmbedOptions
 from bytebuddy_provider_hf.engine.asking import Asked, Question, no_stream
+from bytebuddy_provider_hf.engine.knowledge import Knowledge
 from bytebuddy_provider_hf.engine.roles.apis import Api, api_of, check_kind
 from bytebuddy_provider_hf.engine.roles.job import Words
 from bytebuddy_provider_hf.errors import (
@@ -60,13 +61,13 @@ class EmbedJob:
         """Return how to ask for the vectors of a batch."""
 
         def ask(
-            server: Server,
+            known: Knowledge,
             _options: CompletionOptions,
             _stream: bool,  # noqa: FBT001 - the type in Question
         ) -> Asked[Embeddings]:
-            check_kind(server, WORDS)
+            check_kind(known.server, WORDS)
             chosen = self.texts[batch.start : batch.stop]
-            return self._asked([self.prefix + text for text in chosen], server)
+            return self._asked([self.prefix + text for text in chosen], known.server)
 
         return Question(CompletionOptions(), ask)
 

@@ -18,6 +18,7 @@ from bytebuddy_provider_hf.engine.asking import (
     shaped,
     with_notes,
 )
+from bytebuddy_provider_hf.engine.knowledge import Knowledge, smallest
 from bytebuddy_provider_hf.engine.roles.chat import Talker, converse
 from bytebuddy_provider_hf.prompts import fim, history
 from bytebuddy_provider_hf.prompts.family import Family, Kind
@@ -31,7 +32,6 @@ from bytebuddy_provider_hf.prompts.textfilter import TextFilter
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
-from bytebuddy_provider_hf.wire.server import Server
 
 # What Continue gives a completion by default (core/util/parameters.ts).
 _PROMPT_TOKENS: Final = 1_024
@@ -68,16 +68,14 @@ def fill(request: FillRequest, talker: Talker) -> Question:
     """
     chosen = _with_defaults(request)
 
-    def ask(server: Server, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
+    def ask(known: Knowledge, options: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
         changed = evolve(request, options=options)
-        known = talker.knowing(question.hub_family)
-        shown = _bounded(changed, talker.window or server.window)
-        filler = _Filler(changed, shown, known, server, stream=stream)
-        return filler.ask(untemplated=question.untemplated)
+        shown = _bounded(changed, smallest(talker.window, known.server.window))
+        who = talker.knowing(known.family)
+        return _Filler(changed, shown, who, known, stream=stream).ask()
 
     seconds = kinship.hub_seconds_for_fill(talker.family, talker.target)
-    question = Question(chosen, ask, hub_seconds=None if request.template else seconds)
-    return question
+    return Question(chosen, ask, hub_seconds=None if request.template else seconds)
 
 
 class _Filler:
@@ -88,7 +86,7 @@ class _Filler:
         request: FillRequest,
         shown: Gap,
         talker: Talker,
-        server: Server,
+        known: Knowledge,
         *,
         stream: bool,
     ) -> None:
@@ -96,13 +94,13 @@ class _Filler:
         # The part of the gap that fits.
         self._gap = shown
         self._talker = talker
-        self._server = server
+        self._known = known
         self._stream = stream
-        self._family = kinship.at(talker.family, server)
+        self._family = kinship.at(talker.family, known.server)
 
-    def ask(self, *, untemplated: bool) -> Asked:
+    def ask(self) -> Asked:
         model = self._talker.target.model
-        family, server = self._family, self._server
+        family, server = self._family, self._known.server
         kinship.refuse_other_kinds(family, model, "fill a gap")
         kinship.refuse_small_talk(family, model, "fill a gap")
         kinship.refuse_text_to_text(family, model, "fill a gap")
@@ -118,7 +116,7 @@ class _Filler:
         if family is not None and family.fim is not None and raw:
             return self._prompt(fim.render_fim(family.fim, self._gap), family)
         tuned = family is None or family.kind is Kind.CHAT
-        if tuned and "chat" in server.routes and not untemplated:
+        if tuned and "chat" in server.routes and not self._known.untemplated:
             return self._hole()
         if raw:
             return self._continuation()
@@ -134,7 +132,7 @@ class _Filler:
             extra=self._request.extra,
         )
         asked = ask_infill(
-            request, self._talker.target, self._server, stream=self._stream
+            request, self._talker.target, self._known, stream=self._stream
         )
         return shaped(asked, self._shape())
 
@@ -150,7 +148,7 @@ class _Filler:
                 prompt="", options=self._request.options, extra=self._request.extra
             ),
             self._talker.target,
-            self._server,
+            self._known,
             stream=self._stream,
             shape=shape,
         )
@@ -175,7 +173,7 @@ class _Filler:
             extra=self._request.extra,
         )
         asked = converse(
-            request, self._talker, self._server, stream=self._stream, role="fill"
+            request, self._talker, self._known, stream=self._stream, role="fill"
         )
         note = "The gap was filled by chat: this model is not asked to infill here."
         notes = (note,) if self._request.template is None else (note, _NO_RAW)

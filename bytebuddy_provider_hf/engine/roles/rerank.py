@@ -8,6 +8,7 @@ from typing import Final
 from attrs import define, field
 
 from bytebuddy_provider_hf.engine.asking import Asked, Question, no_stream
+from bytebuddy_provider_hf.engine.knowledge import Knowledge
 from bytebuddy_provider_hf.engine.roles.apis import Api, api_of, check_kind
 from bytebuddy_provider_hf.engine.roles.embed import (
     checked_texts,
@@ -63,13 +64,13 @@ class RerankJob:
         strict = self.strict
 
         def ask(
-            server: Server,
+            known: Knowledge,
             _options: CompletionOptions,
             _stream: bool,  # noqa: FBT001 - the type in Question
         ) -> Asked[Scores]:
-            check_kind(server, WORDS)
+            check_kind(known.server, WORDS)
             chosen = self.documents[batch.start : batch.stop]
-            return self._asked(list(chosen), server, strict=strict)
+            return self._asked(list(chosen), known.server, strict=strict)
 
         return Question(CompletionOptions(), ask)
 

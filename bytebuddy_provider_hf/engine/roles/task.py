@@ -8,6 +8,7 @@ from typing import Final
 from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.engine.asking import Asked, Question, no_stream
+from bytebuddy_provider_hf.engine.knowledge import Knowledge
 from bytebuddy_provider_hf.engine.roles.apis import Api, api_of, named
 from bytebuddy_provider_hf.engine.roles.job import Words
 from bytebuddy_provider_hf.errors import (
@@ -63,13 +64,13 @@ class TaskJob:
         """Return how to ask for the task."""
 
         def ask(
-            server: Server,
+            known: Knowledge,
             _options: CompletionOptions,
             _stream: bool,  # noqa: FBT001 - the type in Question
         ) -> Asked[TaskReply]:
-            self._check(server)
-            if api_of(server, self.target) is Api.TEI:
-                return self._of_tei(server)
+            self._check(known.server)
+            if api_of(known.server, self.target) is Api.TEI:
+                return self._of_tei(known.server)
             call = tasks.build_task(
                 self.task,
                 self.inputs,
