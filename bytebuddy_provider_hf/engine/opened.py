@@ -93,6 +93,7 @@ class OpenedEntry:
         *,
         wait: bool,
         on_event: OnEvent | None,
+        part: bool = False,
     ) -> passage.Errand[asking.R]:
         if timeout is not None:
             check("timeout", timeout)
@@ -103,6 +104,7 @@ class OpenedEntry:
             notes=self._notes,
             on_event=on_event,
             wait=wait,
+            part=part,
         )
 
     @property

@@ -9,6 +9,7 @@ from typing import Final, Generic, Self
 from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.contract.protocols import OnEvent
+from bytebuddy_provider_hf.engine import call_log
 from bytebuddy_provider_hf.engine.asking import Asked, Counted, Question, R
 from bytebuddy_provider_hf.engine.hub_family import hub_family
 from bytebuddy_provider_hf.engine.notices import warn_once
@@ -31,7 +32,7 @@ from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.transport import retry
 from bytebuddy_provider_hf.transport.port import Response
 from bytebuddy_provider_hf.transport.ticket import Ticket
-from bytebuddy_provider_hf.types import Loading
+from bytebuddy_provider_hf.types import Loading, WaitReason
 from bytebuddy_provider_hf.wire.amend import (
     Amendments,
     amend,
@@ -43,7 +44,7 @@ from bytebuddy_provider_hf.wire.remedies import unserved
 from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.target import Place
 
-_log: Final = logging.getLogger("bytebuddy.huggingface")
+_log: Final = logging.getLogger(__name__)
 
 MAX_REPLY: Final = 64 * 1024 * 1024
 # The Hub may take so much of the time that is left; the call itself gets the rest.
@@ -63,7 +64,7 @@ class Errand(Generic[R]):
     """What is to be asked, and how long to wait for it.
 
     Without ``wait`` a model that is not ready, or an account that is limited, is an
-    error at once.
+    error at once. ``part`` is one of several for one call, which logs its own failure.
     """
 
     route: Route
@@ -73,6 +74,7 @@ class Errand(Generic[R]):
     on_event: OnEvent | None = None
     wait: bool = True
     reading: Reading = field(factory=Reading)
+    part: bool = False
 
 
 class Passage(Generic[R]):
@@ -94,6 +96,9 @@ class Passage(Generic[R]):
         # The last call, and the refusal for which a first route was left.
         self._sent: Call | None = None
         self._stream = False
+        self._requests = 0
+        # What the log was last told that the call waits for.
+        self._waited: WaitReason | None = None
         self._refused: ByteBuddyError | None = None
         self._ticket = Ticket(
             now=state.loop.time(),
@@ -112,6 +117,8 @@ class Passage(Generic[R]):
     ) -> None:
         cancelled = kind is not None and not issubclass(kind, Exception)
         self._lane.leave(self._ticket, cancelled=cancelled)
+        if error is not None and not self._errand.part:
+            call_log.log_end(self._errand.route.target, error)
 
     def enter(self) -> bool:
         """Return whether the call may be sent now; raises what the lane raises."""
@@ -123,7 +130,11 @@ class Passage(Generic[R]):
 
     def waiting(self) -> Loading | None:
         """Return what the call waits for."""
-        return self._lane.waiting(self._ticket)
+        waiting = self._lane.waiting(self._ticket)
+        if waiting is not None:
+            target = self._errand.route.target
+            self._waited = call_log.log_wait(target, waiting, self._waited)
+        return waiting
 
     async def wait(self, *, told: bool = True) -> None:
         """Wait until there is news; how it goes is news only where it is ``told``."""
@@ -203,6 +214,7 @@ class Passage(Generic[R]):
         decision = self._decide(failure, now)
         if decision is None:
             raise await self._final(failure, now)
+        call_log.log_retry(self._errand.route.target, failure, decision)
         ticket.attempt += 1
         ticket.spent += decision.cost
         until = now + decision.delay
@@ -228,6 +240,7 @@ class Passage(Generic[R]):
         target = self._errand.route.target
         if isinstance(failure, WrongServedModel) and target.bare and not self._reasked:
             self._reasked = True
+            _log.info("%s is asked anew what it serves: %s", target.origin, failure)
             self._state.survey.forget(target, self._account)
             return True
         sent, server = self._sent, self._state.survey.known(target, self._account)
@@ -341,6 +354,9 @@ class Passage(Generic[R]):
         return known or await survey.ask(route, self._channel)
 
     def _call(self, call: Call) -> Call:
+        self._requests += 1
+        if self._requests > 1:
+            call = evolve(call, attempt=self._requests)
         if self._ticket.look and self._errand.route.target.place is Place.ENDPOINT:
             left = self._ticket.expires - self._state.loop.time()
             hold = min(_LONGEST_HOLD, int(left) - _MARGIN)
