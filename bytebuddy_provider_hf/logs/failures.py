@@ -8,6 +8,7 @@ from typing import Final
 from weakref import WeakSet
 
 from bytebuddy_provider_hf.errors import APIError, ByteBuddyError
+from bytebuddy_provider_hf.secret import one_line
 
 # A command ends with the error of its call, which is one failure, not two.
 _logged: Final[WeakSet[ByteBuddyError]] = WeakSet()
@@ -40,4 +41,4 @@ def _facts(
     if model is not None:
         yield f"model {model}"
     if isinstance(error, APIError) and error.request_id:
-        yield f"request id {error.request_id}"
+        yield f"request id {one_line(error.request_id)}"

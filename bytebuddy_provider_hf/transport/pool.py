@@ -22,6 +22,7 @@ from bytebuddy_provider_hf.errors import (
     ConnectionLost,
     ResponseTooLarge,
 )
+from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.transport import faults, session
 from bytebuddy_provider_hf.transport.faults import Ends
 from bytebuddy_provider_hf.transport.port import Destination
@@ -238,7 +239,7 @@ class _Noted:
     ) -> None:
         """Log an answer whose headers have come."""
         said = response.headers.get("x-request-id")
-        known = f", request id {destination.scrub(said)}" if said else ""
+        known = f", request id {one_line(destination.scrub(said))}" if said else ""
         self._write(call, destination, f"{response.status}", known)
 
     def unanswered(
