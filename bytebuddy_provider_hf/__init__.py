@@ -6,6 +6,7 @@ pays for none of them.
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -365,6 +366,10 @@ _HOMES: Final = {
     "TaskReply": "outcomes",
     "Secret": "secret",
 }
+
+
+# As libraries do: nothing is printed that the program did not ask for.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> object:

@@ -17,7 +17,7 @@ from bytebuddy_provider_hf.wire.target import HUB
 # Seconds. Nobody's call waits longer to learn what it can do without.
 LIMIT: Final = 10.0
 
-_log: Final = logging.getLogger("bytebuddy.huggingface")
+_log: Final = logging.getLogger(__name__)
 
 _DAY: Final = 86_400.0
 _OK: Final = 200

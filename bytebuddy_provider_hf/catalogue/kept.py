@@ -14,7 +14,7 @@ from bytebuddy_provider_hf.transport.bounded import BoundedCache
 from bytebuddy_provider_hf.transport.port import Channel
 from bytebuddy_provider_hf.wire.call import Call
 
-_log: Final = logging.getLogger("bytebuddy.huggingface")
+_log: Final = logging.getLogger(__name__)
 
 _MINUTE: Final = 60.0
 _MOST: Final = 256

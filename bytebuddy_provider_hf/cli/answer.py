@@ -11,6 +11,7 @@ from attrs import define, field
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.options import Output
 from bytebuddy_provider_hf.cli.render import printer
+from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.cli.waitline import WaitLine
 from bytebuddy_provider_hf.contract.protocols import ReplyCall
 from bytebuddy_provider_hf.types import Done, Event, Loading, Reply, Text
@@ -70,6 +71,7 @@ async def show(
                         wait.update(event)
                 else:
                     wait.clear()
+                    SCREEN.hold()
                 shown.event(event)
     except asyncio.CancelledError:
         if output.as_json and not output.stream:
@@ -78,6 +80,7 @@ async def show(
     finally:
         wait.clear()
         shown.close()
+        SCREEN.release()
     if into.reply is not None and not output.as_json:
         remark(into.reply)
 

@@ -13,7 +13,11 @@ from attrs import frozen
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
 from bytebuddy_provider_hf.cli.models import show_complaints
-from bytebuddy_provider_hf.cli.options import config_option, debug_option, json_option
+from bytebuddy_provider_hf.cli.options import (
+    config_option,
+    json_option,
+    trouble_options,
+)
 from bytebuddy_provider_hf.cli.terminal import sanitize
 from bytebuddy_provider_hf.cli.trusting import confirm, somebody_answers, trust_store
 from bytebuddy_provider_hf.config.files import home_folder
@@ -51,7 +55,7 @@ Examples:
 
 
 @click.group(epilog=_BEGIN)
-@debug_option
+@trouble_options
 def config() -> None:
     """Make, check and show the configuration.
 
@@ -63,7 +67,7 @@ def config() -> None:
 
 @config.command(short_help="Write a first configuration.")
 @config_option
-@debug_option
+@trouble_options
 def init(*, config: Path | None) -> None:
     """Write a first configuration; one that is there is left alone."""
     from bytebuddy_provider_hf.config.write import init as write_first
@@ -77,7 +81,7 @@ def init(*, config: Path | None) -> None:
 @config.command(short_help="Tell every problem; exit 3 if there is one.")
 @config_option
 @json_option
-@debug_option
+@trouble_options
 def check(*, config: Path | None, as_json: bool) -> ExitCode:
     """Print every problem with its file, line and column; exit 3 if there is one.
 
@@ -162,7 +166,7 @@ async def _check(registry: ModelRegistry, entry: ModelEntry) -> _Checked:
 @config.command(short_help="Print what takes effect, and who wrote it.")
 @config_option
 @json_option
-@debug_option
+@trouble_options
 def show(*, config: Path | None, as_json: bool) -> None:
     """Print the configuration as it takes effect, and who wrote what; no secrets.
 
@@ -187,7 +191,7 @@ def show(*, config: Path | None, as_json: bool) -> None:
 @config.command(short_help="List the files that are looked for.", epilog=_STATES)
 @config_option
 @json_option
-@debug_option
+@trouble_options
 def path(*, config: Path | None, as_json: bool) -> None:
     """List the files that are looked for, strongest first, and what was found."""
     from bytebuddy_provider_hf.config.load import file_states
@@ -213,7 +217,7 @@ def path(*, config: Path | None, as_json: bool) -> None:
     "--remove", is_flag=True, help="Take it back: for ORIGIN, or for this project."
 )
 @click.option("--list", "listing", is_flag=True, help="List what is trusted.")
-@debug_option
+@trouble_options
 def trust(*, origin: str | None, yes: bool, remove: bool, listing: bool) -> None:
     """Let this folder's config.yaml have your token sent to ORIGIN.
 

@@ -10,7 +10,7 @@ from typing import Final
 from attrs import fields, has
 from ruamel.yaml import YAML
 
-from bytebuddy_provider_hf.config.model import Config, ModelEntry
+from bytebuddy_provider_hf.config.model import Config, LogOptions, ModelEntry
 from bytebuddy_provider_hf.secret import MASK, Secret, redact
 
 _ABOUT_THE_FILE: Final = frozenset({"source", "unset", "api_key_origin", "extra"})
@@ -27,13 +27,25 @@ def config_text(config: Config, hidden: Mapping[str, Secret]) -> str:
 
     ``hidden`` are the variables whose values are written as references again.
     """
+    log = [] if config.log is None else _log_lines(config.log, hidden)
     if not config.entries:
-        return "models: []\n"
-    parts = ["models:\n"]
+        return "".join([*log, "models: []\n"])
+    parts = [*log, "models:\n"]
     for entry in config.entries:
         parts += [f"  # {line}\n" for line in _comments(entry)]
         parts.append(_item(_entry_object(entry, hidden)))
     return "".join(parts)
+
+
+def _log_lines(log: LogOptions, hidden: Mapping[str, Secret]) -> list[str]:
+    shown = _log_object(log, hidden)
+    place = f"# {shown.pop('written_in')} ({log.source.kind})\n"
+    return [place, *_yaml({"log": shown})]
+
+
+def _log_object(log: LogOptions, hidden: Mapping[str, Secret]) -> dict[str, object]:
+    shown = {key: _referring(each, hidden) for key, each in _object(log).items()}
+    return {**shown, "written_in": str(log.source)}
 
 
 def config_object(config: Config, hidden: Mapping[str, Secret]) -> dict[str, object]:
@@ -46,7 +58,12 @@ def config_object(config: Config, hidden: Mapping[str, Secret]) -> dict[str, obj
         }
         for entry in config.entries
     ]
-    return {"models": entries, "warnings": [str(it) for it in config.warnings]}
+    log = None if config.log is None else _log_object(config.log, hidden)
+    return {
+        "log": log,
+        "models": entries,
+        "warnings": [str(it) for it in config.warnings],
+    }
 
 
 def _entry_object(entry: ModelEntry, hidden: Mapping[str, Secret]) -> dict[str, object]:
@@ -84,6 +101,13 @@ def _comments(entry: ModelEntry) -> list[str]:
 
 
 def _item(shown: dict[str, object]) -> str:
+    return "".join(
+        f"{'  - ' if number == 0 else '    '}{line}"
+        for number, line in enumerate(_yaml(shown))
+    )
+
+
+def _yaml(shown: dict[str, object]) -> list[str]:
     out = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
@@ -91,11 +115,7 @@ def _item(shown: dict[str, object]) -> str:
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # None
     yaml.width = 4096
     yaml.dump(shown, out)
-    lines = out.getvalue().splitlines()
-    return "".join(
-        f"{'  - ' if number == 0 else '    '}{line}\n"
-        for number, line in enumerate(lines)
-    )
+    return [f"{line}\n" for line in out.getvalue().splitlines()]
 
 
 def _object(value: object) -> dict[str, object]:

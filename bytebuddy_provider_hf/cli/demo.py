@@ -26,7 +26,7 @@ from bytebuddy_provider_hf.cli.demo_server import (
 )
 from bytebuddy_provider_hf.cli.demo_steps import run_steps
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
-from bytebuddy_provider_hf.cli.options import debug_option
+from bytebuddy_provider_hf.cli.options import trouble_options
 
 NAME: Final = "local-gemma"
 _NEEDED: Final = ("contract.registry", "engine.model")
@@ -52,7 +52,7 @@ models:
     help="Use this model instead of Gemma 3 270M.",
 )
 @click.option("--simulated", is_flag=True, help="Run no model; every reply says so.")
-@debug_option
+@trouble_options
 def demo(*, gguf: Path | None, simulated: bool) -> ExitCode:
     """Run everything on this machine: no token, no network.
 

@@ -16,7 +16,7 @@ from bytebuddy_provider_hf.cli.language import (
     chosen_language,
     lang_option,
 )
-from bytebuddy_provider_hf.cli.options import debug_option, json_option
+from bytebuddy_provider_hf.cli.options import json_option, trouble_options
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.wire.message import MAX_BODY
 
@@ -50,7 +50,7 @@ _LABELS = {
 )
 @lang_option
 @json_option
-@debug_option
+@trouble_options
 @click.pass_context
 def explain(
     ctx: click.Context,

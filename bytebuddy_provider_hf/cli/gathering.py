@@ -8,6 +8,7 @@ import time
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.answer import Named
 from bytebuddy_provider_hf.cli.render import Printer
+from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.cli.waitline import WaitLine
 from bytebuddy_provider_hf.contract.protocols import ReplyCall
 from bytebuddy_provider_hf.errors import StreamInterrupted
@@ -33,6 +34,7 @@ async def gather(call: ReplyCall, model: Named, *, shown: Printer | None) -> Rep
                     wait.update(event)
                 else:
                     wait.clear()
+                    SCREEN.hold()
                     shown.event(event)
     except asyncio.CancelledError:
         if shown is None:
@@ -42,6 +44,7 @@ async def gather(call: ReplyCall, model: Named, *, shown: Printer | None) -> Rep
         wait.clear()
         if shown is not None:
             shown.close()
+        SCREEN.release()
     if reply is None:
         raise StreamInterrupted(f"{model.name} ended its answer without its end mark.")
     return reply

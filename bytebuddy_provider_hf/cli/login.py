@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.options import debug_option
+from bytebuddy_provider_hf.cli.options import trouble_options
 from bytebuddy_provider_hf.cli.whoami import (
     INFERENCE,
     TOKEN_PAGE,
@@ -36,7 +36,7 @@ _WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
 @click.command()
 @click.option("--no-check", is_flag=True, help="Store it without asking the Hub.")
 @click.option("--hub", default=HUB, hidden=True)
-@debug_option
+@trouble_options
 def login(*, no_check: bool, hub: str) -> None:
     """Store a Hugging Face token where the configuration finds it.
 

@@ -13,7 +13,7 @@ import click
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.oneline import ERASE, redrawn
+from bytebuddy_provider_hf.cli.oneline import draw, erase
 from bytebuddy_provider_hf.cli.options import ModelChoice, json_option, model_options
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.cli.waitline import WaitLine
@@ -105,15 +105,12 @@ class Waiting:
         self._erase()
 
     def _draw(self, text: str) -> None:
-        line = redrawn(lambda name: f"{name}{text}", self._name, self._stream)
-        self._stream.write(line)
-        self._stream.flush()
+        draw(lambda name: f"{name}{text}", self._name, self._stream)
         self._drawn = True
 
     def _erase(self) -> None:
         if self._drawn:
-            self._stream.write(ERASE)
-            self._stream.flush()
+            erase(self._stream)
             self._drawn = False
 
 

@@ -10,7 +10,11 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.columns import columns
-from bytebuddy_provider_hf.cli.options import config_option, debug_option, json_option
+from bytebuddy_provider_hf.cli.options import (
+    config_option,
+    json_option,
+    trouble_options,
+)
 from bytebuddy_provider_hf.cli.shelf import WAYS_ON
 from bytebuddy_provider_hf.config.model import ModelEntry
 from bytebuddy_provider_hf.errors import (
@@ -53,7 +57,7 @@ def state_of(registry: ModelRegistry, entry: ModelEntry) -> State:
 @click.command()
 @config_option
 @json_option
-@debug_option
+@trouble_options
 def models(*, config: Path | None, as_json: bool) -> None:
     """List the models of the configuration, and what is in the way of each."""
     from bytebuddy_provider_hf.contract.registry import ModelRegistry

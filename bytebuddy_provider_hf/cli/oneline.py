@@ -10,6 +10,27 @@ ERASE: Final = "\r\x1b[2K"
 
 _LEAST: Final = 6
 
+# What stands on a stream and was not erased yet.
+_standing: Final[dict[TextIO, str]] = {}
+
+
+def draw(say: Callable[[str], str], name: str, stream: TextIO) -> None:
+    """Draw ``say(name)`` over the line that stands on ``stream``."""
+    line = _standing[stream] = redrawn(say, name, stream)
+    _write(line, stream)
+
+
+def erase(stream: TextIO) -> None:
+    """Take the line away that stands on ``stream``."""
+    _standing.pop(stream, None)
+    _write(ERASE, stream)
+
+
+def print_above(text: str, stream: TextIO) -> None:
+    """Print ``text`` above the line that stands on ``stream``, if one does."""
+    line = _standing.get(stream)
+    _write(f"{text}\n" if line is None else f"{ERASE}{text}\n{line}", stream)
+
 
 def redrawn(say: Callable[[str], str], name: str, stream: TextIO) -> str:
     """Return what draws ``say(name)`` over the line that stands on ``stream``.
@@ -25,6 +46,11 @@ def redrawn(say: Callable[[str], str], name: str, stream: TextIO) -> str:
     if over > 0:
         line = say(_cut(name, max(_LEAST, _cells(name) - over)))
     return f"{ERASE}{_cut(line, width - 1)}"
+
+
+def _write(text: str, stream: TextIO) -> None:
+    stream.write(text)
+    stream.flush()
 
 
 def _width(stream: TextIO) -> int | None:

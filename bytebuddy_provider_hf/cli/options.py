@@ -9,6 +9,7 @@ from typing import Final, TypeVar, get_args
 import click
 from attrs import frozen
 
+from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
 
 DEBUG: Final = "bytebuddy_provider_hf.debug"
@@ -76,15 +77,37 @@ def _remember(key: str) -> Callable[[click.Context, click.Parameter, bool], bool
     return remember
 
 
-def debug_option(command: AnyCallable) -> AnyCallable:
-    """Add ``--debug``, which shows where an error came from."""
-    return click.option(
-        "--debug",
-        is_flag=True,
-        expose_value=False,
-        callback=_remember(DEBUG),
-        help="Show where an error came from (never a secret).",
-    )(command)
+def _show_more(ctx: click.Context, _: click.Parameter, value: int) -> int:
+    SCREEN.begin(ctx)
+    if value:
+        SCREEN.ask_for_more(value)
+    return value
+
+
+def trouble_options(command: AnyCallable) -> AnyCallable:
+    """Add ``-v``, which shows what is done, and ``--debug``, where an error came from.
+
+    Both count before and after the command.
+    """
+    for option in (
+        click.option(
+            "--debug",
+            is_flag=True,
+            expose_value=False,
+            callback=_remember(DEBUG),
+            help="Show where an error came from (never a secret).",
+        ),
+        click.option(
+            "-v",
+            "--verbose",
+            count=True,
+            expose_value=False,
+            callback=_show_more,
+            help="Show waits and retries on stderr; twice: each request.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def json_option(command: AnyCallable) -> AnyCallable:
@@ -112,7 +135,7 @@ def config_option(command: AnyCallable) -> AnyCallable:
 def model_options(command: AnyCallable) -> AnyCallable:
     """Add the options that choose a model."""
     for option in (
-        debug_option,
+        trouble_options,
         config_option,
         click.option(
             "--base",

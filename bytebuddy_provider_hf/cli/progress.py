@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, TextIO, final
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.oneline import ERASE, redrawn
+from bytebuddy_provider_hf.cli.oneline import draw, erase
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.types import Event, Reasoning, Text
 
@@ -57,13 +57,9 @@ class Progress:
         if self._ticker is not None:
             self._ticker.cancel()
             self._ticker = None
-            self._write(ERASE)
+            erase(self._stream)
 
     async def _tick(self) -> None:
         while True:
-            self._write(redrawn(self._said, self._name, self._stream))
+            draw(self._said, self._name, self._stream)
             await asyncio.sleep(_PERIOD)
-
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from difflib import get_close_matches
@@ -16,7 +15,8 @@ from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.complaint import complain
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode, exit_code, table
 from bytebuddy_provider_hf.cli.language import chosen_language, lang_option
-from bytebuddy_provider_hf.cli.options import DEBUG, JSON, debug_option
+from bytebuddy_provider_hf.cli.options import DEBUG, JSON, trouble_options
+from bytebuddy_provider_hf.cli.verbose import log_end
 from bytebuddy_provider_hf.errors import ByteBuddyError
 
 _PACKAGE: Final = "bytebuddy_provider_hf.cli"
@@ -118,6 +118,7 @@ class Root(click.Group):
 
 
 def _tell(ctx: click.Context, error: ByteBuddyError) -> None:
+    log_end(error)
     if ctx.meta.get(DEBUG):
         screen.show_traceback(error, env=os.environ)
     if ctx.meta.get(JSON):
@@ -151,7 +152,7 @@ def _swallow_output() -> None:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
 )
 @click.version_option(package_name="bytebuddy-provider-hf")
-@debug_option
+@trouble_options
 @lang_option
 def cli() -> None:
     """Talk with models on Hugging Face or on this machine.
@@ -159,5 +160,3 @@ def cli() -> None:
     The models are those of config.yaml (see "bytebuddy-hf config path"), or any that
     "-m org/name" names.
     """
-    # What is logged is also in replies, failures and warnings, which are shown.
-    logging.getLogger("bytebuddy").addHandler(logging.NullHandler())

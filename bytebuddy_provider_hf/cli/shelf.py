@@ -9,6 +9,7 @@ from attrs import define, field
 
 from bytebuddy_provider_hf.cli.options import ModelChoice
 from bytebuddy_provider_hf.cli.trusting import ask_for_trust
+from bytebuddy_provider_hf.cli.verbose import tell_of_log
 from bytebuddy_provider_hf.contract.protocols import (
     Apply,
     Chat,
@@ -59,6 +60,7 @@ class Shelf:
             from bytebuddy_provider_hf.contract.registry import ModelRegistry
 
             self.registry = ModelRegistry.load(self.choice.config)
+            tell_of_log()
         return self
 
     async def __aexit__(

@@ -21,6 +21,7 @@ from bytebuddy_provider_hf.cli.language import chosen_language
 from bytebuddy_provider_hf.cli.options import ModelChoice, Output, Sampling
 from bytebuddy_provider_hf.cli.shelf import Shelf, add_ways, as_chat
 from bytebuddy_provider_hf.cli.terminal import sanitize
+from bytebuddy_provider_hf.cli.verbose import log_end
 from bytebuddy_provider_hf.contract.protocols import Model
 from bytebuddy_provider_hf.errors import ByteBuddyError, MissingToken
 from bytebuddy_provider_hf.types import Message
@@ -169,6 +170,7 @@ def _turn(runner: asyncio.Runner, conversation: Talk, line: str) -> None:
     except ByteBuddyError as error:
         if isinstance(error, MissingToken):
             add_ways(error)
+        log_end(error)
         language = chosen_language(click.get_current_context(), os.environ)
         complain(error, language)
 

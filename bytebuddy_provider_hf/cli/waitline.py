@@ -12,7 +12,7 @@ from typing import TextIO, final
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.oneline import ERASE, redrawn
+from bytebuddy_provider_hf.cli.oneline import draw, erase
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.types import Loading, WaitReason
 
@@ -90,7 +90,7 @@ class WaitLine:
             self._ticker.cancel()
             self._ticker = None
         if self._live:
-            self._write(ERASE)
+            erase(self._stream)
         else:
             self._write(f"waited {self.elapsed():.0f} s for {self._name}\n")
         self._began = self._wait = None
@@ -123,7 +123,7 @@ class WaitLine:
             self._draw()
 
     def _draw(self) -> None:
-        self._write(redrawn(self._said, self._name, self._stream))
+        draw(self._said, self._name, self._stream)
 
     def _write(self, text: str) -> None:
         self._stream.write(text)

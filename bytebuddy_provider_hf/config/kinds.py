@@ -171,6 +171,19 @@ class Word:
 
 
 @frozen
+class FilePath:
+    """The path of a file; ``~`` alone stands for a home folder, that of the user."""
+
+    expected: str = "the path of a file"
+
+    def __call__(self, node: Node) -> str:
+        text = Word(self.expected)(node)
+        if text.endswith(("/", "/.", "/..")) or (text[0] == "~" and text[1:2] != "/"):
+            raise Mismatch(self.expected, describe(node))
+        return text
+
+
+@frozen
 class Url:
     """An http or https address."""
 

@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 from bytebuddy_provider_hf.config.entry import Context
 from bytebuddy_provider_hf.config.expand import Variables, read_variables
+from bytebuddy_provider_hf.config.log import placed
 from bytebuddy_provider_hf.config.model import (
     Config,
     ConfigWarning,
@@ -72,7 +73,7 @@ def load(  # each is a place that a test and a host must choose
     store = trust or TrustStore(user_folder(home) / "trust.json")
     readings = _readings(places, variables=variables, store=store, project=cwd)
     _refuse(readings, named=path is not None)
-    return _config(readings, variables)
+    return _config(readings, variables, home=home)
 
 
 def file_states(
@@ -136,9 +137,12 @@ def _refuse(readings: list[tuple[Path, Reading]], *, named: bool) -> None:
         raise ConfigInvalid(f"{count} in {files}", problems=problems)
 
 
-def _config(readings: list[tuple[Path, Reading]], variables: Variables) -> Config:
+def _config(
+    readings: list[tuple[Path, Reading]], variables: Variables, *, home: Path
+) -> Config:
     read = [reading for _, reading in readings if reading.read]
     warnings = [w for _, reading in readings for w in reading.warnings]
+    log = next((r.log for r in read if r.log is not None), None)
     return Config(
         entries=_merged(entry for reading in read for entry in reading.entries),
         warnings=(*warnings, *_env_warnings(variables)),
@@ -146,6 +150,7 @@ def _config(readings: list[tuple[Path, Reading]], variables: Variables) -> Confi
         searched=tuple(file for file, _ in readings),
         name=next((r.name for r in read if r.name is not None), None),
         version=next((r.version for r in read if r.version is not None), None),
+        log=None if log is None else placed(log, home),
     )
 
 

@@ -177,6 +177,20 @@ class ModelEntry:
 
 
 @frozen
+class LogOptions:
+    """Where the log is written: files of ``size`` MB, ``keep`` old ones beside it.
+
+    ``level`` is the least that is written; ``path`` is absolute once a file was loaded.
+    """
+
+    path: str
+    level: str = "warning"
+    size: int = 5
+    keep: int = 3
+    source: Source = field(factory=Source)
+
+
+@frozen
 class ConfigWarning:
     """Something that does not stop loading: an unknown key, a setting ignored."""
 
@@ -200,3 +214,4 @@ class Config:
     searched: tuple[Path, ...] = ()
     name: str | None = None
     version: str | None = None
+    log: LogOptions | None = None

@@ -31,12 +31,13 @@ from bytebuddy_provider_hf.config.entry import (
 )
 from bytebuddy_provider_hf.config.flat import flat_problem
 from bytebuddy_provider_hf.config.kinds import describe, nearest
+from bytebuddy_provider_hf.config.log import read_log
 from bytebuddy_provider_hf.config.lookalikes import (
     curly_quotes,
     lacks_blank,
     lookalike,
 )
-from bytebuddy_provider_hf.config.model import ConfigWarning, ModelEntry
+from bytebuddy_provider_hf.config.model import ConfigWarning, LogOptions, ModelEntry
 from bytebuddy_provider_hf.config.unknown import unknown_keys
 from bytebuddy_provider_hf.secret import one_line
 
@@ -57,6 +58,7 @@ class Reading:
     warnings: tuple[ConfigWarning, ...] = ()
     name: str | None = None
     version: str | None = None
+    log: LogOptions | None = None
     read: bool = True
     missing: str | None = None
 
@@ -160,6 +162,7 @@ class _FileReader:
         self._notices: list[Problem] = []
         self._problems: list[Problem] = []
         self._options: dict[bool, ReadOptions] = {}
+        self._log: LogOptions | None = None
 
     def read(self, root: Node | None) -> Reading:
         if root is not None and not isinstance(root, MapNode):
@@ -171,6 +174,7 @@ class _FileReader:
             return self._reading((), Problem(root.line, root.column, message), root)
         top = root or MapNode((), 1, 1)
         self._problems += _titles(top)
+        self._read_log(top)
         self._notices += unknown_keys(_top_only(top), "file", path="")
         entries = tuple(self._entries(top))
         self._check_names(entries)
@@ -190,7 +194,16 @@ class _FileReader:
             warnings=tuple(dict.fromkeys(map(self._warning, notices))),
             name=_text(root, "name"),
             version=_text(root, "version"),
+            log=self._log,
         )
+
+    def _read_log(self, top: MapNode) -> None:
+        for pair in top.pairs:
+            if pair.key.text == "log" and not is_null(pair.value):
+                found = read_log(pair, self._context)
+                self._problems += found.problems
+                self._notices += found.notices
+                self._log = found.options
 
     def _warning(self, notice: Problem) -> ConfigWarning:
         place = self._context.place(notice.line, notice.column)

@@ -24,6 +24,7 @@ Section: TypeAlias = Literal[
     "promptTemplates",
     "autocompleteOptions",
     "cacheBehavior",
+    "log",
 ]
 
 TOP: Final = "top level"
@@ -106,6 +107,8 @@ CHAT_FAMILIES: Final = (
     "codestral",
 )
 
+LOG_LEVELS: Final = ("error", "warning", "info", "debug")
+
 _TEXT: Final = kinds.Text()
 _WORD: Final = kinds.Word()
 _FLAG: Final = kinds.Flag()
@@ -129,6 +132,7 @@ def _file() -> Iterable[Key]:
     yield Key("file", "models", Entries(), "entries", where=TOP)
     options = Nested("requestOptions")
     yield Key("file", "requestOptions", options, "request_options", where=TOP)
+    yield Key("file", "log", Nested("log"), "log", where=TOP)
     for name in ("schema", "context", "data", "mcpServers"):
         yield Key("file", name, Unused(), where=TOP)
     for name in ("rules", "prompts", "docs", "env"):
@@ -259,6 +263,16 @@ def _small() -> Iterable[Key]:
     yield Key("cacheBehavior", "cacheConversation", _FLAG, "cache_conversation")
 
 
+def _log() -> Iterable[Key]:
+    def key(name: str, kind: kinds.Kind, *, unit: str = "", default: str = "") -> Key:
+        return Key("log", name, kind, name, unit, default, TOP)
+
+    yield key("path", kinds.FilePath(), default=REQUIRED)
+    yield key("level", kinds.Choice(LOG_LEVELS), default="warning")
+    yield key("size", kinds.Integer(low=1, high=1024), unit="MB", default="5")
+    yield key("keep", kinds.Integer(low=1, high=100), unit="old files", default="3")
+
+
 def _autocomplete() -> Iterable[Key]:
     def key(
         name: str, kind: kinds.Kind, target: str, *, unit: str = "", default: str = ""
@@ -290,6 +304,7 @@ KEYS: Final[tuple[Key, ...]] = (
     *_request(),
     *_small(),
     *_autocomplete(),
+    *_log(),
 )
 
 # What a project's file may not decide before the user trusts it.

@@ -40,6 +40,7 @@ CLASSES: Final[Mapping[Section, type]] = {
     "promptTemplates": model.PromptTemplates,
     "autocompleteOptions": model.AutocompleteOptions,
     "cacheBehavior": model.CacheBehavior,
+    "log": model.LogOptions,
 }
 
 
@@ -59,6 +60,11 @@ def structure_entry(node: MapNode, *, path: str) -> Structured:
 def structure_options(node: Node, *, path: str) -> Structured:
     """Return ``node`` as ``RequestOptions``, or every problem it has."""
     return _structured(node, "requestOptions", path=path)
+
+
+def structure_log(node: Node, *, path: str) -> Structured:
+    """Return ``node`` as ``LogOptions``, or every problem it has."""
+    return _structured(node, "log", path=path)
 
 
 def _structured(node: Node, section: Section, *, path: str) -> Structured:

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final, Self, cast, final
 
+from attrs import evolve
+
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.model import Config, ConfigWarning, ModelEntry
 from bytebuddy_provider_hf.config.trust import TrustStore, check_entry, is_trusted
@@ -33,6 +35,7 @@ from bytebuddy_provider_hf.errors import (
     UnknownProvider,
     UnsetVariable,
 )
+from bytebuddy_provider_hf.logs.install import follow
 from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.types import DEFAULT_ROLES, Role
 
@@ -40,7 +43,12 @@ _OTHER_SPELLINGS: Final = {"embeddings": Role.EMBED, "reranking": Role.RERANK}
 
 _MOST_SHOWN: Final = 12
 
-_log: Final = logging.getLogger("bytebuddy.registry")
+_log: Final = logging.getLogger(__name__)
+
+# Providers of other packages log under the name that hosts and plugins share. As below
+# this package's own, nothing is printed unasked.
+_PROVIDERS: Final = "bytebuddy"
+logging.getLogger(_PROVIDERS).addHandler(logging.NullHandler())
 
 
 @final
@@ -90,7 +98,8 @@ class ModelRegistry:
         ``plugins`` are exactly the plugins to use (objects or modules); ``None``
         means those installed, narrowed by ``blocked``, ``allowed`` and the variables
         ``BYTEBUDDY_BLOCK`` and ``BYTEBUDDY_PLUGINS``. ``runtime`` is handed to every
-        provider; it stays the caller's to close.
+        provider; it stays the caller's to close. A log file that the configuration
+        names is written from now on, until it is loaded again without.
 
         Raises:
             ConfigNotFound: ``path`` does not exist or cannot be read.
@@ -107,6 +116,9 @@ class ModelRegistry:
             home=home,
             env=env,
         )
+        unwritten = follow(config.log, config.files)
+        if unwritten is not None:
+            config = evolve(config, warnings=(*config.warnings, unwritten))
         discovery = discover(plugins=plugins, blocked=blocked, allowed=allowed, env=env)
         for failure in discovery.failures:
             _log.warning("%s", failure)
@@ -282,7 +294,7 @@ class ModelRegistry:
             state_dir=self._home / ".bytebuddy",
             cache_dir=(caches if caches.is_absolute() else self._home / ".cache")
             / "bytebuddy",
-            log=logging.getLogger(f"bytebuddy.{provider.name}"),
+            log=logging.getLogger(f"{_PROVIDERS}.{provider.name}"),
             clock=time.monotonic,
             runtime=self._runtime,
             env=self._env,

@@ -15,7 +15,7 @@ from bytebuddy_provider_hf.contract.opening import Opening, is_callers
 from bytebuddy_provider_hf.contract.protocols import Model
 from bytebuddy_provider_hf.errors import ByteBuddyError, Closed, ProviderFailed
 
-_log: Final = logging.getLogger("bytebuddy.registry")
+_log: Final = logging.getLogger(__name__)
 
 # Seconds that one model may take to close before the next one's turn comes.
 _PATIENCE: Final = 30.0

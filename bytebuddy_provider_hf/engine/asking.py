@@ -270,8 +270,8 @@ def windowless(question: Question, options: CompletionOptions | None) -> Questio
         return question
     ask = question.ask
 
-    def noted_ask(server: Server, chosen: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
-        return with_notes(ask(server, chosen, stream), (_NO_WINDOW,))
+    def noted_ask(known: Knowledge, chosen: CompletionOptions, stream: bool) -> Asked:  # noqa: FBT001 - the type in Question
+        return with_notes(ask(known, chosen, stream), (_NO_WINDOW,))
 
     question.ask = noted_ask
     return question

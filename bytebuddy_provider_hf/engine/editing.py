@@ -13,6 +13,7 @@ from bytebuddy_provider_hf.contract.protocols import OnEvent
 from bytebuddy_provider_hf.engine import execute
 from bytebuddy_provider_hf.engine.asking import windowless
 from bytebuddy_provider_hf.engine.call import PendingReply
+from bytebuddy_provider_hf.engine.call_log import Ending
 from bytebuddy_provider_hf.engine.opened import OpenedEntry, check_texts
 from bytebuddy_provider_hf.engine.options import merged
 from bytebuddy_provider_hf.engine.passage import Errand
@@ -138,7 +139,9 @@ class EditRoles(OpenedEntry):
             extra=self._route.extra,
         )
         question = windowless(apply(request, self._talker), options)
-        errand = self._errand(question, timeout, wait=wait, on_event=on_event)
+        errand = self._errand(
+            question, timeout, wait=wait, on_event=on_event, part=True
+        )
         return PendingReply(
             lambda: self._applied(request, errand),
             lambda: self._apply_events(request, errand),
@@ -155,11 +158,12 @@ class EditRoles(OpenedEntry):
         found = await _placed(request)
         if isinstance(found, Reply):
             return evolve(found, model=self.model)
-        try:
-            return await execute.whole(errand, state)
-        except UnsupportedRole as refusal:
-            failure = helpless(request, found, refusal)
-        raise failure
+        with Ending(self._route.target):
+            try:
+                return await execute.whole(errand, state)
+            except UnsupportedRole as refusal:
+                failure = helpless(request, found, refusal)
+            raise failure
 
     async def _apply_events(
         self, request: ApplyRequest, errand: Errand
@@ -171,15 +175,16 @@ class EditRoles(OpenedEntry):
             yield Text(found.text)
             yield Done(evolve(found, model=self.model))
             return
-        try:
-            async with aclosing(execute.events(errand, state)) as events:
-                async for event in events:
-                    yield event
-        except UnsupportedRole as refusal:
-            failure = helpless(request, found, refusal)
-        else:
-            return
-        raise failure
+        with Ending(self._route.target):
+            try:
+                async with aclosing(execute.events(errand, state)) as events:
+                    async for event in events:
+                        yield event
+            except UnsupportedRole as refusal:
+                failure = helpless(request, found, refusal)
+            else:
+                return
+            raise failure
 
 
 async def _placed(request: ApplyRequest) -> Reply | tuple[str, ...]:

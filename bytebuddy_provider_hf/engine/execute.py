@@ -40,7 +40,7 @@ from bytebuddy_provider_hf.wire.server import Server
 # connection can be used again; too short to notice.
 _DRAIN: Final = 0.1
 
-_log = logging.getLogger("bytebuddy.huggingface")
+_log = logging.getLogger(__name__)
 
 
 async def whole(errand: Errand[R], state: LoopState) -> R:

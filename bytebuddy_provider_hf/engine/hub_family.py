@@ -13,7 +13,7 @@ from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.target import Place
 
-_log: Final = logging.getLogger("bytebuddy.huggingface")
+_log: Final = logging.getLogger(__name__)
 
 
 async def hub_family(

@@ -9,7 +9,7 @@ from typing import Final
 from bytebuddy_provider_hf.wire.notes import Note
 from bytebuddy_provider_hf.wire.target import Target
 
-_log: Final = logging.getLogger("bytebuddy.huggingface")
+_log: Final = logging.getLogger(__name__)
 
 _said: Final[set[tuple[str, ...]]] = set()
 _MOST_SAID: Final = 10_000

@@ -101,6 +101,7 @@ class OpenedEntry:
         *,
         wait: bool,
         on_event: OnEvent | None,
+        part: bool = False,
     ) -> passage.Errand[asking.R]:
         if timeout is not None:
             check("timeout", timeout)
@@ -112,6 +113,7 @@ class OpenedEntry:
             on_event=on_event,
             wait=wait,
             window=self._talker.window,
+            part=part,
         )
 
     def _talker_for(self, options: CompletionOptions | None) -> Talker:

@@ -9,6 +9,7 @@ from typing import Final, Generic, Self
 from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.contract.protocols import OnEvent
+from bytebuddy_provider_hf.engine import call_log
 from bytebuddy_provider_hf.engine.asking import Asked, Question, R
 from bytebuddy_provider_hf.engine.hub_family import hub_family
 from bytebuddy_provider_hf.engine.notices import warn_once
@@ -51,7 +52,7 @@ from bytebuddy_provider_hf.wire.remedies import unserved
 from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.target import Place
 
-_log: Final = logging.getLogger("bytebuddy.huggingface")
+_log: Final = logging.getLogger(__name__)
 
 MAX_REPLY: Final = 64 * 1024 * 1024
 # The Hub may take so much of the time that is left; the call itself gets the rest.
@@ -69,7 +70,8 @@ class Errand(Generic[R]):
     """What is to be asked, and how long to wait for it.
 
     Without ``wait`` a model that is not ready, or an account that is limited, is an
-    error at once. ``window`` is the configured one.
+    error at once. ``window`` is the configured one. ``part`` is one of several for one
+    call, which logs its own failure.
     """
 
     route: Route
@@ -80,6 +82,7 @@ class Errand(Generic[R]):
     wait: bool = True
     window: int | None = None
     reading: Reading = field(factory=Reading)
+    part: bool = False
 
 
 class Passage(Generic[R]):
@@ -103,6 +106,9 @@ class Passage(Generic[R]):
         self._stream = False
         self._family: Family | None = None
         self._tokens = PromptTokens(state.survey, route.target, self._account)
+        self._requests = 0
+        # What the log was last told that the call waits for.
+        self._waited: WaitReason | None = None
         self._refused: ByteBuddyError | None = None
         self._ticket = Ticket(
             now=state.loop.time(),
@@ -123,6 +129,8 @@ class Passage(Generic[R]):
         cancelled = kind is not None and not issubclass(kind, Exception)
         self._lane.leave(self._ticket, cancelled=cancelled)
         self._state.channels.give_back(self._errand.route.destination, self._channel)
+        if error is not None and not self._errand.part:
+            call_log.log_end(self._errand.route.target, error)
 
     def enter(self) -> bool:
         """Return whether the call may be sent now; raises what the lane raises."""
@@ -134,7 +142,11 @@ class Passage(Generic[R]):
 
     def waiting(self) -> Loading | None:
         """Return what the call waits for."""
-        return self._lane.waiting(self._ticket)
+        waiting = self._lane.waiting(self._ticket)
+        if waiting is not None:
+            target = self._errand.route.target
+            self._waited = call_log.log_wait(target, waiting, self._waited)
+        return waiting
 
     async def wait(self, *, told: bool = True) -> None:
         """Wait until there is news; how it goes is news only where it is ``told``."""
@@ -218,6 +230,7 @@ class Passage(Generic[R]):
         decision = self._decide(failure, now)
         if decision is None:
             raise await self._final(failure, now)
+        call_log.log_retry(self._errand.route.target, failure, decision)
         ticket.attempt += 1
         ticket.spent += decision.cost
         until = now + decision.delay
@@ -242,6 +255,7 @@ class Passage(Generic[R]):
         target = self._errand.route.target
         if isinstance(failure, WrongServedModel) and target.bare and not self._reasked:
             self._reasked = True
+            _log.info("%s is asked anew what it serves: %s", target.origin, failure)
             self._state.survey.forget(target, self._account)
             return True
         sent, server = self._sent, self._server_asked
@@ -373,6 +387,9 @@ class Passage(Generic[R]):
         return known or await survey.ask(route, self._channel)
 
     def _call(self, call: Call) -> Call:
+        self._requests += 1
+        if self._requests > 1:
+            call = evolve(call, attempt=self._requests)
         if self._ticket.look and self._errand.route.target.place is Place.ENDPOINT:
             left = self._ticket.expires - self._state.loop.time()
             hold = min(_LONGEST_HOLD, int(left) - _MARGIN)

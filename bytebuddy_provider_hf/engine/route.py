@@ -50,12 +50,7 @@ class Route:
 
     def scrub(self, text: str) -> str:
         """Return ``text`` without this route's secrets, should a server echo one."""
-        if self.credential is not None:
-            text = self.credential.secret.scrub(text)
-        for value in self.destination.options.headers.values():
-            text = value.scrub(text)
-        proxy = self.destination.proxy
-        return text if proxy is None else proxy.scrub(text)
+        return self.destination.scrub(text)
 
     def scrubbed(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """Return an answer's headers without what :meth:`scrub` takes out."""

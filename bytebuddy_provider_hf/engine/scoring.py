@@ -8,6 +8,7 @@ from typing import Final
 from bytebuddy_provider_hf.contract.protocols import OnEvent
 from bytebuddy_provider_hf.engine import execute
 from bytebuddy_provider_hf.engine.asking import Question, R
+from bytebuddy_provider_hf.engine.call_log import Ending
 from bytebuddy_provider_hf.engine.opened import OpenedEntry
 from bytebuddy_provider_hf.engine.options import check
 from bytebuddy_provider_hf.engine.passage import Errand
@@ -70,7 +71,8 @@ class ScoringRoles(OpenedEntry):
             dimensions=dimensions,
             extra=self._route.extra,
         )
-        return await self._batched(job, self._terms(timeout, on_event, wait=wait))
+        with Ending(self._route.target):
+            return await self._batched(job, self._terms(timeout, on_event, wait=wait))
 
     async def rerank(
         self,
@@ -88,7 +90,8 @@ class ScoringRoles(OpenedEntry):
         cut by the server, and ``notes`` say so where it can tell.
         """
         job = rerank_job(query, documents, self._route.target, extra=self._route.extra)
-        return await self._batched(job, self._terms(timeout, on_event, wait=wait))
+        with Ending(self._route.target):
+            return await self._batched(job, self._terms(timeout, on_event, wait=wait))
 
     async def task(
         self,
@@ -111,10 +114,11 @@ class ScoringRoles(OpenedEntry):
             name, inputs, parameters, self._route.target, extra=self._route.extra
         )
         job.without = self._without.get(job.task, frozenset())
-        terms = self._terms(timeout, on_event, wait=wait)
-        state = self._lease.state()
-        server = await execute.server(self._sent(job.question(), terms), state)
-        return await self._asked_again(job, terms, server)
+        with Ending(self._route.target):
+            terms = self._terms(timeout, on_event, wait=wait)
+            state = self._lease.state()
+            server = await execute.server(self._sent(job.question(), terms), state)
+            return await self._asked_again(job, terms, server)
 
     async def _asked_again(
         self, job: TaskJob, terms: Terms, server: Server
@@ -212,4 +216,6 @@ class ScoringRoles(OpenedEntry):
     def _sent(self, question: Question[R], terms: Terms) -> Errand[R]:
         """Return the errand that asks ``question`` in the time that is left."""
         left = terms.left(self._lease.state().loop.time())
-        return self._errand(question, left, wait=terms.wait, on_event=terms.on_event)
+        return self._errand(
+            question, left, wait=terms.wait, on_event=terms.on_event, part=True
+        )

@@ -30,7 +30,7 @@ from bytebuddy_provider_hf.wire.probe import MAX_ANSWER, Probe
 from bytebuddy_provider_hf.wire.server import Engine, Server
 from bytebuddy_provider_hf.wire.target import ROUTER, Place, Target
 
-_log: Final = logging.getLogger("bytebuddy.huggingface")
+_log: Final = logging.getLogger(__name__)
 
 # An address with a route in it says itself what it is.
 _ASSUMED: Final = Server()

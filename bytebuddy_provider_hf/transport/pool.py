@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
+import time
 from collections.abc import Mapping
 from email.utils import formatdate
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import hdrs
@@ -19,10 +22,13 @@ from bytebuddy_provider_hf.errors import (
     ConnectionLost,
     ResponseTooLarge,
 )
+from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.transport import faults, session
 from bytebuddy_provider_hf.transport.faults import Ends
 from bytebuddy_provider_hf.transport.port import Destination
 from bytebuddy_provider_hf.wire.call import Call
+
+_log: Final = logging.getLogger(__name__)
 
 # aiohttp warns about larger bodies given as bytes.
 _JSON: Final = "application/json"
@@ -133,7 +139,7 @@ class AiohttpChannel:
         if stale and isinstance(fault, ConnectionLost):
             if self._fresh is None:
                 self._fresh = session.session(self._destination, keep=False)
-            fault = await self._attempt(self._fresh, call, session.Trip())
+            fault = await self._attempt(self._fresh, call, session.Trip(), again=True)
         if isinstance(fault, AiohttpResponse):
             return fault
         raise _was_closed() if self._closed else fault
@@ -150,10 +156,16 @@ class AiohttpChannel:
         await self._session.close()
 
     async def _attempt(
-        self, through: aiohttp.ClientSession, call: Call, trip: session.Trip
+        self,
+        through: aiohttp.ClientSession,
+        call: Call,
+        trip: session.Trip,
+        *,
+        again: bool = False,
     ) -> AiohttpResponse | ByteBuddyError:
         if self._closed:
             return _was_closed()
+        noted = _Noted(again) if _log.isEnabledFor(logging.DEBUG) else None
         body = call.body if len(call.body) < _LARGE_BODY else io.BytesIO(call.body)
         self.sent += 1
         before = sys.exception()
@@ -171,12 +183,19 @@ class AiohttpChannel:
             )
         except faults.RAISED as error:
             trip.answered = faults.answer_begun(error)
-            return faults.translate(error, self._ends)
+            fault = faults.translate(error, self._ends)
+            if noted is not None:
+                noted.unanswered(call, self._destination, fault)
+            return fault
         except BaseException as error:
             faults.bare(error, before)
+            if noted is not None:
+                noted.unanswered(call, self._destination, error)
             raise
         finally:
             session.trip.reset(mark)
+        if noted is not None:
+            noted.answered(call, self._destination, response)
         if response.status == _PROXY_WANTS_A_USER and self._proxy is not None:
             response.close()
             return faults.proxy_wants_a_user(self._ends)
@@ -206,6 +225,45 @@ class AiohttpChannel:
             headers = headers.copy()
             headers.extend(call.headers)
         return headers
+
+
+class _Noted:
+    """One request in the log, from when it left: where to and what came of it."""
+
+    def __init__(self, again: bool) -> None:  # noqa: FBT001 - of one caller
+        self._again = " (sent again on a new connection)" if again else ""
+        self._left = time.monotonic()
+
+    def answered(
+        self, call: Call, destination: Destination, response: aiohttp.ClientResponse
+    ) -> None:
+        """Log an answer whose headers have come."""
+        said = response.headers.get("x-request-id")
+        known = f", request id {one_line(destination.scrub(said))}" if said else ""
+        self._write(call, destination, f"{response.status}", known)
+
+    def unanswered(
+        self, call: Call, destination: Destination, error: BaseException
+    ) -> None:
+        """Log that no answer came, by the class of ``error``."""
+        self._write(call, destination, f"no answer, {type(error).__name__}", "")
+
+    def _write(
+        self, call: Call, destination: Destination, outcome: str, known: str
+    ) -> None:
+        # A query may hold a key; a path may hold one that is sent as a header too.
+        path = destination.scrub(urlsplit(call.url).path)
+        _log.debug(
+            "%s %s%s: %s after %.0f ms, attempt %d%s%s",
+            call.method,
+            destination.origin,
+            path,
+            outcome,
+            (time.monotonic() - self._left) * 1_000,
+            call.attempt,
+            self._again,
+            known,
+        )
 
 
 def _was_closed() -> Closed:

@@ -50,6 +50,14 @@ class Destination:
     def _key(self) -> str:
         return f"{self.account} {self.options_key}"
 
+    def scrub(self, text: str) -> str:
+        """Return ``text`` without the secrets sent here, should a server echo one."""
+        if self.credential is not None:
+            text = self.credential.scrub(text)
+        for value in self.options.headers.values():
+            text = value.scrub(text)
+        return text if self.proxy is None else self.proxy.scrub(text)
+
 
 class Response(Protocol):
     """An answer whose headers have arrived. Header names are lower case."""

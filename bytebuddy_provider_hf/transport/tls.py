@@ -17,7 +17,7 @@ from attrs import frozen
 from bytebuddy_provider_hf.config.model import ClientCertificate, RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 
-_log: Final = logging.getLogger("bytebuddy.transport")
+_log: Final = logging.getLogger(__name__)
 _said: Final[set[str]] = set()
 
 _PEM: Final = "Name a readable PEM file."

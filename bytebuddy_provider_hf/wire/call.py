@@ -13,7 +13,7 @@ class Call:
 
     ``url`` is absolute; ``body`` is JSON or empty; ``accept`` is the media type that
     the decoder can read. ``notes`` tells, one sentence each, what of the question
-    the server does not take.
+    the server does not take. ``attempt`` counts the requests of one call, for the log.
     """
 
     url: str = field(repr=redacted_repr)
@@ -22,3 +22,4 @@ class Call:
     method: str = "POST"
     headers: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    attempt: int = field(default=1, eq=False)

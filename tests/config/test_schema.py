@@ -7,7 +7,7 @@ import math
 import pytest
 from config_world import World
 
-from bytebuddy_provider_hf.config.model import ModelEntry
+from bytebuddy_provider_hf.config.model import LogOptions, ModelEntry
 from bytebuddy_provider_hf.config.schema import KEYS, SECTIONS
 from bytebuddy_provider_hf.config.structure import CLASSES
 from bytebuddy_provider_hf.types import DEFAULT_ROLES, Role
@@ -25,6 +25,7 @@ rules: []
 prompts: []
 docs: []
 env: {A: 1}
+log: {path: ~/x.log, level: debug, size: 1, keep: 1}
 requestOptions:
   timeout: 5
 models:
@@ -141,7 +142,7 @@ def test_the_table_and_the_values_name_the_same_fields() -> None:
     of_code = {"extra", "source", "unset", "api_key_origin"}
     for section, cls in CLASSES.items():
         fields = {field.name for field in cls.__attrs_attrs__}
-        expected = fields - of_code if cls is ModelEntry else fields
+        expected = fields - of_code if cls in (ModelEntry, LogOptions) else fields
         assert {key.field for key in SECTIONS[section].values()} == expected, section
 
 

@@ -102,7 +102,7 @@ async def test_a_prompt_refused_at_one_route_goes_by_another(
     """Once, with a note and a line in the log; the next call knows already."""
     served = Tgi({"/generate": CONVERSATIONAL})
     model = at(served)
-    with caplog.at_level(logging.INFO, "bytebuddy.huggingface"):
+    with caplog.at_level(logging.INFO, "bytebuddy_provider_hf"):
         reply = await model.complete("p")
     assert reply.text == "fine"
     assert "not served by the route generate" in " ".join(reply.notes)

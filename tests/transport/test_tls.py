@@ -323,7 +323,9 @@ async def test_no_check_is_said_aloud_once(
                     url, verify_ssl=False, client_certificate=certificate
                 )
                 assert text == "fine"
-    records = [r for r in caplog.records if r.name == "bytebuddy.transport"]
+    records = [
+        r for r in caplog.records if r.name == "bytebuddy_provider_hf.transport.tls"
+    ]
     assert [r.levelno for r in records] == [logging.WARNING] * 2
     for record, url in zip(records, said, strict=True):
         assert url in record.getMessage()
@@ -336,7 +338,9 @@ async def test_no_check_of_plain_http_needs_no_warning(
     """Where there is no certificate, nothing is left unchecked."""
     async with FakeHub().serve() as url:
         assert await asked(url, verify_ssl=False)
-    assert [r for r in caplog.records if r.name == "bytebuddy.transport"] == []
+    assert [
+        r for r in caplog.records if r.name == "bytebuddy_provider_hf.transport.tls"
+    ] == []
 
 
 async def test_tls_spoken_to_a_plain_server_is_told() -> None:

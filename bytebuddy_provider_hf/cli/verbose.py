@@ -1,0 +1,110 @@
+"""What is logged, on stderr: with ``-v`` what is waited for, with ``-vv`` requests."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from contextlib import suppress
+from typing import Final, final
+
+import click
+
+from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.oneline import print_above
+from bytebuddy_provider_hf.errors import ByteBuddyError
+from bytebuddy_provider_hf.logs.failures import log_failure
+from bytebuddy_provider_hf.logs.install import complaints
+from bytebuddy_provider_hf.logs.lines import message_of
+from bytebuddy_provider_hf.logs.outlets import attach, detach
+
+_COLOURS: Final = {logging.WARNING: "yellow", logging.ERROR: "red"}
+# Says that the log file itself fails: a person hears of that unasked.
+_OF_THE_FILE: Final = "bytebuddy_provider_hf.logs.file"
+
+_log: Final = logging.getLogger(__name__)
+
+
+@final
+class ScreenLog(logging.Handler):
+    """Print records on stderr, above the line that is being redrawn there.
+
+    While an answer is being shown they wait: on a terminal they would tear it apart.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.times = 0
+        self._attached = False
+        self._held: list[logging.LogRecord] | None = None
+
+    def begin(self, ctx: click.Context) -> None:
+        """Print from now on, until the command ends."""
+        if not self._attached:
+            self._attached = True
+            attach(self)
+            ctx.find_root().call_on_close(self.end)
+
+    def ask_for_more(self, times: int) -> None:
+        """Show more for each ``-v``; more than two are two."""
+        self.times += times
+        detach(self)
+        self.setLevel(logging.INFO if self.times == 1 else logging.DEBUG)
+        attach(self)
+
+    def end(self) -> None:
+        """Print what was kept, and nothing from now on."""
+        self.release()
+        detach(self)
+        self.setLevel(logging.WARNING)
+        self._attached, self.times = False, 0
+
+    def hold(self) -> None:
+        """Keep what is logged until :meth:`release`, where people would see both."""
+        both = screen.is_terminal(sys.stderr) and screen.is_terminal(sys.stdout)
+        if both and self._held is None:
+            self._held = []
+
+    def release(self) -> None:
+        """Print what was kept, and what is logged from now on."""
+        held, self._held = self._held, None
+        for record in held or ():
+            self._print(record)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record, or keep it while an answer is being shown."""
+        if not self.times and record.name != _OF_THE_FILE:
+            return
+        if self._held is None:
+            self._print(record)
+        else:
+            self._held.append(record)
+
+    def _print(self, record: logging.LogRecord) -> None:
+        if self.times:
+            clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+            level = record.levelname.lower()
+            line = f"{clock}.{record.msecs:03.0f} {level} {message_of(record)}"
+        else:
+            line = f"warning: {message_of(record)}"
+        if screen.coloured(sys.stderr):
+            colour = _COLOURS.get(record.levelno)
+            line = click.style(line, fg=colour, dim=colour is None)
+        # Whoever read stderr went away: the command goes on without.
+        with suppress(OSError, ValueError):
+            print_above(line, sys.stderr)
+
+
+# A process has one stderr.
+SCREEN: Final = ScreenLog()
+
+
+def log_end(error: ByteBuddyError) -> None:
+    """Log the failure that a command, or a question of a talk, ends with."""
+    log_failure(_log, "the command", error)
+
+
+def tell_of_log() -> None:
+    """Say why a log file that the configuration asks for is not written."""
+    for complaint in complaints():
+        screen.warn(str(complaint))
