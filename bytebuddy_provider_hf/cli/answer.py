@@ -80,7 +80,7 @@ async def show(
     finally:
         wait.clear()
         shown.close()
-        SCREEN.release()
+        SCREEN.show_held()
     if into.reply is not None and not output.as_json:
         remark(into.reply)
 

@@ -44,7 +44,7 @@ async def gather(call: ReplyCall, model: Named, *, shown: Printer | None) -> Rep
         wait.clear()
         if shown is not None:
             shown.close()
-        SCREEN.release()
+        SCREEN.show_held()
     if reply is None:
         raise StreamInterrupted(f"{model.name} ended its answer without its end mark.")
     return reply

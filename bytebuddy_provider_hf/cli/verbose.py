@@ -54,18 +54,18 @@ class ScreenLog(logging.Handler):
 
     def end(self) -> None:
         """Print what was kept, and nothing from now on."""
-        self.release()
+        self.show_held()
         detach(self)
         self.setLevel(logging.WARNING)
         self._attached, self.times = False, 0
 
     def hold(self) -> None:
-        """Keep what is logged until :meth:`release`, where people would see both."""
+        """Keep what is logged until :meth:`show_held`, where people would see both."""
         both = screen.is_terminal(sys.stderr) and screen.is_terminal(sys.stdout)
         if both and self._held is None:
             self._held = []
 
-    def release(self) -> None:
+    def show_held(self) -> None:
         """Print what was kept, and what is logged from now on."""
         held, self._held = self._held, None
         for record in held or ():
