@@ -114,6 +114,7 @@ ELSEWHERE: Final = {
     *("verifySsl", "caBundlePath", "proxy", "noProxy", "headers"),
     *("extraBodyProperties", "clientCertificate", "cert", "key", "passphrase"),
     *("name", "version", "models", "requestOptions"),
+    *("log", "path", "level", "size", "keep"),
 }
 ENTRY: Final = """\
 models:

@@ -175,7 +175,7 @@ async def test_a_full_queue_refuses_at_once(world: World, queue: int) -> None:
 
 @virtual_time
 async def test_a_server_that_is_being_started_is_waited_for(world: World) -> None:
-    """With ``waitForServer`` a refused connection on this machine means loading."""
+    """With ``waitForServer`` a refused connection on this machine is waited for."""
     loop = asyncio.get_running_loop()
     up_at = loop.time() + 30
 
@@ -192,7 +192,7 @@ async def test_a_server_that_is_being_started_is_waited_for(world: World) -> Non
             async for event in events:
                 if isinstance(event, Loading):
                     reasons.add(event.reason)
-        assert reasons == {"loading"}
+        assert reasons == {"starting"}
         assert len(stand.hub.records) < 10
     up_at = loop.time() + 30
     async with opened(world, "waitForServer: false", starting) as stand:

@@ -174,7 +174,7 @@ async def test_the_first_failure_cancels_the_rest_and_leaves_nothing_behind() ->
 async def test_cancelled_amid_many_batches_nothing_is_held(after: float) -> None:
     """Permits, connections and tasks are back at zero."""
     stand = at(FakeTei(), delay=0.1)
-    task = asyncio.create_task(stand.model.embed(texts(5_000)))
+    task = asyncio.create_task(stand.model.embed(texts(20_000)))
     await asyncio.sleep(after)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -13,6 +13,7 @@ from bytebuddy_provider_hf.engine.asking import (
     ask_infill,
     ask_prompt,
 )
+from bytebuddy_provider_hf.engine.knowledge import Knowledge
 from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
 from bytebuddy_provider_hf.engine.options import merged
 from bytebuddy_provider_hf.engine.runtime import Runtime
@@ -77,16 +78,16 @@ WAYS: Final = [
 
 
 def asked(engine: Engine, route: str, options: CompletionOptions) -> Asked:
-    server = Server(engine, routes=ROUTES[route])
+    known = Knowledge(Server(engine, routes=ROUTES[route]))
     if route == "chat":
         request = ChatRequest((Message("user", "hi"),), options)
-        return ask_chat(request, TARGET, server, stream=False)
+        return ask_chat(request, TARGET, known, stream=False)
     if route == "infill":
         return ask_infill(
-            InfillRequest("a", "b", options=options), TARGET, server, stream=False
+            InfillRequest("a", "b", options=options), TARGET, known, stream=False
         )
     prompt = CompletionRequest("text", options)
-    return ask_prompt(prompt, TARGET, server, stream=False)
+    return ask_prompt(prompt, TARGET, known, stream=False)
 
 
 @pytest.mark.parametrize(("engine", "route"), WAYS)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.logs import install
 from bytebuddy_provider_hf.logs.outlets import NAMES
 
@@ -14,6 +15,8 @@ from bytebuddy_provider_hf.logs.outlets import NAMES
 @pytest.fixture(autouse=True)
 def loggers() -> Iterator[None]:
     """Close log files, and see that nothing of them is left."""
+    # A test of the command line may have left its context unclosed in this process.
+    SCREEN.end()
     yield
     install.close()
     for name in NAMES:
