@@ -18,7 +18,8 @@ from bytebuddy_provider_hf.testing.answers import CREATED, MODEL, json_reply
 from bytebuddy_provider_hf.testing.behaviour import Answer, friendly, last_words, words
 from bytebuddy_provider_hf.testing.failures import empty_error, string_error
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
-from bytebuddy_provider_hf.testing.tgi_checks import Limits, invalid, unreadable
+from bytebuddy_provider_hf.testing.tgi_checks import Limits, invalid, listed, unreadable
+from bytebuddy_provider_hf.testing.tgi_generation import Generation, token_of
 from bytebuddy_provider_hf.testing.tgi_tools import EOS, tool_call, tool_choices
 
 # One version of each generation that differs from the one before.
@@ -38,33 +39,17 @@ _COMPLETIONS: Final = "/v1/completions"
 _TOKENIZE: Final = "/tokenize"
 _CHAT_TOKENIZE: Final = "/chat_tokenize"
 _COUNTING: Final = frozenset({_TOKENIZE, _CHAT_TOKENIZE})
+_SINCE: Final[Mapping[str, tuple[int, ...]]] = {
+    _CHAT: (1, 4),
+    _COMPLETIONS: (1, 4, 5),
+    _TOKENIZE: (1, 4),
+    _CHAT_TOKENIZE: (2, 3),
+}
 _NEEDED: Final[Mapping[str, str]] = {
     _CHAT: "messages",
     _COMPLETIONS: "prompt",
     _CHAT_TOKENIZE: "messages",
 }
-
-
-@define
-class _Generation:
-    """What was generated: tokens with whether they are special, and why it ended."""
-
-    tokens: list[tuple[str, bool]]
-    finish: str
-    asked: int
-
-    @property
-    def text(self) -> str:
-        return "".join(text for text, special in self.tokens if not special)
-
-    @property
-    def usage(self) -> dict[str, int]:
-        made = len(self.tokens)
-        return {
-            "prompt_tokens": self.asked,
-            "completion_tokens": made,
-            "total_tokens": self.asked + made,
-        }
 
 
 @define(eq=False)
@@ -109,9 +94,9 @@ class FakeTgi:
         if request.path != _CHAT_TOKENIZE and not self._allowed(request):
             return empty_error(401)
         needed = _NEEDED.get(request.path, "inputs")
-        if request.path in _COUNTING:
-            return self._counted(request, needed)
         refused = unreadable(request, needed, nulls=self._number < (3, 2))
+        if refused is None and request.path in _COUNTING:
+            return listed(self.tokens(last_words(request)), chat=needed == "messages")
         return refused or self._generated(request)
 
     def info(self) -> dict[str, object]:
@@ -139,26 +124,8 @@ class FakeTgi:
         return body
 
     def _has(self, path: str) -> bool:
-        since = {
-            _CHAT: (1, 4),
-            _COMPLETIONS: (1, 4, 5),
-            _TOKENIZE: (1, 4),
-            _CHAT_TOKENIZE: (2, 3),
-        }.get(path, (0,))
-        known = {"/", "/generate", "/generate_stream", _CHAT, _COMPLETIONS}
-        return path in known | _COUNTING and self._number >= since
-
-    def _counted(self, request: FakeRequest, needed: str) -> FakeReply:
-        """List the tokens of a prompt, as both of the tokenizer's routes do."""
-        refused = unreadable(request, needed, nulls=self._number < (3, 2))
-        if refused is not None:
-            return refused
-        pieces = self.tokens(last_words(request))
-        listed = [{"id": len(piece), "text": piece} for piece in pieces]
-        if request.path == _TOKENIZE:
-            return json_reply(listed)
-        text = "".join(pieces)
-        return json_reply({"tokenize_response": listed, "templated_text": text})
+        known = {"/", "/generate", "/generate_stream", *_SINCE}
+        return path in known and self._number >= _SINCE.get(path, (0,))
 
     def _allowed(self, request: FakeRequest) -> bool:
         if self.api_key is None:
@@ -234,7 +201,7 @@ class FakeTgi:
 
     def _generate(
         self, request: FakeRequest, parameters: Mapping[str, object], length: int
-    ) -> _Generation:
+    ) -> Generation:
         """Generate word by word; a stop counts where it ends a word, and stays in."""
         asked = len(self.tokens(last_words(request)))
         given = parameters.get("stop")
@@ -243,14 +210,14 @@ class FakeTgi:
         tokens: list[tuple[str, bool]] = []
         for word in words(self.answer(request)):
             if len(tokens) >= length:
-                return _Generation(tokens, "length", asked)
+                return Generation(tokens, "length", asked)
             tokens.append((word, False))
             text += word
             if stops and text.endswith(stops):
-                return _Generation(tokens, "stop_sequence", asked)
+                return Generation(tokens, "stop_sequence", asked)
         if len(tokens) >= length:
-            return _Generation(tokens, "length", asked)
-        return _Generation([*tokens, (EOS, True)], "eos_token", asked)
+            return Generation(tokens, "length", asked)
+        return Generation([*tokens, (EOS, True)], "eos_token", asked)
 
     def _refused(self, path: str, said: str, kind: str, *, streamed: bool) -> FakeReply:
         if not streamed:
@@ -291,7 +258,7 @@ class FakeTgi:
         path: str,
         inputs: str,
         parameters: Mapping[str, object],
-        generation: _Generation,
+        generation: Generation,
         *,
         streamed: bool,
     ) -> FakeReply:
@@ -311,18 +278,18 @@ class FakeTgi:
             return self._stream(self._broken(path, events), done=False)
         reply: dict[str, object] = {"generated_text": text}
         if detailed:
-            tokens = [_token(*token) for token in generation.tokens]
+            tokens = [token_of(*token) for token in generation.tokens]
             reply["details"] = {**details, "prefill": [], "tokens": tokens}
         return json_reply([reply] if path == "/" else reply)
 
     def _token_events(
-        self, generation: _Generation, text: str, details: object
+        self, generation: Generation, text: str, details: object
     ) -> list[object]:
         last = len(generation.tokens)
         events: list[object] = []
         for at, token in enumerate(generation.tokens, 1):
             event: dict[str, object] = {"index": at} if self._number >= (1, 4) else {}
-            event["token"] = _token(*token)
+            event["token"] = token_of(*token)
             event["generated_text"] = text if at == last else None
             event["details"] = details if at == last else None
             events.append(event)
@@ -332,7 +299,7 @@ class FakeTgi:
         self,
         request: FakeRequest,
         body: Mapping[str, object],
-        generation: _Generation,
+        generation: Generation,
         *,
         streamed: bool,
     ) -> FakeReply:
@@ -377,7 +344,7 @@ class FakeTgi:
         mapped = finish == "eos_token" and self._number >= (2, 3)
         return "stop" if mapped else finish
 
-    def _chat_choices(self, generation: _Generation) -> list[dict[str, object]]:
+    def _chat_choices(self, generation: Generation) -> list[dict[str, object]]:
         last = len(generation.tokens)
         choices: list[dict[str, object]] = []
         for at, (text, special) in enumerate(generation.tokens, 1):
@@ -394,7 +361,7 @@ class FakeTgi:
             )
         return choices
 
-    def _completion_choices(self, generation: _Generation) -> list[dict[str, object]]:
+    def _completion_choices(self, generation: Generation) -> list[dict[str, object]]:
         choices: list[dict[str, object]] = [
             {"index": 0, "text": text, "logprobs": None, "finish_reason": ""}
             for text, _special in generation.tokens
@@ -405,7 +372,7 @@ class FakeTgi:
         return choices
 
     def _openai_whole(
-        self, generation: _Generation, *, chat: bool, tools: bool
+        self, generation: Generation, *, chat: bool, tools: bool
     ) -> FakeReply:
         finish = self._reason(generation.finish)
         choice: dict[str, object] = {"index": 0, "logprobs": None}
@@ -424,7 +391,3 @@ class FakeTgi:
         if chat and self._number >= (2, 1):
             kind = "chat.completion"
         return json_reply(self._chunk(kind, [choice], usage=generation.usage))
-
-
-def _token(text: str, special: bool) -> dict[str, object]:  # noqa: FBT001 - a pair
-    return {"id": len(text), "text": text, "logprob": -0.5, "special": special}

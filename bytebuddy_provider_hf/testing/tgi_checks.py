@@ -5,11 +5,12 @@ The wordings are those of router/src/validation.rs and of axum's extractors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from attrs import frozen
 
+from bytebuddy_provider_hf.testing.answers import json_reply
 from bytebuddy_provider_hf.testing.failures import text_error
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 
@@ -136,3 +137,13 @@ def _out_of_range(parameters: Mapping[str, object]) -> str | None:
     if not -2 <= number.get("frequency_penalty", 0) <= 2:  # noqa: PLR2004 - TGI's range
         return "`frequency_penalty` must be >= -2.0 and <= 2.0"
     return None
+
+
+def listed(tokens: Iterable[str], *, chat: bool) -> FakeReply:
+    """Return the answer of ``/tokenize``, or of ``/chat_tokenize``."""
+    pieces = list(tokens)
+    found = [{"id": len(piece), "text": piece} for piece in pieces]
+    if not chat:
+        return json_reply(found)
+    text = "".join(pieces)
+    return json_reply({"tokenize_response": found, "templated_text": text})
