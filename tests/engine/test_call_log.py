@@ -84,8 +84,8 @@ async def test_a_hold_concerns_every_call(caplog: pytest.LogCaptureFixture) -> N
     stand = bench(Behaviour(replies=[rate_limited(retry_after=7)]))
     await stand.model.chat("a")
     hold, wait = said(caplog)
-    assert hold.startswith(f"{ROUTER}: every call rests for 7.5 s: AnonymousLimit, ")
-    assert wait == f"{WHO} waits: rate limited, about 7.5 s"
+    assert hold.startswith(f"{ROUTER}: every call rests for 7.0 s: AnonymousLimit, ")
+    assert wait == f"{WHO} waits: rate limited, about 7.0 s"
 
 
 @pytest.mark.parametrize("streamed", [False, True])

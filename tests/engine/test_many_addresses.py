@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rounds import rounds
+
 from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
 from bytebuddy_provider_hf.engine.runtime import Runtime
 from bytebuddy_provider_hf.engine.verdicts import Verdicts
@@ -14,7 +16,7 @@ from bytebuddy_provider_hf.transport.bounded import MOST_KEPT
 from bytebuddy_provider_hf.types import Done, Event
 from bytebuddy_provider_hf.wire.server import Server
 
-ADDRESSES = 3_000
+ADDRESSES = rounds(1_200, long=3_000)
 
 
 def at(number: int, runtime: Runtime) -> HuggingFaceModel:

@@ -360,7 +360,9 @@ async def test_the_limit_finds_the_servers_capacity(
     behaviour = Behaviour(capacity=capacity, busy_reply=rate_limited(), delay=1)
     options = RequestOptions(max_concurrency=64, max_attempts=50, timeout=100_000)
     stand = bench(behaviour, request_options=options)
-    tasks = [asyncio.create_task(stand.model.chat("a")) for _ in range(9_000)]
+    tasks = [
+        asyncio.create_task(stand.model.chat("a")) for _ in range(160 * capacity + 100)
+    ]
     await asyncio.sleep(60)
     before = len(stand.hub.records)
     samples = []
