@@ -46,8 +46,8 @@ _SHARED: Final = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Put tests that share a server, or measure, into one group of pytest-xdist."""
     for item in items:
         asked: Sequence[str] = getattr(item, "fixturenames", ())
@@ -56,6 +56,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             groups.add("measured")
         for group in groups:
             item.add_marker(pytest.mark.xdist_group(group))
+    yield
+    # pytest-xdist 3.8 writes the group into an attribute that pytest 9.2 does not read.
+    for item in items:
+        grouped = getattr(item, "_nodeid", item.nodeid)
+        if grouped != item.nodeid:
+            item._id = item._id.parse(grouped)  # type: ignore[attr-defined]  # as above
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """How much a random test does: little each time, much in the long run.
 
-The long run (``BYTEBUDDY_LONG=1``) is every night's; it takes half an hour.
+The long run (``BYTEBUDDY_LONG=1``) is that of every night; some of its tests take many
+minutes (``--timeout 7200``).
 """
 
 from __future__ import annotations

@@ -54,8 +54,7 @@ class HeldModel:
     """
 
     def __init__(self, folder: Path) -> None:
-        import fcntl
-
+        fcntl = pytest.importorskip("fcntl", reason="files are held back on POSIX")
         self.path = folder / "held.gguf"
         shutil.copyfile(TINY_CHAT, self.path)
         self._file = os.open(self.path, os.O_WRONLY)
