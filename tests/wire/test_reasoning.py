@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -208,3 +209,12 @@ def test_a_user_s_own_template_variables_stand_beside_ours() -> None:
         "thinking": True,
         "mine": 1,
     }
+
+
+def test_a_note_is_a_text_that_keeps_its_option() -> None:
+    """Replies are copied and pickled by hosts, and printed as JSON."""
+    (note,) = ask(Engine.TGI, reasoning=True).notes
+    again = pickle.loads(pickle.dumps(note))  # noqa: S301 - our own bytes
+    assert isinstance(again, Note)
+    assert (again, again.option) == (note, "reasoning")
+    assert json.loads(json.dumps([note])) == [str(note)]
