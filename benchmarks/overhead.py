@@ -1,7 +1,9 @@
 """What a call costs: this package against hand-written aiohttp, in one run.
 
 A server with ready-made answers runs in a process of its own; both clients ask it in
-turn. The figure is CPU time of the client and its ratio, because machines are noisy.
+turn. The figure is CPU time of the client and its ratio, because machines are noisy; of
+streams at once also the wall clock. 256 texts are embedded in one call: by hand one
+request, here batches of 64.
 
     python benchmarks/overhead.py [--rounds 5] [--quick]
 """
@@ -9,23 +11,29 @@ turn. The figure is CPU time of the client and its ratio, because machines are n
 from __future__ import annotations
 
 import argparse
+import array
 import asyncio
+import base64
 import gc
 import json
 import multiprocessing
 import re
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from multiprocessing.connection import Connection
 
 import aiohttp
+from attrs import frozen
 
 from bytebuddy_provider_hf.config.model import RequestOptions
 from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
 from bytebuddy_provider_hf.types import Text
 
 EVENTS = 5_000
+STREAMS, FEWER = 64, 500
+TEXTS, FLOATS = 256, 384
 TEXT = "Deep learning is a subset of machine learning. " * 8
 MESSAGES = [{"role": "user", "content": "What is deep learning?"}]
 WHOLE = json.dumps(
@@ -68,14 +76,40 @@ class Answers(asyncio.Protocol):
         if len(body) < length:
             return
         self.buffer = body[length:]
-        asked = body[:length].replace(b" ", b"")
-        self.transport.write(_answer(head, asked))  # type: ignore[attr-defined]  # a transport that writes
+        self.transport.write(_answer(head, body[:length]))  # type: ignore[attr-defined]  # a transport that writes
 
 
-def _answer(head: bytes, asked: bytes) -> bytes:
+def _answer(head: bytes, body: bytes) -> bytes:
+    route = head.split(b" ", 2)[1]
     if not head.startswith(b"POST"):
-        return LISTED if b" /v1/models " in head else ABSENT
-    return STREAMED if b'"stream":true' in asked else PLAIN
+        return LISTED.get(route, ABSENT)
+    asked = json.loads(body)
+    if route.endswith(b"/embeddings"):
+        encoded = asked.get("encoding_format") == "base64"
+        return _vectors(len(asked["input"]), encoded=encoded)
+    if not asked.get("stream"):
+        return PLAIN
+    return STREAMED[asked.get("max_tokens", EVENTS)]
+
+
+@cache
+def _vectors(count: int, *, encoded: bool) -> bytes:
+    numbers = array.array("f", (at / FLOATS - 0.5 for at in range(FLOATS)))
+    text = base64.b64encode(numbers.tobytes()).decode()
+    vector = text if encoded else numbers.tolist()
+    return _plain(
+        json.dumps(
+            {
+                "object": "list",
+                "model": "m",
+                "data": [
+                    {"object": "embedding", "index": at, "embedding": vector}
+                    for at in range(count)
+                ],
+                "usage": {"prompt_tokens": count, "total_tokens": count},
+            }
+        ).encode()
+    )
 
 
 def _chunked(blocks: list[bytes]) -> bytes:
@@ -88,14 +122,21 @@ def _plain(body: bytes) -> bytes:
 
 
 PLAIN = _plain(WHOLE)
-# This package asks once what it talks to; the answer is one OpenAI-style model.
-LISTED = _plain(b'{"object":"list","data":[{"id":"m","object":"model"}]}')
+# This package asks once what it talks to: the answer is one OpenAI-style model, below
+# a path of its own that of a server known to give vectors, and so encoded.
+_MODEL = b'{"object":"list","data":[{"id":"m","object":"model","owned_by":"%s"}]}'
+LISTED = {
+    b"/v1/models": _plain(_MODEL % b"me"),
+    b"/lists/v1/models": _plain(_MODEL % b"sglang"),
+    b"/base64/v1/models": _plain(_MODEL % b"vllm"),
+}
 ABSENT = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
-STREAMED = (
-    HEAD % b"text/event-stream"
+STREAMED = {
+    events: HEAD % b"text/event-stream"
     + b"transfer-encoding: chunked\r\n\r\n"
-    + _chunked([EVENT] * (EVENTS - 1) + [LAST])
-)
+    + _chunked([EVENT] * (events - 1) + [LAST])
+    for events in (EVENTS, FEWER)
+}
 
 
 def serve(pipe: Connection) -> None:
@@ -110,10 +151,15 @@ def serve(pipe: Connection) -> None:
     asyncio.run(main())
 
 
+Begun = Callable[[], None] | None
+INPUTS = [f"text number {number}" for number in range(TEXTS)]
+
+
 class ByHand:
     """What most people write with aiohttp and json."""
 
     def __init__(self, base: str) -> None:
+        self.base = base
         self.url = f"{base}/v1/chat/completions"
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
@@ -127,8 +173,9 @@ class ByHand:
             answer = json.loads(await response.read())
         return len(answer["choices"][0]["message"]["content"])
 
-    async def streamed(self) -> int:
+    async def streamed(self, events: int = EVENTS, begun: Begun = None) -> int:
         asked = {"model": "m", "messages": MESSAGES, "stream": True}
+        asked["max_tokens"] = events
         count = 0
         body = json.dumps(asked).encode()
         async with self.session.post(self.url, data=body) as response:
@@ -139,36 +186,68 @@ class ByHand:
                         break
                     if json.loads(data)["choices"][0]["delta"]["content"]:
                         count += 1
+                        if count == 1 and begun:
+                            begun()
         return count
+
+    async def lists(self) -> int:
+        return len(await self._vectors({"model": "m", "input": INPUTS}))
+
+    async def base64(self) -> int:
+        asked = {"model": "m", "input": INPUTS, "encoding_format": "base64"}
+        vectors = []
+        for text in await self._vectors(asked):
+            numbers = array.array("f")
+            numbers.frombytes(base64.b64decode(text))
+            vectors.append(numbers.tolist())
+        return len(vectors)
+
+    async def _vectors(self, asked: Mapping[str, object]) -> list[str]:
+        body = json.dumps(asked).encode()
+        url = f"{self.base}/v1/embeddings"
+        async with self.session.post(url, data=body) as response:
+            answer = json.loads(await response.read())
+        return [each["embedding"] for each in answer["data"]]
 
     async def aclose(self) -> None:
         await self.session.close()
 
 
 class ByThisPackage:
-    """The same through ``model.chat``."""
+    """The same through ``model.chat`` and ``model.embed``."""
 
     def __init__(self, base: str) -> None:
-        self.model: HuggingFaceModel = open_model(
-            "m",
-            api_key="x",
-            api_base=base,
-            request_options=RequestOptions(max_concurrency=1024),
-        )
+        self.model = _opened(base)
+        self._lists = _opened(f"{base}/lists")
+        self._base64 = _opened(f"{base}/base64")
 
     async def whole(self) -> int:
         return len((await self.model.chat(MESSAGES)).text)
 
-    async def streamed(self) -> int:
+    async def streamed(self, events: int = EVENTS, begun: Begun = None) -> int:
         count = 0
-        async with self.model.chat(MESSAGES) as events:
-            async for event in events:
+        async with self.model.chat(MESSAGES, max_tokens=events) as told:
+            async for event in told:
                 if type(event) is Text:
                     count += 1
+                    if count == 1 and begun:
+                        begun()
         return count
 
+    async def lists(self) -> int:
+        return len((await self._lists.embed(INPUTS)).vectors)
+
+    async def base64(self) -> int:
+        return len((await self._base64.embed(INPUTS)).vectors)
+
     async def aclose(self) -> None:
-        await self.model.aclose()
+        for model in (self.model, self._lists, self._base64):
+            await model.aclose()
+
+
+def _opened(base: str) -> HuggingFaceModel:
+    options = RequestOptions(max_concurrency=1024)
+    return open_model("m", api_key="x", api_base=base, request_options=options)
 
 
 Client = ByHand | ByThisPackage
@@ -180,7 +259,7 @@ async def cpu(make: Callable[[], Awaitable[int]], *, calls: int, at_once: int) -
 
     async def loop() -> None:
         for _ in left:
-            assert await make() in (len(TEXT), EVENTS)  # noqa: S101 - no client may skip work
+            assert await make() in (len(TEXT), EVENTS, TEXTS)  # noqa: S101 - no client may skip work
 
     gc.collect()
     started = time.process_time()
@@ -188,30 +267,82 @@ async def cpu(make: Callable[[], Awaitable[int]], *, calls: int, at_once: int) -
     return (time.process_time() - started) / calls
 
 
+async def crowd(kind: type[Client], base: str) -> tuple[float, float, float]:
+    """Return seconds of 64 streams: all of them, the last one's first token, CPU.
+
+    The client is new and has made one call: what it learns of a server under load it
+    learns here.
+    """
+    client = kind(base)
+    await client.whole()
+    firsts: list[float] = []
+    gc.collect()
+    began, started = time.perf_counter(), time.process_time()
+    counts = await asyncio.gather(
+        *(
+            client.streamed(FEWER, lambda: firsts.append(time.perf_counter()))
+            for _ in range(STREAMS)
+        )
+    )
+    ended, used = time.perf_counter(), time.process_time() - started
+    await client.aclose()
+    assert counts == [FEWER] * STREAMS  # noqa: S101 - as above
+    return ended - began, max(firsts) - began, used / STREAMS / FEWER
+
+
+def show(title: str, pairs: Sequence[Sequence[float]], scale: float) -> None:
+    """Print the medians of both clients, and the median of the rounds' ratios."""
+    hand, here = (statistics.median(p[i] for p in pairs) * scale for i in (0, 1))
+    ratio = statistics.median(b / a for a, b in pairs)
+    print(f"{title:41} {hand:9.2f} {here:9.2f} {ratio:7.2f}")
+
+
+@frozen
+class Workload:
+    """Calls of one kind: ``scale`` makes the row's unit of seconds per call."""
+
+    title: str
+    method: str
+    calls: int
+    at_once: int
+    scale: float = 1e6
+
+
 async def compare(base: str, rounds: int, share: int) -> None:
-    """Print each workload's cost for both clients, and the median of the ratios."""
+    """Print what each workload costs with both clients, in interleaved rounds."""
     clients: tuple[Client, Client] = ByHand(base), ByThisPackage(base)
-    workloads: list[tuple[str, str, int, int, float]] = [
-        ("whole, 1 at once", "whole", 600 // share, 1, 1e6),
-        ("whole, 32 at once", "whole", 1_600 // share, 32, 1e6),
-        ("whole, 256 at once", "whole", 1_600 // share, 256, 1e6),
-        ("stream, per event", "streamed", max(1, 4 // share), 1, 1e6 / EVENTS),
-    ]
-    print(f"{'CPU µs':20} {'by hand':>9} {'here':>9} {'ratio':>7}")
-    for title, method, calls, at_once, scale in workloads:
-        pairs = []
-        for _ in range(rounds + 1):
-            costs = [
-                await cpu(getattr(c, method), calls=calls, at_once=at_once)
+    many, few = 1_600 // share, max(1, 4 // share)
+    embeds = max(1, 20 // share)
+    workloads = (
+        Workload("whole, 1 at once, CPU µs", "whole", 600 // share, 1),
+        Workload("whole, 32 at once, CPU µs", "whole", many, 32),
+        Workload("whole, 256 at once, CPU µs", "whole", many, 256),
+        Workload("stream, CPU µs an event", "streamed", few, 1, 1e6 / EVENTS),
+        Workload("256 texts embedded, lists, CPU ms", "lists", embeds, 1, 1e3),
+        Workload("256 texts embedded, base64, CPU ms", "base64", embeds, 1, 1e3),
+    )
+    print(f"{'':41} {'by hand':>9} {'here':>9} {'ratio':>7}")
+    for each in workloads:
+        at_once = each.at_once
+        pairs = [
+            [
+                await cpu(getattr(c, each.method), calls=each.calls, at_once=at_once)
                 for c in clients
             ]
-            pairs.append(costs)
-        pairs = pairs[1:]  # the first warms both
-        hand, here = (statistics.median(p[i] for p in pairs) * scale for i in (0, 1))
-        ratio = statistics.median(b / a for a, b in pairs)
-        print(f"{title:20} {hand:9.2f} {here:9.2f} {ratio:7.2f}")
+            for _ in range(rounds + 1)
+        ]
+        show(each.title, pairs[1:], each.scale)  # the first warms both
     for client in clients:
         await client.aclose()
+    crowds = [
+        [await crowd(kind, base) for kind in (ByHand, ByThisPackage)]
+        for _ in range(rounds + 1)
+    ][1:]
+    for at, (what, scale) in enumerate(
+        (("wall ms", 1e3), ("last first token ms", 1e3), ("CPU µs an event", 1e6))
+    ):
+        figures = [[seconds[at] for seconds in pair] for pair in crowds]
+        show(f"{STREAMS} streams at once, {what}", figures, scale)
 
 
 def main() -> None:
