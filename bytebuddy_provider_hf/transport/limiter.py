@@ -186,7 +186,7 @@ class Limiter:
             self._since_rate += 1
             if self._since_rate > _RATE_MEMORY * self.limit:
                 self._since_rate = None
-        if self.in_flight * 2 < self.limit:
+        if self.in_flight * 2 < (self._opening or self._limit):
             return
         if self._opening is not None:
             self._opening = min(self._opening + 1, self.max_concurrency)
