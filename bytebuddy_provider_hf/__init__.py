@@ -11,38 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.config.model import (
-        ModelEntry,
-        RequestOptions,
-        Source,
-    )
-    from bytebuddy_provider_hf.contract.failure import PluginFailure
-    from bytebuddy_provider_hf.contract.protocols import (
-        Apply,
-        Chat,
-        Complete,
-        Edit,
-        Embed,
-        Fill,
-        Model,
-        OnEvent,
-        OpenContext,
-        ReplyCall,
-        Rerank,
-        Tasks,
-    )
-    from bytebuddy_provider_hf.contract.registry import (
-        ModelRegistry,
-    )
-    from bytebuddy_provider_hf.contract.spec import (
-        SPEC_VERSION,
-        ProviderSpec,
-        hookimpl,
-        hookspec,
-    )
-    from bytebuddy_provider_hf.engine.model import (
-        open_model,
-    )
+    from bytebuddy_provider_hf.client.model import open_model
+    from bytebuddy_provider_hf.config.values import ModelEntry, RequestOptions, Source
     from bytebuddy_provider_hf.errors import (
         AccessPending,
         AnonymousLimit,
@@ -150,6 +120,28 @@ if TYPE_CHECKING:
         Embeddings,
         Scores,
         TaskReply,
+    )
+    from bytebuddy_provider_hf.plugins.failure import PluginFailure
+    from bytebuddy_provider_hf.plugins.protocols import (
+        Apply,
+        Chat,
+        Complete,
+        Edit,
+        Embed,
+        Fill,
+        Model,
+        OnEvent,
+        OpenContext,
+        ReplyCall,
+        Rerank,
+        Tasks,
+    )
+    from bytebuddy_provider_hf.plugins.registry import ModelRegistry
+    from bytebuddy_provider_hf.plugins.spec import (
+        SPEC_VERSION,
+        ProviderSpec,
+        hookimpl,
+        hookspec,
     )
     from bytebuddy_provider_hf.secret import (
         Secret,
@@ -339,28 +331,28 @@ __all__ = [
 
 # Every public name that is not listed here is an error or a value that travels.
 _HOMES: Final = {
-    "ModelEntry": "config.model",
-    "RequestOptions": "config.model",
-    "Source": "config.model",
-    "PluginFailure": "contract.failure",
-    "Apply": "contract.protocols",
-    "Chat": "contract.protocols",
-    "Complete": "contract.protocols",
-    "Edit": "contract.protocols",
-    "Embed": "contract.protocols",
-    "Fill": "contract.protocols",
-    "Model": "contract.protocols",
-    "OnEvent": "contract.protocols",
-    "OpenContext": "contract.protocols",
-    "ReplyCall": "contract.protocols",
-    "Rerank": "contract.protocols",
-    "Tasks": "contract.protocols",
-    "ModelRegistry": "contract.registry",
-    "SPEC_VERSION": "contract.spec",
-    "ProviderSpec": "contract.spec",
-    "hookimpl": "contract.spec",
-    "hookspec": "contract.spec",
-    "open_model": "engine.model",
+    "ModelEntry": "config.values",
+    "RequestOptions": "config.values",
+    "Source": "config.values",
+    "PluginFailure": "plugins.failure",
+    "Apply": "plugins.protocols",
+    "Chat": "plugins.protocols",
+    "Complete": "plugins.protocols",
+    "Edit": "plugins.protocols",
+    "Embed": "plugins.protocols",
+    "Fill": "plugins.protocols",
+    "Model": "plugins.protocols",
+    "OnEvent": "plugins.protocols",
+    "OpenContext": "plugins.protocols",
+    "ReplyCall": "plugins.protocols",
+    "Rerank": "plugins.protocols",
+    "Tasks": "plugins.protocols",
+    "ModelRegistry": "plugins.registry",
+    "SPEC_VERSION": "plugins.spec",
+    "ProviderSpec": "plugins.spec",
+    "hookimpl": "plugins.spec",
+    "hookspec": "plugins.spec",
+    "open_model": "client.model",
     "Embeddings": "outcomes",
     "Scores": "outcomes",
     "TaskReply": "outcomes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bytebuddy_provider_hf.contract.spec import ProviderSpec, hookimpl
+from bytebuddy_provider_hf.plugins.spec import ProviderSpec, hookimpl
 
 PROVIDER: Final = "huggingfaceinferenceapi"
 
@@ -30,7 +30,7 @@ def bytebuddy_providers() -> tuple[ProviderSpec, ...]:
     return (
         ProviderSpec(
             name=PROVIDER,
-            target="bytebuddy_provider_hf.engine.model:open_entry",
+            target="bytebuddy_provider_hf.client.model:open_entry",
             aliases=(
                 "huggingface-inference-api",
                 "huggingface-inference-providers",

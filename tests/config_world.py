@@ -9,8 +9,8 @@ import pytest
 from attrs import field, frozen
 
 from bytebuddy_provider_hf.config.load import load
-from bytebuddy_provider_hf.config.model import Config, ModelEntry
 from bytebuddy_provider_hf.config.trust import TrustStore
+from bytebuddy_provider_hf.config.values import Config, ModelEntry
 from bytebuddy_provider_hf.errors import ConfigInvalid
 
 ENTRY = "  - name: m\n    provider: huggingfaceinferenceapi\n    model: org/name\n"

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from bytebuddy_provider_hf.config.model import Config, ModelEntry
-from bytebuddy_provider_hf.contract.discovery import discover
-from bytebuddy_provider_hf.contract.protocols import Model, OpenContext
-from bytebuddy_provider_hf.contract.registry import ModelRegistry
-from bytebuddy_provider_hf.contract.spec import ProviderSpec, hookimpl
+from bytebuddy_provider_hf.config.values import Config, ModelEntry
+from bytebuddy_provider_hf.plugins.discovery import discover
+from bytebuddy_provider_hf.plugins.protocols import Model, OpenContext
+from bytebuddy_provider_hf.plugins.registry import ModelRegistry
+from bytebuddy_provider_hf.plugins.spec import ProviderSpec, hookimpl
 from bytebuddy_provider_hf.types import Role
 
 

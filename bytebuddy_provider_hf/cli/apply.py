@@ -11,20 +11,20 @@ from typing import Final
 import click
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.calls import apply_call
 from bytebuddy_provider_hf.cli.changes import (
-    Manner,
+    WriteMode,
     change_of,
     change_options,
-    settle,
-    whole,
+    complete_text,
+    finish,
 )
 from bytebuddy_provider_hf.cli.code_options import code_options
-from bytebuddy_provider_hf.cli.gathering import gather
-from bytebuddy_provider_hf.cli.line_ends import plain
+from bytebuddy_provider_hf.cli.collect_reply import collect_reply
+from bytebuddy_provider_hf.cli.line_ends import with_line_feeds
+from bytebuddy_provider_hf.cli.model_calls import apply_call
+from bytebuddy_provider_hf.cli.model_source import ModelSource, as_apply
 from bytebuddy_provider_hf.cli.options import ModelChoice, Sampling
 from bytebuddy_provider_hf.cli.progress import Progress
-from bytebuddy_provider_hf.cli.shelf import Shelf, as_apply
 from bytebuddy_provider_hf.cli.textfile import (
     TextFile,
     piped_file,
@@ -52,7 +52,7 @@ def apply(
     suggestion: Path | None,
     choice: ModelChoice,
     sampling: Sampling,
-    manner: Manner,
+    mode: WriteMode,
 ) -> None:
     """Work SUGGESTION into FILE: see the diff, then say yes or no.
 
@@ -63,8 +63,8 @@ def apply(
     """
     source = read_text_file(file)
     suggested = _suggestion(suggestion)
-    reply = asyncio.run(_asked(choice, source, suggested, sampling, manner))
-    settle(change_of(source, whole(reply, hint=_CUT), reply), manner)
+    reply = asyncio.run(_asked(choice, source, suggested, sampling, mode))
+    finish(change_of(source, complete_text(reply, hint=_CUT), reply), mode)
 
 
 def _suggestion(path: Path | None) -> str:
@@ -78,7 +78,7 @@ def _suggestion(path: Path | None) -> str:
     if not text.strip():
         message = "the suggestion is empty"
         raise click.UsageError(message)
-    return plain(text)
+    return with_line_feeds(text)
 
 
 async def _asked(
@@ -86,16 +86,16 @@ async def _asked(
     source: TextFile,
     suggested: str,
     sampling: Sampling,
-    manner: Manner,
+    mode: WriteMode,
 ) -> Reply:
-    async with Shelf(choice) as shelf:
-        model = await shelf.open(choice.name, role=Role.APPLY)
+    async with ModelSource(choice) as models:
+        model = await models.open(choice.name, role=Role.APPLY)
         call = apply_call(
             as_apply(model),
-            plain(source.text),
+            with_line_feeds(source.text),
             suggested,
             sampling,
             path=source.label,
         )
-        shown = None if manner.as_json else Progress(model.name, time.monotonic)
-        return await gather(call, model, shown=shown)
+        shown = None if mode.as_json else Progress(model.name, time.monotonic)
+        return await collect_reply(call, model, shown=shown)

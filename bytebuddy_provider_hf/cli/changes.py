@@ -12,11 +12,11 @@ import click
 from attrs import asdict, field, frozen
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.line_ends import plain, restored
+from bytebuddy_provider_hf.cli.line_ends import with_line_ends_of, with_line_feeds
+from bytebuddy_provider_hf.cli.raw_output import show_diff
 from bytebuddy_provider_hf.cli.textfile import TextFile, replace_text
-from bytebuddy_provider_hf.cli.verbatim import show_diff
+from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.errors import ResponseError
-from bytebuddy_provider_hf.prompts.udiff import unified
 from bytebuddy_provider_hf.types import Reply
 
 # Seconds between two looks for Ctrl-C.
@@ -26,7 +26,7 @@ AnyCallable = TypeVar("AnyCallable", bound=Callable[..., object])
 
 
 @frozen
-class Manner:
+class WriteMode:
     """How a change ends: written without asking, only shown, or told as JSON."""
 
     yes: bool = False
@@ -35,7 +35,7 @@ class Manner:
 
 
 @frozen
-class Change:
+class FileChange:
     """What becomes of a file; ``text`` is as it would be written."""
 
     file: TextFile
@@ -61,7 +61,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
         if yes and diff_only:
             message = "--yes writes and --diff does not: give one of them"
             raise click.UsageError(message)
-        command(manner=Manner(yes, diff_only, as_json), **own)
+        command(mode=WriteMode(yes, diff_only, as_json), **own)
 
     update_wrapper(gathered, command)
     for option in (
@@ -74,14 +74,14 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
     return gathered
 
 
-def whole(reply: Reply, *, hint: str) -> str:
+def complete_text(reply: Reply, *, hint: str) -> str:
     """Return the text of an answer that is complete, with line feeds.
 
     Raises ``ResponseError`` for one that is not, with ``hint`` where it was cut: a file
     never gets half an answer.
     """
     if reply.finish_reason in {None, "stop"}:
-        return plain(reply.text)
+        return with_line_feeds(reply.text)
     if reply.finish_reason == "length":
         error = ResponseError(
             "The answer was cut at its limit of tokens. Nothing was written.", hint=hint
@@ -96,15 +96,15 @@ def whole(reply: Reply, *, hint: str) -> str:
     raise error
 
 
-def change_of(file: TextFile, text: str, reply: Reply) -> Change:
+def change_of(file: TextFile, text: str, reply: Reply) -> FileChange:
     """Return the change that makes ``text``, with line feeds, of a file."""
-    return Change(file, restored(file.text, text), reply)
+    return FileChange(file, with_line_ends_of(file.text, text), reply)
 
 
-def settle(change: Change, manner: Manner) -> None:
+def finish(change: FileChange, mode: WriteMode) -> None:
     """Show a change, and write it where somebody said so: ``--yes``, or a person."""
-    if manner.as_json:
-        written = change.changed and manner.yes
+    if mode.as_json:
+        written = change.changed and mode.yes
         if written:
             replace_text(change.file, change.text)
         screen.print_json(_object(change, written=written))
@@ -114,20 +114,20 @@ def settle(change: Change, manner: Manner) -> None:
     name = str(change.file.path)
     if not change.changed:
         screen.note(f"no change: {name} stays as it is")
-    elif manner.yes:
+    elif mode.yes:
         # Before it is shown: a reader of the diff may go away.
         replace_text(change.file, change.text)
         show_diff(change.diff())
         screen.note(f"wrote {name}")
     else:
-        _offer(change, name, manner)
+        _ask(change, name, mode)
 
 
-def _offer(change: Change, name: str, manner: Manner) -> None:
+def _ask(change: FileChange, name: str, mode: WriteMode) -> None:
     show_diff(change.diff())
-    if manner.diff_only:
+    if mode.diff_only:
         return
-    if not _somebody_answers():
+    if not _is_interactive_session():
         screen.note(f"{name} was not written; --yes writes it")
     elif _agreed():
         replace_text(change.file, change.text)
@@ -136,7 +136,7 @@ def _offer(change: Change, name: str, manner: Manner) -> None:
         screen.note(f"{name} was not written")
 
 
-def _somebody_answers() -> bool:
+def _is_interactive_session() -> bool:
     streams = (sys.stdin, sys.stdout, sys.stderr)
     return all(screen.is_interactive(stream) for stream in streams)
 
@@ -160,7 +160,7 @@ def _line() -> str:
     return sys.stdin.readline()
 
 
-def _object(change: Change, *, written: bool) -> dict[str, object]:
+def _object(change: FileChange, *, written: bool) -> dict[str, object]:
     reply = change.reply
     return {
         "file": str(change.file.path),

@@ -8,17 +8,17 @@ import time
 import click
 from attrs import evolve
 
-from bytebuddy_provider_hf.cli.answer import Answer, show
-from bytebuddy_provider_hf.cli.calls import complete_call
+from bytebuddy_provider_hf.cli.model_calls import complete_call
+from bytebuddy_provider_hf.cli.model_source import ModelSource, as_complete
 from bytebuddy_provider_hf.cli.options import ModelChoice, Output, Sampling
 from bytebuddy_provider_hf.cli.prompt import read_prompt, require
-from bytebuddy_provider_hf.cli.question import question
-from bytebuddy_provider_hf.cli.shelf import Shelf, as_complete
+from bytebuddy_provider_hf.cli.show_reply import ShownReply, show_reply
+from bytebuddy_provider_hf.cli.text_command import text_command
 
 
 @click.command()
 @click.argument("prompt", required=False)
-@question
+@text_command
 def complete(
     *, prompt: str | None, choice: ModelChoice, sampling: Sampling, output: Output
 ) -> None:
@@ -34,7 +34,9 @@ def complete(
 async def _once(
     choice: ModelChoice, prompt: str, sampling: Sampling, output: Output
 ) -> None:
-    async with Shelf(choice) as shelf:
-        model = await shelf.open(choice.name)
+    async with ModelSource(choice) as models:
+        model = await models.open(choice.name)
         call = complete_call(as_complete(model), prompt, sampling)
-        await show(call, model, into=Answer(), output=output, clock=time.monotonic)
+        await show_reply(
+            call, model, into=ShownReply(), output=output, clock=time.monotonic
+        )

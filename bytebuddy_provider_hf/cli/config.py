@@ -19,7 +19,11 @@ from bytebuddy_provider_hf.cli.options import (
     trouble_options,
 )
 from bytebuddy_provider_hf.cli.terminal import sanitize
-from bytebuddy_provider_hf.cli.trusting import confirm, somebody_answers, trust_store
+from bytebuddy_provider_hf.cli.trust_prompt import (
+    confirm,
+    is_interactive_session,
+    trust_store,
+)
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.trust import origin_of, strange_origins
 from bytebuddy_provider_hf.errors import (
@@ -31,8 +35,8 @@ from bytebuddy_provider_hf.errors import (
 from bytebuddy_provider_hf.secret import redact
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.config.model import Config, ModelEntry
-    from bytebuddy_provider_hf.contract.registry import ModelRegistry
+    from bytebuddy_provider_hf.config.values import Config, ModelEntry
+    from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
 _BEGIN: Final = """\b
 To begin:
@@ -88,7 +92,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     Every model is opened and closed again, which sends nothing: variables, tokens,
     addresses and names are looked at, not the servers.
     """
-    from bytebuddy_provider_hf.contract.registry import ModelRegistry
+    from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
     registry = ModelRegistry.load(config)
     checked = asyncio.run(_checked(registry))
@@ -136,7 +140,7 @@ async def _checked(registry: ModelRegistry) -> list[_Checked]:
 
 
 async def _check(registry: ModelRegistry, entry: ModelEntry) -> _Checked:
-    from bytebuddy_provider_hf.contract.protocols import Noticing
+    from bytebuddy_provider_hf.plugins.protocols import Noticing
 
     problems = []
     notices: tuple[str, ...] = ()
@@ -248,7 +252,7 @@ def trust(*, origin: str | None, yes: bool, remove: bool, listing: bool) -> None
 
 
 def _agreed(project: Path, origin: str) -> bool:
-    if somebody_answers():
+    if is_interactive_session():
         return confirm(project, origin)
     message = f"{project} is not trusted with {origin}, and nobody is here to ask"
     raise UntrustedProject(message, hint="Add --yes if that is what you want.")

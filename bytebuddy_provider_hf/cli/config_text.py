@@ -10,7 +10,7 @@ from typing import Final
 from attrs import fields, has
 from ruamel.yaml import YAML
 
-from bytebuddy_provider_hf.config.model import Config, LogOptions, ModelEntry
+from bytebuddy_provider_hf.config.values import Config, LogOptions, ModelEntry
 from bytebuddy_provider_hf.secret import MASK, Secret, redact
 
 _ABOUT_THE_FILE: Final = frozenset({"source", "unset", "api_key_origin", "extra"})

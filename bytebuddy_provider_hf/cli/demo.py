@@ -19,7 +19,7 @@ import click
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.demo_server import (
     PLATFORMS,
-    Server,
+    DemoServer,
     can_run_here,
     local_server,
     simulated_server,
@@ -29,7 +29,7 @@ from bytebuddy_provider_hf.cli.exit_codes import ExitCode
 from bytebuddy_provider_hf.cli.options import trouble_options
 
 NAME: Final = "local-gemma"
-_NEEDED: Final = ("contract.registry", "engine.model")
+_NEEDED: Final = ("plugins.registry", "client.model")
 
 CONFIG: Final = """\
 models:
@@ -76,7 +76,7 @@ def _explain() -> None:
     screen.note("What follows is simulated, by a server in this process.\n")
 
 
-async def _run(starting: AbstractAsyncContextManager[Server]) -> ExitCode:
+async def _run(starting: AbstractAsyncContextManager[DemoServer]) -> ExitCode:
     # What imports only when an entry opens takes 0.5 s, and a model of 253 MB from the
     # disk's cache 1 s: the first request is to find it loading.
     for module in _NEEDED:
@@ -119,8 +119,8 @@ async def _ended_by_sigterm() -> AsyncIterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-async def _show(server: Server) -> None:
-    from bytebuddy_provider_hf.contract.registry import ModelRegistry
+async def _show(server: DemoServer) -> None:
+    from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
     screen.emit(f"Server: {server.what}\n        {server.base}\n")
     with tempfile.TemporaryDirectory(prefix="bytebuddy-demo-") as folder:

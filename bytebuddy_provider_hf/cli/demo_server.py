@@ -29,7 +29,7 @@ _LAST_BREATH: Final = 2.0
 
 
 @frozen
-class Server:
+class DemoServer:
     """A server that is up, its model perhaps not yet. ``base`` ends in ``/v1``."""
 
     base: str
@@ -49,7 +49,7 @@ def can_run_here(gguf: Path | None) -> bool:
 
 
 @asynccontextmanager
-async def local_server(gguf: Path | None) -> AsyncIterator[Server]:
+async def local_server(gguf: Path | None) -> AsyncIterator[DemoServer]:
     """Run llama.cpp's server in a child process; its model is still loading."""
     from bytebuddy_provider_hf.testing.llama_server import (
         LocalServer,
@@ -65,7 +65,7 @@ async def local_server(gguf: Path | None) -> AsyncIterator[Server]:
     server = LocalServer(path, threads=threads)
     try:
         await server.start()
-        yield Server(
+        yield DemoServer(
             base=f"{server.url}/v1",
             model=path.stem if gguf else SIMULATED_MODEL,
             what=f"llama.cpp, process {server.pid}, {threads} thread(s), {path.name}",
@@ -83,7 +83,7 @@ async def local_server(gguf: Path | None) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def simulated_server() -> AsyncIterator[Server]:
+async def simulated_server() -> AsyncIterator[DemoServer]:
     """Serve the answers that were seen from Gemma, after a wait like a real one."""
     from bytebuddy_provider_hf.testing.behaviour import (
         Behaviour,
@@ -106,7 +106,7 @@ async def simulated_server() -> AsyncIterator[Server]:
     )
     async with FakeHub({SIMULATED_MODEL: behaviour}).serve() as base:
         what = "a simulation in this process; no model runs"
-        yield Server(f"{base}/v1", SIMULATED_MODEL, what, simulated=True)
+        yield DemoServer(f"{base}/v1", SIMULATED_MODEL, what, simulated=True)
 
 
 def cache_folder() -> Path:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from attrs import define
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.shelf import as_complete
+from bytebuddy_provider_hf.cli.model_source import as_complete
 from bytebuddy_provider_hf.cli.terminal import Sanitizer
 from bytebuddy_provider_hf.cli.waitline import WaitLine
-from bytebuddy_provider_hf.contract.protocols import Complete, Model, ReplyCall
+from bytebuddy_provider_hf.plugins.protocols import Complete, Model, ReplyCall
 from bytebuddy_provider_hf.testing.demo_prompts import PROMPTS, DemoPrompt
 from bytebuddy_provider_hf.types import Done, Loading, Reply, Text
 

@@ -9,21 +9,21 @@ from typing import Final
 
 import click
 
-from bytebuddy_provider_hf.cli.calls import edit_call
 from bytebuddy_provider_hf.cli.changes import (
-    Manner,
+    WriteMode,
     change_of,
     change_options,
-    settle,
-    whole,
+    complete_text,
+    finish,
 )
 from bytebuddy_provider_hf.cli.code_options import code_options
-from bytebuddy_provider_hf.cli.gathering import gather
-from bytebuddy_provider_hf.cli.line_ends import ended_like, plain
+from bytebuddy_provider_hf.cli.collect_reply import collect_reply
+from bytebuddy_provider_hf.cli.cursor import LineRange, line_range_of
+from bytebuddy_provider_hf.cli.line_ends import ended_like, with_line_feeds
+from bytebuddy_provider_hf.cli.model_calls import edit_call
+from bytebuddy_provider_hf.cli.model_source import ModelSource, as_edit
 from bytebuddy_provider_hf.cli.options import ModelChoice, Sampling
-from bytebuddy_provider_hf.cli.place import Lines, lines_of
 from bytebuddy_provider_hf.cli.progress import Progress
-from bytebuddy_provider_hf.cli.shelf import Shelf, as_edit
 from bytebuddy_provider_hf.cli.textfile import read_text_file
 from bytebuddy_provider_hf.errors import ResponseError
 from bytebuddy_provider_hf.prompts.edit import EditTask
@@ -50,7 +50,7 @@ Examples:
 )
 @click.option(
     "--lines",
-    type=lines_of,
+    type=line_range_of,
     metavar="A:B",
     help="Change these lines only; the rest is shown to the model.",
 )
@@ -60,10 +60,10 @@ def edit(
     *,
     file: Path,
     instruction: str,
-    lines: Lines | None,
+    lines: LineRange | None,
     choice: ModelChoice,
     sampling: Sampling,
-    manner: Manner,
+    mode: WriteMode,
 ) -> None:
     """Change FILE as you say: see the diff, then say yes or no.
 
@@ -75,22 +75,24 @@ def edit(
         message = "the instruction is empty: say with -i what to change"
         raise click.UsageError(message)
     source = read_text_file(file)
-    before, code, after = (lines or Lines()).split(plain(source.text), str(file))
+    before, code, after = (lines or LineRange()).split(
+        with_line_feeds(source.text), str(file)
+    )
     task = EditTask(code, wanted, before, after, source.label)
-    reply = asyncio.run(_asked(choice, task, sampling, manner))
+    reply = asyncio.run(_asked(choice, task, sampling, mode))
     # Our own models see to it; one of another provider may not.
-    changed = ended_like(code, _some(code, whole(reply, hint=_CUT)))
-    settle(change_of(source, f"{before}{changed}{after}", reply), manner)
+    changed = ended_like(code, _some(code, complete_text(reply, hint=_CUT)))
+    finish(change_of(source, f"{before}{changed}{after}", reply), mode)
 
 
 async def _asked(
-    choice: ModelChoice, task: EditTask, sampling: Sampling, manner: Manner
+    choice: ModelChoice, task: EditTask, sampling: Sampling, mode: WriteMode
 ) -> Reply:
-    async with Shelf(choice) as shelf:
-        model = await shelf.open(choice.name, role=Role.EDIT)
+    async with ModelSource(choice) as models:
+        model = await models.open(choice.name, role=Role.EDIT)
         call = edit_call(as_edit(model), task, sampling)
-        shown = None if manner.as_json else Progress(model.name, time.monotonic)
-        return await gather(call, model, shown=shown)
+        shown = None if mode.as_json else Progress(model.name, time.monotonic)
+        return await collect_reply(call, model, shown=shown)
 
 
 def _some(code: str, changed: str) -> str:

@@ -11,20 +11,20 @@ import click
 from attrs import asdict, define, field
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.many import (
-    Notes,
-    Patience,
-    Waiting,
+from bytebuddy_provider_hf.cli.batch_commands import (
+    NoteLog,
+    StatusLine,
+    WaitOptions,
     call_options,
-    portions,
+    chunks,
 )
+from bytebuddy_provider_hf.cli.model_source import ModelSource
 from bytebuddy_provider_hf.cli.options import ModelChoice
-from bytebuddy_provider_hf.cli.shelf import Shelf
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.cli.texts import read_texts
-from bytebuddy_provider_hf.contract.protocols import Embed, Model, OnEvent
 from bytebuddy_provider_hf.errors import InvalidOption, MalformedResponse
 from bytebuddy_provider_hf.outcomes import Embeddings, Vector
+from bytebuddy_provider_hf.plugins.protocols import Embed, Model, OnEvent
 from bytebuddy_provider_hf.types import Role, Usage
 
 _FIRST: Final = 4
@@ -62,7 +62,7 @@ def embed(
     query: bool,
     dimensions: int | None,
     choice: ModelChoice,
-    patience: Patience,
+    wait_options: WaitOptions,
     as_json: bool,
 ) -> None:
     """Turn texts into vectors, in batches as large as the server takes.
@@ -77,12 +77,12 @@ def embed(
             "there are no texts: give some as arguments, by --file, or pipe them in"
         )
         raise click.UsageError(message)
-    request = _Request(found, query=query, dimensions=dimensions, as_json=as_json)
-    asyncio.run(_embedded(choice, request, patience))
+    request = _EmbedRequest(found, query=query, dimensions=dimensions, as_json=as_json)
+    asyncio.run(_embedded(choice, request, wait_options))
 
 
 @define
-class _Request:
+class _EmbedRequest:
     texts: Sequence[str]
     query: bool
     dimensions: int | None
@@ -94,7 +94,7 @@ class _Shown:
     """What was printed so far; every vector must be as long as the first."""
 
     as_json: bool
-    notes: Notes = field(factory=Notes)
+    notes: NoteLog = field(factory=NoteLog)
     count: int = 0
     last: Embeddings | None = None
     usage: Usage | None = field(factory=Usage)
@@ -140,9 +140,11 @@ class _Shown:
             raise MalformedResponse(message)
 
 
-async def _embedded(choice: ModelChoice, request: _Request, patience: Patience) -> None:
-    async with Shelf(choice) as shelf:
-        model = await shelf.open(choice.name, role=Role.EMBED)
+async def _embedded(
+    choice: ModelChoice, request: _EmbedRequest, wait_options: WaitOptions
+) -> None:
+    async with ModelSource(choice) as models:
+        model = await models.open(choice.name, role=Role.EMBED)
         shown = _Shown(request.as_json)
 
         def ask(
@@ -153,14 +155,18 @@ async def _embedded(choice: ModelChoice, request: _Request, patience: Patience) 
                 query=request.query,
                 dimensions=request.dimensions,
                 timeout=left,
-                wait=patience.wait,
+                wait=wait_options.wait,
                 on_event=tell,
             )
 
-        waiting = Waiting(model.name, quiet=request.as_json)
+        waiting = StatusLine(model.name, quiet=request.as_json)
         try:
-            async for start, found in portions(
-                request.texts, ask, patience=patience, waiting=waiting, items="texts"
+            async for start, found in chunks(
+                request.texts,
+                ask,
+                wait_options=wait_options,
+                waiting=waiting,
+                items="texts",
             ):
                 shown.take(start, request.texts, found)
         except asyncio.CancelledError:

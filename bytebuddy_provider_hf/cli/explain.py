@@ -18,11 +18,11 @@ from bytebuddy_provider_hf.cli.language import (
 )
 from bytebuddy_provider_hf.cli.options import json_option, trouble_options
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
-from bytebuddy_provider_hf.wire.message import MAX_BODY
+from bytebuddy_provider_hf.failures.body_text import MAX_BODY
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.catalogue.router import Serving
-    from bytebuddy_provider_hf.doctor.explain import Explanation
+    from bytebuddy_provider_hf.doctor.explanation import Explanation
+    from bytebuddy_provider_hf.hub.router import Serving
 
 _LABELS = {
     "en": ("The server said: ", "Next:"),
@@ -67,7 +67,7 @@ def explain(
 
     BODY is also read from a pipe. The event of a stream has status 200.
     """
-    from bytebuddy_provider_hf.doctor.explain import explain as explained
+    from bytebuddy_provider_hf.doctor.explanation import explain as explained
 
     lang = chosen_language(ctx, os.environ)
     explanation = explained(
@@ -112,21 +112,21 @@ def _catalogue(model: str) -> Serving | None:
 
 
 async def _served(model: str) -> Serving | None:
-    from bytebuddy_provider_hf.catalogue.router import LIMIT, RouterCatalogue
-    from bytebuddy_provider_hf.config.model import RequestOptions
+    from bytebuddy_provider_hf.address import ROUTER
+    from bytebuddy_provider_hf.config.values import RequestOptions
+    from bytebuddy_provider_hf.hub.router import LIMIT, RouterCatalogue
     from bytebuddy_provider_hf.secret import Environment
     from bytebuddy_provider_hf.transport.destinations import destination_for
-    from bytebuddy_provider_hf.transport.pool import connect
-    from bytebuddy_provider_hf.wire.target import ROUTER
+    from bytebuddy_provider_hf.transport.pool import open_http_client
 
     options = RequestOptions(connect_timeout=LIMIT)
     env = Environment(os.environ)
-    channel = connect(destination_for(ROUTER, None, options, env=env))
+    client = open_http_client(destination_for(ROUTER, None, options, env=env))
     try:
         clock = asyncio.get_running_loop().time
-        return await RouterCatalogue(clock=clock).serving(model, channel)
+        return await RouterCatalogue(clock=clock).serving(model, client)
     finally:
-        await channel.aclose()
+        await client.aclose()
 
 
 def _show(status: int, explanation: Explanation, lang: Language) -> None:

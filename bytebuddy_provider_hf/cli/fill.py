@@ -10,21 +10,21 @@ import click
 from attrs import asdict
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.answer import remark
-from bytebuddy_provider_hf.cli.calls import fill_call
 from bytebuddy_provider_hf.cli.code_options import code_options
-from bytebuddy_provider_hf.cli.gathering import gather
-from bytebuddy_provider_hf.cli.line_ends import plain, restored
+from bytebuddy_provider_hf.cli.collect_reply import collect_reply
+from bytebuddy_provider_hf.cli.cursor import Cursor, cursor_of
+from bytebuddy_provider_hf.cli.line_ends import with_line_ends_of, with_line_feeds
+from bytebuddy_provider_hf.cli.model_calls import fill_call
+from bytebuddy_provider_hf.cli.model_source import ModelSource, as_fill
 from bytebuddy_provider_hf.cli.options import ModelChoice, Sampling
-from bytebuddy_provider_hf.cli.place import Place, place_of
-from bytebuddy_provider_hf.cli.shelf import Shelf, as_fill
+from bytebuddy_provider_hf.cli.raw_output import raw_printer
+from bytebuddy_provider_hf.cli.show_reply import print_notes
 from bytebuddy_provider_hf.cli.textfile import (
     piped_file,
     read_text_file,
     replace_text,
 )
-from bytebuddy_provider_hf.cli.verbatim import code_printer
-from bytebuddy_provider_hf.prompts.gap import Gap
+from bytebuddy_provider_hf.prompts.fill_context import FillContext
 from bytebuddy_provider_hf.types import Reply, Role
 
 _EXAMPLES: Final = """\
@@ -38,7 +38,7 @@ Examples:
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("place", type=place_of, metavar="FILE:LINE:COL")
+@click.argument("place", type=cursor_of, metavar="FILE:LINE:COL")
 @click.option("--one-line", is_flag=True, help="End with the line of the cursor.")
 @click.option(
     "--file",
@@ -56,7 +56,7 @@ Examples:
 @code_options
 def fill(
     *,
-    place: Place,
+    place: Cursor,
     one_line: bool,
     files: tuple[Path, ...],
     repository: str,
@@ -76,36 +76,40 @@ def fill(
         raise click.UsageError(message)
     path = Path(place.file)
     source = piped_file(path) if stdin else read_text_file(path)
-    prefix, suffix = place.split(plain(source.text))
-    others = tuple((it.label, plain(it.text)) for it in map(read_text_file, files))
-    gap = Gap(prefix, suffix, source.label, repository=repository, files=others)
+    prefix, suffix = place.split(with_line_feeds(source.text))
+    others = tuple(
+        (it.label, with_line_feeds(it.text)) for it in map(read_text_file, files)
+    )
+    context = FillContext(
+        prefix, suffix, source.label, repository=repository, files=others
+    )
     reply = asyncio.run(
-        _filled(choice, gap, sampling, multiline=not one_line, as_json=as_json)
+        _filled(choice, context, sampling, multiline=not one_line, as_json=as_json)
     )
     if insert and reply.text:
-        new = f"{prefix}{plain(reply.text)}{suffix}"
-        replace_text(source, restored(source.text, new))
+        new = f"{prefix}{with_line_feeds(reply.text)}{suffix}"
+        replace_text(source, with_line_ends_of(source.text, new))
     _tell(place, reply, inserted=insert and bool(reply.text), as_json=as_json)
 
 
 async def _filled(
     choice: ModelChoice,
-    gap: Gap,
+    context: FillContext,
     sampling: Sampling,
     *,
     multiline: bool,
     as_json: bool,
 ) -> Reply:
-    async with Shelf(choice) as shelf:
-        model = await shelf.open(choice.name, role=Role.AUTOCOMPLETE)
-        call = fill_call(as_fill(model), gap, sampling, multiline=multiline)
-        shown = None if as_json else code_printer()
-        return await gather(call, model, shown=shown)
+    async with ModelSource(choice) as models:
+        model = await models.open(choice.name, role=Role.AUTOCOMPLETE)
+        call = fill_call(as_fill(model), context, sampling, multiline=multiline)
+        shown = None if as_json else raw_printer()
+        return await collect_reply(call, model, shown=shown)
 
 
-def _tell(place: Place, reply: Reply, *, inserted: bool, as_json: bool) -> None:
+def _tell(place: Cursor, reply: Reply, *, inserted: bool, as_json: bool) -> None:
     if not as_json:
-        remark(reply)
+        print_notes(reply)
         if inserted:
             screen.note(f"wrote {place.file}")
         return

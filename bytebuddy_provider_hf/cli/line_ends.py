@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bytebuddy_provider_hf.prompts.alignment import aligned
-from bytebuddy_provider_hf.prompts.lines import lines_of, woven
+from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.lines import assemble, lines_of
 
 
-def plain(text: str) -> str:
+def with_line_feeds(text: str) -> str:
     """Return ``text`` with a line feed for every CR LF."""
     return text.replace("\r\n", "\n")
 
 
-def restored(original: str, changed: str) -> str:
+def with_line_ends_of(original: str, changed: str) -> str:
     """Return ``changed``, written with line feeds, with the ends of ``original``.
 
     Where ``original`` has both ends, a line that is still there keeps its own.
@@ -22,7 +22,7 @@ def restored(original: str, changed: str) -> str:
     after = lines_of(changed)
     same = {new: old for old, new in aligned(before.texts, after.texts)}
     pieces = (same.get(at, text) for at, text in enumerate(after.texts))
-    return woven(before, pieces, ended=after.ended)
+    return assemble(before, pieces, ended=after.ended)
 
 
 def ended_like(original: str, changed: str) -> str:

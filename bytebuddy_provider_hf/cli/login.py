@@ -13,6 +13,7 @@ from typing import Final
 
 import click
 
+from bytebuddy_provider_hf.address import HUB
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.options import trouble_options
 from bytebuddy_provider_hf.cli.whoami import (
@@ -23,7 +24,6 @@ from bytebuddy_provider_hf.cli.whoami import (
 )
 from bytebuddy_provider_hf.errors import DeadlineExceeded, InvalidToken
 from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.wire.target import HUB
 
 VARIABLE: Final = "HF_API_KEY"
 
@@ -92,11 +92,11 @@ def _clean(typed: str) -> str:
 
 
 async def _try(token: Secret, hub: str) -> Identity:
-    from bytebuddy_provider_hf.transport.pool import connect
+    from bytebuddy_provider_hf.transport.pool import open_http_client
 
     try:
         async with asyncio.timeout(_PATIENCE):
-            return await whoami(token, hub=hub, connect=connect)
+            return await whoami(token, hub=hub, connect=open_http_client)
     except TimeoutError:
         waited = f"the Hub did not answer within {_PATIENCE:.0f} s"
     raise DeadlineExceeded(waited, hint="Use --no-check to go on without it.")

@@ -10,13 +10,13 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.columns import columns
+from bytebuddy_provider_hf.cli.model_source import NO_MODEL_HELP
 from bytebuddy_provider_hf.cli.options import (
     config_option,
     json_option,
     trouble_options,
 )
-from bytebuddy_provider_hf.cli.shelf import WAYS_ON
-from bytebuddy_provider_hf.config.model import ModelEntry
+from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     UnknownProvider,
@@ -26,7 +26,7 @@ from bytebuddy_provider_hf.errors import (
 from bytebuddy_provider_hf.secret import redact
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.contract.registry import ModelRegistry
+    from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
 READY: Final = "ready"
 
@@ -60,7 +60,7 @@ def state_of(registry: ModelRegistry, entry: ModelEntry) -> State:
 @trouble_options
 def models(*, config: Path | None, as_json: bool) -> None:
     """List the models of the configuration, and what is in the way of each."""
-    from bytebuddy_provider_hf.contract.registry import ModelRegistry
+    from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
     registry = ModelRegistry.load(config)
     if as_json:
@@ -70,7 +70,7 @@ def models(*, config: Path | None, as_json: bool) -> None:
         screen.emit(columns(_rows(registry)))
     else:
         screen.note("There is no model in the configuration.")
-        for line in ("  bytebuddy-hf config init    begin one", *WAYS_ON[1:]):
+        for line in ("  bytebuddy-hf config init    begin one", *NO_MODEL_HELP[1:]):
             screen.note(line)
     show_complaints(registry)
 

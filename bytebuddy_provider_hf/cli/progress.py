@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final, TextIO, final
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.oneline import draw, erase
+from bytebuddy_provider_hf.cli.status_line import draw, erase
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.types import Event, Reasoning, Text
 

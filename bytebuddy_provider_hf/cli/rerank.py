@@ -10,20 +10,20 @@ from typing import Final
 import click
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.many import (
-    Notes,
-    Patience,
-    Waiting,
+from bytebuddy_provider_hf.cli.batch_commands import (
+    NoteLog,
+    StatusLine,
+    WaitOptions,
     call_options,
-    portions,
+    chunks,
 )
+from bytebuddy_provider_hf.cli.model_source import ModelSource
 from bytebuddy_provider_hf.cli.options import ModelChoice
-from bytebuddy_provider_hf.cli.shelf import Shelf
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.cli.texts import read_texts
-from bytebuddy_provider_hf.contract.protocols import Model, OnEvent, Rerank
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.outcomes import Scores
+from bytebuddy_provider_hf.plugins.protocols import Model, OnEvent, Rerank
 from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.types import Role
 
@@ -51,7 +51,7 @@ def rerank(
     documents: tuple[str, ...],
     file: Path | None,
     choice: ModelChoice,
-    patience: Patience,
+    wait_options: WaitOptions,
     as_json: bool,
 ) -> None:
     """Score how well documents answer QUERY, and print them best first.
@@ -65,33 +65,37 @@ def rerank(
             "there are no documents: give some as arguments, by --file, or pipe them in"
         )
         raise click.UsageError(message)
-    asyncio.run(_reranked(choice, query, found, patience, as_json=as_json))
+    asyncio.run(_reranked(choice, query, found, wait_options, as_json=as_json))
 
 
 async def _reranked(
     choice: ModelChoice,
     query: str,
     documents: Sequence[str],
-    patience: Patience,
+    wait_options: WaitOptions,
     *,
     as_json: bool,
 ) -> None:
-    async with Shelf(choice) as shelf:
-        model = await shelf.open(choice.name, role=Role.RERANK)
+    async with ModelSource(choice) as models:
+        model = await models.open(choice.name, role=Role.RERANK)
         scores: list[float] = []
-        notes, name = Notes(), ""
+        notes, name = NoteLog(), ""
 
         def ask(
             portion: Sequence[str], left: float | None, tell: OnEvent
         ) -> Awaitable[Scores]:
             return as_rerank(model).rerank(
-                query, portion, timeout=left, wait=patience.wait, on_event=tell
+                query, portion, timeout=left, wait=wait_options.wait, on_event=tell
             )
 
-        waiting = Waiting(model.name, quiet=as_json)
+        waiting = StatusLine(model.name, quiet=as_json)
         try:
-            async for _, found in portions(
-                documents, ask, patience=patience, waiting=waiting, items="documents"
+            async for _, found in chunks(
+                documents,
+                ask,
+                wait_options=wait_options,
+                waiting=waiting,
+                items="documents",
             ):
                 scores.extend(found.scores)
                 notes.add(found.notes, quiet=as_json)
@@ -124,7 +128,7 @@ def _print(documents: Sequence[str], scores: Sequence[float]) -> None:
 
 
 def _print_json(
-    documents: Sequence[str], scores: Sequence[float], *, model: str, notes: Notes
+    documents: Sequence[str], scores: Sequence[float], *, model: str, notes: NoteLog
 ) -> None:
     results = [
         {"index": place, "score": score, "document": document}

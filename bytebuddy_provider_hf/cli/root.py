@@ -12,11 +12,11 @@ from typing import Final, NoReturn
 import click
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.complaint import complain
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode, exit_code, table
 from bytebuddy_provider_hf.cli.language import chosen_language, lang_option
 from bytebuddy_provider_hf.cli.options import DEBUG, JSON, trouble_options
-from bytebuddy_provider_hf.cli.verbose import log_end
+from bytebuddy_provider_hf.cli.print_error import print_error
+from bytebuddy_provider_hf.cli.verbose import log_command_error
 from bytebuddy_provider_hf.errors import ByteBuddyError
 
 _PACKAGE: Final = "bytebuddy_provider_hf.cli"
@@ -118,13 +118,13 @@ class Root(click.Group):
 
 
 def _tell(ctx: click.Context, error: ByteBuddyError) -> None:
-    log_end(error)
+    log_command_error(error)
     if ctx.meta.get(DEBUG):
         screen.show_traceback(error, env=os.environ)
     if ctx.meta.get(JSON):
         screen.print_json(screen.error_object(error))
     else:
-        complain(error, chosen_language(ctx, os.environ))
+        print_error(error, chosen_language(ctx, os.environ))
 
 
 def _refuse(ctx: click.Context, error: click.UsageError) -> NoReturn:

@@ -11,13 +11,17 @@ import click
 from attrs import asdict, frozen
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.batch_commands import (
+    NoteLog,
+    StatusLine,
+    WaitOptions,
+    call_options,
+)
 from bytebuddy_provider_hf.cli.embed import line
-from bytebuddy_provider_hf.cli.many import Notes, Patience, Waiting, call_options
+from bytebuddy_provider_hf.cli.model_source import ModelSource
 from bytebuddy_provider_hf.cli.options import ModelChoice
 from bytebuddy_provider_hf.cli.prompt import read_prompt, require
-from bytebuddy_provider_hf.cli.shelf import Shelf
 from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
-from bytebuddy_provider_hf.contract.protocols import Model, Tasks
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.outcomes import (
     Answer,
@@ -29,6 +33,7 @@ from bytebuddy_provider_hf.outcomes import (
     Similarities,
     TaskReply,
 )
+from bytebuddy_provider_hf.plugins.protocols import Model, Tasks
 from bytebuddy_provider_hf.wire.tasks import check_task
 
 _CONVERSATIONAL: Final = "conversational"
@@ -61,7 +66,7 @@ def task(
     inputs: str | None,
     parameters: str | None,
     choice: ModelChoice,
-    patience: Patience,
+    wait_options: WaitOptions,
     as_json: bool,
 ) -> None:
     """Have a model of the Hub do the task NAME, such as fill-mask.
@@ -74,37 +79,41 @@ def task(
     if choice.name is None:
         message = "name the model with -m: each task has models of its own"
         raise click.UsageError(message)
-    request = _Request(name, _value(name, text), given)
+    request = _TaskRequest(name, _value(name, text), given)
     # Before the model opens, which may want a token first.
     check_task(request.name, request.inputs, request.parameters)
-    reply = asyncio.run(_done(choice, request, patience, quiet=as_json))
+    reply = asyncio.run(_done(choice, request, wait_options, quiet=as_json))
     if as_json:
         screen.print_json({"task": name, **asdict(reply)})
     else:
         _print(reply)
-        Notes().add(reply.notes)
+        NoteLog().add(reply.notes)
 
 
 @frozen
-class _Request:
+class _TaskRequest:
     name: str
     inputs: object
     parameters: Mapping[str, object]
 
 
 async def _done(
-    choice: ModelChoice, request: _Request, patience: Patience, *, quiet: bool
+    choice: ModelChoice,
+    request: _TaskRequest,
+    wait_options: WaitOptions,
+    *,
+    quiet: bool,
 ) -> TaskReply:
-    async with Shelf(choice) as shelf:
-        model = await shelf.open(choice.name)
-        waiting = Waiting(model.name, quiet=quiet)
+    async with ModelSource(choice) as models:
+        model = await models.open(choice.name)
+        waiting = StatusLine(model.name, quiet=quiet)
         try:
             return await as_tasks(model).task(
                 request.name,
                 request.inputs,
                 request.parameters,
-                timeout=patience.timeout,
-                wait=patience.wait,
+                timeout=wait_options.timeout,
+                wait=wait_options.wait,
                 on_event=waiting.event,
             )
         except asyncio.CancelledError:

@@ -30,7 +30,7 @@ _HIDDEN: Final = re.compile(
 _PLAIN: Final = re.compile("[^\x00-\x08\x0b-\x1f\x7f-\x9f]*")
 
 
-class _State(Enum):
+class _ParserState(Enum):
     GROUND = auto()
     ESCAPE = auto()
     CSI = auto()
@@ -48,14 +48,14 @@ class Sanitizer:
     """
 
     def __init__(self) -> None:
-        self._state = _State.GROUND
+        self._state = _ParserState.GROUND
 
     def feed(self, text: str) -> str:
         """Return what may be shown of ``text``; a sequence may go on in the next."""
         shown: list[str] = []
         position = 0
         while position < len(text):
-            if self._state is _State.GROUND:
+            if self._state is _ParserState.GROUND:
                 run = _PLAIN.match(text, position)
                 if run and run.end() > position:
                     shown.append(run.group())
@@ -63,7 +63,7 @@ class Sanitizer:
                     continue
             character = text[position]
             if character == "\n":
-                self._state = _State.GROUND
+                self._state = _ParserState.GROUND
                 shown.append(character)
             else:
                 self._state = _STEPS[self._state](character)
@@ -81,7 +81,7 @@ def sanitize_line(text: str) -> str:
     return " ".join(sanitize(text).split())
 
 
-def unhidden(text: str) -> str:
+def visible_controls(text: str) -> str:
     """Return ``text`` with every control character shown by its number.
 
     For what somebody is asked to agree to: a sequence that is taken out on the screen
@@ -94,46 +94,46 @@ def _visible(match: re.Match[str]) -> str:
     return f"⟨U+{ord(match.group()):04X}⟩"
 
 
-def _ground(character: str) -> _State:
+def _ground(character: str) -> _ParserState:
     if character == _ESC:
-        return _State.ESCAPE
+        return _ParserState.ESCAPE
     if character == _CSI:
-        return _State.CSI
-    return _State.STRING if character in _STRINGS_8BIT else _State.GROUND
+        return _ParserState.CSI
+    return _ParserState.STRING if character in _STRINGS_8BIT else _ParserState.GROUND
 
 
-def _escape(character: str) -> _State:
+def _escape(character: str) -> _ParserState:
     if character == "[":
-        return _State.CSI
+        return _ParserState.CSI
     if character in _STRINGS_7BIT:
-        return _State.STRING
+        return _ParserState.STRING
     # "ESC ( B" and its like: intermediates go on until a final character.
     if "\x20" <= character <= "\x2f":
-        return _State.ESCAPE
+        return _ParserState.ESCAPE
     return _ground(character)
 
 
-def _csi(character: str) -> _State:
+def _csi(character: str) -> _ParserState:
     if "\x20" <= character <= "\x3f":
-        return _State.CSI
+        return _ParserState.CSI
     return _ground(character)
 
 
-def _string(character: str) -> _State:
+def _string(character: str) -> _ParserState:
     if character in _CANCEL or character in {_BEL, _ST}:
-        return _State.GROUND
-    return _State.STRING_ESCAPE if character == _ESC else _State.STRING
+        return _ParserState.GROUND
+    return _ParserState.STRING_ESCAPE if character == _ESC else _ParserState.STRING
 
 
-def _string_escape(character: str) -> _State:
+def _string_escape(character: str) -> _ParserState:
     # ESC ends a string whatever follows; with a backslash it is the terminator.
-    return _State.GROUND if character == "\\" else _escape(character)
+    return _ParserState.GROUND if character == "\\" else _escape(character)
 
 
 _STEPS: Final = {
-    _State.GROUND: _ground,
-    _State.ESCAPE: _escape,
-    _State.CSI: _csi,
-    _State.STRING: _string,
-    _State.STRING_ESCAPE: _string_escape,
+    _ParserState.GROUND: _ground,
+    _ParserState.ESCAPE: _escape,
+    _ParserState.CSI: _csi,
+    _ParserState.STRING: _string,
+    _ParserState.STRING_ESCAPE: _string_escape,
 }

@@ -11,11 +11,11 @@ from typing import Final, final
 import click
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.oneline import print_above
+from bytebuddy_provider_hf.cli.status_line import print_above
 from bytebuddy_provider_hf.errors import ByteBuddyError
-from bytebuddy_provider_hf.logs.failures import log_failure
+from bytebuddy_provider_hf.logs.failure_line import log_failure
+from bytebuddy_provider_hf.logs.formatter import message_of
 from bytebuddy_provider_hf.logs.install import complaints
-from bytebuddy_provider_hf.logs.lines import message_of
 from bytebuddy_provider_hf.logs.outlets import attach, detach
 
 _COLOURS: Final = {logging.WARNING: "yellow", logging.ERROR: "red"}
@@ -99,7 +99,7 @@ class ScreenLog(logging.Handler):
 SCREEN: Final = ScreenLog()
 
 
-def log_end(error: ByteBuddyError) -> None:
+def log_command_error(error: ByteBuddyError) -> None:
     """Log the failure that a command, or a question of a talk, ends with."""
     log_failure(_log, "the command", error)
 

@@ -12,7 +12,7 @@ from typing import TextIO, final
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.oneline import draw, erase
+from bytebuddy_provider_hf.cli.status_line import draw, erase
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.types import Loading, WaitReason
 
@@ -20,7 +20,7 @@ _PERIOD = 0.25
 
 
 @frozen
-class Wait:
+class WaitStatus:
     """What is waited for, as the clocks of the wait line see it.
 
     ``began`` and ``ends`` are seconds of the monotonic clock; ``ends`` is ``None``
@@ -58,7 +58,7 @@ class WaitLine:
         self._stream = stream or sys.stderr
         self._live = screen.is_terminal(self._stream)
         self._began: float | None = None
-        self._wait: Wait | None = None
+        self._wait: WaitStatus | None = None
         self._ticker: asyncio.Task[None] | None = None
 
     def update(self, event: Loading) -> None:
@@ -100,7 +100,7 @@ class WaitLine:
             return ""
         return wait_text(name, self._wait, now=self._clock())
 
-    def _taken(self, event: Loading) -> Wait:
+    def _taken(self, event: Loading) -> WaitStatus:
         now = self._clock()
         before = self._wait
         same = before if before and before.reason == event.reason else None
@@ -113,9 +113,9 @@ class WaitLine:
             # Whoever came later stands behind.
             ahead = min(ahead, same.ahead)
             if event.reason in ("loading", "waking") and same.ends is not None:
-                # A constant estimate would move the end away with every look.
+                # A constant estimate would move the end away with every probe.
                 ends = same.ends if ends is None else min(ends, same.ends)
-        return Wait(event.reason, began, ends=ends, until=until, ahead=ahead)
+        return WaitStatus(event.reason, began, ends=ends, until=until, ahead=ahead)
 
     async def _tick(self) -> None:
         while True:
@@ -130,7 +130,7 @@ class WaitLine:
         self._stream.flush()
 
 
-def wait_text(name: str, wait: Wait, *, now: float) -> str:
+def wait_text(name: str, wait: WaitStatus, *, now: float) -> str:
     """Return the words of the wait line."""
     elapsed = f"{max(0.0, now - wait.began):.0f} s"
     match wait.reason:
@@ -152,7 +152,7 @@ def wait_text(name: str, wait: Wait, *, now: float) -> str:
             return f"retrying {name}{f' in {left} s' if left > 0 else ''}…"
 
 
-def _loading_text(name: str, wait: Wait, *, elapsed: str, now: float) -> str:
+def _loading_text(name: str, wait: WaitStatus, *, elapsed: str, now: float) -> str:
     doing = "loading" if wait.reason == "loading" else "waking up"
     line = f"{name} is {doing}… {elapsed}"
     if wait.ends is None:

@@ -9,8 +9,9 @@ from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.config.model import RequestOptions
+from bytebuddy_provider_hf.address import HUB
 from bytebuddy_provider_hf.config.trust import is_loopback, origin_of
+from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     AuthenticationFailed,
     InvalidEndpoint,
@@ -20,9 +21,8 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.secret import Environment, Secret, one_line
 from bytebuddy_provider_hf.transport.destinations import destination_for
-from bytebuddy_provider_hf.transport.port import Connect
-from bytebuddy_provider_hf.wire.call import Call
-from bytebuddy_provider_hf.wire.target import HUB
+from bytebuddy_provider_hf.transport.http_client import HttpClientFactory
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 INFERENCE: Final = "inference.serverless.write"
 TOKEN_PAGE: Final = (
@@ -46,7 +46,7 @@ class Identity:
     may_infer: bool | None = None
 
 
-async def whoami(token: Secret, *, hub: str, connect: Connect) -> Identity:
+async def whoami(token: Secret, *, hub: str, connect: HttpClientFactory) -> Identity:
     """Ask ``hub`` who ``token`` belongs to.
 
     Raises:
@@ -56,10 +56,10 @@ async def whoami(token: Secret, *, hub: str, connect: Connect) -> Identity:
     origin = hub_origin(hub)
     options = RequestOptions(connect_timeout=10)
     env = Environment(os.environ)
-    channel = connect(destination_for(origin, token, options, env=env))
+    client = connect(destination_for(origin, token, options, env=env))
     try:
-        call = Call(f"{origin}/api/whoami-v2", method="GET")
-        response = await channel.send(call)
+        call = HttpRequest(f"{origin}/api/whoami-v2", method="GET")
+        response = await client.send(call)
         try:
             # Before the body: a server may echo the token, and this frame may be shown.
             _check(response.status)
@@ -67,7 +67,7 @@ async def whoami(token: Secret, *, hub: str, connect: Connect) -> Identity:
         finally:
             response.close()
     finally:
-        await channel.aclose()
+        await client.aclose()
     return identity(body)
 
 

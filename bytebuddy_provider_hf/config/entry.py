@@ -17,19 +17,19 @@ from bytebuddy_provider_hf.config.document import (
     is_null,
 )
 from bytebuddy_provider_hf.config.expand import Unset, Variables, expand
-from bytebuddy_provider_hf.config.kinds import Text
-from bytebuddy_provider_hf.config.model import (
+from bytebuddy_provider_hf.config.kinds import AnyText
+from bytebuddy_provider_hf.config.scalars import plain_value
+from bytebuddy_provider_hf.config.schema import TRUST_NEEDED, Nested, Section, find_key
+from bytebuddy_provider_hf.config.structure import structure_entry, structure_options
+from bytebuddy_provider_hf.config.trust import COMMAND, ROUTER, TrustStore, origin_of
+from bytebuddy_provider_hf.config.unknown import extra_pairs, unknown_keys
+from bytebuddy_provider_hf.config.values import (
     ModelEntry,
     RequestOptions,
     Source,
     SourceKind,
     UnsetReference,
 )
-from bytebuddy_provider_hf.config.scalars import plain_value
-from bytebuddy_provider_hf.config.schema import TRUST_NEEDED, Nested, Section, find
-from bytebuddy_provider_hf.config.structure import structure_entry, structure_options
-from bytebuddy_provider_hf.config.trust import COMMAND, ROUTER, TrustStore, origin_of
-from bytebuddy_provider_hf.config.unknown import extra_pairs, unknown_keys
 from bytebuddy_provider_hf.errors import InvalidEndpoint
 
 _REQUIRED: Final = frozenset({"name", "provider", "model"})
@@ -127,7 +127,7 @@ def read_options(node: Node, *, context: Context, project_env: bool) -> ReadOpti
     return ReadOptions(options, (*expanded.problems, *result.problems), unset)
 
 
-def merged(entry: RequestOptions, top: RequestOptions) -> RequestOptions:
+def merge_top_options(entry: RequestOptions, top: RequestOptions) -> RequestOptions:
     """Return ``entry`` with what it leaves open taken from ``top``.
 
     A value of the entry wins whole; only headers are merged one by one.
@@ -209,7 +209,7 @@ class _Blanks:
 
     def _pairs(self, node: MapNode, section: Section, path: str) -> Iterator[Pair]:
         for pair in node.pairs:
-            key = find(section, pair.key.text)
+            key = find_key(section, pair.key.text)
             if key is None:
                 yield pair
                 continue
@@ -228,8 +228,8 @@ class _Blanks:
     def _unset(
         self, pair: Pair, value: ScalarNode, section: Section, path: str
     ) -> Iterator[Pair]:
-        key = find(section, pair.key.text)
-        if key is not None and isinstance(key.kind, Text):
+        key = find_key(section, pair.key.text)
+        if key is not None and isinstance(key.kind, AnyText):
             yield pair
             return
         unset = Unset(value.variables[0], path, value.line, value.column)

@@ -20,7 +20,7 @@ from bytebuddy_provider_hf.config.document import (
     ScalarNode,
     parse,
 )
-from bytebuddy_provider_hf.config.kinds import Anything, Environment, Headers
+from bytebuddy_provider_hf.config.kinds import Anything, Headers, Settings
 from bytebuddy_provider_hf.config.schema import SECRET_KEYS, SECTIONS, Nested, Section
 from bytebuddy_provider_hf.secret import MASK, redact
 
@@ -55,7 +55,7 @@ def flat_problem(document: Document) -> Problem | None:
     if stray is None:
         return None
     line, column, name = stray
-    block = restored(document.text)
+    block = reindented(document.text)
     should = "It should read:" if block else "An entry reads like this:"
     message = (
         f"the key {name} stands at top level but belongs to an entry of models: the"
@@ -90,12 +90,12 @@ def _is_list_of_models(pair: Pair) -> bool:
     return pair.key.text == "model" and not isinstance(pair.value, ScalarNode)
 
 
-def restored(text: str) -> str | None:
+def reindented(text: str) -> str | None:
     """Return a flat block with its indentation, or ``None`` where that is a guess.
 
     Keys are masked unless they are references to variables.
     """
-    writer = _Writer(headed=_MODELS.search(text) is not None)
+    writer = _Indenter(headed=_MODELS.search(text) is not None)
     for raw in text.splitlines():
         line = raw.strip()
         if line and line not in _FENCES and not writer.take(line):
@@ -116,7 +116,7 @@ def _is_entry(node: Node) -> bool:
     )
 
 
-class _Writer:
+class _Indenter:
     """Give each line its depth by what its key may belong to."""
 
     def __init__(self, *, headed: bool) -> None:
@@ -195,7 +195,7 @@ class _Writer:
             return
         if isinstance(known.kind, Nested):
             self._open.append((key, known.kind.section))
-        elif isinstance(known.kind, (Headers, Anything, Environment)):
+        elif isinstance(known.kind, (Headers, Anything, Settings)):
             self._open.append((key, None))
 
     def _item(self, line: str) -> bool:

@@ -46,7 +46,7 @@ class Mismatch(ValueError):  # a finding, not an error of its own
         self.steps = steps
 
 
-class Kind(Protocol):
+class ValueKind(Protocol):
     """Say what is expected, and return a checked value or raise ``Mismatch``."""
 
     @property
@@ -146,7 +146,7 @@ class Flag:
 
 
 @frozen
-class Text:
+class AnyText:
     """Text; an unquoted number is the text it is written as."""
 
     expected: str = "text"
@@ -164,7 +164,7 @@ class Word:
     expected: str = "text that is not empty"
 
     def __call__(self, node: Node) -> str:
-        text = Text(self.expected)(node).strip()
+        text = AnyText(self.expected)(node).strip()
         if not text or not text.isprintable():
             raise Mismatch(self.expected, describe(node))
         return text
@@ -190,7 +190,7 @@ class Url:
     expected: str = "an http or https URL without user name or password"
 
     def __call__(self, node: Node) -> str:
-        text = Text(self.expected)(node).strip()
+        text = AnyText(self.expected)(node).strip()
         if not _is_address(text):
             # A query may hold a key, and so may what stands before an @.
             hidden = "@" in text or "?" in text
@@ -237,7 +237,7 @@ class Sealed:
 
 
 @frozen
-class Choice:
+class OneOf:
     """One of a few words; ``spellings`` maps other ways to write them."""
 
     words: tuple[str, ...]
@@ -248,11 +248,11 @@ class Choice:
         return f"one of {', '.join(self.words)}"
 
     def __call__(self, node: Node) -> str:
-        text = Text(self.expected)(node).strip()
+        text = AnyText(self.expected)(node).strip()
         word = self.spellings.get(text, text)
         if word not in self.words:
             found = describe(node)
-            near = nearest(text, self.words)
+            near = nearest_word(text, self.words)
             meant = f" (do you mean {near}?)" if near and not _hides(node) else ""
             raise Mismatch(self.expected, f"{found}{meant}")
         return word
@@ -266,7 +266,7 @@ def _hides(node: Node) -> bool:
 class ListOf:
     """A list; ``lone`` takes a single value for a list of one."""
 
-    item: Kind
+    item: ValueKind
     noun: str
     lone: bool = False
 
@@ -348,7 +348,7 @@ class Anything:
 
 
 @frozen
-class Environment:
+class Settings:
     """Settings by name, each a text, a number or a bool."""
 
     expected: str = "a mapping of names to text, numbers or true and false"
@@ -374,7 +374,7 @@ class _Setting:
         return plain_value(node)
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+def nearest_word(name: str, known: Iterable[str]) -> str | None:
     """Return the known word that ``name`` most likely stands for."""
     by_plain = {_plain(word): word for word in known}
     same = by_plain.get(_plain(shown_key(name)))

@@ -13,14 +13,14 @@ from typing import Final, Literal, TypeAlias
 from bytebuddy_provider_hf.config.entry import Context
 from bytebuddy_provider_hf.config.expand import Variables, read_variables
 from bytebuddy_provider_hf.config.log import placed
-from bytebuddy_provider_hf.config.model import (
+from bytebuddy_provider_hf.config.reader import ReadFile, read_file
+from bytebuddy_provider_hf.config.trust import TrustStore
+from bytebuddy_provider_hf.config.values import (
     Config,
     ConfigWarning,
     ModelEntry,
     SourceKind,
 )
-from bytebuddy_provider_hf.config.reader import Reading, read_file
-from bytebuddy_provider_hf.config.trust import TrustStore
 from bytebuddy_provider_hf.errors import ConfigInvalid, ConfigNotFound
 
 GLOBAL: Final = Path("/etc/bytebuddy/config.yaml")
@@ -96,7 +96,7 @@ def file_states(
     return tuple((file, _state(reading)) for file, reading in readings)
 
 
-def _state(reading: Reading) -> FileState:
+def _state(reading: ReadFile) -> FileState:
     if reading.problems:
         return "invalid"
     if reading.read:
@@ -118,7 +118,7 @@ def _readings(
     variables: Variables,
     store: TrustStore,
     project: Path,
-) -> list[tuple[Path, Reading]]:
+) -> list[tuple[Path, ReadFile]]:
     contexts = (
         Context(file=file, kind=kind, variables=variables, store=store, project=project)
         for kind, file in places
@@ -126,7 +126,7 @@ def _readings(
     return [(context.file, read_file(context)) for context in contexts]
 
 
-def _refuse(readings: list[tuple[Path, Reading]], *, named: bool) -> None:
+def _refuse(readings: list[tuple[Path, ReadFile]], *, named: bool) -> None:
     missing = next((r.missing for _, r in readings if r.missing), None)
     if named and missing is not None:
         raise ConfigNotFound(missing, hint="Check the path given with --config.")
@@ -138,7 +138,7 @@ def _refuse(readings: list[tuple[Path, Reading]], *, named: bool) -> None:
 
 
 def _config(
-    readings: list[tuple[Path, Reading]], variables: Variables, *, home: Path
+    readings: list[tuple[Path, ReadFile]], variables: Variables, *, home: Path
 ) -> Config:
     read = [reading for _, reading in readings if reading.read]
     warnings = [w for _, reading in readings for w in reading.warnings]

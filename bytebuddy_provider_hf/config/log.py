@@ -10,8 +10,8 @@ from attrs import evolve, frozen
 from bytebuddy_provider_hf.config.document import MapNode, Pair, Problem
 from bytebuddy_provider_hf.config.entry import Context
 from bytebuddy_provider_hf.config.expand import expand
-from bytebuddy_provider_hf.config.model import LogOptions, Source
 from bytebuddy_provider_hf.config.structure import structure_log
+from bytebuddy_provider_hf.config.values import LogOptions, Source
 
 _PATH: Final = "log"
 # Left as it is written where its variable is not set, so that it is not missing too.

@@ -25,20 +25,20 @@ from bytebuddy_provider_hf.config.entry import (
     Context,
     ReadEntry,
     ReadOptions,
-    merged,
+    merge_top_options,
     read_entry,
     read_options,
 )
 from bytebuddy_provider_hf.config.flat import flat_problem
-from bytebuddy_provider_hf.config.kinds import describe, nearest
+from bytebuddy_provider_hf.config.kinds import describe, nearest_word
 from bytebuddy_provider_hf.config.log import read_log
 from bytebuddy_provider_hf.config.lookalikes import (
     curly_quotes,
     lacks_blank,
     lookalike,
 )
-from bytebuddy_provider_hf.config.model import ConfigWarning, LogOptions, ModelEntry
 from bytebuddy_provider_hf.config.unknown import unknown_keys
+from bytebuddy_provider_hf.config.values import ConfigWarning, LogOptions, ModelEntry
 from bytebuddy_provider_hf.secret import one_line
 
 NOT_OURS: Final = (
@@ -50,7 +50,7 @@ NO_MODELS: Final = "the file names no models"
 
 
 @frozen
-class Reading:
+class ReadFile:
     """What came of one file; ``read`` is false where it was missing or skipped."""
 
     entries: tuple[ModelEntry, ...] = ()
@@ -63,19 +63,19 @@ class Reading:
     missing: str | None = None
 
 
-def read_file(context: Context) -> Reading:
+def read_file(context: Context) -> ReadFile:
     """Return what ``context.file`` says. Never raises: a problem is a finding."""
     raw = _bytes(context)
-    if isinstance(raw, Reading):
+    if isinstance(raw, ReadFile):
         return raw
     document = parse(raw)
     if context.kind == "project" and not _is_ours(document):
         warning = ConfigWarning(str(context.file), _why_skipped(document))
-        return Reading(warnings=(warning,), read=False)
+        return ReadFile(warnings=(warning,), read=False)
     flat = flat_problem(document)
     problems = (flat,) if flat else document.problems
     if problems:
-        reading = Reading(problems=tuple(p.at(context.file) for p in problems))
+        reading = ReadFile(problems=tuple(p.at(context.file) for p in problems))
     else:
         reading = _FileReader(context).read(document.root)
     odd = lookalike(document.text) if reading.problems else None
@@ -85,7 +85,7 @@ def read_file(context: Context) -> Reading:
     return evolve(reading, problems=(odd.at(context.file), *reading.problems))
 
 
-def _bytes(context: Context) -> bytes | Reading:
+def _bytes(context: Context) -> bytes | ReadFile:
     file = context.file
     chosen = context.kind == "explicit"
     try:
@@ -95,20 +95,20 @@ def _bytes(context: Context) -> bytes | Reading:
         with file.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
-        return Reading(read=False, missing=f"{file} does not exist")
+        return ReadFile(read=False, missing=f"{file} does not exist")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its name is not usable"
         return _unreadable(context, str(reason))
 
 
-def _unreadable(context: Context, reason: str) -> Reading:
+def _unreadable(context: Context, reason: str) -> ReadFile:
     text = f"{context.file} cannot be read: {reason}"
     if context.kind == "explicit":
-        return Reading(read=False, missing=text)
+        return ReadFile(read=False, missing=text)
     if context.kind == "project":
         warning = ConfigWarning(str(context.file), f"skipped: {reason}")
-        return Reading(read=False, warnings=(warning,))
-    return Reading(read=False, problems=(text,))
+        return ReadFile(read=False, warnings=(warning,))
+    return ReadFile(read=False, problems=(text,))
 
 
 def _is_ours(document: Document) -> bool:
@@ -151,7 +151,7 @@ def _looks_like_entry(node: Node | None) -> bool:
 def _misspelled(top: Node) -> str:
     """Return a hint at the key that may be meant for ``models``."""
     keys = [p.key.text for p in top.pairs] if isinstance(top, MapNode) else []
-    near = [key for key in keys if nearest(key, ("models",))]
+    near = [key for key in keys if nearest_word(key, ("models",))]
     found = near and "models" not in keys
     return f"; write models instead of {shown_key(near[0])}" if found else ""
 
@@ -164,14 +164,14 @@ class _FileReader:
         self._options: dict[bool, ReadOptions] = {}
         self._log: LogOptions | None = None
 
-    def read(self, root: Node | None) -> Reading:
+    def read(self, root: Node | None) -> ReadFile:
         if root is not None and not isinstance(root, MapNode):
             listed = isinstance(root, ListNode) and any(
                 map(_looks_like_entry, root.items)
             )
             hint = "; write models: above the list" if listed else ""
             message = f"expected a mapping with models, found {describe(root)}{hint}"
-            return self._reading((), Problem(root.line, root.column, message), root)
+            return self._result((), Problem(root.line, root.column, message), root)
         top = root or MapNode((), 1, 1)
         self._problems += _titles(top)
         self._read_log(top)
@@ -179,16 +179,16 @@ class _FileReader:
         entries = tuple(self._entries(top))
         self._check_names(entries)
         kept = tuple(found.entry for found in entries if found.entry)
-        return self._reading(kept, None, top)
+        return self._result(kept, None, top)
 
-    def _reading(
+    def _result(
         self, entries: tuple[ModelEntry, ...], problem: Problem | None, root: Node
-    ) -> Reading:
+    ) -> ReadFile:
         file = self._context.file
         notices = sorted(self._notices, key=_order)
         found = [problem] if problem else self._problems
         found = sorted(found, key=_order)
-        return Reading(
+        return ReadFile(
             entries=entries,
             problems=tuple(dict.fromkeys(p.at(file) for p in found)),
             warnings=tuple(dict.fromkeys(map(self._warning, notices))),
@@ -261,7 +261,7 @@ class _FileReader:
         entry = found.entry
         if entry is None or shared.options is None:
             return found
-        options = merged(entry.request_options, shared.options)
+        options = merge_top_options(entry.request_options, shared.options)
         unset = (*entry.unset, *shared.unset)
         entry = evolve(entry, request_options=options, unset=unset)
         return evolve(found, entry=entry)

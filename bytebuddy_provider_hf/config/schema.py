@@ -42,7 +42,7 @@ class Key:
 
     section: Section
     name: str
-    kind: kinds.Kind
+    kind: kinds.ValueKind
     field: str = ""
     unit: str = ""
     default: str = ""
@@ -109,7 +109,7 @@ CHAT_FAMILIES: Final = (
 
 LOG_LEVELS: Final = ("error", "warning", "info", "debug")
 
-_TEXT: Final = kinds.Text()
+_TEXT: Final = kinds.AnyText()
 _WORD: Final = kinds.Word()
 _FLAG: Final = kinds.Flag()
 _COUNT: Final = kinds.Integer(low=1)
@@ -117,13 +117,13 @@ _ZERO_UP: Final = kinds.Integer(low=0)
 _SHARE: Final = kinds.Number(low=0, high=1)
 _PENALTY: Final = kinds.Number(low=-2, high=2)
 _DURATION: Final = kinds.Number(above=0)
-_ROLE: Final = kinds.Choice(
+_ROLE: Final = kinds.OneOf(
     tuple(role.value for role in Role),
     {"embeddings": "embed", "reranking": "rerank"},
 )
-_EFFORT: Final = kinds.Choice(get_args(ReasoningEffort))
+_EFFORT: Final = kinds.OneOf(get_args(ReasoningEffort))
 _PATHS: Final = kinds.ListOf(kinds.Word("a path"), "a list of paths", lone=True)
-_STOPS: Final = kinds.ListOf(kinds.Text(), "a list of texts", lone=True)
+_STOPS: Final = kinds.ListOf(kinds.AnyText(), "a list of texts", lone=True)
 
 
 def _file() -> Iterable[Key]:
@@ -141,7 +141,12 @@ def _file() -> Iterable[Key]:
 
 def _entry() -> Iterable[Key]:
     def key(
-        name: str, kind: kinds.Kind, target: str, *, unit: str = "", default: str = ""
+        name: str,
+        kind: kinds.ValueKind,
+        target: str,
+        *,
+        unit: str = "",
+        default: str = "",
     ) -> Key:
         return Key("models[]", name, kind, target, unit, default)
 
@@ -157,7 +162,7 @@ def _entry() -> Iterable[Key]:
     yield key("contextLength", _COUNT, "context_length", unit="tokens")
     yield key("family", _WORD, "family", default="by the model's id")
     yield key("maxStopWords", _ZERO_UP, "max_stop_words")
-    yield key("env", kinds.Environment(), "env")
+    yield key("env", kinds.Settings(), "env")
     yield key("sourceFile", _TEXT, "source_file")
     yield key("useLegacyCompletionsEndpoint", _FLAG, "use_legacy_completions_endpoint")
     yield key("useResponsesApi", _FLAG, "use_responses_api")
@@ -176,7 +181,7 @@ def _entry() -> Iterable[Key]:
 
 
 def _completion() -> Iterable[Key]:
-    def key(name: str, kind: kinds.Kind, target: str, unit: str = "") -> Key:
+    def key(name: str, kind: kinds.ValueKind, target: str, unit: str = "") -> Key:
         default = "the server's"
         return Key("defaultCompletionOptions", name, kind, target, unit, default)
 
@@ -202,7 +207,12 @@ def _completion() -> Iterable[Key]:
 
 def _request() -> Iterable[Key]:
     def key(
-        name: str, kind: kinds.Kind, target: str, *, unit: str = "", default: str = ""
+        name: str,
+        kind: kinds.ValueKind,
+        target: str,
+        *,
+        unit: str = "",
+        default: str = "",
     ) -> Key:
         return Key("requestOptions", name, kind, target, unit, default, BOTH)
 
@@ -256,7 +266,7 @@ def _small() -> Iterable[Key]:
     yield Key("chatOptions", "basePlanSystemMessage", _TEXT, plan)
     overrides = kinds.ListOf(kinds.Anything(), "a list of mappings")
     yield Key("chatOptions", "toolOverrides", overrides, "tool_overrides")
-    yield Key("promptTemplates", "chat", kinds.Choice(CHAT_FAMILIES), "chat")
+    yield Key("promptTemplates", "chat", kinds.OneOf(CHAT_FAMILIES), "chat")
     for name in ("edit", "apply", "autocomplete"):
         yield Key("promptTemplates", name, _TEXT, name)
     yield Key("cacheBehavior", "cacheSystemMessage", _FLAG, "cache_system_message")
@@ -264,18 +274,25 @@ def _small() -> Iterable[Key]:
 
 
 def _log() -> Iterable[Key]:
-    def key(name: str, kind: kinds.Kind, *, unit: str = "", default: str = "") -> Key:
+    def key(
+        name: str, kind: kinds.ValueKind, *, unit: str = "", default: str = ""
+    ) -> Key:
         return Key("log", name, kind, name, unit, default, TOP)
 
     yield key("path", kinds.FilePath(), default=REQUIRED)
-    yield key("level", kinds.Choice(LOG_LEVELS), default="warning")
+    yield key("level", kinds.OneOf(LOG_LEVELS), default="warning")
     yield key("size", kinds.Integer(low=1, high=1024), unit="MB", default="5")
     yield key("keep", kinds.Integer(low=1, high=100), unit="old files", default="3")
 
 
 def _autocomplete() -> Iterable[Key]:
     def key(
-        name: str, kind: kinds.Kind, target: str, *, unit: str = "", default: str = ""
+        name: str,
+        kind: kinds.ValueKind,
+        target: str,
+        *,
+        unit: str = "",
+        default: str = "",
     ) -> Key:
         return Key("autocompleteOptions", name, kind, target, unit, default)
 
@@ -326,13 +343,13 @@ def _by_section() -> dict[str, dict[str, Key]]:
 SECTIONS: Final = _by_section()
 
 
-def find(section: Section, name: str) -> Key | None:
+def find_key(section: Section, name: str) -> Key | None:
     """Return the key ``name`` of ``section``, or ``None`` if there is none."""
     if section == "autocompleteOptions" and name.startswith("experimental_"):
         return SECTIONS[section]["experimental_*"]
     return SECTIONS[section].get(name)
 
 
-def homes(name: str) -> tuple[Section, ...]:
+def sections_with(name: str) -> tuple[Section, ...]:
     """Return the sections that have a key ``name``."""
     return tuple(key.section for key in KEYS if key.name == name)

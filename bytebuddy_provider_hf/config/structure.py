@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import fields_dict, frozen
 
-from bytebuddy_provider_hf.config import model
+from bytebuddy_provider_hf.config import values
 from bytebuddy_provider_hf.config.document import (
     ListNode,
     MapNode,
@@ -23,24 +23,24 @@ from bytebuddy_provider_hf.config.document import (
     shown_key,
 )
 from bytebuddy_provider_hf.config.kinds import Mismatch
-from bytebuddy_provider_hf.config.schema import SECTIONS, Key, Nested, Section, find
+from bytebuddy_provider_hf.config.schema import SECTIONS, Key, Nested, Section, find_key
 from bytebuddy_provider_hf.types import CompletionOptions, Role
 
 if TYPE_CHECKING:
     from cattrs import Converter
 
 CLASSES: Final[Mapping[Section, type]] = {
-    "models[]": model.ModelEntry,
+    "models[]": values.ModelEntry,
     "defaultCompletionOptions": CompletionOptions,
-    "requestOptions": model.RequestOptions,
-    "clientCertificate": model.ClientCertificate,
-    "embedOptions": model.EmbedOptions,
-    "embeddingPrefixes": model.EmbeddingPrefixes,
-    "chatOptions": model.ChatOptions,
-    "promptTemplates": model.PromptTemplates,
-    "autocompleteOptions": model.AutocompleteOptions,
-    "cacheBehavior": model.CacheBehavior,
-    "log": model.LogOptions,
+    "requestOptions": values.RequestOptions,
+    "clientCertificate": values.ClientCertificate,
+    "embedOptions": values.EmbedOptions,
+    "embeddingPrefixes": values.EmbeddingPrefixes,
+    "chatOptions": values.ChatOptions,
+    "promptTemplates": values.PromptTemplates,
+    "autocompleteOptions": values.AutocompleteOptions,
+    "cacheBehavior": values.CacheBehavior,
+    "log": values.LogOptions,
 }
 
 
@@ -139,7 +139,7 @@ def _values(node: MapNode, section: Section) -> dict[str, Node]:
     known: dict[str, Node] = {}
     open_ended: list[Pair] = []
     for pair in node.pairs:
-        key = find(section, pair.key.text)
+        key = find_key(section, pair.key.text)
         if key is None or is_null(pair.value):
             continue
         if key.name == pair.key.text:

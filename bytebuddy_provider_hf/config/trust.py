@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from bytebuddy_provider_hf.config.files import sole_writer, write_atomic
-from bytebuddy_provider_hf.config.model import ModelEntry
+from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import (
     ConfigError,
     InvalidEndpoint,

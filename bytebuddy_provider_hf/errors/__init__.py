@@ -109,7 +109,7 @@ Each error has ``status``, ``retry_after`` (seconds), ``hint`` (the next step), 
 
 from __future__ import annotations
 
-from bytebuddy_provider_hf.errors.answer import (
+from bytebuddy_provider_hf.errors.api import (
     AccessPending,
     AnonymousLimit,
     APIError,

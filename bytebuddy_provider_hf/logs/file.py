@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final, final
 
 from bytebuddy_provider_hf.config.files import FILE_MODE, make_folder, sole_writer
-from bytebuddy_provider_hf.config.model import LogOptions
-from bytebuddy_provider_hf.logs.lines import Lines
+from bytebuddy_provider_hf.config.values import LogOptions
+from bytebuddy_provider_hf.logs.formatter import LineFormatter
 
 _log: Final = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class RotatingFile(RotatingFileHandler):
             errors="backslashreplace",
         )
         self.setLevel(options.level.upper())
-        self.setFormatter(Lines())
+        self.setFormatter(LineFormatter())
         self._failed = False
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - logging's name

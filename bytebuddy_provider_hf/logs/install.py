@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import define
 
-from bytebuddy_provider_hf.config.model import ConfigWarning, LogOptions
+from bytebuddy_provider_hf.config.values import ConfigWarning, LogOptions
 from bytebuddy_provider_hf.logs.outlets import attach, detach
 
 _log: Final = logging.getLogger(__name__)

@@ -9,13 +9,13 @@ from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.prompts.alignment import Pair, aligned
+from bytebuddy_provider_hf.edits.alignment import Pair, aligned
+from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
+from bytebuddy_provider_hf.edits.fences import fence_for
+from bytebuddy_provider_hf.edits.hunks import is_patch, read_patch
+from bytebuddy_provider_hf.edits.lines import is_distinctive, lines_of
+from bytebuddy_provider_hf.edits.merge import blocks_of
 from bytebuddy_provider_hf.prompts.edit import EditPrompt, info_of
-from bytebuddy_provider_hf.prompts.fences import fence_for
-from bytebuddy_provider_hf.prompts.hunks import is_patch, read_patch
-from bytebuddy_provider_hf.prompts.lines import lines_of, telling
-from bytebuddy_provider_hf.prompts.markers import Mark, mark_of
-from bytebuddy_provider_hf.prompts.merge import blocks_of
 from bytebuddy_provider_hf.prompts.template import render
 from bytebuddy_provider_hf.types import Message
 
@@ -61,7 +61,7 @@ def render_apply_template(template: str, original: str, suggestion: str) -> str:
 
 
 @frozen
-class _Wanted:
+class _Expected:
     """What a suggestion says: lines to be there, lines to go, runs without a gap.
 
     It is ``exact`` where it is a diff, which names every line that goes.
@@ -82,25 +82,25 @@ def checked(original: str, suggestion: str, answer: str) -> tuple[str, ...]:
     suggestion does not join the lines round them. A marker left in the answer counts
     as lost. Blank lines and bare brackets are not looked at, nor is indentation.
     """
-    wanted = _wanted(original, suggestion)
-    old = _telling(lines_of(original).texts)
-    new = _telling(lines_of(answer).texts)
+    wanted = _expected(original, suggestion)
+    old = _distinctive(lines_of(original).texts)
+    new = _distinctive(lines_of(answer).texts)
     there = Counter(new)
     missing = (wanted.lines - there).elements()
     known = {line.strip() for line in lines_of(original).texts}
     marks = (
         line.strip()
         for line in lines_of(answer).texts
-        if mark_of(line) is Mark.MARKER and line.strip() not in known
+        if classify_line(line) is ElisionKind.MARKER and line.strip() not in known
     )
     return (*missing, *marks, *_lost(old, new, wanted))
 
 
-def _wanted(original: str, suggestion: str) -> _Wanted:
+def _expected(original: str, suggestion: str) -> _Expected:
     lines: Counter[str] = Counter()
     gone: Counter[str] = Counter()
     pairs: set[tuple[str, str]] = set()
-    old = _telling(lines_of(original).texts)
+    old = _distinctive(lines_of(original).texts)
     exact = True
     for text in _said(original, suggestion):
         if is_patch(text):
@@ -117,7 +117,7 @@ def _wanted(original: str, suggestion: str) -> _Wanted:
             # It is of the whole text, so that its edges are those of the text.
             pairs.update(("", line) for line in runs[0][:1])
             pairs.update((line, "") for line in runs[-1][-1:])
-    return _Wanted(lines, gone, frozenset(pairs), exact)
+    return _Expected(lines, gone, frozenset(pairs), exact)
 
 
 def _said(original: str, suggestion: str) -> Iterator[str]:
@@ -131,16 +131,16 @@ def _said(original: str, suggestion: str) -> Iterator[str]:
 def _hunks(text: str) -> Iterator[tuple[list[str], list[str]]]:
     """Give for every hunk the lines of the result, and those that go."""
     for hunk in read_patch(text).hunks:
-        run = _telling(line.text for line in hunk.lines if line.new)
-        yield run, _telling(line.text for line in hunk.lines if not line.new)
+        run = _distinctive(line.text for line in hunk.lines if line.new)
+        yield run, _distinctive(line.text for line in hunk.lines if not line.new)
 
 
 def _runs(text: str) -> list[list[str]]:
     """Return what stands between markers."""
     runs: list[list[str]] = [[]]
     for line in lines_of(text).texts:
-        if mark_of(line) is Mark.CODE:
-            runs[-1] += _telling([line])
+        if classify_line(line) is ElisionKind.CODE:
+            runs[-1] += _distinctive([line])
         else:
             runs.append([])
     return runs
@@ -151,7 +151,7 @@ def _shared(old: list[str], new: list[str]) -> list[str]:
     return [line for line in old if line in there]
 
 
-def _lost(old: list[str], new: list[str], wanted: _Wanted) -> Iterator[str]:
+def _lost(old: list[str], new: list[str], wanted: _Expected) -> Iterator[str]:
     """Give the lines of the original that went although nothing touches them."""
     moved = Counter(new)
     pairs = aligned(old, new)
@@ -188,8 +188,8 @@ def _gaps(pairs: list[Pair], old: int, new: int) -> Iterator[tuple[Pair, Pair]]:
         last = (i + 1, j + 1)
 
 
-def _telling(lines: Iterable[str]) -> list[str]:
-    return [line.strip() for line in lines if telling(line)]
+def _distinctive(lines: Iterable[str]) -> list[str]:
+    return [line.strip() for line in lines if is_distinctive(line)]
 
 
 def _closed(text: str) -> str:

@@ -15,19 +15,19 @@ from bytebuddy_provider_hf.prompts.chat_format import (
     ToolStyle,
     Wrap,
 )
-from bytebuddy_provider_hf.prompts.family import Family, Kind
+from bytebuddy_provider_hf.prompts.family import Family, ModelKind
 from bytebuddy_provider_hf.prompts.more_chat_formats import TRANSCRIPT
 from bytebuddy_provider_hf.prompts.rendered import Rendered
-from bytebuddy_provider_hf.prompts.specials import defused
+from bytebuddy_provider_hf.prompts.special_tokens import escape
 from bytebuddy_provider_hf.types import Message, TextPart, Tool
 
 _CHOOSE: Final = "or choose a model that was trained to chat."
 _REFUSALS: Final = {
-    Kind.MASK: (
+    ModelKind.MASK: (
         "fills in one masked word; it cannot write an answer",
         f'Ask it with task("fill-mask", …), {_CHOOSE}',
     ),
-    Kind.EMBEDDING: (
+    ModelKind.EMBEDDING: (
         "turns text into vectors; it cannot write an answer",
         f'Give its entry `roles: ["embed"]`, {_CHOOSE}',
     ),
@@ -47,7 +47,7 @@ class _Turn:
     wrap: Wrap
 
 
-def specials_of(family: Family) -> tuple[str, ...]:
+def special_tokens_of(family: Family) -> tuple[str, ...]:
     """Return every text that acts as a token or mark in a chat prompt of ``family``.
 
     What :func:`render_chat` breaks, ``specials.restored`` mends in the answer.
@@ -80,26 +80,28 @@ def render_chat(
     if not messages:
         raise InvalidOption("a conversation needs a message", hint="Give at least one.")
     form = family.chat or TRANSCRIPT
-    if family.kind is Kind.SEQ2SEQ:
+    if family.kind is ModelKind.SEQ2SEQ:
         form = _instruction(form, messages)
-    return _Writing(family, form, tools).rendered(messages)
+    return _ChatRenderer(family, form, tools).rendered(messages)
 
 
 def _instruction(form: ChatFormat, messages: Sequence[Message]) -> ChatFormat:
     """Return a format of no words at all where there is one question."""
     if sum(message.role != "system" for message in messages) > 1:
         return form
-    return evolve(form, name="instruction", user=("", ""), opening="", stops=())
+    return evolve(
+        form, name="instruction", user=("", ""), generation_prompt="", stops=()
+    )
 
 
-class _Writing:
+class _ChatRenderer:
     """One conversation being written in one format."""
 
     def __init__(self, family: Family, form: ChatFormat, tools: Sequence[Tool]) -> None:
         self._family = family
         self._form = form
         self._tools = tools
-        self._specials = specials_of(family)
+        self._specials = special_tokens_of(family)
         self._found: dict[str, None] = {}
         self._notes: list[str] = []
 
@@ -130,7 +132,7 @@ class _Writing:
         return (*self._notes, broken)
 
     def _harmless(self, text: str) -> str:
-        clean, found = defused(text, self._specials)
+        clean, found = escape(text, self._specials)
         self._found.update(dict.fromkeys(found))
         return clean
 
@@ -162,7 +164,7 @@ class _Writing:
         )
         said = [self._harmless(self._text(m)) for m in messages[:first]]
         system = "\n\n".join(said) if said else None
-        if self._form.trims and system is not None:
+        if self._form.strip and system is not None:
             system = system.strip()
         return system, list(messages[first:])
 
@@ -177,7 +179,7 @@ class _Writing:
         text = "\n\n".join(filter(None, texts))
         if text:
             return self._form.prefill + text, messages[:begun]
-        return self._form.opening, messages[:begun]
+        return self._form.generation_prompt, messages[:begun]
 
     def _turns(self, messages: list[Message]) -> list[_Turn]:
         style = self._form.tools
@@ -200,7 +202,7 @@ class _Writing:
             told = chat_tools.result(style, text, message.tool_call_id, self._harmless)
             return [_Turn("tool", told, self._form.tool or self._form.user)]
         clean = self._harmless(text)
-        if self._form.trims:
+        if self._form.strip:
             clean = clean.strip()
         if style is None or not message.tool_calls:
             return [self._plain(message.role, clean)]
@@ -215,7 +217,7 @@ class _Writing:
         form = self._form
         if role == "assistant":
             return _Turn(role, text, form.assistant)
-        keeps = form.system_place is SystemPlace.TURN and not form.alternates
+        keeps = form.system_place is SystemPlace.TURN and not form.strict_alternation
         if role == "system" and keeps:
             return _Turn(role, text, form.system)
         return _Turn("user", text, form.user)
@@ -223,7 +225,7 @@ class _Writing:
     def _merged(self, turns: list[_Turn]) -> list[_Turn]:
         """Join neighbours that the format wants in one turn."""
         joins = {"tool": "\n"} if self._form.tools is ToolStyle.HERMES else {}
-        if self._form.alternates:
+        if self._form.strict_alternation:
             joins |= {"user": "\n\n", "assistant": "\n\n"}
         merged: list[_Turn] = []
         for turn in turns:
@@ -240,22 +242,22 @@ class _Writing:
             system = form.default_system or None
         elif not system and not form.default_system:
             system = None
-        turns = self._answering_someone(turns, system)
+        turns = self._ensure_user_first(turns, system)
         if form.system_place is SystemPlace.TURN:
-            return self._offered(self._system_turn(system) + turns)
+            return self._insert_tools(self._system_turn(system) + turns)
         if system is not None and form.system_place is SystemPlace.NOWHERE:
             self._notes.append(
                 f"{self._family.name} models know no system message: it was left out."
             )
         elif system is not None:
-            folded = form.folded[0] + system + form.folded[1]
-            turns = _led(turns, folded, last=form.system_place is SystemPlace.LAST)
-        return self._offered(turns)
+            folded = form.system_in_user[0] + system + form.system_in_user[1]
+            turns = _prepend(turns, folded, last=form.system_place is SystemPlace.LAST)
+        return self._insert_tools(turns)
 
-    def _answering_someone(self, turns: list[_Turn], system: str | None) -> list[_Turn]:
+    def _ensure_user_first(self, turns: list[_Turn], system: str | None) -> list[_Turn]:
         """Put an empty question where the template wants one and there is none."""
         form = self._form
-        wanted = form.alternates and form.user[0]
+        wanted = form.strict_alternation and form.user[0]
         if not wanted or (turns and turns[0].role == "user"):
             return turns
         if form.system_place is SystemPlace.TURN and system and not turns:
@@ -276,7 +278,7 @@ class _Writing:
             return []
         return [_Turn("system", text, form.system)]
 
-    def _offered(self, turns: list[_Turn]) -> list[_Turn]:
+    def _insert_tools(self, turns: list[_Turn]) -> list[_Turn]:
         """Put the tools where the format has them outside the system's turn."""
         form = self._form
         if not self._tools or form.tools in {None, ToolStyle.HERMES}:
@@ -284,14 +286,14 @@ class _Writing:
         style = form.tools or ToolStyle.HERMES
         offer = chat_tools.definitions(style, self._tools, self._harmless)
         if style is ToolStyle.LLAMA:
-            return _led(turns, offer, last=False)
+            return _prepend(turns, offer, last=False)
         block = _Turn("tools", offer, form.definitions or ("", ""))
         users = [i for i, turn in enumerate(turns) if turn.role == "user"]
         place = users[-1] if users and style is ToolStyle.MISTRAL else 0
         return [*turns[:place], block, *turns[place:]]
 
 
-def _led(turns: list[_Turn], text: str, *, last: bool) -> list[_Turn]:
+def _prepend(turns: list[_Turn], text: str, *, last: bool) -> list[_Turn]:
     """Return the turns with ``text`` before what the first or last user says."""
     users = [i for i, turn in enumerate(turns) if turn.role == "user"]
     if not users:

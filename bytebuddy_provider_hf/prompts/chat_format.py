@@ -34,29 +34,29 @@ class ChatFormat:
     """One chat template.
 
     ``user``, ``assistant``, ``system`` and ``tool`` wrap the text of a turn. The prompt
-    ends with ``opening``, after which the model answers; an answer that was begun
-    follows ``resume`` instead, which is what ``assistant`` starts with unless said.
-    ``folded`` wraps a system message that goes into a user's turn. ``system_head``
-    leads every system turn and calls for one. With ``tools`` the family was trained on
-    tools: ``definitions``, ``calls`` and ``tool`` wrap what is offered, what the model
-    asked for and what came of it, where that is no part of another turn. ``stops`` end
-    a turn, ``specials`` act as tokens or marks inside a prompt; ``bos`` is left to the
-    server's tokenizer. ``source`` says where the strings stand.
+    ends with ``generation_prompt``, after which the model answers; an answer that was
+    begun follows ``continue_prompt`` instead, which is what ``assistant`` starts with
+    unless said. ``system_in_user`` wraps a system message that goes into a user's turn.
+    ``system_head`` leads every system turn and calls for one. With ``tools`` the family
+    was trained on tools: ``definitions``, ``calls`` and ``tool`` wrap what is offered,
+    what the model asked for and what came of it, where that is no part of another turn.
+    ``stops`` end a turn, ``specials`` act as tokens or marks inside a prompt; ``bos``
+    is left to the server's tokenizer. ``source`` says where the strings stand.
     """
 
     name: str
     user: Wrap
     assistant: Wrap
-    opening: str
+    generation_prompt: str
     system: Wrap = ("", "")
     tool: Wrap | None = None
-    resume: str | None = None
+    continue_prompt: str | None = None
     system_place: SystemPlace = SystemPlace.TURN
-    folded: Wrap = ("", "\n\n")
+    system_in_user: Wrap = ("", "\n\n")
     default_system: str = ""
     system_head: str = ""
-    alternates: bool = False
-    trims: bool = False
+    strict_alternation: bool = False
+    strip: bool = False
     tools: ToolStyle | None = None
     definitions: Wrap | None = None
     calls: Wrap | None = None
@@ -68,4 +68,6 @@ class ChatFormat:
     @property
     def prefill(self) -> str:
         """What stands before an answer that was begun and is to go on."""
-        return self.assistant[0] if self.resume is None else self.resume
+        return (
+            self.assistant[0] if self.continue_prompt is None else self.continue_prompt
+        )

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from bytebuddy_provider_hf.prompts.chat_format import ToolStyle
 from bytebuddy_provider_hf.types import Message, Tool, ToolCall
 
-Harmless: TypeAlias = Callable[[str], str]
+Escape: TypeAlias = Callable[[str], str]
 
 LLAMA_ENVIRONMENT: Final = "Environment: ipython\n"
 
@@ -43,7 +43,7 @@ _MISTRAL_ID: Final = re.compile(r"[A-Za-z0-9]{9}")
 _MISTRAL_ID_LENGTH: Final = 9
 
 
-def definitions(style: ToolStyle, tools: Sequence[Tool], harmless: Harmless) -> str:
+def definitions(style: ToolStyle, tools: Sequence[Tool], harmless: Escape) -> str:
     """Return what offers ``tools`` to a model, without the format's wrapping."""
     indent = 4 if style in {ToolStyle.LLAMA, ToolStyle.GRANITE} else None
     written = [harmless(_json(_described(tool), indent=indent)) for tool in tools]
@@ -58,7 +58,7 @@ def definitions(style: ToolStyle, tools: Sequence[Tool], harmless: Harmless) -> 
             return "\n\n".join(written)
 
 
-def calls(style: ToolStyle, asked: Sequence[ToolCall], harmless: Harmless) -> str:
+def calls(style: ToolStyle, asked: Sequence[ToolCall], harmless: Escape) -> str:
     """Return what a model wrote to have tools called."""
     match style:
         case ToolStyle.HERMES:
@@ -77,7 +77,7 @@ def calls(style: ToolStyle, asked: Sequence[ToolCall], harmless: Harmless) -> st
             return f"[{', '.join(written)}]"
 
 
-def result(style: ToolStyle, text: str, call_id: str | None, harmless: Harmless) -> str:
+def result(style: ToolStyle, text: str, call_id: str | None, harmless: Escape) -> str:
     """Return what a tool answered, as the model is told of it."""
     match style:
         case ToolStyle.HERMES:
@@ -141,7 +141,7 @@ def _described(tool: Tool) -> dict[str, object]:
     return {"type": "function", "function": function}
 
 
-def _named(call: ToolCall, key: str, harmless: Harmless, more: str = "") -> str:
+def _named(call: ToolCall, key: str, harmless: Escape, more: str = "") -> str:
     arguments = _as_json(call.arguments) or call.arguments or "{}"
     name = harmless(_json(call.name))
     return f'{{"name": {name}, "{key}": {harmless(arguments)}{more}}}'

@@ -7,11 +7,11 @@ from typing import Final
 
 from attrs import frozen
 
+from bytebuddy_provider_hf.edits.fences import fence_for
+from bytebuddy_provider_hf.edits.lines import lines_of
 from bytebuddy_provider_hf.prompts.edit_format import EditFormat
-from bytebuddy_provider_hf.prompts.fences import fence_for
-from bytebuddy_provider_hf.prompts.lines import lines_of
 from bytebuddy_provider_hf.prompts.rendered import Rendered
-from bytebuddy_provider_hf.prompts.specials import Mending, defused
+from bytebuddy_provider_hf.prompts.special_tokens import Unescape, escape
 from bytebuddy_provider_hf.prompts.template import render
 from bytebuddy_provider_hf.types import Message
 
@@ -55,8 +55,8 @@ def render_commit(taught: EditFormat, task: EditTask) -> Rendered:
     Tokens of the model inside either are broken, so that they do not act;
     :class:`CommitFilter` mends them in the answer.
     """
-    code, in_code = defused(task.code, taught.specials)
-    message, in_message = defused(task.instruction.strip(), taught.specials)
+    code, in_code = escape(task.code, taught.specials)
+    message, in_message = escape(task.instruction.strip(), taught.specials)
     prompt = f"{taught.before}{code}{taught.message}{message}{taught.after}"
     found = tuple(dict.fromkeys((*in_code, *in_message)))
     notes: tuple[str, ...] = ()
@@ -70,14 +70,14 @@ def render_commit(taught: EditFormat, task: EditTask) -> Rendered:
 
 
 class CommitFilter:
-    """Take the code out of an answer to a commit: tokens mended, last line as it was.
+    """Take the code out of a commit's answer: tokens unescaped, last line as it was.
 
     The line ends are those of most lines of the code.
     """
 
     def __init__(self, taught: EditFormat, task: EditTask) -> None:
         lines = lines_of(task.code)
-        self._mending = Mending(taught.specials)
+        self._mending = Unescape(taught.specials)
         self._end = lines.usual
         self._ended = lines.ended if task.code else None
         # Line ends that may be the last, and a carriage return that may begin one.

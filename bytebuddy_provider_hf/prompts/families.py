@@ -17,17 +17,17 @@ from bytebuddy_provider_hf.prompts import fim_formats as fim
 from bytebuddy_provider_hf.prompts import more_chat_formats as more
 from bytebuddy_provider_hf.prompts.chat_format import ChatFormat
 from bytebuddy_provider_hf.prompts.edit_formats import STARCODER_COMMIT
-from bytebuddy_provider_hf.prompts.family import Family, Kind
-from bytebuddy_provider_hf.prompts.family_ids import listed
+from bytebuddy_provider_hf.prompts.family import Family, ModelKind
+from bytebuddy_provider_hf.prompts.family_ids import listed_models
 from bytebuddy_provider_hf.prompts.fim_format import FimFormat
 
 
 def _chats(name: str, form: ChatFormat, gap: FimFormat | None = None) -> Family:
-    return Family(name, Kind.CHAT, chat=form, fim=gap, source=form.source)
+    return Family(name, ModelKind.CHAT, chat=form, fim=gap, source=form.source)
 
 
 def _base(name: str, source: str, gap: FimFormat | None = None) -> Family:
-    return Family(name, Kind.BASE, fim=gap, source=source)
+    return Family(name, ModelKind.BASE, fim=gap, source=source)
 
 
 def _all() -> Iterable[Family]:
@@ -117,12 +117,12 @@ def _older() -> Iterable[Family]:
     yield _base("gpt-neox", "card of EleutherAI/gpt-neox-20b")
     yield _base("gpt-2", "card of openai-community/gpt2")
     yield _base("opt", "card of facebook/opt-30b")
-    yield evolve(_chats("dialogpt", more.DIALOGPT), kind=Kind.TALK)
+    yield evolve(_chats("dialogpt", more.DIALOGPT), kind=ModelKind.DIALOG)
     source = more.INSTRUCTION.source
-    yield Family("flan-t5", Kind.SEQ2SEQ, chat=more.INSTRUCTION, source=source)
+    yield Family("flan-t5", ModelKind.SEQ2SEQ, chat=more.INSTRUCTION, source=source)
     bert = "card of google-bert/bert-base-multilingual-cased"
-    yield Family("bert", Kind.MASK, source=bert)
-    yield Family("embedding", Kind.EMBEDDING, source="the cards of the models")
+    yield Family("bert", ModelKind.MASK, source=bert)
+    yield Family("embedding", ModelKind.EMBEDDING, source="the cards of the models")
     yield _base("none", "a choice of this package: no template at all")
 
 
@@ -180,7 +180,7 @@ _MARKS: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
 )
 
 
-def find(model_id: str) -> Family | None:
+def family_by_id(model_id: str) -> Family | None:
     """Return the family of a model of the Hub, by its exact id.
 
     Upper and lower case are one, as on the Hub, and a router's ``:provider`` at the end
@@ -189,13 +189,13 @@ def find(model_id: str) -> Family | None:
     return _table().get(model_id.partition(":")[0].strip().lower())
 
 
-def named(name: str) -> Family | None:
+def family_by_name(name: str) -> Family | None:
     """Return the family called ``name`` here, or by Continue's ``promptTemplates``."""
     key = name.strip().lower()
     return FAMILIES.get(_CONTINUE.get(key, key))
 
 
-def by_template(template: str) -> Family | None:
+def family_by_template(template: str) -> Family | None:
     """Return the family that a chat template in Jinja belongs to.
 
     ``template`` is what a server (llama.cpp's ``/props``) or ``tokenizer_config.json``
@@ -213,7 +213,7 @@ def by_template(template: str) -> Family | None:
 @cache
 def _table() -> dict[str, Family]:
     table: dict[str, Family] = {}
-    for model in listed():
+    for model in listed_models():
         family = FAMILIES[model.family]
         if model.window is not None:
             family = evolve(family, window=model.window)

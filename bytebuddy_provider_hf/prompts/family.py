@@ -11,11 +11,11 @@ from bytebuddy_provider_hf.prompts.edit_format import EditFormat
 from bytebuddy_provider_hf.prompts.fim_format import FimFormat
 
 
-class Kind(StrEnum):
+class ModelKind(StrEnum):
     """What a model was trained to do."""
 
     CHAT = "chat"
-    TALK = "talk"
+    DIALOG = "talk"
     BASE = "base"
     SEQ2SEQ = "text to text"
     MASK = "fill-mask"
@@ -32,7 +32,7 @@ class Family:
     """
 
     name: str
-    kind: Kind
+    kind: ModelKind
     chat: ChatFormat | None = None
     fim: FimFormat | None = None
     edit: EditFormat | None = None

@@ -283,7 +283,7 @@ embedding 512 intfloat
 
 
 @frozen
-class Listed:
+class ListedModel:
     """A model of the Hub; ``window`` counts tokens, where it is documented."""
 
     model_id: str
@@ -291,7 +291,7 @@ class Listed:
     window: int | None
 
 
-def listed() -> Iterator[Listed]:
+def listed_models() -> Iterator[ListedModel]:
     """Return every model of the table."""
     family, window, prefix = "", "-", ""
     for line in _TABLE.strip().splitlines():
@@ -299,7 +299,7 @@ def listed() -> Iterator[Listed]:
         if line.startswith(" "):
             size = None if window == "-" else int(window)
             for word in words:
-                yield Listed(prefix + word, family, size)
+                yield ListedModel(prefix + word, family, size)
         else:
             family, window, owner = words
             prefix = "" if owner == "-" else f"{owner}/"

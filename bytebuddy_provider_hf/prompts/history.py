@@ -28,7 +28,7 @@ _FAR: Final = re.compile("[\u0900-\U0010ffff]")
 _ASTRAL: Final = re.compile("[\U00010000-\U0010ffff]")
 
 
-def estimate(text: str) -> int:
+def estimate_tokens(text: str) -> int:
     """Return about how many tokens ``text`` is, rather too many than too few.
 
     No tokenizer is asked, and vocabularies differ. Measured against Mistral's first one
@@ -47,13 +47,13 @@ def estimate(text: str) -> int:
     return tokens + (far + 1) // 2 + (3 * astral + 1) // 2
 
 
-def fit(
+def truncate(
     messages: Sequence[Message],
     *,
     window: int,
     reserve: int,
     tools: Sequence[Tool] = (),
-    count: Callable[[str], int] = estimate,
+    count: Callable[[str], int] = estimate_tokens,
 ) -> tuple[tuple[Message, ...], int]:
     """Return the messages that fit, and how many were cut.
 
@@ -78,10 +78,10 @@ def fit(
     return kept, len(cut)
 
 
-def size(
+def count_tokens(
     messages: Sequence[Message],
     tools: Sequence[Tool] = (),
-    count: Callable[[str], int] = estimate,
+    count: Callable[[str], int] = estimate_tokens,
 ) -> int:
     """Return about how many tokens a conversation is, its tools included."""
     offered = sum(_tool_size(tool, count) for tool in tools)

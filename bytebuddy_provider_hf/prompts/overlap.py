@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Final, TypeAlias
 
-from bytebuddy_provider_hf.prompts.gap import Gap
+from bytebuddy_provider_hf.prompts.fill_context import FillContext
 
 # Characters of the suffix that are compared; also the most that is held back.
 _COMPARED: Final = 2_000
@@ -85,9 +85,9 @@ class Overlap:
     Of the suffix 2,000 characters are compared, and no more are ever held back.
     """
 
-    def __init__(self, gap: Gap) -> None:
-        suffix = gap.suffix.replace("\r\n", "\n")
-        before = gap.prefix.rpartition("\n")[2]
+    def __init__(self, context: FillContext) -> None:
+        suffix = context.suffix.replace("\r\n", "\n")
+        before = context.prefix.rpartition("\n")[2]
         rest = suffix.partition("\n")[0]
         self._at_end = _Matcher(suffix[:_COMPARED])
         self._inside = _Matcher(_lines_after(suffix))
@@ -97,7 +97,7 @@ class Overlap:
             for char in f"\n{before}":
                 self._inside.step(char)
         self._line = _sum(_depth(before), _depth(rest))
-        self._around = _sum(_depth(gap.prefix), _depth(gap.suffix))
+        self._around = _sum(_depth(context.prefix), _depth(context.suffix))
         self._answer = _NONE
         self._held = ""
         # Whether the last character is a carriage return: it may belong to a line end.

@@ -125,7 +125,7 @@ _OMITTED: Final = object()
 
 
 def constant(value: object = 20.0) -> Estimate:
-    """Write the same value at every look, whatever is left."""
+    """Write the same value at every probe, whatever is left."""
     return lambda _left: value
 
 

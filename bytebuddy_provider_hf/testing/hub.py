@@ -60,7 +60,7 @@ class Record:
 
 
 @define(eq=False)
-class _State:
+class _ModelState:
     """What a simulated model remembers."""
 
     behaviour: Behaviour
@@ -100,7 +100,7 @@ class FakeHub:
         self._facts = dict(facts or {})
         self._key = Secret(api_key) if isinstance(api_key, str) else api_key
         self._clock = clock
-        self._states: dict[str, _State] = {}
+        self._states: dict[str, _ModelState] = {}
         self.records: list[Record] = []
         self.in_flight = 0
         self.in_flight_max = 0
@@ -154,7 +154,7 @@ class FakeHub:
     def _now(self) -> float:
         return (self._clock or asyncio.get_running_loop().time)()
 
-    def _ended(self, record: Record, state: _State | None, *, whole: bool) -> None:
+    def _ended(self, record: Record, state: _ModelState | None, *, whole: bool) -> None:
         if record.ended is not None:
             return
         record.ended = self._now()
@@ -163,7 +163,7 @@ class FakeHub:
         if state is not None:
             state.in_flight -= 1
 
-    def _state(self, record: Record) -> _State | None:
+    def _state(self, record: Record) -> _ModelState | None:
         request = record.request
         if request.path.startswith(_TASK):
             rest = request.path.removeprefix(_TASK).partition(_PIPELINE)[0]
@@ -178,10 +178,10 @@ class FakeHub:
             behaviour = self._models.get(name, self._default)
             if behaviour is None:
                 return None
-            state = self._states[name] = _State(behaviour)
+            state = self._states[name] = _ModelState(behaviour)
         return state
 
-    async def _route(self, record: Record, state: _State | None) -> FakeReply:
+    async def _route(self, record: Record, state: _ModelState | None) -> FakeReply:
         request = record.request
         if not self._allowed(request):
             return unauthorized()
@@ -232,7 +232,7 @@ class FakeHub:
         return json_reply({"id": model, "inferenceProviderMapping": found, **facts})
 
 
-async def _generate(record: Record, state: _State, *, now: float) -> FakeReply:
+async def _generate(record: Record, state: _ModelState, *, now: float) -> FakeReply:
     refused = _refused(record, state, now=now)
     if refused is not None:
         return refused
@@ -248,7 +248,7 @@ async def _generate(record: Record, state: _State, *, now: float) -> FakeReply:
     return await scripted(record.request)
 
 
-def _refused(record: Record, state: _State, *, now: float) -> FakeReply | None:
+def _refused(record: Record, state: _ModelState, *, now: float) -> FakeReply | None:
     behaviour = state.behaviour
     cold = _cold(record.model, state, now=now)
     if cold is not None:
@@ -265,7 +265,7 @@ def _refused(record: Record, state: _State, *, now: float) -> FakeReply | None:
     return None
 
 
-def _cold(model: str, state: _State, *, now: float) -> FakeReply | None:
+def _cold(model: str, state: _ModelState, *, now: float) -> FakeReply | None:
     behaviour = state.behaviour
     idle = now - state.seen
     state.seen = now

@@ -20,17 +20,18 @@ from bytebuddy_provider_hf.testing.script import (
     request_to,
     steps,
 )
-from bytebuddy_provider_hf.transport.port import Destination
-from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.transport.http_client import Destination
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 
 @final
 class MemoryConnect:
     """Connect to a :class:`FakeHub`, or any handler, without a socket.
 
-    Pass it wherever a ``Connect`` is wanted. An error the handler raises reaches the
-    caller as it stands: raise ``ConnectionRefused`` to play a server that is not up.
-    ``sent`` counts requests, ``open`` answers neither read to their end nor closed.
+    Pass it wherever a ``HttpClientFactory`` is wanted. An error the handler raises
+    reaches the caller as it stands: raise ``ConnectionRefused`` to play a server that
+    is not up. ``sent`` counts requests, ``open`` answers neither read to their end nor
+    closed.
     """
 
     def __init__(self, hub: FakeHub | Handler) -> None:
@@ -38,9 +39,9 @@ class MemoryConnect:
         self.sent = 0
         self.open = 0
 
-    def __call__(self, destination: Destination) -> MemoryChannel:
+    def __call__(self, destination: Destination) -> MemoryClient:
         """Open a channel; nothing is sent yet."""
-        return MemoryChannel(self, destination)
+        return MemoryClient(self, destination)
 
     async def answer(self, request: FakeRequest) -> FakeReply:
         """Hand ``request`` to the handler."""
@@ -51,7 +52,7 @@ class MemoryConnect:
 
 
 @final
-class MemoryChannel:
+class MemoryClient:
     """The channel of :class:`MemoryConnect`."""
 
     def __init__(self, connect: MemoryConnect, destination: Destination) -> None:
@@ -60,7 +61,7 @@ class MemoryChannel:
         self._responses: set[MemoryResponse] = set()
         self._closed = False
 
-    async def send(self, call: Call) -> MemoryResponse:
+    async def send(self, call: HttpRequest) -> MemoryResponse:
         """Send ``call`` and wait for the headers of its answer."""
         self._check()
         reply = await self._connect.answer(self._request(call))
@@ -94,7 +95,7 @@ class MemoryChannel:
         self._responses.discard(response)
         self._connect.open -= 1
 
-    def _request(self, call: Call) -> FakeRequest:
+    def _request(self, call: HttpRequest) -> FakeRequest:
         headers = {"accept": call.accept}
         if call.body:
             headers["content-type"] = "application/json"
@@ -110,9 +111,9 @@ class MemoryChannel:
 
 @final
 class MemoryResponse:
-    """The answer of a :class:`MemoryChannel`."""
+    """The answer of a :class:`MemoryClient`."""
 
-    def __init__(self, channel: MemoryChannel, reply: FakeReply) -> None:
+    def __init__(self, channel: MemoryClient, reply: FakeReply) -> None:
         self.status: int = reply.status
         self.headers: Mapping[str, str] = _headers(reply)
         self._channel = channel

@@ -6,7 +6,7 @@ from attrs import define
 
 
 @define
-class Generation:
+class FakeGeneration:
     """What was generated: tokens with whether they are special, and why it ended."""
 
     tokens: list[tuple[str, bool]]

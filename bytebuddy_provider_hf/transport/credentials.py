@@ -14,10 +14,10 @@ from typing import Final
 
 from attrs import frozen
 
+from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.config.dotenv import read_env
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidToken, MissingToken
 from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.wire.target import Place, Target
 
 VARIABLES: Final = (
     "HF_API_KEY",
@@ -38,7 +38,7 @@ class Credential:
     """A token and where it was found, for messages."""
 
     secret: Secret
-    found_in: str
+    source: str
 
 
 def credential_for(
@@ -54,11 +54,11 @@ def credential_for(
     lying about goes to Hugging Face's own hosts only. Raises ``MissingToken``,
     ``InvalidToken`` and ``InsecureEndpoint``.
     """
-    credential = None if explicit is None else _tidied(explicit)
-    if credential is None and target.hugging_face:
-        credential = find(env, state_dir=state_dir)
+    credential = None if explicit is None else _stripped(explicit)
+    if credential is None and target.is_hugging_face:
+        credential = find_token(env, state_dir=state_dir)
     if credential is None:
-        if target.place is Place.ROUTER:
+        if target.host_kind is HostKind.ROUTER:
             raise MissingToken(
                 "Hugging Face's router needs a token and none was found.",
                 hint="Run `bytebuddy-hf login`, or set HF_API_KEY.",
@@ -73,25 +73,25 @@ def credential_for(
     return credential
 
 
-def find(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
+def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
     """Return the first token of the environment, the login and the token file."""
     for variable in VARIABLES:
-        if secret := _cleaned(env.get(variable, "")):
+        if secret := _without_line_breaks(env.get(variable, "")):
             return Credential(secret, variable)
     login = read_env(state_dir / ".env")
     for variable in VARIABLES:
         kept = login.values.get(variable)
-        if kept is not None and (secret := _cleaned(kept.reveal())):
+        if kept is not None and (secret := _without_line_breaks(kept.reveal())):
             return Credential(secret, f"{variable} in {login.path}")
     path = _token_file(env, state_dir)
-    secret = None if path is None else _cleaned(_file_text(path))
+    secret = None if path is None else _without_line_breaks(_file_text(path))
     return None if secret is None else Credential(secret, str(path))
 
 
 def _check(credential: Credential) -> None:
     if wrong := _wrong(credential.secret):
         raise InvalidToken(
-            f"What stands in {credential.found_in} cannot be a token: {wrong}.",
+            f"What stands in {credential.source} cannot be a token: {wrong}.",
             hint="Copy the token again from https://huggingface.co/settings/tokens.",
         )
 
@@ -104,15 +104,15 @@ def _wrong(secret: Secret) -> str | None:
     return None
 
 
-def _tidied(credential: Credential) -> Credential | None:
+def _stripped(credential: Credential) -> Credential | None:
     """Return a credential without space around it; ``None`` if it is nothing else."""
     tidied = Secret(credential.secret.reveal().strip())
     if tidied == credential.secret:
         return credential if tidied else None
-    return Credential(tidied, credential.found_in) if tidied else None
+    return Credential(tidied, credential.source) if tidied else None
 
 
-def _cleaned(text: str) -> Secret | None:
+def _without_line_breaks(text: str) -> Secret | None:
     """Return the token in ``text``: pasted line breaks are dropped, as the Hub does."""
     cleaned = text.replace("\r", "").replace("\n", "").strip()
     return Secret(cleaned) if cleaned else None

@@ -16,11 +16,11 @@ class Deadlines:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._bounds: dict[Bound, None] = {}
+        self._bounds: dict[Timeout, None] = {}
         self._due = math.inf
         self._timer: asyncio.TimerHandle | None = None
 
-    def bound(self, until: float) -> Bound:
+    def timeout_at(self, until: float) -> Timeout:
         """Return a block that is left at ``until``, whatever it awaits.
 
         Code behind the ``with`` block runs only when it was late::
@@ -29,7 +29,7 @@ class Deadlines:
                 return await something()
             raise TooLate
         """
-        return Bound(self, until)
+        return Timeout(self, until)
 
     def close(self) -> None:
         """Stop the timer."""
@@ -38,23 +38,23 @@ class Deadlines:
             self._timer = None
         self._due = math.inf
 
-    def add(self, bound: Bound) -> None:
+    def add(self, timeout: Timeout) -> None:
         """Watch a block."""
-        self._bounds[bound] = None
-        if bound.until < self._due:
-            self._arm(bound.until)
+        self._bounds[timeout] = None
+        if timeout.until < self._due:
+            self._arm(timeout.until)
 
-    def remove(self, bound: Bound) -> None:
+    def remove(self, timeout: Timeout) -> None:
         """Stop watching a block."""
-        del self._bounds[bound]
+        del self._bounds[timeout]
 
     def _arm(self, due: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._due = due
-        self._timer = self._loop.call_at(due, self._ring)
+        self._timer = self._loop.call_at(due, self._on_timer)
 
-    def _ring(self) -> None:
+    def _on_timer(self) -> None:
         self._timer, self._due = None, math.inf
         now = self._loop.time()
         soonest = math.inf
@@ -67,7 +67,7 @@ class Deadlines:
             self._arm(soonest)
 
 
-class Bound:
+class Timeout:
     """One block with a deadline; it swallows the cancellation it caused itself."""
 
     __slots__ = ("_cancelling", "_deadlines", "_late", "_task", "until")

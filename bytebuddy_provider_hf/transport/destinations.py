@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from bytebuddy_provider_hf.config.model import RequestOptions
+from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
 from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.transport.port import Destination
+from bytebuddy_provider_hf.transport.http_client import Destination
 from bytebuddy_provider_hf.transport.proxies import Proxy, proxy_for
-from bytebuddy_provider_hf.transport.tls import Authorities, authorities
+from bytebuddy_provider_hf.transport.tls import CaBundle, ca_bundle
 
 # RFC 9110, 5.1 and 5.5: a token, and visible text with spaces and tabs in it.
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -45,7 +45,7 @@ def destination_for(
             f"The proxy {proxy.place} could read the token or headers for {origin}.",
             hint="Name the host in requestOptions.noProxy.",
         )
-    trusted = authorities(options, env)
+    trusted = ca_bundle(options, env)
     key = _key(options, proxy, trusted)
     return Destination(origin, credential, options, key, proxy, trusted)
 
@@ -65,7 +65,7 @@ def _check_header(name: str, value: Secret) -> None:
     )
 
 
-def _key(options: RequestOptions, proxy: Proxy | None, trusted: Authorities) -> str:
+def _key(options: RequestOptions, proxy: Proxy | None, trusted: CaBundle) -> str:
     """Return a text equal for ways that can share connections."""
     headers = sorted((k.lower(), v.fingerprint) for k, v in options.headers.items())
     certificate = options.client_certificate

@@ -51,7 +51,7 @@ _CHECK_PROXY: Final = (
 
 
 @frozen
-class Ends:
+class Hop:
     """Both ends of a way, and what stands between, for messages."""
 
     origin: str
@@ -74,24 +74,24 @@ class Ends:
         return self.origin.startswith("https://")
 
     @property
-    def through(self) -> str:
+    def via_proxy(self) -> str:
         """The words that name the proxy, if there is one."""
         return "" if self.proxy is None else f" through the proxy {self.proxy.place}"
 
 
-def translate(error: BaseException, ends: Ends) -> errors.ByteBuddyError:
-    """Return our error for one of theirs, which met a request between ``ends``."""
+def translate(error: BaseException, hop: Hop) -> errors.ByteBuddyError:
+    """Return our error for one of theirs, which met a request between ``hop``."""
     if isinstance(error, errors.ByteBuddyError):
         return error
     for kinds, make in _MAKERS:
         if isinstance(error, kinds):
-            return make(error, ends)
+            return make(error, hop)
     if _refused(error):
-        return _connection_refused(ends)
-    return _lost(error, ends)
+        return _connection_refused(hop)
+    return _lost(error, hop)
 
 
-def bare(error: BaseException, before: BaseException | None) -> None:
+def strip_traceback(error: BaseException, before: BaseException | None) -> None:
     """Take from ``error``, which is none of theirs, the way that it came.
 
     A cancellation passes frames of aiohttp that hold the header with the token, and a
@@ -119,9 +119,9 @@ def answer_begun(error: BaseException) -> bool:
     return not isinstance(error.message, str)
 
 
-def proxy_wants_a_user(ends: Ends) -> errors.ProxyAuthenticationFailed:
+def proxy_wants_a_user(hop: Hop) -> errors.ProxyAuthenticationFailed:
     """Return the error for a status 407."""
-    proxy = ends.proxy
+    proxy = hop.proxy
     place = "" if proxy is None else f" {proxy.place}"
     if proxy is None or proxy.authorization is None:
         return errors.ProxyAuthenticationFailed(
@@ -137,36 +137,36 @@ def proxy_wants_a_user(ends: Ends) -> errors.ProxyAuthenticationFailed:
     )
 
 
-def _not_resolved(error: BaseException, ends: Ends) -> errors.ConnectionFailed:
+def _not_resolved(error: BaseException, hop: Hop) -> errors.ConnectionFailed:
     code = getattr(getattr(error, "os_error", None), "errno", None)
     # A text that cannot be a name (UnicodeError) has no code at all.
     later = code is not None and code not in _NO_SUCH_NAME
-    if ends.proxy is not None:
+    if hop.proxy is not None:
         # Behind a proxy only its own name is looked up here.
         verb = "could not be looked up" if later else "does not exist"
         return errors.ProxyFailed(
-            f"The name of the proxy {ends.proxy.place} {verb}.", hint=_CHECK_PROXY
+            f"The name of the proxy {hop.proxy.place} {verb}.", hint=_CHECK_PROXY
         )
     if later:
         return errors.HostLookupFailed(
-            f"The name {ends.name} could not be looked up.",
+            f"The name {hop.name} could not be looked up.",
             hint="Check the network and its DNS, and try again.",
         )
     return errors.HostNotFound(
-        f"There is no host named {ends.name}.",
+        f"There is no host named {hop.name}.",
         hint="Check the spelling of apiBase and the network's DNS.",
     )
 
 
-def _tls_failed(error: BaseException, ends: Ends) -> errors.ConnectionFailed:
-    host, proxy = ends.host, ends.proxy
+def _tls_failed(error: BaseException, hop: Hop) -> errors.ConnectionFailed:
+    host, proxy = hop.host, hop.proxy
     met = (getattr(error, "host", None), getattr(error, "port", None))
     if proxy is not None and met == (proxy.host, proxy.port):
         host = f"the proxy {proxy.place}"
     cause = _cause(error)
     if cause is None:
         return broken_off(host)
-    return handshake_failed(cause, host, shows_certificate=ends.shows_certificate)
+    return handshake_failed(cause, host, shows_certificate=hop.shows_certificate)
 
 
 def _cause(error: BaseException) -> ssl.SSLError | None:
@@ -177,21 +177,21 @@ def _cause(error: BaseException) -> ssl.SSLError | None:
     return None
 
 
-def _too_slow(_error: BaseException, ends: Ends) -> errors.ConnectTimeout:
+def _too_slow(_error: BaseException, hop: Hop) -> errors.ConnectTimeout:
     return errors.ConnectTimeout(
-        f"No connection to {ends.host}{ends.through} in time.",
+        f"No connection to {hop.host}{hop.via_proxy} in time.",
         hint="Check the address, the network and the proxy settings; "
         "requestOptions.connectTimeout sets how long to try.",
     )
 
 
-def _proxy_refused(error: BaseException, ends: Ends) -> errors.ConnectionFailed:
+def _proxy_refused(error: BaseException, hop: Hop) -> errors.ConnectionFailed:
     if getattr(error, "status", 0) == _PROXY_WANTS_A_USER:
-        return proxy_wants_a_user(ends)
+        return proxy_wants_a_user(hop)
     status = getattr(error, "status", 0)
     reach = status >= 500  # noqa: PLR2004 - 5xx
     return errors.ProxyFailed(
-        f"There is no way to {ends.host}{ends.through}: it answered {status}.",
+        f"There is no way to {hop.host}{hop.via_proxy}: it answered {status}.",
         status=status,
         hint="Check apiBase, and try again: the proxy does not reach the server."
         if reach
@@ -200,77 +200,77 @@ def _proxy_refused(error: BaseException, ends: Ends) -> errors.ConnectionFailed:
     )
 
 
-def _proxy_down(error: BaseException, ends: Ends) -> errors.ProxyFailed:
-    place = "" if ends.proxy is None else f" {ends.proxy.place}"
-    said = "nothing listens there" if _refused(error) else _words(error)
+def _proxy_down(error: BaseException, hop: Hop) -> errors.ProxyFailed:
+    place = "" if hop.proxy is None else f" {hop.proxy.place}"
+    said = "nothing listens there" if _refused(error) else _reason(error)
     return errors.ProxyFailed(
         f"No connection to the proxy{place}: {said}.", hint=_CHECK_PROXY
     )
 
 
-def _not_http(error: BaseException, ends: Ends) -> errors.ByteBuddyError:
+def _not_http(error: BaseException, hop: Hop) -> errors.ByteBuddyError:
     asked = getattr(getattr(error, "request_info", None), "method", None)
-    if ends.proxy is not None and asked == hdrs.METH_CONNECT:
+    if hop.proxy is not None and asked == hdrs.METH_CONNECT:
         return errors.ProxyFailed(
-            f"The proxy {ends.proxy.place} does not speak HTTP.", hint=_CHECK_PROXY
+            f"The proxy {hop.proxy.place} does not speak HTTP.", hint=_CHECK_PROXY
         )
     return errors.MalformedResponse(
-        f"{ends.host} does not speak HTTP as expected.",
+        f"{hop.host} does not speak HTTP as expected.",
         hint="Check that apiBase names a model server and the right scheme.",
     )
 
 
-def _connection_refused(ends: Ends) -> errors.ConnectionRefused:
+def _connection_refused(hop: Hop) -> errors.ConnectionRefused:
     return errors.ConnectionRefused(
-        f"Nothing listens at {ends.host}.",
+        f"Nothing listens at {hop.host}.",
         hint="Start the server, or check host and port of apiBase.",
     )
 
 
-def _not_connected(error: BaseException, ends: Ends) -> errors.ByteBuddyError:
+def _not_connected(error: BaseException, hop: Hop) -> errors.ByteBuddyError:
     if _refused(error):
-        return _connection_refused(ends)
+        return _connection_refused(hop)
     cause = getattr(error, "os_error", error)
-    if ends.secure and isinstance(cause, ConnectionError):
-        return broken_off(ends.host)
+    if hop.secure and isinstance(cause, ConnectionError):
+        return broken_off(hop.host)
     if isinstance(cause, TimeoutError):
-        return _too_slow(error, ends)
+        return _too_slow(error, hop)
     if _unreachable(cause):
         return errors.HostUnreachable(
-            f"There is no way to {ends.host}: {_words(error)}.",
+            f"There is no way to {hop.host}: {_reason(error)}.",
             hint="Check the network and the VPN; where only a proxy leads out, name "
             "it in requestOptions.proxy.",
         )
     return errors.ConnectionFailed(
-        f"No connection to {ends.host}: {_words(error)}.",
+        f"No connection to {hop.host}: {_reason(error)}.",
         hint="Check the address and the network.",
     )
 
 
-def _lost(error: BaseException, ends: Ends) -> errors.ConnectionFailed:
+def _lost(error: BaseException, hop: Hop) -> errors.ConnectionFailed:
     cause = _cause(error)
     if cause is not None:
-        shows = ends.shows_certificate
-        refused = client_refused(cause, ends.host, shows_certificate=shows)
+        shows = hop.shows_certificate
+        refused = client_refused(cause, hop.host, shows_certificate=shows)
         if refused is not None:
             return refused
     return errors.ConnectionLost(
-        f"The connection to {ends.host}{ends.through} broke before the answer was "
+        f"The connection to {hop.host}{hop.via_proxy} broke before the answer was "
         "whole.",
-        hint=_after_a_break(ends),
+        hint=_retry_hint(hop),
     )
 
 
-def _after_a_break(ends: Ends) -> str:
-    proxy = ends.proxy
+def _retry_hint(hop: Hop) -> str:
+    proxy = hop.proxy
     if proxy is not None and proxy.scheme == "http":
         return "Try again; if the proxy speaks TLS, write https:// in its address."
-    if ends.secure:
+    if hop.secure:
         return "Try again."
     return "Try again; if the server speaks TLS, write https:// instead of http://."
 
 
-def _words(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     cause = getattr(error, "os_error", error)
     return getattr(cause, "strerror", None) or type(cause).__name__
 
@@ -291,7 +291,7 @@ def _unreachable(cause: BaseException) -> bool:
     return known or "unreachable" in said or "no route to host" in said
 
 
-_Maker = Callable[[BaseException, Ends], errors.ByteBuddyError]
+_Maker = Callable[[BaseException, Hop], errors.ByteBuddyError]
 
 # The first that fits: the kinds are subclasses of one another.
 _MAKERS: Final[tuple[tuple[type | tuple[type, ...], _Maker], ...]] = (

@@ -24,9 +24,9 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.transport import faults, session
-from bytebuddy_provider_hf.transport.faults import Ends
-from bytebuddy_provider_hf.transport.port import Destination
-from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.transport.faults import Hop
+from bytebuddy_provider_hf.transport.http_client import Destination
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 _log: Final = logging.getLogger(__name__)
 
@@ -45,16 +45,16 @@ class AiohttpResponse:
     def __init__(
         self,
         response: aiohttp.ClientResponse,
-        ends: Ends,
+        hop: Hop,
         opened: set[AiohttpResponse],
     ) -> None:
         self._response = response
         self._opened = opened
         opened.add(self)
         self._content = response.content
-        self._ends = ends
+        self._ends = hop
         self.status: int = response.status
-        self.headers = _dated(response)
+        self.headers = _with_date_header(response)
 
     def chunks(self) -> AiohttpResponse:
         """Return the body, chunk by chunk, as it arrives."""
@@ -99,12 +99,12 @@ class AiohttpResponse:
         self._response.close()
 
 
-class AiohttpChannel:
+class AiohttpClient:
     """Connections to one destination; made when the first request leaves."""
 
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
-        self._ends = Ends(
+        self._ends = Hop(
             destination.origin,
             destination.proxy,
             shows_certificate=destination.options.client_certificate is not None,
@@ -126,20 +126,22 @@ class AiohttpChannel:
         connector = self._session.connector
         return 0 if connector is None else len(connector._acquired)  # noqa: SLF001 - the only way to count them
 
-    async def send(self, call: Call) -> AiohttpResponse:
+    async def send(self, call: HttpRequest) -> AiohttpResponse:
         """Send ``call`` and return the answer when its headers have come.
 
         A kept connection that the server had closed, unseen by us, gets one free
         resend on a new one: not a byte of an answer had come (as gRPC's transparent
         retries do). New, because the server may have closed all the kept ones.
         """
-        trip = session.Trip()
-        fault = await self._attempt(self._session, call, trip)
-        stale = not (trip.connected or trip.answered)
+        trace = session.RequestTrace()
+        fault = await self._attempt(self._session, call, trace)
+        stale = not (trace.connected or trace.answered)
         if stale and isinstance(fault, ConnectionLost):
             if self._fresh is None:
                 self._fresh = session.session(self._destination, keep=False)
-            fault = await self._attempt(self._fresh, call, session.Trip(), again=True)
+            fault = await self._attempt(
+                self._fresh, call, session.RequestTrace(), again=True
+            )
         if isinstance(fault, AiohttpResponse):
             return fault
         raise _was_closed() if self._closed else fault
@@ -158,8 +160,8 @@ class AiohttpChannel:
     async def _attempt(
         self,
         through: aiohttp.ClientSession,
-        call: Call,
-        trip: session.Trip,
+        call: HttpRequest,
+        trace: session.RequestTrace,
         *,
         again: bool = False,
     ) -> AiohttpResponse | ByteBuddyError:
@@ -169,7 +171,7 @@ class AiohttpChannel:
         body = call.body if len(call.body) < _LARGE_BODY else io.BytesIO(call.body)
         self.sent += 1
         before = sys.exception()
-        mark = session.trip.set(trip)
+        mark = session.request_trace.set(trace)
         try:
             response = await through.request(
                 call.method,
@@ -182,18 +184,18 @@ class AiohttpChannel:
                 proxy_headers=self._proxy_headers,
             )
         except faults.RAISED as error:
-            trip.answered = faults.answer_begun(error)
+            trace.answered = faults.answer_begun(error)
             fault = faults.translate(error, self._ends)
             if noted is not None:
                 noted.unanswered(call, self._destination, fault)
             return fault
         except BaseException as error:
-            faults.bare(error, before)
+            faults.strip_traceback(error, before)
             if noted is not None:
                 noted.unanswered(call, self._destination, error)
             raise
         finally:
-            session.trip.reset(mark)
+            session.request_trace.reset(mark)
         if noted is not None:
             noted.answered(call, self._destination, response)
         if response.status == _PROXY_WANTS_A_USER and self._proxy is not None:
@@ -209,7 +211,7 @@ class AiohttpChannel:
             built = self._urls[url] = URL(url, encoded=True)
         return built
 
-    def _headers(self, call: Call) -> CIMultiDict[str] | None:
+    def _headers(self, call: HttpRequest) -> CIMultiDict[str] | None:
         """Return what a request adds to the session's headers; nothing, mostly."""
         if call.accept == _JSON and not (call.headers or self._own_headers):
             return None
@@ -235,7 +237,10 @@ class _Noted:
         self._left = time.monotonic()
 
     def answered(
-        self, call: Call, destination: Destination, response: aiohttp.ClientResponse
+        self,
+        call: HttpRequest,
+        destination: Destination,
+        response: aiohttp.ClientResponse,
     ) -> None:
         """Log an answer whose headers have come."""
         said = response.headers.get("x-request-id")
@@ -243,13 +248,13 @@ class _Noted:
         self._write(call, destination, f"{response.status}", known)
 
     def unanswered(
-        self, call: Call, destination: Destination, error: BaseException
+        self, call: HttpRequest, destination: Destination, error: BaseException
     ) -> None:
         """Log that no answer came, by the class of ``error``."""
         self._write(call, destination, f"no answer, {type(error).__name__}", "")
 
     def _write(
-        self, call: Call, destination: Destination, outcome: str, known: str
+        self, call: HttpRequest, destination: Destination, outcome: str, known: str
     ) -> None:
         # A query may hold a key; a path may hold one that is sent as a header too.
         path = destination.scrub(urlsplit(call.url).path)
@@ -270,7 +275,7 @@ def _was_closed() -> Closed:
     return Closed("The connections were closed here.", hint="Open the model again.")
 
 
-def _dated(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+def _with_date_header(response: aiohttp.ClientResponse) -> Mapping[str, str]:
     """Return the headers; a refusal without a date gets the time at which it came.
 
     So RFC 9110 6.6.1 has it; a ``Retry-After`` that is a date counts from there.
@@ -281,6 +286,6 @@ def _dated(response: aiohttp.ClientResponse) -> Mapping[str, str]:
     return CIMultiDict(headers, date=formatdate(usegmt=True))
 
 
-def connect(destination: Destination) -> AiohttpChannel:
+def open_http_client(destination: Destination) -> AiohttpClient:
     """Open a channel of sockets to a destination."""
-    return AiohttpChannel(destination)
+    return AiohttpClient(destination)

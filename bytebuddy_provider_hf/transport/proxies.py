@@ -17,10 +17,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.config.model import RequestOptions
+from bytebuddy_provider_hf.address import is_loopback
+from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.wire.target import is_loopback
 
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"[\w.\-:]+", re.ASCII)

@@ -19,7 +19,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from bytebuddy_provider_hf.transport import tls
-from bytebuddy_provider_hf.transport.port import Destination
+from bytebuddy_provider_hf.transport.http_client import Destination
 
 CONNECT_TIMEOUT: Final = 10.0
 # Below the 15 s after which common servers close an idle connection.
@@ -28,7 +28,7 @@ _DNS_CACHE: Final = 60
 _AGENT: Final = "bytebuddy-provider-hf"
 
 
-class Trip:
+class RequestTrace:
     """Whether one request made a connection of its own, and got the start of an answer.
 
     The start of one is what came before a connection broke, as far as aiohttp tells.
@@ -41,7 +41,7 @@ class Trip:
         self.answered = False
 
 
-trip: Final[ContextVar[Trip]] = ContextVar("trip")
+request_trace: Final[ContextVar[RequestTrace]] = ContextVar("trip")
 
 
 def session(destination: Destination, *, keep: bool = True) -> aiohttp.ClientSession:
@@ -118,7 +118,7 @@ def _headers(destination: Destination) -> CIMultiDict[str]:
 
 def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
     """Make a socket and note for whom (a TraceConfig would add 30 Python calls)."""
-    trip.get().connected = True
+    request_trace.get().connected = True
     family, kind, protocol, _, _ = address
     return socket.socket(family=family, type=kind, proto=protocol)
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.config.model import ClientCertificate, RequestOptions
+from bytebuddy_provider_hf.config.values import ClientCertificate, RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 
 _log: Final = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _CERTIFICATES: Final = frozenset({".pem", ".crt", ".cer"})
 
 
 @frozen
-class Authorities:
+class CaBundle:
     """Who vouches for servers: files and folders, each with what named it.
 
     ``system``: the authorities of the system count as well.
@@ -36,7 +36,7 @@ class Authorities:
     system: bool = True
 
 
-def authorities(options: RequestOptions, env: Mapping[str, str]) -> Authorities:
+def ca_bundle(options: RequestOptions, env: Mapping[str, str]) -> CaBundle:
     """Return who vouches for servers.
 
     ``caBundlePath`` adds to the system's authorities. Without it ``SSL_CERT_FILE`` and
@@ -44,18 +44,18 @@ def authorities(options: RequestOptions, env: Mapping[str, str]) -> Authorities:
     """
     if options.ca_bundle_path:
         named = tuple(("caBundlePath", path) for path in options.ca_bundle_path)
-        return Authorities(named)
+        return CaBundle(named)
     folders = env.get("SSL_CERT_DIR", "").split(os.pathsep)
     said = [("SSL_CERT_FILE", env.get("SSL_CERT_FILE", ""))]
     said += [("SSL_CERT_DIR", folder) for folder in folders]
     said = [each for each in said if each[1]]
     if not said and (bundle := env.get("REQUESTS_CA_BUNDLE")):
         said = [("REQUESTS_CA_BUNDLE", bundle)]
-    return Authorities(tuple(said), system=not said)
+    return CaBundle(tuple(said), system=not said)
 
 
 def context(
-    origin: str, options: RequestOptions, trusted: Authorities
+    origin: str, options: RequestOptions, trusted: CaBundle
 ) -> ssl.SSLContext | bool:
     """Return what aiohttp takes as ``ssl``; reads the files that are named.
 
@@ -70,32 +70,32 @@ def context(
         return not unchecked
     if certificate is None:
         return _shared(trusted)
-    made = _unchecking() if unchecked else _checking(trusted)
-    _show(made, certificate)
+    made = _insecure_context() if unchecked else _verifying_context(trusted)
+    _load_client_cert(made, certificate)
     return made
 
 
-def _unchecking() -> ssl.SSLContext:
-    made = _bare()
+def _insecure_context() -> ssl.SSLContext:
+    made = _base_context()
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
     return made
 
 
-def _checking(trusted: Authorities) -> ssl.SSLContext:
-    made = _bare()
+def _verifying_context(trusted: CaBundle) -> ssl.SSLContext:
+    made = _base_context()
     if trusted.system:
         made.load_default_certs()
     for name, path in trusted.paths:
-        _trust(made, name, Path(path).expanduser())
+        _load_ca(made, name, Path(path).expanduser())
     return made
 
 
 # A system's bundle takes 50 ms to read.
-_shared: Final = lru_cache(maxsize=16)(_checking)
+_shared: Final = lru_cache(maxsize=16)(_verifying_context)
 
 
-def _bare() -> ssl.SSLContext:
+def _base_context() -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # As ssl.create_default_context of Python 3.13, which also loads authorities: a
     # server's own certificate may stand in a bundle.
@@ -119,9 +119,9 @@ def _warn(origin: str) -> None:
     )
 
 
-def _trust(made: ssl.SSLContext, name: str, path: Path) -> None:
+def _load_ca(made: ssl.SSLContext, name: str, path: Path) -> None:
     for file in (files := _plain_files(path)):
-        _trust(made, name, file)
+        _load_ca(made, name, file)
     if files:
         return
     try:
@@ -153,7 +153,7 @@ def _plain_files(path: Path) -> list[Path]:
     return [each for each in names if each.suffix.lower() in _CERTIFICATES]
 
 
-def _show(made: ssl.SSLContext, certificate: ClientCertificate) -> None:
+def _load_client_cert(made: ssl.SSLContext, certificate: ClientCertificate) -> None:
     cert, key = (Path(p).expanduser() for p in (certificate.cert, certificate.key))
     for path in (cert, key):
         if problem := _unreadable(path):

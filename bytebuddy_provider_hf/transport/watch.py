@@ -36,14 +36,14 @@ class StreamWatch:
         self._abort = abort
         self._reading = math.inf
         self._since = math.inf
-        self._timer = loop.call_later(min(idle, no_data), self._look)
+        self._timer = loop.call_later(min(idle, no_data), self._on_timer)
 
-    def reading(self) -> None:
+    def read_started(self) -> None:
         """Note that a read begins."""
         self._reading = self._loop.time()
         self._since = min(self._since, self._reading)
 
-    def read(self, *, events: bool) -> None:
+    def read_finished(self, *, events: bool) -> None:
         """Note that a read ended, and whether it brought an event."""
         self._reading = math.inf
         if events:
@@ -53,7 +53,7 @@ class StreamWatch:
         """Stop watching."""
         self._timer.cancel()
 
-    def _look(self) -> None:
+    def _on_timer(self) -> None:
         now = self._loop.time()
         if math.isinf(self._reading):
             due = now + min(self._idle, self._no_data)
@@ -62,7 +62,7 @@ class StreamWatch:
             if due <= now:
                 self._end(idle=now >= self._reading + self._idle)
                 return
-        self._timer = self._loop.call_at(due, self._look)
+        self._timer = self._loop.call_at(due, self._on_timer)
 
     def _end(self, *, idle: bool) -> None:
         if idle:

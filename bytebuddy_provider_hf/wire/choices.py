@@ -20,15 +20,15 @@ from bytebuddy_provider_hf.types import (
     Usage,
 )
 from bytebuddy_provider_hf.wire import decode
+from bytebuddy_provider_hf.wire.expectations import Expectations
 from bytebuddy_provider_hf.wire.thinking import FIRST, ThinkSplitter
 from bytebuddy_provider_hf.wire.tool_pieces import ToolPieces
-from bytebuddy_provider_hf.wire.wanted import Wanted
 
 # As many as OpenAI lets one ask for; a stranger's server may count on.
 MAX_CHOICES: Final = 128
 
 
-class OpenChoice:
+class PartialChoice:
     """One answer while it comes."""
 
     __slots__ = (
@@ -43,7 +43,7 @@ class OpenChoice:
         "text",
     )
 
-    def __init__(self, index: int, wanted: Wanted) -> None:
+    def __init__(self, index: int, wanted: Expectations) -> None:
         self.index = index
         self.text: list[str] = []
         self.finish: FinishReason | None = None
@@ -54,7 +54,7 @@ class OpenChoice:
         self._begun = not wanted.split
         self._splitter: ThinkSplitter | None = None
 
-    def say(self, text: str, events: list[Event]) -> None:
+    def add_text(self, text: str, events: list[Event]) -> None:
         """Take a piece of the answer."""
         if self._begun and self._splitter is None:
             self.text.append(text)
@@ -65,23 +65,25 @@ class OpenChoice:
             self.text.append(text)
             events.append(Text(text, self.index))
 
-    def think(self, text: str, events: list[Event]) -> None:
+    def add_reasoning(self, text: str, events: list[Event]) -> None:
         """Take a piece of what the server itself calls reasoning."""
         self._begun = True
         if self._splitter is not None:
-            self._add(self._splitter.give_up(), events)
+            self._add(self._splitter.disable(), events)
             self._splitter = None
         self._reasoning.append(text)
         events.append(Reasoning(text, self.index))
 
-    def call(self, pieces: Iterable[decode.ToolPiece], events: list[Event]) -> None:
+    def add_tool_calls(
+        self, pieces: Iterable[decode.ToolPiece], events: list[Event]
+    ) -> None:
         """Take pieces of tool calls."""
         if self._calls is None:
             self._calls = ToolPieces()
         calls = self._calls
         events.extend(calls.add(piece, self.index) for piece in pieces)
 
-    def end(self, events: list[Event]) -> None:
+    def complete(self, events: list[Event]) -> None:
         """Take note that the answer is complete."""
         if self._splitter is not None:
             self._add(self._splitter.close(), events)
@@ -113,11 +115,11 @@ class OpenChoice:
         )
 
     @property
-    def plain(self) -> bool:
+    def is_text_only(self) -> bool:
         """Whether it is text and nothing else so far."""
         return self._calls is None and not self._reasoning
 
-    def whole(self) -> Choice:
+    def to_choice(self) -> Choice:
         """Return the answer as far as it has come."""
         return Choice(
             text="".join(self.text),
@@ -165,8 +167,8 @@ class OpenChoice:
 
 
 def reply_of(
-    choices: Sequence[OpenChoice],
-    wanted: Wanted,
+    choices: Sequence[PartialChoice],
+    wanted: Expectations,
     *,
     model: str,
     usage: Usage | None = None,
@@ -180,20 +182,20 @@ def reply_of(
         model=model,
         finish_reason=first.finish,
         usage=usage,
-        reasoning="" if first.plain else first.reasoning,
-        tool_calls=() if first.plain else first.calls,
+        reasoning="" if first.is_text_only else first.reasoning,
+        tool_calls=() if first.is_text_only else first.calls,
         id=given_id,
         request_id=request_id,
         notes=_notes(choices, wanted),
         logprobs=tuple(first.logprobs),
-        choices=tuple(each.whole() for each in choices) if len(choices) > 1 else (),
+        choices=tuple(each.to_choice() for each in choices) if len(choices) > 1 else (),
     )
 
 
-def _notes(choices: Sequence[OpenChoice], wanted: Wanted) -> tuple[str, ...]:
+def _notes(choices: Sequence[PartialChoice], wanted: Expectations) -> tuple[str, ...]:
     notes: list[str] = []
     for choice in choices:
-        if not choice.plain:
+        if not choice.is_text_only:
             notes += choice.notes()
     if len(choices) < wanted.n:
         notes.append(f"The server gave {len(choices)} of {wanted.n} answers.")

@@ -94,23 +94,23 @@ def _only(*names: str, **renamed: str) -> Mapping[str, str]:
 class Dialect:
     """What one route of one server takes.
 
-    ``names`` maps our options to the server's. ``neutral`` are those whose neutral
-    value says something, since the server's own default may be another.
-    ``sends_zero``: a temperature of 0 is sent as it is; ``nested``: options go into
-    ``parameters``; ``cuts``: the server leaves stop texts in the answer, or may.
-    ``switches`` are the variables of chat templates that turn reasoning on and off;
-    with ``effort_in_template`` the effort goes there too. ``since`` tells which
+    ``names`` maps our options to the server's. ``own_defaults`` are those whose neutral
+    value says something, since the server's own default may be another. ``sends_zero``:
+    a temperature of 0 is sent as it is; ``in_parameters``: options go into
+    ``parameters``; ``leaves_stop_text``: the server leaves stop texts in the answer, or
+    may. ``switches`` are the variables of chat templates that turn reasoning on and
+    off; with ``effort_in_template`` the effort goes there too. ``since`` tells which
     version began to read an option, where older ones ignore it.
     """
 
     names: Mapping[str, str] = field(factory=lambda: _EVERY)
     ranges: Mapping[str, Range] = field(factory=lambda: _RANGES)
-    neutral: frozenset[str] = frozenset({"top_p"})
+    own_defaults: frozenset[str] = frozenset({"top_p"})
     sends_zero: bool = True
     least_temperature: float | None = None
-    greedy_drops: bool = False
-    nested: bool = False
-    cuts: bool = True
+    drop_sampling_when_greedy: bool = False
+    in_parameters: bool = False
+    leaves_stop_text: bool = True
     switches: tuple[str, ...] = ()
     effort_in_template: bool = False
     since: Mapping[str, str] = field(factory=dict)
@@ -139,8 +139,8 @@ _VLLM: Final = Dialect(
         "reasoning_budget_tokens": "thinking_token_budget",
     },
     ranges=_SHARE_RANGES,
-    neutral=_OWN_DEFAULTS,
-    cuts=False,
+    own_defaults=_OWN_DEFAULTS,
+    leaves_stop_text=False,
     switches=("enable_thinking", "thinking"),
     since={"reasoning_budget_tokens": "vLLM from 0.20 on"},
     reasons={"prompt_caching": "vLLM caches by itself, unless it was started not to"},
@@ -181,8 +181,8 @@ _LLAMA: Final = Dialect(
         "top_k": Range(0, _MANY),
         "seed": Range(-1, 2**32 - 1),
     },
-    neutral=_OWN_DEFAULTS,
-    cuts=False,
+    own_defaults=_OWN_DEFAULTS,
+    leaves_stop_text=False,
 )
 _INFILL: Final = evolve(_LLAMA, names={**_LLAMA.names, "max_tokens": "n_predict"})
 _TRANSFORMERS: Final = Dialect(
@@ -195,8 +195,8 @@ _TGI_CHAT: Final = Dialect(
         "temperature", "max_tokens", "top_p", "frequency_penalty", "seed", "stop"
     ),
     ranges=_TGI_RANGES,
-    neutral=frozenset(),
-    greedy_drops=True,
+    own_defaults=frozenset(),
+    drop_sampling_when_greedy=True,
     reasons={
         "presence_penalty": "this server would make a repetition penalty of p + 2 of it"
     },
@@ -218,10 +218,10 @@ _GENERATE: Final = Dialect(
         max_tokens="max_new_tokens",
     ),
     ranges=_TGI_RANGES,
-    neutral=frozenset(),
+    own_defaults=frozenset(),
     sends_zero=False,
-    greedy_drops=True,
-    nested=True,
+    drop_sampling_when_greedy=True,
+    in_parameters=True,
 )
 # A pipeline of transformers, or TGI: what both allow.
 _TASKS: Final = Dialect(
@@ -237,10 +237,10 @@ _TASKS: Final = Dialect(
         "temperature": Range(0, 100, above=True),
         "repetition_penalty": Range(0, 100, above=True, clamped=True),
     },
-    neutral=frozenset(),
+    own_defaults=frozenset(),
     sends_zero=False,
-    greedy_drops=True,
-    nested=True,
+    drop_sampling_when_greedy=True,
+    in_parameters=True,
 )
 
 # What belongs to a conversation: a raw prompt has its reasoning in it, or none.

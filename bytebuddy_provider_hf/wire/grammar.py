@@ -12,14 +12,14 @@ from typing import Final
 
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.types import ResponseFormat
-from bytebuddy_provider_hf.wire.encode import json_body
-from bytebuddy_provider_hf.wire.members import (
-    NOTHING,
+from bytebuddy_provider_hf.wire.body_parts import (
+    EMPTY_PART,
     TGI_ENGINES,
-    Members,
-    cannot,
-    older,
+    BodyPart,
+    is_older,
+    unsupported_by,
 )
+from bytebuddy_provider_hf.wire.encode import json_body
 from bytebuddy_provider_hf.wire.server import Engine, Server
 
 _ANY: Final[Mapping[str, object]] = {"type": "object"}
@@ -34,9 +34,9 @@ _MEMBER: Final[Mapping[Engine, str]] = {
 }
 
 
-def format_members(
+def response_format_param(
     wanted: ResponseFormat | None, server: Server, route: str, *, tools: bool = False
-) -> Members:
+) -> BodyPart:
     """Return what holds an answer to JSON: any, or what a JSON schema allows.
 
     A mapping is the schema, or OpenAI's ``response_format`` with it. Raises
@@ -44,23 +44,23 @@ def format_members(
     leave it out.
     """
     if wanted is None:
-        return NOTHING
+        return EMPTY_PART
     name, schema, strict = _schema(wanted)
     if route == "generate" or server.engine in TGI_ENGINES:
         return _tgi(schema, server, route, tools=tools)
     if route == "chat":
         if server.engine in (Engine.TRANSFORMERS, Engine.TOOLKIT):
-            raise cannot(server, _HOLD, _ASK)
-        return Members({"response_format": _openai(name, schema, strict=strict)})
+            raise unsupported_by(server, _HOLD, _ASK)
+        return BodyPart({"response_format": _openai(name, schema, strict=strict)})
     member = _MEMBER.get(server.engine)
     if member is None:
-        raise cannot(server, _HOLD, _ASK)
+        raise unsupported_by(server, _HOLD, _ASK)
     if member == "response_format":
-        return Members({member: _openai(name, schema, strict=strict)})
+        return BodyPart({member: _openai(name, schema, strict=strict)})
     value: object = dict(schema or _ANY)
     if server.engine is Engine.SGLANG:
         value = json_body(schema or _ANY).decode()
-    return Members({member: value})
+    return BodyPart({member: value})
 
 
 def _schema(
@@ -106,16 +106,16 @@ def _openai(
 
 def _tgi(
     schema: Mapping[str, object] | None, server: Server, route: str, *, tools: bool
-) -> Members:
+) -> BodyPart:
     since = {"generate": (1, 4, 1), "chat": (2, 1)}.get(route)
     if since is None:
-        raise cannot(server, _HOLD, _ASK)
-    if older(server, *since):
+        raise unsupported_by(server, _HOLD, _ASK)
+    if is_older(server, *since):
         number = ".".join(map(str, since))
-        raise cannot(server, _HOLD, f"It can from version {number} on.")
+        raise unsupported_by(server, _HOLD, f"It can from version {number} on.")
     if schema is None:
         hint = "Pass a JSON schema: it knows no other way."
-        raise cannot(server, "be held to just any JSON", hint)
+        raise unsupported_by(server, "be held to just any JSON", hint)
     if not isinstance(schema.get("properties"), Mapping):
         raise InvalidOption(
             f"{server.engine} takes no JSON schema without properties.",
@@ -123,6 +123,6 @@ def _tgi(
         )
     if tools:
         hint = "Ask with tools first, then without them for the JSON."
-        raise cannot(server, "take tools and response_format together", hint)
+        raise unsupported_by(server, "take tools and response_format together", hint)
     member = "grammar" if route == "generate" else "response_format"
-    return Members({member: {"type": "json", "value": dict(schema)}})
+    return BodyPart({member: {"type": "json", "value": dict(schema)}})

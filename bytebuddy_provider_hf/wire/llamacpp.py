@@ -11,6 +11,8 @@ from typing import Final
 
 from attrs import field, frozen
 
+from bytebuddy_provider_hf.address import Target
+from bytebuddy_provider_hf.failures.malformed import malformed
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Event,
@@ -20,15 +22,13 @@ from bytebuddy_provider_hf.types import (
     Usage,
 )
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.event_stream import EventStreamDecoder, same
 from bytebuddy_provider_hf.wire.floats import number
-from bytebuddy_provider_hf.wire.frame import Frame, same
-from bytebuddy_provider_hf.wire.malformed import malformed
-from bytebuddy_provider_hf.wire.options import legal
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.routes import root_url
 from bytebuddy_provider_hf.wire.server import Engine, Server
-from bytebuddy_provider_hf.wire.target import Target
+from bytebuddy_provider_hf.wire.supported_options import supported_options
 
 _LLAMA: Final = Server(Engine.LLAMA_CPP)
 
@@ -53,7 +53,7 @@ def build_infill(
     *,
     stream: bool,
     options: Mapping[str, object] | None = None,
-) -> Call:
+) -> HttpRequest:
     """Return the call for ``/infill``; ``options`` are those legal there."""
     body: dict[str, object] = {
         "input_prefix": request.prefix,
@@ -63,13 +63,15 @@ def build_infill(
         files = [{"filename": name, "text": text} for name, text in request.files]
         body["input_extra"] = files
     if options is None:
-        options = legal(request.options, _LLAMA, "infill", base={}).body
+        options = supported_options(request.options, _LLAMA, "infill", base={}).body
     body.update(options)
     if stream:
         body["stream"] = True
     body.update(request.extra)
     accept = "text/event-stream" if stream else "application/json"
-    return Call(url=root_url(target, "/infill"), body=json_body(body), accept=accept)
+    return HttpRequest(
+        url=root_url(target, "/infill"), body=json_body(body), accept=accept
+    )
 
 
 def read_infill(data: bytes, *, model: str) -> Reply:
@@ -104,7 +106,7 @@ def read_window(data: bytes) -> int | None:
     return int(window) if window is not None and window >= 1 else None
 
 
-class InfillStream(Frame[decode.Native]):
+class InfillStream(EventStreamDecoder[decode.Native]):
     """Turn the bytes of a stream into events; the last step is ``close``.
 
     ``scrub`` takes secrets out of what the server says about errors. The event that

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 from bytebuddy_provider_hf.types import ImagePart, Message, TextPart, ToolCall
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.members import TGI_ENGINES, named, older
+from bytebuddy_provider_hf.wire.body_parts import TGI_ENGINES, is_older, server_name
 from bytebuddy_provider_hf.wire.server import Server
 
 
-def written(
+def encode_messages(
     messages: Sequence[Message], server: Server
 ) -> tuple[list[dict[str, object]], tuple[str, ...]]:
     """Return the messages for a server, and what it would not read of them."""
@@ -31,15 +31,17 @@ def _for_tgi(
     body = _message(message)
     if not message.tool_calls:
         return body
-    if older(server, 3, 2):
-        notes[f"{named(server)} forgets tool calls: they are sent as text."] = None
+    if is_older(server, 3, 2):
+        notes[f"{server_name(server)} forgets tool calls: they are sent as text."] = (
+            None
+        )
         calls = "\n".join(_as_text(call) for call in message.tool_calls)
         said = message.content if isinstance(message.content, str) else ""
         body["content"] = f"{said}\n{calls}" if said else calls
         del body["tool_calls"]
         return body
     if message.content:
-        notes[f"{named(server)} reads no text beside tool calls."] = None
+        notes[f"{server_name(server)} reads no text beside tool calls."] = None
     del body["content"]
     return body
 

@@ -14,24 +14,24 @@ from typing import Final
 
 from attrs import define, field
 
+from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Message,
     ResponseFormat,
     Tool,
 )
-from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.body_parts import EMPTY_PART, BodyPart, merge_parts
 from bytebuddy_provider_hf.wire.dialects import TEMPLATE
 from bytebuddy_provider_hf.wire.encode import json_body
-from bytebuddy_provider_hf.wire.grammar import format_members
-from bytebuddy_provider_hf.wire.members import NOTHING, Members, joined
-from bytebuddy_provider_hf.wire.messages import written
-from bytebuddy_provider_hf.wire.options import legal
+from bytebuddy_provider_hf.wire.expectations import Expectations
+from bytebuddy_provider_hf.wire.grammar import response_format_param
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
+from bytebuddy_provider_hf.wire.messages import encode_messages
 from bytebuddy_provider_hf.wire.server import Server
-from bytebuddy_provider_hf.wire.several import logprob_members, several_members
-from bytebuddy_provider_hf.wire.target import Target
-from bytebuddy_provider_hf.wire.tooling import only_tool, tool_members
-from bytebuddy_provider_hf.wire.wanted import Wanted
+from bytebuddy_provider_hf.wire.several import logprobs_param, n_param
+from bytebuddy_provider_hf.wire.supported_options import supported_options
+from bytebuddy_provider_hf.wire.tooling import only_tool, tools_param
 
 EVENT_STREAM: Final = "text/event-stream"
 JSON: Final = "application/json"
@@ -85,18 +85,18 @@ def build_chat(
     server: Server = _ANY,
     options: Mapping[str, object] | None = None,
     model: str | None = None,
-) -> Call:
+) -> HttpRequest:
     """Return the call for ``/v1/chat/completions``, with notes on what is left out.
 
     ``options`` are those legal there, ``model`` the name the server goes by; without
     ``server`` it is taken for a plain OpenAI-style one. Raises ``InvalidOption`` for
     what is wrong anywhere, ``UnsupportedRole`` for what this server cannot do.
     """
-    messages, told = written(request.messages, server)
-    added = joined(
+    messages, told = encode_messages(request.messages, server)
+    added = merge_parts(
         (
-            Members(notes=told) if told else NOTHING,
-            tool_members(
+            BodyPart(notes=told) if told else EMPTY_PART,
+            tools_param(
                 request.tools,
                 request.tool_choice,
                 server,
@@ -107,7 +107,7 @@ def build_chat(
     )
     body: dict[str, object] = {"model": model or target.model, "messages": messages}
     if options is None:
-        options = legal(request.options, server, "chat", base={}).body
+        options = supported_options(request.options, server, "chat", base={}).body
     body.update(added.body)
     body.update(options)
     return _call(target.chat_url, body, request.extra, added.notes, stream=stream)
@@ -121,7 +121,7 @@ def build_completion(
     server: Server = _ANY,
     options: Mapping[str, object] | None = None,
     model: str | None = None,
-) -> Call:
+) -> HttpRequest:
     """Return the call for ``/v1/completions``, by the rules of :func:`build_chat`."""
     added = _shared(request, server, "completions")
     body: dict[str, object] = {
@@ -129,21 +129,23 @@ def build_completion(
         "prompt": request.prompt,
     }
     if options is None:
-        options = legal(request.options, server, "completions", base={}).body
+        options = supported_options(
+            request.options, server, "completions", base={}
+        ).body
     body.update(added.body)
     body.update(options)
     url = target.completions_url
     return _call(url, body, request.extra, added.notes, stream=stream)
 
 
-def wanted(request: ChatRequest | CompletionRequest) -> Wanted:
+def expectations(request: ChatRequest | CompletionRequest) -> Expectations:
     """Return how the answer to a request is to be read."""
     tool, split = "", True
     if isinstance(request, ChatRequest):
         tool = only_tool(request.tools, request.tool_choice)
     else:
         split = request.split
-    return Wanted(
+    return Expectations(
         n=request.options.n or 1,
         logprobs=request.logprobs is not None,
         tool=tool,
@@ -159,12 +161,12 @@ def _shared(
     route: str,
     *,
     tools: bool = False,
-) -> Members:
-    return joined(
+) -> BodyPart:
+    return merge_parts(
         (
-            several_members(request.options.n, server, route),
-            logprob_members(request.logprobs, server, route),
-            format_members(request.response_format, server, route, tools=tools),
+            n_param(request.options.n, server, route),
+            logprobs_param(request.logprobs, server, route),
+            response_format_param(request.response_format, server, route, tools=tools),
         )
     )
 
@@ -176,7 +178,7 @@ def _call(
     notes: tuple[str, ...],
     *,
     stream: bool,
-) -> Call:
+) -> HttpRequest:
     template = body.get(TEMPLATE)
     if stream:
         body["stream"] = True
@@ -186,4 +188,4 @@ def _call(
     if isinstance(template, Mapping) and isinstance(more, Mapping):
         body[TEMPLATE] = {**template, **more}
     accept = EVENT_STREAM if stream else JSON
-    return Call(url=url, body=json_body(body), accept=accept, notes=notes)
+    return HttpRequest(url=url, body=json_body(body), accept=accept, notes=notes)

@@ -7,18 +7,20 @@ from collections.abc import Callable
 from typing import Final
 
 from bytebuddy_provider_hf.errors import MalformedResponse
+from bytebuddy_provider_hf.failures.body_text import error_message
 from bytebuddy_provider_hf.types import Event, Reply, Usage
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.choices import MAX_CHOICES, OpenChoice, reply_of
-from bytebuddy_provider_hf.wire.frame import Frame, same
-from bytebuddy_provider_hf.wire.message import error_message
-from bytebuddy_provider_hf.wire.wanted import ANYTHING, Wanted
+from bytebuddy_provider_hf.wire.choices import MAX_CHOICES, PartialChoice, reply_of
+from bytebuddy_provider_hf.wire.event_stream import EventStreamDecoder, same
+from bytebuddy_provider_hf.wire.expectations import NO_EXPECTATIONS, Expectations
 
 # TGI whose completions end without any mark: 1.4.5 to 2.1.
 _OLD_TGI: Final = re.compile(r"(1\.\d+|2\.[01])\.")
 
 
-def read_reply(data: bytes, *, model: str, wanted: Wanted = ANYTHING) -> Reply:
+def read_reply(
+    data: bytes, *, model: str, wanted: Expectations = NO_EXPECTATIONS
+) -> Reply:
     """Return the reply in a whole answer of chat or completions.
 
     Raises ``MalformedResponse`` when there is none in it, also when the body is an
@@ -40,7 +42,7 @@ def read_reply(data: bytes, *, model: str, wanted: Wanted = ANYTHING) -> Reply:
     )
 
 
-class OpenAIStream(Frame[decode.Completion]):
+class OpenAIStream(EventStreamDecoder[decode.Completion]):
     """Turn the bytes of a stream into events; the last step is ``close``.
 
     ``scrub`` takes secrets out of what the server says about errors. Of several
@@ -55,12 +57,12 @@ class OpenAIStream(Frame[decode.Completion]):
         model: str,
         request_id: str | None = None,
         scrub: Callable[[str], str] = same,
-        wanted: Wanted = ANYTHING,
+        wanted: Expectations = NO_EXPECTATIONS,
     ) -> None:
         super().__init__(model=model, request_id=request_id, scrub=scrub)
         self._wanted = wanted
-        self._first = OpenChoice(0, wanted)
-        self._others: dict[int, OpenChoice] = {}
+        self._first = PartialChoice(0, wanted)
+        self._others: dict[int, PartialChoice] = {}
         self._id = ""
         self._usage: Usage | None = None
         self._unmarked = False
@@ -93,9 +95,9 @@ class OpenAIStream(Frame[decode.Completion]):
 
     def _finish(self, events: list[Event]) -> None:
         for choice in self._choices():
-            choice.end(events)
+            choice.complete(events)
 
-    def _choices(self) -> list[OpenChoice]:
+    def _choices(self) -> list[PartialChoice]:
         return [self._first, *(self._others[at] for at in sorted(self._others))]
 
     def _take(self, piece: decode.Completion, data: bytes, events: list[Event]) -> None:
@@ -110,7 +112,7 @@ class OpenAIStream(Frame[decode.Completion]):
             self._model = piece.model or self._model
 
     def _read_choice(
-        self, chunk: decode.Completion, choice: decode.Choice, events: list[Event]
+        self, chunk: decode.Completion, choice: decode.ChoiceData, events: list[Event]
     ) -> None:
         delta = choice.delta
         taken = self._first
@@ -123,13 +125,13 @@ class OpenAIStream(Frame[decode.Completion]):
         text = choice.text
         if delta is not None:
             text = text or delta.content
-            if thought := decode.thought(delta):
-                taken.think(thought, events)
+            if thought := decode.reasoning_text(delta):
+                taken.add_reasoning(thought, events)
         # With this reason, TGI's alone, the text is that of the end mark: "</s>".
         if text and choice.finish_reason != "eos_token":
-            taken.say(text, events)
+            taken.add_text(text, events)
         if delta is not None and delta.tool_calls:
-            taken.call(delta.tool_calls, events)
+            taken.add_tool_calls(delta.tool_calls, events)
         if choice.logprobs is not None:
             taken.logprobs.extend(decode.logprobs(choice.logprobs))
         if choice.finish_reason:
@@ -137,14 +139,14 @@ class OpenAIStream(Frame[decode.Completion]):
         elif choice.finish_reason is not None:
             self._unmarked = _OLD_TGI.match(chunk.fingerprint or "") is not None
 
-    def _other(self, index: int) -> OpenChoice | None:
+    def _other(self, index: int) -> PartialChoice | None:
         found = self._others.get(index)
         if found is None and 0 < index < MAX_CHOICES:
-            found = self._others[index] = OpenChoice(index, self._wanted)
+            found = self._others[index] = PartialChoice(index, self._wanted)
         return found
 
 
-def _ordered(choices: list[decode.Choice]) -> list[tuple[int, decode.Choice]]:
+def _ordered(choices: list[decode.ChoiceData]) -> list[tuple[int, decode.ChoiceData]]:
     """Return the choices by their index; some servers number all of them 0."""
     if len(choices) == 1:
         return [(0, choices[0])]
@@ -152,24 +154,26 @@ def _ordered(choices: list[decode.Choice]) -> list[tuple[int, decode.Choice]]:
     return list(enumerate(ordered))
 
 
-def _whole(place: int, choice: decode.Choice, wanted: Wanted) -> OpenChoice:
+def _whole(
+    place: int, choice: decode.ChoiceData, wanted: Expectations
+) -> PartialChoice:
     """Return one answer, all of it at once."""
     said = choice.message or choice.delta or decode.Content()
     events: list[Event] = []
-    taken = OpenChoice(place, wanted)
-    if thought := decode.thought(said):
-        taken.think(thought, events)
+    taken = PartialChoice(place, wanted)
+    if thought := decode.reasoning_text(said):
+        taken.add_reasoning(thought, events)
     if text := choice.text if choice.text is not None else said.content:
-        taken.say(text, events)
+        taken.add_text(text, events)
     if said.tool_calls:
         # A whole call is one piece, whatever index or id the server gave it.
         calls = (
             decode.ToolPiece(at, each.id, each.function)
             for at, each in enumerate(said.tool_calls)
         )
-        taken.call(calls, events)
+        taken.add_tool_calls(calls, events)
     if choice.logprobs is not None:
         taken.logprobs.extend(decode.logprobs(choice.logprobs))
     taken.finish = decode.finish_reason(choice.finish_reason)
-    taken.end(events)
+    taken.complete(events)
     return taken

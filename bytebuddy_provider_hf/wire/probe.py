@@ -1,4 +1,4 @@
-"""What stands behind a bare base URL: reply in, next call or verdict out.
+"""What stands behind a bare base URL: reply in, next request or server out.
 
 The order of questions: the list of models, which every OpenAI-style server has and in
 which most name themselves; then ``/info`` of TGI and TEI; then ``/health`` of whatever
@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.address import Target
+from bytebuddy_provider_hf.failures.classify import classify
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.call import Call
-from bytebuddy_provider_hf.wire.failure import classify
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Engine, Server
-from bytebuddy_provider_hf.wire.target import Target
 
 # What a probe reads of an answer; lists of models can be long.
 MAX_ANSWER: Final = 4 * 1024 * 1024
@@ -53,24 +53,24 @@ _ROUTES: Final[Mapping[Engine, frozenset[str]]] = {
 class Probe:
     """Ask an unknown server what it is, one question at a time.
 
-    ``call`` is the question to send, or ``None`` once there is a ``verdict``.
-    ``found_in`` tells where the token in use was found; ``None``: none is sent.
+    ``call`` is the question to send, or ``None`` once there is a ``server``.
+    ``token_source`` tells where the token in use was found; ``None``: none is sent.
     """
 
-    def __init__(self, target: Target, *, found_in: str | None = None) -> None:
+    def __init__(self, target: Target, *, token_source: str | None = None) -> None:
         self._target = target
-        self._found_in = found_in
+        self._found_in = token_source
         self._base = target.chat_url.removesuffix("/v1/chat/completions")
         self._listed: Server | None = None
         self._asked = "/v1/models"
-        self.verdict: Server | None = None
+        self.server: Server | None = None
 
     @property
-    def call(self) -> Call | None:
+    def call(self) -> HttpRequest | None:
         """The next question."""
-        if self.verdict is not None:
+        if self.server is not None:
             return None
-        return Call(f"{self._base}{self._asked}", method="GET")
+        return HttpRequest(f"{self._base}{self._asked}", method="GET")
 
     def answer(
         self, status: int, headers: Mapping[str, str], body: bytes
@@ -82,7 +82,7 @@ class Probe:
         a list of models that cannot be made does not end it.
         """
         if status == _OK:
-            self._learn(decode.loads(body))
+            self._on_ok(decode.loads(body))
             return None
         failure = classify(
             status,
@@ -90,7 +90,7 @@ class Probe:
             body,
             self._target,
             token_sent=self._found_in is not None,
-            found_in=self._found_in,
+            token_source=self._found_in,
         )
         # transformers serve fails so where it has no folder of models to list.
         broken = body.strip() == _BROKEN and self._asked == "/v1/models"
@@ -99,21 +99,21 @@ class Probe:
             return None
         return failure
 
-    def _learn(self, value: object) -> None:
+    def _on_ok(self, value: object) -> None:
         found = value if isinstance(value, dict) else {}
         if self._asked == "/v1/models":
-            self._listed = _listed(found)
+            self._listed = _from_models(found)
             # TGI and TEI list their model too and say more in /info.
             if self._listed is None or self._listed.engine is Engine.OPENAI:
                 self._next()
             else:
-                self.verdict = self._listed
+                self.server = self._listed
         elif self._asked == "/info":
-            self.verdict = _informed(found)
-            if self.verdict is None:
+            self.server = _from_info(found)
+            if self.server is None:
                 self._next()
         else:
-            self.verdict = self._last()
+            self.server = self._fallback()
 
     def _next(self) -> None:
         if self._asked == "/v1/models":
@@ -121,16 +121,16 @@ class Probe:
         elif self._asked == "/info" and self._listed is None:
             self._asked = "/health"
         else:
-            self.verdict = self._last()
+            self.server = self._fallback()
 
-    def _last(self) -> Server:
+    def _fallback(self) -> Server:
         """Return what is left: a server that lists models, or the toolkit."""
         if self._listed is not None:
             return self._listed
         return Server(Engine.TOOLKIT, routes=_ROUTES[Engine.TOOLKIT])
 
 
-def _listed(found: Mapping[str, object]) -> Server | None:
+def _from_models(found: Mapping[str, object]) -> Server | None:
     """Return what a list of models tells, or ``None`` where it is no such list."""
     models = found.get("data")
     if not isinstance(models, list):
@@ -143,8 +143,8 @@ def _listed(found: Mapping[str, object]) -> Server | None:
     return Server(
         engine=engine,
         model=_text(first.get("id")),
-        served=_names(models),
-        window=_count(first.get("max_model_len")) or _count(context),
+        model_names=_names(models),
+        context_length=_count(first.get("max_model_len")) or _count(context),
         routes=_ROUTES[engine],
     )
 
@@ -154,7 +154,7 @@ def _names(models: list[object]) -> tuple[str, ...]:
     return tuple(name for name in found if isinstance(name, str))
 
 
-def _informed(found: Mapping[str, object]) -> Server | None:
+def _from_info(found: Mapping[str, object]) -> Server | None:
     """Return what ``/info`` tells: TEI names a model type, TGI its token limits."""
     if "model_type" in found:
         return Server(
@@ -173,8 +173,8 @@ def _informed(found: Mapping[str, object]) -> Server | None:
         Engine.TGI,
         version=version,
         model="tgi",
-        weights=_text(found.get("model_id")),
-        window=_count(found.get("max_total_tokens")),
+        loaded_model=_text(found.get("model_id")),
+        context_length=_count(found.get("max_total_tokens")),
         max_input=_count(found.get("max_input_tokens"))
         or _count(found.get("max_input_length")),
         max_stops=_count(found.get("max_stop_sequences")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-from bytebuddy_provider_hf.wire.target import Target
+from bytebuddy_provider_hf.address import Target
 
 _CHAT: Final = "/chat/completions"
 

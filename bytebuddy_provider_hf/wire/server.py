@@ -1,4 +1,4 @@
-"""What is known of the server behind an address: the verdict of a probe."""
+"""What is known of the server behind an address: what a probe found out."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ class Engine(StrEnum):
 class Server:
     """What a probe found out; ``None`` means: it did not say.
 
-    ``model`` is the name of its (first) model, ``served`` all names that it lists.
-    ``weights`` is the id of the model it loaded, where that is no name to ask it by
-    (TGI). ``window`` counts tokens of prompt and answer together, ``max_input`` those
-    of the prompt. ``routes`` are names out of chat, completions, generate, tasks,
-    embeddings, embed, rerank, infill. ``notes`` are what every answer's reader should
-    know.
+    ``model`` is the name of its (first) model, ``model_names`` all names that it lists.
+    ``loaded_model`` is the id of the model it loaded, where that is no name to ask it
+    by (TGI). ``context_length`` counts tokens of prompt and answer together,
+    ``max_input`` those of the prompt. ``routes`` are names out of chat, completions,
+    generate, tasks, embeddings, embed, rerank, infill. ``notes`` are what every
+    answer's reader should know.
     """
 
     engine: Engine = Engine.OPENAI
     version: tuple[int, ...] | None = None
     model: str | None = None
-    served: tuple[str, ...] = ()
-    weights: str | None = None
-    window: int | None = None
+    model_names: tuple[str, ...] = ()
+    loaded_model: str | None = None
+    context_length: int | None = None
     max_input: int | None = None
     max_stops: int | None = None
     max_batch: int | None = None
@@ -52,7 +52,7 @@ class Server:
         vLLM wants a name it lists (404 otherwise), TGI takes any but "tgi" for an
         adapter, and a server with several models is asked for the one configured.
         """
-        if self.model is None or asked in self.served:
+        if self.model is None or asked in self.model_names:
             return asked
-        several = self.engine is Engine.OPENAI and len(self.served) > 1
+        several = self.engine is Engine.OPENAI and len(self.model_names) > 1
         return asked if several else self.model

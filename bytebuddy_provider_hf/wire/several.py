@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from bytebuddy_provider_hf.errors import InvalidOption
-from bytebuddy_provider_hf.wire.members import (
-    NOTHING,
+from bytebuddy_provider_hf.wire.body_parts import (
+    EMPTY_PART,
     TGI_ENGINES,
-    Members,
-    named,
-    older,
+    BodyPart,
+    is_older,
+    server_name,
 )
 from bytebuddy_provider_hf.wire.notes import Note
 from bytebuddy_provider_hf.wire.server import Engine, Server
@@ -29,29 +29,29 @@ _ONE_BY_ROUTE: Final = frozenset({"generate", "tasks", "infill"})
 _NO_LOGPROBS: Final = frozenset({Engine.TRANSFORMERS, Engine.TOOLKIT})
 
 
-def several_members(n: int | None, server: Server, route: str) -> Members:
+def n_param(n: int | None, server: Server, route: str) -> BodyPart:
     """Return what asks for ``n`` answers. Raises ``InvalidOption`` for a wrong one."""
     if n is None:
-        return NOTHING
+        return EMPTY_PART
     if isinstance(n, bool) or not 1 <= n <= MOST_ANSWERS:
         raise InvalidOption(
             f"n cannot be {n}.", hint=f"It counts answers: 1 to {MOST_ANSWERS}."
         )
     if n == 1:
-        return NOTHING
+        return EMPTY_PART
     if route in _ONE_BY_ROUTE or server.engine in _ONE_ANSWER:
-        told = f"n is not sent: {named(server)} gives one answer."
-        return Members(notes=(Note(told, "n"),))
-    return Members({"n": n})
+        told = f"n is not sent: {server_name(server)} gives one answer."
+        return BodyPart(notes=(Note(told, "n"),))
+    return BodyPart({"n": n})
 
 
-def logprob_members(logprobs: int | None, server: Server, route: str) -> Members:
+def logprobs_param(logprobs: int | None, server: Server, route: str) -> BodyPart:
     """Return what asks for the tokens with ``logprobs`` alternatives for each.
 
     Raises ``InvalidOption`` for a wrong number.
     """
     if logprobs is None:
-        return NOTHING
+        return EMPTY_PART
     if not 0 <= logprobs <= MOST_ALTERNATIVES:
         raise InvalidOption(
             f"logprobs cannot be {logprobs}.",
@@ -61,10 +61,10 @@ def logprob_members(logprobs: int | None, server: Server, route: str) -> Members
     if (
         server.engine in _NO_LOGPROBS
         or (tgi and route == "completions")
-        or (tgi and route == "chat" and older(server, 1, 4, 1))
+        or (tgi and route == "chat" and is_older(server, 1, 4, 1))
     ):
-        told = f"logprobs is not sent: {named(server)} does not tell them here."
-        return Members(notes=(Note(told, "logprobs"),))
+        told = f"logprobs is not sent: {server_name(server)} does not tell them here."
+        return BodyPart(notes=(Note(told, "logprobs"),))
     most = min(logprobs, _TGI_ALTERNATIVES) if tgi else logprobs
     if server.engine is Engine.LLAMA_CPP:
         # Asked for none it tells no tokens at all, not asked for any 20 for each.
@@ -75,8 +75,8 @@ def logprob_members(logprobs: int | None, server: Server, route: str) -> Members
         notes = (Note(told, "logprobs"),)
     if route == "generate":
         # The tokens come with the details, which are always asked for.
-        return Members({"top_n_tokens": most} if most else {}, notes)
+        return BodyPart({"top_n_tokens": most} if most else {}, notes)
     if route == "completions":
-        return Members({"logprobs": most}, notes)
+        return BodyPart({"logprobs": most}, notes)
     tops = {"top_logprobs": most} if most else {}
-    return Members({"logprobs": True, **tops}, notes)
+    return BodyPart({"logprobs": True, **tops}, notes)

@@ -18,7 +18,7 @@ from bytebuddy_provider_hf.types import Choice, Event, Reply, Text
 from bytebuddy_provider_hf.wire.decoder import StreamDecoder
 
 # Events after a stop that may still tell the usage, before the stream is given up.
-_LAST_WORDS: Final = 8
+_EVENTS_AFTER_STOP: Final = 8
 
 
 @define
@@ -213,7 +213,7 @@ class CuttingStream:
                 raise
             self.done = True
         if self._over and not self._until:
-            self._until = self.events + _LAST_WORDS
+            self._until = self.events + _EVENTS_AFTER_STOP
         self.done = (
             self.done or self._inner.done or (self._over and self.events >= self._until)
         )

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
+from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.errors import InvalidEndpoint, InvalidModelId, InvalidOption
-from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.routes import root_path, root_url
-from bytebuddy_provider_hf.wire.target import Place, Target
 
 
 class Task(StrEnum):
@@ -70,7 +70,7 @@ def build_task(
     *,
     without: frozenset[str] = frozenset(),
     extra: Mapping[str, object] | None = None,
-) -> Call:
+) -> HttpRequest:
     """Return the call that has ``target``'s model do the task ``name``.
 
     Members of ``parameters`` that are ``None`` are left out (TGI refuses nulls), and
@@ -91,7 +91,7 @@ def build_task(
     elif chosen:
         body["parameters"] = chosen
     body.update(extra or {})
-    return Call(url=task_url(task, target), body=json_body(body))
+    return HttpRequest(url=task_url(task, target), body=json_body(body))
 
 
 def build_pairs(
@@ -100,7 +100,7 @@ def build_pairs(
     target: Target,
     *,
     extra: Mapping[str, object] | None = None,
-) -> Call:
+) -> HttpRequest:
     """Return the call that has a cross-encoder classify each document with the query.
 
     The form is that of transformers' pipeline for pairs, which Hugging Face documents
@@ -110,7 +110,9 @@ def build_pairs(
     pairs = [{"text": query, "text_pair": document} for document in documents]
     body: dict[str, object] = {"inputs": pairs, "parameters": {"top_k": 3}}
     body.update(extra or {})
-    return Call(url=task_url(Task.TEXT_CLASSIFICATION, target), body=json_body(body))
+    return HttpRequest(
+        url=task_url(Task.TEXT_CLASSIFICATION, target), body=json_body(body)
+    )
 
 
 def check_task(
@@ -139,7 +141,7 @@ def count_of(task: Task, inputs: object) -> int | None:
 def serves_tasks(target: Target) -> bool:
     """Whether an address says that models are asked by their task there."""
     path = root_path(target)
-    if target.place in (Place.ROUTER, Place.HUB):
+    if target.host_kind in (HostKind.ROUTER, HostKind.HUB):
         return not path or _HF_INFERENCE in path
     return _HF_INFERENCE in path or _MODELS in path
 
@@ -147,7 +149,7 @@ def serves_tasks(target: Target) -> bool:
 def task_url(task: Task, target: Target) -> str:
     """Return where the task is asked for; see :func:`build_task` for what it raises."""
     path = root_path(target)
-    if target.place in (Place.ROUTER, Place.HUB):
+    if target.host_kind in (HostKind.ROUTER, HostKind.HUB):
         path = _router_path(path, target)
     if path.endswith((_HF_INFERENCE, f"{_HF_INFERENCE}{_MODELS}")):
         path = path.removesuffix(_MODELS) + f"{_MODELS}/{_hub_id(target.model)}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
+from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
 from bytebuddy_provider_hf.outcomes import (
     Answer,
     Entity,
@@ -25,7 +26,6 @@ from bytebuddy_provider_hf.outcomes import (
 from bytebuddy_provider_hf.wire import decode
 from bytebuddy_provider_hf.wire.features import features
 from bytebuddy_provider_hf.wire.floats import number, vector
-from bytebuddy_provider_hf.wire.malformed import malformed, reports_error
 from bytebuddy_provider_hf.wire.tasks import Task
 
 _Item: TypeAlias = Mapping[str, object]

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
 from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.encode import json_body
 from bytebuddy_provider_hf.wire.floats import matrix, number
-from bytebuddy_provider_hf.wire.malformed import malformed, reports_error
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.ranking import in_order
 from bytebuddy_provider_hf.wire.routes import root_url
-from bytebuddy_provider_hf.wire.target import Target
 
 # What TEI takes at once unless told otherwise (--max-client-batch-size).
 USUAL_BATCH: Final = 32
@@ -33,7 +33,7 @@ def build_embed(
     prompt_name: str | None = None,
     dimensions: int | None = None,
     extra: Mapping[str, object] | None = None,
-) -> Call:
+) -> HttpRequest:
     """Return the call for ``/embed``; ``extra`` has the last word in its body."""
     body: dict[str, object] = {
         "inputs": _list(texts),
@@ -53,7 +53,7 @@ def build_rerank(
     raw_scores: bool | None = None,
     truncate: bool | None = None,
     extra: Mapping[str, object] | None = None,
-) -> Call:
+) -> HttpRequest:
     """Return the call for ``/rerank``."""
     body: dict[str, object] = {
         "query": query,
@@ -71,7 +71,7 @@ def build_predict(
     raw_scores: bool | None = None,
     truncate: bool | None = None,
     extra: Mapping[str, object] | None = None,
-) -> Call:
+) -> HttpRequest:
     """Return the call for ``/predict``; a pair of texts is classified together.
 
     A list in ``inputs`` is one input of several texts, so each text is a list of one.
@@ -130,10 +130,10 @@ def _call(
     body: Mapping[str, object],
     target: Target,
     extra: Mapping[str, object] | None,
-) -> Call:
+) -> HttpRequest:
     chosen = {name: value for name, value in body.items() if value is not None}
     chosen.update(extra or {})
-    return Call(url=root_url(target, route), body=json_body(chosen))
+    return HttpRequest(url=root_url(target, route), body=json_body(chosen))
 
 
 def _list(texts: Sequence[str | tuple[str, str]]) -> list[str | tuple[str, str]]:

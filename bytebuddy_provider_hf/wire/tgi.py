@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.types import CompletionOptions, ResponseFormat
-from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.body_parts import merge_parts
 from bytebuddy_provider_hf.wire.encode import json_body
-from bytebuddy_provider_hf.wire.grammar import format_members
-from bytebuddy_provider_hf.wire.members import joined
-from bytebuddy_provider_hf.wire.options import legal
+from bytebuddy_provider_hf.wire.grammar import response_format_param
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Engine, Server
-from bytebuddy_provider_hf.wire.several import logprob_members, several_members
-from bytebuddy_provider_hf.wire.target import Target
+from bytebuddy_provider_hf.wire.several import logprobs_param, n_param
+from bytebuddy_provider_hf.wire.supported_options import supported_options
 
 EVENT_STREAM: Final = "text/event-stream"
 JSON: Final = "application/json"
@@ -58,7 +58,7 @@ class Prompted(Protocol):
 
 def build_generate(
     request: Prompted, target: Target, *, stream: bool, server: Server = _TGI
-) -> Call:
+) -> HttpRequest:
     """Return the call for ``/generate`` or ``/generate_stream``.
 
     Its notes tell what is left out; ``UnsupportedRole`` and ``InvalidOption`` are
@@ -71,7 +71,7 @@ def build_generate(
 
 def build_compatible(
     request: Prompted, target: Target, *, stream: bool, server: Server = _TGI
-) -> Call:
+) -> HttpRequest:
     """Return the call for ``/``, which answers like the old serverless API."""
     body, notes = _body(request, server)
     if stream:
@@ -82,15 +82,15 @@ def build_compatible(
 def _body(
     request: Prompted, server: Server
 ) -> tuple[dict[str, object], tuple[str, ...]]:
-    added = joined(
+    added = merge_parts(
         (
-            several_members(request.options.n, server, "generate"),
-            logprob_members(request.logprobs, server, "generate"),
-            format_members(request.response_format, server, "generate"),
+            n_param(request.options.n, server, "generate"),
+            logprobs_param(request.logprobs, server, "generate"),
+            response_format_param(request.response_format, server, "generate"),
         )
     )
     base = {"inputs": request.prompt}
-    body = legal(request.options, server, "generate", base=base).body
+    body = supported_options(request.options, server, "generate", base=base).body
     parameters = body["parameters"]
     extra = dict(request.extra)
     more = extra.pop("parameters", None)
@@ -103,9 +103,9 @@ def _body(
 
 def _call(
     url: str, body: dict[str, object], notes: tuple[str, ...], *, stream: bool
-) -> Call:
+) -> HttpRequest:
     accept = EVENT_STREAM if stream else JSON
-    return Call(url=url, body=json_body(body), accept=accept, notes=notes)
+    return HttpRequest(url=url, body=json_body(body), accept=accept, notes=notes)
 
 
 def _url(target: Target, route: str) -> str:

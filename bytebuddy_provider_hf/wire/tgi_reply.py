@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bytebuddy_provider_hf.errors import MalformedResponse
+from bytebuddy_provider_hf.failures.body_text import error_message
 from bytebuddy_provider_hf.types import Event, FinishReason, Reply, Usage
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.choices import OpenChoice, reply_of
-from bytebuddy_provider_hf.wire.frame import Frame, same
-from bytebuddy_provider_hf.wire.message import error_message
-from bytebuddy_provider_hf.wire.wanted import RAW, Wanted
+from bytebuddy_provider_hf.wire.choices import PartialChoice, reply_of
+from bytebuddy_provider_hf.wire.event_stream import EventStreamDecoder, same
+from bytebuddy_provider_hf.wire.expectations import RAW, Expectations
 
 
 def read_generated(
-    data: bytes, *, model: str = "", prompt: str = "", wanted: Wanted = RAW
+    data: bytes, *, model: str = "", prompt: str = "", wanted: Expectations = RAW
 ) -> Reply:
     """Return the reply in a whole answer: an object, or a list of one.
 
@@ -29,17 +29,17 @@ def read_generated(
             f"The server answered without a reply: {said or 'an empty body'}.",
             hint="Check that apiBase is the address of a TGI server.",
         )
-    choice = OpenChoice(0, wanted)
+    choice = PartialChoice(0, wanted)
     choice.finish, usage = _told(answer.details)
     events: list[Event] = []
-    choice.say(_without_echo(answer.generated_text, prompt), events)
-    choice.end(events)
+    choice.add_text(_without_echo(answer.generated_text, prompt), events)
+    choice.complete(events)
     if wanted.logprobs and answer.details is not None:
         choice.logprobs.extend(decode.detailed_logprobs(answer.details))
     return reply_of([choice], wanted, model=model, usage=usage)
 
 
-class TgiStream(Frame[decode.Generation]):
+class TgiStream(EventStreamDecoder[decode.Generation]):
     """Turn the bytes of ``/generate_stream`` into events; the last step is ``close``.
 
     The stream is over with the event that holds ``generated_text``, or details with a
@@ -56,12 +56,12 @@ class TgiStream(Frame[decode.Generation]):
         request_id: str | None = None,
         prompt: str = "",
         scrub: Callable[[str], str] = same,
-        wanted: Wanted = RAW,
+        wanted: Expectations = RAW,
     ) -> None:
         super().__init__(model=model, request_id=request_id, scrub=scrub)
         self._prompt = prompt
         self._wanted = wanted
-        self._choice = OpenChoice(0, wanted)
+        self._choice = PartialChoice(0, wanted)
         self._begun = False
         self._usage: Usage | None = None
 
@@ -81,7 +81,7 @@ class TgiStream(Frame[decode.Generation]):
         )
 
     def _finish(self, events: list[Event]) -> None:
-        self._choice.end(events)
+        self._choice.complete(events)
 
     def _take(self, piece: decode.Generation, data: bytes, events: list[Event]) -> None:
         if piece.error:
@@ -89,7 +89,7 @@ class TgiStream(Frame[decode.Generation]):
         token = piece.token
         if token is not None and token.text and not token.special:
             self._begun = True
-            self._choice.say(token.text, events)
+            self._choice.add_text(token.text, events)
             if self._wanted.logprobs:
                 found = decode.token_logprob(token, piece.top_tokens)
                 self._choice.logprobs.extend(() if found is None else (found,))
@@ -103,7 +103,7 @@ class TgiStream(Frame[decode.Generation]):
             # A server that sends no tokens has the whole text here, and only here.
             if not self._begun and piece.generated_text:
                 text = _without_echo(piece.generated_text, self._prompt)
-                self._choice.say(text, events)
+                self._choice.add_text(text, events)
 
 
 def _told(

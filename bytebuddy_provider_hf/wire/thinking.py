@@ -83,7 +83,7 @@ class ThinkSplitter:
             ]
         return [Text(held, self._choice)] if held else []
 
-    def give_up(self) -> list[Text | Reasoning]:
+    def disable(self) -> list[Text | Reasoning]:
         """Take all that follows for text: the server splits the answer itself."""
         held = "".join(self._blank) + self._tail
         self.settled, self._blank, self._tail = True, [], ""

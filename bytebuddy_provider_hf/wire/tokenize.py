@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
-from bytebuddy_provider_hf.wire.messages import written
+from bytebuddy_provider_hf.wire.messages import encode_messages
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
 from bytebuddy_provider_hf.wire.routes import root_url
 from bytebuddy_provider_hf.wire.server import Engine, Server
-from bytebuddy_provider_hf.wire.target import Target
 
 Prompted: TypeAlias = ChatRequest | CompletionRequest | InfillRequest
 
@@ -31,7 +31,9 @@ _CHAT_SINCE: Final = (2, 3)
 _TURN: Final = 8
 
 
-def tokenize_call(request: Prompted, target: Target, server: Server) -> Call | None:
+def tokenize_request(
+    request: Prompted, target: Target, server: Server
+) -> HttpRequest | None:
     """Return the call that has a prompt counted, ``None`` where no server can.
 
     Tools and images are not in every tokenizer's count: with them nothing is asked.
@@ -71,7 +73,7 @@ def read_token_count(data: bytes, request: Prompted) -> int | None:
     return len(listed) + _TURN * turns
 
 
-def _text_call(text: str, target: Target, server: Server) -> Call | None:
+def _text_call(text: str, target: Target, server: Server) -> HttpRequest | None:
     body: Mapping[str, object]
     match server.engine:
         case Engine.TGI:
@@ -85,20 +87,22 @@ def _text_call(text: str, target: Target, server: Server) -> Call | None:
     return _call(_TOKENIZE, body, target)
 
 
-def _chat_call(request: ChatRequest, target: Target, server: Server) -> Call | None:
+def _chat_call(
+    request: ChatRequest, target: Target, server: Server
+) -> HttpRequest | None:
     if server.engine is Engine.VLLM:
         route = _TOKENIZE
     elif server.engine is Engine.TGI and (server.version or (0,)) >= _CHAT_SINCE:
         route = _CHAT
     else:
         return None
-    messages, _ = written(request.messages, server)
+    messages, _ = encode_messages(request.messages, server)
     body = {"model": server.name_for(target.model), "messages": messages}
     return _call(route, body, target)
 
 
-def _call(route: str, body: Mapping[str, object], target: Target) -> Call:
-    return Call(url=root_url(target, route), body=json_body(dict(body)))
+def _call(route: str, body: Mapping[str, object], target: Target) -> HttpRequest:
+    return HttpRequest(url=root_url(target, route), body=json_body(dict(body)))
 
 
 def _is_text(request: ChatRequest) -> bool:

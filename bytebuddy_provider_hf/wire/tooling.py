@@ -11,13 +11,13 @@ from typing import Final
 
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.types import Tool
-from bytebuddy_provider_hf.wire.members import (
-    NOTHING,
+from bytebuddy_provider_hf.wire.body_parts import (
+    EMPTY_PART,
     TGI_ENGINES,
-    Members,
-    cannot,
-    named,
-    older,
+    BodyPart,
+    is_older,
+    server_name,
+    unsupported_by,
 )
 from bytebuddy_provider_hf.wire.server import Engine, Server
 
@@ -25,13 +25,13 @@ _WORDS: Final = ("auto", "none", "required")
 _NAME_IT: Final = "Name the tool to call in tool_choice."
 
 
-def tool_members(
+def tools_param(
     tools: Sequence[Tool],
     choice: str | None,
     server: Server,
     *,
     parallel: bool | None = None,
-) -> Members:
+) -> BodyPart:
     """Return what offers ``tools`` to a server.
 
     ``choice`` is auto, none, required or the name of a tool; ``parallel`` allows
@@ -40,7 +40,7 @@ def tool_members(
     """
     _check(tools, choice)
     if not tools:
-        return NOTHING
+        return EMPTY_PART
     if server.engine in TGI_ENGINES:
         return _tgi(tools, choice, server, parallel=parallel)
     if server.engine is Engine.TRANSFORMERS:
@@ -53,7 +53,7 @@ def tool_members(
         body["tool_choice"] = choice if choice in _WORDS else _named(choice)
     if parallel is not None:
         body["parallel_tool_calls"] = parallel
-    return Members(body)
+    return BodyPart(body)
 
 
 def only_tool(tools: Sequence[Tool], choice: str | None) -> str:
@@ -86,20 +86,20 @@ def _tgi(
     server: Server,
     *,
     parallel: bool | None,
-) -> Members:
-    if older(server, 1, 4, 3):
-        raise cannot(server, "call tools", "It can from version 1.4.3 on.")
+) -> BodyPart:
+    if is_older(server, 1, 4, 3):
+        raise unsupported_by(server, "call tools", "It can from version 1.4.3 on.")
     if choice == "none":
         # Before 2.2 the word would be looked for among the tools.
-        return NOTHING
+        return EMPTY_PART
     notes: list[str] = []
     if parallel:
-        notes.append(f"{named(server)} calls one tool at a time.")
+        notes.append(f"{server_name(server)} calls one tool at a time.")
     sent = _tgi_choice(tools, choice, server, notes)
     body: dict[str, object] = {"tools": [_tool(tool) for tool in tools]}
     if sent is not None:
         body["tool_choice"] = sent
-    return Members(body, tuple(notes))
+    return BodyPart(body, tuple(notes))
 
 
 def _tgi_choice(
@@ -108,29 +108,33 @@ def _tgi_choice(
     """Return what stands for the choice in TGI's words."""
     if choice not in (None, *_WORDS):
         return choice
-    if choice != "required" and older(server, 2, 4):
-        notes.append(f"{named(server)} always calls a tool when it is given some.")
-    if not older(server, 2, 4, 1):
+    if choice != "required" and is_older(server, 2, 4):
+        notes.append(
+            f"{server_name(server)} always calls a tool when it is given some."
+        )
+    if not is_older(server, 2, 4, 1):
         return choice
-    if len(tools) == 1 and (choice == "required" or older(server, 2, 2)):
+    if len(tools) == 1 and (choice == "required" or is_older(server, 2, 2)):
         return tools[0].name
-    if older(server, 2, 0, 1):
-        raise cannot(server, "tell which of several tools it called", _NAME_IT)
-    if older(server, 2, 2) and not older(server, 2, 1):
-        raise cannot(server, "choose among several tools", _NAME_IT)
-    if choice == "required" and not older(server, 2, 4):
-        notes.append(f"{named(server)} does not know tool_choice 'required'.")
+    if is_older(server, 2, 0, 1):
+        raise unsupported_by(server, "tell which of several tools it called", _NAME_IT)
+    if is_older(server, 2, 2) and not is_older(server, 2, 1):
+        raise unsupported_by(server, "choose among several tools", _NAME_IT)
+    if choice == "required" and not is_older(server, 2, 4):
+        notes.append(f"{server_name(server)} does not know tool_choice 'required'.")
     # Without the word, tools are left out before 2.1.
     return "auto"
 
 
-def _transformers(tools: Sequence[Tool], choice: str | None, server: Server) -> Members:
+def _transformers(
+    tools: Sequence[Tool], choice: str | None, server: Server
+) -> BodyPart:
     if choice == "none":
-        return NOTHING
+        return EMPTY_PART
     if choice not in (None, "auto"):
         hint = "Leave tool_choice out, and ask for the call in the message."
-        raise cannot(server, "be told which tool to call", hint)
-    return Members({"tools": [_tool(tool) for tool in tools]})
+        raise unsupported_by(server, "be told which tool to call", hint)
+    return BodyPart({"tools": [_tool(tool) for tool in tools]})
 
 
 def _called(tools: Sequence[Tool], name: str | None) -> Tool:

@@ -10,20 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, Vector
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.encode import json_body
 from bytebuddy_provider_hf.wire.floats import (
     of_equal_length,
     vector,
     vector_from_base64,
 )
-from bytebuddy_provider_hf.wire.malformed import malformed, reports_error
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.ranking import in_order
 from bytebuddy_provider_hf.wire.routes import v1_url
-from bytebuddy_provider_hf.wire.target import Target
 
 _RESULTS: Final = ("results", "data")
 
@@ -36,7 +36,7 @@ def build_embeddings(
     base64: bool = False,
     dimensions: int | None = None,
     extra: Mapping[str, object] | None = None,
-) -> Call:
+) -> HttpRequest:
     """Return the call for ``/v1/embeddings``.
 
     ``model`` is the server's name for it, where that is not the target's. ``base64``
@@ -48,7 +48,7 @@ def build_embeddings(
     if dimensions is not None:
         body["dimensions"] = dimensions
     body.update(extra or {})
-    return Call(url=v1_url(target, "/embeddings"), body=json_body(body))
+    return HttpRequest(url=v1_url(target, "/embeddings"), body=json_body(body))
 
 
 def build_rerank(
@@ -58,7 +58,7 @@ def build_rerank(
     *,
     model: str = "",
     extra: Mapping[str, object] | None = None,
-) -> Call:
+) -> HttpRequest:
     """Return the call for ``/v1/rerank``; every document is scored."""
     body: dict[str, object] = {
         "model": model or target.model,
@@ -66,7 +66,7 @@ def build_rerank(
         "documents": _list(documents),
     }
     body.update(extra or {})
-    return Call(url=v1_url(target, "/rerank"), body=json_body(body))
+    return HttpRequest(url=v1_url(target, "/rerank"), body=json_body(body))
 
 
 def read_embeddings(data: bytes, *, count: int) -> Embeddings:

@@ -149,9 +149,9 @@ def _become(request: Mapping[str, object], descriptors: Sequence[int]) -> None:
     os.chdir(str(request["cwd"]))
     with suppress(locale.Error):  # a locale that this machine lacks is none
         locale.setlocale(locale.LC_CTYPE, "")
-    runtime = importlib.import_module(f"{PACKAGE}.engine.runtime")
+    runtime = importlib.import_module(f"{PACKAGE}.client.runtime")
     # The place of its file was chosen by the environment of the import.
-    runtime.shared_runtime._verdicts._path = runtime._cache_file()
+    runtime.shared_runtime._server_cache._path = runtime._cache_file()
 
 
 def _import_all() -> None:

@@ -15,8 +15,8 @@ from cli.process import COMMAND, PATIENCE, Ran
 from click.testing import CliRunner
 
 from bytebuddy_provider_hf.cli.root import cli
-from bytebuddy_provider_hf.engine import model as engine
-from bytebuddy_provider_hf.engine.runtime import Runtime
+from bytebuddy_provider_hf.client import model as engine
+from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.testing import virtual_time
 from bytebuddy_provider_hf.testing.answers import chat_stream
 from bytebuddy_provider_hf.testing.behaviour import Behaviour

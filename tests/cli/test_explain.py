@@ -7,9 +7,9 @@ import json
 import pytest
 from cli.process import Run
 
-from bytebuddy_provider_hf.catalogue.router import Serving
 from bytebuddy_provider_hf.cli.explain import _catalogue
 from bytebuddy_provider_hf.cli.language import language_of
+from bytebuddy_provider_hf.hub.router import Serving
 from bytebuddy_provider_hf.testing.answers import json_reply
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.failures import quota_exhausted
@@ -137,7 +137,9 @@ def test_the_router_is_asked_who_serves_the_model(
 ) -> None:
     """Without a token, over connections that are closed again."""
     connect = MemoryConnect(router)
-    monkeypatch.setattr("bytebuddy_provider_hf.transport.pool.connect", connect)
+    monkeypatch.setattr(
+        "bytebuddy_provider_hf.transport.pool.open_http_client", connect
+    )
     assert _catalogue("a/b") == Serving(("groq", "together"))
     assert (connect.sent, connect.open) == (1, 0)
 

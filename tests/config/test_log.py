@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from config_world import ENTRY, World
 
-from bytebuddy_provider_hf.config.model import LogOptions
+from bytebuddy_provider_hf.config.values import LogOptions
 
 MODELS = f"models:\n{ENTRY}"
 

@@ -12,8 +12,7 @@ from attrs import frozen
 from config_world import ENTRY, World
 
 from bytebuddy_provider_hf import ModelRegistry
-from bytebuddy_provider_hf.contract.protocols import ChatModel
-from bytebuddy_provider_hf.engine.runtime import Runtime
+from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     ColdStartTimeout,
@@ -25,6 +24,7 @@ from bytebuddy_provider_hf.errors import (
     Overloaded,
     ServerError,
 )
+from bytebuddy_provider_hf.plugins.protocols import ChatModel
 from bytebuddy_provider_hf.testing.answers import chat_stream
 from bytebuddy_provider_hf.testing.behaviour import Behaviour, loads
 from bytebuddy_provider_hf.testing.failures import omitted, string_error

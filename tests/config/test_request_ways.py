@@ -16,7 +16,7 @@ from servers.proxies import closing
 from servers.tls import Authority, chat_server
 
 from bytebuddy_provider_hf import ModelRegistry
-from bytebuddy_provider_hf.engine.runtime import Runtime
+from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import (
     ClientCertificateNeeded,
     ConnectTimeout,

@@ -7,9 +7,9 @@ import math
 import pytest
 from config_world import World
 
-from bytebuddy_provider_hf.config.model import LogOptions, ModelEntry
 from bytebuddy_provider_hf.config.schema import KEYS, SECTIONS
 from bytebuddy_provider_hf.config.structure import CLASSES
+from bytebuddy_provider_hf.config.values import LogOptions, ModelEntry
 from bytebuddy_provider_hf.types import DEFAULT_ROLES, Role
 
 HEAD = "models:\n  - name: m\n    provider: p\n    model: org/m\n"

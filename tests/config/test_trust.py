@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from config_world import World
 
-from bytebuddy_provider_hf.config.model import ModelEntry
 from bytebuddy_provider_hf.config.trust import (
     check_entry,
     grant,
@@ -17,6 +16,7 @@ from bytebuddy_provider_hf.config.trust import (
     origin_of,
     strange_origins,
 )
+from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import ConfigError, InvalidEndpoint, UntrustedProject
 
 ROUTER = "https://router.huggingface.co"

@@ -13,9 +13,9 @@ from config_world import World
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
+from bytebuddy_provider_hf.client import endpoint
 from bytebuddy_provider_hf.config.schema import SECTIONS
-from bytebuddy_provider_hf.engine import route
-from bytebuddy_provider_hf.transport import coordinator, limiter, retry
+from bytebuddy_provider_hf.scheduling import coordinator, limiter, retry
 from bytebuddy_provider_hf.types import WaitReason
 
 PAGE = Path(__file__).parents[2] / "docs" / "waiting.md"
@@ -86,10 +86,10 @@ def test_the_figures_are_those_of_the_code() -> None:
     """Defaults of the engine, the schema and the page are one."""
     keys = SECTIONS["requestOptions"]
     for name, value in (
-        ("timeout", route.TIMEOUT),
-        ("coldStartTimeout", route.COLD_START_TIMEOUT),
-        ("idleTimeout", route.IDLE_TIMEOUT),
-        ("noDataTimeout", route.NO_DATA_TIMEOUT),
+        ("timeout", endpoint.TIMEOUT),
+        ("coldStartTimeout", endpoint.COLD_START_TIMEOUT),
+        ("idleTimeout", endpoint.IDLE_TIMEOUT),
+        ("noDataTimeout", endpoint.NO_DATA_TIMEOUT),
         ("maxAttempts", retry.MAX_ATTEMPTS),
         ("maxConcurrency", coordinator.MAX_CONCURRENCY),
         ("maxQueue", coordinator.MAX_QUEUE),

@@ -6,20 +6,20 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from failures.bodies import ANSWERS, Row
 from hypothesis import given
 from hypothesis import strategies as st
-from wire.bodies import ANSWERS, Row
 
 from bytebuddy_provider_hf import errors
-from bytebuddy_provider_hf.catalogue.router import Serving
-from bytebuddy_provider_hf.doctor.explain import (
+from bytebuddy_provider_hf.doctor.explanation import (
     LANGUAGES,
     Explanation,
+    description_of,
     explain,
     explain_error,
-    words_of,
 )
-from bytebuddy_provider_hf.wire.remedies import next_step
+from bytebuddy_provider_hf.failures.next_steps import next_step
+from bytebuddy_provider_hf.hub.router import Serving
 
 ENGLISH_ONLY = re.compile(r"^[\x20-\x7e’…]+$")
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -75,7 +75,7 @@ def test_every_class_is_told(kind: type[errors.ByteBuddyError], lang: str) -> No
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_no_two_classes_have_the_same_title(lang: str) -> None:
     """Who reads the title knows which failure it is."""
-    titles = [words_of(kind, lang).title for kind in CLASSES]
+    titles = [description_of(kind, lang).title for kind in CLASSES]
     assert len(set(titles)) == len(titles)
 
 

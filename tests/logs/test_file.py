@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bytebuddy_provider_hf.config.model import LogOptions, Source
+from bytebuddy_provider_hf.config.values import LogOptions, Source
 from bytebuddy_provider_hf.logs import install
 from bytebuddy_provider_hf.logs.file import RotatingFile
 
@@ -104,7 +104,7 @@ def test_a_file_that_was_moved_away_is_begun_anew(path: Path) -> None:
 WRITER = """
 import logging, sys
 from pathlib import Path
-from bytebuddy_provider_hf.config.model import LogOptions
+from bytebuddy_provider_hf.config.values import LogOptions
 from bytebuddy_provider_hf.logs.file import RotatingFile
 handler = RotatingFile(LogOptions(sys.argv[1], size=1, keep=100))
 log = logging.Logger("w")

@@ -30,7 +30,7 @@ print(json.dumps({{
 LIGHT = [
     "import bytebuddy_provider_hf.plugin",
     "import bytebuddy_provider_hf",
-    "import bytebuddy_provider_hf.contract.spec",
+    "import bytebuddy_provider_hf.plugins.spec",
     "import bytebuddy_provider_hf as package; dir(package)",
 ]
 
@@ -68,7 +68,7 @@ def test_the_plugin_imports_few_of_our_modules() -> None:
     """Each module costs start-up time; the plugin needs four."""
     assert probe("import bytebuddy_provider_hf.plugin")["ours"] == [
         "bytebuddy_provider_hf",
-        "bytebuddy_provider_hf.contract",
-        "bytebuddy_provider_hf.contract.spec",
         "bytebuddy_provider_hf.plugin",
+        "bytebuddy_provider_hf.plugins",
+        "bytebuddy_provider_hf.plugins.spec",
     ]

@@ -35,7 +35,7 @@ print(json.dumps({
 # The same, with the hook's own specification to check the implementation against.
 CHECKING_HOST = """
 import pluggy
-from bytebuddy_provider_hf.contract import spec
+from bytebuddy_provider_hf.plugins import spec
 manager = pluggy.PluginManager("bytebuddy")
 manager.add_hookspecs(spec)
 manager.load_setuptools_entrypoints("bytebuddy")
@@ -88,7 +88,7 @@ def test_the_implementation_fits_its_specification(
 ) -> None:
     """A host that adds the hook specification gets the same values, checked."""
     target = run(installed, CHECKING_HOST, tmp_path).strip()
-    assert target == "bytebuddy_provider_hf.engine.model:open_entry"
+    assert target == "bytebuddy_provider_hf.client.model:open_entry"
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,16 @@ from collections.abc import Callable
 from typing import Final
 
 import pytest
-from prompts.edits import diff_of, edits, lazy_of
+from edits.generated import diff_of, edits, lazy_of
 from rounds import rounds
 
+from bytebuddy_provider_hf.edits.lines import is_distinctive
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.prompts.apply import (
     apply_messages,
     checked,
     render_apply_template,
 )
-from bytebuddy_provider_hf.prompts.lines import telling
 
 FILE: Final = "".join(f"line {n}\n" for n in range(1, 13))
 LAZY: Final = "# ...\nline 3\nnew\nline 5\n# ...\n"
@@ -105,7 +105,7 @@ def test_generated_edits_are_checked(way: str, figure: Callable[[str], None]) ->
             "whole": edit.changed,
         }[way]
         alarms += bool(checked(edit.original, suggestion, edit.changed))
-        at = rng.choice([at for at, line in enumerate(lines) if telling(line)])
+        at = rng.choice([at for at, line in enumerate(lines) if is_distinctive(line)])
         short = "\n".join([*lines[:at], *lines[at + 1 :]])
         caught += bool(checked(edit.original, suggestion, short))
     figure(f"{alarms} false alarms, {caught} lost lines seen, of {len(made)}")

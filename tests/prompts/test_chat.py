@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from rounds import rounds
 
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
-from bytebuddy_provider_hf.prompts.chat import render_chat, specials_of
+from bytebuddy_provider_hf.prompts.chat import render_chat, special_tokens_of
 from bytebuddy_provider_hf.prompts.families import FAMILIES
-from bytebuddy_provider_hf.prompts.family import Kind
-from bytebuddy_provider_hf.prompts.specials import defused, restored
+from bytebuddy_provider_hf.prompts.family import ModelKind
+from bytebuddy_provider_hf.prompts.special_tokens import escape, unescape
 from bytebuddy_provider_hf.types import ImagePart, Message, RoleName, TextPart
 
 WRITING = sorted(
     name
     for name, family in FAMILIES.items()
-    if family.kind not in {Kind.MASK, Kind.EMBEDDING}
+    if family.kind not in {ModelKind.MASK, ModelKind.EMBEDDING}
 )
 
 
@@ -160,7 +160,7 @@ def test_no_message_is_an_error() -> None:
 @pytest.mark.parametrize("family", WRITING)
 def test_tokens_in_a_text_cannot_act(family: str) -> None:
     """Each is broken, named in a note, and mended in an answer."""
-    tokens = specials_of(FAMILIES[family])
+    tokens = special_tokens_of(FAMILIES[family])
     for role in ("system", "user"):
         before = said((role, "x"), V) if role == "system" else said(("user", "x"))
         plain = render_chat(FAMILIES[family], before).prompt
@@ -172,7 +172,7 @@ def test_tokens_in_a_text_cannot_act(family: str) -> None:
                 continue
             assert rendered.prompt.count(token) == plain.count(token), token
             assert repr(token) in rendered.notes[-1]
-            assert text in restored(rendered.prompt, tokens)
+            assert text in unescape(rendered.prompt, tokens)
 
 
 @pytest.mark.parametrize("family", WRITING)
@@ -197,7 +197,7 @@ def test_every_text_stands_in_the_prompt(family: str, texts: list[str]) -> None:
     rendered = render_chat(FAMILIES[family], messages).prompt
     at = 0
     for text in marked:
-        clean = defused(text, specials_of(FAMILIES[family]))[0]
+        clean = escape(text, special_tokens_of(FAMILIES[family]))[0]
         found = rendered.find(clean, at)
         assert found >= at
         at = found + len(clean)

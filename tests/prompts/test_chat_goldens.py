@@ -10,7 +10,7 @@ import pytest
 
 from bytebuddy_provider_hf.prompts.chat import render_chat
 from bytebuddy_provider_hf.prompts.families import FAMILIES
-from bytebuddy_provider_hf.prompts.family import Kind
+from bytebuddy_provider_hf.prompts.family import ModelKind
 from bytebuddy_provider_hf.types import Message
 
 QUESTION = [Message("user", "Hi")]
@@ -281,7 +281,11 @@ _TRANSCRIPT = (
 CASES = (
     GOLDEN
     | {name: GOLDEN[like] for name, like in SAME.items()}
-    | {n: _TRANSCRIPT for n, family in FAMILIES.items() if family.kind is Kind.BASE}
+    | {
+        n: _TRANSCRIPT
+        for n, family in FAMILIES.items()
+        if family.kind is ModelKind.BASE
+    }
 )
 
 
@@ -290,7 +294,7 @@ def test_every_family_that_writes_is_here() -> None:
     writing = {
         name
         for name, family in FAMILIES.items()
-        if family.kind not in {Kind.MASK, Kind.EMBEDDING}
+        if family.kind not in {ModelKind.MASK, ModelKind.EMBEDDING}
     }
     assert set(CASES) == writing
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from bytebuddy_provider_hf.edits.text_filter import filtered
+from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.prompts.edit import (
     CommitFilter,
@@ -11,8 +13,6 @@ from bytebuddy_provider_hf.prompts.edit import (
     render_edit_template,
 )
 from bytebuddy_provider_hf.prompts.edit_formats import STARCODER_COMMIT
-from bytebuddy_provider_hf.prompts.textfilter import filtered
-from bytebuddy_provider_hf.prompts.unwrap import Unwrapper
 
 TASK = EditTask("x = 1\n", "make it two", path="src/a.py")
 

@@ -7,35 +7,40 @@ import pytest
 from bytebuddy_provider_hf.config.schema import CHAT_FAMILIES
 from bytebuddy_provider_hf.prompts import fim_formats as fim
 from bytebuddy_provider_hf.prompts.edit_formats import STARCODER_COMMIT
-from bytebuddy_provider_hf.prompts.families import FAMILIES, by_template, find, named
-from bytebuddy_provider_hf.prompts.family import Family, Kind
-from bytebuddy_provider_hf.prompts.family_ids import listed
+from bytebuddy_provider_hf.prompts.families import (
+    FAMILIES,
+    family_by_id,
+    family_by_name,
+    family_by_template,
+)
+from bytebuddy_provider_hf.prompts.family import Family, ModelKind
+from bytebuddy_provider_hf.prompts.family_ids import listed_models
 
 PAGE = {
-    "meta-llama/Llama-2-70b-chat-hf": ("llama-2", Kind.CHAT, 4096),
-    "mistralai/Mixtral-8x7B-Instruct-v0.1": ("mixtral", Kind.CHAT, 32768),
-    "microsoft/DialoGPT-large": ("dialogpt", Kind.TALK, 1024),
-    "bigcode/starcoder": ("starcoder", Kind.BASE, 8192),
-    "Salesforce/codegen-16B-multi": ("codegen", Kind.BASE, 2048),
-    "microsoft/CodeGPT-small-py": ("codegpt", Kind.BASE, 1024),
-    "bigscience/bloom": ("bloom", Kind.BASE, 2048),
-    "EleutherAI/gpt-neox-20b": ("gpt-neox", Kind.BASE, 2048),
-    "facebook/opt-30b": ("opt", Kind.BASE, 2048),
-    "google/flan-t5-xxl": ("flan-t5", Kind.SEQ2SEQ, None),
-    "bert-base-multilingual-cased": ("bert", Kind.MASK, 512),
-    "google-bert/bert-base-multilingual-cased": ("bert", Kind.MASK, 512),
+    "meta-llama/Llama-2-70b-chat-hf": ("llama-2", ModelKind.CHAT, 4096),
+    "mistralai/Mixtral-8x7B-Instruct-v0.1": ("mixtral", ModelKind.CHAT, 32768),
+    "microsoft/DialoGPT-large": ("dialogpt", ModelKind.DIALOG, 1024),
+    "bigcode/starcoder": ("starcoder", ModelKind.BASE, 8192),
+    "Salesforce/codegen-16B-multi": ("codegen", ModelKind.BASE, 2048),
+    "microsoft/CodeGPT-small-py": ("codegpt", ModelKind.BASE, 1024),
+    "bigscience/bloom": ("bloom", ModelKind.BASE, 2048),
+    "EleutherAI/gpt-neox-20b": ("gpt-neox", ModelKind.BASE, 2048),
+    "facebook/opt-30b": ("opt", ModelKind.BASE, 2048),
+    "google/flan-t5-xxl": ("flan-t5", ModelKind.SEQ2SEQ, None),
+    "bert-base-multilingual-cased": ("bert", ModelKind.MASK, 512),
+    "google-bert/bert-base-multilingual-cased": ("bert", ModelKind.MASK, 512),
 }
 
 
 def known(model_id: str) -> Family:
-    family = find(model_id)
+    family = family_by_id(model_id)
     assert family is not None
     return family
 
 
 @pytest.mark.parametrize(("model_id", "facts"), PAGE.items())
 def test_the_models_of_the_page(
-    model_id: str, facts: tuple[str, Kind, int | None]
+    model_id: str, facts: tuple[str, ModelKind, int | None]
 ) -> None:
     """Each of the eleven has its family, kind and window."""
     family = known(model_id)
@@ -77,14 +82,14 @@ def test_case_and_provider_do_not_count(spelling: str) -> None:
 )
 def test_a_name_that_only_resembles_is_unknown(stranger: str) -> None:
     """Nothing is told from a part of a name."""
-    assert find(stranger) is None
+    assert family_by_id(stranger) is None
 
 
 def test_mixtral_has_no_llama_system_marks() -> None:
     """Continue gives it <<SYS>>, which it never saw."""
     chat = known("mistralai/Mixtral-8x7B-Instruct-v0.1").chat
     assert chat is not None
-    assert "<<SYS>>" not in "".join((*chat.folded, *chat.specials))
+    assert "<<SYS>>" not in "".join((*chat.system_in_user, *chat.specials))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +121,7 @@ def test_starcoder_has_no_chat_template() -> None:
 def test_base_models_have_neither_template_nor_infilling(model_id: str) -> None:
     """They continue text, and nothing else."""
     family = known(model_id)
-    assert (family.kind, family.chat, family.fim) == (Kind.BASE, None, None)
+    assert (family.kind, family.chat, family.fim) == (ModelKind.BASE, None, None)
 
 
 def test_flan_and_bert_do_not_fill_in() -> None:
@@ -153,25 +158,25 @@ def test_codellama_fills_in_only_where_it_was_trained_to() -> None:
 @pytest.mark.parametrize("name", CHAT_FAMILIES)
 def test_every_template_name_of_continue_is_known(name: str) -> None:
     """All but anthropic, which no open model speaks."""
-    assert (named(name) is None) is (name == "anthropic")
+    assert (family_by_name(name) is None) is (name == "anthropic")
 
 
 def test_every_family_can_be_named_and_says_its_source() -> None:
     """A fact without a source cannot be checked."""
     for name, family in FAMILIES.items():
-        assert named(name.upper()) is family
+        assert family_by_name(name.upper()) is family
         assert family.source
         assert family.name == name
-        assert (family.kind in {Kind.CHAT, Kind.TALK, Kind.SEQ2SEQ}) is (
-            family.chat is not None
-        )
+        assert (
+            family.kind in {ModelKind.CHAT, ModelKind.DIALOG, ModelKind.SEQ2SEQ}
+        ) is (family.chat is not None)
 
 
 def test_the_table_names_every_model_once() -> None:
     """And each is found again."""
-    ids = [entry.model_id.lower() for entry in listed()]
+    ids = [entry.model_id.lower() for entry in listed_models()]
     assert len(ids) == len(set(ids)) > 300
-    for entry in listed():
+    for entry in listed_models():
         family = known(entry.model_id)
         assert (family.name, family.window) == (entry.family, entry.window)
 
@@ -220,13 +225,13 @@ def test_the_table_names_every_model_once() -> None:
 )
 def test_a_template_is_told_by_its_marks(template: str, name: str | None) -> None:
     """A server that shows its template needs no name; an unknown one stays unknown."""
-    family = by_template(template)
+    family = family_by_template(template)
     assert (family.name if family else None) == name
 
 
 def test_a_template_tells_nothing_of_infilling() -> None:
     """Whatever else the models of that family learned, this one may be another."""
-    family = by_template("<|im_start|> <tools> <function=")
+    family = family_by_template("<|im_start|> <tools> <function=")
     assert family is not None
     assert family.name == "qwen3-coder"
     assert FAMILIES["qwen3-coder"].fim is not None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bytebuddy_provider_hf.prompts import fim_formats
+from bytebuddy_provider_hf.prompts.fill_context import FillContext
 from bytebuddy_provider_hf.prompts.fim import continuation, render_fim, render_template
 from bytebuddy_provider_hf.prompts.fim_format import FimFormat
-from bytebuddy_provider_hf.prompts.gap import Gap
-from bytebuddy_provider_hf.prompts.specials import defused, restored
+from bytebuddy_provider_hf.prompts.special_tokens import escape, unescape
 
-PLAIN = Gap(prefix="def f():\n    ", suffix="\n    return x\n")
-EMPTY = Gap(prefix="def f():\n    ")
-FILES = Gap(
+PLAIN = FillContext(prefix="def f():\n    ", suffix="\n    return x\n")
+EMPTY = FillContext(prefix="def f():\n    ")
+FILES = FillContext(
     prefix="import a\n",
     suffix="\nb()\n",
     path="src/main.py",
@@ -115,7 +115,7 @@ def test_the_prompt_with_other_files(form: FimFormat) -> None:
     rendered = render_fim(form, FILES)
     expected = WITH_FILES.get(form.name)
     if expected is None:
-        alone = Gap(prefix=FILES.prefix, suffix=FILES.suffix)
+        alone = FillContext(prefix=FILES.prefix, suffix=FILES.suffix)
         assert rendered.prompt == render_fim(form, alone).prompt
         assert [n for n in rendered.notes if "Other files were left out (2)" in n]
     else:
@@ -127,15 +127,15 @@ def test_the_prompt_with_other_files(form: FimFormat) -> None:
 def test_tokens_in_the_users_code_do_not_act(form: FimFormat) -> None:
     """A prompt has the family's tokens exactly as often as without the user's."""
     code = "".join(f"x = '{token}'\n" for token in form.specials)
-    gap = Gap(
+    context = FillContext(
         prefix=code,
         suffix=code,
         path=form.specials[0],
         repository=form.specials[-1],
         files=((form.specials[0], code),),
     )
-    bare = Gap("", path="p", repository="r", files=(("q", ""),))
-    rendered = render_fim(form, gap)
+    bare = FillContext("", path="p", repository="r", files=(("q", ""),))
+    rendered = render_fim(form, context)
     for token in form.specials:
         expected = render_fim(form, bare).prompt.count(token)
         assert rendered.prompt.count(token) == expected
@@ -151,15 +151,15 @@ def test_every_token_of_a_format_is_special(form: FimFormat) -> None:
 
 def test_a_path_alone_adds_no_context() -> None:
     """A path changes the prompt only together with files or the repository's name."""
-    gap = Gap("a", "b", path="x.py")
-    rendered = render_fim(fim_formats.QWEN_CODER, gap)
+    context = FillContext("a", "b", path="x.py")
+    rendered = render_fim(fim_formats.QWEN_CODER, context)
     assert rendered.prompt == "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>"
 
 
 def test_a_repository_without_files() -> None:
     """The repository's name alone is context enough."""
-    gap = Gap("a", "b", path="x.py", repository="me/r")
-    rendered = render_fim(fim_formats.STARCODER2, gap)
+    context = FillContext("a", "b", path="x.py", repository="me/r")
+    rendered = render_fim(fim_formats.STARCODER2, context)
     assert rendered.prompt == (
         "<repo_name>me/r<file_sep><fim_prefix>x.py\na<fim_suffix>b<fim_middle>"
     )
@@ -167,14 +167,16 @@ def test_a_repository_without_files() -> None:
 
 def test_a_path_stays_on_its_line() -> None:
     """Line ends in a path cannot begin a line of the prompt."""
-    gap = Gap("a", path="x\n###MODE:LINE", files=(("y", "z"),))
-    assert "x ###MODE:LINE\n" in render_fim(fim_formats.CODEGEEX4, gap).prompt
+    context = FillContext("a", path="x\n###MODE:LINE", files=(("y", "z"),))
+    assert "x ###MODE:LINE\n" in render_fim(fim_formats.CODEGEEX4, context).prompt
 
 
 def test_braces_in_code_are_text() -> None:
     """Code that looks like a place of the format is not filled in."""
-    gap = Gap("{path}", "{text}", path="{repository}", files=(("{path}", "{0}"),))
-    prompt = render_fim(fim_formats.QWEN_CODER, gap).prompt
+    context = FillContext(
+        "{path}", "{text}", path="{repository}", files=(("{path}", "{0}"),)
+    )
+    prompt = render_fim(fim_formats.QWEN_CODER, context).prompt
     assert prompt.startswith("<|file_sep|>{path}\n{0}\n<|file_sep|>{repository}\n")
 
 
@@ -188,8 +190,8 @@ def test_an_own_template_is_filled_in() -> None:
 
 def test_an_own_template_keeps_the_familys_stops() -> None:
     """Stops and tokens to break come from the family where it is known."""
-    gap = Gap("'<fim_suffix>'")
-    rendered = render_template("{{{prefix}}}", gap, fim_formats.STARCODER)
+    context = FillContext("'<fim_suffix>'")
+    rendered = render_template("{{{prefix}}}", context, fim_formats.STARCODER)
     assert rendered.stops == fim_formats.STARCODER.stops
     assert "<fim_suffix>" not in rendered.prompt
 
@@ -203,17 +205,17 @@ def test_a_continuation_is_the_prefix() -> None:
 
 def test_a_continuation_without_a_suffix_has_nothing_to_say() -> None:
     """Blanks after the cursor are nothing that could be seen."""
-    assert continuation(Gap("a", " \n")).notes == ()
+    assert continuation(FillContext("a", " \n")).notes == ()
 
 
 def test_a_continuation_breaks_the_models_tokens() -> None:
     """The end of text in somebody's source does not end the text."""
-    rendered = continuation(Gap("'<|endoftext|>'"), specials=("<|endoftext|>",))
+    rendered = continuation(FillContext("'<|endoftext|>'"), specials=("<|endoftext|>",))
     assert "<|endoftext|>" not in rendered.prompt
-    assert restored(rendered.prompt, ("<|endoftext|>",)) == "'<|endoftext|>'"
+    assert unescape(rendered.prompt, ("<|endoftext|>",)) == "'<|endoftext|>'"
 
 
 def test_defused_names_what_it_found() -> None:
     """Tokens are named once, in the order of the text."""
-    _, found = defused("<b><a><b>", ("<a>", "<b>", "<c>"))
+    _, found = escape("<b><a><b>", ("<a>", "<b>", "<c>"))
     assert found == ("<b>", "<a>")

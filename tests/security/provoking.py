@@ -9,10 +9,10 @@ from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.config.model import RequestOptions
-from bytebuddy_provider_hf.contract.registry import ModelRegistry
-from bytebuddy_provider_hf.contract.spec import ProviderSpec, hookimpl
-from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.config.values import RequestOptions
+from bytebuddy_provider_hf.plugins.registry import ModelRegistry
+from bytebuddy_provider_hf.plugins.spec import ProviderSpec, hookimpl
 from bytebuddy_provider_hf.secret import Environment, Secret
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve

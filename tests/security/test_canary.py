@@ -18,8 +18,8 @@ from security.triggers import TRIGGERS
 
 import bytebuddy_provider_hf as PACKAGE  # noqa: N812 - a constant here
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.scheduling import retry
 from bytebuddy_provider_hf.secret import Environment, Secret, one_line, redact
-from bytebuddy_provider_hf.transport import retry
 
 # Names for groups; nothing raises them as they are.
 GROUPS = {

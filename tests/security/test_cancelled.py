@@ -13,8 +13,8 @@ import pytest
 from security.provoking import CANARY, KEY
 from security.sinks import shown
 
-from bytebuddy_provider_hf.config.model import RequestOptions
-from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.testing.answers import chat_stream
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve

@@ -6,8 +6,8 @@ import pytest
 from security.provoking import CANARY, KEY, model_at
 from security.sinks import shown
 
-from bytebuddy_provider_hf.config.model import RequestOptions
-from bytebuddy_provider_hf.engine.model import open_model
+from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import APIError, Redirected
 from bytebuddy_provider_hf.secret import MASK, Secret
 from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream, json_reply

@@ -13,7 +13,7 @@ from security.triggers import TRIGGERS
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.cli.verbose import ScreenLog
-from bytebuddy_provider_hf.config.model import LogOptions
+from bytebuddy_provider_hf.config.values import LogOptions
 from bytebuddy_provider_hf.logs.file import RotatingFile
 from bytebuddy_provider_hf.logs.outlets import attach, detach
 from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream

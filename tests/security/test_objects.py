@@ -15,25 +15,25 @@ from rich.pretty import pretty_repr
 from security.provoking import CANARY, KEY
 from security.sinks import shown
 
-from bytebuddy_provider_hf.config.model import (
+from bytebuddy_provider_hf.address import resolve
+from bytebuddy_provider_hf.client.endpoint import endpoint_for
+from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.runtime import Runtime
+from bytebuddy_provider_hf.config.values import (
     ClientCertificate,
     ModelEntry,
     RequestOptions,
     Source,
 )
-from bytebuddy_provider_hf.contract.protocols import OpenContext
-from bytebuddy_provider_hf.contract.registry import ModelRegistry
-from bytebuddy_provider_hf.engine.model import open_model
-from bytebuddy_provider_hf.engine.route import route_to
-from bytebuddy_provider_hf.engine.runtime import Runtime
 from bytebuddy_provider_hf.errors import APIError
 from bytebuddy_provider_hf.plugin import PROVIDER
+from bytebuddy_provider_hf.plugins.protocols import OpenContext
+from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
 from bytebuddy_provider_hf.transport.credentials import Credential
-from bytebuddy_provider_hf.transport.pool import connect
-from bytebuddy_provider_hf.wire.target import resolve
+from bytebuddy_provider_hf.transport.pool import open_http_client
 
 ENV = Environment({"HF_TOKEN": CANARY})
 OPTIONS = RequestOptions(
@@ -65,7 +65,7 @@ def registry(folder: Path) -> ModelRegistry:
 def route(_folder: Path) -> object:
     target = resolve("a/b", ENTRY.api_base)
     options = attrs.evolve(OPTIONS, client_certificate=None)
-    return route_to(target, Credential(KEY, "apiKey"), options, env=ENV)
+    return endpoint_for(target, Credential(KEY, "apiKey"), options, env=ENV)
 
 
 def model(folder: Path) -> object:
@@ -128,12 +128,12 @@ def test_a_copy_of_a_secret_is_refused_too() -> None:
 async def test_a_channel_does_not_show_the_key() -> None:
     """Its headers stand in aiohttp's session, which does not show them."""
     target = resolve("a/b")
-    way = route_to(target, Credential(KEY, "k"), RequestOptions(), env={})
-    channel = connect(way.destination)
+    way = endpoint_for(target, Credential(KEY, "k"), RequestOptions(), env={})
+    client = open_http_client(way.destination)
     try:
-        assert CANARY not in pretty_repr([channel, vars(channel)])
+        assert CANARY not in pretty_repr([client, vars(client)])
     finally:
-        await channel.aclose()
+        await client.aclose()
 
 
 @pytest.mark.parametrize("name", ["api-key", "key", "access_token", "sig", "X-Auth"])

@@ -31,17 +31,17 @@ from servers.http_proxy import HttpProxy
 from servers.tls import Authority, chat_server, expired
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.cli.whoami import whoami
+from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
 from bytebuddy_provider_hf.config.load import load
-from bytebuddy_provider_hf.config.model import ClientCertificate, RequestOptions
-from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.config.values import ClientCertificate, RequestOptions
+from bytebuddy_provider_hf.failures.classify import classify
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
-from bytebuddy_provider_hf.transport.pool import connect
-from bytebuddy_provider_hf.wire.failure import classify
-from bytebuddy_provider_hf.wire.target import resolve
+from bytebuddy_provider_hf.transport.pool import open_http_client
 
 
 async def _closed(_world: World) -> object:
@@ -107,7 +107,7 @@ async def _stranger(_world: World) -> object:
         return FakeReply(401, {}, said(request).encode())
 
     async with serve(handler) as url:
-        return await whoami(KEY, hub=url, connect=connect)
+        return await whoami(KEY, hub=url, connect=open_http_client)
 
 
 async def opened_without_a_key(_world: World) -> object:

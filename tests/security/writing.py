@@ -8,7 +8,7 @@ from typing import Final
 from security.provoking import CANARY, Trigger, World, model_at
 
 from bytebuddy_provider_hf import errors
-from bytebuddy_provider_hf.cli.changes import whole
+from bytebuddy_provider_hf.cli.changes import complete_text
 from bytebuddy_provider_hf.cli.textfile import read_text_file, replace_text
 from bytebuddy_provider_hf.config.write import write_secret
 from bytebuddy_provider_hf.secret import Secret
@@ -33,7 +33,7 @@ async def _half_an_answer(_world: World) -> object:
         return chat_reply("a =", finish_reason="length")
 
     async with model_at(handler) as model:
-        return whole(await model.chat("a"), hint="Raise --max-tokens.")
+        return complete_text(await model.chat("a"), hint="Raise --max-tokens.")
 
 
 WRITING: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {

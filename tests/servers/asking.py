@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import aiohttp
 
-from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 
-async def ask(call: Call, *, key: str | None = None) -> tuple[int, bytes]:
+async def ask(call: HttpRequest, *, key: str | None = None) -> tuple[int, bytes]:
     """Return the status and the whole body of the answer."""
     headers = {"accept": call.accept, "content-type": "application/json"}
     headers |= dict(call.headers)

@@ -18,13 +18,13 @@ import pytest
 from servers.asking import ask
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.address import Target, resolve
+from bytebuddy_provider_hf.failures.classify import classify
 from bytebuddy_provider_hf.outcomes import TaskReply
 from bytebuddy_provider_hf.testing.engines_hf import FakeCommunity
 from bytebuddy_provider_hf.testing.script import FakeRequest
-from bytebuddy_provider_hf.wire.failure import classify
 from bytebuddy_provider_hf.wire.probe import Probe
 from bytebuddy_provider_hf.wire.server import Engine
-from bytebuddy_provider_hf.wire.target import Target, resolve
 from bytebuddy_provider_hf.wire.tasks import build_task, unused_parameters
 from bytebuddy_provider_hf.wire.tasks_reply import read_task
 
@@ -211,9 +211,9 @@ async def test_a_probe_finds_no_list_of_models_and_takes_it_for_the_toolkit(
     while (call := probe.call) is not None:
         status, body = await ask(call)
         assert probe.answer(status, {}, body) is None
-    assert probe.verdict is not None
-    assert probe.verdict.engine is Engine.TOOLKIT
-    assert "tasks" in probe.verdict.routes
+    assert probe.server is not None
+    assert probe.server.engine is Engine.TOOLKIT
+    assert "tasks" in probe.server.routes
 
 
 @pytest.mark.parametrize(

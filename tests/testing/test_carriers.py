@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from attrs import evolve
 
-from bytebuddy_provider_hf.config.model import RequestOptions
+from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     Closed,
     ConnectionLost,
@@ -27,8 +27,8 @@ from bytebuddy_provider_hf.testing.memory import MemoryConnect, MemoryResponse
 from bytebuddy_provider_hf.testing.script import Ending, FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
-from bytebuddy_provider_hf.transport.port import Destination, Response
-from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.transport.http_client import Destination, Response
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 ASK = b'{"model": "a/b", "stream": true, "messages": []}'
 ENDINGS: tuple[Ending, ...] = ("length", "chunked", "close")
@@ -39,8 +39,8 @@ def hub_of(reply: FakeReply) -> FakeHub:
     return FakeHub(default=Behaviour(always=reply))
 
 
-def call_to(url: str) -> Call:
-    return Call(f"{url}/v1/chat/completions", ASK)
+def call_to(url: str) -> HttpRequest:
+    return HttpRequest(f"{url}/v1/chat/completions", ASK)
 
 
 async def over_socket(hub: FakeHub) -> tuple[int, bytes, bool]:
@@ -265,12 +265,12 @@ async def test_a_body_above_the_limit_is_refused() -> None:
 async def test_closing_the_channel_closes_its_answers() -> None:
     """After ``aclose`` nothing is open and nothing more is sent."""
     connect = MemoryConnect(FakeHub())
-    channel = connect(Destination("http://hub"))
-    await channel.send(call_to("http://hub"))
-    await channel.aclose()
+    client = connect(Destination("http://hub"))
+    await client.send(call_to("http://hub"))
+    await client.aclose()
     assert connect.open == 0
     with pytest.raises(Closed):
-        await channel.send(call_to("http://hub"))
+        await client.send(call_to("http://hub"))
 
 
 @virtual_time

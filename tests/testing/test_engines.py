@@ -11,6 +11,7 @@ import pytest
 from servers.asking import ask
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.outcomes import Features, GeneratedText
 from bytebuddy_provider_hf.testing.behaviour import Behaviour, echo
 from bytebuddy_provider_hf.testing.engines import FakeSglang, FakeVllm, Recorded
@@ -25,10 +26,9 @@ from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
 from bytebuddy_provider_hf.types import CompletionOptions, Message, Reply, Usage
 from bytebuddy_provider_hf.wire import vectors
-from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, build_chat
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
-from bytebuddy_provider_hf.wire.target import resolve
 from bytebuddy_provider_hf.wire.tasks import build_task, unused_parameters
 from bytebuddy_provider_hf.wire.tasks_reply import read_task
 
@@ -350,4 +350,4 @@ async def test_tei_tells_what_it_is() -> None:
     assert list(info["model_type"]) == ["reranker"]
     assert info["max_client_batch_size"] == 32
     assert (await heard(FakeTei(), "/health")).status == 200
-    assert Call(url="http://x/info", method="GET").body == b""
+    assert HttpRequest(url="http://x/info", method="GET").body == b""

@@ -135,8 +135,8 @@ async def test_a_cold_model_is_ready_after_its_seconds() -> None:
 
 
 @virtual_time
-async def test_a_cold_model_is_ready_after_its_looks() -> None:
-    """N looks are answered cold, whatever time passes; each estimate as asked."""
+async def test_a_cold_model_is_ready_after_its_probes() -> None:
+    """N probes are answered cold, whatever time passes; each estimate as asked."""
     constant = loads(failures.constant(20.0))
     hub = FakeHub({"a/b": Behaviour(cold_looks=2, cold_reply=constant)})
     replies = [await ask(hub) for _ in range(3)]

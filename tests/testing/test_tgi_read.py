@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from testing.asking_tgi import LATER, TEXT, WITH_COMPLETIONS, chat, server
 
+from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.errors import StreamFailed, StreamInterrupted
+from bytebuddy_provider_hf.testing.fake_tgi import GENERATIONS, FakeTgi
 from bytebuddy_provider_hf.testing.script import FakeReply, request_to
-from bytebuddy_provider_hf.testing.tgi import GENERATIONS, FakeTgi
 from bytebuddy_provider_hf.testing.virtual_time import run
 from bytebuddy_provider_hf.types import CompletionOptions, Reply
-from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.openai import (
     ChatRequest,
     CompletionRequest,
@@ -21,15 +22,14 @@ from bytebuddy_provider_hf.wire.openai import (
     build_completion,
 )
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
-from bytebuddy_provider_hf.wire.options import legal
 from bytebuddy_provider_hf.wire.server import Engine, Server
 from bytebuddy_provider_hf.wire.stops import CuttingStream
-from bytebuddy_provider_hf.wire.target import resolve
+from bytebuddy_provider_hf.wire.supported_options import supported_options
 from bytebuddy_provider_hf.wire.tgi import build_compatible, build_generate
 from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
 
 
-def sent(tgi: FakeTgi, call: Call) -> FakeReply:
+def sent(tgi: FakeTgi, call: HttpRequest) -> FakeReply:
     headers = {"content-type": "application/json"}
     request = request_to(call.url, method=call.method, headers=headers, body=call.body)
     return run(tgi.handle(request))
@@ -64,7 +64,9 @@ def test_every_generation_is_read_as_a_chat(version: str) -> None:
     """Whole and streamed, with the options that this version may have."""
     options = CompletionOptions(temperature=0, top_p=1.0, presence_penalty=0)
     number = tuple(map(int, version.split(".")))
-    found = legal(options, Server(Engine.TGI, version=number), "chat", base={})
+    found = supported_options(
+        options, Server(Engine.TGI, version=number), "chat", base={}
+    )
     request = ChatRequest((), extra={**found.body, **chat()})
     tgi = server(version)
     reply = sent(tgi, build_chat(request, TARGET, stream=False))
@@ -122,7 +124,7 @@ def test_a_stop_that_tgi_leaves_in_is_cut(version: str) -> None:
     """TGI stops at "three." and sends it; the reader never sees it."""
     options = CompletionOptions(stop=("three.", "a", "b", "c", "d"))
     request = CompletionRequest("Hi", options)
-    found = legal(options, Server(Engine.TGI), "generate", base={})
+    found = supported_options(options, Server(Engine.TGI), "generate", base={})
     stream = sent(server(version), build_generate(request, TARGET, stream=True))
     reply = read(CuttingStream(TgiStream(model="m"), found.cuts), stream)
     assert (reply.text, reply.finish_reason) == ("One two ", "stop")

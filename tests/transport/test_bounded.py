@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.transport.bounded import MOST_KEPT, BoundedCache
-from bytebuddy_provider_hf.transport.channels import Channels
-from bytebuddy_provider_hf.transport.port import Destination, Response
-from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.transport.http_client import Destination, Response
+from bytebuddy_provider_hf.transport.http_clients import HttpClients
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 
 def test_the_values_used_last_are_kept() -> None:
@@ -88,7 +88,7 @@ class Connection:
         self.origin = destination.origin
         self.closed = False
 
-    async def send(self, call: Call) -> Response:
+    async def send(self, call: HttpRequest) -> Response:
         raise NotImplementedError(call.method)
 
     async def aclose(self) -> None:
@@ -109,7 +109,7 @@ async def test_a_channel_that_nobody_holds_is_closed_when_there_are_too_many() -
         made.append(Connection(to))
         return made[-1]
 
-    channels = Channels(connect, asyncio.get_running_loop())
+    channels = HttpClients(connect, asyncio.get_running_loop())
     held = channels.take(destination(0))
     for number in range(1, 3_000):
         with channels.lend(destination(number)):
@@ -134,7 +134,7 @@ async def test_the_end_closes_what_was_being_closed() -> None:
         made.append(Connection(to))
         return made[-1]
 
-    channels = Channels(connect, asyncio.get_running_loop())
+    channels = HttpClients(connect, asyncio.get_running_loop())
     for number in range(MOST_KEPT + 1):
         with channels.lend(destination(number)):
             pass

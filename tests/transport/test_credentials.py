@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidToken, MissingToken
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.transport.credentials import (
     VARIABLES,
     Credential,
     credential_for,
-    find,
+    find_token,
 )
-from bytebuddy_provider_hf.wire.target import resolve
 
 ROUTER = resolve("a/b")
 
@@ -26,19 +26,21 @@ def state(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_each_variable_is_looked_at(variable: str, tmp_path: Path) -> None:
     """The five names in use; which one held the token is remembered."""
-    found = find({variable: "hf_a"}, state_dir=state(tmp_path))
+    found = find_token({variable: "hf_a"}, state_dir=state(tmp_path))
     assert found == Credential(Secret("hf_a"), variable)
 
 
 def test_the_first_variable_wins(tmp_path: Path) -> None:
     """HF_API_KEY is the page's own and comes first; an empty one does not count."""
     env = dict.fromkeys(VARIABLES, "hf_x") | {"HF_API_KEY": "hf_first"}
-    found = find(env, state_dir=state(tmp_path))
+    found = find_token(env, state_dir=state(tmp_path))
     assert found
     assert found.secret.reveal() == "hf_first"
-    found = find({"HF_API_KEY": "  ", "HF_TOKEN": "hf_b"}, state_dir=state(tmp_path))
+    found = find_token(
+        {"HF_API_KEY": "  ", "HF_TOKEN": "hf_b"}, state_dir=state(tmp_path)
+    )
     assert found
-    assert found.found_in == "HF_TOKEN"
+    assert found.source == "HF_TOKEN"
 
 
 def test_the_login_comes_before_the_token_file(tmp_path: Path) -> None:
@@ -46,12 +48,12 @@ def test_the_login_comes_before_the_token_file(tmp_path: Path) -> None:
     hub = tmp_path / ".cache" / "huggingface" / "token"
     hub.parent.mkdir(parents=True)
     hub.write_text("hf_hub\n")
-    found = find({}, state_dir=state(tmp_path))
+    found = find_token({}, state_dir=state(tmp_path))
     assert found
     assert found.secret.reveal() == "hf_hub"
     state(tmp_path).mkdir()
     (state(tmp_path) / ".env").write_text("HF_API_KEY=hf_login\n")
-    found = find({}, state_dir=state(tmp_path))
+    found = find_token({}, state_dir=state(tmp_path))
     assert found
     assert found.secret.reveal() == "hf_login"
 
@@ -76,7 +78,7 @@ def test_the_token_file_is_where_huggingface_hub_puts_it(
         if variable == "HF_TOKEN_PATH"
         else tmp_path / path.split("/", maxsplit=1)[0]
     )
-    found = find({variable: str(value)}, state_dir=state(tmp_path))
+    found = find_token({variable: str(value)}, state_dir=state(tmp_path))
     assert found
     assert found.secret.reveal() == "hf_moved"
 
@@ -110,7 +112,7 @@ def test_a_dedicated_endpoint_gets_the_token_there_is(tmp_path: Path) -> None:
     assert credential_for(target, env={}, **arguments) is None
     found = credential_for(target, env={"HF_TOKEN": "hf_a"}, **arguments)
     assert found
-    assert found.found_in == "HF_TOKEN"
+    assert found.source == "HF_TOKEN"
 
 
 def test_a_token_never_travels_in_clear(tmp_path: Path) -> None:
@@ -172,7 +174,7 @@ def test_a_file_too_long_for_a_token_is_refused(size: int, tmp_path: Path) -> No
 def test_a_byte_order_mark_is_no_part_of_a_token(tmp_path: Path) -> None:
     """Editors on Windows write one before the first letter."""
     (tmp_path / "token").write_bytes(b"\xef\xbb\xbfhf_a\r\n")
-    found = find({"HF_HOME": str(tmp_path)}, state_dir=state(tmp_path))
+    found = find_token({"HF_HOME": str(tmp_path)}, state_dir=state(tmp_path))
     assert found
     assert found.secret.reveal() == "hf_a"
 
@@ -185,7 +187,7 @@ def test_a_relative_cache_folder_is_not_looked_into(
     planted.parent.mkdir(parents=True)
     planted.write_text("hf_of_somebody_else")
     monkeypatch.chdir(tmp_path / "project")
-    assert find({"XDG_CACHE_HOME": "cache"}, state_dir=state(tmp_path)) is None
+    assert find_token({"XDG_CACHE_HOME": "cache"}, state_dir=state(tmp_path)) is None
 
 
 def test_what_lies_beside_a_hosts_own_folder_is_not_read(tmp_path: Path) -> None:
@@ -193,12 +195,14 @@ def test_what_lies_beside_a_hosts_own_folder_is_not_read(tmp_path: Path) -> None
     planted = tmp_path / ".cache" / "huggingface" / "token"
     planted.parent.mkdir(parents=True)
     planted.write_text("hf_of_somebody_else")
-    assert find({}, state_dir=tmp_path / "state-of-a-host") is None
+    assert find_token({}, state_dir=tmp_path / "state-of-a-host") is None
     home = tmp_path / "home"
-    assert find({"HOME": str(home)}, state_dir=tmp_path / "state-of-a-host") is None
-    found = find({"HOME": str(tmp_path)}, state_dir=tmp_path / "state-of-a-host")
+    assert (
+        find_token({"HOME": str(home)}, state_dir=tmp_path / "state-of-a-host") is None
+    )
+    found = find_token({"HOME": str(tmp_path)}, state_dir=tmp_path / "state-of-a-host")
     assert found
-    assert found.found_in == str(planted)
+    assert found.source == str(planted)
 
 
 @pytest.mark.parametrize("blank", ["", "  ", r"\n"])
@@ -206,7 +210,7 @@ def test_a_blank_value_of_the_login_does_not_count(blank: str, tmp_path: Path) -
     """As in the environment: the next name is looked at."""
     state(tmp_path).mkdir()
     (state(tmp_path) / ".env").write_text(f'HF_API_KEY="{blank}"\nHF_TOKEN=hf_b\n')
-    found = find({}, state_dir=state(tmp_path))
+    found = find_token({}, state_dir=state(tmp_path))
     assert found
     assert found.secret.reveal() == "hf_b"
 

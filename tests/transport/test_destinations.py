@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bytebuddy_provider_hf.config.model import RequestOptions
-from bytebuddy_provider_hf.engine.model import open_model
+from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream

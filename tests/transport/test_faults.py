@@ -12,8 +12,8 @@ import pytest
 from servers.http_proxy import HttpProxy
 from servers.proxies import closing
 
-from bytebuddy_provider_hf.config.model import RequestOptions
-from bytebuddy_provider_hf.engine.model import open_model
+from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     ConnectionFailed,
@@ -78,7 +78,7 @@ async def test_why_there_is_no_connection(
     calls: list[int] = []
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(loop, "sock_connect", never(code, calls))
-    monkeypatch.setattr("bytebuddy_provider_hf.transport.retry._TRANSIENT_BASE", 0.001)
+    monkeypatch.setattr("bytebuddy_provider_hf.scheduling.retry._TRANSIENT_BASE", 0.001)
     error = await refused("https://192.0.2.1", attempts=3)
     assert type(error) is kind
     assert "192.0.2.1" in str(error)

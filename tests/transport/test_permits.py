@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from bytebuddy_provider_hf.scheduling.limiter import Limiter
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
-from bytebuddy_provider_hf.transport.limiter import Limiter
 
 
 def limiter(most: int = 64, first: int = 8) -> Limiter:
@@ -193,10 +193,10 @@ async def test_a_pause_ends_when_it_was_said_to() -> None:
     """Nobody goes before; a shorter pause does not shorten a longer one."""
     loop = asyncio.get_running_loop()
     permits = limiter()
-    permits.hold(loop.time() + 5)
-    permits.hold(loop.time() + 2)
+    permits.pause_until(loop.time() + 5)
+    permits.pause_until(loop.time() + 2)
     await asyncio.sleep(4.9)
     assert not permits.free
     await asyncio.sleep(0.2)
     assert permits.free
-    assert permits.idle(loop.time())
+    assert permits.is_evictable(loop.time())

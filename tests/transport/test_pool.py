@@ -12,8 +12,8 @@ import pytest
 import trustme
 from aioresponses import aioresponses
 
-from bytebuddy_provider_hf.config.model import RequestOptions
-from bytebuddy_provider_hf.engine.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     ConnectionLost,
     ConnectTimeout,
@@ -29,9 +29,9 @@ from bytebuddy_provider_hf.testing.answers import chat_reply
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.script import FakeReply
-from bytebuddy_provider_hf.transport.pool import AiohttpChannel
-from bytebuddy_provider_hf.transport.port import Destination
-from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.transport.http_client import Destination
+from bytebuddy_provider_hf.transport.pool import AiohttpClient
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 pytestmark = pytest.mark.asyncio
 
@@ -337,10 +337,10 @@ async def test_the_headers_that_arrive() -> None:
 async def test_everything_sent_is_counted() -> None:
     """A channel counts the requests that left."""
     async with FakeHub().serve() as url:
-        channel = AiohttpChannel(Destination(url))
-        response = await channel.send(Call(f"{url}/v1/models", method="GET"))
+        client = AiohttpClient(Destination(url))
+        response = await client.send(HttpRequest(f"{url}/v1/models", method="GET"))
         assert response.status == 200
         await response.read(10_000)
         response.close()
-        assert (channel.sent, channel.connections) == (1, 0)
-        await channel.aclose()
+        assert (client.sent, client.connections) == (1, 0)
+        await client.aclose()

@@ -8,8 +8,8 @@ import re
 import pytest
 from transport.test_resend import ask, counting
 
-from bytebuddy_provider_hf.config.model import RequestOptions
-from bytebuddy_provider_hf.engine.model import open_model
+from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import ByteBuddyError, DeadlineExceeded
 from bytebuddy_provider_hf.secret import MASK, Secret
 from bytebuddy_provider_hf.testing.answers import chat_reply, json_reply
@@ -18,8 +18,8 @@ from bytebuddy_provider_hf.testing.failures import overloaded
 from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
-from bytebuddy_provider_hf.transport.pool import AiohttpChannel
-from bytebuddy_provider_hf.transport.port import Destination
+from bytebuddy_provider_hf.transport.http_client import Destination
+from bytebuddy_provider_hf.transport.pool import AiohttpClient
 
 pytestmark = pytest.mark.asyncio
 
@@ -79,10 +79,10 @@ async def test_a_hidden_resend_is_two_lines(lines: list[str]) -> None:
         return b"" if (connection, request) == (1, 2) else head + fine
 
     async with counting(stale) as server:
-        channel = AiohttpChannel(Destination(server.url))
+        client = AiohttpClient(Destination(server.url))
         for _ in range(2):
-            await ask(channel, server.url, "POST")
-        await channel.aclose()
+            await ask(client, server.url, "POST")
+        await client.aclose()
     said = [line.partition("/v1/x: ")[2] for line in lines]
     assert said == [
         "200 after N ms, attempt 1",

@@ -12,9 +12,9 @@ import pytest
 from attrs import define, field
 from servers.proxies import closing
 
-from bytebuddy_provider_hf.config.model import RequestOptions
-from bytebuddy_provider_hf.engine.model import open_model
-from bytebuddy_provider_hf.engine.runtime import Runtime
+from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.runtime import Runtime
+from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     ConnectionLost,
@@ -22,9 +22,9 @@ from bytebuddy_provider_hf.errors import (
     ServerError,
 )
 from bytebuddy_provider_hf.testing.answers import chat_reply
-from bytebuddy_provider_hf.transport.pool import AiohttpChannel
-from bytebuddy_provider_hf.transport.port import Destination
-from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.transport.http_client import Destination
+from bytebuddy_provider_hf.transport.pool import AiohttpClient
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 pytestmark = pytest.mark.asyncio
 
@@ -88,7 +88,7 @@ async def counting(answer: Answer) -> AsyncIterator[Counted]:
 class Traced:
     """Count what aiohttp itself says it put on the wire, resends included."""
 
-    def __init__(self, channel: AiohttpChannel) -> None:
+    def __init__(self, channel: AiohttpClient) -> None:
         self.sent = 0
         self._follow(channel._session)
 
@@ -103,9 +103,9 @@ class Traced:
         session._trace_configs.append(trace)
 
 
-async def ask(channel: AiohttpChannel, url: str, method: str) -> int:
+async def ask(channel: AiohttpClient, url: str, method: str) -> int:
     body = b"{}" if method == "POST" else b""
-    response = await channel.send(Call(f"{url}/v1/x", method=method, body=body))
+    response = await channel.send(HttpRequest(f"{url}/v1/x", method=method, body=body))
     try:
         await response.read(10_000)
     finally:
@@ -124,13 +124,13 @@ async def test_a_stale_connection_costs_one_request_more(method: str) -> None:
         return b"" if (connection, request) == (1, 2) else FINE
 
     async with counting(stale) as server:
-        channel = AiohttpChannel(Destination(server.url))
-        traced = Traced(channel)
-        assert await ask(channel, server.url, method) == 200
-        assert await ask(channel, server.url, method) == 200
-        await channel.aclose()
+        client = AiohttpClient(Destination(server.url))
+        traced = Traced(client)
+        assert await ask(client, server.url, method) == 200
+        assert await ask(client, server.url, method) == 200
+        await client.aclose()
     assert server.requests == [(1, 1), (1, 2), (2, 1)]
-    assert channel.sent == 3
+    assert client.sent == 3
     assert traced.sent == 2  # the third went by a session of its own
 
 
@@ -142,12 +142,12 @@ async def test_a_resend_is_not_sent_again(method: str) -> None:
         return FINE if (connection, request) == (1, 1) else b""
 
     async with counting(dying) as server:
-        channel = AiohttpChannel(Destination(server.url))
-        await ask(channel, server.url, method)
+        client = AiohttpClient(Destination(server.url))
+        await ask(client, server.url, method)
         with pytest.raises(ConnectionLost):
-            await ask(channel, server.url, method)
-        await channel.aclose()
-    assert len(server.requests) == channel.sent == 3
+            await ask(client, server.url, method)
+        await client.aclose()
+    assert len(server.requests) == client.sent == 3
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
@@ -163,25 +163,25 @@ async def test_what_was_begun_to_be_answered_is_not_sent_again(
         return FINE if request == 1 else begun
 
     async with counting(breaking) as server:
-        channel = AiohttpChannel(Destination(server.url))
-        traced = Traced(channel)
-        await ask(channel, server.url, method)
+        client = AiohttpClient(Destination(server.url))
+        traced = Traced(client)
+        await ask(client, server.url, method)
         with pytest.raises(ConnectionLost):
-            await ask(channel, server.url, method)
-        await channel.aclose()
-    assert len(server.requests) == channel.sent == traced.sent == 2
+            await ask(client, server.url, method)
+        await client.aclose()
+    assert len(server.requests) == client.sent == traced.sent == 2
 
 
 @pytest.mark.parametrize("attempts", [1, 3, 5])
 async def test_one_layer_tries_again(attempts: int) -> None:
     """Always 500, from first byte to last: what aiohttp sent is what was allowed."""
     traces: list[Traced] = []
-    channels: list[AiohttpChannel] = []
+    clients: list[AiohttpClient] = []
 
-    def connect(destination: Destination) -> AiohttpChannel:
-        channels.append(AiohttpChannel(destination))
-        traces.append(Traced(channels[-1]))
-        return channels[-1]
+    def connect(destination: Destination) -> AiohttpClient:
+        clients.append(AiohttpClient(destination))
+        traces.append(Traced(clients[-1]))
+        return clients[-1]
 
     def failing(_connection: int, _request: int) -> bytes:
         return FAILED
@@ -202,7 +202,7 @@ async def test_one_layer_tries_again(attempts: int) -> None:
                 await model.chat("a")
         assert len(server.requests) == attempts
     assert [traced.sent for traced in traces] == [attempts]
-    assert [channel.sent for channel in channels] == [attempts]
+    assert [channel.sent for channel in clients] == [attempts]
 
 
 async def refusal(*headers: str) -> ByteBuddyError:

@@ -15,8 +15,8 @@ import pytest
 from security.sinks import shown
 from servers.tls import Authority, chat_server, expired
 
-from bytebuddy_provider_hf.config.model import ClientCertificate, RequestOptions
-from bytebuddy_provider_hf.engine.model import open_model
+from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.config.values import ClientCertificate, RequestOptions
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     CertificateExpired,
@@ -30,7 +30,7 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.hub import FakeHub
-from bytebuddy_provider_hf.transport.tls import Authorities, authorities, context
+from bytebuddy_provider_hf.transport.tls import CaBundle, ca_bundle, context
 
 pytestmark = pytest.mark.asyncio
 
@@ -177,17 +177,17 @@ async def test_a_folder_of_authorities_counts(
 @pytest.mark.parametrize(
     ("env", "bundles", "expected"),
     [
-        ({}, None, Authorities()),
-        ({"SSL_CERT_FILE": ""}, None, Authorities()),
+        ({}, None, CaBundle()),
+        ({"SSL_CERT_FILE": ""}, None, CaBundle()),
         (
             {"SSL_CERT_FILE": "/a", "REQUESTS_CA_BUNDLE": "/b"},
             None,
-            Authorities((("SSL_CERT_FILE", "/a"),), system=False),
+            CaBundle((("SSL_CERT_FILE", "/a"),), system=False),
         ),
         (
             {"SSL_CERT_FILE": "/a", "SSL_CERT_DIR": "/c:/d"},
             None,
-            Authorities(
+            CaBundle(
                 (
                     ("SSL_CERT_FILE", "/a"),
                     ("SSL_CERT_DIR", "/c"),
@@ -199,17 +199,17 @@ async def test_a_folder_of_authorities_counts(
         (
             {"SSL_CERT_FILE": "/a"},
             ("/e",),
-            Authorities((("caBundlePath", "/e"),), system=True),
+            CaBundle((("caBundlePath", "/e"),), system=True),
         ),
     ],
 )
 async def test_what_decides_whom_to_trust(
     env: Mapping[str, str],
     bundles: tuple[str, ...] | None,
-    expected: Authorities,
+    expected: CaBundle,
 ) -> None:
     """The option, then OpenSSL's variables, then that of requests, then the system."""
-    assert authorities(RequestOptions(ca_bundle_path=bundles), env) == expected
+    assert ca_bundle(RequestOptions(ca_bundle_path=bundles), env) == expected
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
@@ -376,12 +376,12 @@ async def test_a_handshake_that_breaks_off_is_told() -> None:
 
 async def test_a_context_of_ones_own_checks_all() -> None:
     """Without the system's authorities too: names, certificates, TLS 1.2 and above."""
-    made = context("https://a.test", RequestOptions(), Authorities((), system=True))
+    made = context("https://a.test", RequestOptions(), CaBundle((), system=True))
     assert made is True
     paths = ssl.get_default_verify_paths()
     if paths.cafile is None:
         pytest.skip("this system has no file of authorities")
-    trusted = Authorities((("SSL_CERT_FILE", paths.cafile),), system=False)
+    trusted = CaBundle((("SSL_CERT_FILE", paths.cafile),), system=False)
     made = context("https://a.test", RequestOptions(), trusted)
     assert isinstance(made, ssl.SSLContext)
     assert made.check_hostname

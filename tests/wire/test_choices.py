@@ -20,13 +20,13 @@ from bytebuddy_provider_hf.types import (
     ToolCall,
     ToolCallDelta,
 )
+from bytebuddy_provider_hf.wire.expectations import NO_EXPECTATIONS, RAW, Expectations
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
 from bytebuddy_provider_hf.wire.stops import CuttingStream, cut
 from bytebuddy_provider_hf.wire.tgi_reply import read_generated
-from bytebuddy_provider_hf.wire.wanted import ANYTHING, RAW, Wanted
 
 DONE = b"data: [DONE]\n\n"
-TWO = Wanted(n=2)
+TWO = Expectations(n=2)
 
 
 def piece(delta: object, *, index: int = 0, finish: str | None = None) -> bytes:
@@ -43,7 +43,7 @@ def said(text: str, index: int = 0) -> bytes:
 
 
 def read(
-    stream: bytes, *, wanted: Wanted = ANYTHING, size: int = 10**6
+    stream: bytes, *, wanted: Expectations = NO_EXPECTATIONS, size: int = 10**6
 ) -> tuple[list[Event], Reply]:
     return drained(OpenAIStream(model="m", wanted=wanted), stream, size)
 
@@ -58,7 +58,7 @@ def drained(
     return events + last, reply
 
 
-def whole(*choices: object, wanted: Wanted = ANYTHING) -> Reply:
+def whole(*choices: object, wanted: Expectations = NO_EXPECTATIONS) -> Reply:
     return read_reply(
         json.dumps({"choices": choices}).encode(), model="m", wanted=wanted
     )
@@ -67,7 +67,7 @@ def whole(*choices: object, wanted: Wanted = ANYTHING) -> Reply:
 def answer(
     finish: str = "stop",
     *,
-    wanted: Wanted = ANYTHING,
+    wanted: Expectations = NO_EXPECTATIONS,
     **message: Any,  # noqa: ANN401 - JSON
 ) -> Reply:
     """Return the reply in a whole answer of one message."""
@@ -243,7 +243,7 @@ def test_a_continuation_is_not_split() -> None:
     assert (reply.reasoning, reply.text) == ("", "<think>x</think>y")
     data = b'{"generated_text":"<think>x</think>y"}'
     assert read_generated(data).text == "<think>x</think>y"
-    split = read_generated(data, wanted=ANYTHING)
+    split = read_generated(data, wanted=NO_EXPECTATIONS)
     assert (split.reasoning, split.text) == ("x", "y")
 
 
@@ -251,7 +251,7 @@ def test_a_server_that_splits_is_not_second_guessed() -> None:
     """After its own reasoning, a mark in the text is a text."""
     reply = read(piece({"reasoning": "r"}) + said("<think>a") + DONE)[1]
     assert (reply.reasoning, reply.text) == ("r", "<think>a")
-    opened = Wanted(opened="<think>")
+    opened = Expectations(opened="<think>")
     reply = read(piece({"reasoning": "r"}) + said("a") + DONE, wanted=opened)[1]
     assert (reply.reasoning, reply.text) == ("r", "a")
     reply = read(said(" <") + piece({"reasoning": "r"}) + said("a") + DONE)[1]
@@ -284,7 +284,7 @@ def test_an_answer_that_is_all_reasoning_is_not_lost() -> None:
 
 def test_json_that_came_as_reasoning_is_the_answer() -> None:
     """What keeps to the schema is what was asked for, wherever vLLM puts it."""
-    asked = Wanted(json=True)
+    asked = Expectations(json=True)
     reply = answer(content=None, reasoning='{"a":1}', wanted=asked)
     assert reply.text == '{"a":1}'
     assert "taken for the answer" in reply.notes[0]

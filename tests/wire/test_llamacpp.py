@@ -13,10 +13,11 @@ from servers.asking import ask
 from servers.llama import KeyedServer
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.address import Target, resolve
+from bytebuddy_provider_hf.failures.classify import classify
 from bytebuddy_provider_hf.types import CompletionOptions, Event, Reply, Text, Usage
-from bytebuddy_provider_hf.wire.call import Call
 from bytebuddy_provider_hf.wire.decoder import StreamDecoder
-from bytebuddy_provider_hf.wire.failure import classify
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.llamacpp import (
     InfillRequest,
     InfillStream,
@@ -26,7 +27,6 @@ from bytebuddy_provider_hf.wire.llamacpp import (
 )
 from bytebuddy_provider_hf.wire.openai import CompletionRequest, build_completion
 from bytebuddy_provider_hf.wire.openai_reply import read_reply
-from bytebuddy_provider_hf.wire.target import Target, resolve
 
 ADD = InfillRequest(
     "def add(a, b):\n",
@@ -228,7 +228,7 @@ def test_any_bytes_are_events_or_one_error(parts: list[bytes], size: int) -> Non
     read_window(stream)
 
 
-async def stream_of(call: Call) -> tuple[list[Event], Reply]:
+async def stream_of(call: HttpRequest) -> tuple[list[Event], Reply]:
     """Ask a real server for a stream and read it."""
     status, data = await ask(call)
     assert status == 200
@@ -286,7 +286,7 @@ async def test_a_real_server_completes(llama: str) -> None:
 async def test_a_real_server_tells_its_window(llama: str) -> None:
     """/props and /slots agree on what one request may use."""
     for route in ("/props", "/slots"):
-        status, data = await ask(Call(url=llama + route, method="GET"))
+        status, data = await ask(HttpRequest(url=llama + route, method="GET"))
         assert status == 200
         assert read_window(data) == 2048
 

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from bytebuddy_provider_hf.types import Reply, TokenLogprob
+from bytebuddy_provider_hf.wire.expectations import Expectations
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
 from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
-from bytebuddy_provider_hf.wire.wanted import Wanted
 
 
 def data(value: object) -> bytes:
@@ -86,7 +86,7 @@ def test_tgi_tells_its_tokens_in_details() -> None:
     tops = [[{"text": "He", "logprob": -0.5}, {"text": "x", "logprob": -3}], []]
     details = {"finish_reason": "eos_token", "tokens": tokens, "top_tokens": tops}
     body = json.dumps({"generated_text": "He", "details": details}).encode()
-    asked = Wanted(logprobs=True, split=False)
+    asked = Expectations(logprobs=True, split=False)
     assert read_generated(body, wanted=asked).logprobs == (HE,)
     assert read_generated(body).logprobs == ()
     stream = b""

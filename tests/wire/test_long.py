@@ -15,19 +15,19 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from rounds import rounds
 
+from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.errors import (
     APIError,
     ByteBuddyError,
     MalformedResponse,
     ResponseTooLarge,
 )
+from bytebuddy_provider_hf.failures.classify import classify, classify_event
+from bytebuddy_provider_hf.hub.provider_ids import provider_id
 from bytebuddy_provider_hf.types import Reply
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.failure import classify, classify_event
-from bytebuddy_provider_hf.wire.mapping import provider_id
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
 from bytebuddy_provider_hf.wire.sse import SseDecoder, SseEvent
-from bytebuddy_provider_hf.wire.target import resolve
 from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
 
 VALUES = rounds(2_000, long=1_000_000)

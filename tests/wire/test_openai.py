@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
+from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.types import CompletionOptions, Message, Tool, ToolCall
-from bytebuddy_provider_hf.wire.call import Call
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.openai import (
     ChatRequest,
     CompletionRequest,
     build_chat,
     build_completion,
-    wanted,
+    expectations,
 )
 from bytebuddy_provider_hf.wire.server import Engine, Server
-from bytebuddy_provider_hf.wire.target import resolve
 from bytebuddy_provider_hf.wire.tgi import build_generate
 
 TARGET = resolve("org/m", "https://h.example")
@@ -38,7 +38,7 @@ def tgi(version: str) -> Server:
     return Server(Engine.TGI, version=tuple(map(int, version.split("."))))
 
 
-def chat(server: Server | Engine, **more: Any) -> Call:  # noqa: ANN401 - any field
+def chat(server: Server | Engine, **more: Any) -> HttpRequest:  # noqa: ANN401 - any field
     """Return the call of a chat; messages and options may be given."""
     messages = more.pop("messages", (Message("user", "hi"),))
     request = ChatRequest(messages, **more)
@@ -52,12 +52,12 @@ def added(server: Server | Engine, **more: Any) -> dict[str, Any]:  # noqa: ANN4
     return {key: body[key] for key in body if key not in ("model", "messages")}
 
 
-def continued(engine: Engine, **more: Any) -> Call:  # noqa: ANN401 - as above
+def continued(engine: Engine, **more: Any) -> HttpRequest:  # noqa: ANN401 - as above
     request = CompletionRequest("def", **more)
     return build_completion(request, TARGET, stream=False, server=Server(engine))
 
 
-def body_of(call: Call) -> dict[str, Any]:
+def body_of(call: HttpRequest) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(call.body)
     return body
 
@@ -390,8 +390,8 @@ def test_what_was_asked_for_is_known_to_the_reader() -> None:
         response_format="json",
         opened="<think>",
     )
-    found = wanted(request)
+    found = expectations(request)
     assert (found.n, found.tool, found.logprobs, found.json) == (2, "clock", True, True)
     assert (found.split, found.opened) == (True, "<think>")
-    assert wanted(ChatRequest((), tools=(CLOCK, WEATHER))).tool == ""
-    assert not wanted(CompletionRequest("x")).split
+    assert expectations(ChatRequest((), tools=(CLOCK, WEATHER))).tool == ""
+    assert not expectations(CompletionRequest("x")).split

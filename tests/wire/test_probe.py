@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.wire.probe import Probe
 from bytebuddy_provider_hf.wire.server import Engine, Server
-from bytebuddy_provider_hf.wire.target import resolve
 
 ENDPOINT = resolve("a/b", "https://x.endpoints.huggingface.cloud")
 Answers = dict[str, tuple[int, object]]
@@ -30,8 +30,8 @@ def probe(answers: Answers) -> tuple[Server | errors.APIError, list[str]]:
         failure = asking.answer(status, {}, raw)
         if failure is not None:
             return failure, asked
-    assert asking.verdict
-    return asking.verdict, asked
+    assert asking.server
+    return asking.server, asked
 
 
 def models(**first: object) -> tuple[int, object]:
@@ -102,9 +102,13 @@ def test_a_server_is_known_by_what_it_says(
     questions: int,
 ) -> None:
     """Its name in the list of models, its limits in /info, and no question too many."""
-    verdict, asked = probe(answers)
-    assert isinstance(verdict, Server)
-    assert (verdict.engine, verdict.model, verdict.window) == (engine, model, window)
+    server, asked = probe(answers)
+    assert isinstance(server, Server)
+    assert (server.engine, server.model, server.context_length) == (
+        engine,
+        model,
+        window,
+    )
     assert len(asked) == questions
 
 
@@ -121,9 +125,9 @@ def test_a_server_is_known_by_what_it_says(
 )
 def test_an_old_tgi_has_fewer_routes(version: str, routes: set[str]) -> None:
     """Chat came with 1.4.0, completions with 1.4.5."""
-    verdict, _ = probe({"/info": (200, TGI_INFO | {"version": version})})
-    assert isinstance(verdict, Server)
-    assert verdict.routes == routes
+    server, _ = probe({"/info": (200, TGI_INFO | {"version": version})})
+    assert isinstance(server, Server)
+    assert server.routes == routes
 
 
 @pytest.mark.parametrize(
@@ -149,14 +153,14 @@ def test_what_ends_any_call_ends_the_probing(
 def test_a_server_that_fails_to_list_its_models_is_asked_on() -> None:
     """Transformers serve, where no model was ever downloaded."""
     broken = {"/v1/models": (500, b"Internal Server Error"), "/health": (200, {})}
-    verdict, asked = probe(broken)
-    assert isinstance(verdict, Server)
-    assert "chat" in verdict.routes
+    server, asked = probe(broken)
+    assert isinstance(server, Server)
+    assert "chat" in server.routes
     assert asked == ["/v1/models", "/info", "/health"]
 
 
 @given(st.lists(st.tuples(st.integers(100, 599), st.binary(max_size=60)), max_size=5))
-def test_any_answers_end_in_a_verdict_or_an_error(
+def test_any_answers_end_in_a_kept_server_or_an_error(
     answers: list[tuple[int, bytes]],
 ) -> None:
     """At most three questions, whatever comes back."""
@@ -164,4 +168,4 @@ def test_any_answers_end_in_a_verdict_or_an_error(
     for status, body in [*answers, (404, b""), (404, b""), (404, b"")]:
         if asking.call is None or asking.answer(status, {}, body) is not None:
             return
-    assert asking.verdict is not None
+    assert asking.server is not None

@@ -8,19 +8,25 @@ from typing import Any
 
 import pytest
 
+from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.types import CompletionOptions, Message
 from bytebuddy_provider_hf.wire.notes import Note
 from bytebuddy_provider_hf.wire.openai import ChatRequest, build_chat
-from bytebuddy_provider_hf.wire.options import Legal, legal, takers
 from bytebuddy_provider_hf.wire.server import Engine, Server
-from bytebuddy_provider_hf.wire.target import resolve
+from bytebuddy_provider_hf.wire.supported_options import (
+    SupportedOptions,
+    supported_options,
+    takers,
+)
 
 ON = {"enable_thinking": True, "thinking": True}
 OFF = {"enable_thinking": False, "thinking": False}
 
 
-def ask(engine: Engine, route: str = "chat", **options: Any) -> Legal:  # noqa: ANN401 - options of any type
-    return legal(CompletionOptions(**options), Server(engine), route, base={})
+def ask(engine: Engine, route: str = "chat", **options: Any) -> SupportedOptions:  # noqa: ANN401 - options of any type
+    return supported_options(
+        CompletionOptions(**options), Server(engine), route, base={}
+    )
 
 
 # One row a cell: engine, what was asked, what leaves, which options are noted.

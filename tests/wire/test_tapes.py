@@ -15,11 +15,11 @@ import pytest
 from recorded import recorded
 
 from bytebuddy_provider_hf import outcomes as outcome
+from bytebuddy_provider_hf.address import Target, resolve
 from bytebuddy_provider_hf.errors import APIError, ByteBuddyError, StreamFailed
+from bytebuddy_provider_hf.failures.classify import classify, classify_event
 from bytebuddy_provider_hf.types import Event, Reasoning, Reply, Text
-from bytebuddy_provider_hf.wire.failure import classify, classify_event
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
-from bytebuddy_provider_hf.wire.target import Target, resolve
 from bytebuddy_provider_hf.wire.tasks_reply import read_task
 from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
 

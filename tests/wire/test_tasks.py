@@ -9,12 +9,12 @@ from attrs import evolve
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.errors import (
     InvalidEndpoint,
     InvalidModelId,
     InvalidOption,
 )
-from bytebuddy_provider_hf.wire.target import resolve
 from bytebuddy_provider_hf.wire.tasks import Task, build_task
 
 BERT = "google-bert/bert-base-uncased"

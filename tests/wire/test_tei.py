@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from servers.asking import ask
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.address import resolve
+from bytebuddy_provider_hf.failures.classify import classify
 from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores
 from bytebuddy_provider_hf.testing.engines import simulated_vector
 from bytebuddy_provider_hf.testing.engines_tei import FakeTei
 from bytebuddy_provider_hf.testing.serve import serve
 from bytebuddy_provider_hf.wire import tei, vectors
-from bytebuddy_provider_hf.wire.failure import classify
-from bytebuddy_provider_hf.wire.target import resolve
 
 HOST = "https://x.eu.aws.endpoints.huggingface.cloud"
 TARGET = resolve("BAAI/bge-small-en-v1.5", HOST)

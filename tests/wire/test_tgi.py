@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recorded import recorded
 
+from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.errors import (
     InvalidOption,
     MalformedResponse,
@@ -28,7 +29,6 @@ from bytebuddy_provider_hf.types import (
 from bytebuddy_provider_hf.wire.openai import CompletionRequest
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
 from bytebuddy_provider_hf.wire.stops import CuttingStream
-from bytebuddy_provider_hf.wire.target import resolve
 from bytebuddy_provider_hf.wire.tgi import build_compatible, build_generate
 from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
 

@@ -10,8 +10,8 @@ from recorded import recorded
 
 from bytebuddy_provider_hf.errors import StreamInterrupted
 from bytebuddy_provider_hf.types import Event, Reply, ToolCall
+from bytebuddy_provider_hf.wire.expectations import Expectations
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
-from bytebuddy_provider_hf.wire.wanted import Wanted
 
 
 def read(stream: bytes, size: int = 10**6) -> tuple[list[Event], Reply]:
@@ -144,7 +144,7 @@ def test_arguments_may_be_called_parameters() -> None:
 
 def test_a_call_without_a_name_is_to_the_tool_that_was_chosen() -> None:
     """The reader is told which one that was; a name that came is left alone."""
-    wanted = Wanted(tool="get_weather")
+    wanted = Expectations(tool="get_weather")
     for name, found in (("tools", "get_weather"), ("", "get_weather"), ("f", "f")):
         function = {"name": name, "arguments": {"x": 1}}
         message = {"role": "assistant", "tool_calls": [{"id": 0, "function": function}]}

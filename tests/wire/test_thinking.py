@@ -153,7 +153,7 @@ def test_a_server_that_splits_itself_ends_the_search() -> None:
     """What was held back is text, and so is all that follows."""
     splitter = ThinkSplitter()
     splitter.feed(" <th")
-    assert splitter.give_up() == [Text(" <th")]
+    assert splitter.disable() == [Text(" <th")]
     assert splitter.feed("<think>") == [Text("<think>")]
 
 

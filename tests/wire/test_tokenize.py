@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bytebuddy_provider_hf.address import Target, resolve
 from bytebuddy_provider_hf.types import ImagePart, Message, Tool
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
 from bytebuddy_provider_hf.wire.server import Engine, Server
-from bytebuddy_provider_hf.wire.target import Target, resolve
 from bytebuddy_provider_hf.wire.tokenize import (
     Prompted,
     read_token_count,
-    tokenize_call,
+    tokenize_request,
 )
 
 CHAT = ChatRequest((Message("system", "Be brief."), Message("user", "Hi")))
@@ -54,7 +54,7 @@ def test_each_server_is_asked_in_its_words(
     server: Server, request_: Prompted, path: str, body: object
 ) -> None:
     """Beside the OpenAI routes, under no /v1."""
-    call = tokenize_call(request_, target(), server)
+    call = tokenize_request(request_, target(), server)
     assert call is not None
     assert call.url == f"https://x.endpoints.huggingface.cloud{path}"
     assert json.loads(call.body) == body
@@ -74,7 +74,7 @@ def test_each_server_is_asked_in_its_words(
 )
 def test_who_cannot_count_is_not_asked(server: Server, request_: Prompted) -> None:
     """A count without images or tools would be too low."""
-    assert tokenize_call(request_, target(), server) is None
+    assert tokenize_request(request_, target(), server) is None
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from servers.asking import ask
 from servers.llama import TINY_CHAT, TINY_RERANK, running
 
+from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.errors import InvalidOption, MalformedResponse
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores
 from bytebuddy_provider_hf.testing.llama_server import LocalServer
 from bytebuddy_provider_hf.types import Usage
 from bytebuddy_provider_hf.wire import tei
-from bytebuddy_provider_hf.wire.target import resolve
 from bytebuddy_provider_hf.wire.vectors import (
     build_embeddings,
     build_rerank,

@@ -7,22 +7,15 @@ UTF-8), so what it refuses is decoded untyped and picked through by hand.
 
 from __future__ import annotations
 
-from bytebuddy_provider_hf.wire.decode.calls import (
-    UNNAMED,
-    FunctionPiece,
-    ToolPiece,
-    arguments_of,
-    arguments_text,
-    named_call,
-)
+from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.wire.decode.completion import (
-    Choice,
+    ChoiceData,
     Completion,
     Content,
     UsageBlock,
     completion,
     finish_reason,
-    thought,
+    reasoning_text,
     usage,
 )
 from bytebuddy_provider_hf.wire.decode.embeddings import (
@@ -39,13 +32,20 @@ from bytebuddy_provider_hf.wire.decode.generation import (
     generation,
     token_logprob,
 )
-from bytebuddy_provider_hf.wire.decode.lenient import loads
 from bytebuddy_provider_hf.wire.decode.logprobs import Logprobs, logprobs
 from bytebuddy_provider_hf.wire.decode.native import Native, native
+from bytebuddy_provider_hf.wire.decode.tool_calls import (
+    UNNAMED,
+    FunctionPiece,
+    ToolPiece,
+    arguments_of,
+    arguments_text,
+    named_call,
+)
 
 __all__ = [
     "UNNAMED",
-    "Choice",
+    "ChoiceData",
     "Completion",
     "Content",
     "EmbeddingItem",
@@ -70,7 +70,7 @@ __all__ = [
     "logprobs",
     "named_call",
     "native",
-    "thought",
+    "reasoning_text",
     "token_logprob",
     "usage",
 ]

@@ -7,16 +7,16 @@ from typing import Final
 
 import msgspec
 
-from bytebuddy_provider_hf.types import FinishReason, Usage
-from bytebuddy_provider_hf.wire.decode.calls import ToolPiece, pick_tool
-from bytebuddy_provider_hf.wire.decode.lenient import (
-    integer,
-    listed,
+from bytebuddy_provider_hf.lenient_json import (
+    lenient_integer,
+    lenient_list,
+    lenient_map,
+    lenient_text,
     loads,
-    mapped,
-    text,
 )
-from bytebuddy_provider_hf.wire.decode.logprobs import Logprobs, pick_logprobs
+from bytebuddy_provider_hf.types import FinishReason, Usage
+from bytebuddy_provider_hf.wire.decode.logprobs import Logprobs, lenient_logprobs
+from bytebuddy_provider_hf.wire.decode.tool_calls import ToolPiece, lenient_tool
 
 _FINISH: Final[Mapping[str, FinishReason]] = {
     "stop": "stop",
@@ -49,7 +49,7 @@ class Content(msgspec.Struct):
     tool_calls: list[ToolPiece] | None = None
 
 
-class Choice(msgspec.Struct):
+class ChoiceData(msgspec.Struct):
     """One choice; chat uses ``delta`` or ``message``, completions use ``text``."""
 
     index: int = 0
@@ -82,7 +82,7 @@ class Completion(msgspec.Struct):
     status 200; ``fingerprint`` begins with TGI's version where TGI answers.
     """
 
-    choices: list[Choice] | None = None
+    choices: list[ChoiceData] | None = None
     usage: UsageBlock | None = None
     model: str | None = None
     id: str | None = None
@@ -126,7 +126,7 @@ def finish_reason(name: str | None) -> FinishReason | None:
     return _FINISH.get(name, "stop") if name else None
 
 
-def thought(said: Content) -> str:
+def reasoning_text(said: Content) -> str:
     """Return the reasoning in a message or delta, by whichever name it goes.
 
     ``reasoning_content`` is DeepSeek's name, which llama.cpp, SGLang and
@@ -141,24 +141,24 @@ def thought(said: Content) -> str:
 
 def _pick_completion(value: Mapping[str, object]) -> Completion:
     return Completion(
-        choices=listed(value.get("choices"), _pick_choice),
-        usage=mapped(value.get("usage"), pick_usage),
-        model=text(value.get("model")),
-        id=text(value.get("id")),
-        kind=text(value.get("object")),
-        fingerprint=text(value.get("system_fingerprint")),
+        choices=lenient_list(value.get("choices"), _pick_choice),
+        usage=lenient_map(value.get("usage"), lenient_usage),
+        model=lenient_text(value.get("model")),
+        id=lenient_text(value.get("id")),
+        kind=lenient_text(value.get("object")),
+        fingerprint=lenient_text(value.get("system_fingerprint")),
         error=value.get("error"),
     )
 
 
-def _pick_choice(value: Mapping[str, object]) -> Choice:
-    return Choice(
-        index=integer(value.get("index")) or 0,
-        delta=mapped(value.get("delta"), _pick_content),
-        message=mapped(value.get("message"), _pick_content),
-        text=text(value.get("text")),
-        finish_reason=text(value.get("finish_reason")),
-        logprobs=mapped(value.get("logprobs"), pick_logprobs),
+def _pick_choice(value: Mapping[str, object]) -> ChoiceData:
+    return ChoiceData(
+        index=lenient_integer(value.get("index")) or 0,
+        delta=lenient_map(value.get("delta"), _pick_content),
+        message=lenient_map(value.get("message"), _pick_content),
+        text=lenient_text(value.get("text")),
+        finish_reason=lenient_text(value.get("finish_reason")),
+        logprobs=lenient_map(value.get("logprobs"), lenient_logprobs),
     )
 
 
@@ -169,12 +169,12 @@ def _pick_content(value: Mapping[str, object]) -> Content:
         calls = [{**calls, "index": None}]
     given = value.get("content")
     return Content(
-        content=_said(given) if isinstance(given, list) else text(given),
-        reasoning_content=text(value.get("reasoning_content")),
-        reasoning=text(value.get("reasoning")) or _thinking(given),
-        reasoning_text=text(value.get("reasoning_text")),
-        reasoning_details=listed(value.get("reasoning_details"), _pick_detail),
-        tool_calls=listed(calls, pick_tool),
+        content=_said(given) if isinstance(given, list) else lenient_text(given),
+        reasoning_content=lenient_text(value.get("reasoning_content")),
+        reasoning=lenient_text(value.get("reasoning")) or _thinking(given),
+        reasoning_text=lenient_text(value.get("reasoning_text")),
+        reasoning_details=lenient_list(value.get("reasoning_details"), _pick_detail),
+        tool_calls=lenient_list(calls, lenient_tool),
     )
 
 
@@ -200,17 +200,19 @@ def _texts(parts: object) -> Iterator[str]:
 
 
 def _pick_detail(value: Mapping[str, object]) -> ReasoningDetail:
-    return ReasoningDetail(text(value.get("text")), text(value.get("summary")))
+    return ReasoningDetail(
+        lenient_text(value.get("text")), lenient_text(value.get("summary"))
+    )
 
 
-def pick_usage(value: Mapping[str, object]) -> UsageBlock:
+def lenient_usage(value: Mapping[str, object]) -> UsageBlock:
     """Return what can be used of token counts."""
-    details = mapped(value.get("prompt_tokens_details"), dict)
+    details = lenient_map(value.get("prompt_tokens_details"), dict)
     return UsageBlock(
-        prompt_tokens=integer(value.get("prompt_tokens")),
-        completion_tokens=integer(value.get("completion_tokens")),
-        total_tokens=integer(value.get("total_tokens")),
+        prompt_tokens=lenient_integer(value.get("prompt_tokens")),
+        completion_tokens=lenient_integer(value.get("completion_tokens")),
+        total_tokens=lenient_integer(value.get("total_tokens")),
         prompt_tokens_details=PromptDetails(
-            cached_tokens=integer((details or {}).get("cached_tokens"))
+            cached_tokens=lenient_integer((details or {}).get("cached_tokens"))
         ),
     )

@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
+from bytebuddy_provider_hf.lenient_json import lenient_text, loads
 from bytebuddy_provider_hf.wire.decode.completion import UsageBlock
-from bytebuddy_provider_hf.wire.decode.lenient import loads, text
 from bytebuddy_provider_hf.wire.floats import number, vector
 
 
@@ -46,10 +46,10 @@ def embeddings(data: bytes) -> EmbeddingsAnswer:
     found = value if isinstance(value, dict) else {}
     return EmbeddingsAnswer(
         data=_picked_items(found.get("data")),
-        model=text(found.get("model")),
+        model=lenient_text(found.get("model")),
         usage=counted(found.get("usage")),
         error=found.get("error"),
-        kind=text(found.get("object")),
+        kind=lenient_text(found.get("object")),
     )
 
 

@@ -7,14 +7,14 @@ from typing import Final
 
 import msgspec
 
-from bytebuddy_provider_hf.types import TokenLogprob
-from bytebuddy_provider_hf.wire.decode.lenient import (
-    integer,
-    listed,
+from bytebuddy_provider_hf.lenient_json import (
+    lenient_integer,
+    lenient_list,
+    lenient_map,
+    lenient_text,
     loads,
-    mapped,
-    text,
 )
+from bytebuddy_provider_hf.types import TokenLogprob
 from bytebuddy_provider_hf.wire.floats import number
 
 
@@ -89,18 +89,18 @@ def detailed_logprobs(details: GenerationDetails) -> Iterator[TokenLogprob]:
 
 def _pick_generation(value: Mapping[str, object]) -> Generation:
     return Generation(
-        token=mapped(value.get("token"), _pick_token),
-        top_tokens=listed(value.get("top_tokens"), _pick_token),
-        generated_text=text(value.get("generated_text")),
-        details=mapped(value.get("details"), _pick_details),
+        token=lenient_map(value.get("token"), _pick_token),
+        top_tokens=lenient_list(value.get("top_tokens"), _pick_token),
+        generated_text=lenient_text(value.get("generated_text")),
+        details=lenient_map(value.get("details"), _pick_details),
         error=value.get("error"),
-        error_type=text(value.get("error_type")),
+        error_type=lenient_text(value.get("error_type")),
     )
 
 
 def _pick_token(value: Mapping[str, object]) -> Token:
     return Token(
-        text=text(value.get("text")),
+        text=lenient_text(value.get("text")),
         special=value.get("special") is True,
         logprob=number(value.get("logprob")),
     )
@@ -109,12 +109,12 @@ def _pick_token(value: Mapping[str, object]) -> Token:
 def _pick_details(value: Mapping[str, object]) -> GenerationDetails:
     prefill, tops = value.get("prefill"), value.get("top_tokens")
     return GenerationDetails(
-        finish_reason=text(value.get("finish_reason")),
-        generated_tokens=integer(value.get("generated_tokens")),
-        input_length=integer(value.get("input_length")),
+        finish_reason=lenient_text(value.get("finish_reason")),
+        generated_tokens=lenient_integer(value.get("generated_tokens")),
+        input_length=lenient_integer(value.get("input_length")),
         prefill=[msgspec.Raw()] * len(prefill) if isinstance(prefill, list) else None,
-        tokens=listed(value.get("tokens"), _pick_token),
-        top_tokens=[listed(each, _pick_token) or [] for each in tops]
+        tokens=lenient_list(value.get("tokens"), _pick_token),
+        top_tokens=[lenient_list(each, _pick_token) or [] for each in tops]
         if isinstance(tops, list)
         else None,
     )

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from bytebuddy_provider_hf.lenient_json import lenient_list, lenient_map, lenient_text
 from bytebuddy_provider_hf.types import TokenLogprob
-from bytebuddy_provider_hf.wire.decode.lenient import listed, mapped, text
 from bytebuddy_provider_hf.wire.floats import number
 
 
@@ -49,17 +49,17 @@ def logprobs(found: Logprobs) -> Iterator[TokenLogprob]:
             yield TokenLogprob(token, value, _known((others_here or {}).items()))
 
 
-def pick_logprobs(value: Mapping[str, object]) -> Logprobs:
+def lenient_logprobs(value: Mapping[str, object]) -> Logprobs:
     """Return what can be used of either form."""
     tokens, told = value.get("tokens"), value.get("token_logprobs")
     tops = value.get("top_logprobs")
     return Logprobs(
-        content=listed(value.get("content"), _pick_item),
+        content=lenient_list(value.get("content"), _pick_item),
         tokens=[str(each) for each in tokens] if isinstance(tokens, list) else None,
         token_logprobs=[number(each) for each in told]
         if isinstance(told, list)
         else None,
-        top_logprobs=[mapped(each, _pick_tops) for each in tops]
+        top_logprobs=[lenient_map(each, _pick_tops) for each in tops]
         if isinstance(tops, list)
         else None,
     )
@@ -67,14 +67,14 @@ def pick_logprobs(value: Mapping[str, object]) -> Logprobs:
 
 def _pick_item(value: Mapping[str, object]) -> TokenItem:
     return TokenItem(
-        token=text(value.get("token")),
+        token=lenient_text(value.get("token")),
         logprob=number(value.get("logprob")),
-        top_logprobs=listed(value.get("top_logprobs"), _pick_alternative),
+        top_logprobs=lenient_list(value.get("top_logprobs"), _pick_alternative),
     )
 
 
 def _pick_alternative(value: Mapping[str, object]) -> Alternative:
-    return Alternative(text(value.get("token")), number(value.get("logprob")))
+    return Alternative(lenient_text(value.get("token")), number(value.get("logprob")))
 
 
 def _pick_tops(value: Mapping[str, object]) -> dict[str, float | None]:

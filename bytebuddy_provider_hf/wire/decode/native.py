@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
+from bytebuddy_provider_hf.lenient_json import lenient_text, loads
 from bytebuddy_provider_hf.types import FinishReason, Usage
-from bytebuddy_provider_hf.wire.decode.lenient import loads, text
 from bytebuddy_provider_hf.wire.floats import number
 
 _FINISH: Final[Mapping[str, FinishReason]] = {"limit": "length"}
@@ -70,11 +70,11 @@ def native(data: bytes) -> Native | None:
     timings = value.get("timings")
     cached = timings.get("cache_n") if isinstance(timings, dict) else None
     return Native(
-        content=text(value.get("content")),
+        content=lenient_text(value.get("content")),
         stop=value.get("stop") is True,
-        stop_type=text(value.get("stop_type")),
+        stop_type=lenient_text(value.get("stop_type")),
         stopped_limit=value.get("stopped_limit") is True,
-        model=text(value.get("model")),
+        model=lenient_text(value.get("model")),
         tokens_predicted=_count(value.get("tokens_predicted")),
         tokens_evaluated=_count(value.get("tokens_evaluated")),
         timings=Timings(_count(cached)),

@@ -1,0 +1,213 @@
+"""``bytebuddy-hf chat`` on a terminal: a talk that remembers what was said."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+from attrs import define, field
+
+from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.language import chosen_language
+from bytebuddy_provider_hf.cli.model_calls import chat_call
+from bytebuddy_provider_hf.cli.model_source import ModelSource, add_help, as_chat
+from bytebuddy_provider_hf.cli.options import ModelChoice, Output, Sampling
+from bytebuddy_provider_hf.cli.print_error import print_error
+from bytebuddy_provider_hf.cli.show_reply import ShownReply, show_reply
+from bytebuddy_provider_hf.cli.terminal import sanitize
+from bytebuddy_provider_hf.cli.verbose import log_command_error
+from bytebuddy_provider_hf.errors import ByteBuddyError, MissingToken
+from bytebuddy_provider_hf.plugins.protocols import Model
+from bytebuddy_provider_hf.types import Message
+
+PROMPT: Final = "> "
+
+HELP: Final = """\
+/model [NAME]  list the models, or go on with another one
+/system TEXT   set the system message (empty: none)
+/save FILE     write the talk to a new file, as Markdown
+/clear         forget what was said
+/help          this list
+/quit          leave; so does Ctrl-D, or Ctrl-C twice
+Ctrl-C stops an answer; what came of it stays."""
+
+
+@define
+class ChatSession:
+    """A conversation with one model at a time."""
+
+    source: ModelSource
+    model: Model
+    sampling: Sampling
+    output: Output
+    system: str | None = None
+    history: list[Message] = field(factory=list)
+    _files: set[Path] = field(factory=set)
+
+    async def say(self, text: str) -> None:
+        """Ask, show the answer, and remember both: also an answer that was stopped."""
+        # Connections the server closed while nobody typed are noticed here.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        question = Message("user", text)
+        call = chat_call(
+            as_chat(self.model),
+            [*self._opening(), *self.history, question],
+            self.sampling,
+        )
+        answer = ShownReply()
+        try:
+            await show_reply(
+                call,
+                self.model,
+                into=answer,
+                output=self.output,
+                clock=time.monotonic,
+            )
+        finally:
+            if answer.text:
+                self.history += [question, Message("assistant", answer.text)]
+
+    async def use(self, name: str) -> None:
+        """Go on with another model, or list those there are."""
+        if not name:
+            known = self.source.names() or (self.model.name,)
+            for each in known:
+                mark = "*" if each == self.model.name else " "
+                screen.note(f"{mark} {each}")
+            return
+        model = await self.source.open(name)
+        as_chat(model)
+        self.model = model
+        screen.note(f"now talking with {model.name}")
+
+    def save(self, name: str) -> None:
+        """Write what was said to a file of this talk, without control sequences."""
+        if not name:
+            screen.note("say where: /save FILE")
+            return
+        parts = [
+            f"## {message.role}\n\n{message.content}\n"
+            for message in (*self._opening(), *self.history)
+        ]
+        try:
+            self._write(Path(name).expanduser().absolute(), "\n".join(parts))
+        except FileExistsError:
+            screen.note(f"not saved: {name} is there already", colour="red")
+        # ValueError: a NUL in the name. RuntimeError: a home folder of nobody.
+        except (OSError, ValueError, RuntimeError) as error:
+            why = getattr(error, "strerror", None) or error
+            screen.note(f"not saved: {why}: {name}", colour="red")
+        else:
+            screen.note(f"saved {len(self.history)} messages to {name}")
+
+    def _write(self, path: Path, text: str) -> None:
+        """Write a file that is new, or that this talk wrote before."""
+        mode = "w" if path in self._files else "x"
+        with path.open(mode, encoding="utf-8", errors="backslashreplace") as file:
+            self._files.add(path)
+            file.write(sanitize(text))
+
+    def _opening(self) -> list[Message]:
+        return [Message("system", self.system)] if self.system else []
+
+
+def run_session(
+    choice: ModelChoice, *, system: str | None, sampling: Sampling, output: Output
+) -> None:
+    """Talk until the person leaves."""
+    typed = _enable_line_editing()
+    models = ModelSource(choice)
+    # One loop for the whole talk: it runs during answers, not while somebody types.
+    with asyncio.Runner() as runner:
+        runner.run(models.__aenter__())
+        try:
+            model = runner.run(models.open(choice.name))
+            as_chat(model)
+            screen.note(f"talking with {model.name}; /help lists the commands")
+            conversation = ChatSession(models, model, sampling, output, system=system)
+            _loop(runner, conversation, typed)
+        except MissingToken as error:
+            add_help(error)
+            raise
+        finally:
+            runner.run(models.__aexit__(None, None, None))
+
+
+def _loop(
+    runner: asyncio.Runner, conversation: ChatSession, typed: Callable[[], str]
+) -> None:
+    interrupted = False
+    while True:
+        try:
+            line = input(PROMPT).strip()
+        except EOFError:
+            screen.note("")
+            return
+        except KeyboardInterrupt:
+            # As in a shell, it throws a line away that was half typed.
+            if interrupted and not typed():
+                raise
+            interrupted = True
+            screen.note("\nCtrl-C once more, or Ctrl-D, leaves.")
+            continue
+        interrupted = False
+        if line in {"/quit", "/exit"}:
+            return
+        if line:
+            _turn(runner, conversation, line)
+
+
+def _turn(runner: asyncio.Runner, conversation: ChatSession, line: str) -> None:
+    try:
+        _command(runner, conversation, line)
+    except KeyboardInterrupt:
+        screen.note("stopped")
+    except ByteBuddyError as error:
+        if isinstance(error, MissingToken):
+            add_help(error)
+        log_command_error(error)
+        language = chosen_language(click.get_current_context(), os.environ)
+        print_error(error, language)
+
+
+def _command(runner: asyncio.Runner, conversation: ChatSession, line: str) -> None:
+    # Only a paste has several lines, and it is no command.
+    command, _, rest = ("", "", "") if "\n" in line else line.partition(" ")
+    rest = rest.strip()
+    match command:
+        case "/help":
+            screen.note(HELP)
+        case "/model":
+            runner.run(conversation.use(rest))
+        case "/system":
+            conversation.system = rest or None
+            screen.note("system message set" if rest else "no system message")
+        case "/save":
+            conversation.save(rest)
+        case "/clear":
+            conversation.history.clear()
+            screen.note("forgotten")
+        case _ if command.startswith("/") and "/" not in command[1:]:
+            screen.note(f"there is no {command}; /help lists the commands")
+        case _:
+            runner.run(conversation.say(line))
+
+
+def _enable_line_editing() -> Callable[[], str]:
+    """Return what tells the line that is half typed."""
+    try:
+        import readline
+    except ImportError:  # not on every platform; typing works without
+        return lambda: ""
+    readline.set_history_length(1_000)
+    if screen.is_terminal(sys.stdout) and "libedit" not in str(readline.__doc__):
+        # Else each line of a paste would be a question of its own.
+        readline.parse_and_bind("set enable-bracketed-paste on")
+    return readline.get_line_buffer

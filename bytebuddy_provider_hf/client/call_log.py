@@ -1,0 +1,72 @@
+"""What the log is told of one call: its waits, its retries, its failure."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from bytebuddy_provider_hf.address import Target
+from bytebuddy_provider_hf.errors import ByteBuddyError
+from bytebuddy_provider_hf.logs.failure_line import log_failure
+from bytebuddy_provider_hf.scheduling.retry import Retry
+from bytebuddy_provider_hf.types import Loading, WaitReason
+
+_log: Final = logging.getLogger(__name__)
+
+
+def log_wait(
+    target: Target, waiting: Loading, told: WaitReason | None
+) -> WaitReason | None:
+    """Log what a call waits for, unless it is what was ``told``; return what now is.
+
+    Why it rests before another attempt is told with the failure.
+    """
+    if waiting.reason in (told, "retrying") or not _log.isEnabledFor(logging.INFO):
+        return told
+    left = waiting.estimate
+    _log.info(
+        "%s: a call of %s waits: %s%s",
+        target.origin,
+        target.model,
+        waiting.reason,
+        "" if left is None else f", about {left:.1f} s",
+    )
+    return waiting.reason
+
+
+def log_retry(target: Target, failure: ByteBuddyError, decision: Retry) -> None:
+    """Log how long a call, or all of them, rests, and after which failure."""
+    if not _log.isEnabledFor(logging.INFO):
+        return
+    who = "every call" if decision.applies_to_origin else f"a call of {target.model}"
+    status = "" if failure.status is None else f", status {failure.status}"
+    _log.info(
+        "%s: %s rests for %.1f s: %s%s: %s",
+        target.origin,
+        who,
+        decision.delay,
+        type(failure).__name__,
+        status,
+        failure.message,
+    )
+
+
+class ErrorLogging:
+    """A block of work for one call: the error that leaves it is logged."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, traceback: object
+    ) -> None:
+        log_call_error(self._target, error)
+
+
+def log_call_error(target: Target, error: BaseException | None) -> None:
+    """Log the error that a call ends with; a cancellation is its caller's."""
+    if isinstance(error, ByteBuddyError):
+        log_failure(_log, "a call", error, origin=target.origin, model=target.model)

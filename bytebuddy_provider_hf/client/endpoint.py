@@ -1,0 +1,110 @@
+"""A model's way: target, credential and request options, resolved once at opening."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
+
+from attrs import evolve, frozen
+
+from bytebuddy_provider_hf.address import HUB, ROUTER, HostKind, Target
+from bytebuddy_provider_hf.config.values import RequestOptions
+from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.scheduling.retry import MAX_ATTEMPTS
+from bytebuddy_provider_hf.transport.credentials import Credential
+from bytebuddy_provider_hf.transport.destinations import destination_for
+from bytebuddy_provider_hf.transport.http_client import Destination
+
+TIMEOUT: Final = 600.0
+COLD_START_TIMEOUT: Final = 300.0
+IDLE_TIMEOUT: Final = 60.0
+NO_DATA_TIMEOUT: Final = 300.0
+
+_TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})
+
+
+@frozen
+class Endpoint:
+    """Everything about a model's calls that does not change from call to call.
+
+    ``hub`` is the way to huggingface.co, for models that Hugging Face serves, and
+    ``catalogue`` the one to the router's list of models, for those it is asked for: no
+    token, header or certificate of the model's goes there.
+    """
+
+    target: Target
+    destination: Destination
+    credential: Credential | None
+    timeout: float
+    cold_start_timeout: float
+    idle_timeout: float
+    no_data_timeout: float
+    first_byte_timeout: float
+    max_attempts: int
+    wait_for_server: bool
+    extra: Mapping[str, object]
+    hub: Destination | None = None
+    catalogue: Destination | None = None
+
+    def scrub(self, text: str) -> str:
+        """Return ``text`` without this route's secrets, should a server echo one."""
+        return self.destination.scrub(text)
+
+    def scrubbed(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Return an answer's headers without what :meth:`scrub` takes out."""
+        told = [(name.lower(), text) for name, text in headers.items()]
+        masked = [(name, self.scrub(text)) for name, text in told]
+        return headers if masked == told else dict(masked)
+
+
+def endpoint_for(
+    target: Target,
+    credential: Credential | None,
+    options: RequestOptions,
+    *,
+    env: Mapping[str, str],
+) -> Endpoint:
+    """Return the route to ``target``, with the built-in defaults filled in.
+
+    ``env`` may name a proxy and authorities.
+    """
+    secret = None if credential is None else credential.secret
+    routed = target.host_kind is HostKind.ROUTER
+    destination = destination_for(target.origin, secret, options, env=env)
+    patience = options.cold_start_timeout
+    if patience is None:  # 0 is a wish: not to wait
+        patience = COLD_START_TIMEOUT
+    return Endpoint(
+        target=target,
+        destination=destination,
+        credential=credential,
+        timeout=options.timeout or TIMEOUT,
+        cold_start_timeout=patience,
+        idle_timeout=options.idle_timeout or IDLE_TIMEOUT,
+        no_data_timeout=options.no_data_timeout or NO_DATA_TIMEOUT,
+        first_byte_timeout=options.first_byte_timeout or math.inf,
+        max_attempts=options.max_attempts or MAX_ATTEMPTS,
+        wait_for_server=bool(options.wait_for_server),
+        extra=options.extra_body_properties,
+        hub=_anonymous(HUB, options, env) if target.is_hugging_face else None,
+        catalogue=_anonymous(ROUTER, options, env) if routed else None,
+    )
+
+
+def _anonymous(
+    origin: str, options: RequestOptions, env: Mapping[str, str]
+) -> Destination | None:
+    """Return the way to what tells of models, unless its own clients must keep off it.
+
+    The variables that say so are those of huggingface_hub 2.4 (``constants.py``).
+    """
+    offline = env.get("HF_HUB_OFFLINE") or env.get("TRANSFORMERS_OFFLINE", "")
+    if offline.upper() in _TRUE:
+        return None
+    plain = evolve(options, headers={}, client_certificate=None)
+    # A proxy that the model's own way does not need must not keep it from opening.
+    with suppress(InvalidOption):
+        return destination_for(origin, None, plain, env=env)
+    return None

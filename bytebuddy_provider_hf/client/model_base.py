@@ -1,0 +1,139 @@
+"""What every role of a model shares: its entry, its route, and how a call is made."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Final, Self
+
+from attrs import evolve
+
+from bytebuddy_provider_hf.client import attempts, call_loop, plan
+from bytebuddy_provider_hf.client.call_options import check_option
+from bytebuddy_provider_hf.client.endpoint import Endpoint
+from bytebuddy_provider_hf.client.model_family import family_of_entry
+from bytebuddy_provider_hf.client.pending_reply import PendingReply
+from bytebuddy_provider_hf.client.roles.chat import ModelInfo
+from bytebuddy_provider_hf.client.runtime import Runtime
+from bytebuddy_provider_hf.client.unsent import unsent_options, unused_keys
+from bytebuddy_provider_hf.config.values import ModelEntry, PromptTemplates
+from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.plugins.protocols import OnEvent
+from bytebuddy_provider_hf.types import CompletionOptions, Event, Reply, Role
+
+_NO_TEMPLATES: Final = PromptTemplates()
+
+
+class ModelBase:
+    """An entry, opened: what it is, and the connections it holds a lease on."""
+
+    def __init__(self, entry: ModelEntry, endpoint: Endpoint, runtime: Runtime) -> None:
+        self._entry = entry
+        self._endpoint = endpoint
+        self._lease = runtime.lease()
+        self._notes = (*endpoint.target.notices, *unused_keys(entry))
+        self._model_info = ModelInfo(
+            endpoint.target,
+            family=family_of_entry(entry),
+            window=entry.context_length
+            or entry.default_completion_options.context_length,
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of the entry."""
+        return self._entry.name
+
+    @property
+    def model(self) -> str:
+        """The id of the model."""
+        return self._entry.model
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """What the entry says the model is for."""
+        return self._entry.roles
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What of the entry is not done as it says, as far as is known now."""
+        return (*self._notes, *unsent_options(self._entry, self._endpoint.target))
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the entry says the model can do beyond text."""
+        return frozenset(self._entry.capabilities or ())
+
+    def __repr__(self) -> str:
+        return f"<HuggingFaceModel {self.name!r}: {self.model}>"
+
+    async def aclose(self) -> None:
+        """Give the connections back; the last model to do so closes them."""
+        await self._lease.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    def _call(
+        self,
+        planner: plan.Planner,
+        timeout: float | None,
+        *,
+        wait: bool,
+        on_event: OnEvent | None,
+    ) -> PendingReply:
+        spec = self._call_spec(planner, timeout, wait=wait, on_event=on_event)
+
+        def begin() -> Coroutine[object, object, Reply]:
+            return call_loop.run(spec, self._lease.state())
+
+        def stream() -> AsyncGenerator[Event, None]:
+            return call_loop.stream(spec, self._lease.state())
+
+        return PendingReply(begin, stream, spec.reader_task)
+
+    def _call_spec(
+        self,
+        planner: plan.Planner[plan.R],
+        timeout: float | None,
+        *,
+        wait: bool,
+        on_event: OnEvent | None,
+        part: bool = False,
+    ) -> attempts.CallSpec[plan.R]:
+        if timeout is not None:
+            check_option("timeout", timeout)
+        return attempts.CallSpec(
+            endpoint=self._endpoint,
+            planner=planner,
+            timeout=timeout or self._endpoint.timeout,
+            notes=self._notes,
+            on_event=on_event,
+            wait=wait,
+            window=self._model_info.window,
+            part=part,
+        )
+
+    def _talker_for(self, options: CompletionOptions | None) -> ModelInfo:
+        """Return who is talked to, with the window that a call says there is."""
+        window = None if options is None else options.context_length
+        return (
+            self._model_info
+            if window is None
+            else evolve(self._model_info, window=window)
+        )
+
+    @property
+    def _templates(self) -> PromptTemplates:
+        return self._entry.prompt_templates or _NO_TEMPLATES
+
+
+def check_texts(method: str, **texts: object) -> None:
+    """Raise ``InvalidOption`` unless each is a text."""
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise InvalidOption(
+                f"{method} takes a text as {name}, not a {type(value).__name__}."
+            )

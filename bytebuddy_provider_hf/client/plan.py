@@ -1,0 +1,397 @@
+"""Plan requests: what is sent to a server, and how its answer is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeAlias
+
+from attrs import define, evolve, field
+
+from bytebuddy_provider_hf.address import Target
+from bytebuddy_provider_hf.client.answer_room import cut_note, room_for_answer
+from bytebuddy_provider_hf.client.knowledge import Knowledge
+from bytebuddy_provider_hf.client.text_pipeline import (
+    FilteredStream,
+    Finish,
+    PassThrough,
+    StopFilter,
+    apply_filter,
+)
+from bytebuddy_provider_hf.edits.text_filter import TextFilter
+from bytebuddy_provider_hf.errors import UnsupportedRole
+from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
+from bytebuddy_provider_hf.prompts.rendered import Rendered
+from bytebuddy_provider_hf.types import CompletionOptions, Reply
+from bytebuddy_provider_hf.wire import llamacpp, openai, tgi
+from bytebuddy_provider_hf.wire.decoder import StreamDecoder
+from bytebuddy_provider_hf.wire.expectations import Expectations
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
+from bytebuddy_provider_hf.wire.notes import Note
+from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
+from bytebuddy_provider_hf.wire.server import Server
+from bytebuddy_provider_hf.wire.several import n_param
+from bytebuddy_provider_hf.wire.stops import CuttingStream, cut
+from bytebuddy_provider_hf.wire.supported_options import (
+    SupportedOptions,
+    most_stops,
+    supported_options,
+)
+from bytebuddy_provider_hf.wire.tasks import build_task
+from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
+from bytebuddy_provider_hf.wire.tokenize import Prompted
+
+_NO_WINDOW: Final = Note(
+    "contextLength is not used: only chat and fill leave out what would not fit.",
+    "contextLength",
+)
+
+Scrub = Callable[[str], str]
+AnyReply: TypeAlias = Reply | Embeddings | Scores | TaskReply
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    # With a default, so that a bare Planner is one whose answer is a Reply.
+    R = TypeVar("R", bound=AnyReply, default=Reply)
+else:
+    from typing import TypeVar
+
+    R = TypeVar("R")
+
+
+@define
+class Plan(Generic[R]):
+    """A request, and how its answer is read.
+
+    ``notes`` tells what was changed to please the server, one sentence each. Of a
+    prompt ``request`` is what the server is asked, ``guess`` its tokens where they were
+    guessed, ``lowered`` the maxTokens that was sent in place of a larger one, and
+    ``unsure`` that counting the prompt first would tell how far to lower it.
+    """
+
+    http_request: HttpRequest
+    decoder: Callable[[str | None, Scrub], StreamDecoder]
+    read: Callable[[bytes], R]
+    notes: tuple[str, ...] = ()
+    request: Prompted | None = None
+    guess: int | None = None
+    lowered: int | None = None
+    unsure: bool = False
+
+
+@define
+class Planner(Generic[R]):
+    """What a call asks; ``plan`` makes the request for one server.
+
+    Of a model that is not known ``hub_seconds`` tells how long asking the Hub for its
+    family may take at such a server, 0 for not at all.
+    """
+
+    options: CompletionOptions
+    plan: Callable[[Knowledge, CompletionOptions, bool], Plan[R]]
+    hub_seconds: Callable[[Server, bool], float] | None = None
+
+
+@define
+class PostProcessing:
+    """How an answer is changed: its text by a filter, then the reply finished."""
+
+    make_filter: Callable[[], TextFilter]
+    finish: Finish = field(default=lambda reply: reply)
+
+
+def completion_planner(request: openai.CompletionRequest, target: Target) -> Planner:
+    """Return how to have a server continue a text exactly as it stands."""
+
+    def make(knowledge: Knowledge, options: CompletionOptions, stream: bool) -> Plan:  # noqa: FBT001 - the type in Planner
+        changed = evolve(request, options=options)
+        return plan_completion(changed, target, knowledge, stream=stream)
+
+    return Planner(request.options, make)
+
+
+Q = TypeVar("Q", bound=Prompted)
+
+
+def _fit_answer(make: Callable[[Q], Plan], request: Q, knowledge: Knowledge) -> Plan:
+    """Return the plan of ``request``, its maxTokens lowered to what is left for it."""
+    plan = make(request)
+    room = room_for_answer(request, len(plan.http_request.body), knowledge)
+    if room is not None and room.lowered is not None:
+        options = evolve(request.options, max_tokens=room.lowered)
+        plan = make(evolve(request, options=options))
+        plan.lowered = room.lowered
+        plan.notes = (*plan.notes, room.note)
+    plan.request = request
+    if room is not None:
+        plan.guess, plan.unsure = room.guess, room.unsure
+    return plan
+
+
+def plan_chat(
+    request: openai.ChatRequest, target: Target, knowledge: Knowledge, *, stream: bool
+) -> Plan:
+    """Return the call that puts a conversation to a server's own template."""
+    make = partial(_plan_chat, target=target, server=knowledge.server, stream=stream)
+    return _fit_answer(make, request, knowledge)
+
+
+def _plan_chat(
+    request: openai.ChatRequest, *, target: Target, server: Server, stream: bool
+) -> Plan:
+    supported = _supported(request.options, server, "chat")
+    name = server.name_for(target.model)
+    call = openai.build_chat(
+        request,
+        target,
+        server=server,
+        options=supported.body,
+        model=name,
+        stream=stream,
+    )
+    return _openai_plan(call, supported, name, openai.expectations(request))
+
+
+def plan_completion(
+    request: openai.CompletionRequest,
+    target: Target,
+    knowledge: Knowledge,
+    *,
+    stream: bool,
+) -> Plan:
+    """Return the call that has a server continue a text: TGI in its own words.
+
+    Raises ``UnsupportedRole`` for a server that only chats.
+    """
+    make = partial(_plan_prompt, target=target, server=knowledge.server, stream=stream)
+    return _fit_answer(make, request, knowledge)
+
+
+def _plan_prompt(
+    request: openai.CompletionRequest, *, target: Target, server: Server, stream: bool
+) -> Plan:
+    if "generate" in server.routes:
+        return _plan_generate(request, target, server, stream=stream)
+    if "completions" not in server.routes and "tasks" in server.routes:
+        return _plan_task(request, target, server)
+    if "completions" not in server.routes:
+        raise unsupported_role(
+            server,
+            "continue a text",
+            "Ask a dedicated endpoint (TGI, vLLM) or llama.cpp, or use chat()",
+        )
+    supported = _supported(request.options, server, "completions")
+    name = server.name_for(target.model)
+    call = openai.build_completion(
+        request,
+        target,
+        server=server,
+        options=supported.body,
+        model=name,
+        stream=stream,
+    )
+    return _openai_plan(call, supported, name, openai.expectations(request))
+
+
+def plan_infill(
+    request: llamacpp.InfillRequest,
+    target: Target,
+    knowledge: Knowledge,
+    *,
+    stream: bool,
+) -> Plan:
+    """Return the call for llama.cpp's own infilling, which knows the model's tokens."""
+    make = partial(_plan_infill, target=target, server=knowledge.server, stream=stream)
+    return _fit_answer(make, request, knowledge)
+
+
+def _plan_infill(
+    request: llamacpp.InfillRequest, *, target: Target, server: Server, stream: bool
+) -> Plan:
+    supported = _supported(request.options, server, "infill")
+    call = llamacpp.build_infill(request, target, options=supported.body, stream=stream)
+    model = target.model
+
+    def decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
+        inner = llamacpp.InfillStream(model=model, request_id=request_id, scrub=scrub)
+        return CuttingStream(inner, supported.cuts) if supported.cuts else inner
+
+    def read(body: bytes) -> Reply:
+        return cut(llamacpp.read_infill(body, model=model), supported.cuts)
+
+    several = n_param(request.options.n, server, "infill")
+    return Plan(call, decoder, read, (*supported.notes, *several.notes))
+
+
+def post_processed(plan: Plan, shape: PostProcessing) -> Plan:
+    """Return the same call, its answer put into shape."""
+    decoder, read = plan.decoder, plan.read
+
+    def shaped_decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
+        inner = decoder(request_id, scrub)
+        return FilteredStream(inner, shape.make_filter(), shape.finish)
+
+    def shaped_read(body: bytes) -> Reply:
+        return apply_filter(read(body), shape.make_filter(), shape.finish)
+
+    return evolve(plan, decoder=shaped_decoder, read=shaped_read)
+
+
+def plan_rendered(
+    written: Rendered,
+    request: openai.CompletionRequest,
+    target: Target,
+    knowledge: Knowledge,
+    *,
+    stream: bool,
+    shape: PostProcessing | None = None,
+) -> Plan:
+    """Return the call for a prompt written here, with the stops that belong to it.
+
+    ``request`` says how; its own stops come first, of the prompt's as many are sent as
+    the server takes, and the answer is cut here before each of them.
+    """
+    options = request.options
+    asked_for = options.stop or ()
+    room = max(0, most_stops(knowledge.server) - len(asked_for))
+    sent = (*asked_for, *written.stops[:room])
+    options = evolve(options, stop=sent) if sent else options
+    request = evolve(request, prompt=written.prompt, options=options)
+    plan = plan_completion(request, target, knowledge, stream=stream)
+    inner = shape or PostProcessing(PassThrough)
+    through = partial(_with_stops, written.stops, inner.make_filter)
+    return with_notes(
+        post_processed(plan, PostProcessing(through, inner.finish)), written.notes
+    )
+
+
+def _with_stops(stops: tuple[str, ...], inner: Callable[[], TextFilter]) -> TextFilter:
+    return StopFilter(stops, inner()) if stops else inner()
+
+
+def with_notes(plan: Plan, notes: tuple[str, ...]) -> Plan:
+    """Return the same call with more to say about it."""
+    return evolve(plan, notes=(*notes, *plan.notes)) if notes else plan
+
+
+def with_window_note(planner: Planner, options: CompletionOptions | None) -> Planner:
+    """Have the answer tell that the window which a call names is not looked at."""
+    if options is None or options.context_length is None:
+        return planner
+    make = planner.plan
+
+    def noted(knowledge: Knowledge, chosen: CompletionOptions, stream: bool) -> Plan:  # noqa: FBT001 - the type in Planner
+        return with_notes(make(knowledge, chosen, stream), (_NO_WINDOW,))
+
+    planner.plan = noted
+    return planner
+
+
+def _plan_generate(
+    request: openai.CompletionRequest, target: Target, server: Server, *, stream: bool
+) -> Plan:
+    """Ask TGI by its native route: it takes every option and marks its end."""
+    supported = _supported(request.options, server, "generate")
+    call = tgi.build_generate(request, target, stream=stream, server=server)
+    # return_full_text is off here: an answer that begins as the prompt does is whole.
+    model, wanted = target.model, openai.expectations(request)
+
+    def decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
+        inner = TgiStream(
+            model=model, request_id=request_id, scrub=scrub, wanted=wanted
+        )
+        return CuttingStream(inner, supported.cuts) if supported.cuts else inner
+
+    def read(body: bytes) -> Reply:
+        reply = read_generated(body, model=model, wanted=wanted)
+        return cut(reply, supported.cuts)
+
+    return Plan(call, decoder, read, (*supported.notes, *call.notes))
+
+
+def _plan_task(
+    request: openai.CompletionRequest, target: Target, server: Server
+) -> Plan:
+    """Ask a pipeline of transformers, which answers in one piece and may echo."""
+    supported = _supported(request.options, server, "tasks")
+    given = supported.body.get("parameters")
+    parameters = given if isinstance(given, dict) else {}
+    call = build_task("text-generation", request.prompt, parameters, target)
+    model, prompt = target.model, request.prompt
+
+    def decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
+        return TgiStream(model=model, request_id=request_id, prompt=prompt, scrub=scrub)
+
+    def read(body: bytes) -> Reply:
+        return cut(read_generated(body, model=model, prompt=prompt), supported.cuts)
+
+    several = n_param(request.options.n, server, "tasks")
+    return Plan(call, decoder, read, (*supported.notes, *several.notes))
+
+
+def _openai_plan(
+    call: HttpRequest, supported: SupportedOptions, model: str, wanted: Expectations
+) -> Plan:
+    def decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
+        inner = OpenAIStream(
+            model=model, request_id=request_id, scrub=scrub, wanted=wanted
+        )
+        if not supported.cuts:
+            return inner
+        return CuttingStream(inner, supported.cuts, answers=wanted.n)
+
+    def read(body: bytes) -> Reply:
+        reply = read_reply(body, model=model, wanted=wanted)
+        return cut(reply, supported.cuts) if supported.cuts else reply
+
+    return Plan(call, decoder, read, (*supported.notes, *call.notes))
+
+
+# The answer for an entry's own options, asked for at every call of a script: the
+# options object is the same one as long as a call adds none of its own.
+_supported_cache: dict[
+    tuple[int, str], tuple[CompletionOptions, Server, SupportedOptions]
+] = {}
+_MOST_KEPT = 256
+
+
+def _supported(
+    options: CompletionOptions, server: Server, route: str
+) -> SupportedOptions:
+    key = (id(options), route)
+    kept = _supported_cache.get(key)
+    if kept is not None and kept[0] is options and kept[1] == server:
+        return kept[2]
+    found = supported_options(options, server, route, base={})
+    if len(_supported_cache) >= _MOST_KEPT:
+        _supported_cache.clear()
+    _supported_cache[key] = options, server, found
+    return found
+
+
+def unsupported_role(server: Server, what: str, instead: str) -> UnsupportedRole:
+    """Return the refusal of what a server has no route for."""
+    version = "" if not server.version else f" {'.'.join(map(str, server.version))}"
+    return UnsupportedRole(
+        f"{server.engine}{version} cannot {what}.", hint=f"{instead}."
+    )
+
+
+def no_stream(_request_id: str | None, _scrub: Scrub) -> NoReturn:
+    """Stand for the decoder of an answer that comes in one piece only."""
+    raise UnsupportedRole("This is never answered in a stream.")
+
+
+def with_plan_notes(reply: R, plan: Plan[R]) -> R:
+    """Return ``reply`` with the notes of the request that it answers."""
+    notes = plan.notes
+    if plan.lowered is not None and isinstance(reply, Reply):
+        cut = reply.finish_reason == "length"
+        notes = (*notes, cut_note(plan.lowered)) if cut else notes
+    return add_notes(reply, notes)
+
+
+def add_notes(reply: R, notes: tuple[str, ...]) -> R:
+    """Return ``reply`` with what was changed on the way."""
+    return evolve(reply, notes=(*reply.notes, *notes)) if notes else reply

@@ -1,0 +1,111 @@
+"""The error that an answer stands for, and what the router knows beyond it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from bytebuddy_provider_hf.client.endpoint import Endpoint
+from bytebuddy_provider_hf.client.runtime import LoopState
+from bytebuddy_provider_hf.errors import (
+    APIError,
+    ByteBuddyError,
+    ModelLoading,
+    ServerOverloaded,
+    StreamFailed,
+)
+from bytebuddy_provider_hf.failures.body_text import MAX_BODY
+from bytebuddy_provider_hf.failures.classify import classify, classify_event
+from bytebuddy_provider_hf.failures.next_steps import (
+    next_step,
+    not_served_model,
+    set_alternatives,
+)
+from bytebuddy_provider_hf.hub.router import LIMIT
+from bytebuddy_provider_hf.transport.http_client import Response
+
+# A status without its body still tells most; nobody waits longer for the words.
+_ERROR_BODY: Final = 5.0
+
+
+async def error_from_response(response: Response, endpoint: Endpoint) -> APIError:
+    """Return the error an answer stands for, a secret it may echo masked."""
+    body = await _start_of_body(response)
+    scrubbed = endpoint.scrub(body.decode("utf-8", "replace")).encode()
+    return classify(
+        response.status,
+        endpoint.scrubbed(response.headers),
+        scrubbed,
+        endpoint.target,
+        token_sent=endpoint.credential is not None,
+        token_source=_token_source(endpoint),
+    )
+
+
+def busy_endpoint(failure: ModelLoading) -> ServerOverloaded:
+    """Return the error of an endpoint that answers others and sheds this request.
+
+    Since June 2026 an endpoint's own router sheds load with the same bare 503 that it
+    sends while the endpoint is asleep.
+    """
+    error = ServerOverloaded(
+        f"The endpoint is busy: it answered others and turned this request away "
+        f"({failure.status}).",
+        status=failure.status,
+        retry_after=failure.retry_after,
+        body=failure.body,
+    )
+    error.endpoint, error.model = failure.endpoint, failure.model
+    error.found_in = failure.found_in
+    error.hint = next_step(error)
+    return error
+
+
+def unwrap_stream_error(failure: ByteBuddyError, endpoint: Endpoint) -> ByteBuddyError:
+    """Return the error an event inside a stream stands for; others as they are."""
+    if not isinstance(failure, StreamFailed):
+        return failure
+    event = failure.event.encode()
+    return (
+        classify_event(event, endpoint.target, token_source=_token_source(endpoint))
+        or failure
+    )
+
+
+async def add_alternatives(
+    failure: APIError, endpoint: Endpoint, state: LoopState, *, limit: float
+) -> None:
+    """Name in a failure's hint who serves the model that the router refused.
+
+    The router's catalogue is asked without a token, for at most ``limit`` seconds and
+    three; it never fails. Of other servers' models nobody is told.
+    """
+    model = not_served_model(failure)
+    if model is None or endpoint.catalogue is None:
+        return
+    with state.clients.lend(endpoint.catalogue) as channel:
+        found = await state.router.serving(model, channel, limit=min(limit, LIMIT))
+    if found is not None:
+        set_alternatives(failure, found.providers, found.neighbours)
+
+
+def _token_source(endpoint: Endpoint) -> str | None:
+    return None if endpoint.credential is None else endpoint.credential.source
+
+
+async def _start_of_body(response: Response) -> bytes:
+    """Return the start of an error's body, as much as comes.
+
+    Where the body breaks off, the status alone classifies the failure.
+    """
+    parts: list[bytes] = []
+    size = 0
+    with suppress(TimeoutError, ByteBuddyError):
+        async with asyncio.timeout(_ERROR_BODY):
+            async for chunk in response.chunks():
+                parts.append(chunk)
+                size += len(chunk)
+                if size >= MAX_BODY:
+                    break
+    return b"".join(parts)

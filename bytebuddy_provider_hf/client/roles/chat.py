@@ -1,0 +1,176 @@
+"""The role chat: a conversation, by the server's template or by the family's."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from bytebuddy_provider_hf.address import Target
+from bytebuddy_provider_hf.client import model_family
+from bytebuddy_provider_hf.client.knowledge import Knowledge, smallest
+from bytebuddy_provider_hf.client.plan import (
+    Plan,
+    Planner,
+    PostProcessing,
+    plan_chat,
+    plan_rendered,
+    with_notes,
+)
+from bytebuddy_provider_hf.client.truncation import truncate_history
+from bytebuddy_provider_hf.errors import UnsupportedRole
+from bytebuddy_provider_hf.prompts.adapt_messages import adapt_messages
+from bytebuddy_provider_hf.prompts.chat import render_chat, special_tokens_of
+from bytebuddy_provider_hf.prompts.family import Family, ModelKind
+from bytebuddy_provider_hf.prompts.special_tokens import Unescape
+from bytebuddy_provider_hf.types import CompletionOptions
+from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
+from bytebuddy_provider_hf.wire.server import Server
+
+
+@frozen
+class ModelInfo:
+    """A model: where it is, its family, and its context length."""
+
+    target: Target
+    family: Family | None = None
+    window: int | None = None
+
+    def with_family(self, found: Family | None) -> ModelInfo:
+        """Return the model with the family found on the Hub, if there is one."""
+        return self if found is None else evolve(self, family=found)
+
+
+def chat_planner(request: ChatRequest, model_info: ModelInfo) -> Planner:
+    """Return how to put a conversation to a server.
+
+    Raises ``UnsupportedRole``, when asked, for a model or server that cannot chat.
+    """
+
+    def make(knowledge: Knowledge, options: CompletionOptions, stream: bool) -> Plan:  # noqa: FBT001 - the type in Planner
+        changed = (
+            request if options is request.options else evolve(request, options=options)
+        )
+        who = model_info.with_family(knowledge.family)
+        changed, notes = truncate_history(
+            changed,
+            _context_length(who, knowledge.server),
+            knowledge.token_counts,
+            max_input=knowledge.server.max_input,
+        )
+        return with_notes(
+            plan_conversation(changed, who, knowledge, stream=stream), notes
+        )
+
+    seconds = model_family.hub_seconds_for_chat(model_info.family)
+    return Planner(request.options, make, hub_seconds=seconds)
+
+
+def _context_length(model_info: ModelInfo, server: Server) -> int | None:
+    """Return the tokens a model sees: configured, told by the server, or published.
+
+    Behind the router each provider has a window of its own, often a wider one.
+    """
+    window = smallest(model_info.window, server.context_length)
+    if (
+        window is None
+        and model_info.family is not None
+        and not model_info.target.router_picks_provider
+    ):
+        return model_info.family.window
+    return window
+
+
+def plan_conversation(
+    request: ChatRequest,
+    model_info: ModelInfo,
+    knowledge: Knowledge,
+    *,
+    stream: bool,
+    role: str = "chat",
+) -> Plan:
+    """Return the call that answers a conversation at a server.
+
+    The server's own template comes first; where it has none, the family's official
+    one is written here.
+    """
+    target, server, no_template = (
+        model_info.target,
+        knowledge.server,
+        knowledge.no_template,
+    )
+    family = model_family.family_for(model_info.family, server)
+    model_family.refuse_non_generative(family, target.model, role)
+    if server_has_template(family, server, no_template=no_template):
+        if family is None:
+            return plan_chat(request, target, knowledge, stream=stream)
+        messages, notes = adapt_messages(family, request.messages)
+        changed = evolve(request, messages=messages)
+        return with_notes(plan_chat(changed, target, knowledge, stream=stream), notes)
+    alone = "chat" in server.routes and not no_template
+    if alone and not model_family.accepts_raw_prompt(server, target):
+        raise model_family.no_template_error(target.model)
+    if family is None and not no_template:
+        raise UnsupportedRole(
+            f"{server.engine} has no chat route here, and the chat template of "
+            f"{target.model} is not known.",
+            hint="Write the family of the model into its entry (family: llama3), or "
+            "use complete(), which continues a text.",
+        )
+    return _plan_rendered_chat(
+        request, family or model_family.UNKNOWN_BASE, target, knowledge, stream
+    )
+
+
+def server_has_template(
+    family: Family | None, server: Server, *, no_template: bool
+) -> bool:
+    """Whether a conversation goes to the server's own template.
+
+    Base models and FLAN-T5 come without one, so their servers have none either.
+    """
+    if "chat" not in server.routes or no_template:
+        return False
+    return family is None or (
+        family.chat is not None and family.kind is not ModelKind.SEQ2SEQ
+    )
+
+
+def _plan_rendered_chat(
+    request: ChatRequest,
+    family: Family,
+    target: Target,
+    knowledge: Knowledge,
+    stream: bool,  # noqa: FBT001 - one of the call's facts
+) -> Plan:
+    engine = knowledge.server.engine
+    if request.tools:
+        raise UnsupportedRole(
+            f"{engine} has no chat route for {target.model}: nobody would read "
+            "its tool calls.",
+            hint="Leave the tools out, or ask a server that applies the model's own "
+            "template and reads its calls (vLLM, llama.cpp, TGI 1.4.3 and later).",
+        )
+    written = render_chat(family, request.messages)
+    specials = special_tokens_of(family)
+    told: tuple[str, ...] = ()
+    if family.chat is not None:
+        told = (f"The chat template of {family.name} was written here.",)
+    options = request.options
+    if (options.n or 1) > 1:
+        told = (*told, "One answer was asked for: a prompt written here gets one.")
+        options = evolve(options, n=None)
+    plan = plan_rendered(
+        written,
+        CompletionRequest(
+            prompt="",
+            options=options,
+            extra=request.extra,
+            logprobs=request.logprobs,
+            response_format=request.response_format,
+            split=True,
+        ),
+        target,
+        knowledge,
+        stream=stream,
+        shape=PostProcessing(lambda: Unescape(specials)),
+    )
+    return with_notes(plan, told)

@@ -1,0 +1,164 @@
+"""The role rerank: how well each document answers a query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from attrs import define, field
+
+from bytebuddy_provider_hf.address import Target
+from bytebuddy_provider_hf.client.knowledge import Knowledge
+from bytebuddy_provider_hf.client.plan import Plan, Planner, no_stream
+from bytebuddy_provider_hf.client.roles.batch_job import ErrorTexts
+from bytebuddy_provider_hf.client.roles.embed import (
+    checked_texts,
+    merged_notes,
+    total_usage,
+)
+from bytebuddy_provider_hf.client.roles.scoring_api import (
+    ScoringApi,
+    require_scoring,
+    scoring_api,
+)
+from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
+from bytebuddy_provider_hf.outcomes import Scores
+from bytebuddy_provider_hf.types import CompletionOptions
+from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
+from bytebuddy_provider_hf.wire.ranking import relevance
+from bytebuddy_provider_hf.wire.server import Server
+
+ERROR_TEXTS: Final = ErrorTexts(
+    "scores no documents here",
+    hint="Ask text-embeddings-inference or vLLM with a reranker, or llama.cpp started "
+    "with --reranking; or leave apiBase out and name a cross-encoder that "
+    "hf-inference serves, such as BAAI/bge-reranker-v2-m3.",
+    items="documents",
+)
+_TASK: Final = tasks.Task.TEXT_CLASSIFICATION
+_CUT: Final = (
+    "The query with a document is longer than the model reads: the server cut what "
+    "did not fit."
+)
+
+
+@define
+class RerankJob:
+    """Documents to be scored for a query.
+
+    ``strict`` has TEI refuse what is longer than its model reads; when it does, the
+    documents are sent again to be cut, and a note says so.
+    """
+
+    query: str
+    documents: Sequence[str]
+    target: Target
+    extra: Mapping[str, object] = field(factory=dict)
+    strict: bool = True
+
+    error_texts = ERROR_TEXTS
+
+    @property
+    def count(self) -> int:
+        """How many documents there are."""
+        return len(self.documents)
+
+    def planner(self, batch: range) -> Planner[Scores]:
+        """Return how to ask for the scores of a batch."""
+        strict = self.strict
+
+        def ask(
+            knowledge: Knowledge,
+            _options: CompletionOptions,
+            _stream: bool,  # noqa: FBT001 - the type in Planner
+        ) -> Plan[Scores]:
+            require_scoring(knowledge.server, ERROR_TEXTS)
+            chosen = self.documents[batch.start : batch.stop]
+            return self._plan(list(chosen), knowledge.server, strict=strict)
+
+        return Planner(CompletionOptions(), ask)
+
+    def may_truncate(self, server: Server) -> bool:
+        """Whether the server may cut what is too long for its model."""
+        return scoring_api(server, self.target) is ScoringApi.TEI
+
+    def merge(self, parts: Sequence[Scores], server: Server) -> Scores:
+        """Return the scores of all batches as one answer."""
+        return Scores(
+            tuple(score for part in parts for score in part.scores),
+            model=parts[0].model or server.model or self.target.model,
+            usage=total_usage([part.usage for part in parts]),
+            notes=merged_notes(
+                [*(part.notes for part in parts), () if self.strict else (_CUT,)]
+            ),
+        )
+
+    def _plan(
+        self, documents: list[str], server: Server, *, strict: bool
+    ) -> Plan[Scores]:
+        count = len(documents)
+        match scoring_api(server, self.target):
+            case ScoringApi.TEI:
+                call = tei.build_rerank(
+                    self.query,
+                    documents,
+                    self.target,
+                    truncate=not strict,
+                    extra=self.extra,
+                )
+                return Plan(
+                    call, no_stream, lambda body: tei.read_rerank(body, count=count)
+                )
+            case ScoringApi.TASKS:
+                call = tasks.build_pairs(
+                    self.query, documents, self.target, extra=self.extra
+                )
+                return Plan(call, no_stream, lambda body: _of_pairs(body, count))
+            case ScoringApi.OPENAI:
+                call = vectors.build_rerank(
+                    self.query,
+                    documents,
+                    self.target,
+                    model=server.name_for(self.target.model),
+                    extra=self.extra,
+                )
+                return Plan(
+                    call,
+                    no_stream,
+                    lambda body: vectors.read_rerank(body, count=count),
+                )
+
+
+def rerank_job(
+    query: str,
+    documents: Sequence[str],
+    target: Target,
+    *,
+    extra: Mapping[str, object],
+) -> RerankJob:
+    """Return the work of scoring ``documents``; raises ``InvalidOption``."""
+    _check_query(query)
+    if isinstance(documents, str):
+        message = "documents takes a list of texts, not one text."
+        raise InvalidOption(message)
+    return RerankJob(query, checked_texts(documents, "documents"), target, extra)
+
+
+def _check_query(query: object) -> None:
+    if not isinstance(query, str) or not query:
+        message = "query takes a text that is not empty."
+        raise InvalidOption(message)
+
+
+def _of_pairs(body: bytes, count: int) -> Scores:
+    reply = tasks_reply.read_task(_TASK, body, count=count)
+    scores = relevance(reply.groups)
+    if scores is None:
+        labels = sorted({getattr(one, "label", "?") for one in reply.groups[0]})
+        raise UnsupportedRole(
+            "This model classifies pairs of texts, and its classes do not say which "
+            f"of them means relevant: {', '.join(labels)}.",
+            hint="Choose a reranker (a cross-encoder with one class), or use "
+            'task("text-classification", …) and read the classes yourself.',
+        )
+    return Scores(scores, notes=reply.notes)

@@ -1,0 +1,181 @@
+"""What models share: connections, permits and cold starts, for each running loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+from weakref import WeakKeyDictionary
+
+from bytebuddy_provider_hf.client.server_cache import ServerCache
+from bytebuddy_provider_hf.client.server_info import ServerDetector
+from bytebuddy_provider_hf.errors import Closed
+from bytebuddy_provider_hf.hub.models_api import HubCatalogue
+from bytebuddy_provider_hf.hub.router import RouterCatalogue
+from bytebuddy_provider_hf.scheduling.coordinator import (
+    Coordinator,
+    Counters,
+    LocalCoordinator,
+)
+from bytebuddy_provider_hf.transport.deadlines import Deadlines
+from bytebuddy_provider_hf.transport.http_client import (
+    Destination,
+    HttpClient,
+    HttpClientFactory,
+)
+from bytebuddy_provider_hf.transport.http_clients import HttpClients
+
+
+class LoopState:
+    """What belongs to one running loop; sockets cannot be used from another."""
+
+    def __init__(
+        self,
+        connect: HttpClientFactory,
+        jitter: Callable[[], float],
+        server_cache: ServerCache | None,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.pid = os.getpid()
+        self.coordinator: Coordinator = LocalCoordinator(loop=self.loop, jitter=jitter)
+        self.deadlines = Deadlines(self.loop)
+        self.clients = HttpClients(connect, self.loop)
+        self.detector = ServerDetector(server_cache, self.clients)
+        self.hub = HubCatalogue(clock=self.loop.time)
+        self.router = RouterCatalogue(clock=self.loop.time)
+        self._life = self._lived()
+        # Begun here, so that the loop knows it and ends it with itself.
+        with suppress(StopIteration):
+            self._life.asend(None).send(None)
+
+    async def aclose(self) -> None:
+        """Close every connection and stop every timer."""
+        await self._life.aclose()
+
+    async def _lived(self) -> AsyncGenerator[None, None]:
+        """Close at ``aclose``, or when ``asyncio.run`` ends the loop's generators."""
+        try:
+            yield
+        finally:
+            self.coordinator.close()
+            self.deadlines.close()
+            await self.clients.aclose()
+
+
+class Runtime:
+    """Own what models share. Leases count who uses it; the last one out closes it.
+
+    Pass one of your own to give models a transport (``connect``), a seeded ``jitter``,
+    or a file for what probes find out (``server_cache``); then it lives until your
+    ``aclose``. It can be used from several event loops one after the other, and in
+    the child of a fork, which gets connections of its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect: HttpClientFactory | None = None,
+        jitter: Callable[[], float] = random.random,
+        server_cache: ServerCache | None = None,
+    ) -> None:
+        self._server_cache = server_cache
+        self._connect = connect
+        self._jitter = jitter
+        self._states: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopState] = (
+            WeakKeyDictionary()
+        )
+        self._leases = 0
+        self._closed = False
+
+    def lease(self) -> Lease:
+        """Return a lease: while one is held, connections stay open."""
+        self._leases += 1
+        return Lease(self)
+
+    def state(self) -> LoopState:
+        """Return what belongs to the running loop, made on first use."""
+        if self._closed:
+            raise Closed("The runtime was closed.", hint="Make a new Runtime.")
+        loop = asyncio.get_running_loop()
+        state = self._states.get(loop)
+        if state is None or state.pid != os.getpid():
+            # A state holds its loop, so the weak key alone would keep both for ever.
+            for ended in [each for each in self._states if each.is_closed()]:
+                del self._states[ended]
+            state = LoopState(
+                self._connect or _sockets, self._jitter, self._server_cache
+            )
+            self._states[loop] = state
+        return state
+
+    def counters(self) -> Counters:
+        """Return what is in use on the running loop."""
+        return self.state().coordinator.counters()
+
+    async def aclose(self) -> None:
+        """Close everything on the running loop; nothing can be sent afterwards."""
+        self._closed = True
+        await self._close_state()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def _returned(self) -> None:
+        self._leases -= 1
+        if self._leases == 0:
+            await self._close_state()
+
+    async def _close_state(self) -> None:
+        state = self._states.pop(asyncio.get_running_loop(), None)
+        if state is not None and state.pid == os.getpid():
+            await state.aclose()
+
+
+class Lease:
+    """The right to use a runtime; returned once."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime: Runtime | None = runtime
+
+    def state(self) -> LoopState:
+        """Return what belongs to the running loop; raises ``Closed``."""
+        if self._runtime is None:
+            raise Closed("The model was closed.", hint="Open it again.")
+        return self._runtime.state()
+
+    async def aclose(self) -> None:
+        """Give the lease back; safe to call again."""
+        runtime, self._runtime = self._runtime, None
+        if runtime is not None:
+            await runtime._returned()  # noqa: SLF001 - a lease is a part of its runtime
+
+
+def _sockets(destination: Destination) -> HttpClient:
+    # aiohttp is imported when the first request leaves, not when a model opens.
+    from bytebuddy_provider_hf.transport.pool import open_http_client
+
+    return open_http_client(destination)
+
+
+def _cache_file() -> Path:
+    """Return where facts about servers are kept between processes."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # A relative one does not count: it would be read from a stranger's project.
+    if Path(base).is_absolute():
+        return Path(base) / "bytebuddy" / "servers.json"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        # A user without a home, as in containers: nothing is kept, nothing fails.
+        return Path(os.devnull) / "servers.json"
+    return home / ".cache" / "bytebuddy" / "servers.json"
+
+
+shared_runtime = Runtime(server_cache=ServerCache(_cache_file()))

@@ -1,0 +1,305 @@
+"""Suggestions that leave code out with markers, worked into the text they are of.
+
+A suggestion is read as the whole text: it begins where the text begins unless a marker
+comes first, and ends where the text ends unless a marker comes last. Between markers
+stand segments. The outermost distinctive lines of a segment next to a marker are its
+anchors: lines of the original, exactly. The segment replaces all between its anchors; a
+marker stands for all between two segments. A text is made only where the anchors have
+exactly one place, in order.
+
+So between a change and a marker there has to be a distinctive line, or three lines of
+any kind, as people and ``diff`` write it: a blank line alone is no context.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
+from bytebuddy_provider_hf.edits.lines import Lines, assemble, is_distinctive, lines_of
+
+# A segment that drops more than this, and more than it says, is not believed.
+_MOST_DROPPED: Final = 30
+# Brackets and blank lines outside an anchor. Three could be all the context that a
+# change has on that side, and the anchor beyond the change.
+_MOST_OUTSIDE: Final = 2
+_MOST_ALIKE: Final = 0.5
+_FEWEST_NEW: Final = 2
+
+Places: TypeAlias = Mapping[str, Sequence[int]]
+
+
+@frozen
+class Segment:
+    """Lines between markers; ``open_start`` is false where the text itself begins."""
+
+    lines: tuple[str, ...]
+    open_start: bool
+    open_end: bool
+
+    @property
+    def distinctive(self) -> list[int]:
+        """The places of the lines that can tell a place."""
+        return [at for at, line in enumerate(self.lines) if is_distinctive(line)]
+
+
+@frozen
+class _Anchor:
+    """A line of a segment that is one of the original's, at one of ``places``."""
+
+    segment: int
+    at: int
+    places: Sequence[int]
+
+
+@frozen
+class _Region:
+    """Lines ``start`` to ``end`` of the original, which a segment replaces."""
+
+    start: int
+    end: int
+
+
+class _Unplaced(Exception):
+    """A segment has no place, or more than one."""
+
+    def __init__(self, segment: Segment) -> None:
+        super().__init__()
+        self.segment = segment
+
+
+@frozen
+class ElidedResult:
+    """The new text, or ``None`` and the segments that have no certain place."""
+
+    text: str | None
+    unplaced: tuple[str, ...] = ()
+
+
+def has_elisions(suggestion: str) -> bool:
+    """Whether a line of ``suggestion`` is a marker."""
+    return any(
+        classify_line(line) is ElisionKind.MARKER for line in lines_of(suggestion).texts
+    )
+
+
+def possible_elisions(original: str, suggestion: str) -> tuple[str, ...]:
+    """Return lines that may be markers or not; those of the original are none."""
+    known = {line.strip() for line in lines_of(original).texts}
+    return tuple(
+        line
+        for line in lines_of(suggestion).texts
+        if classify_line(line) is ElisionKind.UNSURE and line.strip() not in known
+    )
+
+
+def apply_elided(original: str, suggestion: str) -> ElidedResult:
+    """Return ``original`` with a suggestion that has markers worked in.
+
+    Nothing is placed where a line may or may not be a marker, or where the original
+    holds markers itself; nor where nothing would change. Every line of the suggestion
+    but its markers is in the result.
+    """
+    before, said = lines_of(original), lines_of(suggestion)
+    doubtful = possible_elisions(original, suggestion)
+    if doubtful:
+        return ElidedResult(None, doubtful)
+    if any(classify_line(line) is ElisionKind.MARKER for line in before.texts):
+        return ElidedResult(None, (suggestion,))
+    segments = _segments(said.texts)
+    if not segments:
+        return ElidedResult(None, (suggestion,))
+    added: Segment | None = None
+    if before.texts and _appends(segments[-1], before):
+        added = segments.pop()
+    try:
+        regions = _regions(segments, before)
+        pieces = _pieces(segments, regions, before)
+    except _Unplaced as unplaced:
+        return ElidedResult(None, ("\n".join(unplaced.segment.lines),))
+    text = assemble(before, [*pieces, *_appended(added, before)])
+    return ElidedResult(None, (suggestion,)) if text == original else ElidedResult(text)
+
+
+def _segments(lines: Sequence[str]) -> list[Segment]:
+    """Return the runs between markers; runs of blank lines are none."""
+    runs: list[list[str]] = [[]]
+    for line in lines:
+        if classify_line(line) is ElisionKind.MARKER:
+            runs.append([])
+        else:
+            runs[-1].append(line)
+    last = len(runs) - 1
+    return [
+        Segment(tuple(run), open_start=number > 0, open_end=number < last)
+        for number, run in enumerate(runs)
+        if any(line.strip() for line in run)
+    ]
+
+
+def _regions(segments: list[Segment], before: Lines) -> list[_Region]:
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for at, line in enumerate(before.texts):
+        places[line].append(at)
+    anchors: list[_Anchor] = []
+    for number, segment in enumerate(segments):
+        anchors += _anchors(segment, number, places)
+    own: list[list[tuple[int, int]]] = [[] for _ in segments]
+    found = _only_places(anchors, segments)
+    for anchor, place in zip(anchors, found, strict=True):
+        own[anchor.segment].append((anchor.at, place))
+    regions: list[_Region] = []
+    for segment, fixed in zip(segments, own, strict=True):
+        region = _region(segment, fixed, before)
+        if regions and region.start < regions[-1].end:
+            raise _Unplaced(segment)
+        regions.append(region)
+    return regions
+
+
+def _anchors(segment: Segment, number: int, places: Places) -> list[_Anchor]:
+    """Return the first and the last anchor of a segment, which may be one line."""
+    own = segment.distinctive
+    if not own:
+        raise _Unplaced(segment)
+    first = own[0] if segment.open_start else _known(own, segment, places)
+    last = own[-1] if segment.open_end else _known(own[::-1], segment, places)
+    chosen = sorted({first, last})
+    if first > last or any(segment.lines[at] not in places for at in chosen):
+        raise _Unplaced(segment)
+    return [_Anchor(number, at, places[segment.lines[at]]) for at in chosen]
+
+
+def _known(own: Sequence[int], segment: Segment, places: Places) -> int:
+    """Return the outermost line that the original has; those outside it are new."""
+    for at in own:
+        if segment.lines[at] in places:
+            return at
+    raise _Unplaced(segment)
+
+
+def _only_places(anchors: list[_Anchor], segments: list[Segment]) -> list[int]:
+    """Return the places of all anchors, which rise; there must be one way only."""
+    earliest: list[int] = []
+    last = -1
+    for anchor in anchors:
+        at = bisect_left(anchor.places, last + 1)
+        if at == len(anchor.places):
+            raise _Unplaced(segments[anchor.segment])
+        last = anchor.places[at]
+        earliest.append(last)
+    limit: int | None = None
+    for anchor, place in zip(reversed(anchors), reversed(earliest), strict=True):
+        at = len(anchor.places) if limit is None else bisect_left(anchor.places, limit)
+        limit = anchor.places[at - 1]
+        if limit != place:
+            raise _Unplaced(segments[anchor.segment])
+    return earliest
+
+
+def _region(segment: Segment, own: list[tuple[int, int]], before: Lines) -> _Region:
+    """Return what a segment replaces: its anchors, and the brackets outside them.
+
+    At an edge of the text no line may be outside them but brackets that the segment
+    has too: nobody knows whether others were meant to go.
+    """
+    (at, start), (at_end, end) = own[0], own[-1]
+    total = len(before.texts)
+    if segment.open_start:
+        start -= at
+        if (
+            at > _MOST_OUTSIDE
+            or start < 0
+            or before.texts[start : start + at] != segment.lines[:at]
+        ):
+            raise _Unplaced(segment)
+    else:
+        outside = before.texts[:start]
+        if outside not in (segment.lines[:start], segment.lines[at - start : at]):
+            raise _Unplaced(segment)
+        start = 0
+    tail = segment.lines[at_end + 1 :]
+    if segment.open_end:
+        if len(tail) > _MOST_OUTSIDE:
+            raise _Unplaced(segment)
+        if before.texts[end + 1 : end + 1 + len(tail)] != tail:
+            raise _Unplaced(segment)
+        return _Region(start, end + 1 + len(tail))
+    outside = before.texts[end + 1 :]
+    if outside not in (tail[len(tail) - len(outside) :], tail[: len(outside)]):
+        raise _Unplaced(segment)
+    return _Region(start, total)
+
+
+def _pieces(
+    segments: list[Segment], regions: list[_Region], before: Lines
+) -> list[int | str]:
+    """Return the new text, as lines of the original by number and new ones."""
+    pieces: list[int | str] = []
+    done = 0
+    for segment, region in zip(segments, regions, strict=True):
+        pieces += range(done, region.start)
+        old_lines = before.texts[region.start : region.end]
+        kept = {
+            new: old + region.start for old, new in aligned(old_lines, segment.lines)
+        }
+        dropped = region.end - region.start - len(kept)
+        if dropped > max(_MOST_DROPPED, len(segment.lines)):
+            raise _Unplaced(segment)
+        pieces += [kept.get(at, line) for at, line in enumerate(segment.lines)]
+        done = region.end
+    pieces += range(done, len(before.texts))
+    return pieces
+
+
+def _appends(segment: Segment, before: Lines) -> bool:
+    """Whether the last segment is new throughout and stands for itself.
+
+    It begins at the margin, its brackets are balanced, none of its telling lines is
+    in the original, and nothing there is like its first line.
+    """
+    own = [segment.lines[at] for at in segment.distinctive]
+    if segment.open_end or not segment.open_start or len(own) < _FEWEST_NEW:
+        return False
+    first = next(line for line in segment.lines if line.strip())
+    if first != own[0] or first[0].isspace() or not _balanced(segment.lines):
+        return False
+    known = {line.strip() for line in before.texts}
+    if any(line.strip() in known for line in own):
+        return False
+    words = _words(first)
+    return not any(_alike(words, _words(line)) for line in before.texts)
+
+
+def _appended(segment: Segment | None, before: Lines) -> list[str]:
+    """Return what is put after the last line: the segment, a blank line before it."""
+    if segment is None:
+        return []
+    if not before.texts[-1].strip():
+        lines = list(segment.lines)
+        while not lines[0].strip():
+            del lines[0]
+        return lines
+    return list(segment.lines)
+
+
+def _balanced(lines: Sequence[str]) -> bool:
+    signs = Counter("".join(lines))
+    return all(signs[left] == signs[right] for left, right in ("()", "[]", "{}"))
+
+
+def _words(line: str) -> set[str]:
+    spaced = "".join(char if char.isalnum() or char == "_" else " " for char in line)
+    return set(spaced.split())
+
+
+def _alike(one: set[str], other: set[str]) -> bool:
+    if not one or not other:
+        return False
+    return len(one & other) / len(one | other) >= _MOST_ALIKE

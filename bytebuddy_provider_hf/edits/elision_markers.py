@@ -1,0 +1,143 @@
+"""Lines by which assistants say that code goes on as it was."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final
+
+# A marker is short; longer lines are code or text.
+_LONGEST: Final = 160
+_MOST_WORDS: Final = 14
+
+# How comments open and end, the longer first.
+_COMMENTS: Final = (
+    ("{/*", "*/}"),
+    ("{{!--", "--}}"),
+    ("{{!", "}}"),
+    ("{#", "#}"),
+    ("<%--", "--%>"),
+    ("<!--", "-->"),
+    ("/*", "*/"),
+    ("(*", "*)"),
+    ("{-", "-}"),
+    ("//", ""),
+    ("#", ""),
+    ("--", ""),
+    (";", ""),
+    ("%", ""),
+    ("REM ", ""),
+)
+_PAIRS: Final = (("[", "]"), ("(", ")"), ("<", ">"), ("{", "}"))
+_DOTS: Final = re.compile(r"\.{3,}|…+")
+_NAMES: Final = (
+    r"code|file|function|class|method|module|imports?|implementation|logic|body|lines?"
+    r"|content|contents|component|script|program|tests?|definitions?|properties|fields"
+)
+_KEY: Final = re.compile(
+    r"\b(?:existing|rest|remain(?:s|ing|der)?|unchanged|same|other|others|previous"
+    r"|original|keep|kept|omitted|elided|no changes?|not changed|as before|as is|above"
+    r"|below|snip(?:ped)?|continues?)\b"
+    r"|更多|其余|其它|其他|剩余|省略|不变|现有|原有|保持|已有",
+    re.IGNORECASE,
+)
+_PHRASE: Final = re.compile(
+    r"(?:the |your |all )*(?:existing|remaining|unchanged|previous|original|other"
+    rf"|rest of (?:the |your |this )?)(?: ?\w+){{0,3}}? ?(?:{_NAMES})\b"
+    r"|.*\b(?:unchanged|omitted|no changes?|(?:stays?|remains?|keep) (?:the )?same|as"
+    r" before|as is)\b|(?:其余|其他|剩余|现有|原有).*",
+    re.IGNORECASE,
+)
+_SURE: Final = re.compile(
+    r"(?:the |your |all )*"
+    r"(?:(?:existing|unchanged|previous|original|remaining) code(?: here| unchanged"
+    r"| goes here| remains?(?: here| unchanged| the same)?)?"
+    rf"|(?:the )?rest of (?:the |your |this )?(?:{_NAMES})"
+    r"(?: here| unchanged| (?:is |stays? |remains? )?(?:unchanged|the same|as is"
+    r"|as before))?)[.:]?",
+    re.IGNORECASE,
+)
+_INSIDE: Final = re.compile(
+    r"(?:\.{3}|…)\s*(?:the )?(?:existing|rest of|remaining|unchanged|same as)\b"
+    r"|\b(?:existing code|rest of (?:the |your )?code)\b|其余代码|现有代码",
+    re.IGNORECASE,
+)
+
+
+class ElisionKind(Enum):
+    """What a line may be: a marker, something that may be one, or a line of code."""
+
+    CODE = "code"
+    UNSURE = "unsure"
+    MARKER = "marker"
+
+
+def classify_line(line: str) -> ElisionKind:
+    """Return what a line is; never a guess: what may be a marker is ``UNSURE``."""
+    text = line.strip()
+    if not text:
+        return ElisionKind.CODE
+    if len(text) > _LONGEST:
+        return _code_or_unsure(text)
+    inside = _comment(text)
+    found = _in_code(text) if inside is None else _in_comment(inside)
+    return _code_or_unsure(text) if found is ElisionKind.CODE else found
+
+
+def _code_or_unsure(text: str) -> ElisionKind:
+    return ElisionKind.UNSURE if _INSIDE.search(text) else ElisionKind.CODE
+
+
+def _comment(text: str) -> str | None:
+    """Return what a comment says, or ``None`` for a line that is not all comment."""
+    upper = text.upper()
+    for opening, ending in _COMMENTS:
+        if not upper.startswith(opening) or not text.endswith(ending):
+            continue
+        if len(text) < len(opening) + len(ending):
+            continue
+        said = text[len(opening) : len(text) - len(ending)]
+        # Comments open with more of the same sign, too: "///", "##", "/**".
+        said = said.lstrip(opening[-1] + "!").rstrip("*").strip()
+        for left, right in _PAIRS:
+            if said.startswith(left) and said.endswith(right):
+                said = said[1:-1].strip()
+        return said
+    return None
+
+
+def _in_comment(said: str) -> ElisionKind:
+    starts, ends, core = _dotted(said)
+    if len(core.split()) > _MOST_WORDS:
+        return ElisionKind.CODE
+    keyed = _KEY.search(core) is not None
+    if starts:
+        return ElisionKind.MARKER if ends or keyed or not core else ElisionKind.UNSURE
+    if ends and keyed:
+        return ElisionKind.MARKER if _PHRASE.match(core) else ElisionKind.UNSURE
+    if _SURE.fullmatch(core):
+        return ElisionKind.MARKER
+    apart = ends and said.removesuffix("…").rstrip(".")[-1:].isspace()
+    return ElisionKind.UNSURE if apart or _PHRASE.fullmatch(core) else ElisionKind.CODE
+
+
+def _in_code(text: str) -> ElisionKind:
+    """Return what a line without a comment's signs is: ``...`` is code in some."""
+    starts, ends, core = _dotted(text)
+    if not starts:
+        return ElisionKind.CODE
+    if not core:
+        return ElisionKind.MARKER if set(text) == {"…"} else ElisionKind.UNSURE
+    if ends and _KEY.search(core):
+        return ElisionKind.MARKER
+    spread = text.startswith("...") and not text[3:4].isspace()
+    return ElisionKind.CODE if spread else ElisionKind.UNSURE
+
+
+def _dotted(said: str) -> tuple[bool, bool, str]:
+    """Return whether a text starts and ends with dots, and what is between."""
+    start = _DOTS.match(said)
+    core = said[start.end() :] if start else said
+    end = next((m for m in _DOTS.finditer(core) if m.end() == len(core)), None)
+    core = core[: end.start()] if end else core
+    return start is not None, end is not None, core.strip()

@@ -1,0 +1,277 @@
+"""Unified diffs placed by what their hunks hold, not by the numbers they state."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.edits.hunks import Hunk, HunkLine, Patch, read_patch
+from bytebuddy_provider_hf.edits.lines import Lines, Piece, assemble, lines_of
+
+# Comparisons for one patch, lest a file of equal lines cost the square of its length.
+_MOST_WORK: Final = 1_000_000
+_NOWHERE: Final = "/dev/null"
+
+Key: TypeAlias = Callable[[str], str]
+
+
+@frozen
+class Patched:
+    """The new text, or ``None`` and the hunks that have no certain place."""
+
+    text: str | None
+    unplaced: tuple[str, ...] = ()
+
+
+@frozen
+class _Fit:
+    """A place of a hunk, as it was read; ``shift`` is what its lines lack in front."""
+
+    start: int
+    hunk: Hunk
+    shift: str = ""
+    surplus: str = ""
+
+
+@frozen
+class _Replacement:
+    """Lines ``start`` to ``end`` of the original become ``lines``."""
+
+    start: int
+    end: int
+    lines: tuple[HunkLine, ...]
+
+
+def apply_patch(original: str, patch: str) -> Patched:
+    """Return ``original`` with a unified diff applied, all of it or nothing.
+
+    A hunk goes where its context and the lines it takes away stand, whatever its
+    numbers; trailing spaces, and one indentation of the whole hunk, may differ. Where
+    it fits more than one place, the stated one counts only if every number in the patch
+    is right and another hunk, which fits one place, bears that out. Line ends are those
+    of the original; its last line ends as it did, unless the diff says otherwise.
+    """
+    read = read_patch(patch)
+    if not read.hunks or len(read.files) > 1 or _NOWHERE in read.files:
+        return Patched(None, (patch,))
+    before = lines_of(original)
+    fits = _placed(read, before)
+    unplaced = [
+        hunk.text for hunk, fit in zip(read.hunks, fits, strict=True) if fit is None
+    ]
+    if unplaced:
+        return Patched(None, tuple(unplaced))
+    chosen = [fit for fit in fits if fit is not None]
+    changes = sorted(
+        (change for fit in chosen for change in _changes(fit)),
+        key=lambda change: (change.start, change.end),
+    )
+    clash = _clash(changes)
+    if clash or not changes:
+        return Patched(None, tuple(hunk.text for hunk in read.hunks))
+    pieces = _pieces(changes, before, exact=read.mixed and not before.uniform)
+    return Patched(_written(before, pieces, chosen))
+
+
+def _placed(read: Patch, before: Lines) -> list[_Fit | None]:
+    search = _Search(before)
+    found = [list(search.fits(hunk)) for hunk in read.hunks]
+    trusted = _line_numbers_trusted(read.hunks, found)
+    placed: list[_Fit | None] = []
+    for hunk, fits in zip(read.hunks, found, strict=True):
+        stated = [fit for fit in fits if trusted and fit.start == _stated(hunk)]
+        only = fits if len(fits) == 1 else stated
+        placed.append(only[0] if len(only) == 1 else None)
+    return placed
+
+
+def _line_numbers_trusted(hunks: Sequence[Hunk], found: list[list[_Fit]]) -> bool:
+    """Whether all numbers are right, and one hunk shows that this is no accident."""
+    growth = 0
+    for hunk, fits in zip(hunks, found, strict=True):
+        numbers = hunk.numbers
+        if numbers is None or not hunk.counted:
+            return False
+        if all(fit.start != _stated(hunk) or fit.hunk is not hunk for fit in fits):
+            return False
+        both = numbers.count and numbers.new_count
+        if both and numbers.new_start != numbers.start + growth:
+            return False
+        growth += numbers.new_count - numbers.count
+    return any(
+        len(fits) == 1 and _stated(hunk)
+        for hunk, fits in zip(hunks, found, strict=True)
+    )
+
+
+def _stated(hunk: Hunk) -> int | None:
+    """Return where a hunk says that it begins, counted from 0."""
+    numbers = hunk.numbers
+    if numbers is None:
+        return None
+    # An empty range names the line before it.
+    return numbers.start - 1 if numbers.count else numbers.start
+
+
+class _Search:
+    """Finds the places of hunks in one text."""
+
+    def __init__(self, before: Lines) -> None:
+        self._before = before
+        self._work = _MOST_WORK
+        self._keys: dict[Key, tuple[tuple[str, ...], dict[str, list[int]]]] = {}
+
+    def fits(self, hunk: Hunk) -> list[_Fit]:
+        """Return the places of a hunk at the first level of likeness that has any."""
+        if not hunk.old:
+            return self._insertions(hunk)
+        for reading in hunk.interpretations():
+            for key in (_same, str.rstrip):
+                starts = self._starts(reading, key)
+                if starts:
+                    return [_Fit(start, reading) for start in starts]
+        fits = [
+            fit
+            for start in self._starts(hunk, _words)
+            if (fit := self._shifted(hunk, start)) is not None
+        ]
+        starts = self._starts(hunk, _words)
+        # A place that only nearly fits makes a fitting one doubtful.
+        return fits if len(starts) == len(fits) else []
+
+    def _insertions(self, hunk: Hunk) -> list[_Fit]:
+        """Return where lines may be put in that say nothing of their place."""
+        if self._before.texts:
+            return [_Fit(at, hunk) for at in range(len(self._before.texts) + 1)]
+        return [_Fit(0, hunk)]
+
+    def _starts(self, hunk: Hunk, key: Key) -> list[int]:
+        texts, places = self._keyed(key)
+        wanted = [key(text) for text in hunk.old]
+        # The rarest line has the fewest places to look at.
+        rarest = min(range(len(wanted)), key=lambda at: len(places.get(wanted[at], ())))
+        starts: list[int] = []
+        for place in places.get(wanted[rarest], ()):
+            start = place - rarest
+            if start < 0 or start + len(wanted) > len(texts):
+                continue
+            self._work -= len(wanted)
+            if self._work < 0:
+                return []
+            if list(texts[start : start + len(wanted)]) == wanted:
+                starts.append(start)
+        if hunk.unended_old:
+            starts = [at for at in starts if at + len(wanted) == len(texts)]
+        return starts
+
+    def _keyed(self, key: Key) -> tuple[tuple[str, ...], dict[str, list[int]]]:
+        if key not in self._keys:
+            texts = tuple(map(key, self._before.texts))
+            places: defaultdict[str, list[int]] = defaultdict(list)
+            for at, text in enumerate(texts):
+                places[text].append(at)
+            self._keys[key] = texts, dict(places)
+        return self._keys[key]
+
+    def _shifted(self, hunk: Hunk, start: int) -> _Fit | None:
+        """Return a fit whose lines are all indented more, or all less, than stated.
+
+        Only where a line that is taken away shows it: the context alone tells nothing
+        of how the new lines are meant.
+        """
+        taken = [line.text for line in hunk.lines if line.sign == "-"]
+        if not any(text.strip() for text in taken):
+            return None
+        pairs = zip(self._before.texts[start:], hunk.old, strict=False)
+        shifts: set[tuple[str, str]] = set()
+        for here, there in pairs:
+            if not here.strip():
+                continue
+            one, other = _indent(here), _indent(there)
+            if one.endswith(other):
+                shifts.add((one[: len(one) - len(other)], ""))
+            elif other.endswith(one):
+                shifts.add(("", other[: len(other) - len(one)]))
+            else:
+                return None
+        if len(shifts) != 1:
+            return None
+        shift, surplus = shifts.pop()
+        # One space may be the sign that a model left out.
+        if shift == " " or surplus == " ":
+            return None
+        added = [line.text for line in hunk.lines if line.sign == "+"]
+        if any(text.strip() and not text.startswith(surplus) for text in added):
+            return None
+        return _Fit(start, hunk, shift, surplus)
+
+
+def _changes(fit: _Fit) -> Iterator[_Replacement]:
+    """Return what a hunk changes, its context left out."""
+    at = start = fit.start
+    new: list[HunkLine] = []
+    for line in fit.hunk.lines:
+        if line.sign == "+":
+            text = line.text
+            if text.strip():
+                text = fit.shift + text.removeprefix(fit.surplus)
+            new.append(HunkLine("+", text, line.end))
+        elif line.sign == "-":
+            at += 1
+        else:
+            if new or at > start:
+                yield _Replacement(start, at, tuple(new))
+            at += 1
+            start, new = at, []
+    if new or at > start:
+        yield _Replacement(start, at, tuple(new))
+
+
+def _clash(changes: Sequence[_Replacement]) -> bool:
+    """Whether two changes are of the same lines, or put in at the same place."""
+    return any(
+        later.start < earlier.end or later.start == earlier.start
+        for earlier, later in pairwise(changes)
+    )
+
+
+def _pieces(
+    changes: Sequence[_Replacement], before: Lines, *, exact: bool
+) -> list[Piece]:
+    """Return the new text's lines; ``exact`` ones keep the ends of the patch."""
+    pieces: list[Piece] = []
+    done = 0
+    for change in changes:
+        pieces += range(done, change.start)
+        for line in change.lines:
+            pieces.append((line.text, line.end or before.usual) if exact else line.text)
+        done = change.end
+    pieces += range(done, len(before.texts))
+    return pieces
+
+
+def _written(before: Lines, pieces: list[Piece], fits: Sequence[_Fit]) -> str:
+    """Return the text; its last line ends as the last hunk says, if it reaches it."""
+    ended = before.ended
+    last = max(fits, key=lambda fit: fit.start)
+    if last.start + len(last.hunk.old) == len(before.texts):
+        told = last.hunk.unended_old or last.hunk.unended_new
+        if told and last.hunk.unended_old != before.ended:
+            ended = not last.hunk.unended_new
+    return assemble(before, pieces, ended=ended)
+
+
+def _same(text: str) -> str:
+    return text
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _indent(text: str) -> str:
+    return text[: len(text) - len(text.lstrip())]

@@ -1,0 +1,308 @@
+"""What a host may call on a model, and what a provider gets to open one.
+
+A model implements :class:`Model` and whichever of the other protocols it can; a host
+asks with ``isinstance``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
+from contextlib import AbstractAsyncContextManager
+from logging import Logger
+from pathlib import Path
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from attrs import field, frozen
+
+from bytebuddy_provider_hf.config.values import ModelEntry, Source
+from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
+from bytebuddy_provider_hf.secret import Environment
+from bytebuddy_provider_hf.types import (
+    CompletionOptions,
+    Conversation,
+    Event,
+    ReasoningEffort,
+    Reply,
+    ResponseFormat,
+    Role,
+    Tool,
+)
+
+OnEvent: TypeAlias = Callable[[Event], None]
+
+
+@frozen
+class OpenContext:
+    """What the registry hands to a provider that opens an entry.
+
+    ``source`` says which file wrote the entry and ``trusted`` whether the user
+    trusts that file with every destination. ``runtime`` is whatever the host wants
+    shared between the models of a provider; ``None`` lets the provider choose.
+    """
+
+    source: Source
+    trusted: bool
+    state_dir: Path
+    cache_dir: Path
+    log: Logger
+    clock: Callable[[], float]
+    runtime: object | None = None
+    env: Mapping[str, str] = field(factory=lambda: Environment(os.environ))
+
+
+class ReplyCall(
+    Coroutine[object, object, Reply],
+    AbstractAsyncContextManager[AsyncIterator[Event]],
+):
+    """A call not yet made: await it for a reply, or enter it for its events.
+
+    It is a coroutine, so ``create_task``, ``gather`` and a TaskGroup take it too.
+    Leaving the ``async with`` block closes the connection at once.
+    """
+
+
+@runtime_checkable
+class Model(Protocol):
+    """An opened entry."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def roles(self) -> tuple[Role, ...]: ...
+    @property
+    def capabilities(self) -> frozenset[str]: ...
+
+    async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Noticing(Protocol):
+    """A model that tells what of its entry it does not do."""
+
+    @property
+    def notices(self) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
+class Chat(Protocol):
+    """A model that answers a conversation."""
+
+    def chat(
+        self,
+        messages: Conversation,
+        *,
+        options: CompletionOptions | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        top_p: float | None = None,
+        top_k: int | None = None,
+        repetition_penalty: float | None = None,
+        stop: Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
+        n: int | None = None,
+        logprobs: int | None = None,
+        tools: Sequence[Tool] = (),
+        tool_choice: str | None = None,
+        parallel_tool_calls: bool | None = None,
+        response_format: ResponseFormat | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> ReplyCall:
+        """Answer ``messages`` (a string is one user turn).
+
+        ``tool_choice`` is auto, none, required or a tool's name; ``logprobs`` counts
+        the alternatives told of each token; ``response_format`` is "json" or a JSON
+        schema.
+        """
+        ...
+
+
+@runtime_checkable
+class Complete(Protocol):
+    """A model that continues a text."""
+
+    def complete(
+        self,
+        prompt: str,
+        *,
+        options: CompletionOptions | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        top_p: float | None = None,
+        top_k: int | None = None,
+        repetition_penalty: float | None = None,
+        stop: Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> ReplyCall:
+        """Continue ``prompt`` exactly as it stands; no template is applied."""
+        ...
+
+
+@runtime_checkable
+class Fill(Protocol):
+    """A model that completes code at a cursor."""
+
+    def fill(
+        self,
+        prefix: str,
+        suffix: str = "",
+        *,
+        path: str = "",
+        language: str = "",
+        repository: str = "",
+        files: Sequence[tuple[str, str]] = (),
+        multiline: bool = True,
+        options: CompletionOptions | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        stop: Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> ReplyCall:
+        """Return what belongs between ``prefix`` and ``suffix``.
+
+        ``files`` are others of the repository as (path, text), the most useful last.
+        Without ``multiline`` the answer ends with its line.
+        """
+        ...
+
+
+@runtime_checkable
+class Edit(Protocol):
+    """A model that changes code as it is told."""
+
+    def edit(
+        self,
+        code: str,
+        instruction: str,
+        *,
+        prefix: str = "",
+        suffix: str = "",
+        path: str = "",
+        language: str = "",
+        options: CompletionOptions | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        stop: Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> ReplyCall:
+        """Return the whole of ``code`` changed; the reply has a ``diff`` too.
+
+        ``prefix`` and ``suffix`` are what surrounds it, shown to the model only.
+        """
+        ...
+
+
+@runtime_checkable
+class Apply(Protocol):
+    """A model that works a suggested change into a file."""
+
+    def apply(
+        self,
+        original: str,
+        suggestion: str,
+        *,
+        path: str = "",
+        language: str = "",
+        options: CompletionOptions | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> ReplyCall:
+        """Return ``original`` with ``suggestion`` worked in, and a ``diff``.
+
+        Raises ``ApplyFailed``, which carries both, where a part has no place.
+        """
+        ...
+
+
+@runtime_checkable
+class Embed(Protocol):
+    """A model that turns texts into vectors."""
+
+    async def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        query: bool = False,
+        dimensions: int | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> Embeddings:
+        """Return one vector for each text, in order.
+
+        ``query`` puts the configured prefix of queries before each text, not that of
+        chunks.
+        """
+        ...
+
+
+@runtime_checkable
+class Rerank(Protocol):
+    """A model that scores how well documents answer a query."""
+
+    async def rerank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> Scores:
+        """Return one score for each document, in order."""
+        ...
+
+
+@runtime_checkable
+class Tasks(Protocol):
+    """A model of another kind: it fills masks, classifies, translates."""
+
+    async def task(
+        self,
+        name: str,
+        inputs: object,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> TaskReply:
+        """Return what the model makes of ``inputs`` for the Hub's task ``name``."""
+        ...
+
+
+@runtime_checkable
+class ChatModel(Model, Chat, Protocol):
+    """A model that chats: what a registry's models are, as far as types can tell."""
+
+
+Factory: TypeAlias = Callable[[ModelEntry, OpenContext], Model | Awaitable[Model]]

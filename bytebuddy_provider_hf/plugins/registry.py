@@ -1,0 +1,360 @@
+"""The host's model registry: entries in, opened models out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Final, Self, cast, final
+
+from attrs import evolve
+
+from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.config.trust import TrustStore, check_entry, is_trusted
+from bytebuddy_provider_hf.config.values import Config, ConfigWarning, ModelEntry
+from bytebuddy_provider_hf.errors import (
+    ByteBuddyError,
+    NoModelForRole,
+    UnknownModel,
+    UnknownName,
+    UnknownProvider,
+    UnsetVariable,
+)
+from bytebuddy_provider_hf.logs.install import follow
+from bytebuddy_provider_hf.plugins.discovery import (
+    ALLOW_VARIABLE,
+    BLOCK_VARIABLE,
+    Discovery,
+    discover,
+)
+from bytebuddy_provider_hf.plugins.failure import PluginFailure
+from bytebuddy_provider_hf.plugins.lookup import safe_name, unknown_name_error
+from bytebuddy_provider_hf.plugins.open_models import OpenModels
+from bytebuddy_provider_hf.plugins.opening import Opening
+from bytebuddy_provider_hf.plugins.protocols import ChatModel, OpenContext
+from bytebuddy_provider_hf.plugins.spec import ProviderSpec
+from bytebuddy_provider_hf.secret import Environment
+from bytebuddy_provider_hf.types import DEFAULT_ROLES, Role
+
+_OTHER_SPELLINGS: Final = {"embeddings": Role.EMBED, "reranking": Role.RERANK}
+
+_MOST_SHOWN: Final = 12
+
+_log: Final = logging.getLogger(__name__)
+
+# Providers of other packages log under the name that hosts and plugins share. As below
+# this package's own, nothing is printed unasked.
+_PROVIDERS: Final = "bytebuddy"
+logging.getLogger(_PROVIDERS).addHandler(logging.NullHandler())
+
+
+@final
+class ModelRegistry:
+    """Find providers and entries, open models by name, close what was opened.
+
+    ``async with ModelRegistry.load() as registry`` is the usual form. Iterating gives
+    the names of the entries, the strongest file's first. A registry may be used from
+    several event loops, one after another, but not from two threads at once.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        discovery: Discovery,
+        *,
+        home: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        runtime: object | None = None,
+    ) -> None:
+        self._config = config
+        self._discovery = discovery
+        self._home = home_folder() if home is None else home
+        self._env = Environment(os.environ if env is None else env)
+        self._runtime = runtime
+        self._entries: dict[str, ModelEntry] = {}
+        for entry in config.entries:
+            self._entries.setdefault(entry.name, entry)
+        self._open_models = OpenModels()
+
+    @classmethod
+    def load(
+        cls,
+        path: Path | str | None = None,
+        *,
+        plugins: Iterable[object] | None = None,
+        blocked: Iterable[str] | None = None,
+        allowed: Iterable[str] | None = None,
+        cwd: Path | None = None,
+        home: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        runtime: object | None = None,
+    ) -> ModelRegistry:
+        """Read the configuration and find the plugins; open nothing yet.
+
+        Without ``path`` the files are searched where ByteBuddy keeps them.
+        ``plugins`` are exactly the plugins to use (objects or modules); ``None``
+        means those installed, narrowed by ``blocked``, ``allowed`` and the variables
+        ``BYTEBUDDY_BLOCK`` and ``BYTEBUDDY_PLUGINS``. ``runtime`` is handed to every
+        provider; it stays the caller's to close. A log file that the configuration
+        names is written from now on, until it is loaded again without.
+
+        Raises:
+            ConfigNotFound: ``path`` does not exist or cannot be read.
+            ConfigInvalid: A file has errors; all of them are listed.
+        """
+        from bytebuddy_provider_hf.config.load import load as load_config
+
+        # Wrapped, so that no traceback through here can show a variable's value.
+        env = Environment(os.environ if env is None else env)
+        home = home_folder() if home is None else home
+        config = load_config(
+            None if path is None else Path(path),
+            cwd=Path.cwd() if cwd is None else cwd,
+            home=home,
+            env=env,
+        )
+        unwritten = follow(config.log, config.files)
+        if unwritten is not None:
+            config = evolve(config, warnings=(*config.warnings, unwritten))
+        discovery = discover(plugins=plugins, blocked=blocked, allowed=allowed, env=env)
+        for failure in discovery.failures:
+            _log.warning("%s", failure)
+        return cls(config, discovery, home=home, env=env, runtime=runtime)
+
+    @property
+    def entries(self) -> tuple[ModelEntry, ...]:
+        """Every entry of the configuration, whether or not it can be opened."""
+        return self._config.entries
+
+    @property
+    def providers(self) -> Mapping[str, ProviderSpec]:
+        """The providers found, by name (without their aliases)."""
+        return MappingProxyType(dict(self._discovery.providers))
+
+    @property
+    def failures(self) -> tuple[PluginFailure, ...]:
+        """The plugins that were left out, and why."""
+        return self._discovery.failures
+
+    @property
+    def warnings(self) -> tuple[ConfigWarning, ...]:
+        """What a user should hear of but nothing stops at."""
+        return (
+            *self._config.warnings,
+            *self._discovery.warnings,
+            *filter(None, map(self._unserved, self.entries)),
+        )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The configuration files that were read, strongest first."""
+        return self._config.files
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._entries))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"<ModelRegistry of {len(self)} models, {len(self.providers)} providers>"
+
+    def __getitem__(self, name: str) -> ChatModel:
+        """Open an entry, or return its model if it is open already.
+
+        Typed as a model that chats, which most entries are; for what else a model
+        can do, and where it may not chat, ask with ``isinstance``.
+
+        Raises:
+            Closed: The registry was closed.
+            UnknownModel: There is no such entry.
+            UnknownProvider: The plugin of the entry's provider is not installed.
+            UnsetVariable: The entry needs a variable that nobody has set.
+            UntrustedProject: A project's entry wants what the user did not allow.
+            ProviderFailed: The provider's code failed, or has to be awaited.
+        """
+        model = self._open_models.get(name)
+        if model is None:
+            model = self._open_models.open(self._opening(name))
+        return cast("ChatModel", model)  # see above
+
+    async def open(self, name: str) -> ChatModel:
+        """Open an entry, also where its provider opens asynchronously.
+
+        Callers at the same time get one and the same model. Raises what
+        ``registry[name]`` raises.
+        """
+        model = self._open_models.get(name)
+        if model is None:
+            model = await self._open_models.open_once(self._opening(name))
+        return cast("ChatModel", model)  # see __getitem__
+
+    def for_role(self, role: Role | str) -> ChatModel:
+        """Open the first entry that carries a role, as ``registry[name]`` does."""
+        return self[self.entry_for_role(role).name]
+
+    def entry(self, name: str) -> ModelEntry:
+        """Return an entry without opening it.
+
+        Raises:
+            UnknownModel: There is no such entry.
+        """
+        found = self._entries.get(name)
+        if found is None:
+            raise self._no_model(name)
+        return found
+
+    def entry_for_role(self, role: Role | str) -> ModelEntry:
+        """Return the first entry that carries a role, without opening it.
+
+        ``embeddings`` and ``reranking`` are taken for ``embed`` and ``rerank``.
+
+        Raises:
+            NoModelForRole: No entry carries it.
+        """
+        wanted = _OTHER_SPELLINGS.get(role, role)
+        for entry in self.entries:
+            if wanted in entry.roles:
+                return entry
+        raise unknown_name_error(
+            NoModelForRole,
+            f"No model has the role {safe_name(role)}.",
+            role,
+            known=sorted({each.value for it in self.entries for each in it.roles}),
+            hint="Add the role to an entry of config.yaml.",
+        )
+
+    def provider(self, name: str) -> ProviderSpec:
+        """Return the provider of that name or alias.
+
+        Raises:
+            UnknownProvider: No plugin in use registers it.
+        """
+        found = self._discovery.find(name)
+        if found is None:
+            raise self._no_provider(name, "It is not installed.")
+        return found
+
+    def check(self, name: str) -> None:
+        """Raise what opening the entry would, as far as its provider is not asked."""
+        self._opening(name)
+
+    async def __aenter__(self) -> Self:
+        self._open_models.refuse_if_closed()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self.aclose()
+        except ByteBuddyError:
+            # The block's own error is the one to report; this one has been logged.
+            if kind is None:
+                raise
+
+    async def aclose(self) -> None:
+        """Close every model that was opened here; a second call does nothing.
+
+        Raises:
+            ProviderFailed: Models failed to close; the others are closed.
+        """
+        await self._open_models.aclose()
+
+    def _opening(self, name: str) -> Opening:
+        entry = self.entry(name)
+        if entry.unset:
+            raise _unset(entry)
+        provider = self._discovery.find(entry.provider)
+        if provider is None:
+            raise self._no_provider(
+                entry.provider, f"{safe_name(name)} ({entry.source}) asks for it."
+            )
+        store = TrustStore(self._home / ".bytebuddy" / "trust.json")
+        check_entry(entry, store)
+        context = self._context(entry, provider, trusted=is_trusted(entry, store))
+        return Opening(entry, provider, context)
+
+    def _context(
+        self, entry: ModelEntry, provider: ProviderSpec, *, trusted: bool
+    ) -> OpenContext:
+        caches = Path(self._env.get("XDG_CACHE_HOME", ""))
+        return OpenContext(
+            source=entry.source,
+            trusted=trusted,
+            state_dir=self._home / ".bytebuddy",
+            cache_dir=(caches if caches.is_absolute() else self._home / ".cache")
+            / "bytebuddy",
+            log=logging.getLogger(f"{_PROVIDERS}.{provider.name}"),
+            clock=time.monotonic,
+            runtime=self._runtime,
+            env=self._env,
+        )
+
+    def _unserved(self, entry: ModelEntry) -> ConfigWarning | None:
+        provider = self._discovery.find(entry.provider)
+        # The default roles are nobody's wish, so nobody is told of them.
+        if provider is None or not provider.roles or entry.roles == DEFAULT_ROLES:
+            return None
+        missing = [role for role in entry.roles if role not in provider.roles]
+        if not missing:
+            return None
+        return ConfigWarning(
+            place=str(entry.source),
+            message=f"{safe_name(entry.name)}: the provider {provider.name} does not "
+            f"serve {', '.join(missing)} yet.",
+        )
+
+    def _no_model(self, name: str) -> UnknownName:
+        return unknown_name_error(
+            UnknownModel,
+            f"No model is named {safe_name(name)}.",
+            name,
+            known=self._entries,
+            hint="Add an entry of that name to config.yaml.",
+        )
+
+    def _no_provider(self, name: str, why: str) -> UnknownName:
+        found = self._discovery
+        return unknown_name_error(
+            UnknownProvider,
+            f"No provider is named {safe_name(name)}; {why}",
+            name,
+            known=(*found.providers, *found.aliases),
+            hint=_not_in_use(found),
+        )
+
+
+def _not_in_use(found: Discovery) -> str:
+    failed = [failure.plugin for failure in found.failures if failure.left_out]
+    hints = [
+        f"{why}: {', '.join(sorted(set(plugins))[:_MOST_SHOWN])}."
+        for why, plugins in (
+            (
+                f"Kept out by a list ({BLOCK_VARIABLE}, {ALLOW_VARIABLE})",
+                found.kept_out,
+            ),
+            ("Left out because they failed (registry.failures)", failed),
+        )
+        if plugins
+    ]
+    return " ".join(hints) or "Install the plugin that brings it."
+
+
+def _unset(entry: ModelEntry) -> UnsetVariable:
+    first = entry.unset[0]
+    return UnsetVariable(
+        f"{first.place}: {first.path} of {safe_name(entry.name)} needs the variable "
+        f"{first.variable}, which is not set.",
+        variable=first.variable,
+        hint=first.hint or f"Set {first.variable}, then load the registry again.",
+    )
