@@ -12,6 +12,8 @@ RoleName: TypeAlias = Literal["system", "user", "assistant", "tool"]
 WaitReason: TypeAlias = Literal[
     "loading", "waking", "starting", "queued", "rate limited", "retrying"
 ]
+# A longer stop text is refused: what may become one is held back and searched again.
+LONGEST_STOP: Final = 200
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 # OpenAI's levels, which vLLM and SGLang have too; the router documents all but max.
 ReasoningEffort: TypeAlias = Literal[

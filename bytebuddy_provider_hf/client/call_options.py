@@ -9,7 +9,7 @@ from typing import Any, Final, get_args, get_type_hints
 from attrs import evolve, fields_dict
 
 from bytebuddy_provider_hf.errors import InvalidOption
-from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
+from bytebuddy_provider_hf.types import LONGEST_STOP, CompletionOptions, ReasoningEffort
 
 # Lowest and highest, both allowed; the configuration file has the same ranges.
 RANGES: Final[Mapping[str, tuple[float, float]]] = {
@@ -92,6 +92,12 @@ def _stop(value: object) -> tuple[str, ...]:
     ):
         message = "stop takes a list of texts that are not empty."
         raise InvalidOption(message)
+    longest = max(map(len, stops), default=0)
+    if longest > LONGEST_STOP:
+        raise InvalidOption(
+            f"A stop text has at most {LONGEST_STOP} characters, not {longest:,}.",
+            hint="Stop at a shorter text that the long one begins with.",
+        )
     return tuple(stops)
 
 

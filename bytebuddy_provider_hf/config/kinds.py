@@ -147,13 +147,19 @@ class Flag:
 
 @frozen
 class AnyText:
-    """Text; an unquoted number is the text it is written as."""
+    """Text; an unquoted number is the text it is written as.
+
+    ``longest`` is how many characters it may have; ``None`` for any number.
+    """
 
     expected: str = "text"
+    longest: int | None = None
 
     def __call__(self, node: Node) -> str:
         if not isinstance(node, ScalarNode) or is_null(node):
             raise Mismatch(self.expected, describe(node))
+        if self.longest is not None and len(node.text) > self.longest:
+            raise Mismatch(self.expected, f"{len(node.text):,} characters")
         return node.text
 
 

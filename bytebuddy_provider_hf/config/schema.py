@@ -10,7 +10,7 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.config import kinds
 from bytebuddy_provider_hf.config.document import MapNode, Node
-from bytebuddy_provider_hf.types import ReasoningEffort, Role
+from bytebuddy_provider_hf.types import LONGEST_STOP, ReasoningEffort, Role
 
 Section: TypeAlias = Literal[
     "file",
@@ -123,7 +123,10 @@ _ROLE: Final = kinds.OneOf(
 )
 _EFFORT: Final = kinds.OneOf(get_args(ReasoningEffort))
 _PATHS: Final = kinds.ListOf(kinds.Word("a path"), "a list of paths", lone=True)
-_STOPS: Final = kinds.ListOf(kinds.AnyText(), "a list of texts", lone=True)
+_STOP: Final = kinds.AnyText(
+    f"text of at most {LONGEST_STOP} characters", longest=LONGEST_STOP
+)
+_STOPS: Final = kinds.ListOf(_STOP, "a list of such texts", lone=True)
 
 
 def _file() -> Iterable[Key]:

@@ -1,4 +1,4 @@
-"""Stop texts cut on our side: exact over any chunk borders, in linear time.
+"""Cut a text before a stop, exactly, whatever the borders of its chunks.
 
 Servers match stop texts at token borders only, take four of them at most, or leave
 them in the answer (TGI, transformers serve).
@@ -7,11 +7,10 @@ them in the answer (TGI, transformers serve).
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from attrs import define, evolve
+from attrs import evolve
 
 from bytebuddy_provider_hf.errors import ResponseError
 from bytebuddy_provider_hf.types import Choice, Event, Reply, Text
@@ -21,128 +20,48 @@ from bytebuddy_provider_hf.wire.decoder import StreamDecoder
 _EVENTS_AFTER_STOP: Final = 8
 
 
-@define
-class _Node:
-    """A state of the automaton: the text ``stops[stop][:depth]``.
-
-    ``found`` is the length of the longest stop that this text ends with.
-    """
-
-    stop: int = 0
-    depth: int = 0
-    fail: int = 0
-    found: int = 0
-
-
 class StopCutter:
     """Pass text on up to the first stop; ``stopped`` tells that it came.
 
     Of stops that overlap the one that begins first counts, whatever the chunks. Text
-    that may yet become a stop is held back, and no other. (Aho and Corasick,
-    "Efficient string matching", 1975.)
+    that may yet become a stop is held back, and no other.
     """
 
     def __init__(self, stops: Iterable[str]) -> None:
         self._stops = tuple(dict.fromkeys(stop for stop in stops if stop))
-        self._next: list[dict[str, int]] = [{}]
-        self._nodes = [_Node()]
-        self._build()
-        first = "".join(re.escape(char) for char in self._next[0])
-        self._first = re.compile(f"[{first}]") if first else None
-        self._state = 0
-        # Characters taken, characters passed on, and where the cut will be.
-        self._taken = 0
-        self._passed = 0
-        self._cut: int | None = None
+        self._longest = max(map(len, self._stops), default=0)
+        self._whole = re.compile("|".join(map(re.escape, self._stops)) or "(?!)")
+        begins = "".join(re.escape(stop[0]) for stop in self._stops)
+        self._begin = re.compile(f"[{begins}]" if begins else "(?!)")
+        self._held = ""
         self.stopped = False
 
     def feed(self, text: str) -> str:
         """Return what of the text so far may be passed on now."""
-        if self.stopped or self._first is None:
-            return "" if self.stopped else text
-        begun = self._taken
-        held = self._nodes[self._state]
-        at = 0
-        while at < len(text):
-            if not self._state:
-                match = self._first.search(text, at)
-                if match is None:
-                    at = len(text)
-                    break
-                at = match.start()
-            self._step(text[at], begun + at + 1)
-            at += 1
-            if self._cut is not None and self._cut <= begun + at - self._depth:
-                self.stopped = True
-                break
-        self._taken = begun + at
-        until = self._taken - self._depth
-        if self._cut is not None:
-            until = min(until, self._cut)
-        return self._release(held, text, begun, until)
+        if self.stopped:
+            return ""
+        text = self._held + text
+        found = self._whole.search(text)
+        until = found.start() if found else len(text)
+        # A stop that began before the one found, and may yet be completed, goes first.
+        first = max(0, len(text) - self._longest + 1)
+        for begin in self._begin.finditer(text, first, until):
+            rest = text[begin.start() :]
+            if any(stop.startswith(rest) for stop in self._stops):
+                self._held = rest
+                return text[: begin.start()]
+        self._held = ""
+        self.stopped = found is not None
+        return text[:until]
 
     def finish(self) -> str:
         """Return what was held back, the text having ended."""
-        if self.stopped:
-            return ""
-        until = self._taken
-        if self._cut is not None:
-            until = self._cut
-            self.stopped = True
-        held = self._nodes[self._state]
-        return self._release(held, "", self._taken, until)
-
-    @property
-    def _depth(self) -> int:
-        return self._nodes[self._state].depth
-
-    def _release(self, held: _Node, text: str, begun: int, until: int) -> str:
-        """Return the text up to ``until``: the rest of ``held`` first, then ``text``.
-
-        What was held back need not be kept: it is how one of the stops begins.
-        """
-        if until <= self._passed:
-            return ""
-        before = self._stops[held.stop][: held.depth] if held.depth else ""
-        start = self._passed - (begun - held.depth)
-        end = until - (begun - held.depth)
-        self._passed = until
-        if end <= held.depth:
-            return before[start:end]
-        return before[start:] + text[max(0, start - held.depth) : end - held.depth]
-
-    def _step(self, char: str, taken: int) -> None:
-        state = self._state
-        while state and char not in self._next[state]:
-            state = self._nodes[state].fail
-        self._state = state = self._next[state].get(char, 0)
-        if found := self._nodes[state].found:
-            begins = taken - found
-            if self._cut is None or begins < self._cut:
-                self._cut = begins
-
-    def _build(self) -> None:
-        for number, stop in enumerate(self._stops):
-            state = 0
-            for depth, char in enumerate(stop, 1):
-                known = self._next[state].get(char)
-                if known is None:
-                    known = self._next[state][char] = len(self._nodes)
-                    self._nodes.append(_Node(stop=number, depth=depth))
-                    self._next.append({})
-                state = known
-            self._nodes[state].found = len(stop)
-        queue = deque(self._next[0].values())
-        while queue:
-            parent = queue.popleft()
-            for char, child in self._next[parent].items():
-                queue.append(child)
-                fail = self._nodes[parent].fail
-                while fail and char not in self._next[fail]:
-                    fail = self._nodes[fail].fail
-                node = self._nodes[child]
-                node.fail = self._next[fail].get(char, 0)
-                node.found = node.found or self._nodes[node.fail].found
+        held, self._held = self._held, ""
+        found = self._whole.search(held)
+        if found is None:
+            return held
+        self.stopped = True
+        return held[: found.start()]
 
 
 def cut(reply: Reply, stops: Iterable[str]) -> Reply:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from cli.process import COMMAND, PATIENCE, Ran
 from click.testing import CliRunner
+from rounds import LONG
 
 from bytebuddy_provider_hf.cli.root import cli
 from bytebuddy_provider_hf.client import model as engine
@@ -102,7 +103,7 @@ def stopped(arguments: list[str], hub: FakeHub, env: dict[str, str]) -> Ran:
     return Ran(subprocess.CompletedProcess(arguments, process.returncode, out, err))
 
 
-@pytest.mark.parametrize("after", range(0, CLOSED, 200))
+@pytest.mark.parametrize("after", range(0, CLOSED, 200 if LONG else 500))
 def test_ctrl_c_changes_nothing(
     environment: dict[str, str], hub: FakeHub, base: str, code: Path, after: int
 ) -> None:

@@ -226,3 +226,13 @@ def test_a_wrong_value_is_refused_at_the_door(
     with pytest.raises(InvalidOption, match=name) as caught:
         merge_options(CompletionOptions(), None, {name: value})
     assert said in str(caught.value)
+
+
+def test_a_stop_that_is_too_long_is_refused_with_a_way_out() -> None:
+    """However it is handed over; 200 characters are taken."""
+    for long in ("x" * 201, ["ok", "x" * 201]):
+        with pytest.raises(InvalidOption, match="200 characters, not 201") as caught:
+            merge_options(CompletionOptions(), None, {"stop": long})
+        assert "shorter" in str(caught.value)
+    merged = merge_options(CompletionOptions(), None, {"stop": "x" * 200})
+    assert merged.stop == ("x" * 200,)

@@ -177,9 +177,22 @@ OPTIONS = {
     "presencePenalty": ("a number from -2 to 2", ["3"]),
     "frequencyPenalty": ("a number from -2 to 2", ["-3"]),
     "stream": ("true or false", ["yes", "1", "on", "'true'"]),
-    "stop": ("text, or a list of texts", ["{a: 1}"]),
+    "stop": (
+        "text of at most 200 characters, or a list of such texts",
+        ["{a: 1}"],
+    ),
     "seed": ("a whole number", ["1.5"]),
 }
+
+
+def test_a_stop_that_is_too_long_is_told_with_its_length(world: World) -> None:
+    """Alone or in a list; one of 200 characters is taken."""
+    head = f"{HEAD}    defaultCompletionOptions:\n      stop: "
+    told = "expected text of at most 200 characters, found 201 characters"
+    for value in ("x" * 201, f"[ok, {'x' * 201}]"):
+        (problem,) = world.problems(f"{head}{value}\n")
+        assert problem.endswith(told)
+    assert not world.problems(f"{head}{'x' * 200}\n")
 
 
 @pytest.mark.parametrize(

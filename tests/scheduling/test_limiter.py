@@ -64,8 +64,8 @@ async def test_the_limit_follows_a_capacity_that_changes(
     """2 for a long time, then 32, then 2: found again each time, few refused."""
     server = Server(2)
     stand = bench(Behaviour(always=server), request_options=PATIENT)
-    tasks = [asyncio.create_task(stand.model.chat("a")) for _ in range(20_000)]
-    for capacity, within in ((2, 1_500), (32, 250), (2, 60)):
+    tasks = [asyncio.create_task(stand.model.chat("a")) for _ in range(16_000)]
+    for capacity, within in ((2, 300), (32, 200), (2, 60)):
         server.capacity = capacity
         await asyncio.sleep(within)
         server.seen.clear()
