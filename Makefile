@@ -12,7 +12,7 @@ USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 .PHONY: test demo lint types layers wheel clean
 .NOTPARALLEL:
 
-# One process for each processor. In one process: make test ARGS="-n 0"
+# One process for each processor, and one more. In one: make test ARGS="-n 0"
 test: $(VENV)/.installed-cli,test
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 

@@ -192,7 +192,10 @@ def test_a_stop_that_is_too_long_is_told_with_its_length(world: World) -> None:
     for value in ("x" * 201, f"[ok, {'x' * 201}]"):
         (problem,) = world.problems(f"{head}{value}\n")
         assert problem.endswith(told)
-    assert not world.problems(f"{head}{'x' * 200}\n")
+    options = world.entry(
+        f"defaultCompletionOptions: {{stop: {'x' * 200}}}"
+    ).default_completion_options
+    assert options.stop == ("x" * 200,)
 
 
 @pytest.mark.parametrize(

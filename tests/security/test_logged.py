@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.cli.verbose import ScreenLog
 from bytebuddy_provider_hf.config.values import LogOptions
 from bytebuddy_provider_hf.logs.file import RotatingFile
 from bytebuddy_provider_hf.logs.outlets import attach, detach
+from bytebuddy_provider_hf.scheduling import retry
 from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 
@@ -46,8 +47,10 @@ async def test_no_key_is_logged(
     tmp_path: Path,
     unused_tcp_port: int,
     logged: Callable[[], tuple[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever fails, and whatever the server says with it."""
+    monkeypatch.setattr(retry, "backoff", lambda *_, **__: 0.0)
     world = tmp_path / "world"
     world.mkdir()
     with pytest.raises(kind) as caught:
