@@ -43,7 +43,7 @@ from bytebuddy_provider_hf.scheduling import retry
 from bytebuddy_provider_hf.scheduling.waiter import Waiter
 from bytebuddy_provider_hf.transport.http_client import Response
 from bytebuddy_provider_hf.types import Loading, WaitReason
-from bytebuddy_provider_hf.wire.adapt import Adaptations, adapt, refuses_route, route_of
+from bytebuddy_provider_hf.wire.adapt import Adaptations, adapt, refuses_route
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Server
 
@@ -245,7 +245,7 @@ class CallAttempts(Generic[R]):
             failure = self._route_refusal
         wrote = (
             self._sent_plan is not None
-            and route_of(self._sent_plan.http_request) in _GENERATIVE_ROUTES
+            and self._sent_plan.http_request.route in _GENERATIVE_ROUTES
         )
         if wrote and isinstance(failure, APIError) and not_served_model(failure):
             self._queue.back_off(self._waiter, now)
@@ -271,7 +271,7 @@ class CallAttempts(Generic[R]):
             return False
         if isinstance(failure, ContextTooLong):
             self._tokens.on_refusal(failure, sent, server)
-        options, route = self._spec.planner.options, route_of(sent.http_request)
+        options, route = self._spec.planner.options, sent.http_request.route
         adaptations = adapt(
             failure, self._adaptations, options, route=route, server=server
         )

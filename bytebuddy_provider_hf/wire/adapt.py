@@ -15,7 +15,6 @@ from attrs import evolve, field, frozen
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.dialects import dialect, members
-from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Engine, Server
 
 # A call is adapted no more often than this, whatever a server says.
@@ -29,17 +28,6 @@ _OPTIONS: Final[Mapping[str, frozenset[str]]] = {
         "max_completion_tokens": frozenset({"max_tokens"}),
     }.items()
     if member != "stop"
-}
-# What a path ends with, and the name that ``Server.routes`` has for it.
-_ROUTES: Final[Mapping[str, str]] = {
-    "/chat/completions": "chat",
-    "/completions": "completions",
-    "/generate": "generate",
-    "/generate_stream": "generate",
-    "/infill": "infill",
-    "/embeddings": "embeddings",
-    "/embed": "embed",
-    "/rerank": "rerank",
 }
 
 
@@ -114,13 +102,6 @@ def adapt(
         case errors.RouteNotSupported() | errors.RouteNotFound():
             return _exclude_route(failure, adaptations, route, server)
     return _drop_feature(failure, adaptations)
-
-
-def route_of(call: HttpRequest) -> str | None:
-    """Return the name of the route that a call takes, as ``Server.routes`` has it."""
-    path = call.url.partition("?")[0]
-    found = (name for end, name in _ROUTES.items() if path.endswith(end))
-    return next(found, None)
 
 
 def refuses_route(failure: errors.ByteBuddyError) -> bool:

@@ -13,7 +13,9 @@ class HttpRequest:
 
     ``url`` is absolute; ``body`` is JSON or empty; ``accept`` is the media type that
     the decoder can read. ``notes`` tells, one sentence each, what of the question
-    the server does not take. ``attempt`` counts the requests of one call, for the log.
+    the server does not take. ``route`` is the name that ``Server.routes`` has for where
+    it goes, ``None`` where another route would not do the same. ``attempt`` counts the
+    requests of one call, for the log.
     """
 
     url: str = field(repr=redacted_repr)
@@ -22,4 +24,5 @@ class HttpRequest:
     method: str = "POST"
     headers: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    route: str | None = None
     attempt: int = field(default=1, eq=False)

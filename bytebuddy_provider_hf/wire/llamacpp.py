@@ -70,7 +70,10 @@ def build_infill(
     body.update(request.extra)
     accept = "text/event-stream" if stream else "application/json"
     return HttpRequest(
-        url=root_url(target, "/infill"), body=json_body(body), accept=accept
+        url=root_url(target, "/infill"),
+        body=json_body(body),
+        accept=accept,
+        route="infill",
     )
 
 

@@ -110,7 +110,7 @@ def build_chat(
         options = supported_options(request.options, server, "chat", base={}).body
     body.update(added.body)
     body.update(options)
-    return _call(target.chat_url, body, request.extra, added.notes, stream=stream)
+    return _call("chat", target.chat_url, body, request.extra, added, stream=stream)
 
 
 def build_completion(
@@ -135,7 +135,7 @@ def build_completion(
     body.update(added.body)
     body.update(options)
     url = target.completions_url
-    return _call(url, body, request.extra, added.notes, stream=stream)
+    return _call("completions", url, body, request.extra, added, stream=stream)
 
 
 def expectations(request: ChatRequest | CompletionRequest) -> Expectations:
@@ -172,10 +172,11 @@ def _shared(
 
 
 def _call(
+    route: str,
     url: str,
     body: dict[str, object],
     extra: Mapping[str, object],
-    notes: tuple[str, ...],
+    added: BodyPart,
     *,
     stream: bool,
 ) -> HttpRequest:
@@ -188,4 +189,10 @@ def _call(
     if isinstance(template, Mapping) and isinstance(more, Mapping):
         body[TEMPLATE] = {**template, **more}
     accept = EVENT_STREAM if stream else JSON
-    return HttpRequest(url=url, body=json_body(body), accept=accept, notes=notes)
+    return HttpRequest(
+        url=url,
+        body=json_body(body),
+        accept=accept,
+        notes=added.notes,
+        route=route,
+    )

@@ -42,7 +42,7 @@ def build_embed(
         "prompt_name": prompt_name,
         "dimensions": dimensions,
     }
-    return _call("/embed", body, target, extra)
+    return _call("embed", body, target, extra)
 
 
 def build_rerank(
@@ -61,7 +61,7 @@ def build_rerank(
         "raw_scores": raw_scores,
         "truncate": truncate,
     }
-    return _call("/rerank", body, target, extra)
+    return _call("rerank", body, target, extra)
 
 
 def build_predict(
@@ -82,7 +82,7 @@ def build_predict(
         "raw_scores": raw_scores,
         "truncate": truncate,
     }
-    return _call("/predict", body, target, extra)
+    return _call("predict", body, target, extra)
 
 
 def read_embed(data: bytes, *, count: int) -> Embeddings:
@@ -133,7 +133,9 @@ def _call(
 ) -> HttpRequest:
     chosen = {name: value for name, value in body.items() if value is not None}
     chosen.update(extra or {})
-    return HttpRequest(url=root_url(target, route), body=json_body(chosen))
+    url = root_url(target, f"/{route}")
+    named = route if route in ("embed", "rerank") else None
+    return HttpRequest(url=url, body=json_body(chosen), route=named)
 
 
 def _list(texts: Sequence[str | tuple[str, str]]) -> list[str | tuple[str, str]]:

@@ -66,7 +66,7 @@ def build_generate(
     """
     route = "/generate_stream" if stream else "/generate"
     body, notes = _body(request, server)
-    return _call(_url(target, route), body, notes, stream=stream)
+    return _call(_url(target, route), body, notes, stream=stream, route="generate")
 
 
 def build_compatible(
@@ -102,10 +102,17 @@ def _body(
 
 
 def _call(
-    url: str, body: dict[str, object], notes: tuple[str, ...], *, stream: bool
+    url: str,
+    body: dict[str, object],
+    notes: tuple[str, ...],
+    *,
+    stream: bool,
+    route: str | None = None,
 ) -> HttpRequest:
     accept = EVENT_STREAM if stream else JSON
-    return HttpRequest(url=url, body=json_body(body), accept=accept, notes=notes)
+    return HttpRequest(
+        url=url, body=json_body(body), accept=accept, notes=notes, route=route
+    )
 
 
 def _url(target: Target, route: str) -> str:

@@ -48,7 +48,8 @@ def build_embeddings(
     if dimensions is not None:
         body["dimensions"] = dimensions
     body.update(extra or {})
-    return HttpRequest(url=v1_url(target, "/embeddings"), body=json_body(body))
+    url = v1_url(target, "/embeddings")
+    return HttpRequest(url=url, body=json_body(body), route="embeddings")
 
 
 def build_rerank(
@@ -66,7 +67,8 @@ def build_rerank(
         "documents": _list(documents),
     }
     body.update(extra or {})
-    return HttpRequest(url=v1_url(target, "/rerank"), body=json_body(body))
+    url = v1_url(target, "/rerank")
+    return HttpRequest(url=url, body=json_body(body), route="rerank")
 
 
 def read_embeddings(data: bytes, *, count: int) -> Embeddings:

@@ -39,9 +39,7 @@ from bytebuddy_provider_hf.wire.adapt import (
     NO_ADAPTATIONS,
     Adaptations,
     adapt,
-    route_of,
 )
-from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
 from bytebuddy_provider_hf.wire.server import Engine, Server
 
@@ -237,23 +235,6 @@ def test_the_servers_count_of_a_prompt_is_kept_for_this_call_only() -> None:
     assert (adaptations.window, adaptations.prompt_tokens) == (4_096, 5_000)
     assert adapt(failure, adaptations, NOTHING_ASKED) is None
     assert adaptations.persistent() == NO_ADAPTATIONS
-
-
-@pytest.mark.parametrize(
-    ("url", "route"),
-    [
-        (f"https://h{CHAT}", "chat"),
-        (f"https://h/groq/openai{CHAT}?a=b", "chat"),
-        (f"https://h{PROMPT}", "completions"),
-        ("https://h/generate_stream", "generate"),
-        ("https://h/infill", "infill"),
-        ("https://h/v1/embeddings", "embeddings"),
-        ("https://h/", None),
-    ],
-)
-def test_the_route_of_a_call_is_read_off_its_path(url: str, route: str | None) -> None:
-    """By the names that a server's routes have."""
-    assert route_of(HttpRequest(url)) == route
 
 
 def test_a_parameter_left_out_is_told_at_every_call_that_gave_it() -> None:
