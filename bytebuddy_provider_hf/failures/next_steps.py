@@ -313,11 +313,10 @@ def not_served_model(error: errors.APIError) -> str | None:
     ``None`` for any other failure, and for servers that are not Hugging Face's shared
     ones: the models of those are nobody's business.
     """
-    if error.model is None:
+    if error.model is None or not error.about_serving:
         return None
-    step = next(NEXT_STEPS[kind] for kind in type(error).__mro__ if kind in NEXT_STEPS)
     shared = "huggingface" in host_kind_facts(error.endpoint or "")
-    return error.model.partition(":")[0] if shared and _NOT_SERVED in step else None
+    return error.model.partition(":")[0] if shared else None
 
 
 def set_alternatives(

@@ -1,0 +1,30 @@
+"""What to do about a failure: the steps and the classes agree."""
+
+from __future__ import annotations
+
+import pytest
+
+from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.failures.next_steps import NEXT_STEPS, not_served_model
+
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.APIError)
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_who_serves_a_model_is_asked_where_a_step_can_tell_it(
+    kind: type[errors.APIError],
+) -> None:
+    """Only there, and only of Hugging Face's shared services."""
+    step = next(NEXT_STEPS[base] for base in kind.__mro__ if base in NEXT_STEPS)
+    tells = any("[unserved]" in alternative for alternative in step)
+    assert kind.about_serving is tells
+    error = kind("no")
+    assert not_served_model(error) is None
+    error.model, error.endpoint = "org/name:groq", "router.huggingface.co"
+    assert not_served_model(error) == ("org/name" if tells else None)
+    error.endpoint = "h.example.com"
+    assert not_served_model(error) is None
