@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from bytebuddy_provider_hf import errors
-from bytebuddy_provider_hf.address import ENDPOINT_SUFFIX, HUB, is_loopback
+from bytebuddy_provider_hf.address import HUB, HostKind, host_kind
 
 _HUB_ID: Final = re.compile(
     r"[A-Za-z0-9][\w.\-]{0,95}/[A-Za-z0-9][\w.\-]{0,95}", re.ASCII
 )
-_ROUTER: Final = "router.huggingface.co"
 _ATTRIBUTES: Final = (
     "status",
     "model",
@@ -87,16 +86,18 @@ def _model(model: str) -> dict[str, str]:
     return {"model": bare, "page": f"{HUB}/{bare}"}
 
 
+_KINDS: Final[Mapping[HostKind, tuple[str, ...]]] = {
+    HostKind.ROUTER: ("huggingface", "router"),
+    HostKind.HUB: ("huggingface",),
+    HostKind.ENDPOINT: ("dedicated",),
+    HostKind.LOOPBACK: ("local",),
+    HostKind.OTHER: (),
+}
+
+
 def host_kind_facts(endpoint: str) -> dict[str, str]:
     """Return which kinds of server a host is, each as a fact that is only demanded."""
-    host = _host(endpoint)
-    if host.endswith(ENDPOINT_SUFFIX):
-        return {"dedicated": "yes"}
-    if host == _ROUTER:
-        return {"huggingface": "yes", "router": "yes"}
-    if host == "huggingface.co" or host.endswith(".huggingface.co"):
-        return {"huggingface": "yes"}
-    return {"local": "yes"} if is_loopback(host) else {}
+    return dict.fromkeys(_KINDS[host_kind(_host(endpoint))], "yes")
 
 
 def _host(endpoint: str) -> str:
