@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from config_world import World
 
+import bytebuddy_provider_hf
 from bytebuddy_provider_hf.config.schema import SECTIONS
 
 PAGE = Path(__file__).parents[2] / "docs" / "logs.md"
 TEXT = PAGE.read_text("utf-8")
-PACKAGE = PAGE.parents[1] / "bytebuddy_provider_hf"
+# The package that is tested, which is not always that of this checkout.
+PACKAGE = Path(bytebuddy_provider_hf.__file__).parent
 
 
 @pytest.fixture
