@@ -147,6 +147,8 @@ class CallAttempts(Generic[R]):
 
     async def wait(self, *, observed: bool = True) -> None:
         """Wait until there is news; progress is news only where it is ``observed``."""
+        # Who may not wait has to hear at once that there is something to wait for.
+        observed = observed or not self._spec.wait
         await self._queue.wait(self._waiter, observed=observed)
 
     async def detect_server(self) -> Server:

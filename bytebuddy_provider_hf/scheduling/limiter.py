@@ -46,10 +46,14 @@ class PermitQueue(Protocol):
         """Give a permit to the first that may go; return whether one was given."""
         ...
 
-    def wake_all(self, *, paced: bool = False) -> None:
-        """Let every waiting call look at its state again.
+    def wake_all(self) -> None:
+        """Let every waiting call look at its state again."""
+        ...
 
-        ``paced`` marks them as told to wait, so that they wake in steps.
+    def on_pause(self, until: float, *, paced: bool) -> None:
+        """Note that no permit is given before ``until``.
+
+        ``paced`` marks who waits as told to wait, so that they wake in steps.
         """
         ...
 
@@ -166,7 +170,7 @@ class Limiter:
             self._timer.cancel()
         self._timer = self._loop.call_at(until, self._resume)
         for queue in self._queues:
-            queue.wake_all(paced=self._pause_is_long)
+            queue.on_pause(until, paced=self._pause_is_long)
 
     def may_wake(self) -> bool:
         """Whether one more of those who were told to wait may go in this step."""

@@ -316,14 +316,20 @@ class ModelQueue:
         waiter.wake()
         return True
 
-    def wake_all(self, *, paced: bool = False) -> None:
-        """Let every waiting call look at its state again.
+    def wake_all(self) -> None:
+        """Let every waiting call look at its state again."""
+        for waiter in self._wait_list:
+            waiter.wake()
 
-        ``paced`` marks them as told to wait, so that they wake in steps.
+    def on_pause(self, until: float, *, paced: bool) -> None:
+        """Wake who listens and who cannot wait so long; the others wait on.
+
+        A thousand calls that wake for no news would hold up the loop.
         """
         for waiter in self._wait_list:
             waiter.paced = waiter.paced or paced
-            waiter.wake()
+            if waiter.observed or until >= waiter.deadline:
+                waiter.wake()
 
     def _is_busy(self, now: float) -> bool:
         """Whether "not ready" means that others are being answered.

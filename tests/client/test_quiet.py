@@ -32,6 +32,7 @@ from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import FakeReply
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
+from bytebuddy_provider_hf.types import Event
 
 HELD = rate_limited(retry_after=50)
 LONG = rate_limited(retry_after=900)
@@ -224,6 +225,31 @@ async def test_a_pause_that_begins_later_is_told_to_those_who_wait() -> None:
         await stand.model.chat("b", timeout=20)
     assert loop.time() - began < 3
     assert (await first).text
+    stand.settled()
+
+
+@virtual_time
+async def test_a_pause_is_told_at_once_to_who_may_not_wait_and_to_who_listens() -> None:
+    """Both stand in the queue when it begins; a third waits on and hears nothing."""
+    options = RequestOptions(max_concurrency=1)
+    limited = rate_limited(retry_after=20)
+    stand = bench(Behaviour(replies=[limited], delay=2), request_options=options)
+    heard: list[str] = []
+
+    def told(event: Event) -> None:
+        heard.append(getattr(event, "reason", ""))
+
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    first = asyncio.create_task(stand.model.chat("a"))
+    await asyncio.sleep(0)
+    third = asyncio.create_task(stand.model.chat("c"))
+    listens = asyncio.create_task(stand.model.chat("d", on_event=told))
+    with pytest.raises(RateLimited):
+        await stand.model.chat("b", wait=False)
+    assert loop.time() - began < 3
+    assert "rate limited" in heard
+    await asyncio.gather(first, third, listens)
     stand.settled()
 
 
