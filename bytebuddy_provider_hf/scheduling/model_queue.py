@@ -1,7 +1,7 @@
 """Queue the calls for one model: who goes next, cold starts, a share of permits.
 
 Everything here is synchronous except :meth:`ModelQueue.wait`, so a call that is
-cancelled at any point leaves by :meth:`ModelQueue.leave` with nothing lost.
+cancelled at any point leaves by :meth:`ModelQueue.release` with nothing lost.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def adapt(
     """Return what to change before asking again, or ``None`` to let it fail.
 
     ``adaptations`` are the changes so far, ``options`` those of the call; ``route`` is
-    the one that ``server`` was asked by, as :func:`route_of` tells it.
+    the one that ``server`` was asked by.
     """
     if len(adaptations.notes) >= MAX_ADAPTATIONS:
         return None
