@@ -324,9 +324,7 @@ class FakeSglang:
     window: int = 4_096
     api_key: str | None = None
 
-    async def __call__(  # noqa: PLR0911 - one for each case
-        self, request: FakeRequest
-    ) -> FakeReply:
+    async def __call__(self, request: FakeRequest) -> FakeReply:
         """Answer one request."""
         if lacks_key(request, self.api_key):
             return string_error(401, "Unauthorized")

@@ -59,9 +59,7 @@ class FakeTei:
     api_key: str | None = None
     busy: bool = False
 
-    async def __call__(  # noqa: PLR0911 - one for each case
-        self, request: FakeRequest
-    ) -> FakeReply:
+    async def __call__(self, request: FakeRequest) -> FakeReply:
         """Answer one request."""
         if request.method == "GET":
             return self._get(request.path)
@@ -113,9 +111,7 @@ class FakeTei:
             }
         )
 
-    def _answer(  # noqa: PLR0911 - one for each case
-        self, route: str, request: FakeRequest
-    ) -> FakeReply:
+    def _answer(self, route: str, request: FakeRequest) -> FakeReply:
         openai = route == EMBEDDINGS
         key = {EMBEDDINGS: "input", "/rerank": "texts"}.get(route, "inputs")
         texts = texts_of(request, key)
