@@ -27,7 +27,8 @@ from multiprocessing.connection import Connection
 import aiohttp
 from attrs import frozen
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.types import Text
 

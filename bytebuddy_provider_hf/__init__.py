@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.client.model import open_model
+    from bytebuddy_provider_hf.client.opening import open_model
     from bytebuddy_provider_hf.config.values import ModelEntry, RequestOptions, Source
     from bytebuddy_provider_hf.errors import (
         AccessPending,
@@ -352,7 +352,7 @@ _HOMES: Final = {
     "ProviderSpec": "plugins.spec",
     "hookimpl": "plugins.spec",
     "hookspec": "plugins.spec",
-    "open_model": "client.model",
+    "open_model": "client.opening",
     "Embeddings": "outcomes",
     "Scores": "outcomes",
     "TaskReply": "outcomes",

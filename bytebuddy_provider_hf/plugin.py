@@ -30,7 +30,7 @@ def bytebuddy_providers() -> tuple[ProviderSpec, ...]:
     return (
         ProviderSpec(
             name=PROVIDER,
-            target="bytebuddy_provider_hf.client.model:open_entry",
+            target="bytebuddy_provider_hf.client.opening:open_entry",
             aliases=(
                 "huggingface-inference-api",
                 "huggingface-inference-providers",

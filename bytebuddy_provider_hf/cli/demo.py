@@ -29,7 +29,7 @@ from bytebuddy_provider_hf.cli.exit_codes import ExitCode
 from bytebuddy_provider_hf.cli.options import trouble_options
 
 NAME: Final = "local-gemma"
-_NEEDED: Final = ("plugins.registry", "client.model")
+_NEEDED: Final = ("plugins.registry", "client.opening")
 
 CONFIG: Final = """\
 models:

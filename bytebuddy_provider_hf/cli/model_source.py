@@ -122,7 +122,7 @@ class ModelSource:
         return await self.registry.open(name)
 
     def _open_loose(self, name: str) -> Model:
-        from bytebuddy_provider_hf.client.model import open_model
+        from bytebuddy_provider_hf.client.opening import open_model
 
         if name not in self._loose:
             self._loose[name] = open_model(name, api_base=self.choice.base)

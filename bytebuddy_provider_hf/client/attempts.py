@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import logging
 from types import TracebackType
-from typing import Final, Generic, Self
+from typing import Any, Final, Generic, Self
 
 from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.address import HostKind
 from bytebuddy_provider_hf.client import call_log
+from bytebuddy_provider_hf.client.decide import (
+    Adapt,
+    CallState,
+    DetectAgain,
+    Raise,
+    Rest,
+    WaitForServer,
+    WaitUntilReady,
+    decide,
+)
 from bytebuddy_provider_hf.client.endpoint import Endpoint
 from bytebuddy_provider_hf.client.hub_family import hub_family
 from bytebuddy_provider_hf.client.notices import warn_dropped_option
-from bytebuddy_provider_hf.client.plan import Plan, Planner, R
+from bytebuddy_provider_hf.client.plan import (
+    NO_OPTIONS,
+    AnyReply,
+    Plan,
+    Planner,
+    R,
+)
 from bytebuddy_provider_hf.client.prompt_tokens import PromptTokens
 from bytebuddy_provider_hf.client.reader_task import ReaderTask
 from bytebuddy_provider_hf.client.response_errors import (
     add_alternatives,
-    busy_endpoint,
     error_from_response,
     unwrap_stream_error,
 )
@@ -32,9 +47,7 @@ from bytebuddy_provider_hf.errors import (
     FirstByteTimeout,
     ModelLoading,
     RateLimited,
-    ServerOverloaded,
     UnsupportedRole,
-    WrongServedModel,
 )
 from bytebuddy_provider_hf.failures.next_steps import not_served_model
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
@@ -43,7 +56,7 @@ from bytebuddy_provider_hf.scheduling import retry
 from bytebuddy_provider_hf.scheduling.waiter import Waiter
 from bytebuddy_provider_hf.transport.http_client import Response
 from bytebuddy_provider_hf.types import Loading, WaitReason
-from bytebuddy_provider_hf.wire.adapt import Adaptations, adapt, refuses_route
+from bytebuddy_provider_hf.wire.adapt import Adaptations, refuses_route
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Server
 
@@ -58,19 +71,19 @@ _GENERATIVE_ROUTES: Final = frozenset({"chat", "completions"})
 # much of the wait must be left for an answer.
 _LONGEST_HOLD: Final = 60
 _MARGIN: Final = 5
+_OK: Final = 200
 
 
 @define  # made once a call: 0.4 µs, frozen 1.9
-class CallSpec(Generic[R]):
-    """What is to be asked, and how long to wait for it.
+class CallSpec:
+    """Where a call goes, and how long it may take.
 
     Without ``wait`` a model that is not ready, or an account that is limited, is an
-    error at once. ``window`` is the configured one. ``part`` is one of several for one
-    call, which logs its own failure.
+    error at once. ``window`` is the configured context length. ``part`` is one of
+    several for one call, which logs its own failure.
     """
 
     endpoint: Endpoint
-    planner: Planner[R]
     timeout: float
     notes: tuple[str, ...] = ()
     on_event: OnEvent | None = None
@@ -80,13 +93,23 @@ class CallSpec(Generic[R]):
     part: bool = False
 
 
-class CallAttempts(Generic[R]):
+@define
+class Sent(Generic[R]):
+    """A request that was sent: what was asked, of which server."""
+
+    planner: Planner[R]
+    plan: Plan[R]
+    server: Server
+    stream: bool
+
+
+class CallAttempts:
     """Hold a call's place in the queue from its first wait to its last byte.
 
     Leaving it gives permit and place back, however the call ended.
     """
 
-    def __init__(self, spec: CallSpec[R], state: LoopState) -> None:
+    def __init__(self, spec: CallSpec, state: LoopState) -> None:
         self._spec = spec
         self._state = state
         endpoint = spec.endpoint
@@ -96,17 +119,17 @@ class CallAttempts(Generic[R]):
         self._account = endpoint.destination.account
         # What this server made calls change before; a call adds to it.
         self._adaptations = state.detector.adaptations(endpoint.target, self._account)
-        self._detected_again = False
-        # The last request, and the refusal for which a first route was left.
-        self._sent_plan: Plan[R] | None = None
-        self._sent_to: Server | None = None
-        self._stream = False
-        self._family: Family | None = None
         self._tokens = PromptTokens(state.detector, endpoint.target, self._account)
+        self._family: Family | None = None
+        self._sent: Sent[Any] | None = None
+        # The next request, where an adaptation has made it already.
+        self._next: Sent[Any] | None = None
+        # The refusal for which a first route was left.
+        self._route_refusal: ByteBuddyError | None = None
+        self._detected_again = False
         self._requests = 0
         # What the log was last told that the call waits for.
-        self._waited: WaitReason | None = None
-        self._route_refusal: ByteBuddyError | None = None
+        self._logged_wait: WaitReason | None = None
         self._waiter = Waiter(
             now=state.loop.time(),
             timeout=spec.timeout,
@@ -130,19 +153,37 @@ class CallAttempts(Generic[R]):
             call_log.log_call_error(self._spec.endpoint.target, error)
 
     def try_acquire(self) -> bool:
-        """Return whether the call may be sent now; raises what the queue raises."""
+        """Return whether the call may be sent now; raises what the queue raises.
+
+        A call that does not wait raises what it would wait for.
+        """
         if self._queue.try_acquire(self._waiter):
             return True
-        if not self._spec.wait:
-            self._raise_not_waiting()
-        return False
+        if self._spec.wait:
+            return False
+        waiting = self.wait_state()
+        if waiting is None or waiting.reason in ("queued", "retrying"):
+            return False
+        model = self._spec.endpoint.target.model
+        hint = "Ask again later, or let the call wait."
+        if waiting.reason == "rate limited":
+            raise RateLimited(
+                f"{model} is rate limited, and this call does not wait.",
+                retry_after=waiting.estimate,
+                hint=hint,
+            )
+        raise ModelLoading(
+            f"{model} is still {waiting.reason}, and this call does not wait.",
+            retry_after=waiting.estimate,
+            hint=hint,
+        )
 
     def wait_state(self) -> Loading | None:
         """Return what the call waits for."""
         waiting = self._queue.wait_state(self._waiter)
         if waiting is not None:
             target = self._spec.endpoint.target
-            self._waited = call_log.log_wait(target, waiting, self._waited)
+            self._logged_wait = call_log.log_wait(target, waiting, self._logged_wait)
         return waiting
 
     async def wait(self, *, observed: bool = True) -> None:
@@ -154,49 +195,65 @@ class CallAttempts(Generic[R]):
     async def detect_server(self) -> Server:
         """Return what stands at the address, asked for where nobody has."""
         with self._state.deadlines.timeout_at(self._waiter.deadline):
-            found = await self._known_server()
+            found = await self._server()
             self._queue.on_response(self._waiter)
             return found
-        raise self._timeout_error()
+        raise self._deadline_exceeded()  # where the deadline ended the block
 
-    async def send(self, *, stream: bool) -> tuple[Response, Plan[R]]:
+    async def send(
+        self, planner: Planner[R], *, stream: bool
+    ) -> tuple[Response, Plan[R]]:
         """Send once; return the good answer, its body not read, and how to read it.
 
         Raises the error that any other answer, or none, stands for.
         """
         loop, endpoint = self._state.loop, self._spec.endpoint
-        first = loop.time() + endpoint.first_byte_timeout
-        until = min(self._waiter.deadline, first)
-        with self._state.deadlines.timeout_at(until):
-            server, planner = await self._known_server(), self._spec.planner
-            if planner.hub_seconds is not None and self._family is None:
-                self._family = await self._hub_family(server)
-            plan = self._plan(server, stream=stream)
-            if plan.unsure and await self._tokens.count(plan, server, self._client):
-                plan = self._plan(server, stream=stream)
-            response = await self._client.send(
-                self._with_scale_up_timeout(plan.http_request)
+        first_byte = loop.time() + endpoint.first_byte_timeout
+        with self._state.deadlines.timeout_at(min(self._waiter.deadline, first_byte)):
+            server = await self._server()
+            asked_hub = await self._ask_for_family(planner, server)
+            sent, self._next = self._next, None
+            if sent is None or sent.server != server or asked_hub:
+                sent = self._plan(planner, server, stream=stream)
+            counted = sent.plan.unsure and await self._tokens.count(
+                sent.plan, server, self._client
             )
-            if response.status == 200:  # noqa: PLR2004 - HTTP's OK
+            if counted:
+                sent = self._plan(planner, server, stream=stream)
+            self._sent, plan = sent, sent.plan
+            if plan.notes:
+                warn_dropped_option(endpoint.target, plan.notes)
+            notes = (*server.notes, *self._adaptations.notes_for(planner.options))
+            if notes:
+                plan.notes = (*plan.notes, *notes)
+            response = await self._client.send(self._numbered(plan.http_request))
+            if response.status == _OK:
                 self._queue.on_response(self._waiter)
                 return response, plan
             try:
                 raise await error_from_response(response, endpoint)
             finally:
                 response.close()
-        raise self._timeout_error(first_byte=first < self._waiter.deadline)
+        # Where a time ended the block.
+        if first_byte < self._waiter.deadline:
+            seconds = endpoint.first_byte_timeout
+            raise FirstByteTimeout(
+                f"The server did not begin to answer within {seconds:,.0f} s.",
+                hint="Raise requestOptions.firstByteTimeout, or ask for fewer tokens.",
+            )
+        raise self._deadline_exceeded()
 
     async def read(self, response: Response) -> bytes:
         """Return the whole body within the call's deadline."""
         with self._state.deadlines.timeout_at(self._waiter.deadline):
             return await response.read(MAX_REPLY)
-        raise self._timeout_error()
+        raise self._deadline_exceeded()  # where the deadline ended the block
 
-    def succeeded(self, reply: R) -> None:
+    def succeeded(self, reply: AnyReply) -> None:
         """Note that the answer came whole: the retries were worth their cost."""
         self._queue.limiter.budget.give_back(self._waiter.retry_cost)
-        if self._sent_plan is not None and self._sent_to is not None:
-            self._tokens.on_reply(reply, self._sent_plan, self._sent_to)
+        if self._sent is not None:
+            self._tokens.on_reply(reply, self._sent.plan, self._sent.server)
 
     def unwrap_stream_error(self, failure: ByteBuddyError) -> ByteBuddyError:
         """Return the error an event inside a stream stands for; others as they are."""
@@ -212,97 +269,63 @@ class CallAttempts(Generic[R]):
     async def handle_failure(self, failure: ByteBuddyError) -> None:
         """Get ready for another attempt, or raise ``failure``.
 
-        The permit is given back either way.
+        The permit is given back either way, before any rest.
         """
-        queue, waiter = self._queue, self._waiter
-        now = self._state.loop.time()
-        if isinstance(failure, ModelLoading):
-            if failure.asleep and queue.is_awake():
-                return self._back_off_shed(busy_endpoint(failure), now)
-            if not self._spec.wait:
-                raise failure
-            reason: WaitReason = "waking" if failure.asleep else "loading"
-            return queue.on_cold(waiter, failure.estimate, reason=reason)
-        if isinstance(failure, ConnectionRefused) and self._waits_for_server(failure):
-            return None
-        self._report_failure(failure)
-        if self._adapt(failure):
-            return queue.back_off(waiter, now)
-        decision = self._decide(failure, now)
-        if decision is None:
-            raise await self._final_error(failure, now)
-        call_log.log_retry(self._spec.endpoint.target, failure, decision)
-        waiter.attempt += 1
-        waiter.retry_cost += decision.cost
-        until = now + decision.delay
-        if decision.applies_to_origin:
-            return queue.back_off_all(
-                waiter, now + decision.applies_to_origin, rest_until=until
-            )
-        return queue.back_off(waiter, until)
+        queue, waiter, sent = self._queue, self._waiter, self._sent
+        state = self._call_state()
+        if isinstance(failure, ContextTooLong) and sent is not None:
+            self._tokens.on_refusal(failure, sent.plan, sent.server)
+        while True:
+            match decide(failure, state):
+                case WaitUntilReady(reason=reason, estimate=estimate):
+                    return queue.on_cold(waiter, estimate, reason=reason)
+                case WaitForServer(restart=restart):
+                    if queue.on_connection_refused(waiter, restart=restart):
+                        return None
+                    state.may_wait_for_server = False  # it was waited for long enough
+                case Rest(until=until):
+                    return queue.on_shed(waiter, until)
+                case DetectAgain():
+                    self._report(failure)
+                    self._detect_again(failure)
+                    return queue.back_off(waiter, state.now)
+                case Adapt(adaptations=adaptations):
+                    if self._adapt(failure, adaptations):
+                        self._report(failure)
+                        return queue.back_off(waiter, state.now)
+                    state.may_adapt = False  # the request would be the same
+                case retry.Retry() as decision:
+                    self._report(failure)
+                    return self._retry(failure, decision, state.now)
+                case Raise(error=error):
+                    if not isinstance(failure, ModelLoading):
+                        self._report(failure)
+                    raise await self._final_error(error, state.now)
 
-    async def _final_error(self, failure: ByteBuddyError, now: float) -> ByteBuddyError:
-        """Return the error that the call ends with."""
-        if self._route_refusal and refuses_route(failure):
-            failure = self._route_refusal
-        wrote = (
-            self._sent_plan is not None
-            and self._sent_plan.http_request.route in _GENERATIVE_ROUTES
-        )
-        if wrote and isinstance(failure, APIError) and not_served_model(failure):
-            self._queue.back_off(self._waiter, now)
-            limit = self._waiter.deadline - now if self._spec.wait else 0.0
-            endpoint = self._spec.endpoint
-            await add_alternatives(failure, endpoint, self._state, limit=limit)
-        return failure
-
-    def _adapt(self, failure: ByteBuddyError) -> bool:
-        """Change the plan as the server's answer suggests; tell whether it was."""
-        target = self._spec.endpoint.target
-        if (
-            isinstance(failure, WrongServedModel)
-            and target.needs_detection
-            and not self._detected_again
-        ):
-            self._detected_again = True
-            _log.info("%s is asked anew what it serves: %s", target.origin, failure)
-            self._state.detector.forget(target, self._account)
-            return True
-        sent, server = self._sent_plan, self._sent_to
-        if sent is None or server is None:
-            return False
-        if isinstance(failure, ContextTooLong):
-            self._tokens.on_refusal(failure, sent, server)
-        options, route = self._spec.planner.options, sent.http_request.route
-        adaptations = adapt(
-            failure, self._adaptations, options, route=route, server=server
-        )
-        if adaptations is None or not self._changes_request(
-            adaptations, server, sent.http_request
-        ):
-            return False
-        if refuses_route(failure):
-            self._route_refusal = self._route_refusal or failure
-        self._adaptations = adaptations
-        self._state.detector.remember(target, self._account, adaptations)
-        _log.info("%s: %s", target.origin, adaptations.notes[-1])
-        return True
-
-    def _decide(self, failure: ByteBuddyError, now: float) -> retry.Retry | None:
-        throttled = retry.failure_kind(failure) is retry.FailureKind.THROTTLED
-        if throttled and not self._spec.wait:
-            return None
-        limiter = self._queue.limiter
-        state = retry.RetryState(
-            attempt=self._waiter.attempt,
-            max_attempts=self._spec.endpoint.max_attempts,
-            left=self._waiter.deadline - now,
-        )
-        return retry.decide(
-            failure, state, budget=limiter.budget, jitter=self._queue.jitter
+    def _call_state(self) -> CallState:
+        spec, waiter, sent = self._spec, self._waiter, self._sent
+        endpoint, queue = spec.endpoint, self._queue
+        return CallState(
+            now=self._state.loop.time(),
+            deadline=waiter.deadline,
+            attempt=waiter.attempt,
+            max_attempts=endpoint.max_attempts,
+            sheds=waiter.sheds,
+            waits=spec.wait,
+            answers_others=queue.is_awake(),
+            reached=queue.limiter.reached,
+            starting=endpoint.wait_for_server,
+            target=endpoint.target,
+            options=NO_OPTIONS if sent is None else sent.planner.options,
+            adaptations=self._adaptations,
+            server=None if sent is None else sent.server,
+            route=None if sent is None else sent.plan.http_request.route,
+            budget=queue.limiter.budget,
+            jitter=queue.jitter,
+            may_detect=not self._detected_again,
         )
 
-    def _report_failure(self, failure: ByteBuddyError) -> None:
+    def _report(self, failure: ByteBuddyError) -> None:
         """Tell queue and limiter what an attempt met."""
         overloaded = retry.is_overload(failure)
         if not isinstance(failure, APIError):
@@ -318,142 +341,143 @@ class CallAttempts(Generic[R]):
         )
         self._queue.remember_refusal(failure)
 
-    def _back_off_shed(self, failure: ServerOverloaded, now: float) -> None:
-        """Let the call rest until the endpoint may have room; no retry is used up."""
-        jitter, sheds = self._queue.jitter, self._waiter.sheds
-        delay = retry.backoff(retry.FailureKind.THROTTLED, sheds + 1, jitter=jitter)
-        until = now + max(delay, failure.retry_after or 0.0)
-        if not self._spec.wait or until >= self._waiter.deadline:
-            raise failure
-        self._queue.on_shed(self._waiter, until)
+    def _detect_again(self, failure: ByteBuddyError) -> None:
+        target = self._spec.endpoint.target
+        self._detected_again = True
+        _log.info("%s is asked anew what it serves: %s", target.origin, failure)
+        self._state.detector.forget(target, self._account)
 
-    def _waits_for_server(self, failure: ConnectionRefused) -> bool:
-        """Whether the call was put back to wait for a server that is starting.
-
-        A refused connection counts at a local address only, where the configuration
-        says that a server is being started, or where one answered a moment ago.
-        """
-        endpoint, queue = self._spec.endpoint, self._queue
-        if endpoint.target.host_kind is not HostKind.LOOPBACK:
+    def _adapt(self, failure: ByteBuddyError, adaptations: Adaptations) -> bool:
+        """Plan the changed request; return whether it is another one."""
+        sent, before = self._sent, self._adaptations
+        if sent is None:
             return False
-        if queue.limiter.reached:
+        self._adaptations = adaptations
+        try:
+            changed = self._plan_with(
+                adaptations, sent.planner, sent.server, stream=sent.stream
+            )
+        except ByteBuddyError:
+            changed = sent
+        if changed.plan.http_request == sent.plan.http_request:
+            self._adaptations = before
+            return False
+        self._next = changed
+        if refuses_route(failure):
+            self._route_refusal = self._route_refusal or failure
+        target = self._spec.endpoint.target
+        self._state.detector.remember(target, self._account, adaptations)
+        _log.info("%s: %s", target.origin, adaptations.notes[-1])
+        return True
+
+    def _retry(
+        self, failure: ByteBuddyError, decision: retry.Retry, now: float
+    ) -> None:
+        waiter = self._waiter
+        call_log.log_retry(self._spec.endpoint.target, failure, decision)
+        waiter.attempt += 1
+        waiter.retry_cost += decision.cost
+        until = now + decision.delay
+        if decision.applies_to_origin:
+            self._queue.back_off_all(
+                waiter, now + decision.applies_to_origin, rest_until=until
+            )
+        else:
+            self._queue.back_off(waiter, until)
+
+    async def _final_error(self, failure: ByteBuddyError, now: float) -> ByteBuddyError:
+        """Return the error that the call ends with."""
+        endpoint, sent = self._spec.endpoint, self._sent
+        if self._route_refusal and refuses_route(failure):
+            failure = self._route_refusal
+        local = endpoint.target.host_kind is HostKind.LOOPBACK
+        refused = local and isinstance(failure, ConnectionRefused)
+        if refused and self._queue.limiter.reached:
             failure.hint = (
                 "It answered before: perhaps it is restarting. Start it again, or look "
                 "at its log."
             )
-        if not self._spec.wait:
-            if endpoint.wait_for_server or queue.limiter.reached:
-                raise failure
-            return False
-        return queue.on_connection_refused(
-            self._waiter, restart=not endpoint.wait_for_server
-        )
+        wrote = sent is not None and sent.plan.http_request.route in _GENERATIVE_ROUTES
+        if wrote and isinstance(failure, APIError) and not_served_model(failure):
+            self._queue.back_off(self._waiter, now)
+            limit = self._waiter.deadline - now if self._spec.wait else 0.0
+            await add_alternatives(failure, endpoint, self._state, limit=limit)
+        return failure
 
-    def _plan(self, server: Server, *, stream: bool) -> Plan[R]:
+    def _plan(self, planner: Planner[R], server: Server, *, stream: bool) -> Sent[R]:
         """Plan the request for the server, with what it made us change."""
         adaptations = self._adaptations
         try:
-            plan = self._plan_with(server, adaptations, stream=stream)
+            return self._plan_with(adaptations, planner, server, stream=stream)
         except UnsupportedRole:
             if not (adaptations.excluded_routes or adaptations.no_template):
                 raise
-            plan = None
-        if plan is None:
-            # Another call learned that; this one has no other way.
-            adaptations = evolve(
-                adaptations, excluded_routes=frozenset(), no_template=False
-            )
-            plan = self._plan_with(server, adaptations, stream=stream)
-        self._sent_plan, self._sent_to, self._stream = plan, server, stream
-        target = self._spec.endpoint.target
-        if plan.notes:
-            warn_dropped_option(target, plan.notes)
-        if notes := (*server.notes, *adaptations.notes_for(self._spec.planner.options)):
-            plan.notes = (*plan.notes, *notes)
-        return plan
+        # Another call learned that; this one has no other way.
+        adaptations = evolve(
+            adaptations, excluded_routes=frozenset(), no_template=False
+        )
+        return self._plan_with(adaptations, planner, server, stream=stream)
 
     def _plan_with(
-        self, server: Server, adaptations: Adaptations, *, stream: bool
-    ) -> Plan[R]:
-        planner = self._spec.planner
-        options = adaptations.apply_to(planner.options)
-        window, family = self._spec.window, self._family
+        self,
+        adaptations: Adaptations,
+        planner: Planner[R],
+        server: Server,
+        *,
+        stream: bool,
+    ) -> Sent[R]:
         knowledge = self._tokens.knowledge(
-            server, adaptations, window=window, family=family
+            server, adaptations, window=self._spec.window, family=self._family
         )
-        plan = planner.plan(knowledge, options, stream and not adaptations.no_streaming)
+        plan = planner.plan(
+            knowledge,
+            adaptations.apply_to(planner.options),
+            stream=stream and not adaptations.no_streaming,
+        )
+        if planner.notes:
+            plan.notes = (*planner.notes, *plan.notes)
         if adaptations.max_tokens is not None:
             plan.lowered = adaptations.max_tokens
-        return plan
+        return Sent(planner, plan, server, stream)
 
-    def _changes_request(
-        self, adaptations: Adaptations, server: Server, sent: HttpRequest
-    ) -> bool:
-        """Whether the request would change, and can be made at all."""
-        try:
-            plan = self._plan_with(server, adaptations, stream=self._stream)
-        except ByteBuddyError:
-            return False
-        return plan.http_request != sent
-
-    async def _hub_family(self, server: Server) -> Family | None:
+    async def _ask_for_family(self, planner: Planner[R], server: Server) -> bool:
         """Ask the Hub what the model is, where that is worth its time."""
-        planner, adaptations = self._spec.planner, self._adaptations
-        if planner.hub_seconds is None:
-            return None
+        if self._family is not None:
+            return False
+        adaptations = self._adaptations
         wanted = planner.hub_seconds(
-            adaptations.without_routes(server), adaptations.no_template
+            adaptations.without_routes(server), no_template=adaptations.no_template
         )
+        if not wanted:
+            return False
         left = self._waiter.deadline - self._state.loop.time()
         limit = min(wanted, left * _HUB_SHARE)
-        return await hub_family(self._spec.endpoint, server, self._state, limit=limit)
+        endpoint = self._spec.endpoint
+        self._family = await hub_family(endpoint, server, self._state, limit=limit)
+        return True
 
-    async def _known_server(self) -> Server:
+    async def _server(self) -> Server:
         """Return what is known of the server; a bare address is asked once."""
         endpoint, detector = self._spec.endpoint, self._state.detector
         known = detector.known(endpoint.target, self._account)
         return known or await detector.detect(endpoint, self._client)
 
-    def _with_scale_up_timeout(self, call: HttpRequest) -> HttpRequest:
+    def _numbered(self, request: HttpRequest) -> HttpRequest:
+        """Return the request with its number; a probe asks its endpoint to hold it."""
         self._requests += 1
         if self._requests > 1:
-            call = evolve(call, attempt=self._requests)
-        if (
-            self._waiter.probe_id
-            and self._spec.endpoint.target.host_kind is HostKind.ENDPOINT
-        ):
-            left = self._waiter.expires - self._state.loop.time()
+            request = evolve(request, attempt=self._requests)
+        waiter = self._waiter
+        target = self._spec.endpoint.target
+        if waiter.probe_id and target.host_kind is HostKind.ENDPOINT:
+            left = waiter.expires - self._state.loop.time()
             hold = min(_LONGEST_HOLD, int(left) - _MARGIN)
             if hold > 0:
                 header = ("X-Scale-Up-Timeout", str(hold))
-                call = evolve(call, headers=(*call.headers, header))
-        return call
+                request = evolve(request, headers=(*request.headers, header))
+        return request
 
-    def _raise_not_waiting(self) -> None:
-        waiting = self.wait_state()
-        if waiting is None or waiting.reason in ("queued", "retrying"):
-            return
-        model = self._spec.endpoint.target.model
-        hint = "Ask again later, or let the call wait."
-        if waiting.reason == "rate limited":
-            raise RateLimited(
-                f"{model} is rate limited, and this call does not wait.",
-                retry_after=waiting.estimate,
-                hint=hint,
-            )
-        raise ModelLoading(
-            f"{model} is still {waiting.reason}, and this call does not wait.",
-            retry_after=waiting.estimate,
-            hint=hint,
-        )
-
-    def _timeout_error(self, *, first_byte: bool = False) -> ByteBuddyError:
-        if first_byte:
-            seconds = self._spec.endpoint.first_byte_timeout
-            return FirstByteTimeout(
-                f"The server did not begin to answer within {seconds:,.0f} s.",
-                hint="Raise requestOptions.firstByteTimeout, or ask for fewer tokens.",
-            )
+    def _deadline_exceeded(self) -> DeadlineExceeded:
         return DeadlineExceeded(
             f"No answer within {self._spec.timeout:,.0f} s.",
             hint="Raise requestOptions.timeout, ask for fewer tokens, or stream.",

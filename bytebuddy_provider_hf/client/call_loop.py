@@ -18,6 +18,7 @@ from bytebuddy_provider_hf.client.attempts import CallAttempts, CallSpec
 from bytebuddy_provider_hf.client.endpoint import Endpoint
 from bytebuddy_provider_hf.client.plan import (
     Plan,
+    Planner,
     R,
     add_notes,
     no_stream,
@@ -49,7 +50,7 @@ _DRAIN_SECONDS: Final = 0.1
 _log = logging.getLogger(__name__)
 
 
-async def run(spec: CallSpec[R], state: LoopState) -> R:
+async def run(planner: Planner[R], spec: CallSpec, state: LoopState) -> R:
     """Return the answer in one piece; waiting is told to ``spec.on_event``."""
     with CallAttempts(spec, state) as attempts:
         while True:
@@ -57,7 +58,7 @@ async def run(spec: CallSpec[R], state: LoopState) -> R:
                 _notify(spec, attempts.wait_state())
                 await attempts.wait(observed=spec.on_event is not None)
             try:
-                reply = await _fetch(spec, attempts)
+                reply = await _fetch(planner, spec, attempts)
             except ByteBuddyError as error:
                 failure = error
             else:
@@ -66,7 +67,7 @@ async def run(spec: CallSpec[R], state: LoopState) -> R:
             await attempts.handle_failure(failure)
 
 
-async def detect_server(spec: CallSpec[R], state: LoopState) -> Server:
+async def detect_server(spec: CallSpec, state: LoopState) -> Server:
     """Return what ``spec`` would be sent to; nothing is sent for it.
 
     An address that nobody knows yet is waited for and asked as by a call.
@@ -87,7 +88,9 @@ async def detect_server(spec: CallSpec[R], state: LoopState) -> Server:
             await attempts.handle_failure(failure)
 
 
-async def stream(spec: CallSpec, state: LoopState) -> AsyncGenerator[Event, None]:
+async def stream(
+    planner: Planner, spec: CallSpec, state: LoopState
+) -> AsyncGenerator[Event, None]:
     """Yield the events of a streamed answer, waiting included."""
     reading = spec.reader_task
     with reading, CallAttempts(spec, state) as attempts:
@@ -99,7 +102,7 @@ async def stream(spec: CallSpec, state: LoopState) -> AsyncGenerator[Event, None
                 await attempts.wait()
             delivered = False
             try:
-                reader = await _open(spec, state, attempts)
+                reader = await _open(planner, spec, state, attempts)
                 try:
                     while (batch := await reader.batch()) is not None:
                         for event in batch:
@@ -120,8 +123,8 @@ async def stream(spec: CallSpec, state: LoopState) -> AsyncGenerator[Event, None
             await attempts.handle_failure(attempts.unwrap_stream_error(failure))
 
 
-async def _fetch(spec: CallSpec[R], attempts: CallAttempts[R]) -> R:
-    response, plan = await attempts.send(stream=False)
+async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) -> R:
+    response, plan = await attempts.send(planner, stream=False)
     try:
         reply = _reply(await attempts.read(response), spec, plan)
     finally:
@@ -130,9 +133,9 @@ async def _fetch(spec: CallSpec[R], attempts: CallAttempts[R]) -> R:
 
 
 async def _open(
-    spec: CallSpec, state: LoopState, attempts: CallAttempts
+    planner: Planner, spec: CallSpec, state: LoopState, attempts: CallAttempts
 ) -> EventStream | JsonBody:
-    response, plan = await attempts.send(stream=True)
+    response, plan = await attempts.send(planner, stream=True)
     kind = response.headers.get("content-type", "").lower()
     # A page instead of a stream: apiBase is not the address of an API.
     if "json" in kind or "html" in kind:
@@ -253,7 +256,7 @@ class EventStream:
             await self._response.read(MAX_BODY)
 
 
-def _reply(body: bytes, spec: CallSpec[R], plan: Plan[R]) -> R:
+def _reply(body: bytes, spec: CallSpec, plan: Plan[R]) -> R:
     try:
         return with_plan_notes(plan.read(body), plan)
     except MalformedResponse as error:
@@ -268,7 +271,7 @@ def _reply(body: bytes, spec: CallSpec[R], plan: Plan[R]) -> R:
     raise MalformedResponse(message, hint=hint)
 
 
-def _with_request_id(reply: R, response: Response, spec: CallSpec[R]) -> R:
+def _with_request_id(reply: R, response: Response, spec: CallSpec) -> R:
     request_id = _request_id(response, spec.endpoint)
     if request_id and isinstance(reply, Reply):
         return evolve(reply, request_id=request_id)
@@ -280,7 +283,7 @@ def _request_id(response: Response, endpoint: Endpoint) -> str | None:
     return None if request_id is None else endpoint.scrub(request_id)
 
 
-def _notify(spec: CallSpec[R], waiting: Loading | None) -> None:
+def _notify(spec: CallSpec, waiting: Loading | None) -> None:
     if spec.on_event is None or waiting is None:
         return
     try:

@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import Final
 
-from bytebuddy_provider_hf.address import resolve
+from attrs import evolve
+
 from bytebuddy_provider_hf.client import plan
 from bytebuddy_provider_hf.client.call_options import merge_options
-from bytebuddy_provider_hf.client.edit_methods import EditRoles
-from bytebuddy_provider_hf.client.endpoint import Endpoint, endpoint_for
-from bytebuddy_provider_hf.client.fill_methods import FillRole
+from bytebuddy_provider_hf.client.endpoint import Endpoint
 from bytebuddy_provider_hf.client.model_base import check_texts
 from bytebuddy_provider_hf.client.notices import log_once
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
-from bytebuddy_provider_hf.client.roles.chat import chat_planner
+from bytebuddy_provider_hf.client.roles import apply
+from bytebuddy_provider_hf.client.roles.apply import ApplyPlanner
+from bytebuddy_provider_hf.client.roles.chat import ChatPlanner
 from bytebuddy_provider_hf.client.roles.conversation import conversation
-from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
+from bytebuddy_provider_hf.client.roles.edit import EditPlanner, raise_max_tokens
+from bytebuddy_provider_hf.client.roles.fill import FillPlanner, fill_defaults
+from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.scoring_methods import ScoringRoles
-from bytebuddy_provider_hf.config.files import home_folder
-from bytebuddy_provider_hf.config.values import ModelEntry, RequestOptions
-from bytebuddy_provider_hf.errors import (
-    InsecureEndpoint,
-    InvalidOption,
-    UnsupportedRole,
-)
-from bytebuddy_provider_hf.plugin import PROVIDER
-from bytebuddy_provider_hf.plugins.protocols import OnEvent, OpenContext
-from bytebuddy_provider_hf.secret import Environment, Secret
-from bytebuddy_provider_hf.transport.credentials import Credential, credential_for
+from bytebuddy_provider_hf.config.values import AutocompleteOptions, ModelEntry
+from bytebuddy_provider_hf.errors import UnsupportedRole
+from bytebuddy_provider_hf.plugins.protocols import OnEvent
+from bytebuddy_provider_hf.prompts.edit import EditTask
+from bytebuddy_provider_hf.prompts.fill_context import FillContext
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Conversation,
     ImagePart,
     ReasoningEffort,
     ResponseFormat,
-    Role,
     Tool,
 )
 from bytebuddy_provider_hf.wire import openai
 
+_NO_LIMITS: Final = AutocompleteOptions()
 
-class HuggingFaceModel(FillRole, EditRoles, ScoringRoles):
+
+class HuggingFaceModel(ScoringRoles):
     """Call one model. Calls may run at once; ``aclose`` gives the connections back."""
 
     def __init__(self, entry: ModelEntry, endpoint: Endpoint, runtime: Runtime) -> None:
@@ -103,8 +100,9 @@ class HuggingFaceModel(FillRole, EditRoles, ScoringRoles):
             response_format=response_format,
         )
         self._check_capable(request)
-        question = chat_planner(request, self._talker_for(options))
-        return self._call(question, timeout, wait=wait, on_event=on_event)
+        info = self._model_info_for(options)
+        planner = ChatPlanner(request.options, request, info)
+        return self._call(planner, timeout, wait=wait, on_event=on_event)
 
     def _check_capable(self, request: openai.ChatRequest) -> None:
         """Refuse what the entry, if it lists capabilities, does not list."""
@@ -161,76 +159,178 @@ class HuggingFaceModel(FillRole, EditRoles, ScoringRoles):
             ),
             extra=self._endpoint.extra,
         )
-        planner = plan.completion_planner(request, self._endpoint.target)
-        planner = plan.with_window_note(planner, options)
+        planner = plan.CompletionPlanner(
+            request.options,
+            request,
+            self._endpoint.target,
+            notes=plan.window_notes(options),
+        )
         return self._call(planner, timeout, wait=wait, on_event=on_event)
 
+    def fill(
+        self,
+        prefix: str,
+        suffix: str = "",
+        *,
+        path: str = "",
+        language: str = "",
+        repository: str = "",
+        files: Sequence[tuple[str, str]] = (),
+        multiline: bool = True,
+        options: CompletionOptions | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        stop: Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> PendingReply:
+        """Return what belongs between ``prefix`` and ``suffix``: a call as of ``chat``.
 
-def open_entry(entry: ModelEntry, context: OpenContext) -> HuggingFaceModel:
-    """Open an entry of the configuration: the factory that the plugin names.
-
-    Raises what :func:`~bytebuddy_provider_hf.address.resolve` and the look-up of
-    the token raise; nothing is sent.
-    """
-    runtime = context.runtime
-    if runtime is not None and not isinstance(runtime, Runtime):
-        raise InvalidOption(
-            f"This provider cannot use a {type(runtime).__name__} as its runtime.",
-            hint="Pass a bytebuddy_provider_hf.client.runtime.Runtime, or none.",
+        The model is asked in the way it was trained on: by its infilling tokens, by
+        llama.cpp's own route, by instruction, or, where it knows none, by continuing
+        the prefix; ``reply.notes`` says so. ``files`` are (path, text) of the same
+        repository, the most useful last. Without ``multiline`` the answer ends with
+        its line. Raises ``UnsupportedRole`` when awaited or iterated.
+        """
+        check_texts(
+            "fill",
+            prefix=prefix,
+            suffix=suffix,
+            path=path,
+            language=language,
+            repository=repository,
         )
-    return _open(entry, context.env, context.state_dir, runtime)
-
-
-def open_model(
-    model: str,
-    *,
-    api_key: str | Secret | None = None,
-    api_base: str | None = None,
-    name: str | None = None,
-    roles: Sequence[Role] = (Role.CHAT,),
-    options: CompletionOptions | None = None,
-    request_options: RequestOptions | None = None,
-    runtime: Runtime | None = None,
-    env: Mapping[str, str] | None = None,
-    state_dir: Path | None = None,
-) -> HuggingFaceModel:
-    """Open a model without a configuration file.
-
-    Without ``api_key`` a token is looked up as for an entry. Close the model with
-    ``aclose`` or use it in an ``async with`` block.
-    """
-    secret = Secret(api_key.strip()) if isinstance(api_key, str) else api_key
-    variables = Environment(os.environ if env is None else env)
-    del api_key, env  # a traceback with locals shows what this frame still holds
-    entry = ModelEntry(
-        name=name or model,
-        provider=PROVIDER,
-        model=model,
-        api_key=secret,
-        api_base=api_base,
-        roles=tuple(roles),
-        default_completion_options=options or CompletionOptions(),
-        request_options=request_options or RequestOptions(),
-        api_key_origin=None if secret is None else "api_key",
-    )
-    return _open(entry, variables, state_dir or home_folder() / ".bytebuddy", runtime)
-
-
-def _open(
-    entry: ModelEntry,
-    env: Mapping[str, str],
-    state_dir: Path,
-    runtime: Runtime | None,
-) -> HuggingFaceModel:
-    target = resolve(entry.model, entry.api_base)
-    explicit = None
-    if entry.api_key:
-        explicit = Credential(entry.api_key, entry.api_key_origin or "apiKey")
-    credential = credential_for(target, explicit=explicit, env=env, state_dir=state_dir)
-    if entry.request_options.headers and not target.secure:
-        raise InsecureEndpoint(
-            f"The configured headers would travel unencrypted to {target.origin}.",
-            hint="Write the apiBase with https://; plain http is for this machine.",
+        for name, text in files:
+            check_texts("fill", path=name, file=text)
+        asked = {
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "stop": stop,
+            "seed": seed,
+            "reasoning_effort": reasoning_effort,
+        }
+        defaults = self._entry.default_completion_options
+        planner = FillPlanner(
+            fill_defaults(merge_options(defaults, options, asked), multiline=multiline),
+            FillContext(prefix, suffix, path, language, repository, tuple(files)),
+            self._model_info_for(options),
+            multiline=multiline,
+            template=self._templates.autocomplete,
+            limits=self._entry.autocomplete_options or _NO_LIMITS,
+            extra=self._endpoint.extra,
         )
-    endpoint = endpoint_for(target, credential, entry.request_options, env=env)
-    return HuggingFaceModel(entry, endpoint, runtime or shared_runtime)
+        return self._call(planner, timeout, wait=wait, on_event=on_event)
+
+    def edit(
+        self,
+        code: str,
+        instruction: str,
+        *,
+        prefix: str = "",
+        suffix: str = "",
+        path: str = "",
+        language: str = "",
+        options: CompletionOptions | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        stop: Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> PendingReply:
+        """Return the whole of ``code`` changed: a call as of ``chat``.
+
+        The new code streams as text, without fences or preamble; ``reply.diff`` is the
+        unified diff. An answer that was cut has no diff, and a note that says so.
+        ``prefix`` and ``suffix`` are shown to the model and never changed. Raises
+        ``UnsupportedRole`` when awaited or iterated.
+        """
+        check_texts(
+            "edit",
+            code=code,
+            instruction=instruction,
+            prefix=prefix,
+            suffix=suffix,
+            path=path,
+            language=language,
+        )
+        asked = {
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "stop": stop,
+            "seed": seed,
+            "reasoning_effort": reasoning_effort,
+        }
+        planner = EditPlanner(
+            raise_max_tokens(self._edit_options(options, asked), code),
+            EditTask(code, instruction, prefix, suffix, path, language),
+            self._model_info,
+            template=self._templates.edit,
+            extra=self._endpoint.extra,
+            notes=plan.window_notes(options),
+        )
+        return self._call(planner, timeout, wait=wait, on_event=on_event)
+
+    def apply(
+        self,
+        original: str,
+        suggestion: str,
+        *,
+        path: str = "",
+        language: str = "",
+        options: CompletionOptions | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+        reasoning_effort: ReasoningEffort | None = None,
+        timeout: float | None = None,
+        wait: bool = True,
+        on_event: OnEvent | None = None,
+    ) -> PendingReply:
+        """Return ``original`` with ``suggestion`` worked in: a call as of ``chat``.
+
+        A unified diff, markers of code left out ("… existing code …") or a whole file
+        are placed by rule, and no model is asked; what is not certain goes to the
+        model, whose answer is checked. Raises ``ApplyFailed``, which carries both
+        texts, where a line would be lost, and ``UnsupportedRole``, when awaited or
+        iterated.
+        """
+        check_texts(
+            "apply",
+            original=original,
+            suggestion=suggestion,
+            path=path,
+            language=language,
+        )
+        asked = {
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+            "seed": seed,
+            "reasoning_effort": reasoning_effort,
+        }
+        planner = ApplyPlanner(
+            raise_max_tokens(self._edit_options(options, asked), original + suggestion),
+            EditTask(original, suggestion, path=path, language=language),
+            self._model_info,
+            template=self._templates.apply,
+            extra=self._endpoint.extra,
+            notes=plan.window_notes(options),
+        )
+        spec = self._call_spec(timeout, wait=wait, on_event=on_event, part=True)
+        return PendingReply(
+            lambda: apply.run(planner, spec, self._lease.state()),
+            lambda: apply.stream(planner, spec, self._lease.state()),
+            spec.reader_task,
+        )
+
+    def _edit_options(
+        self, options: CompletionOptions | None, asked: Mapping[str, object]
+    ) -> CompletionOptions:
+        """Return the options without the entry's stops: they are for chat."""
+        defaults = evolve(self._entry.default_completion_options, stop=None)
+        return merge_options(defaults, options, asked)

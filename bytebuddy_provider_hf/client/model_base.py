@@ -1,8 +1,7 @@
-"""What every role of a model shares: its entry, its route, and how a call is made."""
+"""The base of an opened model: its entry, its endpoint, and how a call is made."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine
 from typing import Final, Self
 
 from attrs import evolve
@@ -18,7 +17,7 @@ from bytebuddy_provider_hf.client.unsent import unsent_options, unused_keys
 from bytebuddy_provider_hf.config.values import ModelEntry, PromptTemplates
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
-from bytebuddy_provider_hf.types import CompletionOptions, Event, Reply, Role
+from bytebuddy_provider_hf.types import CompletionOptions, Role
 
 _NO_TEMPLATES: Final = PromptTemplates()
 
@@ -84,30 +83,25 @@ class ModelBase:
         wait: bool,
         on_event: OnEvent | None,
     ) -> PendingReply:
-        spec = self._call_spec(planner, timeout, wait=wait, on_event=on_event)
-
-        def begin() -> Coroutine[object, object, Reply]:
-            return call_loop.run(spec, self._lease.state())
-
-        def stream() -> AsyncGenerator[Event, None]:
-            return call_loop.stream(spec, self._lease.state())
-
-        return PendingReply(begin, stream, spec.reader_task)
+        spec = self._call_spec(timeout, wait=wait, on_event=on_event)
+        return PendingReply(
+            lambda: call_loop.run(planner, spec, self._lease.state()),
+            lambda: call_loop.stream(planner, spec, self._lease.state()),
+            spec.reader_task,
+        )
 
     def _call_spec(
         self,
-        planner: plan.Planner[plan.R],
         timeout: float | None,
         *,
         wait: bool,
         on_event: OnEvent | None,
         part: bool = False,
-    ) -> attempts.CallSpec[plan.R]:
+    ) -> attempts.CallSpec:
         if timeout is not None:
             check_option("timeout", timeout)
         return attempts.CallSpec(
             endpoint=self._endpoint,
-            planner=planner,
             timeout=timeout or self._endpoint.timeout,
             notes=self._notes,
             on_event=on_event,
@@ -116,14 +110,11 @@ class ModelBase:
             part=part,
         )
 
-    def _talker_for(self, options: CompletionOptions | None) -> ModelInfo:
-        """Return who is talked to, with the window that a call says there is."""
+    def _model_info_for(self, options: CompletionOptions | None) -> ModelInfo:
+        """Return the model, with the context length that a call names, if it does."""
         window = None if options is None else options.context_length
-        return (
-            self._model_info
-            if window is None
-            else evolve(self._model_info, window=window)
-        )
+        info = self._model_info
+        return info if window is None else evolve(info, window=window)
 
     @property
     def _templates(self) -> PromptTemplates:

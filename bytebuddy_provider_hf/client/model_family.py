@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from attrs import evolve
@@ -63,38 +62,26 @@ def family_for(family: Family | None, server: Server) -> Family | None:
 
 
 def hub_seconds_for_chat(
-    family: Family | None,
-) -> Callable[[Server, bool], float] | None:
-    """Return how many seconds a conversation may ask the Hub, by server.
+    family: Family | None, server: Server, *, no_template: bool
+) -> float:
+    """Return how many seconds a conversation may ask the Hub, at a server.
 
     It wants the Hub's word where the template is ours to write: nobody here knows the
     model, and the server has none.
     """
-    if family is not None:
-        return None
-
-    def seconds(server: Server, no_template: bool) -> float:  # noqa: FBT001 - the type in Planner
-        templated = "chat" in server.routes and not no_template
-        return 0.0 if templated or family_for(None, server) is not None else _FOR_CHAT
-
-    return seconds
+    templated = "chat" in server.routes and not no_template
+    return 0.0 if templated or family_for(family, server) is not None else _FOR_CHAT
 
 
 def hub_seconds_for_fill(
-    family: Family | None, target: Target
-) -> Callable[[Server, bool], float] | None:
-    """Return how many seconds filling a gap may ask the Hub, by server.
+    family: Family | None, server: Server, target: Target
+) -> float:
+    """Return how many seconds filling a gap may ask the Hub, at a server.
 
     It wants the Hub's word where the infilling tokens are ours to write.
     """
-    if family is not None:
-        return None
-
-    def seconds(server: Server, _untemplated: bool) -> float:  # noqa: FBT001 - the type in Planner
-        ours = accepts_raw_prompt(server, target) and "infill" not in server.routes
-        return _FOR_FILL if ours and family_for(None, server) is None else 0.0
-
-    return seconds
+    ours = accepts_raw_prompt(server, target) and "infill" not in server.routes
+    return _FOR_FILL if ours and family_for(family, server) is None else 0.0
 
 
 def accepts_raw_prompt(server: Server, target: Target) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeAlias
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeAlias
 from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.address import Target
-from bytebuddy_provider_hf.client.answer_room import cut_note, room_for_answer
+from bytebuddy_provider_hf.client.context_length import cut_note, room_for_answer
 from bytebuddy_provider_hf.client.knowledge import Knowledge
 from bytebuddy_provider_hf.client.text_pipeline import (
     FilteredStream,
@@ -46,6 +47,9 @@ _NO_WINDOW: Final = Note(
     "contextLength",
 )
 
+# What a call says that has no options of its own.
+NO_OPTIONS: Final = CompletionOptions()
+
 Scrub = Callable[[str], str]
 AnyReply: TypeAlias = Reply | Embeddings | Scores | TaskReply
 
@@ -81,16 +85,31 @@ class Plan(Generic[R]):
 
 
 @define
-class Planner(Generic[R]):
-    """What a call asks; ``plan`` makes the request for one server.
+class Planner(ABC, Generic[R]):
+    """What a call asks for; it plans the request for whatever server is there.
 
-    Of a model that is not known ``hub_seconds`` tells how long asking the Hub for its
-    family may take at such a server, 0 for not at all.
+    ``options`` are those of the call, ``notes`` what every answer's reader should know
+    whatever the server.
     """
 
     options: CompletionOptions
-    plan: Callable[[Knowledge, CompletionOptions, bool], Plan[R]]
-    hub_seconds: Callable[[Server, bool], float] | None = None
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
+
+    @abstractmethod
+    def plan(
+        self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool
+    ) -> Plan[R]:
+        """Return the request for ``knowledge.server``; ``options`` as it takes them.
+
+        Raises ``UnsupportedRole`` for a model or server that cannot answer it.
+        """
+
+    def hub_seconds(self, server: Server, *, no_template: bool) -> float:
+        """Return how long the Hub may be asked for the model's family; 0: not at all.
+
+        ``no_template`` says that the server has no chat template.
+        """
+        return 0.0
 
 
 @define
@@ -101,14 +120,19 @@ class PostProcessing:
     finish: Finish = field(default=lambda reply: reply)
 
 
-def completion_planner(request: openai.CompletionRequest, target: Target) -> Planner:
-    """Return how to have a server continue a text exactly as it stands."""
+@define
+class CompletionPlanner(Planner):
+    """Have a server continue a text exactly as it stands."""
 
-    def make(knowledge: Knowledge, options: CompletionOptions, stream: bool) -> Plan:  # noqa: FBT001 - the type in Planner
-        changed = evolve(request, options=options)
-        return plan_completion(changed, target, knowledge, stream=stream)
+    request: openai.CompletionRequest
+    target: Target
 
-    return Planner(request.options, make)
+    def plan(
+        self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool
+    ) -> Plan:
+        """Return the request to the route that continues a text."""
+        request = evolve(self.request, options=options)
+        return plan_completion(request, self.target, knowledge, stream=stream)
 
 
 Q = TypeVar("Q", bound=Prompted)
@@ -275,17 +299,10 @@ def with_notes(plan: Plan, notes: tuple[str, ...]) -> Plan:
     return evolve(plan, notes=(*notes, *plan.notes)) if notes else plan
 
 
-def with_window_note(planner: Planner, options: CompletionOptions | None) -> Planner:
-    """Have the answer tell that the window which a call names is not looked at."""
-    if options is None or options.context_length is None:
-        return planner
-    make = planner.plan
-
-    def noted(knowledge: Knowledge, chosen: CompletionOptions, stream: bool) -> Plan:  # noqa: FBT001 - the type in Planner
-        return with_notes(make(knowledge, chosen, stream), (_NO_WINDOW,))
-
-    planner.plan = noted
-    return planner
+def window_notes(options: CompletionOptions | None) -> tuple[Note, ...]:
+    """Return the note that the window which a call names is not looked at."""
+    named = options is not None and options.context_length is not None
+    return (_NO_WINDOW,) if named else ()
 
 
 def _plan_generate(

@@ -9,7 +9,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from bytebuddy_provider_hf.address import Target
-from bytebuddy_provider_hf.client.answer_room import guess_prompt
+from bytebuddy_provider_hf.client.context_length import guess_prompt
 from bytebuddy_provider_hf.client.knowledge import (
     Knowledge,
     ServerTokens,

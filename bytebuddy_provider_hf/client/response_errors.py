@@ -11,14 +11,11 @@ from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.errors import (
     APIError,
     ByteBuddyError,
-    ModelLoading,
-    ServerOverloaded,
     StreamFailed,
 )
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY
 from bytebuddy_provider_hf.failures.classify import classify, classify_event
 from bytebuddy_provider_hf.failures.next_steps import (
-    next_step,
     not_served_model,
     set_alternatives,
 )
@@ -41,25 +38,6 @@ async def error_from_response(response: Response, endpoint: Endpoint) -> APIErro
         token_sent=endpoint.credential is not None,
         token_source=_token_source(endpoint),
     )
-
-
-def busy_endpoint(failure: ModelLoading) -> ServerOverloaded:
-    """Return the error of an endpoint that answers others and sheds this request.
-
-    Since June 2026 an endpoint's own router sheds load with the same bare 503 that it
-    sends while the endpoint is asleep.
-    """
-    error = ServerOverloaded(
-        f"The endpoint is busy: it answered others and turned this request away "
-        f"({failure.status}).",
-        status=failure.status,
-        retry_after=failure.retry_after,
-        body=failure.body,
-    )
-    error.endpoint, error.model = failure.endpoint, failure.model
-    error.found_in = failure.found_in
-    error.hint = next_step(error)
-    return error
 
 
 def unwrap_stream_error(failure: ByteBuddyError, endpoint: Endpoint) -> ByteBuddyError:

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
-from bytebuddy_provider_hf.client import call_loop
-from bytebuddy_provider_hf.client.attempts import CallSpec
 from bytebuddy_provider_hf.client.call_log import ErrorLogging
-from bytebuddy_provider_hf.client.call_options import check_option
 from bytebuddy_provider_hf.client.model_base import ModelBase
-from bytebuddy_provider_hf.client.plan import Planner, R
-from bytebuddy_provider_hf.client.roles.batch import USUAL, Batches
-from bytebuddy_provider_hf.client.roles.batch_job import BatchJob, CallLimits, S
+from bytebuddy_provider_hf.client.roles.batch import USUAL, BatchJob, S, run_batches
 from bytebuddy_provider_hf.client.roles.embed import embed_job
 from bytebuddy_provider_hf.client.roles.rerank import rerank_job
-from bytebuddy_provider_hf.client.roles.scoring_api import as_unsupported
-from bytebuddy_provider_hf.client.roles.task import MOST_REFUSALS, TaskJob, task_job
-from bytebuddy_provider_hf.errors import (
-    APIError,
-    BadRequest,
-    ByteBuddyError,
-    ContextTooLong,
-    MalformedResponse,
-    ParameterRefused,
-    UnprocessableRequest,
-)
+from bytebuddy_provider_hf.client.roles.task import run_task, task_planner
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.wire.server import Engine, Server
 from bytebuddy_provider_hf.wire.tasks import Task
 from bytebuddy_provider_hf.wire.tei import USUAL_BATCH
-
-# What a server says of an input, so that it helps to know which.
-_OF_INPUTS: Final = (BadRequest, UnprocessableRequest, MalformedResponse)
 
 
 class ScoringRoles(ModelBase):
@@ -71,8 +52,7 @@ class ScoringRoles(ModelBase):
             dimensions=dimensions,
             extra=self._endpoint.extra,
         )
-        with ErrorLogging(self._endpoint.target):
-            return await self._batched(job, self._limits(timeout, on_event, wait=wait))
+        return await self._run_batches(job, timeout, on_event, wait=wait)
 
     async def rerank(
         self,
@@ -92,8 +72,7 @@ class ScoringRoles(ModelBase):
         job = rerank_job(
             query, documents, self._endpoint.target, extra=self._endpoint.extra
         )
-        with ErrorLogging(self._endpoint.target):
-            return await self._batched(job, self._limits(timeout, on_event, wait=wait))
+        return await self._run_batches(job, timeout, on_event, wait=wait)
 
     async def task(
         self,
@@ -112,104 +91,37 @@ class ScoringRoles(ModelBase):
         ``InvalidOption`` for an unknown task, ``UnsupportedRole`` for a server
         without it: a server of language models is asked with ``chat``.
         """
-        job = task_job(
+        planner = task_planner(
             name, inputs, parameters, self._endpoint.target, extra=self._endpoint.extra
         )
-        job.without = self._refused_parameters.get(job.task, frozenset())
+        task = planner.task
+        planner.without = self._refused_parameters.get(task, frozenset())
+        spec = self._call_spec(timeout, wait=wait, on_event=on_event, part=True)
+        state = self._lease.state()
+        until = None if timeout is None else state.loop.time() + timeout
         with ErrorLogging(self._endpoint.target):
-            limits = self._limits(timeout, on_event, wait=wait)
-            state = self._lease.state()
-            server = await call_loop.detect_server(
-                self._limited_spec(job.planner(), limits), state
-            )
-            return await self._retry_without_refused(job, limits, server)
+            reply, refused = await run_task(planner, spec, state, until=until)
+        if refused:
+            self._refused_parameters = {**self._refused_parameters, task: refused}
+        return reply
 
-    async def _retry_without_refused(
-        self, job: TaskJob, limits: CallLimits, server: Server
-    ) -> TaskReply:
-        """Ask, and again without the parameters that the server refuses."""
-        state = self._lease.state()
-        for _ in range(MOST_REFUSALS):
-            try:
-                return await call_loop.run(
-                    self._limited_spec(job.planner(), limits), state
-                )
-            except ParameterRefused as refusal:
-                failure: APIError = refusal
-                if not job.drop_refused(refusal):
-                    break
-                self._refused_parameters = {
-                    **self._refused_parameters,
-                    job.task: job.without,
-                }
-            except APIError as error:
-                failure = error
-                break
-        raise self._translate(failure, job, server)
-
-    async def _batched(self, job: BatchJob[S], limits: CallLimits) -> S:
-        state = self._lease.state()
-        first = self._limited_spec(job.planner(range(1)), limits)
-        server = await call_loop.detect_server(first, state)
-        endpoint = self._endpoint
-        queue = state.coordinator.model_queue(
-            endpoint.destination, endpoint.target.model
-        )
-
-        async def send(batch: range, tells: bool) -> S:  # noqa: FBT001 - the type in Batches
-            return await self._send(
-                job, batch, limits if tells else limits.without_events, server
-            )
-
-        batches = Batches(
-            job.count,
-            most=self._batch_size(server),
-            permits=lambda: queue.limiter.limit,
-            send=send,
-        )
-        parts = await batches.run()
-        self._learned_batch_size = batches.limit or self._learned_batch_size
-        return job.merge(parts, server)
-
-    async def _send(
-        self, job: BatchJob[S], batch: range, limits: CallLimits, server: Server
-    ) -> S:
-        """Ask for one batch; say of a failure which inputs it concerns."""
-        state = self._lease.state()
-        strict = job.strict
-        try:
-            return await call_loop.run(
-                self._limited_spec(job.planner(batch), limits), state
-            )
-        except ContextTooLong as error:
-            failure: ByteBuddyError = error
-            if strict and job.may_truncate(server):
-                job.strict = False
-        except (APIError, MalformedResponse) as error:
-            failure = error
-        if isinstance(failure, ContextTooLong) and strict and not job.strict:
-            return await call_loop.run(
-                self._limited_spec(job.planner(batch), limits), state
-            )
-        if job.count > len(batch) and isinstance(failure, _OF_INPUTS):
-            place = f"{batch.start + 1:,} to {batch.stop:,} of {job.count:,}"
-            failure.add_note(f"It concerns {job.error_texts.items} {place}.")
-        raise self._translate(failure, job, server)
-
-    def _translate(
+    async def _run_batches(
         self,
-        failure: ByteBuddyError,
-        job: TaskJob | BatchJob[Embeddings] | BatchJob[Scores],
-        server: Server,
-    ) -> ByteBuddyError:
-        """Return what a failure means for the role: it may be the wrong server."""
-        if not isinstance(failure, APIError):
-            return failure
-        found = as_unsupported(failure, server, self._endpoint.target, job.error_texts)
-        if found is None:
-            return failure
-        found.__cause__ = failure
-        return found
+        job: BatchJob[S],
+        timeout: float | None,
+        on_event: OnEvent | None,
+        *,
+        wait: bool,
+    ) -> S:
+        spec = self._call_spec(timeout, wait=wait, on_event=on_event, part=True)
+        state = self._lease.state()
+        until = None if timeout is None else state.loop.time() + timeout
+        with ErrorLogging(self._endpoint.target):
+            answer, limit = await run_batches(
+                job, spec, state, until=until, batch_size=self._batch_size
+            )
+        self._learned_batch_size = limit or self._learned_batch_size
+        return answer
 
     def _batch_size(self, server: Server) -> int:
         options = self._entry.embed_options
@@ -221,18 +133,3 @@ class ScoringRoles(ModelBase):
             server.max_batch or usual,
         )
         return min(limit for limit in limits if limit)
-
-    def _limits(
-        self, timeout: float | None, on_event: OnEvent | None, *, wait: bool
-    ) -> CallLimits:
-        if timeout is None:
-            return CallLimits(None, on_event, wait)
-        check_option("timeout", timeout)
-        return CallLimits(self._lease.state().loop.time() + timeout, on_event, wait)
-
-    def _limited_spec(self, planner: Planner[R], limits: CallLimits) -> CallSpec[R]:
-        """Return the call of ``planner`` in the time that is left."""
-        left = limits.seconds_left(self._lease.state().loop.time())
-        return self._call_spec(
-            planner, left, wait=limits.wait, on_event=limits.on_event, part=True
-        )

@@ -13,8 +13,12 @@ from typing import Final
 
 from attrs import asdict, fields_dict
 
-from bytebuddy_provider_hf.client.knowledge import WINDOW_AGE, ServerTokens
-from bytebuddy_provider_hf.client.token_estimate import MOST_RATIO, TokenEstimate
+from bytebuddy_provider_hf.client.knowledge import (
+    MOST_RATIO,
+    WINDOW_AGE,
+    ServerTokens,
+    TokenEstimate,
+)
 from bytebuddy_provider_hf.config.files import make_folder
 from bytebuddy_provider_hf.wire.server import Engine, Server
 

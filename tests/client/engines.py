@@ -8,7 +8,8 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.testing.engines import Recorded
 from bytebuddy_provider_hf.testing.memory import MemoryConnect

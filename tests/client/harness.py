@@ -9,7 +9,8 @@ from pathlib import Path
 
 from attrs import define
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Counters, LoopState, Runtime
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.testing.behaviour import Behaviour

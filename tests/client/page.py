@@ -10,7 +10,8 @@ from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.testing.answers import json_reply

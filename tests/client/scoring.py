@@ -11,7 +11,8 @@ from pathlib import Path
 from attrs import define, field
 from client.harness import leftover_tasks
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_entry
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_entry
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.values import (
     EmbeddingPrefixes,

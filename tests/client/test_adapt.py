@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from client.harness import Bench, bench
 
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,

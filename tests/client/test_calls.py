@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 import pytest
 from client.harness import MODEL, Bench, bench
 
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from client.harness import IDLE
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.hub import FakeHub

@@ -8,7 +8,8 @@ import math
 import pytest
 from servers.llama import HELLO
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.types import (
     Done,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.testing.fake_tgi import FakeTgi

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from client.page import CODE, ENDPOINT, FIXED, TWICE, WANTED
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import (
     ApplyFailed,

@@ -10,7 +10,8 @@ from attrs import fields_dict
 from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.client.call_options import merge_options
 from bytebuddy_provider_hf.client.knowledge import Knowledge
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.plan import (
     Plan,
     plan_chat,

@@ -13,7 +13,8 @@ import pytest
 from attrs import evolve
 from rounds import rounds
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Counters, Runtime
 from bytebuddy_provider_hf.testing.answers import completion_stream, json_reply
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest

@@ -11,7 +11,8 @@ import pytest
 from attrs import define, field
 from servers.asking import ask
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.config.values import RequestOptions

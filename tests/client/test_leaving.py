@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from attrs import define
 
+from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.client.knowledge import Knowledge
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
-from bytebuddy_provider_hf.client.plan import Planner, plan_chat, plan_completion
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
+from bytebuddy_provider_hf.client.plan import (
+    Plan,
+    Planner,
+    plan_chat,
+    plan_completion,
+)
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import (
     APIError,
@@ -138,33 +145,24 @@ async def test_a_question_that_has_one_route_is_asked_once(refusal: FakeReply) -
     assert served.paths == [PROMPT, PROMPT]
 
 
-def either(request_to: Callable[[str], Planner]) -> Planner:
-    """Return a question that a chat answers, or a prompt where none does."""
-    chat, prompt = request_to("chat"), request_to("completions")
-    planner = Planner(NOTHING_ASKED, lambda *_: None)  # type: ignore[arg-type]  # set below
+@define
+class EitherRoute(Planner):
+    """Ask what a chat answers, or a prompt where none does."""
 
-    def ask(knowledge: Knowledge, options: CompletionOptions, stream: bool) -> object:
-        chats = "chat" in knowledge.server.routes and not knowledge.no_template
-        return (chat if chats else prompt).plan(knowledge, options, stream)
+    target: Target
 
-    planner.plan = ask  # type: ignore[assignment]  # as above
-    return planner
+    def plan(
+        self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool
+    ) -> Plan:
+        if "chat" in knowledge.server.routes and not knowledge.no_template:
+            chat = ChatRequest((Message("user", "hi"),), options=options)
+            return plan_chat(chat, self.target, knowledge, stream=stream)
+        prompt = CompletionRequest("hi", options=options)
+        return plan_completion(prompt, self.target, knowledge, stream=stream)
 
 
 def ways(model: HuggingFaceModel) -> Planner:
-    target = model._endpoint.target
-    request = ChatRequest((Message("user", "hi"),), options=NOTHING_ASKED)
-    prompt = CompletionRequest("hi", options=NOTHING_ASKED)
-
-    def question(route: str) -> Planner:
-        def ask(knowledge: Knowledge, _options: object, stream: bool) -> object:
-            if route == "chat":
-                return plan_chat(request, target, knowledge, stream=stream)
-            return plan_completion(prompt, target, knowledge, stream=stream)
-
-        return Planner(NOTHING_ASKED, ask)  # type: ignore[arg-type]  # as above
-
-    return either(question)
+    return EitherRoute(NOTHING_ASKED, model._endpoint.target)
 
 
 @pytest.mark.parametrize(

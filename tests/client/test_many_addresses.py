@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rounds import rounds
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.testing.engines import FakeVllm

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bytebuddy_provider_hf.address import resolve
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import ConnectionRefused
 from bytebuddy_provider_hf.hub.provider_ids import (

@@ -10,7 +10,8 @@ import pytest
 from servers.llama import HELLO, HeldModel, KeyedServer
 from servers.proxies import cutting_proxy, splitting_proxy
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import (
     AuthenticationFailed,

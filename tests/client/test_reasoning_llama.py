@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from servers.llama import TINY_CHAT
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.testing.llama_server import LocalServer
 from bytebuddy_provider_hf.types import CompletionOptions, Reply
 

@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 from servers.llama import TINY_CHAT, need_xllamacpp
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import ConnectionRefused
 from bytebuddy_provider_hf.testing.llama_server import (

@@ -18,7 +18,7 @@ from config_world import World
 
 import bytebuddy_provider_hf
 from bytebuddy_provider_hf.client import model_family
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.roles import fill
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.values import ModelEntry

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from servers.llama import TINY_CHAT, TINY_RERANK, running
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import ContextTooLong, UnsupportedRole
 from bytebuddy_provider_hf.testing.llama_server import LocalServer

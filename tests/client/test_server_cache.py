@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime, _cache_file
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.testing.answers import chat_reply, json_reply

@@ -8,7 +8,7 @@ import pytest
 from client.harness import bench
 from servers.llama import HELLO
 
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.errors import AuthenticationFailed, EndpointPaused
 from bytebuddy_provider_hf.testing.answers import json_reply
 from bytebuddy_provider_hf.testing.behaviour import Behaviour, sleeps

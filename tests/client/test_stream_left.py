@@ -13,7 +13,8 @@ import pytest
 from client.harness import IDLE, bench
 from servers.raw import Client, RawServer, chunk, head, raw_server
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import ByteBuddyError, Closed, StreamInterrupted
@@ -321,7 +322,7 @@ async def test_closing_the_runtime_ends_every_kind_of_waiting() -> None:
 
 ENDS_INSIDE = """
 import asyncio, sys
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.errors import StreamInterrupted
 
 async def main():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bytebuddy_provider_hf.client.token_estimate import (
+from bytebuddy_provider_hf.client.knowledge import (
     MOST_RATIO,
     UNCORRECTED,
     TokenEstimate,

@@ -88,7 +88,7 @@ def test_the_implementation_fits_its_specification(
 ) -> None:
     """A host that adds the hook specification gets the same values, checked."""
     target = run(installed, CHECKING_HOST, tmp_path).strip()
-    assert target == "bytebuddy_provider_hf.client.model:open_entry"
+    assert target == "bytebuddy_provider_hf.client.opening:open_entry"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.plugins.spec import ProviderSpec, hookimpl

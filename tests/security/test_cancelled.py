@@ -13,7 +13,8 @@ import pytest
 from security.provoking import CANARY, KEY
 from security.sinks import shown
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.testing.answers import chat_stream
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest

@@ -6,7 +6,7 @@ import pytest
 from security.provoking import CANARY, KEY, model_at
 from security.sinks import shown
 
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import APIError, Redirected
 from bytebuddy_provider_hf.secret import MASK, Secret

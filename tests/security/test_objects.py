@@ -17,7 +17,7 @@ from security.sinks import shown
 
 from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.client.endpoint import endpoint_for
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.values import (
     ClientCertificate,

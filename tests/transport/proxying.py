@@ -11,7 +11,8 @@ from security.sinks import shown
 from servers.http_proxy import HttpProxy
 from servers.tls import Authority, chat_server
 
-from bytebuddy_provider_hf.client.model import HuggingFaceModel, open_model
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,

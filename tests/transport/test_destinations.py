@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.secret import Secret

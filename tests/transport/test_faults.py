@@ -12,7 +12,7 @@ import pytest
 from servers.http_proxy import HttpProxy
 from servers.proxies import closing
 
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,

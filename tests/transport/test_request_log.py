@@ -8,7 +8,7 @@ import re
 import pytest
 from transport.test_resend import ask, counting
 
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import ByteBuddyError, DeadlineExceeded
 from bytebuddy_provider_hf.secret import MASK, Secret

@@ -12,7 +12,7 @@ import pytest
 from attrs import define, field
 from servers.proxies import closing
 
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (

@@ -15,7 +15,7 @@ import pytest
 from security.sinks import shown
 from servers.tls import Authority, chat_server, expired
 
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import ClientCertificate, RequestOptions
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,

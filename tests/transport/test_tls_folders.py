@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from servers.tls import Authority, chat_server
 
-from bytebuddy_provider_hf.client.model import open_model
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption, UnknownAuthority
 

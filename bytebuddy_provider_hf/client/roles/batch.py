@@ -7,16 +7,154 @@ ends the rest.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Final, Generic, TypeVar, final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import ClassVar, Final, Generic, TypeVar, final
 
-from bytebuddy_provider_hf.errors import BatchTooLarge, RequestTooLarge
+from attrs import define, evolve
+
+from bytebuddy_provider_hf.client import call_loop
+from bytebuddy_provider_hf.client.attempts import CallSpec
+from bytebuddy_provider_hf.client.knowledge import Knowledge
+from bytebuddy_provider_hf.client.plan import NO_OPTIONS, Plan, Planner
+from bytebuddy_provider_hf.client.roles.scoring_api import (
+    ErrorTexts,
+    as_unsupported,
+    require_scoring,
+)
+from bytebuddy_provider_hf.client.runtime import LoopState
+from bytebuddy_provider_hf.errors import (
+    APIError,
+    BadRequest,
+    BatchTooLarge,
+    ByteBuddyError,
+    ContextTooLong,
+    DeadlineExceeded,
+    MalformedResponse,
+    RequestTooLarge,
+    UnprocessableRequest,
+)
+from bytebuddy_provider_hf.outcomes import Embeddings, Scores
+from bytebuddy_provider_hf.types import CompletionOptions
+from bytebuddy_provider_hf.wire.server import Server
 
 # How many inputs travel together where nobody says otherwise.
 USUAL: Final = 64
+# What a server says of an input, so that it helps to know which.
+_OF_INPUTS: Final = (BadRequest, UnprocessableRequest, MalformedResponse)
 
 A = TypeVar("A")
+S = TypeVar("S", Embeddings, Scores)
+
+
+@define
+class BatchJob(ABC, Generic[S]):
+    """Inputs that may travel in batches."""
+
+    error_texts: ClassVar[ErrorTexts]
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """How many inputs there are."""
+
+    @abstractmethod
+    def plan_batch(self, batch: range, server: Server, *, strict: bool) -> Plan[S]:
+        """Return the request for some of the inputs.
+
+        ``strict`` has a server refuse an input that is too long for its model.
+        """
+
+    def may_truncate(self, server: Server) -> bool:
+        """Whether the server may cut what is too long for its model."""
+        return False
+
+    @abstractmethod
+    def merge(self, parts: Sequence[S], server: Server, *, truncated: bool) -> S:
+        """Return the answers of all batches as one."""
+
+
+@define
+class BatchPlanner(Planner[S]):
+    """Ask for one batch of a job."""
+
+    job: BatchJob[S]
+    batch: range
+    strict: bool
+
+    def plan(
+        self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool
+    ) -> Plan[S]:
+        """Return the request; raises ``UnsupportedRole`` for a server of texts only."""
+        require_scoring(knowledge.server, self.job.error_texts)
+        return self.job.plan_batch(self.batch, knowledge.server, strict=self.strict)
+
+
+def in_time(spec: CallSpec, until: float | None, now: float) -> CallSpec:
+    """Return the call with the seconds that are left ``until`` a time of the loop.
+
+    Raises ``DeadlineExceeded`` where there are none.
+    """
+    if until is None:
+        return spec
+    if until <= now:
+        raise DeadlineExceeded(
+            "The time for this call was over before all was sent.",
+            hint="Raise timeout, or send less at once.",
+        )
+    return evolve(spec, timeout=until - now)
+
+
+async def run_batches(
+    job: BatchJob[S],
+    spec: CallSpec,
+    state: LoopState,
+    *,
+    until: float | None,
+    batch_size: Callable[[Server], int],
+) -> tuple[S, int | None]:
+    """Return the answer to a job, and the size of batches that the server told.
+
+    ``until`` bounds all batches together; ``spec.timeout`` bounds each.
+    """
+    now = state.loop.time
+    server = await call_loop.detect_server(in_time(spec, until, now()), state)
+    queue = state.coordinator.model_queue(
+        spec.endpoint.destination, spec.endpoint.target.model
+    )
+    # One refusal for length, and all that follow may be cut by the server.
+    strict = True
+
+    async def send(batch: range, tells: bool) -> S:  # noqa: FBT001 - the type in Batches
+        nonlocal strict
+        quiet = spec if tells else evolve(spec, on_event=None)
+        failure: ByteBuddyError
+        while True:
+            planner = BatchPlanner(NO_OPTIONS, job, batch, strict)
+            try:
+                return await call_loop.run(planner, in_time(quiet, until, now()), state)
+            except ContextTooLong as error:
+                failure = error
+                if planner.strict and job.may_truncate(server):
+                    strict = False
+                    continue
+            except (APIError, MalformedResponse) as error:
+                failure = error
+            break
+        if job.count > len(batch) and isinstance(failure, _OF_INPUTS):
+            place = f"{batch.start + 1:,} to {batch.stop:,} of {job.count:,}"
+            failure.add_note(f"It concerns {job.error_texts.items} {place}.")
+        raise as_unsupported(failure, server, spec.endpoint.target, job.error_texts)
+
+    batches = Batches(
+        job.count,
+        most=batch_size(server),
+        permits=lambda: queue.limiter.limit,
+        send=send,
+    )
+    parts = await batches.run()
+    return job.merge(parts, server, truncated=not strict), batches.limit
 
 
 @final

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.client import model_family
+from bytebuddy_provider_hf.client.context_length import truncate_history
 from bytebuddy_provider_hf.client.knowledge import Knowledge, smallest
 from bytebuddy_provider_hf.client.plan import (
     Plan,
@@ -15,7 +16,6 @@ from bytebuddy_provider_hf.client.plan import (
     plan_rendered,
     with_notes,
 )
-from bytebuddy_provider_hf.client.truncation import truncate_history
 from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.prompts.adapt_messages import adapt_messages
 from bytebuddy_provider_hf.prompts.chat import render_chat, special_tokens_of
@@ -39,44 +39,39 @@ class ModelInfo:
         return self if found is None else evolve(self, family=found)
 
 
-def chat_planner(request: ChatRequest, model_info: ModelInfo) -> Planner:
-    """Return how to put a conversation to a server.
+@define
+class ChatPlanner(Planner):
+    """Put a conversation to a server."""
 
-    Raises ``UnsupportedRole``, when asked, for a model or server that cannot chat.
-    """
+    request: ChatRequest
+    model_info: ModelInfo
 
-    def make(knowledge: Knowledge, options: CompletionOptions, stream: bool) -> Plan:  # noqa: FBT001 - the type in Planner
-        changed = (
-            request if options is request.options else evolve(request, options=options)
+    def plan(
+        self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool
+    ) -> Plan:
+        """Return the request for a conversation, its history cut to what fits."""
+        request, server = self.request, knowledge.server
+        if options is not request.options:
+            request = evolve(request, options=options)
+        model = self.model_info.with_family(knowledge.family)
+        # The configured context length, the server's, or the published one. Behind the
+        # router each provider has one of its own, often longer than the published.
+        window = smallest(model.window, server.context_length)
+        routed = model.target.router_picks_provider
+        if window is None and model.family is not None and not routed:
+            window = model.family.window
+        request, notes = truncate_history(
+            request, window, knowledge.token_counts, server.max_input
         )
-        who = model_info.with_family(knowledge.family)
-        changed, notes = truncate_history(
-            changed,
-            _context_length(who, knowledge.server),
-            knowledge.token_counts,
-            max_input=knowledge.server.max_input,
+        plan = plan_conversation(request, model, knowledge, stream=stream)
+        return with_notes(plan, notes)
+
+    def hub_seconds(self, server: Server, *, no_template: bool) -> float:
+        """Return how long the Hub may be asked for the model's family."""
+        family = self.model_info.family
+        return model_family.hub_seconds_for_chat(
+            family, server, no_template=no_template
         )
-        return with_notes(
-            plan_conversation(changed, who, knowledge, stream=stream), notes
-        )
-
-    seconds = model_family.hub_seconds_for_chat(model_info.family)
-    return Planner(request.options, make, hub_seconds=seconds)
-
-
-def _context_length(model_info: ModelInfo, server: Server) -> int | None:
-    """Return the tokens a model sees: configured, told by the server, or published.
-
-    Behind the router each provider has a window of its own, often a wider one.
-    """
-    window = smallest(model_info.window, server.context_length)
-    if (
-        window is None
-        and model_info.family is not None
-        and not model_info.target.router_picks_provider
-    ):
-        return model_info.family.window
-    return window
 
 
 def plan_conversation(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar, Final
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.client import model_family
 from bytebuddy_provider_hf.client.knowledge import Knowledge
@@ -21,16 +22,15 @@ from bytebuddy_provider_hf.client.roles.chat import (
     plan_conversation,
     server_has_template,
 )
-from bytebuddy_provider_hf.client.text_pipeline import Finish
 from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 from bytebuddy_provider_hf.errors import StreamInterrupted, UnsupportedRole
 from bytebuddy_provider_hf.prompts import edit as prompts
 from bytebuddy_provider_hf.prompts import history
-from bytebuddy_provider_hf.prompts.edit_format import EditFormat
 from bytebuddy_provider_hf.prompts.family import Family, ModelKind
 from bytebuddy_provider_hf.types import CompletionOptions, Message, Reply
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
+from bytebuddy_provider_hf.wire.server import Server
 
 # The whole of the code comes back, and what was asked for with it.
 _GROWTH: Final = 1.5
@@ -45,124 +45,141 @@ NO_CODE: Final = "The model answered with no code: there is no diff."
 OPEN: Final = "The model did not close its block of code: check the end of the answer."
 
 
-@frozen
-class EditRequest:
-    """Code to change, and how."""
+@define
+class CodePlanner(Planner):
+    """Have a model return the whole of ``task.code`` changed.
+
+    ``template`` is the one of the configuration, which replaces every prompt of ours.
+    """
 
     task: prompts.EditTask
-    options: CompletionOptions
+    model_info: ModelInfo
     template: str | None = None
     extra: Mapping[str, object] = field(factory=dict)
 
+    doing: ClassVar[str]
 
-def edit_planner(request: EditRequest, model_info: ModelInfo) -> Planner:
-    """Return how to have code changed.
+    @abstractmethod
+    def prompt(self) -> prompts.EditPrompt:
+        """Return the instruction for a model that follows instructions."""
 
-    Raises ``UnsupportedRole``, when asked, for a model or server that cannot.
-    """
-    task = request.task
-    options = raise_max_tokens(request.options, task.code)
-    finish = diff_finisher(task.code, task.path)
+    @abstractmethod
+    def finish(self, reply: Reply) -> Reply:
+        """Return the reply with its diff, or with what is wrong with it."""
 
-    def make(knowledge: Knowledge, options: CompletionOptions, stream: bool) -> Plan:  # noqa: FBT001 - the type in Planner
-        who = model_info.with_family(knowledge.family)
-        family = model_family.family_for(who.family, knowledge.server)
-        model_family.refuse_non_generative(family, who.target.model, "edit code")
-        model_family.refuse_dialog_only(family, who.target.model, "edit code")
-        raw = model_family.accepts_raw_prompt(knowledge.server, model_info.target)
-        if request.template is None and family is not None and raw and family.edit:
-            return plan_commit_format(
-                family.edit,
-                task,
-                CompletionRequest(prompt="", options=options, extra=request.extra),
-                who,
+    def plan(
+        self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool
+    ) -> Plan:
+        """Return the request for the changed code.
+
+        A base model of code is asked by its format of commits, any other by
+        instruction, the fences taken off its answer.
+        """
+        task, server = self.task, knowledge.server
+        info = self.model_info.with_family(knowledge.family)
+        family = model_family.family_for(info.family, server)
+        model_family.refuse_non_generative(family, info.target.model, self.doing)
+        model_family.refuse_dialog_only(family, info.target.model, self.doing)
+        raw = model_family.accepts_raw_prompt(server, info.target)
+        if self.template is None and family is not None and raw and family.edit:
+            taught = family.edit
+            return plan_rendered(
+                prompts.render_commit(taught, task),
+                CompletionRequest(prompt="", options=options, extra=self.extra),
+                info.target,
                 knowledge,
                 stream=stream,
-                finish=finish,
+                shape=PostProcessing(
+                    lambda: prompts.CommitFilter(taught, task), self.finish
+                ),
             )
-        refuse_base_model(family, who, "edit code", no_template=knowledge.no_template)
-        prompt = prompts.edit_messages(task)
-        if request.template is not None:
-            text = prompts.render_edit_template(request.template, task)
-            prompt = prompts.EditPrompt((Message("user", text),), "", "")
-        return plan_instruction(
-            ChatRequest(prompt.messages, options=options, extra=request.extra),
-            prompt,
-            task.code,
-            who,
-            knowledge,
-            stream=stream,
-            finish=finish,
+        self._refuse_base_model(family, no_template=knowledge.no_template)
+        prompt = self.prompt()
+        messages = prompt.messages
+        # An answer can be begun only in a prompt that is written here.
+        begun = (
+            prompt.prefill != ""
+            and family is not None
+            and family.kind is ModelKind.CHAT
+            and not server_has_template(
+                family, server, no_template=knowledge.no_template
+            )
+        )
+        if begun:
+            messages = (*messages, Message("assistant", prompt.prefill))
+        request = ChatRequest(messages, options=options, extra=self.extra)
+        plan = plan_conversation(request, info, knowledge, stream=stream, role="edit")
+        made: list[Unwrapper] = []
+
+        def make_filter() -> Unwrapper:
+            fence = prompt.fence if begun else ""
+            made[:] = [Unwrapper(task.code, prefilled=begun, fence=fence)]
+            return made[0]
+
+        def finish(reply: Reply) -> Reply:
+            whole = not made or made[0].complete
+            return self.finish(reply if whole else _unclosed_block(reply))
+
+        return post_processed(plan, PostProcessing(make_filter, finish))
+
+    def hub_seconds(self, server: Server, *, no_template: bool) -> float:
+        """Return how long the Hub may be asked for the model's family."""
+        family = self.model_info.family
+        return model_family.hub_seconds_for_chat(
+            family, server, no_template=no_template
         )
 
-    seconds = model_family.hub_seconds_for_chat(model_info.family)
-    return Planner(options, make, hub_seconds=seconds)
+    def _refuse_base_model(self, family: Family | None, *, no_template: bool) -> None:
+        """Refuse a base model: without an instruction it only goes on writing.
+
+        A model that nobody knows is one where its server has no chat template for it.
+        """
+        if family is None:
+            base = no_template
+        else:
+            base = family.chat is None and family.kind is ModelKind.BASE
+        if base:
+            raise UnsupportedRole(
+                f"{self.model_info.target.model} is a base model: it goes on with a "
+                f"text and cannot {self.doing}.",
+                hint="Give the role to a model tuned to follow instructions, or to "
+                "StarCoder behind a dedicated endpoint, which knows a format for "
+                "edits.",
+            )
 
 
-def plan_commit_format(
-    taught: EditFormat,
-    task: prompts.EditTask,
-    request: CompletionRequest,
-    model_info: ModelInfo,
-    knowledge: Knowledge,
-    *,
-    stream: bool,
-    finish: Finish,
-) -> Plan:
-    """Return the call that asks a base model of code by its format of commits."""
-    return plan_rendered(
-        prompts.render_commit(taught, task),
-        request,
-        model_info.target,
-        knowledge,
-        stream=stream,
-        shape=PostProcessing(lambda: prompts.CommitFilter(taught, task), finish),
-    )
+@define
+class EditPlanner(CodePlanner):
+    """Have code changed as an instruction says."""
+
+    doing = "edit code"
+
+    def prompt(self) -> prompts.EditPrompt:
+        """Return the instruction, in the configured words if there are any."""
+        if self.template is None:
+            return prompts.edit_messages(self.task)
+        text = prompts.render_edit_template(self.template, self.task)
+        return prompts.EditPrompt((Message("user", text),), "", "")
+
+    def finish(self, reply: Reply) -> Reply:
+        """Return the reply with its diff, or with a note that it is not whole."""
+        code = self.task.code
+        if reply.finish_reason == "length":
+            return evolve(reply, notes=(*reply.notes, CUT))
+        if reply.finish_reason not in ("stop", None):
+            return evolve(reply, notes=(*reply.notes, NOT_WHOLE))
+        if code.strip() and not reply.text.strip():
+            return evolve(reply, notes=(*reply.notes, NO_CODE))
+        return evolve(reply, diff=unified(code, reply.text, path=self.task.path))
 
 
-def plan_instruction(
-    request: ChatRequest,
-    prompt: prompts.EditPrompt,
-    code: str,
-    model_info: ModelInfo,
-    knowledge: Knowledge,
-    *,
-    stream: bool,
-    finish: Finish,
-) -> Plan:
-    """Return the call that asks a model by instruction, its fences taken off.
-
-    Where the template is written here, the answer is begun with the fence.
-    """
-    family = model_family.family_for(model_info.family, knowledge.server)
-    begun = _can_prefill(family, prompt, knowledge)
-    if begun:
-        opening = Message("assistant", prompt.prefill)
-        request = evolve(request, messages=(*request.messages, opening))
-    plan = plan_conversation(request, model_info, knowledge, stream=stream, role="edit")
-    made: list[Unwrapper] = []
-
-    def through() -> Unwrapper:
-        fence = prompt.fence if begun else ""
-        made[:] = [Unwrapper(code, prefilled=begun, fence=fence)]
-        return made[0]
-
-    def finished(reply: Reply) -> Reply:
-        whole = not made or made[0].complete
-        return finish(reply if whole else _unclosed_block(reply))
-
-    return post_processed(plan, PostProcessing(through, finished))
-
-
-def _can_prefill(
-    family: Family | None, prompt: prompts.EditPrompt, knowledge: Knowledge
-) -> bool:
-    """Whether an answer can be begun: only in a prompt that is written here."""
-    if family is None or family.kind is not ModelKind.CHAT or not prompt.prefill:
-        return False
-    return not server_has_template(
-        family, knowledge.server, no_template=knowledge.no_template
-    )
+def raise_max_tokens(options: CompletionOptions, code: str) -> CompletionOptions:
+    """Return options under which all of the code can come back, once."""
+    options = evolve(options, n=None)
+    if options.max_tokens is not None:
+        return options
+    tokens = int(history.estimate_tokens(code) * _GROWTH) + _ROOM
+    return evolve(options, max_tokens=tokens)
 
 
 def _unclosed_block(reply: Reply) -> Reply:
@@ -179,45 +196,3 @@ def _unclosed_block(reply: Reply) -> Reply:
         error.partial = reply.text
         raise error
     return evolve(reply, notes=(*reply.notes, OPEN))
-
-
-def diff_finisher(original: str, path: str) -> Finish:
-    """Return what completes a reply: the diff, or the note that it is not whole."""
-
-    def finish(reply: Reply) -> Reply:
-        if reply.finish_reason == "length":
-            return evolve(reply, notes=(*reply.notes, CUT))
-        if reply.finish_reason not in ("stop", None):
-            return evolve(reply, notes=(*reply.notes, NOT_WHOLE))
-        if original.strip() and not reply.text.strip():
-            return evolve(reply, notes=(*reply.notes, NO_CODE))
-        return evolve(reply, diff=unified(original, reply.text, path=path))
-
-    return finish
-
-
-def raise_max_tokens(options: CompletionOptions, code: str) -> CompletionOptions:
-    """Return options under which all of the code can come back, once."""
-    options = evolve(options, n=None)
-    if options.max_tokens is not None:
-        return options
-    tokens = int(history.estimate_tokens(code) * _GROWTH) + _ROOM
-    return evolve(options, max_tokens=tokens)
-
-
-def refuse_base_model(
-    family: Family | None, model_info: ModelInfo, role: str, *, no_template: bool
-) -> None:
-    """Refuse a base model: without an instruction it only goes on writing.
-
-    A model that nobody knows is one where its server has no chat template for it.
-    """
-    base = family is not None and family.chat is None and family.kind is ModelKind.BASE
-    if not (base or (family is None and no_template)):
-        return
-    raise UnsupportedRole(
-        f"{model_info.target.model} is a base model: it goes on with a text and cannot "
-        f"{role}.",
-        hint="Give the role to a model tuned to follow instructions, or to StarCoder "
-        "behind a dedicated endpoint, which knows a format for edits.",
-    )

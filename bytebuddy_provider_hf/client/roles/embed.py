@@ -8,12 +8,11 @@ from typing import Final
 from attrs import define, field
 
 from bytebuddy_provider_hf.address import Target
-from bytebuddy_provider_hf.client.knowledge import Knowledge
-from bytebuddy_provider_hf.client.plan import Plan, Planner, no_stream
-from bytebuddy_provider_hf.client.roles.batch_job import ErrorTexts
+from bytebuddy_provider_hf.client.plan import Plan, no_stream
+from bytebuddy_provider_hf.client.roles.batch import BatchJob
 from bytebuddy_provider_hf.client.roles.scoring_api import (
+    ErrorTexts,
     ScoringApi,
-    require_scoring,
     scoring_api,
 )
 from bytebuddy_provider_hf.config.values import EmbeddingPrefixes, EmbedOptions
@@ -23,9 +22,8 @@ from bytebuddy_provider_hf.errors import (
     UnsupportedRole,
 )
 from bytebuddy_provider_hf.outcomes import Embeddings, Features, TaskReply
-from bytebuddy_provider_hf.types import CompletionOptions, Usage
+from bytebuddy_provider_hf.types import Usage
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
-from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Engine, Server
 
 ERROR_TEXTS: Final = ErrorTexts(
@@ -43,7 +41,7 @@ _TASK: Final = tasks.Task.FEATURE_EXTRACTION
 
 
 @define
-class EmbedJob:
+class EmbedJob(BatchJob[Embeddings]):
     """Texts to be embedded; prefixes are put before them as they are sent."""
 
     texts: Sequence[str]
@@ -52,7 +50,6 @@ class EmbedJob:
     dimensions: int | None = None
     max_tokens: int | None = None
     extra: Mapping[str, object] = field(factory=dict)
-    strict: bool = True
 
     error_texts = ERROR_TEXTS
 
@@ -61,25 +58,61 @@ class EmbedJob:
         """How many texts there are."""
         return len(self.texts)
 
-    def planner(self, batch: range) -> Planner[Embeddings]:
-        """Return how to ask for the vectors of a batch."""
+    def plan_batch(
+        self, batch: range, server: Server, *, strict: bool
+    ) -> Plan[Embeddings]:
+        """Return the request for the vectors of some of the texts.
 
-        def ask(
-            knowledge: Knowledge,
-            _options: CompletionOptions,
-            _stream: bool,  # noqa: FBT001 - the type in Planner
-        ) -> Plan[Embeddings]:
-            require_scoring(knowledge.server, ERROR_TEXTS)
-            chosen = self.texts[batch.start : batch.stop]
-            return self._plan([self.prefix + text for text in chosen], knowledge.server)
+        Part of a text must not silently stand for the whole: it is always strict.
+        """
+        texts = [self.prefix + text for text in self.texts[batch.start : batch.stop]]
+        count = len(texts)
+        match scoring_api(server, self.target):
+            case ScoringApi.TEI:
+                call = tei.build_embed(
+                    texts,
+                    self.target,
+                    truncate=False,
+                    dimensions=self.dimensions,
+                    extra=self.extra,
+                )
+                return Plan(
+                    call, no_stream, lambda body: tei.read_embed(body, count=count)
+                )
+            case ScoringApi.TASKS:
+                parameters = {"dimensions": self.dimensions}
+                call = tasks.build_task(
+                    _TASK, texts, parameters, self.target, extra=self.extra
+                )
+                return Plan(
+                    call,
+                    no_stream,
+                    lambda body: _mean_pooled(
+                        tasks_reply.read_task(_TASK, body, count=count)
+                    ),
+                )
+            case ScoringApi.OPENAI:
+                call = vectors.build_embeddings(
+                    texts,
+                    self.target,
+                    model=server.name_for(self.target.model),
+                    base64=server.engine in _BASE64,
+                    dimensions=self.dimensions,
+                    extra=self.extra,
+                )
+                return Plan(
+                    call,
+                    no_stream,
+                    lambda body: vectors.read_embeddings(body, count=count),
+                )
 
-        return Planner(CompletionOptions(), ask)
-
-    def may_truncate(self, server: Server) -> bool:  # noqa: ARG002 - the type in Job
-        """Never: part of a text must not silently stand for the whole."""
-        return False
-
-    def merge(self, parts: Sequence[Embeddings], server: Server) -> Embeddings:
+    def merge(
+        self,
+        parts: Sequence[Embeddings],
+        server: Server,
+        *,
+        truncated: bool,
+    ) -> Embeddings:
         """Return the vectors of all batches as one answer.
 
         Raises ``MalformedResponse`` where they are not all equally long, and
@@ -107,47 +140,6 @@ class EmbedJob:
             pooling=pooling,
             notes=merged_notes([*(part.notes for part in parts), self._notes(server)]),
         )
-
-    def _plan(self, texts: list[str], server: Server) -> Plan[Embeddings]:
-        count = len(texts)
-        match scoring_api(server, self.target):
-            case ScoringApi.TEI:
-                call = tei.build_embed(
-                    texts,
-                    self.target,
-                    truncate=False,
-                    dimensions=self.dimensions,
-                    extra=self.extra,
-                )
-                return Plan(
-                    call, no_stream, lambda body: tei.read_embed(body, count=count)
-                )
-            case ScoringApi.TASKS:
-                return Plan(
-                    self._plan_task(texts),
-                    no_stream,
-                    lambda body: _mean_pooled(
-                        tasks_reply.read_task(_TASK, body, count=count)
-                    ),
-                )
-            case ScoringApi.OPENAI:
-                call = vectors.build_embeddings(
-                    texts,
-                    self.target,
-                    model=server.name_for(self.target.model),
-                    base64=server.engine in _BASE64,
-                    dimensions=self.dimensions,
-                    extra=self.extra,
-                )
-                return Plan(
-                    call,
-                    no_stream,
-                    lambda body: vectors.read_embeddings(body, count=count),
-                )
-
-    def _plan_task(self, texts: list[str]) -> HttpRequest:
-        parameters = {"dimensions": self.dimensions}
-        return tasks.build_task(_TASK, texts, parameters, self.target, extra=self.extra)
 
     def _notes(self, server: Server) -> tuple[str, ...]:
         """Return what there is to say of long texts: they are sent as they stand."""
@@ -184,7 +176,11 @@ def embed_job(
     """Return the work of embedding ``texts``; raises ``InvalidOption``."""
     chosen = options or EmbedOptions()
     prefixes = chosen.embedding_prefixes or EmbeddingPrefixes()
-    _check_dimensions(dimensions)
+    given: object = dimensions
+    whole = isinstance(given, int) and not isinstance(given, bool) and given >= 1
+    if given is not None and not whole:
+        message = "dimensions takes a whole number from 1."
+        raise InvalidOption(message)
     return EmbedJob(
         texts=checked_texts(texts, "texts"),
         target=target,
@@ -193,13 +189,6 @@ def embed_job(
         max_tokens=chosen.max_chunk_size,
         extra=extra,
     )
-
-
-def _check_dimensions(value: object) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    if value is not None and not whole:
-        message = "dimensions takes a whole number from 1."
-        raise InvalidOption(message)
 
 
 def checked_texts(texts: object, name: str) -> Sequence[str]:

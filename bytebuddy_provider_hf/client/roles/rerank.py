@@ -8,22 +8,20 @@ from typing import Final
 from attrs import define, field
 
 from bytebuddy_provider_hf.address import Target
-from bytebuddy_provider_hf.client.knowledge import Knowledge
-from bytebuddy_provider_hf.client.plan import Plan, Planner, no_stream
-from bytebuddy_provider_hf.client.roles.batch_job import ErrorTexts
+from bytebuddy_provider_hf.client.plan import Plan, no_stream
+from bytebuddy_provider_hf.client.roles.batch import BatchJob
 from bytebuddy_provider_hf.client.roles.embed import (
     checked_texts,
     merged_notes,
     total_usage,
 )
 from bytebuddy_provider_hf.client.roles.scoring_api import (
+    ErrorTexts,
     ScoringApi,
-    require_scoring,
     scoring_api,
 )
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.outcomes import Scores
-from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
 from bytebuddy_provider_hf.wire.ranking import relevance
 from bytebuddy_provider_hf.wire.server import Server
@@ -43,10 +41,10 @@ _CUT: Final = (
 
 
 @define
-class RerankJob:
+class RerankJob(BatchJob[Scores]):
     """Documents to be scored for a query.
 
-    ``strict`` has TEI refuse what is longer than its model reads; when it does, the
+    TEI is told to refuse what is longer than its model reads; when it does, the
     documents are sent again to be cut, and a note says so.
     """
 
@@ -54,7 +52,6 @@ class RerankJob:
     documents: Sequence[str]
     target: Target
     extra: Mapping[str, object] = field(factory=dict)
-    strict: bool = True
 
     error_texts = ERROR_TEXTS
 
@@ -63,39 +60,26 @@ class RerankJob:
         """How many documents there are."""
         return len(self.documents)
 
-    def planner(self, batch: range) -> Planner[Scores]:
-        """Return how to ask for the scores of a batch."""
-        strict = self.strict
-
-        def ask(
-            knowledge: Knowledge,
-            _options: CompletionOptions,
-            _stream: bool,  # noqa: FBT001 - the type in Planner
-        ) -> Plan[Scores]:
-            require_scoring(knowledge.server, ERROR_TEXTS)
-            chosen = self.documents[batch.start : batch.stop]
-            return self._plan(list(chosen), knowledge.server, strict=strict)
-
-        return Planner(CompletionOptions(), ask)
-
     def may_truncate(self, server: Server) -> bool:
         """Whether the server may cut what is too long for its model."""
         return scoring_api(server, self.target) is ScoringApi.TEI
 
-    def merge(self, parts: Sequence[Scores], server: Server) -> Scores:
+    def merge(
+        self, parts: Sequence[Scores], server: Server, *, truncated: bool
+    ) -> Scores:
         """Return the scores of all batches as one answer."""
         return Scores(
             tuple(score for part in parts for score in part.scores),
             model=parts[0].model or server.model or self.target.model,
             usage=total_usage([part.usage for part in parts]),
             notes=merged_notes(
-                [*(part.notes for part in parts), () if self.strict else (_CUT,)]
+                [*(part.notes for part in parts), (_CUT,) if truncated else ()]
             ),
         )
 
-    def _plan(
-        self, documents: list[str], server: Server, *, strict: bool
-    ) -> Plan[Scores]:
+    def plan_batch(self, batch: range, server: Server, *, strict: bool) -> Plan[Scores]:
+        """Return the request for the scores of some of the documents."""
+        documents = list(self.documents[batch.start : batch.stop])
         count = len(documents)
         match scoring_api(server, self.target):
             case ScoringApi.TEI:
@@ -137,17 +121,14 @@ def rerank_job(
     extra: Mapping[str, object],
 ) -> RerankJob:
     """Return the work of scoring ``documents``; raises ``InvalidOption``."""
-    _check_query(query)
+    given: object = query
+    if not isinstance(given, str) or not given:
+        message = "query takes a text that is not empty."
+        raise InvalidOption(message)
     if isinstance(documents, str):
         message = "documents takes a list of texts, not one text."
         raise InvalidOption(message)
     return RerankJob(query, checked_texts(documents, "documents"), target, extra)
-
-
-def _check_query(query: object) -> None:
-    if not isinstance(query, str) or not query:
-        message = "query takes a text that is not empty."
-        raise InvalidOption(message)
 
 
 def _of_pairs(body: bytes, count: int) -> Scores:

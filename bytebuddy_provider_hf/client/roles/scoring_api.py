@@ -5,10 +5,12 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Final
 
+from attrs import frozen
+
 from bytebuddy_provider_hf.address import HostKind, Target
-from bytebuddy_provider_hf.client.roles.batch_job import ErrorTexts
 from bytebuddy_provider_hf.errors import (
     APIError,
+    ByteBuddyError,
     GenerationFailed,
     RouteNotFound,
     RouteNotSupported,
@@ -16,6 +18,15 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.wire.server import Engine, Server
 from bytebuddy_provider_hf.wire.tasks import serves_tasks
+
+
+@frozen
+class ErrorTexts:
+    """What a server that cannot do the work does not, who can, and what inputs are."""
+
+    doing: str
+    hint: str
+    items: str = "inputs"
 
 
 class ScoringApi(Enum):
@@ -55,9 +66,9 @@ def require_scoring(server: Server, error_texts: ErrorTexts) -> None:
 
 
 def as_unsupported(
-    failure: APIError, server: Server, target: Target, error_texts: ErrorTexts
-) -> UnsupportedRole | None:
-    """Return what a failure means where it says that this is the wrong server."""
+    failure: ByteBuddyError, server: Server, target: Target, error_texts: ErrorTexts
+) -> ByteBuddyError:
+    """Return what a failure means: it may say that this is the wrong server."""
     wrong = isinstance(failure, RouteNotSupported)
     if isinstance(failure, RouteNotFound):
         # At hf-inference an unknown route is an unknown model.
@@ -68,13 +79,15 @@ def as_unsupported(
     if isinstance(failure, GenerationFailed):
         said = failure.message.lower()
         wrong = any(each in said for each in _WRONG_KIND)
-    if not wrong:
-        return None
-    return UnsupportedRole(
+    if not wrong or not isinstance(failure, APIError):
+        return failure
+    found = UnsupportedRole(
         f"{server_label(server)} {error_texts.doing}. {failure.message}",
         status=failure.status,
         hint=error_texts.hint,
     )
+    found.__cause__ = failure
+    return found
 
 
 def server_label(server: Server) -> str:

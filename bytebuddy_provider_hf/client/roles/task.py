@@ -8,15 +8,21 @@ from typing import Final
 from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.address import Target
+from bytebuddy_provider_hf.client import call_loop
+from bytebuddy_provider_hf.client.attempts import CallSpec
 from bytebuddy_provider_hf.client.knowledge import Knowledge
-from bytebuddy_provider_hf.client.plan import Plan, Planner, no_stream
-from bytebuddy_provider_hf.client.roles.batch_job import ErrorTexts
+from bytebuddy_provider_hf.client.plan import NO_OPTIONS, Plan, Planner, no_stream
+from bytebuddy_provider_hf.client.roles.batch import in_time
 from bytebuddy_provider_hf.client.roles.scoring_api import (
+    ErrorTexts,
     ScoringApi,
+    as_unsupported,
     scoring_api,
     server_label,
 )
+from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.errors import (
+    APIError,
     InvalidOption,
     ParameterRefused,
     UnsupportedRole,
@@ -34,7 +40,7 @@ ERROR_TEXTS: Final = ErrorTexts(
     "that runs this model with the inference toolkit.",
 )
 # A server may refuse parameters this often; each time those it names are left out.
-MOST_REFUSALS: Final = 3
+_MOST_REFUSALS: Final = 3
 _MOST_WARNINGS: Final = 10
 _LONGEST_WARNING: Final = 500
 _WRITERS: Final = frozenset(
@@ -52,8 +58,8 @@ _INSTEAD: Final[Mapping[Task, str]] = {
 
 
 @define
-class TaskJob:
-    """One task; ``without`` names the parameters that a server refused."""
+class TaskPlanner(Planner[TaskReply]):
+    """Ask for one task; ``without`` names the parameters that a server refused."""
 
     task: Task
     inputs: object
@@ -62,38 +68,32 @@ class TaskJob:
     extra: Mapping[str, object] = field(factory=dict)
     without: frozenset[str] = frozenset()
 
-    error_texts = ERROR_TEXTS
+    def plan(
+        self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool
+    ) -> Plan[TaskReply]:
+        """Return the request; raises ``UnsupportedRole`` for a server without tasks."""
+        server = knowledge.server
+        self._check(server)
+        if scoring_api(server, self.target) is ScoringApi.TEI:
+            return self._of_tei(server)
+        call = tasks.build_task(
+            self.task,
+            self.inputs,
+            self.parameters,
+            self.target,
+            without=self.without,
+            extra=self.extra,
+        )
+        left_out = sorted(self.without & self.parameters.keys())
+        told = f"Left out, because the server refuses it: {', '.join(left_out)}."
+        return Plan(call, no_stream, self._read, (told,) if left_out else ())
 
-    def planner(self) -> Planner[TaskReply]:
-        """Return how to ask for the task."""
-
-        def ask(
-            knowledge: Knowledge,
-            _options: CompletionOptions,
-            _stream: bool,  # noqa: FBT001 - the type in Planner
-        ) -> Plan[TaskReply]:
-            self._check(knowledge.server)
-            if scoring_api(knowledge.server, self.target) is ScoringApi.TEI:
-                return self._of_tei(knowledge.server)
-            call = tasks.build_task(
-                self.task,
-                self.inputs,
-                self.parameters,
-                self.target,
-                without=self.without,
-                extra=self.extra,
-            )
-            return Plan(call, no_stream, self._read, self._notes())
-
-        return Planner(CompletionOptions(), ask)
-
-    def drop_refused(self, refusal: ParameterRefused) -> bool:
-        """Leave out the parameters a server refuses; tell whether there were any."""
+    def without_refused(self, refusal: ParameterRefused) -> TaskPlanner | None:
+        """Return the task without the parameters a server refuses, if it has any."""
         named = {*refusal.parameters, refusal.parameter or ""} - {""}
         given = {*self.parameters, "return_full_text"}
         refused = (named & given) - self.without
-        self.without |= refused
-        return bool(refused)
+        return evolve(self, without=self.without | refused) if refused else None
 
     def _check(self, server: Server) -> None:
         if server.engine in _WRITERS:
@@ -107,12 +107,6 @@ class TaskJob:
         count = tasks.count_of(self.task, self.inputs)
         reply = tasks_reply.read_task(self.task, body, count=count)
         return evolve(reply, notes=(*reply.notes, *_warning_notes(reply.warnings)))
-
-    def _notes(self) -> tuple[str, ...]:
-        left_out = sorted(self.without & self.parameters.keys())
-        if not left_out:
-            return ()
-        return (f"Left out, because the server refuses it: {', '.join(left_out)}.",)
 
     def _of_tei(self, server: Server) -> Plan[TaskReply]:
         """Ask TEI, which has a route for each of two tasks and no task API."""
@@ -143,24 +137,49 @@ class TaskJob:
         return Plan(call, no_stream, read)
 
 
-def task_job(
+def task_planner(
     name: str,
     inputs: object,
     parameters: Mapping[str, object] | None,
     target: Target,
     *,
     extra: Mapping[str, object],
-) -> TaskJob:
-    """Return the work of a task; raises ``InvalidOption``."""
-    given = {} if parameters is None else parameters
-    if not _is_named(given):
+) -> TaskPlanner:
+    """Return how to ask for a task; raises ``InvalidOption``."""
+    given: object = {} if parameters is None else parameters
+    if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
         message = "parameters takes a mapping with names as keys."
         raise InvalidOption(message)
-    return TaskJob(tasks.check_task(name, inputs, given), inputs, given, target, extra)
+    task = tasks.check_task(name, inputs, given)
+    return TaskPlanner(NO_OPTIONS, task, inputs, given, target, extra)
 
 
-def _is_named(value: object) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+async def run_task(
+    planner: TaskPlanner, spec: CallSpec, state: LoopState, *, until: float | None
+) -> tuple[TaskReply, frozenset[str]]:
+    """Return the answer, and the parameters that had to be left out for it.
+
+    Parameters that the server refuses are left out and the task is asked again, a few
+    times. ``until`` bounds all of it.
+    """
+    now = state.loop.time
+    server = await call_loop.detect_server(in_time(spec, until, now()), state)
+    failure: APIError
+    for _ in range(_MOST_REFUSALS):
+        try:
+            reply = await call_loop.run(planner, in_time(spec, until, now()), state)
+        except ParameterRefused as refusal:
+            failure = refusal
+            smaller = planner.without_refused(refusal)
+            if smaller is None:
+                break
+            planner = smaller
+        except APIError as error:
+            failure = error
+            break
+        else:
+            return reply, planner.without
+    raise as_unsupported(failure, server, spec.endpoint.target, ERROR_TEXTS)
 
 
 def _warning_notes(warnings: tuple[str, ...]) -> tuple[str, ...]:

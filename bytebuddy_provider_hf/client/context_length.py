@@ -1,4 +1,4 @@
-"""How many tokens are left for an answer, and the notes that say they are fewer."""
+"""Fit prompt and answer into the context length: cut the history, lower maxTokens."""
 
 from __future__ import annotations
 
@@ -6,16 +6,26 @@ import json
 from collections.abc import Callable
 from typing import Final
 
-from attrs import define
+from attrs import define, evolve
 
-from bytebuddy_provider_hf.client.knowledge import Knowledge
-from bytebuddy_provider_hf.client.token_estimate import guess_tokens
+from bytebuddy_provider_hf.client.knowledge import (
+    Knowledge,
+    TokenCounts,
+    guess_tokens,
+)
 from bytebuddy_provider_hf.prompts import history
-from bytebuddy_provider_hf.types import ImagePart, Message, Tool
+from bytebuddy_provider_hf.types import ImagePart
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
 from bytebuddy_provider_hf.wire.tokenize import Prompted
 
+# Kept free for the answer where nobody said how long it may be.
+_USUAL_ANSWER: Final = 1_024
+# An answer may claim so much of the window; a longer maxTokens is lowered later, by
+# the server's own numbers. People are told to write the model's maximum there.
+_LARGEST_SHARE: Final = 4
+# What a server counted is exact, what is left of it after cutting is not.
+_SAFETY: Final = 0.95
 # A role and its marks around each message.
 _TURN: Final = 8
 # What an image costs depends on its size and the model.
@@ -23,9 +33,59 @@ _IMAGE: Final = 1_024
 # By an estimate an answer is not cut below this part of the window: near its end the
 # server's own count, which a refusal tells, leaves more.
 _LEAST_SHARE: Final = 16
-_NAMES: Final = frozenset(
+# A caller who writes one of these into the body decides the length of the answer.
+_LENGTH_MEMBERS: Final = frozenset(
     {"max_tokens", "max_completion_tokens", "max_new_tokens", "n_predict", "parameters"}
 )
+
+
+def truncate_history(
+    request: ChatRequest,
+    window: int | None,
+    counted: TokenCounts | None,
+    max_input: int | None = None,
+) -> tuple[ChatRequest, tuple[str, ...]]:
+    """Return the request with the middle of its history cut, and a note of it.
+
+    ``counted`` is what a server counted when it refused this prompt. ``max_input`` is
+    what the server takes of a prompt, where that is less than the window.
+    """
+    limit = window or max_input if counted is None else counted.window
+    if limit is None:
+        return request, ()
+    asked = request.options.max_tokens or _USUAL_ANSWER
+    reserve = min(asked, limit // _LARGEST_SHARE)
+    if max_input is not None and counted is None and max_input <= limit - reserve:
+        # TGI wants less than its limit.
+        limit, reserve = max_input - 1, 0
+    if counted is not None:
+        # The server's window, in tokens as they are estimated here.
+        ours = history.count_tokens(request.messages, request.tools)
+        limit = max(1, int(limit * _SAFETY * ours / max(1, counted.prompt)))
+    elif not request.tools and _surely_fits(request, limit - reserve):
+        return request, ()
+    kept, dropped = history.truncate(
+        request.messages, window=limit, reserve=reserve, tools=request.tools
+    )
+    if not dropped:
+        return request, ()
+    note = (
+        f"{dropped} earlier message{'s were' if dropped > 1 else ' was'} left out: "
+        f"the model's window is {limit if counted is None else counted.window:,} "
+        "tokens."
+    )
+    return evolve(request, messages=kept), (note,)
+
+
+def _surely_fits(request: ChatRequest, limit: int) -> bool:
+    """Compare bytes: no text has more tokens, and this costs next to nothing."""
+    total = 0
+    for message in request.messages:
+        content = message.content
+        if not isinstance(content, str) or message.tool_calls:
+            return False
+        total += len(content) if content.isascii() else len(content.encode())
+    return total <= limit
 
 
 @define
@@ -54,7 +114,7 @@ def room_for_answer(
     asked, window = request.options.max_tokens, knowledge.window
     if asked is None or window is None or length + asked <= window:
         return None
-    if not _NAMES.isdisjoint(request.extra):
+    if not _LENGTH_MEMBERS.isdisjoint(request.extra):
         return None
     guess, images = guess_prompt(request), _has_images(request)
     counted = knowledge.prompt_tokens
@@ -99,36 +159,29 @@ def guess_prompt(request: Prompted, count: Callable[[str], int] = guess_tokens) 
     if isinstance(request, InfillRequest):
         files = sum(count(path + text) + _TURN for path, text in request.files)
         return count(request.prefix) + count(request.suffix) + files
-    messages = sum(_message(message, count) for message in request.messages)
-    return messages + sum(_tool(tool, count) for tool in request.tools)
+    tokens = 0
+    for message in request.messages:
+        tokens += _TURN
+        if isinstance(message.content, str):
+            tokens += count(message.content)
+        else:
+            for part in message.content:
+                if isinstance(part, ImagePart):
+                    tokens += _IMAGE
+                else:
+                    tokens += count(part.text)
+        for call in message.tool_calls:
+            tokens += _TURN + count(call.name) + count(call.arguments)
+    for tool in request.tools:
+        schema = json.dumps(dict(tool.parameters), default=str, ensure_ascii=False)
+        tokens += _TURN + count(f"{tool.name}{tool.description}{schema}")
+    return tokens
 
 
 def _has_images(request: Prompted) -> bool:
-    if not isinstance(request, ChatRequest):
-        return False
-    return any(
+    return isinstance(request, ChatRequest) and any(
         isinstance(part, ImagePart)
         for message in request.messages
         if not isinstance(message.content, str)
         for part in message.content
     )
-
-
-def _message(message: Message, count: Callable[[str], int]) -> int:
-    tokens = _TURN
-    if isinstance(message.content, str):
-        tokens += count(message.content)
-    else:
-        for part in message.content:
-            if isinstance(part, ImagePart):
-                tokens += _IMAGE
-            else:
-                tokens += count(part.text)
-    for call in message.tool_calls:
-        tokens += _TURN + count(call.name) + count(call.arguments)
-    return tokens
-
-
-def _tool(tool: Tool, count: Callable[[str], int]) -> int:
-    schema = json.dumps(dict(tool.parameters), default=str, ensure_ascii=False)
-    return _TURN + count(f"{tool.name}{tool.description}{schema}")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from bytebuddy_provider_hf.client.answer_room import guess_prompt, room_for_answer
+from bytebuddy_provider_hf.client.context_length import guess_prompt, room_for_answer
 from bytebuddy_provider_hf.client.knowledge import (
     NOTHING_TOLD,
     WINDOW_AGE,
     Knowledge,
     ServerTokens,
+    TokenEstimate,
     server_identity,
 )
-from bytebuddy_provider_hf.client.token_estimate import TokenEstimate
 from bytebuddy_provider_hf.errors import ContextTooLong
 from bytebuddy_provider_hf.types import (
     CompletionOptions,

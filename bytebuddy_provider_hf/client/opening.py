@@ -1,0 +1,90 @@
+"""Open a model: from an entry of the configuration, or from an id alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bytebuddy_provider_hf.address import resolve
+from bytebuddy_provider_hf.client.endpoint import endpoint_for
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
+from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.config.values import ModelEntry, RequestOptions
+from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
+from bytebuddy_provider_hf.plugin import PROVIDER
+from bytebuddy_provider_hf.plugins.protocols import OpenContext
+from bytebuddy_provider_hf.secret import Environment, Secret
+from bytebuddy_provider_hf.transport.credentials import Credential, credential_for
+from bytebuddy_provider_hf.types import CompletionOptions, Role
+
+
+def open_entry(entry: ModelEntry, context: OpenContext) -> HuggingFaceModel:
+    """Open an entry of the configuration: the factory that the plugin names.
+
+    Raises what :func:`~bytebuddy_provider_hf.address.resolve` and the look-up of
+    the token raise; nothing is sent.
+    """
+    runtime = context.runtime
+    if runtime is not None and not isinstance(runtime, Runtime):
+        raise InvalidOption(
+            f"This provider cannot use a {type(runtime).__name__} as its runtime.",
+            hint="Pass a bytebuddy_provider_hf.client.runtime.Runtime, or none.",
+        )
+    return _open(entry, context.env, context.state_dir, runtime)
+
+
+def open_model(
+    model: str,
+    *,
+    api_key: str | Secret | None = None,
+    api_base: str | None = None,
+    name: str | None = None,
+    roles: Sequence[Role] = (Role.CHAT,),
+    options: CompletionOptions | None = None,
+    request_options: RequestOptions | None = None,
+    runtime: Runtime | None = None,
+    env: Mapping[str, str] | None = None,
+    state_dir: Path | None = None,
+) -> HuggingFaceModel:
+    """Open a model without a configuration file.
+
+    Without ``api_key`` a token is looked up as for an entry. Close the model with
+    ``aclose`` or use it in an ``async with`` block.
+    """
+    secret = Secret(api_key.strip()) if isinstance(api_key, str) else api_key
+    variables = Environment(os.environ if env is None else env)
+    del api_key, env  # a traceback with locals shows what this frame still holds
+    entry = ModelEntry(
+        name=name or model,
+        provider=PROVIDER,
+        model=model,
+        api_key=secret,
+        api_base=api_base,
+        roles=tuple(roles),
+        default_completion_options=options or CompletionOptions(),
+        request_options=request_options or RequestOptions(),
+        api_key_origin=None if secret is None else "api_key",
+    )
+    return _open(entry, variables, state_dir or home_folder() / ".bytebuddy", runtime)
+
+
+def _open(
+    entry: ModelEntry,
+    env: Mapping[str, str],
+    state_dir: Path,
+    runtime: Runtime | None,
+) -> HuggingFaceModel:
+    target = resolve(entry.model, entry.api_base)
+    explicit = None
+    if entry.api_key:
+        explicit = Credential(entry.api_key, entry.api_key_origin or "apiKey")
+    credential = credential_for(target, explicit=explicit, env=env, state_dir=state_dir)
+    if entry.request_options.headers and not target.secure:
+        raise InsecureEndpoint(
+            f"The configured headers would travel unencrypted to {target.origin}.",
+            hint="Write the apiBase with https://; plain http is for this machine.",
+        )
+    endpoint = endpoint_for(target, credential, entry.request_options, env=env)
+    return HuggingFaceModel(entry, endpoint, runtime or shared_runtime)
