@@ -260,6 +260,12 @@ def lonely(package: Package) -> int:
     )
 
 
+def single_use_share(package: Package) -> float:
+    """Return the share of functions that are private and used once."""
+    once = sum(module.private_once for module in package.modules)
+    return once / len(package.functions)
+
+
 def traced(checkout: Path) -> dict[str, dict[str, int]]:
     """Return the figures of ``trace_calls.py``, taken in a process of its own."""
     script = Path(__file__).with_name("trace_calls.py")

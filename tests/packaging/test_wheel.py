@@ -127,8 +127,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
 
 def test_the_tables_travel(wheel: Path) -> None:
     """Every table that the package reads is in the wheel."""
-    tables = (Path(__file__).parents[2] / "bytebuddy_provider_hf/data").glob("*.toml")
-    wanted = {f"bytebuddy_provider_hf/data/{path.name}" for path in tables}
+    root = Path(__file__).parents[2]
+    tables = (root / "bytebuddy_provider_hf" / "data").rglob("*.toml")
+    wanted = {path.relative_to(root).as_posix() for path in tables}
     assert wanted <= set(names(wheel))
 
 
