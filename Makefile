@@ -9,7 +9,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: test demo lint types layers wheel clean
+.PHONY: test demo lint types layers rules wheel clean
 .NOTPARALLEL:
 
 # One process for each processor, and one more. In one: make test ARGS="-n 0"
@@ -32,6 +32,9 @@ types: $(VENV)/.installed-dev
 
 layers: $(VENV)/.installed-dev
 	@$(BIN)/lint-imports
+
+rules: $(VENV)/.installed-dev
+	@$(BIN)/python .ci/rules.py
 
 wheel: $(VENV)/.installed-dev
 	@rm -rf build dist

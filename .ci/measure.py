@@ -263,7 +263,7 @@ def lonely(package: Package) -> int:
 def single_use_share(package: Package) -> float:
     """Return the share of functions that are private and used once."""
     once = sum(module.private_once for module in package.modules)
-    return once / len(package.functions)
+    return once / max(1, len(package.functions))
 
 
 def traced(checkout: Path) -> dict[str, dict[str, int]]:

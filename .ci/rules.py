@@ -163,6 +163,20 @@ def shares(package: Package) -> Iterator[str]:
             yield f"{PACKAGE}/{module.path}: the docstring begins with {first}"
 
 
+def breaks(package: Package) -> list[str]:
+    """Return every break of the rules, one line each."""
+    found = list(shares(package))
+    for module in package.modules:
+        lines = module.text.splitlines()
+        for rule in (later_reads, recovered_values, kind_questions):
+            found += [
+                f"{PACKAGE}/{module.path}:{line}: {what}"
+                for line, what in sorted(set(rule(module)))
+                if EXEMPT not in lines[line - 1]
+            ]
+    return found
+
+
 def main() -> None:
     """Print every break of the rules."""
     parser = argparse.ArgumentParser(description="Check the rules of the architecture.")
@@ -170,19 +184,11 @@ def main() -> None:
         "checkout", nargs="?", type=Path, default=Path(__file__).parents[1]
     )
     package = Package(parser.parse_args().checkout.resolve())
-    breaks = list(shares(package))
-    for module in package.modules:
-        lines = module.text.splitlines()
-        for rule in (later_reads, recovered_values, kind_questions):
-            breaks += [
-                f"{PACKAGE}/{module.path}:{line}: {what}"
-                for line, what in sorted(set(rule(module)))
-                if EXEMPT not in lines[line - 1]
-            ]
-    for each in breaks:
+    found = breaks(package)
+    for each in found:
         print(each)
-    print(f"{len(breaks)} breaks of the rules in {len(package.modules)} files")
-    sys.exit(bool(breaks))
+    print(f"{len(found)} breaks of the rules in {len(package.modules)} files")
+    sys.exit(bool(found))
 
 
 if __name__ == "__main__":
