@@ -19,15 +19,11 @@ from bytebuddy_provider_hf.cli.language import (
 from bytebuddy_provider_hf.cli.options import json_option, trouble_options
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY
+from bytebuddy_provider_hf.texts import text
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.doctor.explanation import Explanation
     from bytebuddy_provider_hf.hub.router import Serving
-
-_LABELS = {
-    "en": ("The server said: ", "Next:"),
-    "zh": ("服务器说：", "下一步："),
-}
 
 
 @click.command(no_args_is_help=True)
@@ -130,14 +126,15 @@ async def _served(model: str) -> Serving | None:
 
 
 def _show(status: int, explanation: Explanation, lang: Language) -> None:
-    said, following = _LABELS[lang]
     title = f"{explanation.title} ({explanation.kind}, {status})"
     screen.emit(screen.styled(title, bold=True))
     if explanation.said:
-        screen.emit(f"  {said}{sanitize_line(explanation.said)}")
+        screen.emit(
+            f"  {text('explain.said').render(lang)}{sanitize_line(explanation.said)}"
+        )
     screen.emit(f"  {explanation.meaning}")
     if explanation.next_steps:
-        screen.emit(following)
+        screen.emit(text("explain.next").render(lang))
     for number, step in enumerate(explanation.next_steps, start=1):
         screen.emit(f"  {number}. {sanitize_line(step)}")
 

@@ -125,6 +125,13 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert not [name for name in names(wheel) if name.endswith((".pth", ".pyc"))]
 
 
+def test_the_tables_travel(wheel: Path) -> None:
+    """Every table that the package reads is in the wheel."""
+    tables = (Path(__file__).parents[2] / "bytebuddy_provider_hf/data").glob("*.toml")
+    wanted = {f"bytebuddy_provider_hf/data/{path.name}" for path in tables}
+    assert wanted <= set(names(wheel))
+
+
 def test_the_licence_travels(wheel: Path) -> None:
     """The wheel names Apache-2.0 by its SPDX id and carries the text."""
     assert read_metadata(wheel)["License-Expression"] == "Apache-2.0"

@@ -1,0 +1,90 @@
+"""Sentences for people: one row each in ``data/texts.toml``, in English and Chinese."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Final, Literal, Self, TypeAlias, final
+
+Language: TypeAlias = Literal["en", "zh"]
+
+_FACT: Final = re.compile(r"\{(\w+)\}")
+
+
+@final
+class LocalizedText(str):
+    """Be the English sentence, and know its row, so that it can be said in Chinese.
+
+    ``id`` names the row, ``facts`` what is filled in. It compares, hashes and joins as
+    the plain English text; a join is a plain ``str``.
+    """
+
+    __slots__ = ("facts", "id")
+
+    id: str
+    facts: Mapping[str, str]
+
+    def __new__(cls, text_id: str, facts: Mapping[str, object]) -> Self:
+        """Fill in the English row. Raises ``KeyError`` for an id or fact it lacks."""
+        # As text at once: no object is kept alive, and a Secret is a mask from here on.
+        shown = {
+            name: value if isinstance(value, str) else str(value)
+            for name, value in facts.items()
+        }
+        made = super().__new__(cls, _rendered(text_id, shown, "en"))
+        made.id, made.facts = text_id, shown
+        return made
+
+    def render(self, language: Language = "en") -> str:
+        """Return the sentence in a language; facts that are such texts follow it."""
+        return str(self) if language == "en" else _rendered(self.id, self.facts, "zh")
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, Mapping[str, str]]]:
+        return type(self), (self.id, self.facts)
+
+
+def text(text_id: str, /, **facts: object) -> LocalizedText:
+    """Return the text of a row, such as ``text("explain.said")``, with its facts."""
+    return LocalizedText(text_id, facts)
+
+
+def render(sentence: str, language: Language) -> str:
+    """Return a sentence in a language; a plain ``str`` has no other and stays."""
+    if isinstance(sentence, LocalizedText):
+        return sentence.render(language)
+    return sentence
+
+
+def fill(pattern: str, facts: Mapping[str, str], language: Language) -> str:
+    """Return ``pattern`` with its ``{facts}`` filled in. Raises ``KeyError``.
+
+    Filled in once: a fact may be what a server said, and hold braces of its own.
+    """
+    return _FACT.sub(lambda place: render(facts[place[1]], language), pattern)
+
+
+def placeholders(pattern: str) -> frozenset[str]:
+    """Return the names of the facts that a sentence of the table needs."""
+    return frozenset(_FACT.findall(pattern))
+
+
+@cache
+def rows() -> Mapping[str, Mapping[Language, str]]:
+    """Return every row by its id: its sentence in each language."""
+    # Imported here: a host that only looks for plugins makes no text.
+    import tomllib
+    from importlib import resources
+
+    rooms: dict[str, dict[str, dict[Language, str]]] = tomllib.loads(
+        (resources.files(__package__) / "data" / "texts.toml").read_text("utf-8")
+    )
+    return {
+        f"{room}.{name}": row
+        for room, table in rooms.items()
+        for name, row in table.items()
+    }
+
+
+def _rendered(text_id: str, facts: Mapping[str, str], language: Language) -> str:
+    return fill(rows()[text_id][language], facts, language)

@@ -1,0 +1,149 @@
+"""Every sentence for people is one row, and says the same in both languages."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pickle
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import bytebuddy_provider_hf
+from bytebuddy_provider_hf.secret import MASK, Secret
+from bytebuddy_provider_hf.texts import (
+    LocalizedText,
+    fill,
+    placeholders,
+    render,
+    rows,
+    text,
+)
+
+PACKAGE = Path(bytebuddy_provider_hf.__file__).parent
+# What a reader copies: it must not differ between the languages.
+COPIED = re.compile(r"`[^`]+`|https://[^\s`'\"，。；）)]+")
+CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+class Use(NamedTuple):
+    """A call of ``text`` in the sources: its rows, its facts, or ``None`` for any."""
+
+    ids: tuple[str, ...]
+    facts: frozenset[str] | None
+    place: str
+
+
+def uses() -> Iterator[Use]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and _is_text(node.func) and node.args:
+                ids = tuple(_strings(node.args[0]))
+                names = {keyword.arg for keyword in node.keywords}
+                known = None if None in names else frozenset(map(str, names))
+                yield Use(ids, known, f"{path.relative_to(PACKAGE)}:{node.lineno}")
+
+
+def _is_text(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute):
+        value = function.value
+        return (
+            function.attr == "text"
+            and isinstance(value, ast.Name)
+            and value.id == "texts"
+        )
+    return isinstance(function, ast.Name) and function.id == "text"
+
+
+def _strings(node: ast.expr) -> Iterator[str]:
+    """Yield the constants that a row's id may be: one, or both arms of a choice."""
+    if isinstance(node, ast.IfExp):
+        yield from _strings(node.body)
+        yield from _strings(node.orelse)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+
+
+USES = [*uses()]
+
+
+@pytest.mark.parametrize("text_id", rows())
+def test_a_row_says_the_same_in_both_languages(text_id: str) -> None:
+    """Both languages are there; facts, commands and addresses are the same."""
+    row = rows()[text_id]
+    assert set(row) == {"en", "zh"}
+    assert all(row.values())
+    assert placeholders(row["en"]) == placeholders(row["zh"])
+    assert sorted(COPIED.findall(row["en"])) == sorted(COPIED.findall(row["zh"]))
+    assert CHINESE.search(row["en"]) is None
+
+
+def test_every_row_is_used_and_every_use_has_a_row() -> None:
+    """No sentence is left over, and none is missing."""
+    assert all(use.ids for use in USES), [use for use in USES if not use.ids]
+    assert {text_id for use in USES for text_id in use.ids} == set(rows())
+
+
+@pytest.mark.parametrize("use", USES, ids=lambda use: use.place)
+def test_a_use_names_the_facts_of_its_row(use: Use) -> None:
+    """A fact too few would be an exception where a sentence was due."""
+    for text_id in use.ids:
+        if use.facts is not None:
+            assert use.facts == placeholders(rows()[text_id]["en"])
+
+
+def test_a_text_is_its_english_sentence() -> None:
+    """It compares, hashes, prints and travels as ``str``."""
+    said = text("explain.next")
+    assert said == "Next:"
+    assert {said: 1}["Next:"] == 1
+    assert json.dumps([said]) == '["Next:"]'
+    assert type(str(said)) is str
+    assert said.render() == said.render("en") == "Next:"
+    assert said.render("zh") == render(said, "zh") == "下一步："
+    assert render("plain", "zh") == "plain"
+
+
+def test_a_text_can_be_pickled() -> None:
+    """Errors and notes cross processes, and are still said in either language."""
+    made = pickle.loads(pickle.dumps(text("explain.next")))  # noqa: S301 - made here
+    assert isinstance(made, LocalizedText)
+    assert (made, made.render("zh")) == ("Next:", "下一步：")
+    assert (made.id, made.facts) == ("explain.next", {})
+
+
+def test_a_fact_is_said_in_the_language_of_its_sentence() -> None:
+    """A text in a text follows it."""
+    facts = {"what": text("explain.next"), "count": "3"}
+    assert fill("{what} {count}", facts, "en") == "Next: 3"
+    assert fill("{what} {count}", facts, "zh") == "下一步： 3"
+
+
+def test_a_fact_with_braces_is_filled_in_once() -> None:
+    """What a server said is no pattern."""
+    assert fill("{said}", {"said": "{said}{x}"}, "en") == "{said}{x}"
+
+
+def test_a_secret_is_never_a_fact() -> None:
+    """It is a mask from the moment it is handed over."""
+    made = LocalizedText("explain.next", {"key": Secret("sk-0123456789")})
+    assert made.facts == {"key": MASK}
+
+
+@pytest.mark.parametrize(
+    ("text_id", "facts"), [("explain.nothing", {}), ("nothing", {})]
+)
+def test_an_unknown_row_is_a_key_error(text_id: str, facts: dict[str, str]) -> None:
+    """A mistake of the program, found by the tests above."""
+    with pytest.raises(KeyError):
+        LocalizedText(text_id, facts)
+
+
+def test_a_fact_that_is_missing_is_a_key_error() -> None:
+    """The same of a fact."""
+    with pytest.raises(KeyError):
+        fill("{said}", {}, "en")
