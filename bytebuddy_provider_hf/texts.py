@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Final, Literal, Self, TypeAlias, final
+from typing import Any, Final, Literal, Self, TypeAlias, final
 
 Language: TypeAlias = Literal["en", "zh"]
+LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 
 _FACT: Final = re.compile(r"\{(\w+)\}")
 
@@ -69,16 +70,20 @@ def placeholders(pattern: str) -> frozenset[str]:
     return frozenset(_FACT.findall(pattern))
 
 
-@cache
-def rows() -> Mapping[str, Mapping[Language, str]]:
-    """Return every row by its id: its sentence in each language."""
-    # Imported here: a host that only looks for plugins makes no text.
+def read_table(name: str) -> dict[str, Any]:
+    """Return a table of ``data/``, parsed anew: whoever needs it often keeps it."""
+    # Imported here: a host that only looks for plugins reads no table.
     import tomllib
     from importlib import resources
 
-    rooms: dict[str, dict[str, dict[Language, str]]] = tomllib.loads(
-        (resources.files(__package__) / "data" / "texts.toml").read_text("utf-8")
-    )
+    path = resources.files(__package__) / "data" / name
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+@cache
+def rows() -> Mapping[str, Mapping[Language, str]]:
+    """Return every row by its id: its sentence in each language."""
+    rooms: dict[str, dict[str, dict[Language, str]]] = read_table("texts.toml")
     return {
         f"{room}.{name}": row
         for room, table in rooms.items()

@@ -1,4 +1,4 @@
-"""``bytebuddy-hf explain``: what an answer means, and what to do."""
+"""Run ``bytebuddy-hf explain``: say what an answer means, and what to do."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.language import (
-    Language,
-    chosen_language,
-    lang_option,
-)
+from bytebuddy_provider_hf.cli.language import chosen_language, lang_option
 from bytebuddy_provider_hf.cli.options import json_option, trouble_options
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import Language, text
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.doctor.explanation import Explanation

@@ -1,4 +1,4 @@
-"""The error that an answer stands for, and what the router knows beyond it."""
+"""Turn an answer into its error, with what the router knows beyond it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from bytebuddy_provider_hf.failures.next_steps import (
     set_alternatives,
 )
 from bytebuddy_provider_hf.hub.router import LIMIT
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.http_client import Response
 
 # A status without its body still tells most; nobody waits longer for the words.
@@ -50,8 +51,7 @@ def busy_endpoint(failure: ModelLoading) -> ServerOverloaded:
     sends while the endpoint is asleep.
     """
     error = ServerOverloaded(
-        f"The endpoint is busy: it answered others and turned this request away "
-        f"({failure.status}).",
+        text("failures.endpoint_busy", status=failure.status),
         status=failure.status,
         retry_after=failure.retry_after,
         body=failure.body,

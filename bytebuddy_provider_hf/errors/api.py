@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from bytebuddy_provider_hf.errors.base import ByteBuddyError
 from bytebuddy_provider_hf.secret import one_line
 
@@ -14,11 +12,8 @@ class APIError(ByteBuddyError):
     Where known: ``model`` is the id the answer is about, ``endpoint`` the host that
     answered, ``found_in`` the variable or file that held the token in use. Where the
     router's catalogue told: ``served_by`` names the providers that serve the model now,
-    ``neighbours``, where none does, models near it that are served. ``about_serving``
-    tells the classes for which that catalogue is worth a question.
+    ``neighbours``, where none does, models near it that are served.
     """
-
-    about_serving: ClassVar[bool] = False
 
     model: str | None = None
     endpoint: str | None = None
@@ -54,19 +49,13 @@ class InputRefused(BadRequest):
 class ModelNotSupported(BadRequest):
     """No provider that is enabled for this account serves the model."""
 
-    about_serving = True
-
 
 class RouteNotSupported(ModelNotSupported):
     """The model, or the server, does not answer at this route."""
 
-    about_serving = True
-
 
 class ModelTooLarge(ModelNotSupported):
     """The model is too large for the shared service: it will never be loaded there."""
-
-    about_serving = True
 
 
 class EndpointPaused(BadRequest):
@@ -125,8 +114,6 @@ class TokenRevoked(PermissionDenied):
 class ProOnly(PermissionDenied):
     """The model is for accounts with a PRO subscription."""
 
-    about_serving = True
-
 
 class ModelDisabled(PermissionDenied):
     """Access to the repository was disabled for everybody."""
@@ -135,8 +122,6 @@ class ModelDisabled(PermissionDenied):
 class ModelNotFound(APIError):
     """404: no such model or route at this endpoint."""
 
-    about_serving = True
-
 
 class WrongServedModel(ModelNotFound):
     """The server is there and serves another model name.
@@ -144,21 +129,15 @@ class WrongServedModel(ModelNotFound):
     ``served`` is the name it wants, where it said so.
     """
 
-    about_serving = False
-
     served: str | None = None
 
 
 class RouteNotFound(ModelNotFound):
     """The address has no such route, or nothing is deployed there."""
 
-    about_serving = True
-
 
 class ServiceRetired(APIError):
     """410: the service behind this host was shut down."""
-
-    about_serving = True
 
 
 class RequestTooLarge(APIError):
