@@ -1,4 +1,27 @@
-"""Errors that a server answered with."""
+"""Name every error that a server answers with.
+
+::
+
+    APIError
+    ├── BadRequest: InputRefused, EndpointPaused
+    │   └── ModelNotSupported: RouteNotSupported, ModelTooLarge
+    ├── AuthenticationFailed: TokenInvalid, TokenMissing
+    ├── QuotaExhausted
+    ├── PermissionDenied: OrganizationPolicy, TokenRevoked, ProOnly, ModelDisabled
+    │   ├── MissingPermission: GatedPermission
+    │   └── GatedModel: AccessPending
+    ├── ModelNotFound: WrongServedModel, RouteNotFound
+    ├── ServiceRetired
+    ├── RequestTooLarge: BatchTooLarge
+    ├── UnprocessableRequest: ContextTooLong, ParameterRefused, BodyRefused,
+    │       StreamingNotSupported, TemplateMissing, TemplateFailed, ToolsRefused,
+    │       ImagesNotSupported
+    ├── RateLimited: AnonymousLimit, ModelOverloaded
+    ├── GenerationFailed: OutOfMemory, OutputRejected
+    ├── UnexpectedStatus: Redirected
+    └── ServerError: ModelLoading, ServerOverloaded, ServerUnhealthy, ServerBusy,
+            PipelineFailed, GenerationIncomplete, BadGateway, GatewayTimeout
+"""
 
 from __future__ import annotations
 

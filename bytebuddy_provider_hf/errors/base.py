@@ -1,4 +1,4 @@
-"""The base of every error: one redacted line, a next step, no secret."""
+"""Define the base of every error: one redacted line, a next step, no secret."""
 
 from __future__ import annotations
 

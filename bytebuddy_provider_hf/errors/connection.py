@@ -1,4 +1,19 @@
-"""Errors of time, connections, and answers that cannot be used."""
+"""Name the errors of time, of connections, and of answers that cannot be used.
+
+::
+
+    ByteBuddyError
+    ├── ColdStartTimeout
+    ├── CallTimeout: ConnectTimeout, FirstByteTimeout, DeadlineExceeded, IdleTimeout,
+    │       NoDataTimeout
+    ├── ConnectionFailed: ConnectionRefused, HostUnreachable, HostNotFound,
+    │   │       HostLookupFailed, ConnectionLost
+    │   ├── TlsFailed: CertificateExpired, CertificateForOtherHost, UnknownAuthority,
+    │   │       ClientCertificateNeeded, ClientCertificateRefused
+    │   └── ProxyFailed: ProxyAuthenticationFailed
+    └── ResponseError: MalformedResponse, ResponseTooLarge, StreamInterrupted,
+            StreamFailed, ApplyFailed
+"""
 
 from __future__ import annotations
 

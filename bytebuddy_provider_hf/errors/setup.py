@@ -1,4 +1,14 @@
-"""Errors before anything is sent: the file, the registry, the request."""
+"""Name the errors before anything is sent: of the file, the registry, the request.
+
+::
+
+    ByteBuddyError
+    ├── ConfigError: ConfigNotFound, ConfigInvalid, UnsetVariable, UntrustedProject
+    ├── RegistryError: ProviderFailed, Closed
+    │   └── UnknownName: UnknownModel, UnknownProvider, NoModelForRole
+    └── RequestError: InvalidModelId, InvalidEndpoint, InsecureEndpoint, InvalidOption,
+            UnsupportedRole, MissingToken, InvalidToken, Overloaded
+"""
 
 from __future__ import annotations
 
