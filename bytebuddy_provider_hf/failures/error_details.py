@@ -43,7 +43,7 @@ def set_details(
     for name, patterns in row.numbers.items():
         digits = _first(patterns, said)
         # llama.cpp says some numbers in a member of the JSON only.
-        member = _int_field(found, row.fields.get(name))
+        member = _int_field(found, row.fields.get(name, ""))
         setattr(error, name, int(digits) if digits else member)
     for name, patterns in row.texts.items():
         setattr(error, name, _first(patterns, said))
@@ -100,7 +100,7 @@ def _first(patterns: tuple[str, ...], said: str) -> str | None:
     return None
 
 
-def _int_field(found: Mapping[str, object], key: str | None) -> int | None:
+def _int_field(found: Mapping[str, object], key: str) -> int | None:
     """Return a whole number of the error's JSON object, inner or outer."""
     inner = found.get("error")
     for place in (inner, found):
