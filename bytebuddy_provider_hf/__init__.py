@@ -38,8 +38,8 @@ _NAMES: Final = {
 }
 _HOMES: Final = {name: home for home, names in _NAMES.items() for name in names.split()}
 
-# The checkers read the stub instead.
-__all__ = [*sorted(_HOMES)]  # noqa: PLE0604 # pyright: ignore
+# Type checkers read the stub instead.
+__all__ = [*sorted(_HOMES)]  # noqa: PLE0604 - they are strings
 
 # As libraries do: nothing is printed that the program did not ask for.
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -59,6 +59,7 @@ class FailureRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hint: Alternatives = ()
     exit: str = ""
     retry: str = ""
+    overload: bool = False
     statuses: tuple[int | str, ...] = ()
     codes: tuple[str, ...] = ()
     wordings: tuple[Wording, ...] = ()
@@ -76,7 +77,16 @@ class FailureRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 # What holds for the classes below one, too, until one of them says otherwise.
-_INHERITED: Final = ("hint", "exit", "retry", "numbers", "texts", "fields", "headers")
+_INHERITED: Final = (
+    "hint",
+    "exit",
+    "retry",
+    "overload",
+    "numbers",
+    "texts",
+    "fields",
+    "headers",
+)
 
 
 class _StreamStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

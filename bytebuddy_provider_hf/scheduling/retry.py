@@ -69,7 +69,7 @@ def is_overload(error: errors.ByteBuddyError) -> bool:
 
     A caller's own deadline tells of its patience, not of the server.
     """
-    if isinstance(error, errors.ConnectTimeout | errors.FirstByteTimeout):
+    if row_of(type(error)).overload:
         return True
     if isinstance(error, errors.APIError) and error.status in _OVERLOADED_STATUS:
         return True
