@@ -1,4 +1,4 @@
-"""Offer every error that this package raises; the modules of this folder hold the tree.
+"""Offer every error that this package raises; docs/failures.md shows the tree.
 
 ``base`` has what all have: ``status``, ``retry_after`` (seconds), ``hint`` (the next
 step) and a ``str()`` of one redacted line; errors can be pickled and hold no secret.

@@ -6,6 +6,7 @@ from typing import Final
 
 from bytebuddy_provider_hf.secret import one_line
 
+# After these no full stop is missing before the hint.
 _STOPS: Final = (".", "!", "?", "…", "")
 
 
@@ -32,6 +33,7 @@ class ByteBuddyError(Exception):
         stop = "" if self.message[-1:] in _STOPS else "."
         return f"{self.message}{stop} {self.hint}"
 
+    # Exception's own would call the class with ``args``, and lose what was set later.
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), dict(self.__dict__))
 

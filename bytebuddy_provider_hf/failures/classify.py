@@ -18,12 +18,15 @@ from bytebuddy_provider_hf.texts import text
 # Together's good answers carry Retry-After too: elsewhere it means nothing.
 _HINTED: Final = frozenset({408, 429, 500, 502, 503, 504})
 _VERDICTS: Final = {"true": True, "false": False}
+# What an error keeps of a body, for people.
 _LONGEST_SHOWN: Final = 2_000
+# A code or type; a longer one is a sentence in the wrong place.
 _LONGEST_WORD: Final = 64
 _ERROR_STATUSES: Final = range(400, 600)
 # Where a body may be told to be of the wrong shape.
 _REFUSED_BODY: Final = (400, 422)
 _UNAVAILABLE: Final = 503
+# What an error means that names no status.
 _BROKEN: Final = 500
 
 _OVERLOADED: Final = re.compile(r"overloaded", re.IGNORECASE)
@@ -131,6 +134,7 @@ def _error(answer: _Answer, body: bytes, token_source: str | None) -> errors.API
         body=body[:_LONGEST_SHOWN].decode("utf-8", "replace"),
     )
     error.endpoint = host
+    # The one that the answer is about: a router may have been asked for an alias.
     error.model = error_details.model_named(answer.said) or answer.target.model
     error.found_in = token_source
     if isinstance(error, errors.ModelLoading):
@@ -170,6 +174,7 @@ def _is_error(found: Mapping[str, object], data: bytes) -> bool:
         return data[:64].lstrip().startswith(b'{"error"')
     if found.get("error"):
         return True
+    # A chunk of text may hold any other member.
     if "choices" in found or "token" in found:
         return False
     if found.get("object") == "error" or found.get("detail"):
@@ -200,6 +205,7 @@ def _class_name(answer: _Answer) -> str:
     if _is_cold(answer):
         return errors.ModelLoading.__name__
     table = failure_table()
+    # Words first: statuses and codes are shared by failures with other cures.
     name = _named_by_words(answer, last=False)
     if name is None:
         name = table.by_code.get(answer.headers.get("x-error-code", "").lower())
@@ -209,7 +215,6 @@ def _class_name(answer: _Answer) -> str:
             return errors.ParameterRefused.__name__
         name = _named_by_words(answer, last=True)
     if name is None:
-        # An event that names no status: something broke after the answer began.
         status = _BROKEN if answer.status is None else answer.status
         name = table.by_status.get(status) or table.by_status.get(
             f"{status // 100}xx", table.by_status["other"]
@@ -247,6 +252,7 @@ def _is_cold(answer: _Answer) -> bool:
     status, said = answer.status, answer.said
     if status == _UNAVAILABLE and _OVERLOADED.search(said):
         return False
+    # While it scales from zero, its proxy has no replica to ask.
     if answer.target.host_kind is HostKind.ENDPOINT and status in (502, 503):
         return not answer.in_stream
     if status != _UNAVAILABLE or not answer.found:

@@ -42,9 +42,13 @@ def set_details(
     row = row_of(type(error))
     for name, patterns in row.numbers.items():
         digits = _first(patterns, said)
-        # llama.cpp says some numbers in a member of the JSON only.
-        member = _int_field(found, row.fields.get(name, ""))
-        setattr(error, name, int(digits) if digits else member)
+        number = int(digits) if digits else None
+        # llama.cpp says some numbers in a member of the JSON only, inner or outer.
+        for place in (found.get("error"), found):
+            member = place.get(row.fields.get(name)) if isinstance(place, dict) else 0
+            if number is None and type(member) is int and 0 < member < _LARGEST:
+                number = member
+        setattr(error, name, number)
     for name, patterns in row.texts.items():
         setattr(error, name, _first(patterns, said))
     for name, header in row.headers.items():
@@ -97,14 +101,4 @@ def _first(patterns: tuple[str, ...], said: str) -> str | None:
         # ``re`` keeps what it compiled.
         if match := re.search(pattern, said, re.IGNORECASE):
             return match[1]
-    return None
-
-
-def _int_field(found: Mapping[str, object], key: str) -> int | None:
-    """Return a whole number of the error's JSON object, inner or outer."""
-    inner = found.get("error")
-    for place in (inner, found):
-        value = place.get(key) if isinstance(place, dict) else None
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value if 0 < value < _LARGEST else None
     return None

@@ -18,7 +18,9 @@ from bytebuddy_provider_hf.texts import (
     text,
 )
 
+# "[fact] " at the beginning: demanded, not shown.
 _DEMAND: Final = re.compile(r"\[(\w+)\] ")
+# Only such an id has a page.
 _HUB_ID: Final = re.compile(
     r"[A-Za-z0-9][\w.\-]{0,95}/[A-Za-z0-9][\w.\-]{0,95}", re.ASCII
 )
@@ -46,6 +48,7 @@ _HOST_FACTS: Final[Mapping[HostKind, tuple[str, ...]]] = {
     HostKind.OTHER: (),
 }
 
+# Up to here people count in seconds; up to two hours in minutes.
 _TWO_MINUTES: Final = 120
 _TWO_HOURS: Final = 7_200
 # A century: from here on a server means "never", or nothing.
@@ -97,23 +100,19 @@ def error_facts(error: ByteBuddyError) -> dict[str, str]:
         known["fits"] = str(limit - given)
     if isinstance(error, APIError):
         known |= dict.fromkeys(_HOST_FACTS[_kind_of_host(error)], "yes")
-        known |= _model_facts(error)
-    return known
-
-
-def _model_facts(error: APIError) -> dict[str, str]:
-    known = {}
-    if error.model:
-        known["model"] = error.model.split(":", 1)[0]
-        if _HUB_ID.fullmatch(known["model"]):
-            known["page"] = f"{HUB}/{known['model']}"
-    if error.served_by:
-        known["served_by"] = ", ".join(error.served_by)
-        known["provider"] = error.served_by[0]
-    elif error.served_by is not None:
-        known["unserved"] = "yes"
-        if error.neighbours:
-            known["neighbours"] = ", ".join(error.neighbours)
+        if error.model:
+            # The provider after the colon is the caller's choice, no part of the id.
+            known["model"] = error.model.split(":", 1)[0]
+            if _HUB_ID.fullmatch(known["model"]):
+                known["page"] = f"{HUB}/{known['model']}"
+        if error.served_by:
+            known["served_by"] = ", ".join(error.served_by)
+            known["provider"] = error.served_by[0]
+        elif error.served_by is not None:
+            # Told that it is nobody, unlike not told.
+            known["unserved"] = "yes"
+            if error.neighbours:
+                known["neighbours"] = ", ".join(error.neighbours)
     return known
 
 
