@@ -1,364 +1,45 @@
 """Hugging Face models for ByteBuddy hosts: the public names.
 
 Each is imported when it is first used, so that a host which only looks for plugins
-pays for none of them.
+pays for none of them. Here is what a program catches or builds every day; the other
+errors are in ``errors``, the other types beside those they belong to. Type checkers
+read ``__init__.pyi``.
 """
 
 from __future__ import annotations
 
 import logging
-from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from bytebuddy_provider_hf.client.opening import open_model
-    from bytebuddy_provider_hf.config.values import ModelEntry, RequestOptions, Source
-    from bytebuddy_provider_hf.errors import (
-        AccessPending,
-        AnonymousLimit,
-        APIError,
-        ApplyFailed,
-        AuthenticationFailed,
-        BadGateway,
-        BadRequest,
-        BatchTooLarge,
-        BodyRefused,
-        ByteBuddyError,
-        CallTimeout,
-        CertificateExpired,
-        CertificateForOtherHost,
-        ClientCertificateNeeded,
-        ClientCertificateRefused,
-        Closed,
-        ColdStartTimeout,
-        ConfigError,
-        ConfigInvalid,
-        ConfigNotFound,
-        ConnectionFailed,
-        ConnectionLost,
-        ConnectionRefused,
-        ConnectTimeout,
-        ContextTooLong,
-        DeadlineExceeded,
-        EndpointPaused,
-        FirstByteTimeout,
-        GatedModel,
-        GatedPermission,
-        GatewayTimeout,
-        GenerationFailed,
-        GenerationIncomplete,
-        HostLookupFailed,
-        HostNotFound,
-        HostUnreachable,
-        IdleTimeout,
-        ImagesNotSupported,
-        InputRefused,
-        InsecureEndpoint,
-        InvalidEndpoint,
-        InvalidModelId,
-        InvalidOption,
-        InvalidToken,
-        MalformedResponse,
-        MissingPermission,
-        MissingToken,
-        ModelDisabled,
-        ModelLoading,
-        ModelNotFound,
-        ModelNotSupported,
-        ModelOverloaded,
-        ModelTooLarge,
-        NoDataTimeout,
-        NoModelForRole,
-        OrganizationPolicy,
-        OutOfMemory,
-        OutputRejected,
-        Overloaded,
-        ParameterRefused,
-        PermissionDenied,
-        PipelineFailed,
-        ProOnly,
-        ProviderFailed,
-        ProxyAuthenticationFailed,
-        ProxyFailed,
-        QuotaExhausted,
-        RateLimited,
-        Redirected,
-        RegistryError,
-        RequestError,
-        RequestTooLarge,
-        ResponseError,
-        ResponseTooLarge,
-        RouteNotFound,
-        RouteNotSupported,
-        ServerBusy,
-        ServerError,
-        ServerOverloaded,
-        ServerUnhealthy,
-        ServiceRetired,
-        StreamFailed,
-        StreamingNotSupported,
-        StreamInterrupted,
-        TemplateFailed,
-        TemplateMissing,
-        TlsFailed,
-        TokenInvalid,
-        TokenMissing,
-        TokenRevoked,
-        ToolsRefused,
-        UnexpectedStatus,
-        UnknownAuthority,
-        UnknownModel,
-        UnknownName,
-        UnknownProvider,
-        UnprocessableRequest,
-        UnsetVariable,
-        UnsupportedRole,
-        UntrustedProject,
-        WrongServedModel,
-    )
-    from bytebuddy_provider_hf.outcomes import (
-        Embeddings,
-        Scores,
-        TaskReply,
-    )
-    from bytebuddy_provider_hf.plugins.failure import PluginFailure
-    from bytebuddy_provider_hf.plugins.protocols import (
-        Apply,
-        Chat,
-        Complete,
-        Edit,
-        Embed,
-        Fill,
-        Model,
-        OnEvent,
-        OpenContext,
-        ReplyCall,
-        Rerank,
-        Tasks,
-    )
-    from bytebuddy_provider_hf.plugins.registry import ModelRegistry
-    from bytebuddy_provider_hf.plugins.spec import (
-        SPEC_VERSION,
-        ProviderSpec,
-        hookimpl,
-        hookspec,
-    )
-    from bytebuddy_provider_hf.secret import (
-        Secret,
-    )
-    from bytebuddy_provider_hf.types import (
-        DEFAULT_ROLES,
-        Choice,
-        CompletionOptions,
-        Conversation,
-        Done,
-        Event,
-        FinishReason,
-        ImagePart,
-        Loading,
-        Message,
-        MessageLike,
-        Reasoning,
-        ReasoningEffort,
-        Reply,
-        ResponseFormat,
-        Role,
-        RoleName,
-        Text,
-        TextPart,
-        TokenLogprob,
-        Tool,
-        ToolCall,
-        ToolCallDelta,
-        Usage,
-    )
-
-    __version__: str
-
-__all__ = [
-    "DEFAULT_ROLES",
-    "SPEC_VERSION",
-    "APIError",
-    "AccessPending",
-    "AnonymousLimit",
-    "Apply",
-    "ApplyFailed",
-    "AuthenticationFailed",
-    "BadGateway",
-    "BadRequest",
-    "BatchTooLarge",
-    "BodyRefused",
-    "ByteBuddyError",
-    "CallTimeout",
-    "CertificateExpired",
-    "CertificateForOtherHost",
-    "Chat",
-    "Choice",
-    "ClientCertificateNeeded",
-    "ClientCertificateRefused",
-    "Closed",
-    "ColdStartTimeout",
-    "Complete",
-    "CompletionOptions",
-    "ConfigError",
-    "ConfigInvalid",
-    "ConfigNotFound",
-    "ConnectTimeout",
-    "ConnectionFailed",
-    "ConnectionLost",
-    "ConnectionRefused",
-    "ContextTooLong",
-    "Conversation",
-    "DeadlineExceeded",
-    "Done",
-    "Edit",
-    "Embed",
-    "Embeddings",
-    "EndpointPaused",
-    "Event",
-    "Fill",
-    "FinishReason",
-    "FirstByteTimeout",
-    "GatedModel",
-    "GatedPermission",
-    "GatewayTimeout",
-    "GenerationFailed",
-    "GenerationIncomplete",
-    "HostLookupFailed",
-    "HostNotFound",
-    "HostUnreachable",
-    "IdleTimeout",
-    "ImagePart",
-    "ImagesNotSupported",
-    "InputRefused",
-    "InsecureEndpoint",
-    "InvalidEndpoint",
-    "InvalidModelId",
-    "InvalidOption",
-    "InvalidToken",
-    "Loading",
-    "MalformedResponse",
-    "Message",
-    "MessageLike",
-    "MissingPermission",
-    "MissingToken",
-    "Model",
-    "ModelDisabled",
-    "ModelEntry",
-    "ModelLoading",
-    "ModelNotFound",
-    "ModelNotSupported",
-    "ModelOverloaded",
-    "ModelRegistry",
-    "ModelTooLarge",
-    "NoDataTimeout",
-    "NoModelForRole",
-    "OnEvent",
-    "OpenContext",
-    "OrganizationPolicy",
-    "OutOfMemory",
-    "OutputRejected",
-    "Overloaded",
-    "ParameterRefused",
-    "PermissionDenied",
-    "PipelineFailed",
-    "PluginFailure",
-    "ProOnly",
-    "ProviderFailed",
-    "ProviderSpec",
-    "ProxyAuthenticationFailed",
-    "ProxyFailed",
-    "QuotaExhausted",
-    "RateLimited",
-    "Reasoning",
-    "ReasoningEffort",
-    "Redirected",
-    "RegistryError",
-    "Reply",
-    "ReplyCall",
-    "RequestError",
-    "RequestOptions",
-    "RequestTooLarge",
-    "Rerank",
-    "ResponseError",
-    "ResponseFormat",
-    "ResponseTooLarge",
-    "Role",
-    "RoleName",
-    "RouteNotFound",
-    "RouteNotSupported",
-    "Scores",
-    "Secret",
-    "ServerBusy",
-    "ServerError",
-    "ServerOverloaded",
-    "ServerUnhealthy",
-    "ServiceRetired",
-    "Source",
-    "StreamFailed",
-    "StreamInterrupted",
-    "StreamingNotSupported",
-    "TaskReply",
-    "Tasks",
-    "TemplateFailed",
-    "TemplateMissing",
-    "Text",
-    "TextPart",
-    "TlsFailed",
-    "TokenInvalid",
-    "TokenLogprob",
-    "TokenMissing",
-    "TokenRevoked",
-    "Tool",
-    "ToolCall",
-    "ToolCallDelta",
-    "ToolsRefused",
-    "UnexpectedStatus",
-    "UnknownAuthority",
-    "UnknownModel",
-    "UnknownName",
-    "UnknownProvider",
-    "UnprocessableRequest",
-    "UnsetVariable",
-    "UnsupportedRole",
-    "UntrustedProject",
-    "Usage",
-    "WrongServedModel",
-    "hookimpl",
-    "hookspec",
-    "open_model",
-]
-
-# Every public name that is not listed here is an error or a value that travels.
-_HOMES: Final = {
-    "ModelEntry": "config.values",
-    "RequestOptions": "config.values",
-    "Source": "config.values",
-    "PluginFailure": "plugins.failure",
-    "Apply": "plugins.protocols",
-    "Chat": "plugins.protocols",
-    "Complete": "plugins.protocols",
-    "Edit": "plugins.protocols",
-    "Embed": "plugins.protocols",
-    "Fill": "plugins.protocols",
-    "Model": "plugins.protocols",
-    "OnEvent": "plugins.protocols",
-    "OpenContext": "plugins.protocols",
-    "ReplyCall": "plugins.protocols",
-    "Rerank": "plugins.protocols",
-    "Tasks": "plugins.protocols",
-    "ModelRegistry": "plugins.registry",
-    "SPEC_VERSION": "plugins.spec",
-    "ProviderSpec": "plugins.spec",
-    "hookimpl": "plugins.spec",
-    "hookspec": "plugins.spec",
-    "open_model": "client.opening",
-    "Embeddings": "outcomes",
-    "Scores": "outcomes",
-    "TaskReply": "outcomes",
-    "Secret": "secret",
+_NAMES: Final = {
+    "client.opening": "open_model",
+    "config.values": "ModelEntry RequestOptions Source",
+    "errors": (
+        "ByteBuddyError ConfigError RegistryError UnknownModel Closed "
+        "RequestError InvalidOption UnsupportedRole MissingToken APIError "
+        "AuthenticationFailed PermissionDenied GatedModel QuotaExhausted "
+        "ModelNotFound ModelNotSupported EndpointPaused ContextTooLong "
+        "RateLimited ServerError ModelLoading ColdStartTimeout CallTimeout "
+        "ConnectionFailed ResponseError StreamInterrupted ApplyFailed"
+    ),
+    "outcomes": "Embeddings Scores TaskReply",
+    "plugins.failure": "PluginFailure",
+    "plugins.protocols": (
+        "Apply Chat Complete Edit Embed Fill Model OpenContext ReplyCall Rerank Tasks"
+    ),
+    "plugins.registry": "ModelRegistry",
+    "plugins.spec": "SPEC_VERSION ProviderSpec hookimpl",
+    "secret": "Secret",
+    "types": (
+        "Choice CompletionOptions Conversation Done Event ImagePart Loading "
+        "Message Reasoning Reply Role Text TextPart TokenLogprob Tool ToolCall "
+        "ToolCallDelta Usage"
+    ),
 }
+_HOMES: Final = {name: home for home, names in _NAMES.items() for name in names.split()}
 
+# Type checkers read the stub instead.
+__all__ = [*sorted(_HOMES)]  # noqa: PLE0604 - they are strings
 
 # As libraries do: nothing is printed that the program did not ask for.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -369,16 +50,14 @@ def __getattr__(name: str) -> object:
         from importlib import metadata
 
         return metadata.version("bytebuddy-provider-hf")
-    if name not in __all__:
+    if name not in _HOMES:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    places = (_HOMES[name],) if name in _HOMES else ("errors", "types")
-    for place in places:
-        module = import_module(f"{__name__}.{place}")
-        if hasattr(module, name):
-            return globals().setdefault(name, getattr(module, name))
-    message = f"{name!r} is listed in __all__ of {__name__!r} and defined nowhere"
-    raise AttributeError(message)
+    from importlib import import_module
+
+    module = import_module(f"{__name__}.{_HOMES[name]}")
+    # Kept, so that the next look finds it without coming here.
+    return globals().setdefault(name, getattr(module, name))
 
 
 def __dir__() -> list[str]:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Final, Literal, Self, TypeAlias, final
 
 Language: TypeAlias = Literal["en", "zh"]
+LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 
 _FACT: Final = re.compile(r"\{(\w+)\}")
 
@@ -75,7 +76,7 @@ def read_table(name: str) -> dict[str, Any]:
     import tomllib
     from importlib import resources
 
-    path = resources.files(__package__) / "data" / name
+    path = resources.files("bytebuddy_provider_hf") / "data" / name
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 

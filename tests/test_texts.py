@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 import bytebuddy_provider_hf
+from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.secret import MASK, Secret
 from bytebuddy_provider_hf.texts import (
     LocalizedText,
@@ -124,6 +125,23 @@ def test_a_text_can_be_pickled() -> None:
     assert isinstance(made, LocalizedText)
     assert (made, made.render("zh")) == ("Next:", "下一步：")
     assert (made.id, made.facts) == ("explain.next", {})
+
+
+def test_an_error_keeps_the_text_it_was_made_with() -> None:
+    """Its message and hint can be said in Chinese, also in another process."""
+    error = ByteBuddyError(text("explain.next"), hint=text("time.hours", count=3))
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+    assert (render(again.message, "zh"), render(again.hint, "zh")) == (
+        "下一步：",
+        "3 小时",
+    )
+    assert str(again) == "Next:. 3 hours"
+
+
+def test_an_error_masks_what_a_text_may_not_show() -> None:
+    """Then the masked line is all there is, in every language."""
+    error = ByteBuddyError(text("explain.failed", title="hf_abcdefghijklmnop"))
+    assert "abcdefghijklmnop" not in render(error.message, "zh")
 
 
 def test_a_fact_is_said_in_the_language_of_its_sentence() -> None:

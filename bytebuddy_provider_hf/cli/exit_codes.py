@@ -1,11 +1,11 @@
-"""Which exit code each kind of failure has."""
+"""Name the exit codes of the command and what each means."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 from typing import Final
 
-from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.errors import ByteBuddyError
 
 
 class ExitCode(IntEnum):
@@ -44,46 +44,13 @@ MEANINGS: Final = {
     ExitCode.TERMINATED: "terminated",
 }
 
-# The nearest class in an error's method resolution order decides.
-CODES: Final[dict[type[errors.ByteBuddyError], ExitCode]] = {
-    errors.ByteBuddyError: ExitCode.OTHER,
-    errors.ConfigError: ExitCode.CONFIG,
-    errors.UnknownModel: ExitCode.NOT_FOUND,
-    errors.UnknownProvider: ExitCode.CONFIG,
-    errors.NoModelForRole: ExitCode.CONFIG,
-    errors.RequestError: ExitCode.USAGE,
-    errors.InsecureEndpoint: ExitCode.CREDENTIALS,
-    errors.MissingToken: ExitCode.CREDENTIALS,
-    errors.InvalidToken: ExitCode.CREDENTIALS,
-    errors.Overloaded: ExitCode.BUSY,
-    errors.APIError: ExitCode.BAD_ANSWER,
-    errors.ModelNotSupported: ExitCode.NOT_FOUND,
-    errors.EndpointPaused: ExitCode.NOT_READY,
-    errors.AuthenticationFailed: ExitCode.CREDENTIALS,
-    errors.QuotaExhausted: ExitCode.CREDENTIALS,
-    errors.PermissionDenied: ExitCode.CREDENTIALS,
-    errors.ModelDisabled: ExitCode.NOT_FOUND,
-    errors.ModelNotFound: ExitCode.NOT_FOUND,
-    errors.ServiceRetired: ExitCode.NOT_FOUND,
-    errors.RateLimited: ExitCode.BUSY,
-    errors.ServerOverloaded: ExitCode.BUSY,
-    errors.ServerBusy: ExitCode.BUSY,
-    errors.ModelLoading: ExitCode.NOT_READY,
-    errors.GatewayTimeout: ExitCode.CONNECTION,
-    errors.ColdStartTimeout: ExitCode.NOT_READY,
-    errors.CallTimeout: ExitCode.CONNECTION,
-    errors.ConnectionFailed: ExitCode.CONNECTION,
-    errors.ResponseError: ExitCode.BAD_ANSWER,
-    errors.ApplyFailed: ExitCode.UNPLACED,
-}
 
+def exit_code(kind: type[ByteBuddyError]) -> ExitCode:
+    """Return the exit code for an error class, as its row or its base's names it."""
+    # Imported here: a command that succeeds reads no table of failures.
+    from bytebuddy_provider_hf.failures.table import row_of
 
-def exit_code(kind: type[errors.ByteBuddyError]) -> ExitCode:
-    """Return the exit code for an error class: that of its nearest listed base."""
-    for base in kind.__mro__:
-        if issubclass(base, errors.ByteBuddyError) and base in CODES:
-            return CODES[base]
-    return ExitCode.OTHER
+    return ExitCode[row_of(kind).exit]
 
 
 def table() -> list[tuple[str, str]]:

@@ -1,28 +1,23 @@
-"""``bytebuddy-hf explain``: what an answer means, and what to do."""
+"""Run ``bytebuddy-hf explain``: say what an answer means, and what to do."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
+from attrs import asdict
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.language import (
-    Language,
-    chosen_language,
-    lang_option,
-)
+from bytebuddy_provider_hf.cli.language import chosen_language, lang_option
 from bytebuddy_provider_hf.cli.options import json_option, trouble_options
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY
 from bytebuddy_provider_hf.texts import text
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.doctor.explanation import Explanation
     from bytebuddy_provider_hf.hub.router import Serving
 
 
@@ -63,42 +58,47 @@ def explain(
 
     BODY is also read from a pipe. The event of a stream has status 200.
     """
+    # Imported here: the command line starts without the wire.
     from bytebuddy_provider_hf.doctor.explanation import explain as explained
 
+    said: str | bytes = body or ""
+    if body in (None, "-"):
+        interactive = screen.is_interactive(sys.stdin)
+        said = b"" if interactive else sys.stdin.buffer.read(MAX_BODY)
+    told = {}
+    for header in headers:
+        name, colon, value = header.partition(":")
+        if not colon:
+            raise click.BadParameter(f"'{header}' is not NAME:VALUE")
+        told[name.strip().lower()] = value.strip()
     lang = chosen_language(ctx, os.environ)
     explanation = explained(
         status,
-        _piped() if body in (None, "-") else body or "",
-        headers=_headers(headers),
+        said,
+        headers=told,
         model=model,
         base=base,
         lang=lang,
         catalogue=None if offline else _catalogue,
     )
     if as_json:
-        screen.print_json(_object(status, explanation))
-    else:
-        _show(status, explanation, lang)
-
-
-def _piped() -> bytes:
-    if screen.is_interactive(sys.stdin):
-        return b""
-    return sys.stdin.buffer.read(MAX_BODY)
-
-
-def _headers(given: Sequence[str]) -> dict[str, str]:
-    headers = {}
-    for one in given:
-        name, colon, value = one.partition(":")
-        if not colon:
-            raise click.BadParameter(f"'{one}' is not NAME:VALUE")
-        headers[name.strip().lower()] = value.strip()
-    return headers
+        screen.print_json({"status": status, **asdict(explanation)})
+        return
+    title = f"{explanation.title} ({explanation.kind}, {status})"
+    screen.emit(screen.styled(title, bold=True))
+    if explanation.said:
+        # What a server said, and the steps that quote it, may hold a terminal's codes.
+        quoted = text("explain.said", said=sanitize_line(explanation.said))
+        screen.emit(f"  {quoted.render(lang)}")
+    screen.emit(f"  {explanation.meaning}")
+    if explanation.next_steps:
+        screen.emit(text("explain.next").render(lang))
+    for number, step in enumerate(explanation.next_steps, start=1):
+        screen.emit(f"  {number}. {sanitize_line(step)}")
 
 
 def _catalogue(model: str) -> Serving | None:
-    """Return what the router tells; without a network nothing is known."""
+    """Return what the router's catalogue has; without a network nothing is known."""
     from bytebuddy_provider_hf.errors import ByteBuddyError
 
     try:
@@ -115,6 +115,7 @@ async def _served(model: str) -> Serving | None:
     from bytebuddy_provider_hf.transport.destinations import destination_for
     from bytebuddy_provider_hf.transport.pool import open_http_client
 
+    # The catalogue is public, so no token is sent.
     options = RequestOptions(connect_timeout=LIMIT)
     env = Environment(os.environ)
     client = open_http_client(destination_for(ROUTER, None, options, env=env))
@@ -123,29 +124,3 @@ async def _served(model: str) -> Serving | None:
         return await RouterCatalogue(clock=clock).serving(model, client)
     finally:
         await client.aclose()
-
-
-def _show(status: int, explanation: Explanation, lang: Language) -> None:
-    title = f"{explanation.title} ({explanation.kind}, {status})"
-    screen.emit(screen.styled(title, bold=True))
-    if explanation.said:
-        screen.emit(
-            f"  {text('explain.said').render(lang)}{sanitize_line(explanation.said)}"
-        )
-    screen.emit(f"  {explanation.meaning}")
-    if explanation.next_steps:
-        screen.emit(text("explain.next").render(lang))
-    for number, step in enumerate(explanation.next_steps, start=1):
-        screen.emit(f"  {number}. {sanitize_line(step)}")
-
-
-def _object(status: int, explanation: Explanation) -> dict[str, object]:
-    return {
-        "status": status,
-        "kind": explanation.kind,
-        "title": explanation.title,
-        "meaning": explanation.meaning,
-        "next_steps": list(explanation.next_steps),
-        "links": list(explanation.links),
-        "said": explanation.said,
-    }

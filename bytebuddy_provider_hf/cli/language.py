@@ -1,15 +1,14 @@
-"""Which language people read: said by ``--lang``, else by the environment."""
+"""Choose the language to print in: by ``--lang``, else by the environment."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import click
 
 from bytebuddy_provider_hf.cli.options import AnyCallable
-
-Language: TypeAlias = Literal["en", "zh"]
+from bytebuddy_provider_hf.texts import Language
 
 LANG: Final = "bytebuddy_provider_hf.lang"
 # POSIX's order of precedence for messages.

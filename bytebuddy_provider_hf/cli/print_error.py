@@ -1,10 +1,10 @@
-"""A failure told to a person, in the language that they read."""
+"""Print a failure for a person, in the language that they read."""
 
 from __future__ import annotations
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.language import Language
 from bytebuddy_provider_hf.errors import ByteBuddyError
+from bytebuddy_provider_hf.texts import Language, text
 
 
 def print_error(error: ByteBuddyError, lang: Language) -> None:
@@ -19,7 +19,7 @@ def print_error(error: ByteBuddyError, lang: Language) -> None:
     explanation = explain_error(error, lang=lang)
     screen.show_error_as(
         error,
-        f"错误：{explanation.title}",
+        text("explain.failed", title=explanation.title).render(lang),
         explanation.next_steps,
         translated=dict(zip(NO_MODEL_HELP, NO_MODEL_HELP_ZH, strict=True)),
     )

@@ -20,6 +20,7 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.failures.next_steps import next_step
 from bytebuddy_provider_hf.scheduling import retry
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions, WaitReason
 from bytebuddy_provider_hf.wire.adapt import Adaptations, adapt
 from bytebuddy_provider_hf.wire.server import Server
@@ -171,8 +172,7 @@ def _decide_cold(failure: ModelLoading, state: CallState) -> Decision:
 def _busy_endpoint(failure: ModelLoading) -> ServerOverloaded:
     """Return the error of an endpoint that answers others and sheds this request."""
     error = ServerOverloaded(
-        f"The endpoint is busy: it answered others and turned this request away "
-        f"({failure.status}).",
+        text("failures.endpoint_busy", status=failure.status),
         status=failure.status,
         retry_after=failure.retry_after,
         body=failure.body,

@@ -1,4 +1,4 @@
-"""The error that an answer stands for, and what the router knows beyond it."""
+"""Turn an answer into its error, with what the router knows beyond it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,18 @@ _ERROR_BODY: Final = 5.0
 
 
 async def error_from_response(response: Response, endpoint: Endpoint) -> APIError:
-    """Return the error an answer stands for, a secret it may echo masked."""
-    body = await _start_of_body(response)
+    """Return the error an answer stands for, a secret it may echo masked.
+
+    Where the body breaks off, the status alone classifies the failure.
+    """
+    body = b""
+    with suppress(TimeoutError, ByteBuddyError):
+        async with asyncio.timeout(_ERROR_BODY):
+            async for chunk in response.chunks():
+                body += chunk
+                if len(body) >= MAX_BODY:
+                    break
+    # Before it is classified: what is quoted from it goes into message and hint.
     scrubbed = endpoint.scrub(body.decode("utf-8", "replace")).encode()
     return classify(
         response.status,
@@ -44,6 +54,7 @@ def unwrap_stream_error(failure: ByteBuddyError, endpoint: Endpoint) -> ByteBudd
     """Return the error an event inside a stream stands for; others as they are."""
     if not isinstance(failure, StreamFailed):
         return failure
+    # The event was masked where it was read.
     event = failure.event.encode()
     return (
         classify_event(event, endpoint.target, token_source=_token_source(endpoint))
@@ -70,20 +81,3 @@ async def add_alternatives(
 
 def _token_source(endpoint: Endpoint) -> str | None:
     return None if endpoint.credential is None else endpoint.credential.source
-
-
-async def _start_of_body(response: Response) -> bytes:
-    """Return the start of an error's body, as much as comes.
-
-    Where the body breaks off, the status alone classifies the failure.
-    """
-    parts: list[bytes] = []
-    size = 0
-    with suppress(TimeoutError, ByteBuddyError):
-        async with asyncio.timeout(_ERROR_BODY):
-            async for chunk in response.chunks():
-                parts.append(chunk)
-                size += len(chunk)
-                if size >= MAX_BODY:
-                    break
-    return b"".join(parts)

@@ -1,8 +1,6 @@
-"""Errors that a server answered with."""
+"""Name every error that a server answers with."""
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 from bytebuddy_provider_hf.errors.base import ByteBuddyError
 from bytebuddy_provider_hf.secret import one_line
@@ -14,11 +12,8 @@ class APIError(ByteBuddyError):
     Where known: ``model`` is the id the answer is about, ``endpoint`` the host that
     answered, ``found_in`` the variable or file that held the token in use. Where the
     router's catalogue told: ``served_by`` names the providers that serve the model now,
-    ``neighbours``, where none does, models near it that are served. ``about_serving``
-    tells the classes for which that catalogue is worth a question.
+    ``neighbours``, where none does, models near it that are served.
     """
-
-    about_serving: ClassVar[bool] = False
 
     model: str | None = None
     endpoint: str | None = None
@@ -54,25 +49,22 @@ class InputRefused(BadRequest):
 class ModelNotSupported(BadRequest):
     """No provider that is enabled for this account serves the model."""
 
-    about_serving = True
-
 
 class RouteNotSupported(ModelNotSupported):
     """The model, or the server, does not answer at this route."""
-
-    about_serving = True
 
 
 class ModelTooLarge(ModelNotSupported):
     """The model is too large for the shared service: it will never be loaded there."""
 
-    about_serving = True
 
-
+# A 400 on the wire, with the words of the endpoints' proxy.
 class EndpointPaused(BadRequest):
     """A dedicated endpoint was paused by its owner; it does not wake by itself."""
 
 
+# Below it two that are one 401 on the wire: whoever sent no token should not be told to
+# check one.
 class AuthenticationFailed(APIError):
     """401, or a 400 that says the token is invalid."""
 
@@ -102,6 +94,7 @@ class MissingPermission(PermissionDenied):
     owner: str | None = None
 
 
+# The Hub says 403 for this and for a licence that was not accepted; the cures differ.
 class GatedPermission(MissingPermission):
     """The fine-grained token may not read gated models, licence or not."""
 
@@ -110,6 +103,7 @@ class GatedModel(PermissionDenied):
     """The model's licence has not been accepted by the owner of the token."""
 
 
+# Below GatedModel: a program that sends people to the model's page does so here too.
 class AccessPending(GatedModel):
     """Access to the model was asked for; its authors have not answered yet."""
 
@@ -118,6 +112,7 @@ class OrganizationPolicy(PermissionDenied):
     """The organization's policy wants the token approved before it is used there."""
 
 
+# A 403 of the Hub, though the token itself is good.
 class TokenRevoked(PermissionDenied):
     """An administrator of the organization took the token's access away."""
 
@@ -125,26 +120,23 @@ class TokenRevoked(PermissionDenied):
 class ProOnly(PermissionDenied):
     """The model is for accounts with a PRO subscription."""
 
-    about_serving = True
-
 
 class ModelDisabled(PermissionDenied):
     """Access to the repository was disabled for everybody."""
 
 
+# At the Hub also a 401 with the code RepoNotFound: it does not tell strangers whether a
+# repository is private or not there.
 class ModelNotFound(APIError):
     """404: no such model or route at this endpoint."""
 
-    about_serving = True
 
-
+# vLLM and transformers serve answer to the name they were started with only.
 class WrongServedModel(ModelNotFound):
     """The server is there and serves another model name.
 
     ``served`` is the name it wants, where it said so.
     """
-
-    about_serving = False
 
     served: str | None = None
 
@@ -152,13 +144,10 @@ class WrongServedModel(ModelNotFound):
 class RouteNotFound(ModelNotFound):
     """The address has no such route, or nothing is deployed there."""
 
-    about_serving = True
 
-
+# api-inference.huggingface.co, shut down in November 2025.
 class ServiceRetired(APIError):
     """410: the service behind this host was shut down."""
-
-    about_serving = True
 
 
 class RequestTooLarge(APIError):
@@ -176,6 +165,7 @@ class UnprocessableRequest(APIError):
     """422: a parameter, or the length of the prompt, does not fit the server."""
 
 
+# The numbers decide how many tokens the next attempt asks for.
 class ContextTooLong(UnprocessableRequest):
     """Prompt and answer together, or the prompt alone, exceed the model's window.
 
@@ -189,6 +179,7 @@ class ContextTooLong(UnprocessableRequest):
     asked: int | None = None
 
 
+# The names decide what the next attempt leaves out.
 class ParameterRefused(UnprocessableRequest):
     """A parameter is unknown to the server, or out of its range.
 
@@ -205,6 +196,7 @@ class StreamingNotSupported(UnprocessableRequest):
     """This model gives whole answers only."""
 
 
+# Also 415: a server for tasks that was sent JSON of a chat, and the other way round.
 class BodyRefused(UnprocessableRequest):
     """The server expects a request of another shape; ``field`` is what it missed."""
 
@@ -235,10 +227,12 @@ class AnonymousLimit(RateLimited):
     """The limit of those who send no token."""
 
 
+# TGI and TEI: their queue is full, whoever asks. No rate of the account's.
 class ModelOverloaded(RateLimited):
     """429: the queue of this one model is full."""
 
 
+# TGI's choice of a status (router/src/infer/mod.rs): the dependency is its worker.
 class GenerationFailed(APIError):
     """424: a worker failed while generating."""
 
@@ -247,6 +241,7 @@ class OutOfMemory(GenerationFailed):
     """The memory of the worker's GPU was not enough for this request."""
 
 
+# llama.cpp parses what the model wrote where tools or a schema were asked for.
 class OutputRejected(GenerationFailed):
     """The model wrote what its own server cannot read: a tool call, JSON."""
 
@@ -255,6 +250,7 @@ class UnexpectedStatus(APIError):
     """A status that carries no reply: 1xx, 204, 3xx."""
 
 
+# Followed, a redirect would take the token to a host that nobody chose.
 class Redirected(UnexpectedStatus):
     """3xx: what was asked for is at ``location``; redirects are not followed."""
 
@@ -265,6 +261,7 @@ class ServerError(APIError):
     """5xx."""
 
 
+# The one failure that is waited for without a limit of attempts.
 class ModelLoading(ServerError):
     """503 while a model is being loaded or an endpoint wakes.
 
@@ -280,18 +277,22 @@ class ServerOverloaded(ServerError):
     """503: the server is up but its queue is full."""
 
 
+# TGI answers so when its own health check finds no worker.
 class ServerUnhealthy(ServerError):
     """503: the server itself says that it is not well."""
 
 
+# The old serverless service's time-out of 60 or 120 s.
 class ServerBusy(ServerError):
     """500: the model gave no answer in time, because others keep it busy."""
 
 
+# Not retried: the code fails at the same input again.
 class PipelineFailed(ServerError):
     """500: the code around the model failed at this input."""
 
 
+# TGI lost its worker after the answer began.
 class GenerationIncomplete(ServerError):
     """500: the answer broke off inside the server."""
 

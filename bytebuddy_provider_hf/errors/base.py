@@ -1,18 +1,17 @@
-"""The base of every error: one redacted line, a next step, no secret."""
+"""Define the base of every error: one redacted line, a next step, no secret."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
 from bytebuddy_provider_hf.secret import one_line
 
+# After these no full stop is missing before the hint.
 _STOPS: Final = (".", "!", "?", "…", "")
 
 
 class ByteBuddyError(Exception):
     """Base of every error of this package."""
-
-    hint_default: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -22,11 +21,10 @@ class ByteBuddyError(Exception):
         retry_after: float | None = None,
         hint: str | None = None,
     ) -> None:
-        self.message = one_line(message)
+        self.message = _printable(message)
         self.status = status
         self.retry_after = retry_after
-        chosen = hint if hint is not None else self.hint_default
-        self.hint = None if chosen is None else one_line(chosen)
+        self.hint = None if hint is None else _printable(hint)
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -35,8 +33,16 @@ class ByteBuddyError(Exception):
         stop = "" if self.message[-1:] in _STOPS else "."
         return f"{self.message}{stop} {self.hint}"
 
+    # Exception's own would call the class with ``args``, and lose what was set later.
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), dict(self.__dict__))
+
+
+def _printable(text: str) -> str:
+    # A text of the table stays one where nothing is cut or masked, so that whoever
+    # prints the error can say it in another language.
+    line = one_line(text)
+    return text if line == text else line
 
 
 def _rebuild(kind: type[ByteBuddyError], state: dict[str, object]) -> ByteBuddyError:

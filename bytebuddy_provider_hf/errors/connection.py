@@ -1,14 +1,16 @@
-"""Errors of time, connections, and answers that cannot be used."""
+"""Name the errors of time, of connections, and of answers that cannot be used."""
 
 from __future__ import annotations
 
 from bytebuddy_provider_hf.errors.base import ByteBuddyError
 
 
+# No CallTimeout: the call was never begun, and a longer wait may do.
 class ColdStartTimeout(ByteBuddyError):
     """A model did not become ready in the time allowed for it."""
 
 
+# No TimeoutError: that is what a caller's own ``asyncio.timeout`` raises.
 class CallTimeout(ByteBuddyError):
     """Time ran out."""
 
@@ -21,6 +23,7 @@ class FirstByteTimeout(CallTimeout):
     """The answer did not begin within ``firstByteTimeout``."""
 
 
+# The caller's patience ended: it says nothing of the server.
 class DeadlineExceeded(CallTimeout):
     """The call as a whole took longer than ``timeout``."""
 
@@ -31,6 +34,7 @@ class IdleTimeout(CallTimeout):
     partial: str = ""
 
 
+# Proxies and servers send comments as signs of life; they are no answer.
 class NoDataTimeout(CallTimeout):
     """A stream sent keep-alives but no data for too long; ``partial`` is the text."""
 
@@ -53,10 +57,13 @@ class HostNotFound(ConnectionFailed):
     """There is no host of that name."""
 
 
+# EAI_AGAIN, unlike the EAI_NONAME of HostNotFound: worth another try.
 class HostLookupFailed(ConnectionFailed):
     """The name service did not answer; the name may well exist."""
 
 
+# The classes below are apart because each is mended elsewhere: by the server's owner,
+# in the address, in caBundlePath, in clientCertificate.
 class TlsFailed(ConnectionFailed):
     """The certificate or the handshake was refused."""
 
@@ -89,6 +96,7 @@ class ProxyAuthenticationFailed(ProxyFailed):
     """407: the proxy wants a user name and password, or other ones."""
 
 
+# The server may have done the work; what it wrote is gone.
 class ConnectionLost(ConnectionFailed):
     """The connection broke before the answer was whole."""
 
@@ -103,10 +111,12 @@ class MalformedResponse(ResponseError):
     """The answer is not what the protocol describes."""
 
 
+# Bounds what a hostile or broken server can make this process hold.
 class ResponseTooLarge(ResponseError):
     """The answer is larger than this client accepts."""
 
 
+# Some servers end without a mark; a decoder knows which those are.
 class StreamInterrupted(ResponseError):
     """A stream ended without its end mark; ``partial`` is the text that came."""
 
@@ -120,6 +130,7 @@ class StreamFailed(ResponseError):
     event: str = ""
 
 
+# Both texts are kept: whoever asked may place the change by hand.
 class ApplyFailed(ResponseError):
     """A suggested change could not be worked into a text; nothing was changed.
 

@@ -1,4 +1,4 @@
-"""Errors before anything is sent: the file, the registry, the request."""
+"""Name the errors before anything is sent: of the file, the registry, the request."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class ConfigNotFound(ConfigError):
     """A configuration file that was named does not exist or cannot be read."""
 
 
+# All problems at once: a file is mended in one go.
 class ConfigInvalid(ConfigError):
     """A configuration file has errors; ``problems`` holds one printable text each."""
 
@@ -33,6 +34,7 @@ class UnsetVariable(ConfigError):
         self.variable = variable
 
 
+# Whoever can write into a repository must not decide where its users' keys go.
 class UntrustedProject(ConfigError):
     """A project's file wants a key sent somewhere the user has not yet trusted."""
 
@@ -41,6 +43,7 @@ class RegistryError(ByteBuddyError):
     """The model registry cannot give what was asked for."""
 
 
+# The names that exist are for the host's own "did you mean".
 class UnknownName(RegistryError):
     """A name that does not exist; ``known`` lists those that do."""
 
@@ -69,6 +72,7 @@ class NoModelForRole(UnknownName):
     """No entry of the configuration carries that role."""
 
 
+# Made without a chain: foreign exceptions may hold the entry's key.
 class ProviderFailed(RegistryError):
     """A provider's own code failed while opening an entry."""
 
@@ -81,6 +85,7 @@ class RequestError(ByteBuddyError):
     """A request was refused here, before anything was sent."""
 
 
+# ".." or "?" in an id would send the token to another path.
 class InvalidModelId(RequestError):
     """A model id that is malformed, or that would leave its place in a URL."""
 
@@ -89,6 +94,7 @@ class InvalidEndpoint(RequestError):
     """An ``apiBase`` that is not a usable http or https URL."""
 
 
+# Whoever is on the way can read it.
 class InsecureEndpoint(RequestError):
     """A token would travel over plain http to another machine."""
 
@@ -105,9 +111,11 @@ class MissingToken(RequestError):
     """This endpoint needs a token and none was found."""
 
 
+# A line break in a header would begin another one.
 class InvalidToken(RequestError):
     """A value that cannot be sent as a token, such as one with a line break in it."""
 
 
+# A bound, so that an outage does not fill the memory with callers.
 class Overloaded(RequestError):
     """More callers are already waiting than ``maxQueue`` allows."""

@@ -1,4 +1,4 @@
-"""The sentence in an error body: total over any bytes.
+"""Read the sentence in an error body: total over any bytes.
 
 The forms met in practice: ``{"error": "…"}``, ``{"error": ["…"]}``,
 ``{"error": {"message": …}}``, ``{"message": …}``, ``{"detail": "…"}``,
@@ -17,10 +17,13 @@ from bytebuddy_provider_hf.secret import one_line
 
 # What is read of an error body; the rest cannot add to one sentence.
 MAX_BODY: Final = 64 * 1024
+# A sentence of more complaints, or from deeper down, is none that a person reads.
 _MAX_ITEMS: Final = 5
 _MAX_NESTING: Final = 4
+# The first that is there: OpenAI's, TGI's, FastAPI's, then RFC 7807's and OAuth's.
 _KEYS: Final = ("message", "error", "detail", "msg", "title", "error_description")
 _MAX_PAGE: Final = 2_000
+# Bounded: a hostile page must not cost more than its length.
 _TITLE: Final = re.compile(r"<title[^>]{0,200}>([^<]{1,300})", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^<>]{0,500}>")
 _HIDDEN: Final = re.compile(r"<(script|style)\b[^<]{0,20000}", re.IGNORECASE)
@@ -30,18 +33,17 @@ def error_message(body: bytes) -> str:
     """Return what an error body says, as one redacted line; empty when it is empty."""
     body = body[:MAX_BODY]
     value = lenient_json.loads(body)
-    if value is None or isinstance(value, int | float):
-        return one_line(_plain(body.decode("utf-8", "replace")), limit=500)
-    return one_line("; ".join(_sentences(value, 0)).rstrip(". "), limit=500)
-
-
-def _plain(text: str) -> str:
-    if "<" not in text:
-        return text
-    title = _TITLE.search(text)
-    shown = title.group(1) if title else _TAG.sub(" ", _HIDDEN.sub(" ", text))
-    # Cut first: html.unescape raises for a character number of 4,300 digits or more.
-    return html.unescape(" ".join(shown.split())[:_MAX_PAGE])
+    # A lone number is no JSON that means something: "502" is what a gateway wrote.
+    if value is not None and not isinstance(value, int | float):
+        return one_line("; ".join(_sentences(value, 0)).rstrip(". "), limit=500)
+    text = body.decode("utf-8", "replace")
+    if "<" in text:
+        title = _TITLE.search(text)
+        shown = title[1] if title else _TAG.sub(" ", _HIDDEN.sub(" ", text))
+        # Cut first: html.unescape raises for a character number of 4,300 digits or
+        # more.
+        text = html.unescape(" ".join(shown.split())[:_MAX_PAGE])
+    return one_line(text, limit=500)
 
 
 def _sentences(value: object, nesting: int) -> Iterator[str]:
@@ -53,15 +55,14 @@ def _sentences(value: object, nesting: int) -> Iterator[str]:
         for item in value[:_MAX_ITEMS]:
             yield from _sentences(item, nesting + 1)
     elif isinstance(value, dict):
-        for key in _KEYS:
-            if value.get(key):
-                place = _place(value.get("loc"))
-                for said in _sentences(value[key], nesting + 1):
-                    yield f"{place}{said}"
-                return
-
-
-def _place(loc: object) -> str:
-    if not isinstance(loc, list):
-        return ""
-    return ".".join(str(part) for part in loc[:8] if isinstance(part, str | int)) + ": "
+        key = next((key for key in _KEYS if value.get(key)), None)
+        if key is None:
+            return
+        # FastAPI names the place of a complaint beside it.
+        loc = value.get("loc")
+        place = ""
+        if isinstance(loc, list):
+            names = (str(part) for part in loc[:8] if isinstance(part, str | int))
+            place = ".".join(names) + ": "
+        for said in _sentences(value[key], nesting + 1):
+            yield f"{place}{said}"

@@ -1,84 +1,55 @@
-"""Any status, headers and bytes become one error class: total, never raising."""
+"""Turn any status, headers and bytes into one error class: total, never raising."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from attrs import evolve
+from attrs import frozen
 
 from bytebuddy_provider_hf import errors, lenient_json
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.failures import error_details, next_steps, retry_after
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message
-from bytebuddy_provider_hf.failures.error_rules import ErrorResponse, error_class
+from bytebuddy_provider_hf.failures.table import FailureRow, failure_table, row_of
+from bytebuddy_provider_hf.texts import text
 
 # Together's good answers carry Retry-After too: elsewhere it means nothing.
 _HINTED: Final = frozenset({408, 429, 500, 502, 503, 504})
 _VERDICTS: Final = {"true": True, "false": False}
+# What an error keeps of a body, for people.
 _LONGEST_SHOWN: Final = 2_000
+# A code or type; a longer one is a sentence in the wrong place.
+_LONGEST_WORD: Final = 64
+_ERROR_STATUSES: Final = range(400, 600)
+# Where a body may be told to be of the wrong shape.
+_REFUSED_BODY: Final = (400, 422)
+_UNAVAILABLE: Final = 503
+# What an error means that names no status.
+_BROKEN: Final = 500
 
-# What TGI and TEI call their errors, by the start of the sentence or by the type;
-# TGI's chat stream says 422 whatever the cause (infer/mod.rs, into_openai_event).
-_EVENT_STATUS: Final[tuple[tuple[re.Pattern[str], int], ...]] = tuple(
-    (re.compile(pattern, re.IGNORECASE), status)
-    for pattern, status in (
-        (r"overloaded", 429),
-        (r"incomplete.generation|stream.serialization", 500),
-        (r"^request failed during generation|\b(generation|backend)$", 424),
-        (r"^(input validation|template|tool) error|\b(validation|tokenizer)$", 422),
-    )
-)
+_OVERLOADED: Final = re.compile(r"overloaded", re.IGNORECASE)
+_LOADING: Final = re.compile(r"\bloading\b", re.IGNORECASE)
 
-_LEADS: Final[Mapping[type[errors.APIError], str]] = {
-    errors.TokenMissing: "A token is needed",
-    errors.AuthenticationFailed: "The token was refused",
-    errors.QuotaExhausted: "The account's credits are used up",
-    errors.PermissionDenied: "Access was refused",
-    errors.MissingPermission: "The token lacks a permission",
-    errors.GatedModel: "The model is gated",
-    errors.AccessPending: "Access was not granted yet",
-    errors.OrganizationPolicy: "The organization must approve the token",
-    errors.TokenRevoked: "The organization revoked the token",
-    errors.ProOnly: "The model is for subscribers",
-    errors.ModelDisabled: "The model was disabled",
-    errors.ModelNotFound: "There is no such model",
-    errors.WrongServedModel: "The server serves another model",
-    errors.RouteNotFound: "There is no such route or model",
-    errors.ModelNotSupported: "No enabled provider serves this model",
-    errors.RouteNotSupported: "The model is not served at this route",
-    errors.ModelTooLarge: "The model is too large for this service",
-    errors.EndpointPaused: "The endpoint is paused",
-    errors.InputRefused: "The server cannot use this input",
-    errors.ServiceRetired: "This service was shut down",
-    errors.RequestTooLarge: "The request is too large",
-    errors.BatchTooLarge: "Too many texts at once",
-    errors.ContextTooLong: "The model's window is too small for this",
-    errors.ParameterRefused: "The server refuses a parameter",
-    errors.StreamingNotSupported: "This model cannot stream",
-    errors.BodyRefused: "The server expects another kind of request",
-    errors.TemplateMissing: "The model has no chat template",
-    errors.TemplateFailed: "The model's chat template refuses the messages",
-    errors.ToolsRefused: "The server cannot use tools so",
-    errors.ImagesNotSupported: "The model takes no images",
-    errors.RateLimited: "Too many requests",
-    errors.ModelOverloaded: "The model's queue is full",
-    errors.GenerationFailed: "The model's worker failed",
-    errors.OutOfMemory: "The model's GPU ran out of memory",
-    errors.OutputRejected: "The server could not read its model's answer",
-    errors.Redirected: "The address has moved",
-    errors.ModelLoading: "The model is still loading",
-    errors.ServerOverloaded: "The server is overloaded",
-    errors.ServerUnhealthy: "The server is not well",
-    errors.ServerBusy: "The model was too busy to answer",
-    errors.PipelineFailed: "The model's own code failed",
-    errors.GenerationIncomplete: "The answer broke off in the server",
-    errors.BadGateway: "The gateway reached no server",
-    errors.GatewayTimeout: "The gateway gave up waiting for the model",
-    errors.ServerError: "The server failed",
-    errors.APIError: "The server refused the request",
-}
+
+@frozen
+class _Answer:
+    """An error answer, or an error event inside a stream.
+
+    ``status`` is ``None`` for an event that names none. ``found`` is the JSON object
+    of the body, ``said`` its sentence of at most 500 characters, ``words`` all that is
+    searched.
+    """
+
+    status: int | None
+    said: str
+    words: str
+    found: Mapping[str, object]
+    target: Target
+    headers: Mapping[str, str]
+    token_sent: bool = True
+    in_stream: bool = False
 
 
 def classify(
@@ -94,11 +65,13 @@ def classify(
 
     ``token_source`` names the variable or file that held the token that was sent.
     """
-    answer = ErrorResponse(
+    said, found = error_message(body), _object(body)
+    answer = _Answer(
         status=status,
-        said=error_message(body),
+        said=said,
+        words=_searched(said, found),
+        found=found,
         target=target,
-        found=_object(body),
         headers=headers,
         token_sent=token_sent,
     )
@@ -119,29 +92,49 @@ def classify_event(
     found = _object(data)
     if not _is_error(found, data):
         return None
-    answer = ErrorResponse(
-        status=None,
-        said=error_message(data),
-        target=target,
+    said = error_message(data)
+    words = _searched(said, found)
+    answer = _Answer(
+        status=_status_of_event(words, found),
+        said=said,
+        words=words,
         found=found,
+        target=target,
+        headers={},
         in_stream=True,
     )
-    answer = evolve(answer, status=_event_status(answer))
     return _error(answer, data, token_source)
 
 
-def _error(
-    answer: ErrorResponse, body: bytes, token_source: str | None
-) -> errors.APIError:
-    kind = error_class(answer)
+def stream_failed(data: bytes, scrub: Callable[[str], str]) -> errors.StreamFailed:
+    """Return the error that a stream ends with after an error event.
+
+    Its ``event`` can be classified later, by who knows where it came from; its
+    ``status`` is the one the answer would have had without a stream.
+    """
+    said, found = error_message(data), _object(data)
+    error = errors.StreamFailed(
+        text("failures.in_stream", said=scrub(said)),
+        status=_status_of_event(_searched(said, found), found),
+    )
+    error.event = scrub(data[:MAX_BODY].decode("utf-8", "replace"))[:_LONGEST_SHOWN]
+    return error
+
+
+def _error(answer: _Answer, body: bytes, token_source: str | None) -> errors.APIError:
+    kind: type[errors.APIError] = getattr(errors, _class_name(answer))
+    row, host = row_of(kind), answer.target.origin.split("://", 1)[1]
+    where = host if answer.status is None else f"{host}, {answer.status}"
+    said = answer.said.rstrip(". ")
     waits = answer.status in _HINTED
     error = kind(
-        _sentence(kind, answer),
+        f"{row.lead or row.en.title} ({where})" + (f": {said}." if said else "."),
         status=answer.status,
         retry_after=retry_after.requested_wait(answer.headers) if waits else None,
         body=body[:_LONGEST_SHOWN].decode("utf-8", "replace"),
     )
-    error.endpoint = _host(answer.target)
+    error.endpoint = host
+    # The one that the answer is about: a router may have been asked for an alias.
     error.model = error_details.model_named(answer.said) or answer.target.model
     error.found_in = token_source
     if isinstance(error, errors.ModelLoading):
@@ -155,10 +148,24 @@ def _error(
 
 
 def _object(body: bytes) -> Mapping[str, object]:
+    """Return the JSON object of a body, or the first of a list of them."""
     value = lenient_json.loads(body[:MAX_BODY])
     if isinstance(value, list) and value:
         value = value[0]
     return value if isinstance(value, dict) else {}
+
+
+def _searched(said: str, found: Mapping[str, object]) -> str:
+    """Return all that is searched, in lower case: the sentence, codes, types."""
+    inner = found.get("error")
+    named = [
+        str(place[key])[:_LONGEST_WORD]
+        for place in (found, inner)
+        if isinstance(place, dict)
+        for key in ("code", "type", "error_type")
+        if isinstance(place.get(key), str | int)
+    ]
+    return " ".join((said, *named)).lower()
 
 
 def _is_error(found: Mapping[str, object], data: bytes) -> bool:
@@ -167,6 +174,7 @@ def _is_error(found: Mapping[str, object], data: bytes) -> bool:
         return data[:64].lstrip().startswith(b'{"error"')
     if found.get("error"):
         return True
+    # A chunk of text may hold any other member.
     if "choices" in found or "token" in found:
         return False
     if found.get("object") == "error" or found.get("detail"):
@@ -174,29 +182,80 @@ def _is_error(found: Mapping[str, object], data: bytes) -> bool:
     return bool(found.get("message")) and isinstance(found.get("code"), int)
 
 
-def _event_status(answer: ErrorResponse) -> int | None:
-    words = answer.words
-    for pattern, status in _EVENT_STATUS:
+def _status_of_event(words: str, found: Mapping[str, object]) -> int | None:
+    """Return the status that an error event would have had as an answer.
+
+    The words come first: TGI's chat stream says 422 whatever the cause
+    (infer/mod.rs, into_openai_event).
+    """
+    for pattern, status in failure_table().stream_status:
         if pattern.search(words):
             return status
-    inner = answer.found.get("error")
-    for place in (inner, answer.found):
-        if not isinstance(place, dict):
-            continue
-        for key in ("http_status_code", "code", "status"):
-            value = place.get(key)
-            if isinstance(value, int) and 400 <= value < 600:  # noqa: PLR2004 - HTTP's errors
-                return value
+    for place in (found.get("error"), found):
+        if isinstance(place, dict):
+            for key in ("http_status_code", "code", "status"):
+                value = place.get(key)
+                if isinstance(value, int) and value in _ERROR_STATUSES:
+                    return value
     return None
 
 
-def _sentence(kind: type[errors.APIError], answer: ErrorResponse) -> str:
-    lead = next(_LEADS[base] for base in kind.__mro__ if base in _LEADS)
-    where = _host(answer.target)
-    shown = where if answer.status is None else f"{where}, {answer.status}"
-    said = answer.said.rstrip(". ")
-    return f"{lead} ({shown})" + (f": {said}." if said else ".")
+def _class_name(answer: _Answer) -> str:
+    """Return the name of an answer's class: what a sentence says beats its status."""
+    if _is_cold(answer):
+        return errors.ModelLoading.__name__
+    table = failure_table()
+    # Words first: statuses and codes are shared by failures with other cures.
+    name = _named_by_words(answer, last=False)
+    if name is None:
+        name = table.by_code.get(answer.headers.get("x-error-code", "").lower())
+    if name is None and (answer.in_stream or answer.status in _REFUSED_BODY):
+        # Where nothing else was recognised: what the server says it could not read.
+        if error_details.refused_parameters(answer.said, answer.found):
+            return errors.ParameterRefused.__name__
+        name = _named_by_words(answer, last=True)
+    if name is None:
+        status = _BROKEN if answer.status is None else answer.status
+        name = table.by_status.get(status) or table.by_status.get(
+            f"{status // 100}xx", table.by_status["other"]
+        )
+    row: FailureRow = table.rows[name]
+    if row.without_token and not answer.token_sent:
+        return row.without_token
+    if row.elsewhere and not answer.target.is_hugging_face:
+        return row.elsewhere
+    return name
 
 
-def _host(target: Target) -> str:
-    return target.origin.split("://", 1)[1]
+def _named_by_words(answer: _Answer, *, last: bool) -> str | None:
+    """Return the class of the first wording that the answer says."""
+    for rule in failure_table().rules:
+        wording = rule.wording
+        # Events of a stream have no status to trust, so there every wording counts but
+        # those that mean something only with theirs.
+        bound = wording.statuses and (wording.status_bound or not answer.in_stream)
+        if (
+            wording.last is last
+            and (not bound or answer.status in wording.statuses)
+            and rule.pattern.search(answer.words)
+        ):
+            return rule.name
+    return None
+
+
+def _is_cold(answer: _Answer) -> bool:
+    """Return whether the model is not ready yet but will be.
+
+    A 503 that says loading or carries an estimate; any 502 or 503 of a dedicated
+    endpoint's host, unless it says overloaded.
+    """
+    status, said = answer.status, answer.said
+    if status == _UNAVAILABLE and _OVERLOADED.search(said):
+        return False
+    # While it scales from zero, its proxy has no replica to ask.
+    if answer.target.host_kind is HostKind.ENDPOINT and status in (502, 503):
+        return not answer.in_stream
+    if status != _UNAVAILABLE or not answer.found:
+        return False
+    timed = retry_after.loading_estimate(answer.found.get("estimated_time")) is not None
+    return timed or _LOADING.search(said) is not None

@@ -1,9 +1,10 @@
-"""The error of an answer that came with status 200 and cannot be used."""
+"""Make the error of an answer that came with status 200 and cannot be used."""
 
 from __future__ import annotations
 
 from bytebuddy_provider_hf.errors import MalformedResponse
 from bytebuddy_provider_hf.failures.body_text import error_message
+from bytebuddy_provider_hf.texts import text
 
 
 def malformed(data: bytes, wanted: str, *, error: bool) -> MalformedResponse:
@@ -13,12 +14,12 @@ def malformed(data: bytes, wanted: str, *, error: bool) -> MalformedResponse:
     anything else may be a megabyte of numbers.
     """
     if error:
-        said = error_message(data) or "nothing more"
-        return MalformedResponse(f"The server reported an error, with 200: {said}.")
-    shown = data[:80].decode("utf-8", "replace") or "an empty body"
+        said = error_message(data) or text("failures.nothing_more")
+        return MalformedResponse(text("failures.error_with_200", said=said))
+    shown = data[:80].decode("utf-8", "replace") or text("failures.empty_body")
     return MalformedResponse(
-        f"The server's answer holds no {wanted}: {shown}",
-        hint="Check that apiBase is the address of a server for this kind of task.",
+        text("failures.holds_no", wanted=wanted, shown=shown),
+        hint=text("failures.check_task_address"),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from attrs import frozen
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.failures.table import row_of
 
 MAX_ATTEMPTS: Final = 3
 LONGEST_HINT: Final = 120.0
@@ -50,28 +51,11 @@ _OVERLOADED_STATUS: Final = frozenset({408, 502, 503, 504})
 
 _PROXY_STATUS: Final = frozenset({None, 502, 503, 504})
 
-# The first that fits; what is not known to pass is fatal.
-_FAILURE_KINDS: Final[tuple[tuple[type[errors.ByteBuddyError], FailureKind], ...]] = (
-    (errors.ModelLoading, FailureKind.COLD),
-    (errors.PipelineFailed, FailureKind.FATAL),
-    (errors.ImagesNotSupported, FailureKind.FATAL),
-    (errors.RateLimited, FailureKind.THROTTLED),
-    (errors.ServerOverloaded, FailureKind.THROTTLED),
-    (errors.ConnectionLost, FailureKind.AMBIGUOUS),
-    (errors.StreamInterrupted, FailureKind.AMBIGUOUS),
-    (errors.ConnectionRefused, FailureKind.TRANSIENT),
-    (errors.HostUnreachable, FailureKind.TRANSIENT),
-    (errors.ConnectTimeout, FailureKind.TRANSIENT),
-    (errors.HostLookupFailed, FailureKind.TRANSIENT),
-    (errors.ProxyAuthenticationFailed, FailureKind.FATAL),
-)
-
 
 def failure_kind(error: errors.ByteBuddyError) -> FailureKind:
     """Return the kind of a failure; what is not known to pass is fatal."""
-    for kind, found in _FAILURE_KINDS:
-        if isinstance(error, kind):
-            return found
+    if named := row_of(type(error)).retry:
+        return FailureKind[named]
     answered = isinstance(error, errors.APIError) and error.status is not None
     if answered and error.status in _TRANSIENT_STATUS:
         return FailureKind.TRANSIENT
@@ -85,7 +69,7 @@ def is_overload(error: errors.ByteBuddyError) -> bool:
 
     A caller's own deadline tells of its patience, not of the server.
     """
-    if isinstance(error, errors.ConnectTimeout | errors.FirstByteTimeout):
+    if row_of(type(error)).overload:
         return True
     if isinstance(error, errors.APIError) and error.status in _OVERLOADED_STATUS:
         return True

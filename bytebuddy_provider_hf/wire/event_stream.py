@@ -13,7 +13,7 @@ from bytebuddy_provider_hf.errors import (
     StreamInterrupted,
 )
 from bytebuddy_provider_hf.failures.body_text import error_message
-from bytebuddy_provider_hf.failures.stream_error import stream_failed
+from bytebuddy_provider_hf.failures.classify import stream_failed
 from bytebuddy_provider_hf.types import Event, Reply
 from bytebuddy_provider_hf.wire.sse import SseDecoder, SseEvent
 

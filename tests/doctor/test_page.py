@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from bytebuddy_provider_hf import errors
 
 PAGE = Path(__file__).parents[2] / "docs" / "failures.md"
 
@@ -28,6 +31,25 @@ def test_the_python_of_the_page_runs(page: str) -> None:
     assert ran.returncode == 0, ran.stderr
     assert "one two three" in ran.stdout
     assert "topK is not sent" in ran.stdout
+
+
+def test_the_tree_of_the_page_is_that_of_the_classes(page: str) -> None:
+    """Every class stands below the one that catches it."""
+    (block,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    root = errors.ByteBuddyError
+    assert block.splitlines() == [root.__name__, *branches(root, "")]
+
+
+def branches(kind: type[errors.ByteBuddyError], indent: str) -> Iterator[str]:
+    below = [
+        each
+        for each in kind.__subclasses__()
+        if each.__module__.startswith(errors.__name__)
+    ]
+    for each in below:
+        last = each is below[-1]
+        yield f"{indent}{'└── ' if last else '├── '}{each.__name__}"
+        yield from branches(each, indent + ("    " if last else "│   "))
 
 
 def test_the_console_of_the_page_is_what_is_printed(page: str) -> None:

@@ -1,0 +1,193 @@
+"""Load what is known of each class of errors: the rows of ``data/failures.toml``.
+
+Its first lines say what the columns mean. The file is read when the first failure is
+classified or explained: 19 ms, once a process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from attrs import frozen
+
+from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.errors import ByteBuddyError
+from bytebuddy_provider_hf.texts import LANGUAGES, Language, fill, read_table
+
+Alternatives: TypeAlias = tuple[str, ...]
+
+
+# Structs, because msgspec checks the whole file while it builds them: a column that is
+# misspelt or of another type is an error that names its place.
+class Wording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Patterns of what servers say, and where they count."""
+
+    words: tuple[str, ...]
+    statuses: frozenset[int] = frozenset()
+    status_bound: bool = False
+    last: bool = False
+
+
+class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A class in one language: a title, a sentence of meaning, and steps."""
+
+    title: str
+    meaning: str
+    steps: tuple[Alternatives, ...] = ()
+
+
+class ParameterPatterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Find the names of refused parameters in a sentence."""
+
+    lists: tuple[str, ...]
+    sentences: dict[str, str]
+    names: tuple[str, ...]
+    bare: str
+    content: frozenset[str]
+
+
+class FailureRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that is known of one class of errors."""
+
+    en: Words
+    zh: Words
+    lead: str = ""
+    hint: Alternatives = ()
+    exit: str = ""
+    retry: str = ""
+    overload: bool = False
+    statuses: tuple[int | str, ...] = ()
+    codes: tuple[str, ...] = ()
+    wordings: tuple[Wording, ...] = ()
+    without_token: str = ""
+    elsewhere: str = ""
+    numbers: dict[str, tuple[str, ...]] = {}
+    texts: dict[str, tuple[str, ...]] = {}
+    fields: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    parameters: ParameterPatterns | None = None
+
+    def words(self, language: Language) -> Words:
+        """Return what is said of the class in a language."""
+        return self.en if language == "en" else self.zh
+
+
+# What holds for the classes below one, too, until one of them says otherwise.
+_INHERITED: Final = (
+    "hint",
+    "exit",
+    "retry",
+    "overload",
+    "numbers",
+    "texts",
+    "fields",
+    "headers",
+)
+
+
+class _StreamStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    status: int
+    words: tuple[str, ...]
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    stream_status: tuple[_StreamStatus, ...]
+    links: dict[str, str]
+    phrases: dict[str, dict[Language, str]]
+    shared: dict[str, dict[Language, Alternatives]]
+    rows: dict[str, FailureRow]
+
+
+@frozen
+class Rule:
+    """A wording of the table, compiled, with the name of its class."""
+
+    pattern: re.Pattern[str]
+    name: str
+    wording: Wording
+
+
+@frozen
+class FailureTable:
+    """The file, arranged for looking up. ``constants`` are links and phrases."""
+
+    rows: Mapping[str, FailureRow]
+    rules: tuple[Rule, ...]
+    by_code: Mapping[str, str]
+    by_status: Mapping[int | str, str]
+    stream_status: tuple[tuple[re.Pattern[str], int], ...]
+    constants: Mapping[Language, Mapping[str, str]]
+
+
+@cache
+def failure_table() -> FailureTable:
+    """Return the table. A mistake in the file is an exception that names its place."""
+    raw = read_table("failures.toml")
+    # Classes are written with a capital, the tables beside them without.
+    classes = {name: raw.pop(name) for name in [*raw] if name[0].isupper()}
+    file = msgspec.convert({**raw, "rows": classes}, _File)
+    return FailureTable(
+        rows={name: _completed(name, file) for name in file.rows},
+        # No IGNORECASE: the words that are searched are lower case.
+        rules=tuple(
+            Rule(re.compile("|".join(wording.words)), name, wording)
+            for name, row in file.rows.items()
+            for wording in row.wordings
+        ),
+        by_code={c.lower(): name for name, row in file.rows.items() for c in row.codes},
+        by_status={s: name for name, row in file.rows.items() for s in row.statuses},
+        stream_status=tuple(
+            (re.compile("|".join(each.words)), each.status)
+            for each in file.stream_status
+        ),
+        constants={
+            language: file.links
+            | {
+                name: fill(phrase[language], file.links, language)
+                for name, phrase in file.phrases.items()
+            }
+            for language in LANGUAGES
+        },
+    )
+
+
+def row_of(kind: type[ByteBuddyError]) -> FailureRow:
+    """Return the row of a class, or of its nearest base, for a class of a host."""
+    rows = failure_table().rows
+    return next(rows[base.__name__] for base in kind.__mro__ if base.__name__ in rows)
+
+
+def _completed(name: str, file: _File) -> FailureRow:
+    """Return a row with its lists written out, and what it has from its bases."""
+    bases = [
+        file.rows[base.__name__]
+        for base in getattr(errors, name).__mro__
+        if base.__name__ in file.rows
+    ]
+    inherited = {
+        column: next((value for row in bases if (value := getattr(row, column))), None)
+        for column in _INHERITED
+    }
+    changes: dict[str, Any] = {
+        column: value for column, value in inherited.items() if value
+    }
+    changes["hint"] = tuple(_written_out(changes.get("hint", ()), "en", file))
+    for language in LANGUAGES:
+        words = bases[0].words(language)
+        steps = tuple(tuple(_written_out(s, language, file)) for s in words.steps)
+        changes[language] = msgspec.structs.replace(words, steps=steps)
+    return msgspec.structs.replace(bases[0], **changes)
+
+
+def _written_out(
+    alternatives: Alternatives, language: Language, file: _File
+) -> Iterator[str]:
+    for one in alternatives:
+        if one.startswith("@"):
+            yield from _written_out(file.shared[one[1:]][language], language, file)
+        else:
+            yield one

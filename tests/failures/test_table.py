@@ -1,0 +1,112 @@
+"""The table of failures: one row a class, and nothing in it that nobody reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.cli.exit_codes import ExitCode
+from bytebuddy_provider_hf.failures import table
+from bytebuddy_provider_hf.failures.next_steps import first_step
+from bytebuddy_provider_hf.failures.table import failure_table, row_of
+from bytebuddy_provider_hf.scheduling.retry import FailureKind
+from bytebuddy_provider_hf.texts import LANGUAGES, placeholders, read_table
+
+RAW = read_table("failures.toml")
+CLASSES = [name for name in RAW if name[0].isupper()]
+
+
+def every_class(
+    kind: type[errors.ByteBuddyError] = errors.ByteBuddyError,
+) -> Iterator[type[errors.ByteBuddyError]]:
+    if kind.__module__.startswith(errors.__name__):
+        yield kind
+    for below in kind.__subclasses__():
+        yield from every_class(below)
+
+
+def strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from strings(each)
+
+
+def test_the_rows_are_the_classes() -> None:
+    """Each class has a row of its own, and no row is left over."""
+    assert set(CLASSES) == {kind.__name__ for kind in every_class()}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_row_names_what_exists(name: str) -> None:
+    """Exit codes, kinds of failures, other classes, attributes."""
+    kind = getattr(errors, name)
+    row = row_of(kind)
+    assert row.exit in ExitCode.__members__
+    assert row.retry in {"", *FailureKind.__members__}
+    assert {row.without_token, row.elsewhere} <= {"", *CLASSES}
+    told = {*row.numbers, *row.texts, *row.headers, *row.fields}
+    assert all(hasattr(kind, attribute) for attribute in told)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_row_says_nothing_that_follows(name: str) -> None:
+    """A lead that is the title, or what the next base says, is not written again."""
+    own = RAW[name]
+    assert own.get("lead") != own["en"]["title"]
+    base = getattr(errors, name).__mro__[1]
+    for column in ("exit", "retry", "hint"):
+        if column in own and base is not Exception:
+            assert getattr(row_of(base), column) != getattr(
+                row_of(getattr(errors, name)), column
+            )
+
+
+def test_every_link_phrase_and_list_is_used() -> None:
+    """What several rows share is shared by some."""
+    said = [*strings({name: RAW[name] for name in (*CLASSES, "shared", "phrases")})]
+    used = {name for pattern in said for name in placeholders(pattern)}
+    assert {*RAW["links"], *RAW["phrases"]} <= used
+    lists = {pattern[1:] for pattern in said if re.fullmatch(r"@\w+", pattern)}
+    assert lists == set(RAW["shared"])
+
+
+def test_each_status_and_code_means_one_class() -> None:
+    """Which row stands first does not matter to these."""
+    for column in ("statuses", "codes"):
+        named = [one for name in CLASSES for one in RAW[name].get(column, ())]
+        assert len(set(named)) == len(named)
+
+
+@pytest.mark.parametrize("row", [{"en": {"titel": ""}}, {"exits": "OTHER"}])
+def test_a_misspelt_column_is_an_error(
+    row: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column that nobody reads is a mistake, and is named."""
+    wrong = {**RAW, "Closed": {**RAW["Closed"], **row}}
+    monkeypatch.setattr(table, "read_table", lambda _name: wrong)
+    with pytest.raises(msgspec.ValidationError, match=r"titel|exits"):
+        failure_table.__wrapped__()
+
+
+class HostsOwn(errors.RateLimited):
+    """A class of somebody else's."""
+
+
+def test_a_class_of_a_host_is_its_nearest_base() -> None:
+    """Whoever derives from our classes is explained as they are."""
+    assert row_of(HostsOwn) is row_of(errors.RateLimited)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_is_demanded_is_not_shown(lang: str) -> None:
+    """The first alternative whose facts are known is said, without the demand."""
+    row = ("[dedicated] {limit} here", "{limit} there", "anywhere")
+    assert first_step(row, {}, lang) == "anywhere"
+    assert first_step(row, {"limit": "3"}, lang) == "3 there"
+    assert first_step(row, {"limit": "3", "dedicated": "yes"}, lang) == "3 here"
