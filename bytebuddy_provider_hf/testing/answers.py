@@ -1,17 +1,21 @@
-"""Good answers: chat completions and completions, whole and streamed."""
+"""Good answers: chat and completions, whole and streamed, and those of tasks."""
 
 from __future__ import annotations
 
 import json
+import math
+import struct
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from bytebuddy_provider_hf.testing.script import FakeReply
+from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.types import FinishReason, ToolCall, Usage
 
 MODEL: Final = "simulated/model"
 CREATED: Final = 1_700_000_000
 DONE: Final = b"data: [DONE]\n\n"
+_DIMENSIONS: Final = 8
 
 
 def json_reply(
@@ -171,3 +175,57 @@ def models_reply(names: Iterable[str]) -> FakeReply:
         for name in names
     ]
     return json_reply({"object": "list", "data": data})
+
+
+def simulated_vector(text: str) -> list[float]:
+    """Return a vector of length 1, the same for the same text."""
+    numbers = [
+        zlib.crc32(f"{place}:{text}".encode()) / 2**31 - 1
+        for place in range(_DIMENSIONS)
+    ]
+    length = math.sqrt(math.fsum(each * each for each in numbers)) or 1.0
+    # As 32-bit floats, so that lists and base64 say the same.
+    packed = struct.pack(f"<{_DIMENSIONS}f", *(each / length for each in numbers))
+    return list(struct.unpack(f"<{_DIMENSIONS}f", packed))
+
+
+def simulated_score(query: str, text: str) -> float:
+    """Return how many of the query's words the text has, from 0 to 1."""
+    asked = set(query.lower().split())
+    return len(asked & set(text.lower().split())) / (len(asked) or 1)
+
+
+def task_reply(
+    task: str,
+    request: FakeRequest,
+    text: str,
+    *,
+    pooled: bool = True,
+    nested: bool = True,
+) -> FakeReply:
+    """Answer a task as a pipeline does; ``text`` is what a generation gives.
+
+    ``pooled`` gives one vector a text and not one a token; ``nested`` puts the labels
+    of a text into a list of their own.
+    """
+    inputs = request.value("inputs")
+    texts = inputs if isinstance(inputs, list) else [inputs]
+    if task == "text-generation":
+        given = request.value("parameters")
+        full = not isinstance(given, dict) or given.get("return_full_text") is not False
+        made = text if not full else str(inputs) + text
+        return json_reply([{"generated_text": made}])
+    if task == "feature-extraction":
+        if pooled:
+            vectors = [simulated_vector(str(each)) for each in texts]
+            return json_reply(vectors if isinstance(inputs, list) else vectors[0])
+        tokens = [[simulated_vector(token) for token in str(t).split()] for t in texts]
+        return json_reply(tokens)
+    if task == "sentence-similarity" and isinstance(inputs, dict):
+        source = str(inputs.get("source_sentence"))
+        scores = [simulated_score(source, str(s)) for s in inputs.get("sentences", [])]
+        return json_reply(scores)
+    labels: list[object] = [
+        [{"label": "YES", "score": 0.75}, {"label": "NO", "score": 0.25}] for _ in texts
+    ]
+    return json_reply(labels if nested or isinstance(inputs, list) else labels[0])

@@ -18,9 +18,9 @@ from bytebuddy_provider_hf.testing.answers import (
     completion_stream,
     json_reply,
     models_reply,
+    task_reply,
 )
 from bytebuddy_provider_hf.testing.behaviour import Behaviour, last_words, words
-from bytebuddy_provider_hf.testing.engines_hf import task_reply
 from bytebuddy_provider_hf.testing.failures import (
     not_found,
     not_supported,
@@ -304,16 +304,13 @@ def _answer(record: Record, behaviour: Behaviour) -> FakeReply:
             usage=usage if _wants_usage(request) else None,
             done=behaviour.done_mark,
         )
-    task = _task(request)
-    return task_reply(task, request) if task else json_reply([{"generated_text": text}])
-
-
-def _task(request: FakeRequest) -> str:
-    """Return the task that the path names; pairs of texts are classified."""
-    named = request.path.partition(_PIPELINE)[2]
+    # A task that no path names: pairs of texts are classified.
+    task = request.path.partition(_PIPELINE)[2]
     inputs = request.value("inputs")
     pairs = isinstance(inputs, list) and all(isinstance(each, dict) for each in inputs)
-    return named or ("text-classification" if pairs else "")
+    if task or pairs:
+        return task_reply(task or "text-classification", request, text)
+    return json_reply([{"generated_text": text}])
 
 
 def _usage(request: FakeRequest, pieces: list[str]) -> Usage:

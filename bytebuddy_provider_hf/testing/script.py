@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, final
 from urllib.parse import parse_qsl, urlsplit
 
 from attrs import evolve, field, frozen
@@ -174,3 +174,17 @@ def _limit(reply: FakeReply) -> tuple[int | None, Step | None]:
     if reply.cut is not None:
         return reply.cut, Cut(reset=reply.reset)
     return None, None
+
+
+@final
+class Recorded:
+    """Any handler, and the requests it was given."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self.requests: list[FakeRequest] = []
+
+    async def __call__(self, request: FakeRequest) -> FakeReply:
+        """Hand ``request`` on."""
+        self.requests.append(request)
+        return await self._handler(request)

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 from cli.process import COMMAND, OpenTerminal, Run, serving
+from servers.engines_tei import FakeTei
 
-from bytebuddy_provider_hf.testing.engines import Recorded, simulated_vector
-from bytebuddy_provider_hf.testing.engines_tei import FakeTei
-from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
+from bytebuddy_provider_hf.testing.answers import simulated_vector
+from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Recorded
 
 
 @define

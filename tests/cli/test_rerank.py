@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from cli.process import Run, serving
-
-from bytebuddy_provider_hf.testing.engines_tei import FakeTei
+from servers.engines_tei import FakeTei
 
 
 @pytest.fixture

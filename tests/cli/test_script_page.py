@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from cli.process import Run, serving
+from servers.engines_hf import FakeToolkit
 
 from bytebuddy_provider_hf.cli.exit_codes import table
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
-from bytebuddy_provider_hf.testing.engines_hf import FakeToolkit
 from bytebuddy_provider_hf.testing.failures import string_error
 from bytebuddy_provider_hf.testing.hub import FakeHub
 

@@ -8,11 +8,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from cli.process import Run, serving
+from servers.engines import FakeVllm
+from servers.engines_hf import FakeToolkit
 
 from bytebuddy_provider_hf.testing.answers import json_reply
-from bytebuddy_provider_hf.testing.engines import FakeVllm, Recorded
-from bytebuddy_provider_hf.testing.engines_hf import FakeToolkit
-from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
+from bytebuddy_provider_hf.testing.script import (
+    FakeReply,
+    FakeRequest,
+    Handler,
+    Recorded,
+)
 
 LABELS = FakeToolkit(task="text-classification")
 

@@ -11,9 +11,8 @@ from attrs import field, frozen
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
-from bytebuddy_provider_hf.testing.engines import Recorded
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
-from bytebuddy_provider_hf.testing.script import FakeRequest, Handler
+from bytebuddy_provider_hf.testing.script import FakeRequest, Handler, Recorded
 from bytebuddy_provider_hf.types import CompletionOptions, Done, Reply, Text, Tool
 
 Way: TypeAlias = Literal["chat", "complete"]

@@ -9,17 +9,22 @@ from pathlib import Path
 from typing import Final
 
 from attrs import frozen
+from servers.engines import FakeVllm, generation_reply
+from servers.fake_tgi import FakeTgi
+from servers.tgi_checks import Limits
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.testing.answers import json_reply
-from bytebuddy_provider_hf.testing.engines import FakeVllm, Recorded, generation_reply
-from bytebuddy_provider_hf.testing.fake_tgi import FakeTgi
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
-from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
-from bytebuddy_provider_hf.testing.tgi_checks import Limits
+from bytebuddy_provider_hf.testing.script import (
+    FakeReply,
+    FakeRequest,
+    Handler,
+    Recorded,
+)
 from bytebuddy_provider_hf.types import Reply
 
 MODELS: Final = (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from client.harness import Bench, bench
+from servers.fake_tgi import FakeTgi
 
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
@@ -21,7 +22,6 @@ from bytebuddy_provider_hf.errors import (
 from bytebuddy_provider_hf.testing.answers import chat_reply, event_stream
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.failures import list_error, string_error
-from bytebuddy_provider_hf.testing.fake_tgi import FakeTgi
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time

@@ -7,6 +7,7 @@ import logging
 import pytest
 from client.harness import MODEL, bench
 from client.scoring import at
+from servers.engines_tei import FakeTei
 
 from bytebuddy_provider_hf.errors import (
     ApplyFailed,
@@ -17,7 +18,6 @@ from bytebuddy_provider_hf.errors import (
 from bytebuddy_provider_hf.plugins.protocols import ReplyCall
 from bytebuddy_provider_hf.testing.answers import chat_reply
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
-from bytebuddy_provider_hf.testing.engines_tei import FakeTei
 from bytebuddy_provider_hf.testing.failures import (
     overloaded,
     rate_limited,

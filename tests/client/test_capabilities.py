@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from client.test_fill import at
+from servers.engines import FakeVllm
 
 from bytebuddy_provider_hf.errors import UnsupportedRole
-from bytebuddy_provider_hf.testing.engines import FakeVllm, Recorded
+from bytebuddy_provider_hf.testing.script import Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import ImagePart, Message, Tool
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from client.page import CODE, ENDPOINT, FIXED, TWICE, WANTED
+from servers.engines import FakeVllm
+from servers.fake_tgi import FakeTgi
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
@@ -19,11 +21,14 @@ from bytebuddy_provider_hf.errors import (
     UnsupportedRole,
 )
 from bytebuddy_provider_hf.testing.answers import chat_stream, json_reply
-from bytebuddy_provider_hf.testing.engines import FakeVllm, Recorded
 from bytebuddy_provider_hf.testing.failures import object_error
-from bytebuddy_provider_hf.testing.fake_tgi import FakeTgi
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
-from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
+from bytebuddy_provider_hf.testing.script import (
+    FakeReply,
+    FakeRequest,
+    Handler,
+    Recorded,
+)
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import CompletionOptions, Done, Reply, Text
 

@@ -7,6 +7,10 @@ from collections.abc import Callable
 
 import pytest
 from client.scoring import ENDPOINT, Open, at, changed, prefixed
+from servers.engines import FakeSglang, FakeVllm, embeddings_reply
+from servers.engines_hf import FakeCommunity, FakeHfServe, FakeToolkit
+from servers.engines_tei import FakeTei
+from servers.fake_tgi import FakeTgi
 
 from bytebuddy_provider_hf.config.values import EmbedOptions, RequestOptions
 from bytebuddy_provider_hf.errors import (
@@ -15,19 +19,7 @@ from bytebuddy_provider_hf.errors import (
     MalformedResponse,
     UnsupportedRole,
 )
-from bytebuddy_provider_hf.testing.engines import (
-    FakeSglang,
-    FakeVllm,
-    embeddings_reply,
-    simulated_vector,
-)
-from bytebuddy_provider_hf.testing.engines_hf import (
-    FakeCommunity,
-    FakeHfServe,
-    FakeToolkit,
-)
-from bytebuddy_provider_hf.testing.engines_tei import FakeTei
-from bytebuddy_provider_hf.testing.fake_tgi import FakeTgi
+from bytebuddy_provider_hf.testing.answers import simulated_vector
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 

@@ -11,6 +11,8 @@ from client.scoring import ENDPOINT, Open, at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rounds import rounds
+from servers.engines import FakeVllm
+from servers.engines_tei import FakeTei
 
 from bytebuddy_provider_hf.client.roles.batch import Batches
 from bytebuddy_provider_hf.config.values import EmbedOptions, RequestOptions
@@ -19,8 +21,7 @@ from bytebuddy_provider_hf.errors import (
     DeadlineExceeded,
     RequestTooLarge,
 )
-from bytebuddy_provider_hf.testing.engines import FakeVllm, simulated_vector
-from bytebuddy_provider_hf.testing.engines_tei import FakeTei
+from bytebuddy_provider_hf.testing.answers import simulated_vector
 from bytebuddy_provider_hf.testing.failures import string_error
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.stepping import cancel_at_every_step

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from client.engines import WAYS, Asking, Way, at, counting
+from servers.engines import FakeSglang, FakeVllm
 
 from bytebuddy_provider_hf.errors import (
     APIError,
@@ -20,7 +21,6 @@ from bytebuddy_provider_hf.errors import (
     WrongServedModel,
 )
 from bytebuddy_provider_hf.testing.answers import MODEL, event_stream, json_reply
-from bytebuddy_provider_hf.testing.engines import FakeSglang, FakeVllm
 from bytebuddy_provider_hf.testing.failures import flat_error, object_error
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time

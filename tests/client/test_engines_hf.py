@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from client.engines import WAYS, Asking, Way, at, counting
+from servers.engines_hf import FakeCommunity, FakeHfServe, FakeToolkit, FakeTransformers
+from servers.engines_tei import FakeTei
 
 from bytebuddy_provider_hf.errors import (
     InputRefused,
@@ -15,13 +17,6 @@ from bytebuddy_provider_hf.errors import (
     WrongServedModel,
 )
 from bytebuddy_provider_hf.testing.answers import MODEL
-from bytebuddy_provider_hf.testing.engines_hf import (
-    FakeCommunity,
-    FakeHfServe,
-    FakeToolkit,
-    FakeTransformers,
-)
-from bytebuddy_provider_hf.testing.engines_tei import FakeTei
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import CompletionOptions
 

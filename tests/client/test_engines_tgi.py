@@ -7,6 +7,7 @@ import json
 
 import pytest
 from client.engines import WAYS, Asking, Stand, Way, at, counting
+from servers.fake_tgi import GENERATIONS, FakeTgi
 
 from bytebuddy_provider_hf.errors import (
     ContextTooLong,
@@ -16,7 +17,6 @@ from bytebuddy_provider_hf.errors import (
     TokenInvalid,
 )
 from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.testing.fake_tgi import GENERATIONS, FakeTgi
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import CompletionOptions, Tool
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 from attrs import fields_dict
+from servers.engines import FakeSglang, FakeVllm
 
 from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.client.call_options import merge_options
@@ -20,9 +21,8 @@ from bytebuddy_provider_hf.client.plan import (
 )
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import InvalidOption
-from bytebuddy_provider_hf.testing.engines import FakeSglang, FakeVllm, Recorded
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
-from bytebuddy_provider_hf.testing.script import Handler
+from bytebuddy_provider_hf.testing.script import Handler, Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import CompletionOptions, Message
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from client.page import ENDPOINT
+from servers.engines import FakeVllm
+from servers.fake_tgi import FakeTgi
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_entry, open_model
@@ -23,12 +25,10 @@ from bytebuddy_provider_hf.errors import ApplyFailed, InvalidOption, Unsupported
 from bytebuddy_provider_hf.plugin import PROVIDER
 from bytebuddy_provider_hf.plugins.protocols import OpenContext
 from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.testing.engines import FakeVllm, Recorded
-from bytebuddy_provider_hf.testing.fake_tgi import FakeTgi
 from bytebuddy_provider_hf.testing.gemma import find_gemma, gemma_installed
 from bytebuddy_provider_hf.testing.llama_server import LocalServer
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
-from bytebuddy_provider_hf.testing.script import Handler
+from bytebuddy_provider_hf.testing.script import Handler, Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import CompletionOptions, Done, Text
 

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 from servers.asking import ask
+from servers.engines import FakeVllm
+from servers.fake_tgi import FakeTgi
+from servers.tgi_checks import Limits
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
@@ -17,12 +20,14 @@ from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.testing.answers import chat_reply, json_reply
-from bytebuddy_provider_hf.testing.engines import FakeVllm, Recorded
 from bytebuddy_provider_hf.testing.failures import empty_error, object_error
-from bytebuddy_provider_hf.testing.fake_tgi import FakeTgi
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
-from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
-from bytebuddy_provider_hf.testing.tgi_checks import Limits
+from bytebuddy_provider_hf.testing.script import (
+    FakeReply,
+    FakeRequest,
+    Handler,
+    Recorded,
+)
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import CompletionOptions, Done, Message, Reply, Usage
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from rounds import rounds
+from servers.engines import FakeVllm
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.server_cache import ServerCache
-from bytebuddy_provider_hf.testing.engines import FakeVllm
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.transport.bounded import MOST_KEPT

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from client.scoring import ENDPOINT, Open, at, changed
+from servers.engines import FakeSglang, FakeVllm
+from servers.engines_tei import FakeTei
+from servers.fake_tgi import FakeTgi
 
 from bytebuddy_provider_hf.config.values import EmbedOptions
 from bytebuddy_provider_hf.errors import (
@@ -15,9 +18,6 @@ from bytebuddy_provider_hf.errors import (
     UnsupportedRole,
 )
 from bytebuddy_provider_hf.testing.answers import json_reply
-from bytebuddy_provider_hf.testing.engines import FakeSglang, FakeVllm
-from bytebuddy_provider_hf.testing.engines_tei import FakeTei
-from bytebuddy_provider_hf.testing.fake_tgi import FakeTgi
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 

@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 from client.page import MODELS, ROLES, ROUTES
 from config_world import World
+from servers.engines import FakeVllm
 
 import bytebuddy_provider_hf
 from bytebuddy_provider_hf.client import model_family
@@ -25,8 +26,8 @@ from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.prompts import families
 from bytebuddy_provider_hf.prompts.family_ids import listed_models
-from bytebuddy_provider_hf.testing.engines import FakeVllm, Recorded
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
+from bytebuddy_provider_hf.testing.script import Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import CompletionOptions, Message
 

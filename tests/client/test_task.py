@@ -6,6 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 from client.scoring import at
+from servers.engines import FakeSglang, FakeVllm
+from servers.engines_hf import FakeCommunity, FakeHfServe, FakeToolkit
+from servers.engines_tei import FakeTei
+from servers.fake_tgi import FakeTgi
 
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
@@ -25,20 +29,8 @@ from bytebuddy_provider_hf.outcomes import (
     TaskReply,
     Turn,
 )
-from bytebuddy_provider_hf.testing.answers import json_reply
-from bytebuddy_provider_hf.testing.engines import (
-    FakeSglang,
-    FakeVllm,
-    simulated_vector,
-)
-from bytebuddy_provider_hf.testing.engines_hf import (
-    FakeCommunity,
-    FakeHfServe,
-    FakeToolkit,
-)
-from bytebuddy_provider_hf.testing.engines_tei import FakeTei
+from bytebuddy_provider_hf.testing.answers import json_reply, simulated_vector
 from bytebuddy_provider_hf.testing.failures import string_error
-from bytebuddy_provider_hf.testing.fake_tgi import FakeTgi
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 

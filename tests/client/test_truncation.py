@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from client.page import ENDPOINT
+from servers.engines import FakeVllm
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import ContextTooLong
-from bytebuddy_provider_hf.testing.engines import FakeVllm, Recorded
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
+from bytebuddy_provider_hf.testing.script import Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import Message
 

@@ -11,14 +11,15 @@ from typing import Final
 
 import pytest
 from attrs import field, frozen
+from servers.engines import FakeVllm
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.schema import KEYS, Unused
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.plugins.registry import ModelRegistry
-from bytebuddy_provider_hf.testing.engines import FakeVllm, Recorded
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
+from bytebuddy_provider_hf.testing.script import Recorded
 from bytebuddy_provider_hf.testing.virtual_time import run
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from servers.asking import ask
+from servers.engines_tei import FakeTei
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.failures.classify import classify
 from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores
-from bytebuddy_provider_hf.testing.engines import simulated_vector
-from bytebuddy_provider_hf.testing.engines_tei import FakeTei
+from bytebuddy_provider_hf.testing.answers import simulated_vector
 from bytebuddy_provider_hf.testing.serve import serve
 from bytebuddy_provider_hf.wire import tei, vectors
 

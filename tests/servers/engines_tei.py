@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias, final
 
 from attrs import frozen
+from servers.engines import EMBEDDINGS, embeddings_reply, lacks_key, texts_of
 
-from bytebuddy_provider_hf.testing.answers import MODEL, json_reply
-from bytebuddy_provider_hf.testing.behaviour import words
-from bytebuddy_provider_hf.testing.engines import (
-    EMBEDDINGS,
-    embeddings_reply,
-    lacks_key,
+from bytebuddy_provider_hf.testing.answers import (
+    MODEL,
+    json_reply,
     simulated_score,
     simulated_vector,
-    texts_of,
 )
+from bytebuddy_provider_hf.testing.behaviour import words
 from bytebuddy_provider_hf.testing.failures import string_error, text_error
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 

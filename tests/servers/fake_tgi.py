@@ -12,15 +12,15 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from attrs import define, field
+from servers.tgi_checks import Limits, invalid, listed, unreadable
+from servers.tgi_generation import FakeGeneration, token_of
+from servers.tgi_tools import EOS, tool_call, tool_choices
 
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.answers import CREATED, MODEL, json_reply
 from bytebuddy_provider_hf.testing.behaviour import Answer, friendly, last_words, words
 from bytebuddy_provider_hf.testing.failures import empty_error, string_error
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
-from bytebuddy_provider_hf.testing.tgi_checks import Limits, invalid, listed, unreadable
-from bytebuddy_provider_hf.testing.tgi_generation import FakeGeneration, token_of
-from bytebuddy_provider_hf.testing.tgi_tools import EOS, tool_call, tool_choices
 
 # One version of each generation that differs from the one before.
 GENERATIONS: Final = (

@@ -9,21 +9,21 @@ from typing import Any
 
 import pytest
 from servers.asking import ask
+from servers.engines import FakeSglang, FakeVllm
+from servers.engines_hf import FakeCommunity, FakeHfServe, FakeToolkit, FakeTransformers
+from servers.engines_tei import FakeTei
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.outcomes import Features, GeneratedText
 from bytebuddy_provider_hf.testing.behaviour import Behaviour, echo
-from bytebuddy_provider_hf.testing.engines import FakeSglang, FakeVllm, Recorded
-from bytebuddy_provider_hf.testing.engines_hf import (
-    FakeCommunity,
-    FakeHfServe,
-    FakeToolkit,
-    FakeTransformers,
-)
-from bytebuddy_provider_hf.testing.engines_tei import FakeTei
 from bytebuddy_provider_hf.testing.hub import FakeHub
-from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
+from bytebuddy_provider_hf.testing.script import (
+    FakeReply,
+    FakeRequest,
+    Handler,
+    Recorded,
+)
 from bytebuddy_provider_hf.types import CompletionOptions, Message, Reply, Usage
 from bytebuddy_provider_hf.wire import vectors
 from bytebuddy_provider_hf.wire.http_request import HttpRequest

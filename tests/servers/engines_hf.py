@@ -10,23 +10,22 @@ from collections.abc import Mapping
 from typing import Final, final
 
 from attrs import frozen
+from servers.engines import (
+    CHAT,
+    EMBEDDINGS,
+    embeddings_reply,
+    generation_reply,
+    texts_of,
+)
 
 from bytebuddy_provider_hf.testing.answers import (
     CREATED,
     MODEL,
     event_stream,
     json_reply,
+    task_reply,
 )
 from bytebuddy_provider_hf.testing.behaviour import Answer, friendly, last_words, words
-from bytebuddy_provider_hf.testing.engines import (
-    CHAT,
-    EMBEDDINGS,
-    embeddings_reply,
-    generation_reply,
-    simulated_score,
-    simulated_vector,
-    texts_of,
-)
 from bytebuddy_provider_hf.testing.failures import (
     detail_error,
     detail_list_error,
@@ -180,7 +179,7 @@ class FakeHfServe:
         unused = _unused(request)
         if unused:
             return detail_error(400, unused)
-        return task_reply(self.task, request, self.answer)
+        return task_reply(self.task, request, self.answer(request))
 
     def _get(self, path: str) -> FakeReply:
         if path == "/health":
@@ -213,7 +212,9 @@ class FakeToolkit:
         said = self._wrong(request)
         if said is not None:
             return string_error(400, said)
-        return task_reply(self.task, request, self.answer, pooled=False, nested=False)
+        return task_reply(
+            self.task, request, self.answer(request), pooled=False, nested=False
+        )
 
     def _wrong(self, request: FakeRequest) -> str | None:
         """Return what goes wrong; the header ``Accept`` chooses the serializer."""
@@ -265,7 +266,7 @@ class FakeCommunity:
             }
             return json_reply(warned, status=400, headers=_COMPUTE)
         size = {"x-compute-characters": str(len(last_words(checked)))}
-        reply = task_reply(self.task, checked, self.answer)
+        reply = task_reply(self.task, checked, self.answer(checked))
         return reply.with_headers(_COMPUTE | size)
 
     def _invalid(self, body: Mapping[str, object]) -> FakeReply | None:
@@ -285,42 +286,6 @@ class FakeCommunity:
             and value < 0
         ]
         return list_error(400, wrong) if wrong else None
-
-
-def task_reply(
-    task: str,
-    request: FakeRequest,
-    answer: Answer = friendly,
-    *,
-    pooled: bool = True,
-    nested: bool = True,
-) -> FakeReply:
-    """Answer a task as a pipeline does.
-
-    ``pooled`` gives one vector a text and not one a token; ``nested`` puts the labels
-    of a text into a list of their own.
-    """
-    inputs = request.value("inputs")
-    texts = inputs if isinstance(inputs, list) else [inputs]
-    if task == "text-generation":
-        given = request.value("parameters")
-        full = not isinstance(given, dict) or given.get("return_full_text") is not False
-        text = ("" if not full else str(inputs)) + answer(request)
-        return json_reply([{"generated_text": text}])
-    if task == "feature-extraction":
-        if pooled:
-            vectors = [simulated_vector(str(text)) for text in texts]
-            return json_reply(vectors if isinstance(inputs, list) else vectors[0])
-        tokens = [[simulated_vector(token) for token in str(t).split()] for t in texts]
-        return json_reply(tokens)
-    if task == "sentence-similarity" and isinstance(inputs, dict):
-        source = str(inputs.get("source_sentence"))
-        scores = [simulated_score(source, str(s)) for s in inputs.get("sentences", [])]
-        return json_reply(scores)
-    labels: list[object] = [
-        [{"label": "YES", "score": 0.75}, {"label": "NO", "score": 0.25}] for _ in texts
-    ]
-    return json_reply(labels if nested or isinstance(inputs, list) else labels[0])
 
 
 def _unused(request: FakeRequest) -> str:

@@ -16,12 +16,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 from servers.asking import ask
+from servers.engines_hf import FakeCommunity
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.address import Target, resolve
 from bytebuddy_provider_hf.failures.classify import classify
 from bytebuddy_provider_hf.outcomes import TaskReply
-from bytebuddy_provider_hf.testing.engines_hf import FakeCommunity
 from bytebuddy_provider_hf.testing.script import FakeRequest
 from bytebuddy_provider_hf.wire.probe import Probe
 from bytebuddy_provider_hf.wire.server import Engine

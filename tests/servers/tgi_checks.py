@@ -134,7 +134,7 @@ def _out_of_range(parameters: Mapping[str, object]) -> str | None:
     for name in ("top_p", "typical_p"):
         if not 0 < number.get(name, 0.5) < 1:
             return f"`{name}` must be > 0.0 and < 1.0"
-    if not -2 <= number.get("frequency_penalty", 0) <= 2:  # noqa: PLR2004 - TGI's range
+    if not -2 <= number.get("frequency_penalty", 0) <= 2:
         return "`frequency_penalty` must be >= -2.0 and <= 2.0"
     return None
 

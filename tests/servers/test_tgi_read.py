@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from testing.asking_tgi import LATER, TEXT, WITH_COMPLETIONS, chat, server
+from servers.asking_tgi import LATER, TEXT, WITH_COMPLETIONS, chat, server
+from servers.fake_tgi import GENERATIONS, FakeTgi
 
 from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.errors import StreamFailed, StreamInterrupted
-from bytebuddy_provider_hf.testing.fake_tgi import GENERATIONS, FakeTgi
 from bytebuddy_provider_hf.testing.script import FakeReply, request_to
 from bytebuddy_provider_hf.testing.virtual_time import run
 from bytebuddy_provider_hf.types import CompletionOptions, Reply

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bytebuddy_provider_hf.testing.fake_tgi import GENERATIONS, FakeTgi
+from servers.fake_tgi import GENERATIONS, FakeTgi
+
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.virtual_time import run
 

@@ -1,4 +1,4 @@
-"""Simulated vLLM and SGLang: what an OpenAI-style engine answers, errors included.
+"""Simulated vLLM and SGLang, as OpenAI-style engines answer, errors included.
 
 Each is a handler: give it to ``serve``, to ``MemoryConnect``, or to a ``FakeHub`` as
 ``Behaviour(always=…)``.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import math
 import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Final, final, get_args
 
@@ -24,6 +23,8 @@ from bytebuddy_provider_hf.testing.answers import (
     completion_stream,
     event_stream,
     json_reply,
+    simulated_score,
+    simulated_vector,
 )
 from bytebuddy_provider_hf.testing.behaviour import Answer, friendly, last_words, words
 from bytebuddy_provider_hf.testing.failures import (
@@ -32,7 +33,7 @@ from bytebuddy_provider_hf.testing.failures import (
     object_error,
     string_error,
 )
-from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
+from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.types import ReasoningEffort, Usage
 
 CHAT: Final = "/v1/chat/completions"
@@ -40,7 +41,6 @@ COMPLETIONS: Final = "/v1/completions"
 EMBEDDINGS: Final = "/v1/embeddings"
 RERANK: Final = "/v1/rerank"
 TOKENIZE: Final = "/tokenize"
-_DIMENSIONS: Final = 8
 _USUAL_MAX_TOKENS: Final = 16
 _EFFORTS: Final = get_args(ReasoningEffort)
 
@@ -53,41 +53,9 @@ def _all_words(request: FakeRequest) -> str:
     return " ".join(str(m.get("content")) for m in messages if isinstance(m, dict))
 
 
-@final
-class Recorded:
-    """Any handler, and the requests it was given."""
-
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
-        self.requests: list[FakeRequest] = []
-
-    async def __call__(self, request: FakeRequest) -> FakeReply:
-        """Hand ``request`` on."""
-        self.requests.append(request)
-        return await self._handler(request)
-
-
 def lacks_key(request: FakeRequest, key: str | None) -> bool:
     """Whether a server that wants ``key`` did not get it."""
     return key is not None and request.headers.get("authorization") != f"Bearer {key}"
-
-
-def simulated_vector(text: str) -> list[float]:
-    """Return a vector of length 1, the same for the same text."""
-    numbers = [
-        zlib.crc32(f"{place}:{text}".encode()) / 2**31 - 1
-        for place in range(_DIMENSIONS)
-    ]
-    length = math.sqrt(math.fsum(each * each for each in numbers)) or 1.0
-    # As 32-bit floats, so that lists and base64 say the same.
-    packed = struct.pack(f"<{_DIMENSIONS}f", *(each / length for each in numbers))
-    return list(struct.unpack(f"<{_DIMENSIONS}f", packed))
-
-
-def simulated_score(query: str, text: str) -> float:
-    """Return how many of the query's words the text has, from 0 to 1."""
-    asked = set(query.lower().split())
-    return len(asked & set(text.lower().split())) / (len(asked) or 1)
 
 
 def texts_of(request: FakeRequest, key: str) -> list[str] | None:

@@ -29,6 +29,6 @@ class FakeGeneration:
         }
 
 
-def token_of(text: str, special: bool) -> dict[str, object]:  # noqa: FBT001 - a pair
+def token_of(text: str, special: bool) -> dict[str, object]:
     """Return a token as TGI's own protocol tells it."""
     return {"id": len(text), "text": text, "logprob": -0.5, "special": special}

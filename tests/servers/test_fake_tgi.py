@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from testing.asking_tgi import (
+from servers.asking_tgi import (
     CHAT,
     COMPLETIONS,
     LATER,
@@ -20,10 +20,10 @@ from testing.asking_tgi import (
     server,
     streamed,
 )
+from servers.fake_tgi import GENERATIONS, FakeTgi
+from servers.tgi_checks import Limits
 
 from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.testing.fake_tgi import GENERATIONS, FakeTgi
-from bytebuddy_provider_hf.testing.tgi_checks import Limits
 
 
 @pytest.mark.parametrize("version", GENERATIONS)
