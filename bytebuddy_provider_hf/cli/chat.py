@@ -1,65 +1,103 @@
-"""``bytebuddy-hf chat``: one answer, or a talk."""
+"""Commands ``chat`` and ``complete``: ask a model and show its answer."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-import time
+from typing import Final
 
 import click
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.model_calls import chat_call
-from bytebuddy_provider_hf.cli.model_source import ModelSource, as_chat
-from bytebuddy_provider_hf.cli.options import ModelChoice, Output, Sampling
-from bytebuddy_provider_hf.cli.prompt import read_prompt, require
-from bytebuddy_provider_hf.cli.show_reply import ShownReply, show_reply
-from bytebuddy_provider_hf.cli.text_command import text_command
+from bytebuddy_provider_hf.cli.arguments import read_prompt
+from bytebuddy_provider_hf.cli.model_source import require
+from bytebuddy_provider_hf.cli.options import CallSettings, call_options, stream_option
+from bytebuddy_provider_hf.cli.render import text_printer
+from bytebuddy_provider_hf.cli.show_reply import ask, print_notes
+from bytebuddy_provider_hf.plugins.protocols import Chat, Complete
 from bytebuddy_provider_hf.types import Message
 
+_CHAT_EXAMPLES: Final = """\
+\b
+Examples:
+  bytebuddy-hf chat
+  bytebuddy-hf chat -m org/name "What is a monad?"
+  git diff | bytebuddy-hf chat "Write a commit message."
+"""
+_COMPLETE_EXAMPLES: Final = """\
+\b
+Examples:
+  bytebuddy-hf complete -m org/name "Once upon a time"
+  bytebuddy-hf complete --max-tokens 40 < draft.txt
+"""
 
-@click.command()
+
+@click.command(epilog=_CHAT_EXAMPLES)
 @click.argument("prompt", required=False)
 @click.option("--system", metavar="TEXT", help="The system message.")
-@text_command
+@call_options()
+@stream_option
+@click.option(
+    "--no-markdown",
+    is_flag=True,
+    help="Show the text as it comes, also on a terminal.",
+)
 def chat(
     *,
     prompt: str | None,
     system: str | None,
-    choice: ModelChoice,
-    sampling: Sampling,
-    output: Output,
+    settings: CallSettings,
+    as_json: bool,
+    stream: bool,
+    no_markdown: bool,
 ) -> None:
     """Ask a model, or talk with it.
 
     PROMPT and what is piped in make one question. On a terminal without PROMPT, a talk
     begins; /help there lists what it understands.
     """
-    if prompt is None and not output.as_json and _is_interactive_session():
+    typed = screen.is_interactive(sys.stdin) and screen.is_interactive(sys.stdout)
+    if prompt is None and typed and not as_json:
         from bytebuddy_provider_hf.cli.chat_session import run_session
 
-        run_session(choice, system=system, sampling=sampling, output=output)
+        run_session(settings, system=system, markdown=not no_markdown)
         return
-    messages = opening(system)
-    messages.append(Message("user", require(read_prompt(prompt))))
-    asyncio.run(_once(choice, messages, sampling, output))
-
-
-def opening(system: str | None) -> list[Message]:
-    """Return how a conversation begins."""
-    return [Message("system", system)] if system else []
-
-
-def _is_interactive_session() -> bool:
-    return screen.is_interactive(sys.stdin) and screen.is_interactive(sys.stdout)
-
-
-async def _once(
-    choice: ModelChoice, messages: list[Message], sampling: Sampling, output: Output
-) -> None:
-    async with ModelSource(choice) as models:
-        model = await models.open(choice.name)
-        call = chat_call(as_chat(model), messages, sampling)
-        await show_reply(
-            call, model, into=ShownReply(), output=output, clock=time.monotonic
+    messages = [Message("system", system)] if system else []
+    messages.append(Message("user", read_prompt(prompt)))
+    reply = asyncio.run(
+        ask(
+            settings,
+            lambda model: require(model, Chat).chat(messages, **settings.arguments),
+            text_printer(as_json=as_json, stream=stream, markdown=not no_markdown),
+            quiet=as_json,
         )
+    )
+    if not as_json:
+        print_notes(reply)
+
+
+@click.command(epilog=_COMPLETE_EXAMPLES)
+@click.argument("prompt", required=False)
+@call_options()
+@stream_option
+# Markdown would draw a continued text as something it is not, so there is no choice;
+# the option is taken all the same, for those who give both commands the same ones.
+@click.option("--no-markdown", is_flag=True, expose_value=False, hidden=True)
+def complete(
+    *, prompt: str | None, settings: CallSettings, as_json: bool, stream: bool
+) -> None:
+    """Let a model continue a text exactly as it stands.
+
+    PROMPT and what is piped in make one text.
+    """
+    text = read_prompt(prompt)
+    reply = asyncio.run(
+        ask(
+            settings,
+            lambda model: require(model, Complete).complete(text, **settings.arguments),
+            text_printer(as_json=as_json, stream=stream, markdown=False),
+            quiet=as_json,
+        )
+    )
+    if not as_json:
+        print_notes(reply)

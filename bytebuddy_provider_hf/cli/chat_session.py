@@ -1,11 +1,10 @@
-"""``bytebuddy-hf chat`` on a terminal: a talk that remembers what was said."""
+"""Talk with a model on a terminal; the conversation is remembered and can be saved."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -15,15 +14,16 @@ from attrs import define, field
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import chosen_language
-from bytebuddy_provider_hf.cli.model_calls import chat_call
-from bytebuddy_provider_hf.cli.model_source import ModelSource, add_help, as_chat
-from bytebuddy_provider_hf.cli.options import ModelChoice, Output, Sampling
+from bytebuddy_provider_hf.cli.model_source import ModelSource, add_help, require
+from bytebuddy_provider_hf.cli.options import CallSettings
 from bytebuddy_provider_hf.cli.print_error import print_error
-from bytebuddy_provider_hf.cli.show_reply import ShownReply, show_reply
+from bytebuddy_provider_hf.cli.render import text_printer
+from bytebuddy_provider_hf.cli.show_reply import print_notes, show_reply
+from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.terminal import sanitize
 from bytebuddy_provider_hf.cli.verbose import log_command_error
 from bytebuddy_provider_hf.errors import ByteBuddyError, MissingToken
-from bytebuddy_provider_hf.plugins.protocols import Model
+from bytebuddy_provider_hf.plugins.protocols import Chat, Model
 from bytebuddy_provider_hf.types import Message
 
 PROMPT: Final = "> "
@@ -44,8 +44,8 @@ class ChatSession:
 
     source: ModelSource
     model: Model
-    sampling: Sampling
-    output: Output
+    settings: CallSettings
+    markdown: bool
     system: str | None = None
     history: list[Message] = field(factory=list)
     _files: set[Path] = field(factory=set)
@@ -56,23 +56,19 @@ class ChatSession:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         question = Message("user", text)
-        call = chat_call(
-            as_chat(self.model),
-            [*self._opening(), *self.history, question],
-            self.sampling,
-        )
-        answer = ShownReply()
+        messages = [*self.opening(), *self.history, question]
+        pieces: list[str] = []
         try:
-            await show_reply(
-                call,
-                self.model,
-                into=answer,
-                output=self.output,
-                clock=time.monotonic,
+            reply = await show_reply(
+                require(self.model, Chat).chat(messages, **self.settings.arguments),
+                StatusLine(self.model.name),
+                text_printer(as_json=False, stream=False, markdown=self.markdown),
+                pieces=pieces,
             )
         finally:
-            if answer.text:
-                self.history += [question, Message("assistant", answer.text)]
+            if answer := "".join(pieces):
+                self.history += [question, Message("assistant", answer)]
+        print_notes(reply)
 
     async def use(self, name: str) -> None:
         """Go on with another model, or list those there are."""
@@ -83,7 +79,7 @@ class ChatSession:
                 screen.note(f"{mark} {each}")
             return
         model = await self.source.open(name)
-        as_chat(model)
+        require(model, Chat)
         self.model = model
         screen.note(f"now talking with {model.name}")
 
@@ -94,10 +90,15 @@ class ChatSession:
             return
         parts = [
             f"## {message.role}\n\n{message.content}\n"
-            for message in (*self._opening(), *self.history)
+            for message in (*self.opening(), *self.history)
         ]
         try:
-            self._write(Path(name).expanduser().absolute(), "\n".join(parts))
+            path = Path(name).expanduser().absolute()
+            # A file that this talk wrote before is written anew; another's is kept.
+            mode = "w" if path in self._files else "x"
+            with path.open(mode, encoding="utf-8", errors="backslashreplace") as file:
+                self._files.add(path)
+                file.write(sanitize("\n".join(parts)))
         except FileExistsError:
             screen.note(f"not saved: {name} is there already", colour="red")
         # ValueError: a NUL in the name. RuntimeError: a home folder of nobody.
@@ -107,32 +108,24 @@ class ChatSession:
         else:
             screen.note(f"saved {len(self.history)} messages to {name}")
 
-    def _write(self, path: Path, text: str) -> None:
-        """Write a file that is new, or that this talk wrote before."""
-        mode = "w" if path in self._files else "x"
-        with path.open(mode, encoding="utf-8", errors="backslashreplace") as file:
-            self._files.add(path)
-            file.write(sanitize(text))
-
-    def _opening(self) -> list[Message]:
+    def opening(self) -> list[Message]:
+        """Return how the conversation begins."""
         return [Message("system", self.system)] if self.system else []
 
 
-def run_session(
-    choice: ModelChoice, *, system: str | None, sampling: Sampling, output: Output
-) -> None:
+def run_session(settings: CallSettings, *, system: str | None, markdown: bool) -> None:
     """Talk until the person leaves."""
     typed = _enable_line_editing()
-    models = ModelSource(choice)
+    models = ModelSource(settings.choice)
     # One loop for the whole talk: it runs during answers, not while somebody types.
     with asyncio.Runner() as runner:
         runner.run(models.__aenter__())
         try:
-            model = runner.run(models.open(choice.name))
-            as_chat(model)
+            model = runner.run(models.open(settings.choice.name))
+            require(model, Chat)
             screen.note(f"talking with {model.name}; /help lists the commands")
-            conversation = ChatSession(models, model, sampling, output, system=system)
-            _loop(runner, conversation, typed)
+            session = ChatSession(models, model, settings, markdown, system=system)
+            _loop(runner, session, typed)
         except MissingToken as error:
             add_help(error)
             raise
@@ -141,7 +134,7 @@ def run_session(
 
 
 def _loop(
-    runner: asyncio.Runner, conversation: ChatSession, typed: Callable[[], str]
+    runner: asyncio.Runner, session: ChatSession, typed: Callable[[], str]
 ) -> None:
     interrupted = False
     while True:
@@ -160,24 +153,22 @@ def _loop(
         interrupted = False
         if line in {"/quit", "/exit"}:
             return
-        if line:
-            _turn(runner, conversation, line)
+        if not line:
+            continue
+        # A failure ends a turn, not the talk.
+        try:
+            _command(runner, session, line)
+        except KeyboardInterrupt:
+            screen.note("stopped")
+        except ByteBuddyError as error:
+            if isinstance(error, MissingToken):
+                add_help(error)
+            log_command_error(error)
+            language = chosen_language(click.get_current_context(), os.environ)
+            print_error(error, language)
 
 
-def _turn(runner: asyncio.Runner, conversation: ChatSession, line: str) -> None:
-    try:
-        _command(runner, conversation, line)
-    except KeyboardInterrupt:
-        screen.note("stopped")
-    except ByteBuddyError as error:
-        if isinstance(error, MissingToken):
-            add_help(error)
-        log_command_error(error)
-        language = chosen_language(click.get_current_context(), os.environ)
-        print_error(error, language)
-
-
-def _command(runner: asyncio.Runner, conversation: ChatSession, line: str) -> None:
+def _command(runner: asyncio.Runner, session: ChatSession, line: str) -> None:
     # Only a paste has several lines, and it is no command.
     command, _, rest = ("", "", "") if "\n" in line else line.partition(" ")
     rest = rest.strip()
@@ -185,19 +176,20 @@ def _command(runner: asyncio.Runner, conversation: ChatSession, line: str) -> No
         case "/help":
             screen.note(HELP)
         case "/model":
-            runner.run(conversation.use(rest))
+            runner.run(session.use(rest))
         case "/system":
-            conversation.system = rest or None
+            session.system = rest or None
             screen.note("system message set" if rest else "no system message")
         case "/save":
-            conversation.save(rest)
+            session.save(rest)
         case "/clear":
-            conversation.history.clear()
+            session.history.clear()
             screen.note("forgotten")
+        # A question may begin with a path, such as /etc/hosts.
         case _ if command.startswith("/") and "/" not in command[1:]:
             screen.note(f"there is no {command}; /help lists the commands")
         case _:
-            runner.run(conversation.say(line))
+            runner.run(session.say(line))
 
 
 def _enable_line_editing() -> Callable[[], str]:

@@ -1,4 +1,4 @@
-"""Where the demonstration's answers come from: llama.cpp here, or a simulation."""
+"""Servers of the demonstration: llama.cpp in a child process, or a simulation."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ PLATFORMS: Final = (
     "Intel, Windows on x86-64"
 )
 SIMULATED_MODEL: Final = "google/gemma-3-270m"
+# Seconds, as a laptop takes them: to load the model, and from token to token.
 _SIMULATED_LOAD: Final = 2.0
 _SIMULATED_GAP: Final = 0.03
+# Seconds in which a server that cannot load its model ends.
 _LAST_BREATH: Final = 2.0
 
 
@@ -111,6 +113,7 @@ async def simulated_server() -> AsyncIterator[DemoServer]:
 
 def cache_folder() -> Path:
     """Return where the assembled model is kept between runs."""
+    # https://specifications.freedesktop.org/basedir: a relative path is to be ignored.
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if given.is_absolute():
         return given / "bytebuddy"

@@ -1,15 +1,24 @@
-"""The models a command may use: those of the configuration, and any ``org/name``."""
+"""Models that a command may use: those of the configuration, and any ``org/name``."""
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 
+import click
 from attrs import define, field
 
+from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.options import ModelChoice
-from bytebuddy_provider_hf.cli.trust_prompt import ask_for_trust
+from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.cli.verbose import tell_of_log
+from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.config.trust import TrustStore, grant, origin_for, project_of
+from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import (
     ConfigNotFound,
     InvalidEndpoint,
@@ -22,13 +31,30 @@ from bytebuddy_provider_hf.plugins.protocols import (
     Chat,
     Complete,
     Edit,
+    Embed,
     Fill,
     Model,
+    Rerank,
+    Tasks,
 )
 from bytebuddy_provider_hf.types import Role
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
+
+P = TypeVar("P")
+
+# A protocol of the plugins' -> what a model lacks that does not implement it.
+_LACKING: Final[dict[object, str]] = {
+    Chat: "does not chat",
+    Complete: "does not complete texts",
+    Fill: "does not fill gaps in code",
+    Edit: "does not edit code",
+    Apply: "does not apply changes to code",
+    Embed: "gives no vectors",
+    Rerank: "scores no documents",
+    Tasks: "does no tasks",
+}
 
 NO_MODEL_HELP: Final = (
     "Three ways on:",
@@ -94,27 +120,23 @@ class ModelSource:
                 message = "--base names a server, but no model of it was named"
                 raise InvalidOption(message, hint="Add -m with its name.")
             return self._open_loose(name)
-        chosen = name if name is not None else self._first(role)
-        if chosen not in self.names() and "/" in chosen:
-            return self._open_loose(chosen)
-        return await self._open_entry(chosen)
-
-    def _first(self, role: Role) -> str:
-        if not self.names():
-            message = "no model was named and there is no configuration file"
-            error = ConfigNotFound(message)
-            add_help(error)
-            raise error
-        assert self.registry is not None  # noqa: S101  # names() found some
-        return self.registry.entry_for_role(role).name
-
-    async def _open_entry(self, name: str) -> Model:
-        assert self.registry is not None  # noqa: S101  # only without --base
+        assert self.registry is not None  # noqa: S101  # only with --base there is none
+        if name is None:
+            if not self.names():
+                message = "no model was named and there is no configuration file"
+                error = ConfigNotFound(message)
+                add_help(error)
+                raise error
+            name = self.registry.entry_for_role(role).name
+        # An entry may be called as a model is: the configuration decides.
+        if name not in self.names() and "/" in name:
+            return self._open_loose(name)
         try:
             return await self.registry.open(name)
         except UntrustedProject:
-            if not ask_for_trust(self.registry.entry(name)):
+            if not _ask_for_trust(self.registry.entry(name)):
                 raise
+        # What a project's file may say depends on trust: it is read again.
         await self.registry.aclose()
         from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
@@ -135,41 +157,54 @@ def add_help(error: MissingToken | ConfigNotFound) -> None:
         error.add_note(line)
 
 
-def as_chat(model: Model) -> Chat:
-    """Return ``model`` as one that answers, or say that it does not."""
-    if isinstance(model, Chat):
-        return model
-    message = f"the model {model.name} does not chat"
-    raise InvalidOption(message)
+def require(model: Model, protocol: Callable[..., P]) -> P:
+    """Return ``model`` as one of ``protocol``, or raise ``InvalidOption``.
+
+    mypy and pyright take no protocol as ``type[P]``, but each as what makes a ``P``.
+    """
+    if isinstance(model, cast("type", protocol)):
+        return cast("P", model)
+    raise InvalidOption(f"the model {model.name} {_LACKING[protocol]}")
 
 
-def as_complete(model: Model) -> Complete:
-    """Return ``model`` as one that goes on with a text, or say that it does not."""
-    if isinstance(model, Complete):
-        return model
-    message = f"the model {model.name} does not complete texts"
-    raise InvalidOption(message)
+def trust_store() -> TrustStore:
+    """Return what this user trusts."""
+    return TrustStore(home_folder() / ".bytebuddy" / "trust.json")
 
 
-def as_fill(model: Model) -> Fill:
-    """Return ``model`` as one that fills gaps, or say that it does not."""
-    if isinstance(model, Fill):
-        return model
-    message = f"the model {model.name} does not fill gaps in code"
-    raise InvalidOption(message)
+def is_interactive_session() -> bool:
+    """Tell whether a question on the screen would be answered by a person."""
+    return screen.is_interactive(sys.stdin) and screen.is_interactive(sys.stderr)
 
 
-def as_edit(model: Model) -> Edit:
-    """Return ``model`` as one that edits code, or say that it does not."""
-    if isinstance(model, Edit):
-        return model
-    message = f"the model {model.name} does not edit code"
-    raise InvalidOption(message)
+def _ask_for_trust(entry: ModelEntry) -> bool:
+    """Ask whether to trust the project of ``entry``; remember a yes.
+
+    ``False`` where nobody is there to ask: a program is told the command instead.
+    """
+    project = project_of(entry)
+    if project is None or not is_interactive_session():
+        return False
+    if not confirm_trust(project, origin_for(entry)):
+        return False
+    grant(entry, trust_store())
+    return True
 
 
-def as_apply(model: Model) -> Apply:
-    """Return ``model`` as one that applies changes, or say that it does not."""
-    if isinstance(model, Apply):
-        return model
-    message = f"the model {model.name} does not apply changes to code"
-    raise InvalidOption(message)
+def confirm_trust(project: Path, origin: str) -> bool:
+    """Ask about one project and one origin; no is the default, and Ctrl-D says no."""
+    question = (
+        f"The configuration in {sanitize_line(str(project))} wants your token sent "
+        f"to {sanitize_line(origin)}, and decides how requests travel.\nTrust it?"
+    )
+    # Ctrl-C is to end the question at once: a running loop only notes it for later.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question, default=False, err=True)
+    except click.Abort as error:
+        # click makes one error of Ctrl-C and of the end of what is typed.
+        if isinstance(error.__context__, EOFError):
+            return False
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,10 +1,11 @@
-"""The options that several commands share."""
+"""Options that several commands share, gathered into one value for the command."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial, reduce, wraps
 from pathlib import Path
-from typing import Final, TypeVar, get_args
+from typing import Final, TypedDict, TypeVar, get_args
 
 import click
 from attrs import frozen
@@ -12,6 +13,7 @@ from attrs import frozen
 from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
 
+# Keys of click's Context.meta: what the root must know when a command fails.
 DEBUG: Final = "bytebuddy_provider_hf.debug"
 JSON: Final = "bytebuddy_provider_hf.json"
 
@@ -27,54 +29,49 @@ class ModelChoice:
     config: Path | None = None
 
 
-@frozen
-class Sampling:
-    """How one call generates and waits, as the command line says it."""
+class CallArguments(TypedDict):
+    """The arguments that every call for a text takes."""
 
-    temperature: float | None = None
-    max_tokens: int | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    repetition_penalty: float | None = None
-    stop: tuple[str, ...] | None = None
-    reasoning: bool | None = None
-    reasoning_effort: ReasoningEffort | None = None
-    reasoning_budget_tokens: int | None = None
+    options: CompletionOptions
+    timeout: float | None
+    wait: bool
+
+
+@frozen
+class CallSettings:
+    """Which model a command calls, how it generates, and how long it may take.
+
+    ``timeout`` is in seconds; without ``wait`` a model that is not ready is an error.
+    """
+
+    choice: ModelChoice
+    options: CompletionOptions
     timeout: float | None = None
     wait: bool = True
 
     @property
-    def options(self) -> CompletionOptions:
-        """How to generate, without how to wait."""
-        return CompletionOptions(
-            temperature=self.temperature,
-            max_tokens=self.max_tokens,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            repetition_penalty=self.repetition_penalty,
-            stop=self.stop,
-            reasoning=self.reasoning,
-            reasoning_effort=self.reasoning_effort,
-            reasoning_budget_tokens=self.reasoning_budget_tokens,
-        )
+    def arguments(self) -> CallArguments:
+        """The settings as arguments of ``chat``, ``fill`` and their like."""
+        return {"options": self.options, "timeout": self.timeout, "wait": self.wait}
 
 
-@frozen
-class Output:
-    """How an answer is shown."""
+def add_options(
+    command: AnyCallable, *options: Callable[[AnyCallable], AnyCallable]
+) -> AnyCallable:
+    """Add ``options`` to a command; ``--help`` lists them in this order."""
+    # click lists first what was added last.
+    return reduce(lambda made, option: option(made), reversed(options), command)
 
-    as_json: bool = False
-    stream: bool = False
-    markdown: bool = True
 
-
-def _remember(key: str) -> Callable[[click.Context, click.Parameter, bool], bool]:
-    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001  # click's own signature
-        if value:
-            ctx.meta[key] = True
-        return value
-
-    return remember
+def _remember(
+    key: str,
+    ctx: click.Context,
+    _: click.Parameter,
+    value: bool,  # noqa: FBT001  # click's own signature
+) -> bool:
+    if value:
+        ctx.meta[key] = True
+    return value
 
 
 def _show_more(ctx: click.Context, _: click.Parameter, value: int) -> int:
@@ -89,14 +86,8 @@ def trouble_options(command: AnyCallable) -> AnyCallable:
 
     Both count before and after the command.
     """
-    for option in (
-        click.option(
-            "--debug",
-            is_flag=True,
-            expose_value=False,
-            callback=_remember(DEBUG),
-            help="Show where an error came from (never a secret).",
-        ),
+    return add_options(
+        command,
         click.option(
             "-v",
             "--verbose",
@@ -105,9 +96,14 @@ def trouble_options(command: AnyCallable) -> AnyCallable:
             callback=_show_more,
             help="Show waits and retries on stderr; twice: each request.",
         ),
-    ):
-        command = option(command)
-    return command
+        click.option(
+            "--debug",
+            is_flag=True,
+            expose_value=False,
+            callback=partial(_remember, DEBUG),
+            help="Show where an error came from (never a secret).",
+        ),
+    )
 
 
 def json_option(command: AnyCallable) -> AnyCallable:
@@ -116,7 +112,7 @@ def json_option(command: AnyCallable) -> AnyCallable:
         "--json",
         "as_json",
         is_flag=True,
-        callback=_remember(JSON),
+        callback=partial(_remember, JSON),
         help="Print JSON on stdout, failures too.",
     )(command)
 
@@ -132,83 +128,116 @@ def config_option(command: AnyCallable) -> AnyCallable:
     )(command)
 
 
-def model_options(command: AnyCallable) -> AnyCallable:
-    """Add the options that choose a model."""
-    for option in (
-        trouble_options,
-        config_option,
-        click.option(
-            "--base",
-            metavar="URL",
-            help="Ask this server, such as http://127.0.0.1:8080/v1.",
-        ),
-        click.option(
-            "-m",
-            "--model",
-            metavar="NAME",
-            help="A name of the configuration, or org/name.",
-        ),
-    ):
-        command = option(command)
-    return command
+def stream_option(command: AnyCallable) -> AnyCallable:
+    """Add ``--stream``."""
+    return click.option(
+        "--stream",
+        is_flag=True,
+        help="With --json: one event a line, as they come.",
+    )(command)
 
 
-def sampling_options(command: AnyCallable) -> AnyCallable:
-    """Add the options that say how to generate, and how long to wait."""
-    positive = click.FloatRange(min=0, min_open=True)
-    for option in (
-        click.option(
-            "--no-wait",
-            is_flag=True,
-            help="Fail at once where the model is not ready or a limit is reached.",
-        ),
-        click.option(
-            "--timeout", type=positive, metavar="SECONDS", help="For the whole call."
-        ),
-        click.option(
-            "--reasoning-budget",
-            "reasoning_budget_tokens",
-            type=click.IntRange(min=0),
-            metavar="TOKENS",
-            help="Reason no longer than so many tokens.",
-        ),
-        click.option(
-            "--reasoning-effort",
-            type=click.Choice(get_args(ReasoningEffort)),
-            help="How much to reason.",
-        ),
-        click.option(
-            "--reasoning/--no-reasoning",
-            default=None,
-            help="Whether to reason, where no effort says it.",
-        ),
-        click.option(
-            "--stop", multiple=True, metavar="TEXT", help="End there; may be repeated."
-        ),
-        click.option("--repetition-penalty", type=positive, metavar="NUMBER"),
-        click.option("--top-k", type=click.IntRange(min=0), metavar="NUMBER"),
-        click.option("--top-p", type=click.FloatRange(0, 1), metavar="0..1"),
-        click.option("--max-tokens", type=click.IntRange(min=1), metavar="NUMBER"),
-        click.option("--temperature", type=click.FloatRange(0, 2), metavar="0..2"),
-    ):
-        command = option(command)
-    return command
+def call_options(
+    *, sampling: bool = True
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the decorator that adds the options of a call, and ``--json``.
+
+    The command is called with ``settings``, a :class:`CallSettings`, and ``as_json``.
+    Without ``sampling`` the options that say how to generate are left out.
+    """
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def gather(
+            *,
+            model: str | None,
+            base: str | None,
+            config: Path | None,
+            timeout: float | None,
+            no_wait: bool,
+            **own: object,
+        ) -> None:
+            given = {name: own.pop(name) for name in SAMPLING if name in own}
+            settings = CallSettings(
+                ModelChoice(model, base, config),
+                CompletionOptions(**given),  # type: ignore[arg-type]  # click checked them
+                timeout,
+                wait=not no_wait,
+            )
+            command(settings=settings, **own)
+
+        chosen = SAMPLING.values() if sampling else ()
+        return add_options(gather, *_MODEL, *chosen, *_LIMITS, json_option)
+
+    return add
 
 
-def output_options(command: AnyCallable) -> AnyCallable:
-    """Add the options that say how an answer is shown."""
-    for option in (
-        click.option(
-            "--no-markdown",
-            is_flag=True,
-            help="Show the text as it comes, also on a terminal.",
-        ),
-        click.option(
-            "--stream",
-            is_flag=True,
-            help="With --json: one event a line, as they come.",
-        ),
-        json_option,
-    ):
-        command = option(command)
-    return command
+_MODEL: Final = (
+    click.option(
+        "-m",
+        "--model",
+        metavar="NAME",
+        help="A name of the configuration, or org/name.",
+    ),
+    click.option(
+        "--base",
+        metavar="URL",
+        help="Ask this server, such as http://127.0.0.1:8080/v1.",
+    ),
+    config_option,
+    trouble_options,
+)
+
+_POSITIVE: Final = click.FloatRange(min=0, min_open=True)
+
+_LIMITS: Final = (
+    click.option(
+        "--timeout", type=_POSITIVE, metavar="SECONDS", help="For the whole call."
+    ),
+    click.option(
+        "--no-wait",
+        is_flag=True,
+        help="Fail at once where the model is not ready or a limit is reached.",
+    ),
+)
+
+# A field of CompletionOptions -> its option; the ranges are those of the configuration.
+SAMPLING: Final = {
+    "temperature": click.option(
+        "--temperature", type=click.FloatRange(0, 2), metavar="0..2"
+    ),
+    "max_tokens": click.option(
+        "--max-tokens", type=click.IntRange(min=1), metavar="NUMBER"
+    ),
+    "top_p": click.option("--top-p", type=click.FloatRange(0, 1), metavar="0..1"),
+    "top_k": click.option("--top-k", type=click.IntRange(min=0), metavar="NUMBER"),
+    "repetition_penalty": click.option(
+        "--repetition-penalty", type=_POSITIVE, metavar="NUMBER"
+    ),
+    "stop": click.option(
+        "--stop",
+        multiple=True,
+        metavar="TEXT",
+        # No text at all leaves the configuration's own in force; an empty tuple
+        # would replace them.
+        callback=lambda _ctx, _param, texts: texts or None,
+        help="End there; may be repeated.",
+    ),
+    "reasoning": click.option(
+        "--reasoning/--no-reasoning",
+        default=None,
+        help="Whether to reason, where no effort says it.",
+    ),
+    "reasoning_effort": click.option(
+        "--reasoning-effort",
+        type=click.Choice(get_args(ReasoningEffort)),
+        help="How much to reason.",
+    ),
+    "reasoning_budget_tokens": click.option(
+        "--reasoning-budget",
+        "reasoning_budget_tokens",
+        type=click.IntRange(min=0),
+        metavar="TOKENS",
+        help="Reason no longer than so many tokens.",
+    ),
+}

@@ -1,14 +1,13 @@
-"""Answers on stdout: Markdown on a terminal, plain text in a pipe, or JSON."""
+"""Printers of answers: Markdown on a terminal, plain text in a pipe, or JSON."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import TYPE_CHECKING, Final, final
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.options import Output
 from bytebuddy_provider_hf.cli.terminal import Sanitizer, sanitize
 from bytebuddy_provider_hf.types import (
     Done,
@@ -30,29 +29,33 @@ if TYPE_CHECKING:
     from rich.segment import Segment
 
 
-class Printer(Protocol):
-    """Shows the events of one answer; ``close`` leaves the screen tidy at any time."""
+class Printer:
+    """Shows the events of one answer on stdout; this one shows nothing.
+
+    ``close`` leaves the screen tidy at any time. Waits are for the status line.
+    """
 
     def event(self, event: Event) -> None:
         """Show one event."""
-        ...
+
+    def stopped(self) -> None:
+        """Say, to a program, that a person stopped the call."""
 
     def close(self) -> None:
         """End what is being shown, whether or not the answer is complete."""
-        ...
 
 
-def printer(output: Output) -> Printer:
-    """Return the printer that suits the options and what stdout is."""
-    if output.as_json:
-        return JsonLinesPrinter() if output.stream else JsonPrinter()
-    if output.markdown and screen.is_terminal(sys.stdout):
+def text_printer(*, as_json: bool, stream: bool, markdown: bool) -> Printer:
+    """Return the printer of an answer that suits the options and what stdout is."""
+    if as_json:
+        return JsonLinesPrinter() if stream else JsonPrinter()
+    if markdown and screen.is_terminal(sys.stdout):
         return MarkdownPrinter()
     return PlainPrinter()
 
 
 @final
-class PlainPrinter:
+class PlainPrinter(Printer):
     """Text as it comes, sanitized; a line feed at the end if there was none."""
 
     def __init__(self) -> None:
@@ -73,7 +76,17 @@ class PlainPrinter:
 
 
 @final
-class MarkdownPrinter:
+class RawPrinter(Printer):
+    """Text as it comes and nothing else, as UTF-8: an editor or ``patch`` reads it."""
+
+    def event(self, event: Event) -> None:
+        """Print a piece of text at once."""
+        if isinstance(event, Text):
+            screen.emit_raw(event.text)
+
+
+@final
+class MarkdownPrinter(Printer):
     """Markdown on a terminal: finished blocks stay, only the last one is redrawn.
 
     A block is finished at an empty line outside a code fence, so that an answer longer
@@ -92,13 +105,15 @@ class MarkdownPrinter:
     def event(self, event: Event) -> None:
         """Draw a piece of the answer, or of the reasoning before it."""
         if isinstance(event, Reasoning):
-            self._think(self._thoughts.feed(event.text))
+            text = self._thoughts.feed(event.text)
+            if text and not self._pending:
+                self._thinking = True
+                self._console.print(text, style="dim", end="", soft_wrap=True)
         elif isinstance(event, Text):
             self._end_thinking()
             shown = self._sanitizer.feed(event.text)
             self._pending += shown
-            # No block ends within a line.
-            self._draw(ended="\n" in shown)
+            self._draw(block_may_end="\n" in shown)
 
     def close(self) -> None:
         """Print what is left and give the terminal back."""
@@ -108,30 +123,25 @@ class MarkdownPrinter:
             self._print(self._pending)
         self._pending = ""
 
-    def _think(self, text: str) -> None:
-        if text and not self._pending:
-            self._thinking = True
-            self._console.print(text, style="dim", end="", soft_wrap=True)
-
     def _end_thinking(self) -> None:
         if self._thinking:
             self._console.print("\n")
             self._thinking = False
 
-    def _draw(self, *, ended: bool) -> None:
-        if ended:
+    def _draw(self, *, block_may_end: bool) -> None:
+        # No block ends within a line: most pieces need no look for its end.
+        if block_may_end:
             finished, self._pending = split_blocks(self._pending)
             if finished.strip():
                 self._stop()
                 self._print(finished)
-        if self._pending.strip():
-            end = last_part(self._pending, *self._console.size)
-            self._open().update(SafeMarkdown(end))
-
-    def _open(self) -> Live:
+        if not self._pending.strip():
+            return
         if self._live is None:
             from rich.live import Live
 
+            # stdout and stderr are ours alone: redirecting them would hide from
+            # the rest of this program whether they are terminals.
             self._live = Live(
                 console=self._console,
                 transient=True,
@@ -141,7 +151,8 @@ class MarkdownPrinter:
                 redirect_stderr=False,
             )
             self._live.start()
-        return self._live
+        end = last_part(self._pending, *self._console.size)
+        self._live.update(SafeMarkdown(end))
 
     def _stop(self) -> None:
         if self._live is not None:
@@ -158,28 +169,40 @@ class MarkdownPrinter:
 
 
 @final
-class JsonPrinter:
-    """One JSON object when the answer is complete."""
+class JsonPrinter(Printer):
+    """One JSON object when the answer is complete, or stopped."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
 
     def event(self, event: Event) -> None:
         """Print the reply."""
-        if isinstance(event, Done):
+        if isinstance(event, Text):
+            self._pieces.append(event.text)
+        elif isinstance(event, Done):
             screen.print_json(reply_object(event.reply))
 
-    def close(self) -> None:
-        """Leave nothing behind."""
+    def stopped(self) -> None:
+        """Print what came so far."""
+        screen.print_json({"stopped": True, "text": "".join(self._pieces)})
 
 
 @final
-class JsonLinesPrinter:
+class JsonLinesPrinter(Printer):
     """One JSON object a line, as the events come."""
 
     def event(self, event: Event) -> None:
         """Print the event."""
         screen.print_json(event_object(event))
 
-    def close(self) -> None:
-        """Leave nothing behind."""
+
+@final
+class CodeJsonPrinter(Printer):
+    """Nothing while code comes: it is a member of the object printed in the end."""
+
+    def stopped(self) -> None:
+        """Say that no file was written."""
+        screen.print_json({"stopped": True, "written": False})
 
 
 @final
