@@ -81,6 +81,15 @@ def complete_text(reply: Reply, *, hint: str) -> str:
     raise error
 
 
+def reply_facts(reply: Reply) -> dict[str, object]:
+    """Return what ``--json`` tells of a reply beside its text."""
+    return {
+        "notes": list(reply.notes),
+        "usage": None if reply.usage is None else asdict(reply.usage),
+        "model": reply.model,
+    }
+
+
 def finish(file: TextFile, text: str, reply: Reply, mode: WriteMode) -> None:
     """Show a change, and write it where somebody said so: ``--yes``, or a person.
 
@@ -101,9 +110,7 @@ def finish(file: TextFile, text: str, reply: Reply, mode: WriteMode) -> None:
                 "changed": changed,
                 "written": written,
                 "diff": diff,
-                "notes": list(reply.notes),
-                "usage": None if reply.usage is None else asdict(reply.usage),
-                "model": reply.model,
+                **reply_facts(reply),
             }
         )
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import Final
 
@@ -58,19 +57,18 @@ def chat(
     """
     typed = screen.is_interactive(sys.stdin) and screen.is_interactive(sys.stdout)
     if prompt is None and typed and not as_json:
+        # It is the only command that needs the line editor.
         from bytebuddy_provider_hf.cli.chat_session import run_session
 
         run_session(settings, system=system, markdown=not no_markdown)
         return
     messages = [Message("system", system)] if system else []
     messages.append(Message("user", read_prompt(prompt)))
-    reply = asyncio.run(
-        ask(
-            settings,
-            lambda model: require(model, Chat).chat(messages, **settings.arguments),
-            text_printer(as_json=as_json, stream=stream, markdown=not no_markdown),
-            quiet=as_json,
-        )
+    reply = ask(
+        settings,
+        lambda model: require(model, Chat).chat(messages, **settings.arguments),
+        text_printer(as_json=as_json, stream=stream, markdown=not no_markdown),
+        quiet=as_json,
     )
     if not as_json:
         print_notes(reply)
@@ -91,13 +89,11 @@ def complete(
     PROMPT and what is piped in make one text.
     """
     text = read_prompt(prompt)
-    reply = asyncio.run(
-        ask(
-            settings,
-            lambda model: require(model, Complete).complete(text, **settings.arguments),
-            text_printer(as_json=as_json, stream=stream, markdown=False),
-            quiet=as_json,
-        )
+    reply = ask(
+        settings,
+        lambda model: require(model, Complete).complete(text, **settings.arguments),
+        text_printer(as_json=as_json, stream=stream, markdown=False),
+        quiet=as_json,
     )
     if not as_json:
         print_notes(reply)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import click
-from attrs import asdict
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.arguments import (
@@ -24,15 +22,11 @@ from bytebuddy_provider_hf.cli.changes import (
     change_options,
     complete_text,
     finish,
+    reply_facts,
 )
 from bytebuddy_provider_hf.cli.model_source import require
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options
-from bytebuddy_provider_hf.cli.render import (
-    CodeJsonPrinter,
-    PlainPrinter,
-    Printer,
-    RawPrinter,
-)
+from bytebuddy_provider_hf.cli.render import CodeJsonPrinter, Printer, code_printer
 from bytebuddy_provider_hf.cli.show_reply import ask, print_notes
 from bytebuddy_provider_hf.cli.textfile import (
     ended_like,
@@ -185,10 +179,13 @@ def _changed(
     mode: WriteMode,
 ) -> Reply:
     """Return the reply to a call whose code is shown only as a diff, in the end."""
-    quiet = mode.as_json
-    printer = CodeJsonPrinter() if quiet else Printer()
-    return asyncio.run(
-        ask(settings, call, printer, role=role, quiet=quiet, counts_lines=True)
+    return ask(
+        settings,
+        call,
+        CodeJsonPrinter() if mode.as_json else Printer(),
+        role=role,
+        quiet=mode.as_json,
+        counts_lines=True,
     )
 
 
@@ -234,29 +231,20 @@ def fill(
     others = tuple(
         (it.label, with_line_feeds(it.text)) for it in map(read_text_file, files)
     )
-    printer: Printer
-    if as_json:
-        printer = CodeJsonPrinter()
-    else:
-        # An editor reads it byte by byte; a terminal gets no control sequence.
-        shown = screen.is_interactive(sys.stdout)
-        printer = PlainPrinter() if shown else RawPrinter()
-    reply = asyncio.run(
-        ask(
-            settings,
-            lambda model: require(model, Fill).fill(
-                prefix,
-                suffix,
-                path=source.label,
-                repository=repository,
-                files=others,
-                multiline=not one_line,
-                **settings.arguments,
-            ),
-            printer,
-            role=Role.AUTOCOMPLETE,
-            quiet=as_json,
-        )
+    reply = ask(
+        settings,
+        lambda model: require(model, Fill).fill(
+            prefix,
+            suffix,
+            path=source.label,
+            repository=repository,
+            files=others,
+            multiline=not one_line,
+            **settings.arguments,
+        ),
+        code_printer(as_json=as_json),
+        role=Role.AUTOCOMPLETE,
+        quiet=as_json,
     )
     inserted = insert and bool(reply.text)
     if inserted:
@@ -271,9 +259,7 @@ def fill(
                 "text": reply.text,
                 "inserted": inserted,
                 "finish_reason": reply.finish_reason,
-                "notes": list(reply.notes),
-                "usage": None if reply.usage is None else asdict(reply.usage),
-                "model": reply.model,
+                **reply_facts(reply),
             }
         )
         return

@@ -20,8 +20,8 @@ from bytebuddy_provider_hf.cli.options import trouble_options
 from bytebuddy_provider_hf.config.trust import is_loopback, origin_of
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
+    APIError,
     AuthenticationFailed,
-    ByteBuddyError,
     DeadlineExceeded,
     InvalidEndpoint,
     InvalidToken,
@@ -51,8 +51,21 @@ _OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _LARGEST_ANSWER: Final = 1024 * 1024
 _LONGEST_NAME: Final = 100
 _OK: Final = 200
-_REFUSED: Final = frozenset({401, 403})
-_TOO_MANY: Final = 429
+_UNKNOWN_TOKEN: Final = (
+    AuthenticationFailed,
+    "Hugging Face does not know this token",
+    f"Make a new one: {TOKEN_PAGE}",
+)
+# A status of whoami-v2 -> the error, its message and its next step.
+_REFUSALS: Final[dict[int, tuple[type[APIError], str, str]]] = {
+    401: _UNKNOWN_TOKEN,
+    403: _UNKNOWN_TOKEN,
+    429: (
+        RateLimited,
+        "Hugging Face has been asked about tokens too often",
+        "Wait some minutes, or use --no-check.",
+    ),
+}
 
 
 @click.command()
@@ -158,7 +171,15 @@ async def whoami(token: Secret, *, hub: str, connect: HttpClientFactory) -> Iden
         try:
             # Before the body: a server may echo the token, and this frame may be shown.
             if response.status != _OK:
-                raise _refusal(response.status)
+                kind, message, hint = _REFUSALS.get(
+                    response.status,
+                    (
+                        UnexpectedStatus,
+                        f"the Hub answered whoami-v2 with status {response.status}",
+                        "Use --no-check to go on.",
+                    ),
+                )
+                raise kind(message, status=response.status, hint=hint)
             body = await response.read(_LARGEST_ANSWER)
         finally:
             response.close()
@@ -204,26 +225,6 @@ def identity(body: bytes) -> Identity:
         ]
         may_infer = any(INFERENCE in it for it in groups if isinstance(it, list))
     return Identity(name, shown, role, may_infer)
-
-
-def _refusal(status: int) -> ByteBuddyError:
-    if status in _REFUSED:
-        return AuthenticationFailed(
-            "Hugging Face does not know this token",
-            status=status,
-            hint=f"Make a new one: {TOKEN_PAGE}",
-        )
-    if status == _TOO_MANY:
-        return RateLimited(
-            "Hugging Face has been asked about tokens too often",
-            status=status,
-            hint="Wait some minutes, or use --no-check.",
-        )
-    return UnexpectedStatus(
-        f"the Hub answered whoami-v2 with status {status}",
-        status=status,
-        hint="Use --no-check to go on.",
-    )
 
 
 def _member(value: object, key: str) -> object:

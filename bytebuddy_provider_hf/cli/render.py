@@ -54,6 +54,13 @@ def text_printer(*, as_json: bool, stream: bool, markdown: bool) -> Printer:
     return PlainPrinter()
 
 
+def code_printer(*, as_json: bool) -> Printer:
+    """Return the printer of code that suits what stdout is."""
+    if as_json:
+        return CodeJsonPrinter()
+    return PlainPrinter() if screen.is_interactive(sys.stdout) else RawPrinter()
+
+
 @final
 class PlainPrinter(Printer):
     """Text as it comes, sanitized; a line feed at the end if there was none."""

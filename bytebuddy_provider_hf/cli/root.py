@@ -1,4 +1,4 @@
-"""The root command: its commands imported when asked for, its failures told once."""
+"""Run the root command: import the command asked for, tell its failure once."""
 
 from __future__ import annotations
 
@@ -110,7 +110,9 @@ class Root(click.Group):
             _swallow_output()
             ctx.exit(ExitCode.BROKEN_PIPE)
         except OSError as error:
-            _tell(ctx, ByteBuddyError(_in_words(error)))
+            said = error.strerror or str(error)
+            where = f"{error.filename}: " if error.filename else ""
+            _tell(ctx, ByteBuddyError(f"{where}{said}"))
             ctx.exit(ExitCode.OTHER)
         if isinstance(result, ExitCode):
             ctx.exit(result)
@@ -134,11 +136,6 @@ def _refuse(ctx: click.Context, error: click.UsageError) -> NoReturn:
     where = ctx.command_path if error.ctx is None else error.ctx.command_path
     screen.print_json(screen.usage_object(error.format_message(), f"{where} --help"))
     ctx.exit(error.exit_code)
-
-
-def _in_words(error: OSError) -> str:
-    said = error.strerror or str(error)
-    return f"{error.filename}: {said}" if error.filename else said
 
 
 def _swallow_output() -> None:

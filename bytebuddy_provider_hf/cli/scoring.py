@@ -167,20 +167,17 @@ class Batch:
                     line.clear()
                     yield start, answer
                     done = start + len(chunk)
-                    self._add_notes(answer.notes)
+                    for text in answer.notes:
+                        # Every chunk may have the same one.
+                        if text not in self.notes and not self.quiet:
+                            screen.note(f"note: {text}", colour="yellow")
+                        self.notes[text] = None
             except asyncio.CancelledError:
                 if self.quiet:
                     screen.print_json({"stopped": True, "count": done})
                 raise
             finally:
                 line.clear()
-
-    def _add_notes(self, notes: Sequence[str]) -> None:
-        for text in notes:
-            # Every chunk may have the same one.
-            if text not in self.notes and not self.quiet:
-                screen.note(f"note: {text}", colour="yellow")
-            self.notes[text] = None
 
 
 async def _print_vectors(call: Batch, send: Send[Embeddings]) -> None:

@@ -1,4 +1,4 @@
-"""One call on screen: the wait, the answer, and the notes about it."""
+"""Show one call on the screen: the wait, the answer, and the notes about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bytebuddy_provider_hf.plugins.protocols import Model, ReplyCall
 from bytebuddy_provider_hf.types import Done, Loading, Reply, Role, Text
 
 
-async def ask(
+def ask(
     settings: CallSettings,
     call: Callable[[Model], ReplyCall],
     printer: Printer,
@@ -25,11 +25,18 @@ async def ask(
     quiet: bool,
     counts_lines: bool = False,
 ) -> Reply:
-    """Open the model, show the answer of one call to it, and close the model."""
-    async with ModelSource(settings.choice) as models:
-        model = await models.open(settings.choice.name, role=role)
-        line = StatusLine(model.name, quiet=quiet, counts_lines=counts_lines)
-        return await show_reply(call(model), line, printer)
+    """Open the model, show the answer of one call to it, and close the model.
+
+    ``call`` makes the call of the opened model. With ``quiet`` no wait is told.
+    """
+
+    async def run() -> Reply:
+        async with ModelSource(settings.choice) as models:
+            model = await models.open(settings.choice.name, role=role)
+            line = StatusLine(model.name, quiet=quiet, counts_lines=counts_lines)
+            return await show_reply(call(model), line, printer)
+
+    return asyncio.run(run())
 
 
 async def show_reply(

@@ -137,15 +137,30 @@ class StatusLine:
         if self._quiet:
             return
         if isinstance(event, Loading):
-            self._show_wait(event)
+            now, wall, before = self._clock(), self._wall(), self._wait
+            wait = WaitStatus.updated(before, event, now=now, wall=wall)
+            self._wait = wait
+            if self._began is None:
+                # Several kinds of waiting in a row are one time of waiting.
+                self._began = wait.began
+            self._show(lambda name: wait.text(name, self._clock()))
+            if not self._live and (before is None or before.reason != wait.reason):
+                _write(f"{self.text()}\n", self._stream)
             return
         if self._wait is not None:
             self.clear()
-        if self._counts_lines and isinstance(event, Text | Reasoning):
-            self._lines += event.text.count("\n") if isinstance(event, Text) else 0
-            if self._say is None:
-                began = self._clock()
-                self._show(lambda name: self._writing(name, began))
+        if not self._counts_lines or not isinstance(event, Text | Reasoning):
+            return
+        # Code that comes after the reasoning about it is what a person waits for.
+        self._lines += event.text.count("\n") if isinstance(event, Text) else 0
+        if self._say is None:
+            began = self._clock()
+
+            def writing(name: str) -> str:
+                lines = "1 line" if self._lines == 1 else f"{self._lines} lines"
+                return f"{name} is writing… {lines}, {self._clock() - began:.0f} s"
+
+            self._show(writing)
 
     def progress(self, done: int, count: int, items: str) -> None:
         """Show how many of the inputs are done."""
@@ -173,22 +188,6 @@ class StatusLine:
                 _write(f"waited {waited:.0f} s for {self.name}\n", self._stream)
         self.waited += waited
         self._say = self._wait = self._began = None
-
-    def _show_wait(self, event: Loading) -> None:
-        before = self._wait
-        now, wall = self._clock(), self._wall()
-        wait = WaitStatus.updated(before, event, now=now, wall=wall)
-        self._wait = wait
-        if self._began is None:
-            # Several kinds of waiting in a row are one time of waiting.
-            self._began = wait.began
-        self._show(lambda name: wait.text(name, self._clock()))
-        if not self._live and (before is None or before.reason != wait.reason):
-            _write(f"{self.text()}\n", self._stream)
-
-    def _writing(self, name: str, began: float) -> str:
-        lines = "1 line" if self._lines == 1 else f"{self._lines} lines"
-        return f"{name} is writing… {lines}, {self._clock() - began:.0f} s"
 
     def _show(self, say: Callable[[str], str], *, ticking: bool = True) -> None:
         self._say = say
