@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+from attrs import asdict
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.arguments import (
@@ -98,6 +99,7 @@ def edit(
         message = "the instruction is empty: say with -i what to change"
         raise click.UsageError(message)
     source = read_text_file(file)
+    # Models write line feeds; the ends of the file come back when it is written.
     before, code, after = (lines or LineRange()).split(
         with_line_feeds(source.text), str(file)
     )
@@ -146,6 +148,7 @@ def apply(
     nothing is written.
     """
     source = read_text_file(file)
+    # A pipe is read only where nobody types: without a suggestion we would wait.
     if suggestion is not None and str(suggestion) != "-":
         suggested = read_text_file(suggestion).text
     elif suggestion is None and screen.is_interactive(sys.stdin):
@@ -153,6 +156,7 @@ def apply(
         raise click.UsageError(message)
     else:
         suggested = piped_file(Path("-")).text
+    # A command before the pipe that failed is not a wish to change nothing.
     if not suggested.strip():
         message = "the suggestion is empty"
         raise click.UsageError(message)
@@ -225,8 +229,8 @@ def fill(
     if insert and stdin:
         message = "--insert writes into a file, and --stdin reads none"
         raise click.UsageError(message)
-    path = Path(cursor.file)
-    source = piped_file(path) if stdin else read_text_file(path)
+    read = piped_file if stdin else read_text_file
+    source = read(Path(cursor.file))
     prefix, suffix = cursor.split(with_line_feeds(source.text))
     others = tuple(
         (it.label, with_line_feeds(it.text)) for it in map(read_text_file, files)
@@ -246,22 +250,15 @@ def fill(
         role=Role.AUTOCOMPLETE,
         quiet=as_json,
     )
+    # Nothing at all is a fair filling; it needs no writing.
     inserted = insert and bool(reply.text)
     if inserted:
         new = f"{prefix}{with_line_feeds(reply.text)}{suffix}"
         replace_text(source, with_line_ends_of(source.text, new))
     if as_json:
-        screen.print_json(
-            {
-                "file": cursor.file,
-                "line": cursor.line,
-                "column": cursor.column,
-                "text": reply.text,
-                "inserted": inserted,
-                "finish_reason": reply.finish_reason,
-                **reply_facts(reply),
-            }
-        )
+        shown = {**asdict(cursor), "text": reply.text, "inserted": inserted}
+        shown["finish_reason"] = reply.finish_reason
+        screen.print_json({**shown, **reply_facts(reply)})
         return
     print_notes(reply)
     if inserted:

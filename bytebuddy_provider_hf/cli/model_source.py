@@ -15,7 +15,6 @@ from attrs import define, field
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.options import ModelChoice
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
-from bytebuddy_provider_hf.cli.verbose import tell_of_log
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.trust import TrustStore, grant, origin_for, project_of
 from bytebuddy_provider_hf.config.values import ModelEntry
@@ -26,6 +25,7 @@ from bytebuddy_provider_hf.errors import (
     MissingToken,
     UntrustedProject,
 )
+from bytebuddy_provider_hf.logs.install import complaints
 from bytebuddy_provider_hf.plugins.protocols import (
     Apply,
     Chat,
@@ -86,7 +86,9 @@ class ModelSource:
             from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
             self.registry = ModelRegistry.load(self.choice.config)
-            tell_of_log()
+            # A log file that is asked for and cannot be written stops no command.
+            for complaint in complaints():
+                screen.warn(str(complaint))
         return self
 
     async def __aexit__(

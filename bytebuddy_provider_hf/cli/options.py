@@ -106,35 +106,21 @@ def trouble_options(command: AnyCallable) -> AnyCallable:
     )
 
 
-def json_option(command: AnyCallable) -> AnyCallable:
-    """Add ``--json``; failures are then a JSON object on stdout too."""
-    return click.option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        callback=partial(_remember, JSON),
-        help="Print JSON on stdout, failures too.",
-    )(command)
+# Failures are then a JSON object on stdout, too.
+json_option: Final = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    callback=partial(_remember, JSON),
+    help="Print JSON on stdout, failures too.",
+)
 
-
-def config_option(command: AnyCallable) -> AnyCallable:
-    """Add ``--config``."""
-    return click.option(
-        "--config",
-        "config",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Use this configuration file.",
-    )(command)
-
-
-def stream_option(command: AnyCallable) -> AnyCallable:
-    """Add ``--stream``."""
-    return click.option(
-        "--stream",
-        is_flag=True,
-        help="With --json: one event a line, as they come.",
-    )(command)
+config_option: Final = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Use this configuration file.",
+)
 
 
 def call_options(
@@ -201,7 +187,7 @@ _LIMITS: Final = (
     ),
 )
 
-# A field of CompletionOptions -> its option; the ranges are those of the configuration.
+# A field of CompletionOptions -> its option. Ranges are those of the configuration.
 SAMPLING: Final = {
     "temperature": click.option(
         "--temperature", type=click.FloatRange(0, 2), metavar="0..2"
@@ -214,12 +200,11 @@ SAMPLING: Final = {
     "repetition_penalty": click.option(
         "--repetition-penalty", type=_POSITIVE, metavar="NUMBER"
     ),
+    # Without any the configuration's own hold; an empty tuple would replace them.
     "stop": click.option(
         "--stop",
         multiple=True,
         metavar="TEXT",
-        # No text at all leaves the configuration's own in force; an empty tuple
-        # would replace them.
         callback=lambda _ctx, _param, texts: texts or None,
         help="End there; may be repeated.",
     ),

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, final
 
+from attrs import asdict
+
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.terminal import Sanitizer, sanitize
 from bytebuddy_provider_hf.types import (
@@ -14,19 +16,26 @@ from bytebuddy_provider_hf.types import (
     Event,
     Loading,
     Reasoning,
-    Reply,
     Text,
     ToolCallDelta,
 )
-
-# A block of code that is still open, and the lines its drawing adds.
-_FENCE: Final = re.compile(r"\s*(?:```|~~~)[^\n`]{0,40}(?=\n)")
-_FRAME: Final = 4
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
     from rich.live import Live
     from rich.segment import Segment
+
+# A block of code that is still open, and the lines its drawing adds.
+_FENCE: Final = re.compile(r"\s*(?:```|~~~)[^\n`]{0,40}(?=\n)")
+_FRAME: Final = 4
+
+_EVENT_TYPES: Final[dict[type, str]] = {
+    Text: "text",
+    Reasoning: "reasoning",
+    Loading: "loading",
+    ToolCallDelta: "tool_call",
+    Done: "done",
+}
 
 
 class Printer:
@@ -187,7 +196,7 @@ class JsonPrinter(Printer):
         if isinstance(event, Text):
             self._pieces.append(event.text)
         elif isinstance(event, Done):
-            screen.print_json(reply_object(event.reply))
+            screen.print_json(asdict(event.reply))
 
     def stopped(self) -> None:
         """Print what came so far."""
@@ -278,35 +287,9 @@ def last_part(block: str, width: int, height: int) -> str:
     return "\n".join([opening.group().strip(), *lines] if opening else lines)
 
 
-def reply_object(reply: Reply) -> dict[str, object]:
-    """Return a reply as ``--json`` prints it."""
-    from attrs import asdict
-
-    return asdict(reply)
-
-
 def event_object(event: Event) -> dict[str, object]:
     """Return an event as ``--json --stream`` prints it, told apart by ``type``."""
-    match event:
-        case Text(text):
-            return {"type": "text", "text": text}
-        case Reasoning(text):
-            return {"type": "reasoning", "text": text}
-        case Loading(elapsed, estimate, waiters, reason):
-            return {
-                "type": "loading",
-                "reason": reason,
-                "elapsed": elapsed,
-                "estimate": estimate,
-                "waiters": waiters,
-            }
-        case ToolCallDelta(index, call_id, name, arguments):
-            return {
-                "type": "tool_call",
-                "index": index,
-                "id": call_id,
-                "name": name,
-                "arguments": arguments,
-            }
-        case Done(reply):
-            return {"type": "done", "reply": reply_object(reply)}
+    members = asdict(event)
+    # Only the first of several answers is printed, so its number says nothing.
+    members.pop("choice", None)
+    return {"type": _EVENT_TYPES[type(event)], **members}

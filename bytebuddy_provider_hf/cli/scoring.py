@@ -85,20 +85,20 @@ def embed(
     """
     inputs = read_texts(texts, file, "texts")
 
-    def send(
-        model: Model, chunk: Sequence[str], left: float | None, tell: OnEvent
-    ) -> Awaitable[Embeddings]:
-        return require(model, Embed).embed(
-            chunk,
-            query=query,
-            dimensions=dimensions,
-            timeout=left,
-            wait=settings.wait,
-            on_event=tell,
-        )
-
     call = Batch(settings, Role.EMBED, inputs, "texts", quiet=as_json)
-    asyncio.run(_print_vectors(call, send))
+    asyncio.run(
+        _print_vectors(
+            call,
+            lambda model, chunk, left, tell: require(model, Embed).embed(
+                chunk,
+                query=query,
+                dimensions=dimensions,
+                timeout=left,
+                wait=settings.wait,
+                on_event=tell,
+            ),
+        )
+    )
 
 
 @click.command(epilog=_RERANK_EXAMPLES)
@@ -126,15 +126,15 @@ def rerank(
     """
     inputs = read_texts(documents, file, "documents")
 
-    def send(
-        model: Model, chunk: Sequence[str], left: float | None, tell: OnEvent
-    ) -> Awaitable[Scores]:
-        return require(model, Rerank).rerank(
-            query, chunk, timeout=left, wait=settings.wait, on_event=tell
-        )
-
     call = Batch(settings, Role.RERANK, inputs, "documents", quiet=as_json)
-    asyncio.run(_print_scores(call, send))
+    asyncio.run(
+        _print_scores(
+            call,
+            lambda model, chunk, left, tell: require(model, Rerank).rerank(
+                query, chunk, timeout=left, wait=settings.wait, on_event=tell
+            ),
+        )
+    )
 
 
 @define

@@ -45,11 +45,29 @@ Examples:
 """
 
 
+def parse_object(text: str) -> dict[str, object]:
+    """Return the JSON object that a text on the command line is."""
+    found = _json(text)
+    if isinstance(found, dict):
+        return found
+    raise click.BadParameter('it wants a JSON object, such as {"top_k": 3}')
+
+
+def _json(text: str) -> object:
+    """Return the value of a JSON text, ``None`` where it is none."""
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found
+
+
 @click.command(epilog=_EXAMPLES)
 @click.argument("name")
 @click.argument("inputs", required=False, metavar="[INPUT]")
 @click.option(
     "--parameters",
+    type=parse_object,
     metavar="JSON",
     help='What the task may be told, as an object: {"top_k": 3}.',
 )
@@ -58,7 +76,7 @@ def task(
     *,
     name: str,
     inputs: str | None,
-    parameters: str | None,
+    parameters: dict[str, object] | None,
     settings: CallSettings,
     as_json: bool,
 ) -> None:
@@ -68,13 +86,7 @@ def task(
     some tasks want several members. It can also be piped in.
     """
     text = read_prompt(inputs)
-    given: dict[str, object] = {}
-    if parameters is not None:
-        found = _json(parameters)
-        if not isinstance(found, dict):
-            message = '--parameters wants a JSON object, such as {"top_k": 3}'
-            raise click.UsageError(message)
-        given = found
+    given = parameters or {}
     if settings.choice.name is None:
         message = "name the model with -m: each task has models of its own"
         raise click.UsageError(message)
@@ -96,15 +108,6 @@ def task(
                 screen.emit(line)
     for note in reply.notes:
         screen.note(f"note: {note}", colour="yellow")
-
-
-def _json(text: str) -> object:
-    """Return the value of a JSON text, ``None`` where it is none."""
-    try:
-        found: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found
 
 
 async def _ask(
