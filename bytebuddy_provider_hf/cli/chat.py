@@ -16,7 +16,7 @@ from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.arguments import read_prompt
 from bytebuddy_provider_hf.cli.language import chosen_language
 from bytebuddy_provider_hf.cli.model_source import ModelSource, add_help, require
-from bytebuddy_provider_hf.cli.options import CallSettings, call_options
+from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.print_error import print_error
 from bytebuddy_provider_hf.cli.render import text_printer
 from bytebuddy_provider_hf.cli.show_reply import ask, print_notes, show_reply
@@ -26,20 +26,6 @@ from bytebuddy_provider_hf.cli.verbose import log_command_error
 from bytebuddy_provider_hf.errors import ByteBuddyError, MissingToken
 from bytebuddy_provider_hf.plugins.protocols import Chat, Complete, Model
 from bytebuddy_provider_hf.types import Message
-
-_CHAT_EXAMPLES: Final = """\
-\b
-Examples:
-  bytebuddy-hf chat
-  bytebuddy-hf chat -m org/name "What is a monad?"
-  git diff | bytebuddy-hf chat "Write a commit message."
-"""
-_COMPLETE_EXAMPLES: Final = """\
-\b
-Examples:
-  bytebuddy-hf complete -m org/name "Once upon a time"
-  bytebuddy-hf complete --max-tokens 40 < draft.txt
-"""
 
 _STREAM: Final = click.option(
     "--stream", is_flag=True, help="With --json: one event a line, as they come."
@@ -57,7 +43,11 @@ HELP: Final = """\
 Ctrl-C stops an answer; what came of it stays."""
 
 
-@click.command(epilog=_CHAT_EXAMPLES)
+@command(
+    "bytebuddy-hf chat",
+    'bytebuddy-hf chat -m org/name "What is a monad?"',
+    'git diff | bytebuddy-hf chat "Write a commit message."',
+)
 @click.argument("prompt", required=False)
 @click.option("--system", metavar="TEXT", help="The system message.")
 @call_options()
@@ -97,7 +87,10 @@ def chat(
         print_notes(reply)
 
 
-@click.command(epilog=_COMPLETE_EXAMPLES)
+@command(
+    'bytebuddy-hf complete -m org/name "Once upon a time"',
+    "bytebuddy-hf complete --max-tokens 40 < draft.txt",
+)
 @click.argument("prompt", required=False)
 @call_options()
 @_STREAM

@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.cli.model_source import (
     trust_store,
 )
 from bytebuddy_provider_hf.cli.options import (
+    command,
     config_option,
     json_option,
     trouble_options,
@@ -48,7 +49,7 @@ To begin:
   bytebuddy-hf config check    what is wrong, if anything is
 """
 _STATES: Final = """\b
-read     it counts
+read     it takes effect
 missing  there is none
 skipped  it is another program's, or no file: "config check" says why
 invalid  it has errors: "config check" lists them
@@ -85,7 +86,7 @@ def init(*, config: Path | None) -> None:
     screen.note("  next: bytebuddy-hf login, then: bytebuddy-hf chat")
 
 
-@config.command(short_help="Tell every problem; exit 3 if there is one.")
+@config.command(short_help="List every problem; exit 3 if there is one.")
 @config_option
 @json_option
 @trouble_options
@@ -161,14 +162,14 @@ async def _check_entries(
     return checked
 
 
-@config.command(short_help="Print what takes effect, and who wrote it.")
+@config.command(short_help="Print what takes effect, and where it was written.")
 @config_option
 @json_option
 @trouble_options
 def show(*, config: Path | None, as_json: bool) -> None:
-    """Print the configuration as it takes effect, and who wrote what; no secrets.
+    """Print the configuration that takes effect, and where it was written; no secrets.
 
-    It can be read as a configuration again, once its masked keys are written anew.
+    It is a valid configuration again once the masked keys are filled in.
     """
     from bytebuddy_provider_hf.cli.config_text import config_object, config_text
     from bytebuddy_provider_hf.config.expand import named_in, read_variables
@@ -262,7 +263,10 @@ def _load(path: Path | None) -> Config:
     return load(path, cwd=Path.cwd(), home=home_folder(), env=os.environ)
 
 
-@click.command()
+@command(
+    "bytebuddy-hf models",
+    "bytebuddy-hf models --json --config other.yaml",
+)
 @config_option
 @json_option
 @trouble_options

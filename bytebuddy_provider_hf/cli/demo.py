@@ -25,7 +25,7 @@ from bytebuddy_provider_hf.cli.demo_server import (
 )
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
 from bytebuddy_provider_hf.cli.model_source import require
-from bytebuddy_provider_hf.cli.options import trouble_options
+from bytebuddy_provider_hf.cli.options import command, trouble_options
 from bytebuddy_provider_hf.cli.render import Printer
 from bytebuddy_provider_hf.cli.show_reply import show_reply
 from bytebuddy_provider_hf.cli.status_line import StatusLine
@@ -51,7 +51,10 @@ models:
 """
 
 
-@click.command(epilog=f"The extra serves {PLATFORMS}.")
+@command(
+    "bytebuddy-hf demo",
+    "bytebuddy-hf demo --gguf model.gguf",
+)
 @click.option(
     "--gguf",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -64,7 +67,8 @@ def demo(*, gguf: Path | None, simulated: bool) -> ExitCode:
     """Run everything on this machine: no token, no network.
 
     llama.cpp's server starts in a child process and is asked while its model is still
-    loading. It needs the extra "local"; without it the replies are simulated.
+    loading. It needs the extra "local", which is for Linux with glibc, macOS and
+    Windows; without it the replies are simulated.
     """
     if not simulated and not can_run_here(gguf):
         screen.note("No model can run here: the extra is not installed.", bold=True)

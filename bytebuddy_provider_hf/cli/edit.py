@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import click
 from attrs import asdict
@@ -26,7 +25,7 @@ from bytebuddy_provider_hf.cli.changes import (
     reply_facts,
 )
 from bytebuddy_provider_hf.cli.model_source import require
-from bytebuddy_provider_hf.cli.options import CallSettings, call_options
+from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.render import CodeJsonPrinter, Printer, code_printer
 from bytebuddy_provider_hf.cli.show_reply import ask, print_notes
 from bytebuddy_provider_hf.cli.textfile import (
@@ -41,30 +40,12 @@ from bytebuddy_provider_hf.errors import ResponseError
 from bytebuddy_provider_hf.plugins.protocols import Apply, Edit, Fill, Model, ReplyCall
 from bytebuddy_provider_hf.types import Reply, Role
 
-_EDIT_EXAMPLES: Final = """\
-\b
-Examples:
-  bytebuddy-hf edit app.py -i "add type hints"
-  bytebuddy-hf edit app.py --lines 10:25 -i "handle an empty list" --yes
-  bytebuddy-hf edit app.py -i "use pathlib" --diff > pathlib.patch
-"""
-_APPLY_EXAMPLES: Final = """\
-\b
-Examples:
-  bytebuddy-hf apply app.py change.diff
-  bytebuddy-hf chat "…" < app.py | bytebuddy-hf apply app.py --yes
-"""
-_FILL_EXAMPLES: Final = """\
-\b
-Examples:
-  bytebuddy-hf fill app.py:12:9
-  bytebuddy-hf fill app.py:12 --one-line --insert
-  bytebuddy-hf fill app.py:12:9 --file models.py --repository shop
-  bytebuddy-hf fill app.py:12:9 --stdin < unsaved.py
-"""
 
-
-@click.command(epilog=_EDIT_EXAMPLES)
+@command(
+    'bytebuddy-hf edit app.py -i "add type hints"',
+    'bytebuddy-hf edit app.py --lines 10:25 -i "handle an empty list" --yes',
+    'bytebuddy-hf edit app.py -i "use pathlib" --diff > pathlib.patch',
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "-i",
@@ -77,7 +58,7 @@ Examples:
     "--lines",
     type=parse_line_range,
     metavar="A:B",
-    help="Change these lines only; the rest is shown to the model.",
+    help="Change only these lines; the model sees the others too.",
 )
 @call_options()
 @change_options
@@ -89,7 +70,7 @@ def edit(
     settings: CallSettings,
     mode: WriteMode,
 ) -> None:
-    """Change FILE as you say: see the diff, then say yes or no.
+    """Change FILE as instructed: review the diff, then say yes or no.
 
     Nothing is written without a yes, here or by --yes. Without a terminal the diff goes
     to stdout.
@@ -128,7 +109,10 @@ def edit(
     finish(source, f"{before}{ended_like(code, changed)}{after}", reply, mode)
 
 
-@click.command(epilog=_APPLY_EXAMPLES)
+@command(
+    "bytebuddy-hf apply app.py change.diff",
+    'bytebuddy-hf chat "…" < app.py | bytebuddy-hf apply app.py --yes',
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("suggestion", type=click.Path(path_type=Path), required=False)
 @call_options()
@@ -140,7 +124,7 @@ def apply(
     settings: CallSettings,
     mode: WriteMode,
 ) -> None:
-    """Work SUGGESTION into FILE: see the diff, then say yes or no.
+    """Work SUGGESTION into FILE: review the diff, then say yes or no.
 
     SUGGESTION is a file, "-", or piped in: a unified diff, the whole new file, or parts
     of it with markers such as "... existing code ...". These are placed by rule; a
@@ -193,22 +177,27 @@ def _changed(
     )
 
 
-@click.command(epilog=_FILL_EXAMPLES)
+@command(
+    "bytebuddy-hf fill app.py:12:9",
+    "bytebuddy-hf fill app.py:12 --one-line --insert",
+    "bytebuddy-hf fill app.py:12:9 --file models.py --repository shop",
+    "bytebuddy-hf fill app.py:12:9 --stdin < unsaved.py",
+)
 @click.argument("cursor", type=parse_cursor, metavar="FILE:LINE:COL")
-@click.option("--one-line", is_flag=True, help="End with the line of the cursor.")
+@click.option("--one-line", is_flag=True, help="Complete only the line of the cursor.")
 @click.option(
     "--file",
     "files",
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="OTHER",
-    help="Show the model this file too; may be repeated, the most useful last.",
+    help="Show the model this file too; may be repeated, most useful last.",
 )
 @click.option("--repository", default="", metavar="NAME", help="The project's name.")
 @click.option(
     "--stdin", is_flag=True, help="Read the text from stdin: FILE is only its name."
 )
-@click.option("--insert", is_flag=True, help="Write the filling into the file, too.")
+@click.option("--insert", is_flag=True, help="Also write the completion into the file.")
 @call_options()
 def fill(
     *,

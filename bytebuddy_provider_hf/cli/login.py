@@ -16,7 +16,7 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.address import HUB
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.options import trouble_options
+from bytebuddy_provider_hf.cli.options import command, trouble_options
 from bytebuddy_provider_hf.config.trust import is_loopback, origin_of
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
@@ -68,7 +68,10 @@ _REFUSALS: Final[dict[int, tuple[type[APIError], str, str]]] = {
 }
 
 
-@click.command()
+@command(
+    "bytebuddy-hf login",
+    "bytebuddy-hf login < token.txt",
+)
 @click.option("--no-check", is_flag=True, help="Store it without asking the Hub.")
 @click.option("--hub", default=HUB, hidden=True)
 @trouble_options

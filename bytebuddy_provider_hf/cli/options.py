@@ -55,6 +55,12 @@ class CallSettings:
         return {"options": self.options, "timeout": self.timeout, "wait": self.wait}
 
 
+def command(*examples: str) -> Callable[[Callable[..., object]], click.Command]:
+    """Return click's decorator of a command whose help ends with ``examples``."""
+    # \b keeps click from joining the lines that follow it.
+    return click.command(epilog="\n  ".join(("\b\nExamples:", *examples)))
+
+
 def add_options(
     command: AnyCallable, *options: Callable[[AnyCallable], AnyCallable]
 ) -> AnyCallable:
@@ -101,7 +107,7 @@ def trouble_options(command: AnyCallable) -> AnyCallable:
             is_flag=True,
             expose_value=False,
             callback=partial(_remember, DEBUG),
-            help="Show where an error came from (never a secret).",
+            help="Show where an error came from, without secrets.",
         ),
     )
 
@@ -178,27 +184,49 @@ _POSITIVE: Final = click.FloatRange(min=0, min_open=True)
 
 _LIMITS: Final = (
     click.option(
-        "--timeout", type=_POSITIVE, metavar="SECONDS", help="For the whole call."
+        "--timeout",
+        type=_POSITIVE,
+        metavar="SECONDS",
+        help="Time limit of the whole call.",
     ),
     click.option(
         "--no-wait",
         is_flag=True,
-        help="Fail at once where the model is not ready or a limit is reached.",
+        help="Fail at once if the model is not ready or a limit is reached.",
     ),
 )
 
 # A field of CompletionOptions -> its option. Ranges are those of the configuration.
 SAMPLING: Final = {
     "temperature": click.option(
-        "--temperature", type=click.FloatRange(0, 2), metavar="0..2"
+        "--temperature",
+        type=click.FloatRange(0, 2),
+        metavar="0..2",
+        help="Randomness; 0 always takes the likeliest token.",
     ),
     "max_tokens": click.option(
-        "--max-tokens", type=click.IntRange(min=1), metavar="NUMBER"
+        "--max-tokens",
+        type=click.IntRange(min=1),
+        metavar="NUMBER",
+        help="Length limit of the answer.",
     ),
-    "top_p": click.option("--top-p", type=click.FloatRange(0, 1), metavar="0..1"),
-    "top_k": click.option("--top-k", type=click.IntRange(min=0), metavar="NUMBER"),
+    "top_p": click.option(
+        "--top-p",
+        type=click.FloatRange(0, 1),
+        metavar="0..1",
+        help="Sample from the likeliest tokens of this total probability.",
+    ),
+    "top_k": click.option(
+        "--top-k",
+        type=click.IntRange(min=0),
+        metavar="NUMBER",
+        help="Sample from so many of the likeliest tokens.",
+    ),
     "repetition_penalty": click.option(
-        "--repetition-penalty", type=_POSITIVE, metavar="NUMBER"
+        "--repetition-penalty",
+        type=_POSITIVE,
+        metavar="NUMBER",
+        help="Above 1, repeat less.",
     ),
     # Without any the configuration's own hold; an empty tuple would replace them.
     "stop": click.option(
@@ -206,12 +234,12 @@ SAMPLING: Final = {
         multiple=True,
         metavar="TEXT",
         callback=lambda _ctx, _param, texts: texts or None,
-        help="End there; may be repeated.",
+        help="End the answer before this text; may be repeated.",
     ),
     "reasoning": click.option(
         "--reasoning/--no-reasoning",
         default=None,
-        help="Whether to reason, where no effort says it.",
+        help="Turn reasoning on or off; an effort overrides it.",
     ),
     "reasoning_effort": click.option(
         "--reasoning-effort",
@@ -223,6 +251,6 @@ SAMPLING: Final = {
         "reasoning_budget_tokens",
         type=click.IntRange(min=0),
         metavar="TOKENS",
-        help="Reason no longer than so many tokens.",
+        help="Stop reasoning after so many tokens.",
     ),
 }

@@ -24,18 +24,18 @@ _PACKAGE: Final = "bytebuddy_provider_hf.cli"
 # name -> (module, attribute, the line --help shows): help imports no command.
 COMMANDS: Final = {
     "chat": ("chat", "chat", "Ask a model, or talk with it."),
-    "complete": ("chat", "complete", "Let a model go on with a text."),
+    "complete": ("chat", "complete", "Let a model continue a text."),
     "fill": ("edit", "fill", "Complete code at a place in a file."),
-    "edit": ("edit", "edit", "Change a file as you say, after a look at the diff."),
+    "edit": ("edit", "edit", "Change a file as instructed, after you saw the diff."),
     "apply": ("edit", "apply", "Work a suggested change into a file."),
     "embed": ("scoring", "embed", "Turn texts into vectors."),
-    "rerank": ("scoring", "rerank", "Sort documents by how well they answer."),
-    "task": ("task", "task", "Fill masks, classify, translate: the Hub's tasks."),
+    "rerank": ("scoring", "rerank", "Sort documents by how well they answer a query."),
+    "task": ("task", "task", "Run a task of the Hub: fill masks, classify, translate."),
     "models": ("config", "models", "List the models of the configuration."),
     "config": ("config", "config", "Make, check and show the configuration."),
-    "login": ("login", "login", "Store a Hugging Face token where it is found."),
-    "explain": ("explain", "explain", "Tell what an error answer means."),
-    "demo": ("demo", "demo", "Run everything on this machine, without a token."),
+    "login": ("login", "login", "Store a Hugging Face token for later calls."),
+    "explain": ("explain", "explain", "Explain what an error answer means."),
+    "demo": ("demo", "demo", "Try everything on this machine, without a token."),
 }
 
 

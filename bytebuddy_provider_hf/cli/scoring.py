@@ -15,7 +15,7 @@ from attrs import asdict, define, field
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.arguments import read_texts
 from bytebuddy_provider_hf.cli.model_source import ModelSource, require
-from bytebuddy_provider_hf.cli.options import CallSettings, call_options
+from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.errors import MalformedResponse
@@ -32,18 +32,6 @@ CHUNK_SIZE: Final = 1_024
 _FIRST_NUMBERS: Final = 4
 _LONGEST_TEXT: Final = 40
 
-_EMBED_EXAMPLES: Final = """\
-\b
-Examples:
-  bytebuddy-hf embed -m sentence-transformers/all-MiniLM-L6-v2 "a cat" "a dog"
-  bytebuddy-hf embed --base http://127.0.0.1:8080 -m any --file lines.txt --json
-"""
-_RERANK_EXAMPLES: Final = """\
-\b
-Examples:
-  bytebuddy-hf rerank -m BAAI/bge-reranker-v2-m3 "red fish" "a cat" "a red fish"
-  grep -rn TODO . | bytebuddy-hf rerank --base http://127.0.0.1:8080 -m any "leak"
-"""
 
 R = TypeVar("R", Embeddings, Scores)
 
@@ -52,20 +40,25 @@ R = TypeVar("R", Embeddings, Scores)
 Send: TypeAlias = Callable[[Model, Sequence[str], float | None, OnEvent], Awaitable[R]]
 
 
-@click.command(epilog=_EMBED_EXAMPLES)
+@command(
+    'bytebuddy-hf embed -m sentence-transformers/all-MiniLM-L6-v2 "a cat" "a dog"',
+    "bytebuddy-hf embed --base http://127.0.0.1:8080 -m any --file lines.txt --json",
+)
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @click.option(
     "--file",
     type=click.Path(path_type=Path),
     metavar="LINES",
-    help='Each line of this file is a text, too; "-" is what is piped in.',
+    help='Each line of this file is a text; "-" reads a pipe.',
 )
-@click.option("--query", is_flag=True, help="They are queries, not what is searched.")
+@click.option(
+    "--query", is_flag=True, help="The texts are queries, not documents to be searched."
+)
 @click.option(
     "--dimensions",
     type=click.IntRange(min=1),
     metavar="NUMBER",
-    help="How long the vectors shall be, where the model can choose.",
+    help="Length of the vectors, where the model has a choice.",
 )
 @call_options(sampling=False)
 def embed(
@@ -79,9 +72,9 @@ def embed(
 ) -> None:
     """Turn texts into vectors, in batches as large as the server takes.
 
-    Prints one line for each text: how many numbers its vector has, and the first of
-    them. With --json each line is an object with the whole vector, as they come, and
-    the last one tells model, count and usage. Empty lines are no texts.
+    Prints one line for each text: the length of its vector and the first numbers. With
+    --json each line is an object with the whole vector, printed as they come; the last
+    one has model, count and usage. Empty lines are skipped.
     """
     inputs = read_texts(texts, file, "texts")
 
@@ -101,14 +94,17 @@ def embed(
     )
 
 
-@click.command(epilog=_RERANK_EXAMPLES)
+@command(
+    'bytebuddy-hf rerank -m BAAI/bge-reranker-v2-m3 "red fish" "a cat" "a red fish"',
+    'grep -rn TODO . | bytebuddy-hf rerank --base http://127.0.0.1:8080 -m any "leak"',
+)
 @click.argument("query")
 @click.argument("documents", nargs=-1, metavar="[DOCUMENT]...")
 @click.option(
     "--file",
     type=click.Path(path_type=Path),
     metavar="LINES",
-    help='Each line of this file is a document, too; "-" is what is piped in.',
+    help='Each line of this file is a document; "-" reads a pipe.',
 )
 @call_options(sampling=False)
 def rerank(
@@ -121,8 +117,8 @@ def rerank(
 ) -> None:
     """Score how well documents answer QUERY, and print them best first.
 
-    Each line is a score and its document; more is better, in a range that is the
-    model's own. With --json the documents keep their order. Empty lines are none.
+    Each line is a score and its document; higher is better, in a range of the model's
+    own. With --json the documents keep their order. Empty lines are skipped.
     """
     inputs = read_texts(documents, file, "documents")
 

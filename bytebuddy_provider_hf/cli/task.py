@@ -13,7 +13,7 @@ from attrs import asdict
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.arguments import read_prompt
 from bytebuddy_provider_hf.cli.model_source import ModelSource, require
-from bytebuddy_provider_hf.cli.options import CallSettings, call_options
+from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.scoring import vector_line
 from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
@@ -33,17 +33,6 @@ from bytebuddy_provider_hf.wire.tasks import check_task
 # The one task whose input has members also where it is a plain text.
 _CONVERSATIONAL: Final = "conversational"
 
-_EXAMPLES: Final = """\
-\b
-Examples:
-  bytebuddy-hf task fill-mask "Paris is the [MASK] of France." \\
-      -m google-bert/bert-base-uncased
-  bytebuddy-hf task question-answering -m deepset/roberta-base-squad2 \\
-      '{"question": "Who?", "context": "Ada wrote it."}'
-  bytebuddy-hf task zero-shot-classification "It broke." \\
-      -m facebook/bart-large-mnli --parameters '{"candidate_labels": ["bug"]}'
-"""
-
 
 def parse_object(text: str) -> dict[str, object]:
     """Return the JSON object that a text on the command line is."""
@@ -62,14 +51,21 @@ def _json(text: str) -> object:
     return found
 
 
-@click.command(epilog=_EXAMPLES)
+@command(
+    'bytebuddy-hf task fill-mask "Paris is the [MASK] of France." \\',
+    "    -m google-bert/bert-base-uncased",
+    "bytebuddy-hf task question-answering -m deepset/roberta-base-squad2 \\",
+    '    \'{"question": "Who?", "context": "Ada wrote it."}\'',
+    'bytebuddy-hf task zero-shot-classification "It broke." \\',
+    '    -m facebook/bart-large-mnli --parameters \'{"candidate_labels": ["bug"]}\'',
+)
 @click.argument("name")
 @click.argument("inputs", required=False, metavar="[INPUT]")
 @click.option(
     "--parameters",
     type=parse_object,
     metavar="JSON",
-    help='What the task may be told, as an object: {"top_k": 3}.',
+    help='Parameters of the task, as an object: {"top_k": 3}.',
 )
 @call_options(sampling=False)
 def task(
@@ -80,10 +76,10 @@ def task(
     settings: CallSettings,
     as_json: bool,
 ) -> None:
-    """Have a model of the Hub do the task NAME, such as fill-mask.
+    """Run the task NAME, such as fill-mask, on a model of the Hub.
 
-    INPUT is a text; a JSON object or a JSON list of texts is taken as such, because
-    some tasks want several members. It can also be piped in.
+    INPUT is a text, or JSON for tasks with several inputs: an object, or a list of
+    texts. It can also be piped in.
     """
     text = read_prompt(inputs)
     given = parameters or {}
