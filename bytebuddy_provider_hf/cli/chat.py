@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -192,13 +193,22 @@ class ChatSession:
 
 def run_session(settings: CallSettings, *, system: str | None, markdown: bool) -> None:
     """Talk until the person leaves."""
-    typed = _enable_line_editing()
-    models = ModelSource(settings.choice)
+    typed: Callable[[], str] = str  # the line that is half typed, here always empty
+    with suppress(ImportError):  # not on every platform; typing works without
+        import readline
+
+        typed = readline.get_line_buffer
+        readline.set_history_length(1_000)
+        if screen.is_terminal(sys.stdout) and "libedit" not in str(readline.__doc__):
+            # Else each line of a paste would be a question of its own.
+            readline.parse_and_bind("set enable-bracketed-paste on")
+    models = ModelSource(settings)
     # One loop for the whole talk: it runs during answers, not while somebody types.
+    # So the models are opened and closed from outside of it.
     with asyncio.Runner() as runner:
         runner.run(models.__aenter__())
         try:
-            model = runner.run(models.open(settings.choice.name))
+            model = runner.run(models.open(settings.model))
             require(model, Chat)
             screen.note(f"talking with {model.name}; /help lists the commands")
             session = ChatSession(models, model, settings, markdown, system=system)
@@ -267,16 +277,3 @@ def _command(runner: asyncio.Runner, session: ChatSession, line: str) -> None:
             screen.note(f"there is no {command}; /help lists the commands")
         case _:
             runner.run(session.say(line))
-
-
-def _enable_line_editing() -> Callable[[], str]:
-    """Return what tells the line that is half typed."""
-    try:
-        import readline
-    except ImportError:  # not on every platform; typing works without
-        return lambda: ""
-    readline.set_history_length(1_000)
-    if screen.is_terminal(sys.stdout) and "libedit" not in str(readline.__doc__):
-        # Else each line of a paste would be a question of its own.
-        readline.parse_and_bind("set enable-bracketed-paste on")
-    return readline.get_line_buffer

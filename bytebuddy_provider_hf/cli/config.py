@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from bytebuddy_provider_hf.config.values import Config, ModelEntry
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
+# Of the table that `models` prints.
 _HEAD: Final = ("NAME", "PROVIDER", "MODEL", "ROLES", "STATE", "WRITTEN IN")
 _BEGIN: Final = """\b
 To begin:
@@ -48,6 +49,7 @@ To begin:
   bytebuddy-hf login           the token that it names
   bytebuddy-hf config check    what is wrong, if anything is
 """
+# The words of `config.load.file_states`.
 _STATES: Final = """\b
 read     it takes effect
 missing  there is none
@@ -99,6 +101,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
     registry = ModelRegistry.load(config)
+    # Opening is the only way to learn what a provider has against an entry.
     checked = asyncio.run(_check_entries(registry))
     found = [(entry, problems) for entry, problems, _ in checked if problems]
     notices = [
@@ -118,6 +121,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         return code
     for entry, told in found:
         for problem in told:
+            # `note` masks tokens: one may stand in the wrong key.
             screen.note(f"{entry.name}: {problem}", colour="red")
     _show_complaints(registry)
     for notice in notices:
@@ -175,6 +179,7 @@ def show(*, config: Path | None, as_json: bool) -> None:
     from bytebuddy_provider_hf.config.expand import named_in, read_variables
 
     loaded = _load(config)
+    # A value may be a secret wherever a variable put it: all are shown by name.
     variables = read_variables(
         home=home_folder(), project=Path.cwd(), process=os.environ
     )
@@ -202,6 +207,7 @@ def path(*, config: Path | None, as_json: bool) -> None:
     else:
         for file, state in states:
             screen.emit(f"{state:7}  {sanitize(str(file))}")
+    # The listing is complete all the same, so it comes before the error.
     if config is not None and states[0][1] == "missing":
         message = f"{states[0][0]} does not exist or cannot be read"
         raise ConfigNotFound(message, hint="Check the path given with --config.")
@@ -232,6 +238,7 @@ def trust(*, origin: str | None, yes: bool, remove: bool, listing: bool) -> None
             screen.emit(sanitize(f"{trusted}  {' '.join(origins)}"))
         return
     if remove:
+        # What was trusted may be gone from the file: only the store is asked.
         named = origin_of(origin) if origin else None
         gone = store.remove(project, named)
         what = f" with {named}" if named else ""
@@ -247,6 +254,7 @@ def trust(*, origin: str | None, yes: bool, remove: bool, listing: bool) -> None
     if not wanted:
         screen.note(f"{project} names no address that is not trusted already")
     for each in wanted:
+        # A program that pipes "y" is not a person who read the question.
         if not yes and not is_interactive_session():
             raise UntrustedProject(
                 f"{project} is not trusted with {each}, and nobody is here to ask",
@@ -312,6 +320,7 @@ def models(*, config: Path | None, as_json: bool) -> None:
 
 def _state(registry: ModelRegistry, entry: ModelEntry) -> tuple[str, str | None]:
     """Return how far ``entry`` can be opened without asking its provider, and why."""
+    # Not opened: a listing asks no provider, and is there at once.
     try:
         registry.check(entry.name)
     except UnsetVariable as error:

@@ -136,6 +136,7 @@ async def _show(server: DemoServer) -> None:
                 "answers 503.\n"
             )
             model = await registry.open(NAME)
+            # One after the other: the first waits for the model, the others find it.
             for number, step in enumerate(PROMPTS, start=1):
                 title = f"{number}. {step.title}"
                 if server.simulated:

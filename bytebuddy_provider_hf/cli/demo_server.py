@@ -62,6 +62,7 @@ async def local_server(gguf: Path | None) -> AsyncIterator[DemoServer]:
     path = gguf
     if path is None:
         screen.note(f"Gemma 3 270M is checked, or put together, in {cache_folder()}")
+        # Checking reads 253 MB, which would hold the event loop up.
         path = await asyncio.to_thread(find_gemma, cache_folder())
     threads = usual_threads()
     server = LocalServer(path, threads=threads)

@@ -167,6 +167,7 @@ def _changed(
     mode: WriteMode,
 ) -> Reply:
     """Return the reply to a call whose code is shown only as a diff, in the end."""
+    # Half a file on the screen helps nobody: meanwhile its lines are counted.
     return ask(
         settings,
         call,
@@ -220,6 +221,7 @@ def fill(
         raise click.UsageError(message)
     read = piped_file if stdin else read_text_file
     source = read(Path(cursor.file))
+    # As the model shall see it; the line ends come back with --insert.
     prefix, suffix = cursor.split(with_line_feeds(source.text))
     others = tuple(
         (it.label, with_line_feeds(it.text)) for it in map(read_text_file, files)

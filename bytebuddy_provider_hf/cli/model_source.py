@@ -13,7 +13,7 @@ import click
 from attrs import define, field
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.options import ModelChoice
+from bytebuddy_provider_hf.cli.options import CallSettings
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.trust import TrustStore, grant, origin_for, project_of
@@ -74,18 +74,18 @@ NO_MODEL_HELP_ZH: Final = (
 class ModelSource:
     """Open models by name and close them all in the end.
 
-    With ``choice.base`` the configuration is not read at all: the server is named.
+    With ``settings.base`` the configuration is not read at all: the server is named.
     """
 
-    choice: ModelChoice
+    settings: CallSettings
     registry: ModelRegistry | None = None
     _loose: dict[str, Model] = field(factory=dict)
 
     async def __aenter__(self) -> Self:
-        if self.choice.base is None:
+        if self.settings.base is None:
             from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
-            self.registry = ModelRegistry.load(self.choice.config)
+            self.registry = ModelRegistry.load(self.settings.config)
             # A log file that is asked for and cannot be written stops no command.
             for complaint in complaints():
                 screen.warn(str(complaint))
@@ -113,8 +113,8 @@ class ModelSource:
 
     async def open(self, name: str | None, *, role: Role = Role.CHAT) -> Model:
         """Open the model called ``name``, or the first of the configuration for it."""
-        if self.choice.base is not None:
-            if not self.choice.base.strip():
+        if self.settings.base is not None:
+            if not self.settings.base.strip():
                 # Empty means the router elsewhere: nobody who names a server means it.
                 message = "--base is empty"
                 raise InvalidEndpoint(message, hint="Write it as http://HOST:PORT/v1.")
@@ -142,14 +142,14 @@ class ModelSource:
         await self.registry.aclose()
         from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
-        self.registry = ModelRegistry.load(self.choice.config)
+        self.registry = ModelRegistry.load(self.settings.config)
         return await self.registry.open(name)
 
     def _open_loose(self, name: str) -> Model:
         from bytebuddy_provider_hf.client.model import open_model
 
         if name not in self._loose:
-            self._loose[name] = open_model(name, api_base=self.choice.base)
+            self._loose[name] = open_model(name, api_base=self.settings.base)
         return self._loose[name]
 
 

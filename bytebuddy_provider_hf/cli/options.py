@@ -20,15 +20,6 @@ JSON: Final = "bytebuddy_provider_hf.json"
 AnyCallable = TypeVar("AnyCallable", bound=Callable[..., object])
 
 
-@frozen
-class ModelChoice:
-    """Which model is asked for, and where it is to be looked up."""
-
-    name: str | None = None
-    base: str | None = None
-    config: Path | None = None
-
-
 class CallArguments(TypedDict):
     """The arguments that every call for a text takes."""
 
@@ -41,10 +32,15 @@ class CallArguments(TypedDict):
 class CallSettings:
     """Which model a command calls, how it generates, and how long it may take.
 
-    ``timeout`` is in seconds; without ``wait`` a model that is not ready is an error.
+    ``model`` is a name of the configuration or of the Hub, ``base`` the server to ask
+    instead of those of the configuration, and ``config`` the file to read instead of
+    the usual ones. ``timeout`` is in seconds; without ``wait`` a model that is not
+    ready is an error.
     """
 
-    choice: ModelChoice
+    model: str | None
+    base: str | None
+    config: Path | None
     options: CompletionOptions
     timeout: float | None = None
     wait: bool = True
@@ -69,6 +65,7 @@ def add_options(
     return reduce(lambda made, option: option(made), reversed(options), command)
 
 
+# An option counts before and after the command: what was set once stays set.
 def _remember(
     key: str,
     ctx: click.Context,
@@ -81,6 +78,7 @@ def _remember(
 
 
 def _show_more(ctx: click.Context, _: click.Parameter, value: int) -> int:
+    # Also without -v: that a log file fails is told unasked.
     SCREEN.begin(ctx)
     if value:
         SCREEN.ask_for_more(value)
@@ -149,9 +147,12 @@ def call_options(
             no_wait: bool,
             **own: object,
         ) -> None:
+            # An option that was not given is None, as in CompletionOptions itself.
             given = {name: own.pop(name) for name in SAMPLING if name in own}
             settings = CallSettings(
-                ModelChoice(model, base, config),
+                model,
+                base,
+                config,
                 CompletionOptions(**given),  # type: ignore[arg-type]  # click checked them
                 timeout,
                 wait=not no_wait,

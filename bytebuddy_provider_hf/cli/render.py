@@ -39,7 +39,7 @@ _EVENT_TYPES: Final[dict[type, str]] = {
 
 
 class Printer:
-    """Shows the events of one answer on stdout; this one shows nothing.
+    """Show the events of one answer on stdout; this class itself shows nothing.
 
     ``close`` leaves the screen tidy at any time. Waits are for the status line.
     """
@@ -122,6 +122,7 @@ class MarkdownPrinter(Printer):
         """Draw a piece of the answer, or of the reasoning before it."""
         if isinstance(event, Reasoning):
             text = self._thoughts.feed(event.text)
+            # Reasoning after the answer began would stand in the middle of it.
             if text and not self._pending:
                 self._thinking = True
                 self._console.print(text, style="dim", end="", soft_wrap=True)
@@ -129,7 +130,30 @@ class MarkdownPrinter(Printer):
             self._end_thinking()
             shown = self._sanitizer.feed(event.text)
             self._pending += shown
-            self._draw(block_may_end="\n" in shown)
+            # No block ends within a line: most pieces need no look for its end.
+            if "\n" in shown:
+                finished, self._pending = split_blocks(self._pending)
+                if finished.strip():
+                    self._stop()
+                    self._print(finished)
+            if not self._pending.strip():
+                return
+            if self._live is None:
+                from rich.live import Live
+
+                # Redirected, stderr would no longer be the terminal that the status
+                # line and the log look for.
+                self._live = Live(
+                    console=self._console,
+                    transient=True,
+                    refresh_per_second=12,
+                    vertical_overflow="ellipsis",
+                    redirect_stdout=False,
+                    redirect_stderr=False,
+                )
+                self._live.start()
+            end = last_part(self._pending, *self._console.size)
+            self._live.update(SafeMarkdown(end))
 
     def close(self) -> None:
         """Print what is left and give the terminal back."""
@@ -143,32 +167,6 @@ class MarkdownPrinter(Printer):
         if self._thinking:
             self._console.print("\n")
             self._thinking = False
-
-    def _draw(self, *, block_may_end: bool) -> None:
-        # No block ends within a line: most pieces need no look for its end.
-        if block_may_end:
-            finished, self._pending = split_blocks(self._pending)
-            if finished.strip():
-                self._stop()
-                self._print(finished)
-        if not self._pending.strip():
-            return
-        if self._live is None:
-            from rich.live import Live
-
-            # stdout and stderr are ours alone: redirecting them would hide from
-            # the rest of this program whether they are terminals.
-            self._live = Live(
-                console=self._console,
-                transient=True,
-                refresh_per_second=12,
-                vertical_overflow="ellipsis",
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-            self._live.start()
-        end = last_part(self._pending, *self._console.size)
-        self._live.update(SafeMarkdown(end))
 
     def _stop(self) -> None:
         if self._live is not None:
@@ -249,6 +247,7 @@ def new_console() -> Console:
     """Return a console on stdout that adds nothing of its own to a text."""
     from rich.console import Console
 
+    # rich reads markup and emoji names such as [b] and :smile: unless told not to.
     return Console(
         file=sys.stdout,
         markup=False,

@@ -151,8 +151,8 @@ class Batch:
         # The time of a call is for all chunks together.
         ends = None if timeout is None else time.monotonic() + timeout
         done = 0
-        async with ModelSource(self.settings.choice) as models:
-            model = await models.open(self.settings.choice.name, role=self.role)
+        async with ModelSource(self.settings) as models:
+            model = await models.open(self.settings.model, role=self.role)
             line = StatusLine(model.name, quiet=self.quiet)
             try:
                 for start in range(0, count, CHUNK_SIZE):

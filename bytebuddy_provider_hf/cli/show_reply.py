@@ -31,8 +31,8 @@ def ask(
     """
 
     async def run() -> Reply:
-        async with ModelSource(settings.choice) as models:
-            model = await models.open(settings.choice.name, role=role)
+        async with ModelSource(settings) as models:
+            model = await models.open(settings.model, role=role)
             line = StatusLine(model.name, quiet=quiet, counts_lines=counts_lines)
             return await show_reply(call(model), line, printer)
 
@@ -50,8 +50,7 @@ async def show_reply(
 
     However it ends, the screen is left tidy and the text so far stays on it. The
     texts are added to ``pieces``, which has them also when the call was stopped.
-    Raises ``StreamInterrupted`` where a model forgets its last event: what it sent
-    may be half an answer.
+    Raises ``StreamInterrupted`` where a model forgets its last event.
     """
     reply: Reply | None = None
     try:
@@ -75,6 +74,7 @@ async def show_reply(
         line.clear()
         printer.close()
         SCREEN.show_held()
+    # Unknown is never success: a reply without its end may have been cut.
     if reply is None:
         raise StreamInterrupted(f"{line.name} ended its answer without its end mark.")
     return reply

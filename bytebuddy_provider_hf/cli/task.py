@@ -83,7 +83,7 @@ def task(
     """
     text = read_prompt(inputs)
     given = parameters or {}
-    if settings.choice.name is None:
+    if settings.model is None:
         message = "name the model with -m: each task has models of its own"
         raise click.UsageError(message)
     value = _json(text)
@@ -96,6 +96,7 @@ def task(
     if as_json:
         screen.print_json({"task": name, **asdict(reply)})
         return
+    # Each input has a group of outcomes; an empty line keeps longer ones apart.
     for place, group in enumerate(reply.groups):
         if place and len(group) > 1:
             screen.emit()
@@ -114,8 +115,8 @@ async def _ask(
     *,
     quiet: bool,
 ) -> TaskReply:
-    async with ModelSource(settings.choice) as models:
-        model = await models.open(settings.choice.name)
+    async with ModelSource(settings) as models:
+        model = await models.open(settings.model)
         line = StatusLine(model.name, quiet=quiet)
         try:
             return await require(model, Tasks).task(
@@ -127,6 +128,7 @@ async def _ask(
                 on_event=line.event,
             )
         except asyncio.CancelledError:
+            # A program that reads JSON gets an object whatever happens.
             if quiet:
                 screen.print_json({"stopped": True})
             raise
@@ -138,6 +140,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     match outcome:
         case Label(label, score):
             yield f"{score:.4f}  {sanitize_line(label)}"
+        # The sentence says more than the word, where the server tells it.
         case Filling(text, score, _, sequence):
             yield f"{score:.4f}  {sanitize_line(sequence or text)}"
         case Entity(group, score, word):
@@ -148,5 +151,5 @@ def _lines(outcome: Outcome) -> Iterator[str]:
             yield from (f"{score:.4f}" for score in scores)
         case Features(vectors):
             yield from (vector_line("", vector).rstrip() for vector in vectors)
-        case _:
+        case _:  # a text, and answers without a score: as it stands, with its lines
             yield sanitize(getattr(outcome, "text", ""))
