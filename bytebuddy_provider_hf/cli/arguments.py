@@ -1,4 +1,4 @@
-"""Arguments of commands: a cursor, a range of lines, a prompt, many texts."""
+"""Read the arguments of commands: cursors, ranges of lines, prompts, texts."""
 
 from __future__ import annotations
 

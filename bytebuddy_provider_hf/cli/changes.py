@@ -1,4 +1,4 @@
-"""Changes to a file, from the model's answer to the disk: shown, asked, written."""
+"""Show a change to a file, ask whether to write it, and write it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 @frozen
 class WriteMode:
-    """How a change ends: written without asking, only shown, or told as JSON."""
+    """How a change is finished: written without asking, only shown, or as JSON."""
 
     yes: bool = False
     diff_only: bool = False
@@ -82,7 +82,7 @@ def complete_text(reply: Reply, *, hint: str) -> str:
 
 
 def reply_facts(reply: Reply) -> dict[str, object]:
-    """Return what ``--json`` tells of a reply beside its text."""
+    """Return what ``--json`` prints of a reply beside its text."""
     return {
         "notes": list(reply.notes),
         "usage": None if reply.usage is None else asdict(reply.usage),

@@ -129,7 +129,7 @@ class ChatSession:
     _files: set[Path] = field(factory=set)
 
     async def say(self, text: str) -> None:
-        """Ask, show the answer, and remember both: also an answer that was stopped."""
+        """Ask the model, show its answer, and keep both, even if it was stopped."""
         # Connections the server closed while nobody typed are noticed here.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -149,7 +149,7 @@ class ChatSession:
         print_notes(reply)
 
     async def use(self, name: str) -> None:
-        """Go on with another model, or list those there are."""
+        """Switch to another model; without a name, list the models."""
         if not name:
             known = self.source.names() or (self.model.name,)
             for each in known:
@@ -162,7 +162,7 @@ class ChatSession:
         screen.note(f"now talking with {model.name}")
 
     def save(self, name: str) -> None:
-        """Write what was said to a file of this talk, without control sequences."""
+        """Write the conversation to a file, without control sequences."""
         if not name:
             screen.note("say where: /save FILE")
             return
@@ -187,12 +187,12 @@ class ChatSession:
             screen.note(f"saved {len(self.history)} messages to {name}")
 
     def opening(self) -> list[Message]:
-        """Return how the conversation begins."""
+        """Return the messages that every request begins with."""
         return [Message("system", self.system)] if self.system else []
 
 
 def run_session(settings: CallSettings, *, system: str | None, markdown: bool) -> None:
-    """Talk until the person leaves."""
+    """Run a conversation on the terminal until the person leaves it."""
     typed: Callable[[], str] = str  # the line that is half typed, here always empty
     with suppress(ImportError):  # not on every platform; typing works without
         import readline

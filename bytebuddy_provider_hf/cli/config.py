@@ -136,7 +136,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
 async def _check_entries(
     registry: ModelRegistry,
 ) -> list[tuple[ModelEntry, list[str], tuple[str, ...]]]:
-    """Return each entry with its problems, and with what it says in vain."""
+    """Return each entry with its problems, and notices about keys without effect."""
     checked = []
     async with registry:
         for entry in registry.entries:
@@ -335,7 +335,7 @@ def _state(registry: ModelRegistry, entry: ModelEntry) -> tuple[str, str | None]
 
 
 def _show_complaints(registry: ModelRegistry) -> None:
-    """Print what went wrong beside the entries: plugins left out, and warnings."""
+    """Print what concerns no single entry: plugins left out, and warnings."""
     for complaint in (*registry.failures, *registry.warnings):
         screen.warn(str(complaint))
 

@@ -54,7 +54,7 @@ def _log_object(log: LogOptions, hidden: Mapping[str, Secret]) -> dict[str, obje
 
 
 def config_object(config: Config, hidden: Mapping[str, Secret]) -> dict[str, object]:
-    """Return what ``config_text`` does, for JSON; each entry says where it stands."""
+    """Return the configuration in effect for JSON; each entry has its place."""
     entries = [
         {
             **_entry_object(entry, hidden),

@@ -177,7 +177,7 @@ async def _ask(model: Model, step: DemoPrompt, *, simulated: bool) -> str:
 @final
 @define
 class StepPrinter(Printer):
-    """Text behind its prompt, at once or in the end; notes when the first came."""
+    """Print text behind its prompt, at once or at the end; time the first piece."""
 
     streamed: bool
     began: float | None = None

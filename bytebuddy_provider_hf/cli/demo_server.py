@@ -41,7 +41,7 @@ class DemoServer:
 
 
 def can_run_here(gguf: Path | None) -> bool:
-    """Tell whether the extra ``local`` is here, or as much of it as ``gguf`` needs."""
+    """Tell whether the extra ``local`` is installed, as far as ``gguf`` needs it."""
     from bytebuddy_provider_hf.testing.llama_server import (
         gemma_installed,
         llama_installed,
@@ -87,7 +87,7 @@ async def local_server(gguf: Path | None) -> AsyncIterator[DemoServer]:
 
 @asynccontextmanager
 async def simulated_server() -> AsyncIterator[DemoServer]:
-    """Serve the answers that were seen from Gemma, after a wait like a real one."""
+    """Serve answers recorded from Gemma, after loading as long as a real server."""
     from bytebuddy_provider_hf.testing.behaviour import (
         Behaviour,
         last_words,

@@ -166,7 +166,7 @@ def _changed(
     role: Role,
     mode: WriteMode,
 ) -> Reply:
-    """Return the reply to a call whose code is shown only as a diff, in the end."""
+    """Return the reply of a call whose code is shown only as a diff, at the end."""
     # Half a file on the screen helps nobody: meanwhile its lines are counted.
     return ask(
         settings,

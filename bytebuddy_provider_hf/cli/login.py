@@ -201,7 +201,7 @@ def hub_origin(hub: str) -> str:
 
 
 def identity(body: bytes) -> Identity:
-    """Return what the Hub's answer says."""
+    """Return the identity that the Hub's answer to whoami-v2 describes."""
     try:
         answer: object = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Models that a command may use: those of the configuration, and any ``org/name``."""
+"""Open the models of a command: those of the configuration, or any ``org/name``."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class ModelSource:
 
 
 def add_help(error: MissingToken | ConfigNotFound) -> None:
-    """Let an error say what can be done without a token or a file."""
+    """Add to an error what can be done without a token or a configuration file."""
     for line in NO_MODEL_HELP:
         error.add_note(line)
 
@@ -175,7 +175,7 @@ def trust_store() -> TrustStore:
 
 
 def is_interactive_session() -> bool:
-    """Tell whether a question on the screen would be answered by a person."""
+    """Tell whether a person would see a question and can answer it."""
     return screen.is_interactive(sys.stdin) and screen.is_interactive(sys.stderr)
 
 

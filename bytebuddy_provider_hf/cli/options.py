@@ -1,4 +1,4 @@
-"""Options that several commands share, gathered into one value for the command."""
+"""Add the options that several commands share, and gather them into one value."""
 
 from __future__ import annotations
 

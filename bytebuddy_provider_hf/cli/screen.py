@@ -51,12 +51,12 @@ def _nowhere(mode: str) -> TextIO:
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Tell whether people look at ``stream`` and it can be drawn on."""
+    """Tell whether ``stream`` is a terminal that can be drawn on."""
     return not stream.closed and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def is_interactive(stream: TextIO) -> bool:
-    """Tell whether somebody types into ``stream``."""
+    """Tell whether ``stream`` is a terminal of any kind: a person is there."""
     return not stream.closed and stream.isatty()
 
 

@@ -81,7 +81,7 @@ async def show_reply(
 
 
 def print_notes(reply: Reply) -> None:
-    """Say on stderr what a reader of the answer should know."""
+    """Print on stderr what a reader of the answer should know."""
     for text in reply.notes:
         screen.note(f"note: {text}", colour="yellow")
     if reply.finish_reason == "length":

@@ -1,4 +1,4 @@
-"""The line on stderr that tells what a call waits for, or how far it is."""
+"""Status line on stderr: what a call waits for, or how far it is."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _standing: Final[dict[TextIO, str]] = {}
 
 @frozen
 class WaitStatus:
-    """What is waited for, as the clocks of the status line see it.
+    """A wait of a call, on the clocks of the status line.
 
     ``began`` and ``ends`` are seconds of the monotonic clock; ``ends`` is ``None``
     where nobody knows. ``until`` is the end as a time of day, in seconds since 1970;
@@ -66,7 +66,7 @@ class WaitStatus:
         return cls(event.reason, began, ends=ends, until=until, ahead=ahead)
 
     def text(self, name: str, now: float) -> str:
-        """Return the words of the status line."""
+        """Return the text of the status line."""
         elapsed = f"{max(0.0, now - self.began):.0f} s"
         match self.reason:
             case "loading" | "waking":
@@ -133,7 +133,7 @@ class StatusLine:
         self._lines = 0
 
     def event(self, event: Event) -> None:
-        """Show a wait; anything else that comes ends it."""
+        """Show a wait, or end it when anything else comes."""
         if self._quiet:
             return
         if isinstance(event, Loading):
@@ -175,7 +175,7 @@ class StatusLine:
         return "" if self._say is None else self._say(self.name)
 
     def clear(self) -> None:
-        """Take the line away; in a pipe, say that the waiting is over."""
+        """Erase the line; in a pipe, print how long the wait was."""
         if self._ticker is not None:
             self._ticker.cancel()
             self._ticker = None

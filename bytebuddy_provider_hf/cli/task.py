@@ -35,7 +35,7 @@ _CONVERSATIONAL: Final = "conversational"
 
 
 def parse_object(text: str) -> dict[str, object]:
-    """Return the JSON object that a text on the command line is."""
+    """Return the JSON object that an option's text holds."""
     found = _json(text)
     if isinstance(found, dict):
         return found
@@ -43,7 +43,7 @@ def parse_object(text: str) -> dict[str, object]:
 
 
 def _json(text: str) -> object:
-    """Return the value of a JSON text, ``None`` where it is none."""
+    """Return the value of a JSON text, ``None`` for any other text."""
     try:
         found: object = json.loads(text)
     except (ValueError, RecursionError):

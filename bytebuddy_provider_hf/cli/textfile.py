@@ -1,4 +1,4 @@
-"""Text files that a command changes: read whole, replaced whole or not at all."""
+"""Read the text file that a command changes; replace it whole, or not at all."""
 
 from __future__ import annotations
 

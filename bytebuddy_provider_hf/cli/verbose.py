@@ -101,5 +101,5 @@ SCREEN: Final = ScreenLog()
 
 
 def log_command_error(error: ByteBuddyError) -> None:
-    """Log the failure that a command, or a question of a talk, ends with."""
+    """Log the error that ends a command, or a turn of a conversation."""
     log_failure(_log, "the command", error)
