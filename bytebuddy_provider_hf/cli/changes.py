@@ -1,20 +1,25 @@
-"""A change to a file, from the model's answer to the file: shown, asked, written."""
+"""Show a change to a file, ask whether to write it, and write it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import update_wrapper
+from functools import wraps
 from select import select
-from typing import Final, TypeVar
+from typing import Final
 
 import click
-from attrs import asdict, field, frozen
+from attrs import asdict, frozen
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.line_ends import with_line_ends_of, with_line_feeds
-from bytebuddy_provider_hf.cli.raw_output import show_diff
-from bytebuddy_provider_hf.cli.textfile import TextFile, replace_text
+from bytebuddy_provider_hf.cli.options import add_options
+from bytebuddy_provider_hf.cli.terminal import visible_controls
+from bytebuddy_provider_hf.cli.textfile import (
+    TextFile,
+    replace_text,
+    with_line_ends_of,
+    with_line_feeds,
+)
 from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.errors import ResponseError
 from bytebuddy_provider_hf.types import Reply
@@ -22,56 +27,36 @@ from bytebuddy_provider_hf.types import Reply
 # Seconds between two looks for Ctrl-C.
 _LOOK: Final = 0.2
 
-AnyCallable = TypeVar("AnyCallable", bound=Callable[..., object])
+# How git colours a diff: the first character of a line -> its colour.
+_COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @frozen
 class WriteMode:
-    """How a change ends: written without asking, only shown, or told as JSON."""
+    """How a change is finished: written without asking, only shown, or as JSON."""
 
     yes: bool = False
     diff_only: bool = False
     as_json: bool = False
 
 
-@frozen
-class FileChange:
-    """What becomes of a file; ``text`` is as it would be written."""
-
-    file: TextFile
-    text: str = field(repr=False)
-    reply: Reply = field(repr=False)
-
-    @property
-    def changed(self) -> bool:
-        """Whether the file would be another."""
-        return self.text != self.file.text
-
-    def diff(self) -> str:
-        """Return the unified diff of the file's bytes: what will be written."""
-        file = self.file
-        before, after = file.stored(file.text), file.stored(self.text)
-        return unified(before, after, path=file.label) if self.changed else ""
-
-
 def change_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--yes`` and ``--diff``; call ``command`` with ``manner``."""
+    """Add ``--yes`` and ``--diff``; call ``command`` with ``mode``."""
 
-    def gathered(*, yes: bool, diff_only: bool, as_json: bool, **own: object) -> None:
+    @wraps(command)
+    def gather(*, yes: bool, diff_only: bool, as_json: bool, **own: object) -> None:
         if yes and diff_only:
             message = "--yes writes and --diff does not: give one of them"
             raise click.UsageError(message)
         command(mode=WriteMode(yes, diff_only, as_json), **own)
 
-    update_wrapper(gathered, command)
-    for option in (
+    return add_options(
+        gather,
+        click.option("-y", "--yes", is_flag=True, help="Write without asking."),
         click.option(
             "--diff", "diff_only", is_flag=True, help="Print the diff, write nothing."
         ),
-        click.option("-y", "--yes", is_flag=True, help="Write without asking."),
-    ):
-        gathered = option(gathered)
-    return gathered
+    )
 
 
 def complete_text(reply: Reply, *, hint: str) -> str:
@@ -96,78 +81,89 @@ def complete_text(reply: Reply, *, hint: str) -> str:
     raise error
 
 
-def change_of(file: TextFile, text: str, reply: Reply) -> FileChange:
-    """Return the change that makes ``text``, with line feeds, of a file."""
-    return FileChange(file, with_line_ends_of(file.text, text), reply)
+def reply_facts(reply: Reply) -> dict[str, object]:
+    """Return what ``--json`` prints of a reply beside its text."""
+    return {
+        "notes": list(reply.notes),
+        "usage": None if reply.usage is None else asdict(reply.usage),
+        "model": reply.model,
+    }
 
 
-def finish(change: FileChange, mode: WriteMode) -> None:
-    """Show a change, and write it where somebody said so: ``--yes``, or a person."""
+def finish(file: TextFile, text: str, reply: Reply, mode: WriteMode) -> None:
+    """Show a change, and write it where somebody said so: ``--yes``, or a person.
+
+    ``text`` is the whole file as it shall be, with line feeds.
+    """
+    new = with_line_ends_of(file.text, text)
+    changed = new != file.text
+    # Of what is stored, byte order mark and line ends included: it may be a patch.
+    before, after = file.stored(file.text), file.stored(new)
+    diff = unified(before, after, path=file.label) if changed else ""
     if mode.as_json:
-        written = change.changed and mode.yes
+        written = changed and mode.yes
         if written:
-            replace_text(change.file, change.text)
-        screen.print_json(_object(change, written=written))
+            replace_text(file, new)
+        screen.print_json(
+            {
+                "file": str(file.path),
+                "changed": changed,
+                "written": written,
+                "diff": diff,
+                **reply_facts(reply),
+            }
+        )
         return
-    for text in change.reply.notes:
-        screen.note(f"note: {text}", colour="yellow")
-    name = str(change.file.path)
-    if not change.changed:
-        screen.note(f"no change: {name} stays as it is")
-    elif mode.yes:
+    for note in reply.notes:
+        screen.note(f"note: {note}", colour="yellow")
+    if not changed:
+        screen.note(f"no change: {file.path} stays as it is")
+        return
+    if mode.yes:
         # Before it is shown: a reader of the diff may go away.
-        replace_text(change.file, change.text)
-        show_diff(change.diff())
-        screen.note(f"wrote {name}")
-    else:
-        _ask(change, name, mode)
-
-
-def _ask(change: FileChange, name: str, mode: WriteMode) -> None:
-    show_diff(change.diff())
+        replace_text(file, new)
+        show_diff(diff)
+        screen.note(f"wrote {file.path}")
+        return
+    show_diff(diff)
     if mode.diff_only:
         return
-    if not _is_interactive_session():
-        screen.note(f"{name} was not written; --yes writes it")
+    if not all(map(screen.is_interactive, (sys.stdin, sys.stdout, sys.stderr))):
+        screen.note(f"{file.path} was not written; --yes writes it")
     elif _agreed():
-        replace_text(change.file, change.text)
-        screen.note(f"wrote {name}")
+        replace_text(file, new)
+        screen.note(f"wrote {file.path}")
     else:
-        screen.note(f"{name} was not written")
-
-
-def _is_interactive_session() -> bool:
-    streams = (sys.stdin, sys.stdout, sys.stderr)
-    return all(screen.is_interactive(stream) for stream in streams)
+        screen.note(f"{file.path} was not written")
 
 
 def _agreed() -> bool:
     sys.stdout.write("Apply? [y/N] ")
     sys.stdout.flush()
-    answer = _line()
-    if not answer:
+    # Neither `input` nor click's question: both would sleep on where Ctrl-C came just
+    # before they went to sleep. Windows selects on sockets only.
+    while sys.platform != "win32" and not select([sys.stdin], [], [], _LOOK)[0]:
+        pass
+    answer = sys.stdin.readline()
+    if not answer:  # Ctrl-D leaves the cursor behind the question
         screen.note("")
     return answer.strip().lower() in {"y", "yes"}
 
 
-def _line() -> str:
-    """Return a line from the terminal, empty at its end.
-
-    ``input`` would sleep on where Ctrl-C came just before it went to sleep.
-    """
-    while sys.platform != "win32" and not select([sys.stdin], [], [], _LOOK)[0]:
-        pass
-    return sys.stdin.readline()
-
-
-def _object(change: FileChange, *, written: bool) -> dict[str, object]:
-    reply = change.reply
-    return {
-        "file": str(change.file.path),
-        "changed": change.changed,
-        "written": written,
-        "diff": change.diff(),
-        "notes": list(reply.notes),
-        "usage": None if reply.usage is None else asdict(reply.usage),
-        "model": reply.model,
-    }
+def show_diff(diff: str) -> None:
+    """Print a unified diff, coloured on a terminal."""
+    if not screen.is_interactive(sys.stdout):
+        screen.emit_raw(diff)
+        return
+    # Whoever is asked to agree sees every character that would be written.
+    lines = visible_controls(diff).removesuffix("\n").split("\n")
+    if screen.coloured(sys.stdout):
+        inside = False
+        for at, line in enumerate(lines):
+            # The two lines of the head begin with - and + as well.
+            inside = inside or line.startswith("@@")
+            if not inside:
+                lines[at] = click.style(line, bold=True)
+            elif line[:1] in _COLOURS:
+                lines[at] = click.style(line, fg=_COLOURS[line[:1]])
+    screen.emit("\n".join(lines))

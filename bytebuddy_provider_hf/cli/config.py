@@ -1,56 +1,62 @@
-"""``bytebuddy-hf config``: the configuration made, checked, shown, found, trusted."""
+"""Commands ``config`` and ``models``: make, check, show and trust configurations."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
-from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
-from bytebuddy_provider_hf.cli.models import show_complaints
+from bytebuddy_provider_hf.cli.model_source import (
+    NO_MODEL_HELP,
+    confirm_trust,
+    is_interactive_session,
+    trust_store,
+)
 from bytebuddy_provider_hf.cli.options import (
+    command,
     config_option,
     json_option,
     trouble_options,
 )
-from bytebuddy_provider_hf.cli.terminal import sanitize
-from bytebuddy_provider_hf.cli.trust_prompt import (
-    confirm,
-    is_interactive_session,
-    trust_store,
-)
+from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.trust import origin_of, strange_origins
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     ConfigNotFound,
     UnknownProvider,
+    UnsetVariable,
     UntrustedProject,
 )
+from bytebuddy_provider_hf.plugins.protocols import Noticing
 from bytebuddy_provider_hf.secret import redact
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.config.values import Config, ModelEntry
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
+# Of the table that `models` prints.
+_HEAD: Final = ("NAME", "PROVIDER", "MODEL", "ROLES", "STATE", "WRITTEN IN")
 _BEGIN: Final = """\b
 To begin:
   bytebuddy-hf config init     a first file, with comments
   bytebuddy-hf login           the token that it names
   bytebuddy-hf config check    what is wrong, if anything is
 """
+# The words of `config.load.file_states`.
 _STATES: Final = """\b
-read     it counts
+read     it takes effect
 missing  there is none
 skipped  it is another program's, or no file: "config check" says why
 invalid  it has errors: "config check" lists them
 """
-_TRUSTING: Final = """\b
+_TRUST_EXAMPLES: Final = """\b
 Examples:
   bytebuddy-hf config trust                       ask for each address
   bytebuddy-hf config trust https://my.example    ask for this one
@@ -82,7 +88,7 @@ def init(*, config: Path | None) -> None:
     screen.note("  next: bytebuddy-hf login, then: bytebuddy-hf chat")
 
 
-@config.command(short_help="Tell every problem; exit 3 if there is one.")
+@config.command(short_help="List every problem; exit 3 if there is one.")
 @config_option
 @json_option
 @trouble_options
@@ -95,12 +101,13 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
     registry = ModelRegistry.load(config)
-    checked = asyncio.run(_checked(registry))
-    found = [(each.entry, each.problems) for each in checked if each.problems]
+    # Opening is the only way to learn what a provider has against an entry.
+    checked = asyncio.run(_check_entries(registry))
+    found = [(entry, problems) for entry, problems, _ in checked if problems]
     notices = [
-        f"{each.entry.source}: {redact(each.entry.name)}: {notice}"
-        for each in checked
-        for notice in each.notices
+        f"{entry.source}: {redact(entry.name)}: {notice}"
+        for entry, _, told in checked
+        for notice in told
     ]
     code = ExitCode.CONFIG if found else ExitCode.OK
     if as_json:
@@ -114,8 +121,9 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         return code
     for entry, told in found:
         for problem in told:
+            # `note` masks tokens: one may stand in the wrong key.
             screen.note(f"{entry.name}: {problem}", colour="red")
-    show_complaints(registry)
+    _show_complaints(registry)
     for notice in notices:
         screen.warn(notice)
     for path in registry.files:
@@ -125,61 +133,53 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     return code
 
 
-@frozen
-class _Checked:
-    """An entry, what keeps it from being opened, and what it says in vain."""
-
-    entry: ModelEntry
-    problems: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()
-
-
-async def _checked(registry: ModelRegistry) -> list[_Checked]:
+async def _check_entries(
+    registry: ModelRegistry,
+) -> list[tuple[ModelEntry, list[str], tuple[str, ...]]]:
+    """Return each entry with its problems, and notices about keys without effect."""
+    checked = []
     async with registry:
-        return [await _check(registry, entry) for entry in registry.entries]
+        for entry in registry.entries:
+            problems = []
+            notices: tuple[str, ...] = ()
+            try:
+                model = await registry.open(entry.name)
+                notices = model.notices if isinstance(model, Noticing) else ()
+            except ByteBuddyError as error:
+                told, place = str(error), str(entry.source)
+                # Most errors of configuration name file, line and column themselves.
+                named = place.partition(":")[0] in told
+                problems.append(told if named else f"{place}: {told}")
+            if entry.unset:
+                # Opening stops at the first variable; here all are told, and the
+                # provider too.
+                problems += [
+                    f"{it.place}: {it.path} needs the variable {it.variable}, which is "
+                    f"not set. {it.hint}"
+                    for it in entry.unset[1:]
+                ]
+                try:
+                    registry.provider(entry.provider)
+                except UnknownProvider as error:
+                    problems.append(str(error))
+            checked.append((entry, list(dict.fromkeys(problems)), notices))
+    return checked
 
 
-async def _check(registry: ModelRegistry, entry: ModelEntry) -> _Checked:
-    from bytebuddy_provider_hf.plugins.protocols import Noticing
-
-    problems = []
-    notices: tuple[str, ...] = ()
-    try:
-        model = await registry.open(entry.name)
-        notices = model.notices if isinstance(model, Noticing) else ()
-    except ByteBuddyError as error:
-        told = str(error)
-        place = str(entry.source)
-        known = place.partition(":")[0]
-        problems.append(told if known in told else f"{place}: {told}")
-    if not entry.unset:
-        return _Checked(entry, tuple(problems), notices)
-    # Opening stops at the first variable; here all are told, and the provider too.
-    problems += [
-        f"{it.place}: {it.path} needs the variable {it.variable}, which is not set. "
-        f"{it.hint}"
-        for it in entry.unset[1:]
-    ]
-    try:
-        registry.provider(entry.provider)
-    except UnknownProvider as error:
-        problems.append(str(error))
-    return _Checked(entry, tuple(dict.fromkeys(problems)))
-
-
-@config.command(short_help="Print what takes effect, and who wrote it.")
+@config.command(short_help="Print what takes effect, and where it was written.")
 @config_option
 @json_option
 @trouble_options
 def show(*, config: Path | None, as_json: bool) -> None:
-    """Print the configuration as it takes effect, and who wrote what; no secrets.
+    """Print the configuration that takes effect, and where it was written; no secrets.
 
-    It can be read as a configuration again, once its masked keys are written anew.
+    It is a valid configuration again once the masked keys are filled in.
     """
     from bytebuddy_provider_hf.cli.config_text import config_object, config_text
     from bytebuddy_provider_hf.config.expand import named_in, read_variables
 
     loaded = _load(config)
+    # A value may be a secret wherever a variable put it: all are shown by name.
     variables = read_variables(
         home=home_folder(), project=Path.cwd(), process=os.environ
     )
@@ -207,13 +207,15 @@ def path(*, config: Path | None, as_json: bool) -> None:
     else:
         for file, state in states:
             screen.emit(f"{state:7}  {sanitize(str(file))}")
+    # The listing is complete all the same, so it comes before the error.
     if config is not None and states[0][1] == "missing":
         message = f"{states[0][0]} does not exist or cannot be read"
         raise ConfigNotFound(message, hint="Check the path given with --config.")
 
 
 @config.command(
-    short_help="Trust this folder's config.yaml with an address.", epilog=_TRUSTING
+    short_help="Trust this folder's config.yaml with an address.",
+    epilog=_TRUST_EXAMPLES,
 )
 @click.argument("origin", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -236,36 +238,120 @@ def trust(*, origin: str | None, yes: bool, remove: bool, listing: bool) -> None
             screen.emit(sanitize(f"{trusted}  {' '.join(origins)}"))
         return
     if remove:
+        # What was trusted may be gone from the file: only the store is asked.
         named = origin_of(origin) if origin else None
         gone = store.remove(project, named)
         what = f" with {named}" if named else ""
         screen.note(f"{project} is {'no longer' if gone else 'not'} trusted{what}")
         return
-    wanted = (origin_of(origin),) if origin else _strange(project)
+    if origin:
+        wanted: tuple[str, ...] = (origin_of(origin),)
+    else:
+        entries = tuple(
+            entry for entry in _load(None).entries if entry.source.kind == "project"
+        )
+        wanted = strange_origins(entries, project=project, store=store)
     if not wanted:
         screen.note(f"{project} names no address that is not trusted already")
     for each in wanted:
-        if not yes and not _agreed(project, each):
-            continue
-        store.add(project, each)
-        screen.note(f"{project} is trusted with {each}", colour="green")
-
-
-def _agreed(project: Path, origin: str) -> bool:
-    if is_interactive_session():
-        return confirm(project, origin)
-    message = f"{project} is not trusted with {origin}, and nobody is here to ask"
-    raise UntrustedProject(message, hint="Add --yes if that is what you want.")
-
-
-def _strange(project: Path) -> tuple[str, ...]:
-    entries = tuple(
-        entry for entry in _load(None).entries if entry.source.kind == "project"
-    )
-    return strange_origins(entries, project=project, store=trust_store())
+        # A program that pipes "y" is not a person who read the question.
+        if not yes and not is_interactive_session():
+            raise UntrustedProject(
+                f"{project} is not trusted with {each}, and nobody is here to ask",
+                hint="Add --yes if that is what you want.",
+            )
+        if yes or confirm_trust(project, each):
+            store.add(project, each)
+            screen.note(f"{project} is trusted with {each}", colour="green")
 
 
 def _load(path: Path | None) -> Config:
     from bytebuddy_provider_hf.config.load import load
 
     return load(path, cwd=Path.cwd(), home=home_folder(), env=os.environ)
+
+
+@command(
+    "bytebuddy-hf models",
+    "bytebuddy-hf models --json --config other.yaml",
+)
+@config_option
+@json_option
+@trouble_options
+def models(*, config: Path | None, as_json: bool) -> None:
+    """List the models of the configuration, and what is in the way of each."""
+    from bytebuddy_provider_hf.plugins.registry import ModelRegistry
+
+    registry = ModelRegistry.load(config)
+    states = [(entry, *_state(registry, entry)) for entry in registry.entries]
+    if as_json:
+        listed = [
+            {
+                "name": redact(entry.name),
+                "provider": redact(entry.provider),
+                "model": redact(entry.model),
+                "roles": list(entry.roles),
+                "written_in": str(entry.source),
+                "state": state,
+                "problem": problem,
+            }
+            for entry, state, problem in states
+        ]
+        screen.print_json(
+            {
+                "models": listed,
+                "failures": [str(failure) for failure in registry.failures],
+                "warnings": [str(warning) for warning in registry.warnings],
+            }
+        )
+        return
+    if states:
+        rows = [
+            (it.name, it.provider, it.model, ",".join(it.roles), state, str(it.source))
+            for it, state, _ in states
+        ]
+        screen.emit(columns([_HEAD, *rows]))
+    else:
+        screen.note("There is no model in the configuration.")
+        for line in ("  bytebuddy-hf config init    begin one", *NO_MODEL_HELP[1:]):
+            screen.note(line)
+    _show_complaints(registry)
+
+
+def _state(registry: ModelRegistry, entry: ModelEntry) -> tuple[str, str | None]:
+    """Return how far ``entry`` can be opened without asking its provider, and why."""
+    # Not opened: a listing asks no provider, and is there at once.
+    try:
+        registry.check(entry.name)
+    except UnsetVariable as error:
+        return f"{error.variable} is not set", str(error)
+    except UnknownProvider as error:
+        return "provider is not installed", str(error)
+    except UntrustedProject as error:
+        return "not trusted", str(error)
+    except ByteBuddyError as error:
+        return "cannot be opened", str(error)
+    return "ready", None
+
+
+def _show_complaints(registry: ModelRegistry) -> None:
+    """Print what concerns no single entry: plugins left out, and warnings."""
+    for complaint in (*registry.failures, *registry.warnings):
+        screen.warn(str(complaint))
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Return ``rows``, tokens masked, each column as wide as its widest cell."""
+    # Not rich's Table: it cuts what is wider than a terminal, and pads in a pipe.
+    from rich.cells import cell_len
+
+    cells = [[redact(sanitize_line(cell)) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(
+            cell + " " * (width - cell_len(cell))
+            for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The configuration in effect as YAML text: each entry with its place, no secret."""
+"""Print the configuration in effect: each entry with its place, and no secret."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from bytebuddy_provider_hf.config.values import Config, LogOptions, ModelEntry
 from bytebuddy_provider_hf.secret import MASK, Secret, redact
 
+# Fields that say where an entry was written, not what it says.
 _ABOUT_THE_FILE: Final = frozenset({"source", "unset", "api_key_origin", "extra"})
 _SHORTEST: Final = 6
 # Free keys: what they hold may be a secret, and nobody said so.
@@ -27,20 +28,24 @@ def config_text(config: Config, hidden: Mapping[str, Secret]) -> str:
 
     ``hidden`` are the variables whose values are written as references again.
     """
-    log = [] if config.log is None else _log_lines(config.log, hidden)
-    if not config.entries:
-        return "".join([*log, "models: []\n"])
-    parts = [*log, "models:\n"]
+    parts = []
+    if config.log is not None:
+        log = _log_object(config.log, hidden)
+        parts.append(f"# {log.pop('written_in')} ({config.log.source.kind})")
+        parts += _yaml({"log": log})
+    parts.append("models:" if config.entries else "models: []")
     for entry in config.entries:
-        parts += [f"  # {line}\n" for line in _comments(entry)]
-        parts.append(_item(_entry_object(entry, hidden)))
-    return "".join(parts)
-
-
-def _log_lines(log: LogOptions, hidden: Mapping[str, Secret]) -> list[str]:
-    shown = _log_object(log, hidden)
-    place = f"# {shown.pop('written_in')} ({log.source.kind})\n"
-    return [place, *_yaml({"log": shown})]
+        comments = [f"{entry.source} ({entry.source.kind})"]
+        if entry.api_key_origin:
+            comments.append(f"apiKey is from {entry.api_key_origin}")
+        comments += [
+            f"{it.variable} is not set: {it.path} at {it.place}" for it in entry.unset
+        ]
+        # A path may hold a line feed, which would end the comment.
+        parts += [f"  # {' '.join(line.split())}" for line in comments]
+        first, *more = _yaml(_entry_object(entry, hidden))
+        parts += [f"  - {first}", *(f"    {line}" for line in more)]
+    return "\n".join([*parts, ""])
 
 
 def _log_object(log: LogOptions, hidden: Mapping[str, Secret]) -> dict[str, object]:
@@ -49,7 +54,7 @@ def _log_object(log: LogOptions, hidden: Mapping[str, Secret]) -> dict[str, obje
 
 
 def config_object(config: Config, hidden: Mapping[str, Secret]) -> dict[str, object]:
-    """Return what ``config_text`` does, for JSON; each entry says where it stands."""
+    """Return the configuration in effect for JSON; each entry has its place."""
     entries = [
         {
             **_entry_object(entry, hidden),
@@ -90,32 +95,16 @@ def _referring(value: object, hidden: Mapping[str, Secret]) -> object:
     return value
 
 
-def _comments(entry: ModelEntry) -> list[str]:
-    lines = [f"{entry.source} ({entry.source.kind})"]
-    if entry.api_key_origin:
-        lines.append(f"apiKey is from {entry.api_key_origin}")
-    lines += [
-        f"{it.variable} is not set: {it.path} at {it.place}" for it in entry.unset
-    ]
-    return [" ".join(line.split()) for line in lines]
-
-
-def _item(shown: dict[str, object]) -> str:
-    return "".join(
-        f"{'  - ' if number == 0 else '    '}{line}"
-        for number, line in enumerate(_yaml(shown))
-    )
-
-
 def _yaml(shown: dict[str, object]) -> list[str]:
     out = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.allow_unicode = True
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # None
+    # No folding: a line of the text is then a line of a value.
     yaml.width = 4096
     yaml.dump(shown, out)
-    return [f"{line}\n" for line in out.getvalue().splitlines()]
+    return out.getvalue().splitlines()
 
 
 def _object(value: object) -> dict[str, object]:

@@ -1,20 +1,19 @@
-"""``bytebuddy-hf demo``: the whole way, on this machine, without a token."""
+"""Command ``demo``: three answers on this machine, without a token."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Final, final
 
 import click
+from attrs import define, field
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.demo_server import (
@@ -24,11 +23,19 @@ from bytebuddy_provider_hf.cli.demo_server import (
     local_server,
     simulated_server,
 )
-from bytebuddy_provider_hf.cli.demo_steps import run_steps
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
-from bytebuddy_provider_hf.cli.options import trouble_options
+from bytebuddy_provider_hf.cli.model_source import require
+from bytebuddy_provider_hf.cli.options import command, trouble_options
+from bytebuddy_provider_hf.cli.render import Printer
+from bytebuddy_provider_hf.cli.show_reply import show_reply
+from bytebuddy_provider_hf.cli.status_line import StatusLine
+from bytebuddy_provider_hf.cli.terminal import Sanitizer
+from bytebuddy_provider_hf.plugins.protocols import Complete, Model
+from bytebuddy_provider_hf.testing.demo_prompts import PROMPTS, DemoPrompt
+from bytebuddy_provider_hf.types import Event, Text
 
 NAME: Final = "local-gemma"
+# Modules that are imported only when an entry opens.
 _NEEDED: Final = ("plugins.registry", "client.opening")
 
 CONFIG: Final = """\
@@ -44,7 +51,10 @@ models:
 """
 
 
-@click.command(epilog=f"The extra serves {PLATFORMS}.")
+@command(
+    "bytebuddy-hf demo",
+    "bytebuddy-hf demo --gguf model.gguf",
+)
 @click.option(
     "--gguf",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -57,66 +67,55 @@ def demo(*, gguf: Path | None, simulated: bool) -> ExitCode:
     """Run everything on this machine: no token, no network.
 
     llama.cpp's server starts in a child process and is asked while its model is still
-    loading. It needs the extra "local"; without it the replies are simulated.
+    loading. It needs the extra "local", which is for Linux with glibc, macOS and
+    Windows; without it the replies are simulated.
     """
-    if simulated or not can_run_here(gguf):
-        if not simulated:
-            _explain()
-        server = simulated_server()
-    else:
+    if not simulated and not can_run_here(gguf):
+        screen.note("No model can run here: the extra is not installed.", bold=True)
+        screen.note("  pip install 'bytebuddy-provider-hf[local]'")
+        screen.note(f"  It serves {PLATFORMS}.")
+        screen.note("What follows is simulated, by a server in this process.\n")
+        simulated = True
+    if not simulated:
         screen.note("llama.cpp's server starts in a child process…")
-        server = local_server(gguf)
-    return asyncio.run(_run(server))
-
-
-def _explain() -> None:
-    screen.note("No model can run here: the extra is not installed.", bold=True)
-    screen.note("  pip install 'bytebuddy-provider-hf[local]'")
-    screen.note(f"  It serves {PLATFORMS}.")
-    screen.note("What follows is simulated, by a server in this process.\n")
+    return asyncio.run(_run(simulated_server() if simulated else local_server(gguf)))
 
 
 async def _run(starting: AbstractAsyncContextManager[DemoServer]) -> ExitCode:
-    # What imports only when an entry opens takes 0.5 s, and a model of 253 MB from the
-    # disk's cache 1 s: the first request is to find it loading.
+    """Show the demonstration; end it on SIGTERM and SIGHUP, the child first."""
+    # They take 0.5 s, and a model of 253 MB from the disk's cache 1 s: the first
+    # request is to find it loading.
     for module in _NEEDED:
         import_module(f"bytebuddy_provider_hf.{module}")
-    async with _ended_by_sigterm() as ended:
-        try:
-            async with starting as server:
-                await _show(server)
-        except asyncio.CancelledError:
-            if not ended.is_set():
-                raise
-            screen.note("terminated")
-            return ExitCode.TERMINATED
-    return ExitCode.OK
-
-
-@contextlib.asynccontextmanager
-async def _ended_by_sigterm() -> AsyncIterator[asyncio.Event]:
-    """Cancel this task on SIGTERM and SIGHUP, so that the child stops first."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    ended = asyncio.Event()
+    terminated = asyncio.Event()
 
-    def end() -> None:
-        ended.set()
+    def terminate() -> None:
+        terminated.set()
         if task is not None:
             task.cancel()
 
-    if sys.platform == "win32":
-        yield ended
-        return
-    # nohup's SIGHUP stays ignored.
-    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    numbers = (signal.SIGTERM, *(() if ignored else (signal.SIGHUP,)))
+    numbers: list[signal.Signals] = []
+    if sys.platform != "win32":
+        numbers = [signal.SIGTERM, signal.SIGHUP]
+        # nohup's SIGHUP stays ignored.
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            numbers.remove(signal.SIGHUP)
     for number in numbers:
-        loop.add_signal_handler(number, end)
+        loop.add_signal_handler(number, terminate)
     try:
-        yield ended
+        async with starting as server:
+            await _show(server)
+    except asyncio.CancelledError:
+        # Ctrl-C cancels this task, too; that is told by the root.
+        if not terminated.is_set():
+            raise
+        screen.note("terminated")
+        return ExitCode.TERMINATED
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+    return ExitCode.OK
 
 
 async def _show(server: DemoServer) -> None:
@@ -137,4 +136,67 @@ async def _show(server: DemoServer) -> None:
                 "answers 503.\n"
             )
             model = await registry.open(NAME)
-            await run_steps(model, simulated=server.simulated, clock=time.monotonic)
+            # One after the other: the first waits for the model, the others find it.
+            for number, step in enumerate(PROMPTS, start=1):
+                title = f"{number}. {step.title}"
+                if server.simulated:
+                    title += " (simulated reply)"
+                screen.emit(screen.styled(title, bold=True))
+                screen.emit(screen.styled(step.prompt, dim=True), nl=False)
+                figures = await _ask(model, step, simulated=server.simulated)
+                screen.emit(f"\n  [{figures}]\n")
+
+
+async def _ask(model: Model, step: DemoPrompt, *, simulated: bool) -> str:
+    """Show the answer to one prompt; return in words how long it took."""
+    line = StatusLine(model.name)
+    printer = StepPrinter(streamed=step.streamed)
+    call = require(model, Complete).complete(
+        step.prompt,
+        temperature=step.temperature,
+        max_tokens=step.max_tokens,
+        stop=step.stop,
+    )
+    reply = await show_reply(call, line, printer)
+    ended = time.monotonic()
+    parts = [f"the model loaded for {line.waited:.1f} s"] if line.waited else []
+    if printer.began is None:
+        parts.append("no text")
+    elif reply.usage is not None:
+        tokens = reply.usage.completion_tokens
+        parts.append(f"{tokens} tokens")
+        working = ended - printer.began
+        # The first token ends the reading of the prompt; the rest are measured.
+        if working > 0 and tokens > 1 and not simulated:
+            parts.append(f"{(tokens - 1) / working:.0f} tokens/s")
+    if simulated:
+        parts.append("simulated")
+    return ", ".join(parts)
+
+
+@final
+@define
+class StepPrinter(Printer):
+    """Print text behind its prompt, at once or at the end; time the first piece."""
+
+    streamed: bool
+    began: float | None = None
+    _shown: str = ""
+    _sanitizer: Sanitizer = field(factory=Sanitizer)
+
+    def event(self, event: Event) -> None:
+        """Print a piece of text, or keep it."""
+        if not isinstance(event, Text):
+            return
+        if self.began is None:
+            self.began = time.monotonic()
+        piece = self._sanitizer.feed(event.text)
+        if self.streamed:
+            screen.emit(piece, nl=False)
+        else:
+            self._shown += piece
+
+    def close(self) -> None:
+        """Print what was kept."""
+        screen.emit(self._shown, nl=False)
+        self._shown = ""

@@ -1,4 +1,4 @@
-"""Where the demonstration's answers come from: llama.cpp here, or a simulation."""
+"""Servers of the demonstration: llama.cpp in a child process, or a simulation."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ PLATFORMS: Final = (
     "Intel, Windows on x86-64"
 )
 SIMULATED_MODEL: Final = "google/gemma-3-270m"
+# Seconds, as a laptop takes them: to load the model, and from token to token.
 _SIMULATED_LOAD: Final = 2.0
 _SIMULATED_GAP: Final = 0.03
+# Seconds in which a server that cannot load its model ends.
 _LAST_BREATH: Final = 2.0
 
 
@@ -39,7 +41,7 @@ class DemoServer:
 
 
 def can_run_here(gguf: Path | None) -> bool:
-    """Tell whether the extra ``local`` is here, or as much of it as ``gguf`` needs."""
+    """Tell whether the extra ``local`` is installed, as far as ``gguf`` needs it."""
     from bytebuddy_provider_hf.testing.llama_server import (
         gemma_installed,
         llama_installed,
@@ -60,6 +62,7 @@ async def local_server(gguf: Path | None) -> AsyncIterator[DemoServer]:
     path = gguf
     if path is None:
         screen.note(f"Gemma 3 270M is checked, or put together, in {cache_folder()}")
+        # Checking reads 253 MB, which would hold the event loop up.
         path = await asyncio.to_thread(find_gemma, cache_folder())
     threads = usual_threads()
     server = LocalServer(path, threads=threads)
@@ -84,7 +87,7 @@ async def local_server(gguf: Path | None) -> AsyncIterator[DemoServer]:
 
 @asynccontextmanager
 async def simulated_server() -> AsyncIterator[DemoServer]:
-    """Serve the answers that were seen from Gemma, after a wait like a real one."""
+    """Serve answers recorded from Gemma, after loading as long as a real server."""
     from bytebuddy_provider_hf.testing.behaviour import (
         Behaviour,
         last_words,
@@ -111,6 +114,7 @@ async def simulated_server() -> AsyncIterator[DemoServer]:
 
 def cache_folder() -> Path:
     """Return where the assembled model is kept between runs."""
+    # https://specifications.freedesktop.org/basedir: a relative path is to be ignored.
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if given.is_absolute():
         return given / "bytebuddy"

@@ -1,45 +1,51 @@
-"""``bytebuddy-hf edit``: a file changed as a person says."""
+"""Commands on code: ``edit`` and ``apply`` change a file, ``fill`` completes one."""
 
 from __future__ import annotations
 
-import asyncio
-import time
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import click
+from attrs import asdict
 
+from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.arguments import (
+    Cursor,
+    LineRange,
+    parse_cursor,
+    parse_line_range,
+    readable,
+)
 from bytebuddy_provider_hf.cli.changes import (
     WriteMode,
-    change_of,
     change_options,
     complete_text,
     finish,
+    reply_facts,
 )
-from bytebuddy_provider_hf.cli.code_options import code_options
-from bytebuddy_provider_hf.cli.collect_reply import collect_reply
-from bytebuddy_provider_hf.cli.cursor import LineRange, line_range_of
-from bytebuddy_provider_hf.cli.line_ends import ended_like, with_line_feeds
-from bytebuddy_provider_hf.cli.model_calls import edit_call
-from bytebuddy_provider_hf.cli.model_source import ModelSource, as_edit
-from bytebuddy_provider_hf.cli.options import ModelChoice, Sampling
-from bytebuddy_provider_hf.cli.progress import Progress
-from bytebuddy_provider_hf.cli.textfile import read_text_file
+from bytebuddy_provider_hf.cli.model_source import require
+from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
+from bytebuddy_provider_hf.cli.render import CodeJsonPrinter, Printer, code_printer
+from bytebuddy_provider_hf.cli.show_reply import ask, print_notes
+from bytebuddy_provider_hf.cli.textfile import (
+    ended_like,
+    piped_file,
+    read_text_file,
+    replace_text,
+    with_line_ends_of,
+    with_line_feeds,
+)
 from bytebuddy_provider_hf.errors import ResponseError
-from bytebuddy_provider_hf.prompts.edit import EditTask
+from bytebuddy_provider_hf.plugins.protocols import Apply, Edit, Fill, Model, ReplyCall
 from bytebuddy_provider_hf.types import Reply, Role
 
-_CUT: Final = "Raise --max-tokens, or edit fewer lines (--lines A:B)."
-_EXAMPLES: Final = """\
-\b
-Examples:
-  bytebuddy-hf edit app.py -i "add type hints"
-  bytebuddy-hf edit app.py --lines 10:25 -i "handle an empty list" --yes
-  bytebuddy-hf edit app.py -i "use pathlib" --diff > pathlib.patch
-"""
 
-
-@click.command(epilog=_EXAMPLES)
+@command(
+    'bytebuddy-hf edit app.py -i "add type hints"',
+    'bytebuddy-hf edit app.py --lines 10:25 -i "handle an empty list" --yes',
+    'bytebuddy-hf edit app.py -i "use pathlib" --diff > pathlib.patch',
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "-i",
@@ -50,56 +56,201 @@ Examples:
 )
 @click.option(
     "--lines",
-    type=line_range_of,
+    type=parse_line_range,
     metavar="A:B",
-    help="Change these lines only; the rest is shown to the model.",
+    help="Change only these lines; the model sees the others too.",
 )
-@code_options
+@call_options()
 @change_options
 def edit(
     *,
     file: Path,
     instruction: str,
     lines: LineRange | None,
-    choice: ModelChoice,
-    sampling: Sampling,
+    settings: CallSettings,
     mode: WriteMode,
 ) -> None:
-    """Change FILE as you say: see the diff, then say yes or no.
+    """Change FILE as instructed: review the diff, then say yes or no.
 
     Nothing is written without a yes, here or by --yes. Without a terminal the diff goes
     to stdout.
     """
-    wanted = instruction.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    wanted = readable(instruction)
     if not wanted.strip():
         message = "the instruction is empty: say with -i what to change"
         raise click.UsageError(message)
     source = read_text_file(file)
+    # Models write line feeds; the ends of the file come back when it is written.
     before, code, after = (lines or LineRange()).split(
         with_line_feeds(source.text), str(file)
     )
-    task = EditTask(code, wanted, before, after, source.label)
-    reply = asyncio.run(_asked(choice, task, sampling, mode))
-    # Our own models see to it; one of another provider may not.
-    changed = ended_like(code, _some(code, complete_text(reply, hint=_CUT)))
-    finish(change_of(source, f"{before}{changed}{after}", reply), mode)
-
-
-async def _asked(
-    choice: ModelChoice, task: EditTask, sampling: Sampling, mode: WriteMode
-) -> Reply:
-    async with ModelSource(choice) as models:
-        model = await models.open(choice.name, role=Role.EDIT)
-        call = edit_call(as_edit(model), task, sampling)
-        shown = None if mode.as_json else Progress(model.name, time.monotonic)
-        return await collect_reply(call, model, shown=shown)
-
-
-def _some(code: str, changed: str) -> str:
-    """Return the changed code; none at all is no answer: who deletes uses an editor."""
+    reply = _changed(
+        settings,
+        lambda model: require(model, Edit).edit(
+            code,
+            wanted,
+            prefix=before,
+            suffix=after,
+            path=source.label,
+            **settings.arguments,
+        ),
+        role=Role.EDIT,
+        mode=mode,
+    )
+    hint = "Raise --max-tokens, or edit fewer lines (--lines A:B)."
+    changed = complete_text(reply, hint=hint)
+    # Our own models see to both; one of another provider may not. No code at all is
+    # no answer: who wants to delete everything uses an editor.
     if code.strip() and not changed.strip():
         raise ResponseError(
             "The model answered with no code. Nothing was written.",
             hint="Say it in other words, or give the role edit to another model.",
         )
-    return changed
+    finish(source, f"{before}{ended_like(code, changed)}{after}", reply, mode)
+
+
+@command(
+    "bytebuddy-hf apply app.py change.diff",
+    'bytebuddy-hf chat "…" < app.py | bytebuddy-hf apply app.py --yes',
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("suggestion", type=click.Path(path_type=Path), required=False)
+@call_options()
+@change_options
+def apply(
+    *,
+    file: Path,
+    suggestion: Path | None,
+    settings: CallSettings,
+    mode: WriteMode,
+) -> None:
+    """Work SUGGESTION into FILE: review the diff, then say yes or no.
+
+    SUGGESTION is a file, "-", or piped in: a unified diff, the whole new file, or parts
+    of it with markers such as "... existing code ...". These are placed by rule; a
+    model is asked only where no rule is certain. What has no place is an error, and
+    nothing is written.
+    """
+    source = read_text_file(file)
+    # A pipe is read only where nobody types: without a suggestion we would wait.
+    if suggestion is not None and str(suggestion) != "-":
+        suggested = read_text_file(suggestion).text
+    elif suggestion is None and screen.is_interactive(sys.stdin):
+        message = "there is no suggestion: name its file, or pipe it in"
+        raise click.UsageError(message)
+    else:
+        suggested = piped_file(Path("-")).text
+    # A command before the pipe that failed is not a wish to change nothing.
+    if not suggested.strip():
+        message = "the suggestion is empty"
+        raise click.UsageError(message)
+    reply = _changed(
+        settings,
+        lambda model: require(model, Apply).apply(
+            with_line_feeds(source.text),
+            with_line_feeds(suggested),
+            path=source.label,
+            **settings.arguments,
+        ),
+        role=Role.APPLY,
+        mode=mode,
+    )
+    hint = "Raise --max-tokens, or apply the change to a smaller file."
+    finish(source, complete_text(reply, hint=hint), reply, mode)
+
+
+def _changed(
+    settings: CallSettings,
+    call: Callable[[Model], ReplyCall],
+    *,
+    role: Role,
+    mode: WriteMode,
+) -> Reply:
+    """Return the reply of a call whose code is shown only as a diff, at the end."""
+    # Half a file on the screen helps nobody: meanwhile its lines are counted.
+    return ask(
+        settings,
+        call,
+        CodeJsonPrinter() if mode.as_json else Printer(),
+        role=role,
+        quiet=mode.as_json,
+        counts_lines=True,
+    )
+
+
+@command(
+    "bytebuddy-hf fill app.py:12:9",
+    "bytebuddy-hf fill app.py:12 --one-line --insert",
+    "bytebuddy-hf fill app.py:12:9 --file models.py --repository shop",
+    "bytebuddy-hf fill app.py:12:9 --stdin < unsaved.py",
+)
+@click.argument("cursor", type=parse_cursor, metavar="FILE:LINE:COL")
+@click.option("--one-line", is_flag=True, help="Complete only the line of the cursor.")
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="OTHER",
+    help="Show the model this file too; may be repeated, most useful last.",
+)
+@click.option("--repository", default="", metavar="NAME", help="The project's name.")
+@click.option(
+    "--stdin", is_flag=True, help="Read the text from stdin: FILE is only its name."
+)
+@click.option("--insert", is_flag=True, help="Also write the completion into the file.")
+@call_options()
+def fill(
+    *,
+    cursor: Cursor,
+    one_line: bool,
+    files: tuple[Path, ...],
+    repository: str,
+    stdin: bool,
+    insert: bool,
+    settings: CallSettings,
+    as_json: bool,
+) -> None:
+    """Complete code at a place in a file: print what belongs there.
+
+    LINE and COL count from 1; COL counts characters, and the cursor stands before that
+    character. FILE:LINE is the end of the line.
+    """
+    if insert and stdin:
+        message = "--insert writes into a file, and --stdin reads none"
+        raise click.UsageError(message)
+    read = piped_file if stdin else read_text_file
+    source = read(Path(cursor.file))
+    # As the model shall see it; the line ends come back with --insert.
+    prefix, suffix = cursor.split(with_line_feeds(source.text))
+    others = tuple(
+        (it.label, with_line_feeds(it.text)) for it in map(read_text_file, files)
+    )
+    reply = ask(
+        settings,
+        lambda model: require(model, Fill).fill(
+            prefix,
+            suffix,
+            path=source.label,
+            repository=repository,
+            files=others,
+            multiline=not one_line,
+            **settings.arguments,
+        ),
+        code_printer(as_json=as_json),
+        role=Role.AUTOCOMPLETE,
+        quiet=as_json,
+    )
+    # Nothing at all is a fair filling; it needs no writing.
+    inserted = insert and bool(reply.text)
+    if inserted:
+        new = f"{prefix}{with_line_feeds(reply.text)}{suffix}"
+        replace_text(source, with_line_ends_of(source.text, new))
+    if as_json:
+        shown = {**asdict(cursor), "text": reply.text, "inserted": inserted}
+        shown["finish_reason"] = reply.finish_reason
+        screen.print_json({**shown, **reply_facts(reply)})
+        return
+    print_notes(reply)
+    if inserted:
+        screen.note(f"wrote {cursor.file}")

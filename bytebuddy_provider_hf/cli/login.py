@@ -1,39 +1,77 @@
-"""``bytebuddy-hf login``: a token read hidden, tried, and kept."""
+"""Command ``login``: read a token hidden, try it at the Hub, and store it."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import stat
 import sys
 from getpass import getpass
-from pathlib import Path
 from typing import Final
 
 import click
+from attrs import frozen
 
 from bytebuddy_provider_hf.address import HUB
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.options import trouble_options
-from bytebuddy_provider_hf.cli.whoami import (
-    INFERENCE,
-    TOKEN_PAGE,
-    Identity,
-    whoami,
+from bytebuddy_provider_hf.cli.options import command, trouble_options
+from bytebuddy_provider_hf.config.trust import is_loopback, origin_of
+from bytebuddy_provider_hf.config.values import RequestOptions
+from bytebuddy_provider_hf.errors import (
+    APIError,
+    AuthenticationFailed,
+    DeadlineExceeded,
+    InvalidEndpoint,
+    InvalidToken,
+    MalformedResponse,
+    RateLimited,
+    UnexpectedStatus,
 )
-from bytebuddy_provider_hf.errors import DeadlineExceeded, InvalidToken
-from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.secret import Environment, Secret, one_line
+from bytebuddy_provider_hf.transport.destinations import destination_for
+from bytebuddy_provider_hf.transport.http_client import HttpClientFactory
+from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 VARIABLE: Final = "HF_API_KEY"
+# The permission of a fine-grained token that inference needs.
+INFERENCE: Final = "inference.serverless.write"
+TOKEN_PAGE: Final = (
+    f"{HUB}/settings/tokens/new?ownUserPermissions={INFERENCE}&tokenType=fineGrained"
+)
 
+# What a header can carry (RFC 9110, field-vchar), and no token is shorter.
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]{8,4096}")
 _LONGEST: Final = 4096
+# Seconds for whoami in all; it answers in less than one.
 _PATIENCE: Final = 30.0
-_WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
+_OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+
+_LARGEST_ANSWER: Final = 1024 * 1024
+_LONGEST_NAME: Final = 100
+_OK: Final = 200
+_UNKNOWN_TOKEN: Final = (
+    AuthenticationFailed,
+    "Hugging Face does not know this token",
+    f"Make a new one: {TOKEN_PAGE}",
+)
+# A status of whoami-v2 -> the error, its message and its next step.
+_REFUSALS: Final[dict[int, tuple[type[APIError], str, str]]] = {
+    401: _UNKNOWN_TOKEN,
+    403: _UNKNOWN_TOKEN,
+    429: (
+        RateLimited,
+        "Hugging Face has been asked about tokens too often",
+        "Wait some minutes, or use --no-check.",
+    ),
+}
 
 
-@click.command()
+@command(
+    "bytebuddy-hf login",
+    "bytebuddy-hf login < token.txt",
+)
 @click.option("--no-check", is_flag=True, help="Store it without asking the Hub.")
 @click.option("--hub", default=HUB, hidden=True)
 @trouble_options
@@ -43,16 +81,27 @@ def login(*, no_check: bool, hub: str) -> None:
     The token is typed hidden, or piped in: it is never an option, because other
     programs can read a command line.
     """
+    from bytebuddy_provider_hf.config.files import home_folder
+    from bytebuddy_provider_hf.config.write import write_secret
+
     token = read_token()
-    identity = None if no_check else asyncio.run(_try(token, hub))
-    if identity is not None:
-        _introduce(identity)
-    place = _keep(token)
-    screen.note(f"kept as {VARIABLE} in {place}, readable by you only")
+    if not no_check:
+        found = asyncio.run(_try(token, hub))
+        named = f' ("{found.token_name}")' if found.token_name else ""
+        screen.note(f"hello {found.name}; the token works{named}", colour="green")
+        if found.may_infer is False:
+            screen.warn(f"it lacks the permission {INFERENCE}: models will refuse it")
+            screen.note(f"  a token that has it: {TOKEN_PAGE}")
+        elif found.may_infer:
+            screen.note("it may call models")
+    path = home_folder() / ".bytebuddy" / ".env"
+    write_secret(path, VARIABLE, token)
+    screen.note(f"kept as {VARIABLE} in {path}, readable by you only")
     if os.environ.get(VARIABLE):
         screen.warn(f"{VARIABLE} is also set in this environment, which goes first")
-    if os.name == "posix" and place.parent.stat().st_mode & _WRITABLE:
-        screen.warn(f"others can replace it: chmod 700 {place.parent}")
+    # Whoever may write the folder may put another file in its place.
+    if os.name == "posix" and path.parent.stat().st_mode & _OTHERS_MAY_WRITE:
+        screen.warn(f"others can replace it: chmod 700 {path.parent}")
 
 
 def read_token() -> Secret:
@@ -66,9 +115,14 @@ def read_token() -> Secret:
             f"Make a token here; it may call models and nothing else:\n\n"
             f"  {TOKEN_PAGE}\n"
         )
-        token = Secret(_clean(getpass("Token (hidden): ")))
+        given = getpass("Token (hidden): ")
     else:
-        token = Secret(_clean(_piped()))
+        # As bytes: what is not UTF-8 is for the check below, and so is the end of what
+        # is too long.
+        given = sys.stdin.buffer.read(_LONGEST + 2).decode("utf-8", "replace")
+    token = Secret(given.replace("\r", "").strip())
+    # No frame that a traceback may show keeps it.
+    del given
     if not token:
         message = "no token was given"
         raise InvalidToken(message, hint=f"Make one: {TOKEN_PAGE}")
@@ -81,17 +135,8 @@ def read_token() -> Secret:
     return token
 
 
-def _piped() -> str:
-    # As bytes: what is not UTF-8 is for the check below, and so is the end of what is
-    # too long.
-    return sys.stdin.buffer.read(_LONGEST + 2).decode("utf-8", "replace")
-
-
-def _clean(typed: str) -> str:
-    return typed.replace("\r", "").strip()
-
-
 async def _try(token: Secret, hub: str) -> Identity:
+    # Sockets are imported after the token was read: typing it is what takes long.
     from bytebuddy_provider_hf.transport.pool import open_http_client
 
     try:
@@ -102,20 +147,93 @@ async def _try(token: Secret, hub: str) -> Identity:
     raise DeadlineExceeded(waited, hint="Use --no-check to go on without it.")
 
 
-def _introduce(identity: Identity) -> None:
-    named = f' ("{identity.token_name}")' if identity.token_name else ""
-    screen.note(f"hello {identity.name}; the token works{named}", colour="green")
-    if identity.may_infer is False:
-        screen.warn(f"it lacks the permission {INFERENCE}: models will refuse it")
-        screen.note(f"  a token that has it: {TOKEN_PAGE}")
-    elif identity.may_infer:
-        screen.note("it may call models")
+@frozen
+class Identity:
+    """Who a token belongs to. ``may_infer`` is ``None`` where the Hub did not say."""
+
+    name: str
+    token_name: str = ""
+    role: str = ""
+    may_infer: bool | None = None
 
 
-def _keep(token: Secret) -> Path:
-    from bytebuddy_provider_hf.config.files import home_folder
-    from bytebuddy_provider_hf.config.write import write_secret
+async def whoami(token: Secret, *, hub: str, connect: HttpClientFactory) -> Identity:
+    """Ask ``hub`` who ``token`` belongs to.
 
-    path = home_folder() / ".bytebuddy" / ".env"
-    write_secret(path, VARIABLE, token)
-    return path
+    Raises:
+        AuthenticationFailed: The Hub does not know the token.
+        ByteBuddyError: The Hub cannot be reached, or answers something else.
+    """
+    origin = hub_origin(hub)
+    options = RequestOptions(connect_timeout=10)
+    env = Environment(os.environ)
+    client = connect(destination_for(origin, token, options, env=env))
+    try:
+        call = HttpRequest(f"{origin}/api/whoami-v2", method="GET")
+        response = await client.send(call)
+        try:
+            # Before the body: a server may echo the token, and this frame may be shown.
+            if response.status != _OK:
+                kind, message, hint = _REFUSALS.get(
+                    response.status,
+                    (
+                        UnexpectedStatus,
+                        f"the Hub answered whoami-v2 with status {response.status}",
+                        "Use --no-check to go on.",
+                    ),
+                )
+                raise kind(message, status=response.status, hint=hint)
+            body = await response.read(_LARGEST_ANSWER)
+        finally:
+            response.close()
+    finally:
+        await client.aclose()
+    return identity(body)
+
+
+def hub_origin(hub: str) -> str:
+    """Return the origin of ``hub``: the Hub itself, or a server on this machine."""
+    origin = origin_of(hub)
+    if origin == HUB or is_loopback(origin):
+        return origin
+    message = "a token is only tried at huggingface.co"
+    raise InvalidEndpoint(message)
+
+
+def identity(body: bytes) -> Identity:
+    """Return the identity that the Hub's answer to whoami-v2 describes."""
+    try:
+        answer: object = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    name = _text(answer, "name")
+    if not name:
+        message = "the Hub's answer to whoami-v2 names nobody"
+        raise MalformedResponse(message)
+    token = _member(_member(answer, "auth"), "accessToken")
+    role = _text(token, "role")
+    shown = one_line(_text(token, "displayName"), limit=_LONGEST_NAME)
+    name = one_line(name, limit=_LONGEST_NAME)
+    may_infer: bool | None = None
+    if role in {"read", "write"}:
+        may_infer = True
+    elif role == "fineGrained":
+        granted = _member(token, "fineGrained")
+        found = _member(granted, "scoped")
+        scopes = found if isinstance(found, list) else []
+        # Both places occur: "global", and "permissions" of each scope.
+        groups = [
+            _member(granted, "global"),
+            *(_member(scope, "permissions") for scope in scopes),
+        ]
+        may_infer = any(INFERENCE in it for it in groups if isinstance(it, list))
+    return Identity(name, shown, role, may_infer)
+
+
+def _member(value: object, key: str) -> object:
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _text(value: object, key: str) -> str:
+    found = _member(value, key)
+    return found if isinstance(found, str) else ""

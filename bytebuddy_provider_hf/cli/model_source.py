@@ -1,15 +1,23 @@
-"""The models a command may use: those of the configuration, and any ``org/name``."""
+"""Open the models of a command: those of the configuration, or any ``org/name``."""
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 
+import click
 from attrs import define, field
 
-from bytebuddy_provider_hf.cli.options import ModelChoice
-from bytebuddy_provider_hf.cli.trust_prompt import ask_for_trust
-from bytebuddy_provider_hf.cli.verbose import tell_of_log
+from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.options import CallSettings
+from bytebuddy_provider_hf.cli.terminal import sanitize_line
+from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.config.trust import TrustStore, grant, origin_for, project_of
+from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import (
     ConfigNotFound,
     InvalidEndpoint,
@@ -17,18 +25,36 @@ from bytebuddy_provider_hf.errors import (
     MissingToken,
     UntrustedProject,
 )
+from bytebuddy_provider_hf.logs.install import complaints
 from bytebuddy_provider_hf.plugins.protocols import (
     Apply,
     Chat,
     Complete,
     Edit,
+    Embed,
     Fill,
     Model,
+    Rerank,
+    Tasks,
 )
 from bytebuddy_provider_hf.types import Role
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
+
+P = TypeVar("P")
+
+# A protocol of the plugins' -> what a model lacks that does not implement it.
+_LACKING: Final[dict[object, str]] = {
+    Chat: "does not chat",
+    Complete: "does not complete texts",
+    Fill: "does not fill gaps in code",
+    Edit: "does not edit code",
+    Apply: "does not apply changes to code",
+    Embed: "gives no vectors",
+    Rerank: "scores no documents",
+    Tasks: "does no tasks",
+}
 
 NO_MODEL_HELP: Final = (
     "Three ways on:",
@@ -48,19 +74,21 @@ NO_MODEL_HELP_ZH: Final = (
 class ModelSource:
     """Open models by name and close them all in the end.
 
-    With ``choice.base`` the configuration is not read at all: the server is named.
+    With ``settings.base`` the configuration is not read at all: the server is named.
     """
 
-    choice: ModelChoice
+    settings: CallSettings
     registry: ModelRegistry | None = None
     _loose: dict[str, Model] = field(factory=dict)
 
     async def __aenter__(self) -> Self:
-        if self.choice.base is None:
+        if self.settings.base is None:
             from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
-            self.registry = ModelRegistry.load(self.choice.config)
-            tell_of_log()
+            self.registry = ModelRegistry.load(self.settings.config)
+            # A log file that is asked for and cannot be written stops no command.
+            for complaint in complaints():
+                screen.warn(str(complaint))
         return self
 
     async def __aexit__(
@@ -85,8 +113,8 @@ class ModelSource:
 
     async def open(self, name: str | None, *, role: Role = Role.CHAT) -> Model:
         """Open the model called ``name``, or the first of the configuration for it."""
-        if self.choice.base is not None:
-            if not self.choice.base.strip():
+        if self.settings.base is not None:
+            if not self.settings.base.strip():
                 # Empty means the router elsewhere: nobody who names a server means it.
                 message = "--base is empty"
                 raise InvalidEndpoint(message, hint="Write it as http://HOST:PORT/v1.")
@@ -94,82 +122,91 @@ class ModelSource:
                 message = "--base names a server, but no model of it was named"
                 raise InvalidOption(message, hint="Add -m with its name.")
             return self._open_loose(name)
-        chosen = name if name is not None else self._first(role)
-        if chosen not in self.names() and "/" in chosen:
-            return self._open_loose(chosen)
-        return await self._open_entry(chosen)
-
-    def _first(self, role: Role) -> str:
-        if not self.names():
-            message = "no model was named and there is no configuration file"
-            error = ConfigNotFound(message)
-            add_help(error)
-            raise error
-        assert self.registry is not None  # noqa: S101  # names() found some
-        return self.registry.entry_for_role(role).name
-
-    async def _open_entry(self, name: str) -> Model:
-        assert self.registry is not None  # noqa: S101  # only without --base
+        assert self.registry is not None  # noqa: S101  # only with --base there is none
+        if name is None:
+            if not self.names():
+                message = "no model was named and there is no configuration file"
+                error = ConfigNotFound(message)
+                add_help(error)
+                raise error
+            name = self.registry.entry_for_role(role).name
+        # An entry may be called as a model is: the configuration decides.
+        if name not in self.names() and "/" in name:
+            return self._open_loose(name)
         try:
             return await self.registry.open(name)
         except UntrustedProject:
-            if not ask_for_trust(self.registry.entry(name)):
+            if not _ask_for_trust(self.registry.entry(name)):
                 raise
+        # What a project's file may say depends on trust: it is read again.
         await self.registry.aclose()
         from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
-        self.registry = ModelRegistry.load(self.choice.config)
+        self.registry = ModelRegistry.load(self.settings.config)
         return await self.registry.open(name)
 
     def _open_loose(self, name: str) -> Model:
         from bytebuddy_provider_hf.client.opening import open_model
 
         if name not in self._loose:
-            self._loose[name] = open_model(name, api_base=self.choice.base)
+            self._loose[name] = open_model(name, api_base=self.settings.base)
         return self._loose[name]
 
 
 def add_help(error: MissingToken | ConfigNotFound) -> None:
-    """Let an error say what can be done without a token or a file."""
+    """Add to an error what can be done without a token or a configuration file."""
     for line in NO_MODEL_HELP:
         error.add_note(line)
 
 
-def as_chat(model: Model) -> Chat:
-    """Return ``model`` as one that answers, or say that it does not."""
-    if isinstance(model, Chat):
-        return model
-    message = f"the model {model.name} does not chat"
-    raise InvalidOption(message)
+def require(model: Model, protocol: Callable[..., P]) -> P:
+    """Return ``model`` as one of ``protocol``, or raise ``InvalidOption``.
+
+    mypy and pyright take no protocol as ``type[P]``, but each as what makes a ``P``.
+    """
+    if isinstance(model, cast("type", protocol)):
+        return cast("P", model)
+    raise InvalidOption(f"the model {model.name} {_LACKING[protocol]}")
 
 
-def as_complete(model: Model) -> Complete:
-    """Return ``model`` as one that goes on with a text, or say that it does not."""
-    if isinstance(model, Complete):
-        return model
-    message = f"the model {model.name} does not complete texts"
-    raise InvalidOption(message)
+def trust_store() -> TrustStore:
+    """Return what this user trusts."""
+    return TrustStore(home_folder() / ".bytebuddy" / "trust.json")
 
 
-def as_fill(model: Model) -> Fill:
-    """Return ``model`` as one that fills gaps, or say that it does not."""
-    if isinstance(model, Fill):
-        return model
-    message = f"the model {model.name} does not fill gaps in code"
-    raise InvalidOption(message)
+def is_interactive_session() -> bool:
+    """Tell whether a person would see a question and can answer it."""
+    return screen.is_interactive(sys.stdin) and screen.is_interactive(sys.stderr)
 
 
-def as_edit(model: Model) -> Edit:
-    """Return ``model`` as one that edits code, or say that it does not."""
-    if isinstance(model, Edit):
-        return model
-    message = f"the model {model.name} does not edit code"
-    raise InvalidOption(message)
+def _ask_for_trust(entry: ModelEntry) -> bool:
+    """Ask whether to trust the project of ``entry``; remember a yes.
+
+    ``False`` where nobody is there to ask: a program is told the command instead.
+    """
+    project = project_of(entry)
+    if project is None or not is_interactive_session():
+        return False
+    if not confirm_trust(project, origin_for(entry)):
+        return False
+    grant(entry, trust_store())
+    return True
 
 
-def as_apply(model: Model) -> Apply:
-    """Return ``model`` as one that applies changes, or say that it does not."""
-    if isinstance(model, Apply):
-        return model
-    message = f"the model {model.name} does not apply changes to code"
-    raise InvalidOption(message)
+def confirm_trust(project: Path, origin: str) -> bool:
+    """Ask about one project and one origin; no is the default, and Ctrl-D says no."""
+    question = (
+        f"The configuration in {sanitize_line(str(project))} wants your token sent "
+        f"to {sanitize_line(origin)}, and decides how requests travel.\nTrust it?"
+    )
+    # Ctrl-C is to end the question at once: a running loop only notes it for later.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question, default=False, err=True)
+    except click.Abort as error:
+        # click makes one error of Ctrl-C and of the end of what is typed.
+        if isinstance(error.__context__, EOFError):
+            return False
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,10 +1,11 @@
-"""The options that several commands share."""
+"""Add the options that several commands share, and gather them into one value."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial, reduce, wraps
 from pathlib import Path
-from typing import Final, TypeVar, get_args
+from typing import Final, TypedDict, TypeVar, get_args
 
 import click
 from attrs import frozen
@@ -12,72 +13,72 @@ from attrs import frozen
 from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
 
+# Keys of click's Context.meta: what the root must know when a command fails.
 DEBUG: Final = "bytebuddy_provider_hf.debug"
 JSON: Final = "bytebuddy_provider_hf.json"
 
 AnyCallable = TypeVar("AnyCallable", bound=Callable[..., object])
 
 
+class CallArguments(TypedDict):
+    """The arguments that every call for a text takes."""
+
+    options: CompletionOptions
+    timeout: float | None
+    wait: bool
+
+
 @frozen
-class ModelChoice:
-    """Which model is asked for, and where it is to be looked up."""
+class CallSettings:
+    """Which model a command calls, how it generates, and how long it may take.
 
-    name: str | None = None
-    base: str | None = None
-    config: Path | None = None
+    ``model`` is a name of the configuration or of the Hub, ``base`` the server to ask
+    instead of those of the configuration, and ``config`` the file to read instead of
+    the usual ones. ``timeout`` is in seconds; without ``wait`` a model that is not
+    ready is an error.
+    """
 
-
-@frozen
-class Sampling:
-    """How one call generates and waits, as the command line says it."""
-
-    temperature: float | None = None
-    max_tokens: int | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    repetition_penalty: float | None = None
-    stop: tuple[str, ...] | None = None
-    reasoning: bool | None = None
-    reasoning_effort: ReasoningEffort | None = None
-    reasoning_budget_tokens: int | None = None
+    model: str | None
+    base: str | None
+    config: Path | None
+    options: CompletionOptions
     timeout: float | None = None
     wait: bool = True
 
     @property
-    def options(self) -> CompletionOptions:
-        """How to generate, without how to wait."""
-        return CompletionOptions(
-            temperature=self.temperature,
-            max_tokens=self.max_tokens,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            repetition_penalty=self.repetition_penalty,
-            stop=self.stop,
-            reasoning=self.reasoning,
-            reasoning_effort=self.reasoning_effort,
-            reasoning_budget_tokens=self.reasoning_budget_tokens,
-        )
+    def arguments(self) -> CallArguments:
+        """The settings as arguments of ``chat``, ``fill`` and their like."""
+        return {"options": self.options, "timeout": self.timeout, "wait": self.wait}
 
 
-@frozen
-class Output:
-    """How an answer is shown."""
-
-    as_json: bool = False
-    stream: bool = False
-    markdown: bool = True
+def command(*examples: str) -> Callable[[Callable[..., object]], click.Command]:
+    """Return click's decorator of a command whose help ends with ``examples``."""
+    # \b keeps click from joining the lines that follow it.
+    return click.command(epilog="\n  ".join(("\b\nExamples:", *examples)))
 
 
-def _remember(key: str) -> Callable[[click.Context, click.Parameter, bool], bool]:
-    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001  # click's own signature
-        if value:
-            ctx.meta[key] = True
-        return value
+def add_options(
+    command: AnyCallable, *options: Callable[[AnyCallable], AnyCallable]
+) -> AnyCallable:
+    """Add ``options`` to a command; ``--help`` lists them in this order."""
+    # click lists first what was added last.
+    return reduce(lambda made, option: option(made), reversed(options), command)
 
-    return remember
+
+# An option counts before and after the command: what was set once stays set.
+def _remember(
+    key: str,
+    ctx: click.Context,
+    _: click.Parameter,
+    value: bool,  # noqa: FBT001  # click's own signature
+) -> bool:
+    if value:
+        ctx.meta[key] = True
+    return value
 
 
 def _show_more(ctx: click.Context, _: click.Parameter, value: int) -> int:
+    # Also without -v: that a log file fails is told unasked.
     SCREEN.begin(ctx)
     if value:
         SCREEN.ask_for_more(value)
@@ -89,14 +90,8 @@ def trouble_options(command: AnyCallable) -> AnyCallable:
 
     Both count before and after the command.
     """
-    for option in (
-        click.option(
-            "--debug",
-            is_flag=True,
-            expose_value=False,
-            callback=_remember(DEBUG),
-            help="Show where an error came from (never a secret).",
-        ),
+    return add_options(
+        command,
         click.option(
             "-v",
             "--verbose",
@@ -105,110 +100,158 @@ def trouble_options(command: AnyCallable) -> AnyCallable:
             callback=_show_more,
             help="Show waits and retries on stderr; twice: each request.",
         ),
-    ):
-        command = option(command)
-    return command
+        click.option(
+            "--debug",
+            is_flag=True,
+            expose_value=False,
+            callback=partial(_remember, DEBUG),
+            help="Show where an error came from, without secrets.",
+        ),
+    )
 
 
-def json_option(command: AnyCallable) -> AnyCallable:
-    """Add ``--json``; failures are then a JSON object on stdout too."""
-    return click.option(
-        "--json",
-        "as_json",
+# Failures are then a JSON object on stdout, too.
+json_option: Final = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    callback=partial(_remember, JSON),
+    help="Print JSON on stdout, failures too.",
+)
+
+config_option: Final = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Use this configuration file.",
+)
+
+
+def call_options(
+    *, sampling: bool = True
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the decorator that adds the options of a call, and ``--json``.
+
+    The command is called with ``settings``, a :class:`CallSettings`, and ``as_json``.
+    Without ``sampling`` the options that say how to generate are left out.
+    """
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def gather(
+            *,
+            model: str | None,
+            base: str | None,
+            config: Path | None,
+            timeout: float | None,
+            no_wait: bool,
+            **own: object,
+        ) -> None:
+            # An option that was not given is None, as in CompletionOptions itself.
+            given = {name: own.pop(name) for name in SAMPLING if name in own}
+            settings = CallSettings(
+                model,
+                base,
+                config,
+                CompletionOptions(**given),  # type: ignore[arg-type]  # click checked them
+                timeout,
+                wait=not no_wait,
+            )
+            command(settings=settings, **own)
+
+        chosen = SAMPLING.values() if sampling else ()
+        return add_options(gather, *_MODEL, *chosen, *_LIMITS, json_option)
+
+    return add
+
+
+_MODEL: Final = (
+    click.option(
+        "-m",
+        "--model",
+        metavar="NAME",
+        help="A name of the configuration, or org/name.",
+    ),
+    click.option(
+        "--base",
+        metavar="URL",
+        help="Ask this server, such as http://127.0.0.1:8080/v1.",
+    ),
+    config_option,
+    trouble_options,
+)
+
+_POSITIVE: Final = click.FloatRange(min=0, min_open=True)
+
+_LIMITS: Final = (
+    click.option(
+        "--timeout",
+        type=_POSITIVE,
+        metavar="SECONDS",
+        help="Time limit of the whole call.",
+    ),
+    click.option(
+        "--no-wait",
         is_flag=True,
-        callback=_remember(JSON),
-        help="Print JSON on stdout, failures too.",
-    )(command)
+        help="Fail at once if the model is not ready or a limit is reached.",
+    ),
+)
 
-
-def config_option(command: AnyCallable) -> AnyCallable:
-    """Add ``--config``."""
-    return click.option(
-        "--config",
-        "config",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Use this configuration file.",
-    )(command)
-
-
-def model_options(command: AnyCallable) -> AnyCallable:
-    """Add the options that choose a model."""
-    for option in (
-        trouble_options,
-        config_option,
-        click.option(
-            "--base",
-            metavar="URL",
-            help="Ask this server, such as http://127.0.0.1:8080/v1.",
-        ),
-        click.option(
-            "-m",
-            "--model",
-            metavar="NAME",
-            help="A name of the configuration, or org/name.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def sampling_options(command: AnyCallable) -> AnyCallable:
-    """Add the options that say how to generate, and how long to wait."""
-    positive = click.FloatRange(min=0, min_open=True)
-    for option in (
-        click.option(
-            "--no-wait",
-            is_flag=True,
-            help="Fail at once where the model is not ready or a limit is reached.",
-        ),
-        click.option(
-            "--timeout", type=positive, metavar="SECONDS", help="For the whole call."
-        ),
-        click.option(
-            "--reasoning-budget",
-            "reasoning_budget_tokens",
-            type=click.IntRange(min=0),
-            metavar="TOKENS",
-            help="Reason no longer than so many tokens.",
-        ),
-        click.option(
-            "--reasoning-effort",
-            type=click.Choice(get_args(ReasoningEffort)),
-            help="How much to reason.",
-        ),
-        click.option(
-            "--reasoning/--no-reasoning",
-            default=None,
-            help="Whether to reason, where no effort says it.",
-        ),
-        click.option(
-            "--stop", multiple=True, metavar="TEXT", help="End there; may be repeated."
-        ),
-        click.option("--repetition-penalty", type=positive, metavar="NUMBER"),
-        click.option("--top-k", type=click.IntRange(min=0), metavar="NUMBER"),
-        click.option("--top-p", type=click.FloatRange(0, 1), metavar="0..1"),
-        click.option("--max-tokens", type=click.IntRange(min=1), metavar="NUMBER"),
-        click.option("--temperature", type=click.FloatRange(0, 2), metavar="0..2"),
-    ):
-        command = option(command)
-    return command
-
-
-def output_options(command: AnyCallable) -> AnyCallable:
-    """Add the options that say how an answer is shown."""
-    for option in (
-        click.option(
-            "--no-markdown",
-            is_flag=True,
-            help="Show the text as it comes, also on a terminal.",
-        ),
-        click.option(
-            "--stream",
-            is_flag=True,
-            help="With --json: one event a line, as they come.",
-        ),
-        json_option,
-    ):
-        command = option(command)
-    return command
+# A field of CompletionOptions -> its option. Ranges are those of the configuration.
+SAMPLING: Final = {
+    "temperature": click.option(
+        "--temperature",
+        type=click.FloatRange(0, 2),
+        metavar="0..2",
+        help="Randomness; 0 always takes the likeliest token.",
+    ),
+    "max_tokens": click.option(
+        "--max-tokens",
+        type=click.IntRange(min=1),
+        metavar="NUMBER",
+        help="Length limit of the answer.",
+    ),
+    "top_p": click.option(
+        "--top-p",
+        type=click.FloatRange(0, 1),
+        metavar="0..1",
+        help="Sample from the likeliest tokens of this total probability.",
+    ),
+    "top_k": click.option(
+        "--top-k",
+        type=click.IntRange(min=0),
+        metavar="NUMBER",
+        help="Sample from so many of the likeliest tokens.",
+    ),
+    "repetition_penalty": click.option(
+        "--repetition-penalty",
+        type=_POSITIVE,
+        metavar="NUMBER",
+        help="Above 1, repeat less.",
+    ),
+    # Without any the configuration's own hold; an empty tuple would replace them.
+    "stop": click.option(
+        "--stop",
+        multiple=True,
+        metavar="TEXT",
+        callback=lambda _ctx, _param, texts: texts or None,
+        help="End the answer before this text; may be repeated.",
+    ),
+    "reasoning": click.option(
+        "--reasoning/--no-reasoning",
+        default=None,
+        help="Turn reasoning on or off; an effort overrides it.",
+    ),
+    "reasoning_effort": click.option(
+        "--reasoning-effort",
+        type=click.Choice(get_args(ReasoningEffort)),
+        help="How much to reason.",
+    ),
+    "reasoning_budget_tokens": click.option(
+        "--reasoning-budget",
+        "reasoning_budget_tokens",
+        type=click.IntRange(min=0),
+        metavar="TOKENS",
+        help="Stop reasoning after so many tokens.",
+    ),
+}

@@ -1,58 +1,77 @@
-"""Answers on stdout: Markdown on a terminal, plain text in a pipe, or JSON."""
+"""Printers of answers: Markdown on a terminal, plain text in a pipe, or JSON."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import TYPE_CHECKING, Final, final
+
+from attrs import asdict
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.options import Output
 from bytebuddy_provider_hf.cli.terminal import Sanitizer, sanitize
 from bytebuddy_provider_hf.types import (
     Done,
     Event,
     Loading,
     Reasoning,
-    Reply,
     Text,
     ToolCallDelta,
 )
-
-# A block of code that is still open, and the lines its drawing adds.
-_FENCE: Final = re.compile(r"\s*(?:```|~~~)[^\n`]{0,40}(?=\n)")
-_FRAME: Final = 4
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
     from rich.live import Live
     from rich.segment import Segment
 
+# A block of code that is still open, and the lines its drawing adds.
+_FENCE: Final = re.compile(r"\s*(?:```|~~~)[^\n`]{0,40}(?=\n)")
+_FRAME: Final = 4
 
-class Printer(Protocol):
-    """Shows the events of one answer; ``close`` leaves the screen tidy at any time."""
+_EVENT_TYPES: Final[dict[type, str]] = {
+    Text: "text",
+    Reasoning: "reasoning",
+    Loading: "loading",
+    ToolCallDelta: "tool_call",
+    Done: "done",
+}
+
+
+class Printer:
+    """Show the events of one answer on stdout; this class itself shows nothing.
+
+    ``close`` leaves the screen tidy at any time. Waits are for the status line.
+    """
 
     def event(self, event: Event) -> None:
         """Show one event."""
-        ...
+
+    def stopped(self) -> None:
+        """Say, to a program, that a person stopped the call."""
 
     def close(self) -> None:
         """End what is being shown, whether or not the answer is complete."""
-        ...
 
 
-def printer(output: Output) -> Printer:
-    """Return the printer that suits the options and what stdout is."""
-    if output.as_json:
-        return JsonLinesPrinter() if output.stream else JsonPrinter()
-    if output.markdown and screen.is_terminal(sys.stdout):
+def text_printer(*, as_json: bool, stream: bool, markdown: bool) -> Printer:
+    """Return the printer of an answer that suits the options and what stdout is."""
+    if as_json:
+        return JsonLinesPrinter() if stream else JsonPrinter()
+    if markdown and screen.is_terminal(sys.stdout):
         return MarkdownPrinter()
     return PlainPrinter()
 
 
+def code_printer(*, as_json: bool) -> Printer:
+    """Return the printer of code that suits what stdout is."""
+    if as_json:
+        return CodeJsonPrinter()
+    return PlainPrinter() if screen.is_interactive(sys.stdout) else RawPrinter()
+
+
 @final
-class PlainPrinter:
+class PlainPrinter(Printer):
     """Text as it comes, sanitized; a line feed at the end if there was none."""
 
     def __init__(self) -> None:
@@ -73,7 +92,17 @@ class PlainPrinter:
 
 
 @final
-class MarkdownPrinter:
+class RawPrinter(Printer):
+    """Text as it comes and nothing else, as UTF-8: an editor or ``patch`` reads it."""
+
+    def event(self, event: Event) -> None:
+        """Print a piece of text at once."""
+        if isinstance(event, Text):
+            screen.emit_raw(event.text)
+
+
+@final
+class MarkdownPrinter(Printer):
     """Markdown on a terminal: finished blocks stay, only the last one is redrawn.
 
     A block is finished at an empty line outside a code fence, so that an answer longer
@@ -92,13 +121,39 @@ class MarkdownPrinter:
     def event(self, event: Event) -> None:
         """Draw a piece of the answer, or of the reasoning before it."""
         if isinstance(event, Reasoning):
-            self._think(self._thoughts.feed(event.text))
+            text = self._thoughts.feed(event.text)
+            # Reasoning after the answer began would stand in the middle of it.
+            if text and not self._pending:
+                self._thinking = True
+                self._console.print(text, style="dim", end="", soft_wrap=True)
         elif isinstance(event, Text):
             self._end_thinking()
             shown = self._sanitizer.feed(event.text)
             self._pending += shown
-            # No block ends within a line.
-            self._draw(ended="\n" in shown)
+            # No block ends within a line: most pieces need no look for its end.
+            if "\n" in shown:
+                finished, self._pending = split_blocks(self._pending)
+                if finished.strip():
+                    self._stop()
+                    self._print(finished)
+            if not self._pending.strip():
+                return
+            if self._live is None:
+                from rich.live import Live
+
+                # Redirected, stderr would no longer be the terminal that the status
+                # line and the log look for.
+                self._live = Live(
+                    console=self._console,
+                    transient=True,
+                    refresh_per_second=12,
+                    vertical_overflow="ellipsis",
+                    redirect_stdout=False,
+                    redirect_stderr=False,
+                )
+                self._live.start()
+            end = last_part(self._pending, *self._console.size)
+            self._live.update(SafeMarkdown(end))
 
     def close(self) -> None:
         """Print what is left and give the terminal back."""
@@ -108,40 +163,10 @@ class MarkdownPrinter:
             self._print(self._pending)
         self._pending = ""
 
-    def _think(self, text: str) -> None:
-        if text and not self._pending:
-            self._thinking = True
-            self._console.print(text, style="dim", end="", soft_wrap=True)
-
     def _end_thinking(self) -> None:
         if self._thinking:
             self._console.print("\n")
             self._thinking = False
-
-    def _draw(self, *, ended: bool) -> None:
-        if ended:
-            finished, self._pending = split_blocks(self._pending)
-            if finished.strip():
-                self._stop()
-                self._print(finished)
-        if self._pending.strip():
-            end = last_part(self._pending, *self._console.size)
-            self._open().update(SafeMarkdown(end))
-
-    def _open(self) -> Live:
-        if self._live is None:
-            from rich.live import Live
-
-            self._live = Live(
-                console=self._console,
-                transient=True,
-                refresh_per_second=12,
-                vertical_overflow="ellipsis",
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-            self._live.start()
-        return self._live
 
     def _stop(self) -> None:
         if self._live is not None:
@@ -158,28 +183,40 @@ class MarkdownPrinter:
 
 
 @final
-class JsonPrinter:
-    """One JSON object when the answer is complete."""
+class JsonPrinter(Printer):
+    """One JSON object when the answer is complete, or stopped."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
 
     def event(self, event: Event) -> None:
         """Print the reply."""
-        if isinstance(event, Done):
-            screen.print_json(reply_object(event.reply))
+        if isinstance(event, Text):
+            self._pieces.append(event.text)
+        elif isinstance(event, Done):
+            screen.print_json(asdict(event.reply))
 
-    def close(self) -> None:
-        """Leave nothing behind."""
+    def stopped(self) -> None:
+        """Print what came so far."""
+        screen.print_json({"stopped": True, "text": "".join(self._pieces)})
 
 
 @final
-class JsonLinesPrinter:
+class JsonLinesPrinter(Printer):
     """One JSON object a line, as the events come."""
 
     def event(self, event: Event) -> None:
         """Print the event."""
         screen.print_json(event_object(event))
 
-    def close(self) -> None:
-        """Leave nothing behind."""
+
+@final
+class CodeJsonPrinter(Printer):
+    """Nothing while code comes: it is a member of the object printed in the end."""
+
+    def stopped(self) -> None:
+        """Say that no file was written."""
+        screen.print_json({"stopped": True, "written": False})
 
 
 @final
@@ -210,6 +247,7 @@ def new_console() -> Console:
     """Return a console on stdout that adds nothing of its own to a text."""
     from rich.console import Console
 
+    # rich reads markup and emoji names such as [b] and :smile: unless told not to.
     return Console(
         file=sys.stdout,
         markup=False,
@@ -248,35 +286,9 @@ def last_part(block: str, width: int, height: int) -> str:
     return "\n".join([opening.group().strip(), *lines] if opening else lines)
 
 
-def reply_object(reply: Reply) -> dict[str, object]:
-    """Return a reply as ``--json`` prints it."""
-    from attrs import asdict
-
-    return asdict(reply)
-
-
 def event_object(event: Event) -> dict[str, object]:
     """Return an event as ``--json --stream`` prints it, told apart by ``type``."""
-    match event:
-        case Text(text):
-            return {"type": "text", "text": text}
-        case Reasoning(text):
-            return {"type": "reasoning", "text": text}
-        case Loading(elapsed, estimate, waiters, reason):
-            return {
-                "type": "loading",
-                "reason": reason,
-                "elapsed": elapsed,
-                "estimate": estimate,
-                "waiters": waiters,
-            }
-        case ToolCallDelta(index, call_id, name, arguments):
-            return {
-                "type": "tool_call",
-                "index": index,
-                "id": call_id,
-                "name": name,
-                "arguments": arguments,
-            }
-        case Done(reply):
-            return {"type": "done", "reply": reply_object(reply)}
+    members = asdict(event)
+    # Only the first of several answers is printed, so its number says nothing.
+    members.pop("choice", None)
+    return {"type": _EVENT_TYPES[type(event)], **members}

@@ -1,4 +1,4 @@
-"""The root command: its commands imported when asked for, its failures told once."""
+"""Run the root command: import the command asked for, tell its failure once."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _PACKAGE: Final = "bytebuddy_provider_hf.cli"
 # name -> (module, attribute, the line --help shows): help imports no command.
 COMMANDS: Final = {
     "chat": ("chat", "chat", "Ask a model, or talk with it."),
-    "complete": ("complete", "complete", "Let a model go on with a text."),
-    "fill": ("fill", "fill", "Complete code at a place in a file."),
-    "edit": ("edit", "edit", "Change a file as you say, after a look at the diff."),
-    "apply": ("apply", "apply", "Work a suggested change into a file."),
-    "embed": ("embed", "embed", "Turn texts into vectors."),
-    "rerank": ("rerank", "rerank", "Sort documents by how well they answer."),
-    "task": ("task", "task", "Fill masks, classify, translate: the Hub's tasks."),
-    "models": ("models", "models", "List the models of the configuration."),
+    "complete": ("chat", "complete", "Let a model continue a text."),
+    "fill": ("edit", "fill", "Complete code at a place in a file."),
+    "edit": ("edit", "edit", "Change a file as instructed, after you saw the diff."),
+    "apply": ("edit", "apply", "Work a suggested change into a file."),
+    "embed": ("scoring", "embed", "Turn texts into vectors."),
+    "rerank": ("scoring", "rerank", "Sort documents by how well they answer a query."),
+    "task": ("task", "task", "Run a task of the Hub: fill masks, classify, translate."),
+    "models": ("config", "models", "List the models of the configuration."),
     "config": ("config", "config", "Make, check and show the configuration."),
-    "login": ("login", "login", "Store a Hugging Face token where it is found."),
-    "explain": ("explain", "explain", "Tell what an error answer means."),
-    "demo": ("demo", "demo", "Run everything on this machine, without a token."),
+    "login": ("login", "login", "Store a Hugging Face token for later calls."),
+    "explain": ("explain", "explain", "Explain what an error answer means."),
+    "demo": ("demo", "demo", "Try everything on this machine, without a token."),
 }
 
 
@@ -110,7 +110,9 @@ class Root(click.Group):
             _swallow_output()
             ctx.exit(ExitCode.BROKEN_PIPE)
         except OSError as error:
-            _tell(ctx, ByteBuddyError(_in_words(error)))
+            said = error.strerror or str(error)
+            where = f"{error.filename}: " if error.filename else ""
+            _tell(ctx, ByteBuddyError(f"{where}{said}"))
             ctx.exit(ExitCode.OTHER)
         if isinstance(result, ExitCode):
             ctx.exit(result)
@@ -134,11 +136,6 @@ def _refuse(ctx: click.Context, error: click.UsageError) -> NoReturn:
     where = ctx.command_path if error.ctx is None else error.ctx.command_path
     screen.print_json(screen.usage_object(error.format_message(), f"{where} --help"))
     ctx.exit(error.exit_code)
-
-
-def _in_words(error: OSError) -> str:
-    said = error.strerror or str(error)
-    return f"{error.filename}: {said}" if error.filename else said
 
 
 def _swallow_output() -> None:

@@ -1,4 +1,4 @@
-"""What goes to people: lines on stderr, error blocks, and whether it is a terminal."""
+"""Output of every command: lines for people on stderr, text and JSON on stdout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from bytebuddy_provider_hf.errors import ApplyFailed, ByteBuddyError, ConfigInva
 from bytebuddy_provider_hf.secret import MASK, redact
 
 _SECRET_NAME: Final = re.compile(r"(?i)token|key|secret|password")
+# A shorter value stands in ordinary words, which would all be masked.
 _SHORTEST_SECRET: Final = 8
+# Of a part that has no place in a file: enough to recognise it.
 _SHOWN_LINES: Final = 20
 
 
@@ -28,7 +30,8 @@ def prepare_streams() -> None:
 
     What is typed and is no text becomes replacement characters.
     """
-    # Read from and write to nowhere: a closed stream is None here.
+    # A closed stream is None here; /dev/null stays open as long as the process, as
+    # the stream it stands for would.
     sys.stdin = sys.stdin or _nowhere("r")
     sys.stdout = sys.stdout or _nowhere("w")
     sys.stderr = sys.stderr or _nowhere("w")
@@ -44,17 +47,16 @@ def prepare_streams() -> None:
 
 
 def _nowhere(mode: str) -> TextIO:
-    # It stays open as long as the process, as the stream it stands for would.
     return Path(os.devnull).open(mode, encoding="utf-8")  # type: ignore[return-value]
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Tell whether people look at ``stream`` and it can be drawn on."""
+    """Tell whether ``stream`` is a terminal that can be drawn on."""
     return not stream.closed and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def is_interactive(stream: TextIO) -> bool:
-    """Tell whether somebody types into ``stream``."""
+    """Tell whether ``stream`` is a terminal of any kind: a person is there."""
     return not stream.closed and stream.isatty()
 
 
@@ -66,6 +68,16 @@ def coloured(stream: TextIO) -> bool:
 def emit(text: str = "", *, nl: bool = True) -> None:
     """Print on stdout at once."""
     _write(sys.stdout, text, nl=nl)
+
+
+def emit_raw(text: str) -> None:
+    """Write text on stdout byte by byte as UTF-8, for a program that reads code.
+
+    The text layer would change letters an encoding lacks, and line ends on Windows.
+    """
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+    sys.stdout.buffer.flush()
 
 
 def styled(text: str, *, bold: bool = False, dim: bool = False) -> str:
@@ -126,15 +138,12 @@ def _show_rest(error: ByteBuddyError, steps: Iterable[str | None]) -> None:
         if line:
             note(f"  {line}")
     if isinstance(error, ApplyFailed):
-        _show_unplaced(error.unplaced)
-
-
-def _show_unplaced(parts: tuple[str, ...]) -> None:
-    lines = [line for part in parts for line in part.rstrip("\n").split("\n")]
-    for line in lines[:_SHOWN_LINES]:
-        note(f"  | {line}")
-    if len(lines) > _SHOWN_LINES:
-        note(f"  … and {len(lines) - _SHOWN_LINES} more lines")
+        parts = (part.rstrip("\n") for part in error.unplaced)
+        lines = [line for part in parts for line in part.split("\n")]
+        for line in lines[:_SHOWN_LINES]:
+            note(f"  | {line}")
+        if len(lines) > _SHOWN_LINES:
+            note(f"  … and {len(lines) - _SHOWN_LINES} more lines")
 
 
 def _notes(error: ByteBuddyError) -> tuple[str, ...]:

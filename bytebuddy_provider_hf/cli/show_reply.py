@@ -1,92 +1,87 @@
-"""One call on screen: the wait, the answer, and what was noteworthy about it."""
+"""Show one call on the screen: the wait, the answer, and the notes about it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
-
-from attrs import define, field
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.options import Output
-from bytebuddy_provider_hf.cli.render import printer
+from bytebuddy_provider_hf.cli.model_source import ModelSource
+from bytebuddy_provider_hf.cli.options import CallSettings
+from bytebuddy_provider_hf.cli.render import Printer
+from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.verbose import SCREEN
-from bytebuddy_provider_hf.cli.waitline import WaitLine
-from bytebuddy_provider_hf.plugins.protocols import ReplyCall
-from bytebuddy_provider_hf.types import Done, Event, Loading, Reply, Text
+from bytebuddy_provider_hf.errors import StreamInterrupted
+from bytebuddy_provider_hf.plugins.protocols import Model, ReplyCall
+from bytebuddy_provider_hf.types import Done, Loading, Reply, Role, Text
 
 
-class HasName(Protocol):
-    """Anything with the name a person knows it by."""
+def ask(
+    settings: CallSettings,
+    call: Callable[[Model], ReplyCall],
+    printer: Printer,
+    *,
+    role: Role = Role.CHAT,
+    quiet: bool,
+    counts_lines: bool = False,
+) -> Reply:
+    """Open the model, show the answer of one call to it, and close the model.
 
-    @property
-    def name(self) -> str:
-        """The name."""
-        ...
+    ``call`` makes the call of the opened model. With ``quiet`` no wait is told.
+    """
 
+    async def run() -> Reply:
+        async with ModelSource(settings) as models:
+            model = await models.open(settings.model, role=role)
+            line = StatusLine(model.name, quiet=quiet, counts_lines=counts_lines)
+            return await show_reply(call(model), line, printer)
 
-@define
-class ShownReply:
-    """What came: the text so far also when the call was stopped or broke."""
-
-    pieces: list[str] = field(factory=list)
-    reply: Reply | None = None
-
-    @property
-    def text(self) -> str:
-        """Everything that came, in one piece."""
-        return "".join(self.pieces)
-
-    def take(self, event: Event) -> None:
-        """Keep an event."""
-        if isinstance(event, Text):
-            self.pieces.append(event.text)
-        elif isinstance(event, Done):
-            self.reply = event.reply
+    return asyncio.run(run())
 
 
 async def show_reply(
     call: ReplyCall,
-    model: HasName,
+    line: StatusLine,
+    printer: Printer,
     *,
-    into: ShownReply,
-    output: Output,
-    clock: Callable[[], float],
-) -> None:
-    """Make ``call`` and show its events as they come; ``into`` keeps them.
+    pieces: list[str] | None = None,
+) -> Reply:
+    """Make ``call``, show its events as they come, and return the reply.
 
-    However it ends, the screen is left tidy and the text so far stays on it.
+    However it ends, the screen is left tidy and the text so far stays on it. The
+    texts are added to ``pieces``, which has them also when the call was stopped.
+    Raises ``StreamInterrupted`` where a model forgets its last event.
     """
-    shown = printer(output)
-    wait = WaitLine(model.name, clock)
+    reply: Reply | None = None
     try:
         async with call as events:
             async for event in events:
                 if not isinstance(event, Loading | Done) and event.choice:
                     continue  # of several answers, the first is shown
-                into.take(event)
-                if isinstance(event, Loading):
-                    if not output.as_json:
-                        wait.update(event)
-                else:
-                    wait.clear()
+                if isinstance(event, Text) and pieces is not None:
+                    pieces.append(event.text)
+                if isinstance(event, Done):
+                    reply = event.reply
+                line.event(event)
+                if not isinstance(event, Loading):
+                    # Records of the log would tear the answer apart on a terminal.
                     SCREEN.hold()
-                shown.event(event)
+                printer.event(event)
     except asyncio.CancelledError:
-        if output.as_json and not output.stream:
-            screen.print_json({"stopped": True, "text": into.text})
+        printer.stopped()
         raise
     finally:
-        wait.clear()
-        shown.close()
+        line.clear()
+        printer.close()
         SCREEN.show_held()
-    if into.reply is not None and not output.as_json:
-        print_notes(into.reply)
+    # Unknown is never success: a reply without its end may have been cut.
+    if reply is None:
+        raise StreamInterrupted(f"{line.name} ended its answer without its end mark.")
+    return reply
 
 
 def print_notes(reply: Reply) -> None:
-    """Say on stderr what a reader of the answer should know."""
+    """Print on stderr what a reader of the answer should know."""
     for text in reply.notes:
         screen.note(f"note: {text}", colour="yellow")
     if reply.finish_reason == "length":

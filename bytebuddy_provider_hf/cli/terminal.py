@@ -1,4 +1,4 @@
-"""Text from elsewhere made safe for a terminal.
+"""Make text from elsewhere safe for a terminal.
 
 A model, a server's error or a model's name may hold sequences that rewrite the screen,
 the clipboard or the title of a terminal (CWE-150). They are taken out here, also when
@@ -56,6 +56,7 @@ class Sanitizer:
         position = 0
         while position < len(text):
             if self._state is _ParserState.GROUND:
+                # Most text has no control character: it is taken in one piece.
                 run = _PLAIN.match(text, position)
                 if run and run.end() > position:
                     shown.append(run.group())
@@ -66,7 +67,7 @@ class Sanitizer:
                 self._state = _ParserState.GROUND
                 shown.append(character)
             else:
-                self._state = _STEPS[self._state](character)
+                self._state = _next_state(self._state, character)
             position += 1
         return _BIDI.sub(_visible, "".join(shown))
 
@@ -94,46 +95,23 @@ def _visible(match: re.Match[str]) -> str:
     return f"⟨U+{ord(match.group()):04X}⟩"
 
 
-def _ground(character: str) -> _ParserState:
-    if character == _ESC:
-        return _ParserState.ESCAPE
-    if character == _CSI:
-        return _ParserState.CSI
-    return _ParserState.STRING if character in _STRINGS_8BIT else _ParserState.GROUND
-
-
-def _escape(character: str) -> _ParserState:
-    if character == "[":
-        return _ParserState.CSI
-    if character in _STRINGS_7BIT:
-        return _ParserState.STRING
-    # "ESC ( B" and its like: intermediates go on until a final character.
-    if "\x20" <= character <= "\x2f":
-        return _ParserState.ESCAPE
-    return _ground(character)
-
-
-def _csi(character: str) -> _ParserState:
-    if "\x20" <= character <= "\x3f":
-        return _ParserState.CSI
-    return _ground(character)
-
-
-def _string(character: str) -> _ParserState:
-    if character in _CANCEL or character in {_BEL, _ST}:
-        return _ParserState.GROUND
-    return _ParserState.STRING_ESCAPE if character == _ESC else _ParserState.STRING
-
-
-def _string_escape(character: str) -> _ParserState:
+def _next_state(state: _ParserState, character: str) -> _ParserState:
+    if state is _ParserState.STRING:
+        if character in _CANCEL or character in {_BEL, _ST}:
+            return _ParserState.GROUND
+        return _ParserState.STRING_ESCAPE if character == _ESC else state
     # ESC ends a string whatever follows; with a backslash it is the terminator.
-    return _ParserState.GROUND if character == "\\" else _escape(character)
-
-
-_STEPS: Final = {
-    _ParserState.GROUND: _ground,
-    _ParserState.ESCAPE: _escape,
-    _ParserState.CSI: _csi,
-    _ParserState.STRING: _string,
-    _ParserState.STRING_ESCAPE: _string_escape,
-}
+    if state is _ParserState.STRING_ESCAPE and character == "\\":
+        return _ParserState.GROUND
+    escaped = state in {_ParserState.ESCAPE, _ParserState.STRING_ESCAPE}
+    # "ESC ( B" and its like: intermediates go on until a final character.
+    if character == _ESC or (escaped and "\x20" <= character <= "\x2f"):
+        return _ParserState.ESCAPE
+    # Parameters and intermediates of a control sequence, up to its final character.
+    if state is _ParserState.CSI and "\x20" <= character <= "\x3f":
+        return _ParserState.CSI
+    if character == _CSI or (escaped and character == "["):
+        return _ParserState.CSI
+    if character in _STRINGS_8BIT or (escaped and character in _STRINGS_7BIT):
+        return _ParserState.STRING
+    return _ParserState.GROUND

@@ -1,4 +1,4 @@
-"""A text file that a command changes: read whole, replaced whole or not at all."""
+"""Read the text file that a command changes; replace it whole, or not at all."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from typing import Final
 
 from attrs import field, frozen
 
+from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.lines import assemble, lines_of
 from bytebuddy_provider_hf.errors import ByteBuddyError, InvalidOption
 
+# Bytes; longer code than that fits into no model's context.
 LARGEST: Final = 4 * 1024 * 1024
+# An editor on Windows wants it back; a model takes it for a letter.
 _BOM: Final = "\ufeff"
 _UNCHANGED: Final = "Nothing was written."
 
@@ -106,20 +110,29 @@ def replace_text(file: TextFile, text: str) -> None:
     may not be written, and ``OSError``; then the file is as it was and nothing is
     left beside it.
     """
-    new = _encoded(file, text)
+    try:
+        new = file.stored(text).encode()
+    except UnicodeEncodeError as error:
+        raise ByteBuddyError(
+            f"The new text has half a character in it. {_UNCHANGED}",
+            hint="Ask again: the model's answer was damaged on its way.",
+        ) from error
     try:
         target = file.path.resolve(strict=True)
     except (FileNotFoundError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise _changed(file) from error
+    # The folder may allow to replace it; whoever made it read-only did not mean that.
     if not os.access(target, os.W_OK):
         raise ByteBuddyError(
             f"{file.path} is read-only. {_UNCHANGED}", hint="Make it writable first."
         )
+    # Not `config.files.write_atomic`: that one makes private files of its own; this
+    # one keeps owner and mode, and looks whether somebody else wrote meanwhile.
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:80]}.")
     try:
         with os.fdopen(handle, "wb") as beside:
             beside.write(new)
-            _like(beside.fileno(), target.stat())
+            _copy_owner_and_mode(beside.fileno(), target.stat())
             beside.flush()
             os.fsync(beside.fileno())
         # As late as can be: a person may have saved it in an editor meanwhile.
@@ -129,21 +142,17 @@ def replace_text(file: TextFile, text: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             Path(name).unlink()
         raise
-    _sync_folder(target.parent)
+    # A power cut could take back the renaming itself. Windows opens no folders, and
+    # some file systems refuse to sync one.
+    with contextlib.suppress(OSError):
+        handle = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
-def _encoded(file: TextFile, text: str) -> bytes:
-    try:
-        return file.stored(text).encode()
-    except UnicodeEncodeError as error:
-        raise ByteBuddyError(
-            f"The new text has half a character in it. {_UNCHANGED}",
-            hint="Ask again: the model's answer was damaged on its way.",
-        ) from error
-
-
-def _like(handle: int, before: os.stat_result) -> None:
-    """Give the new file the owner and the mode of the old one, in this order."""
+def _copy_owner_and_mode(handle: int, before: os.stat_result) -> None:
     if os.name != "posix":
         return
     now = os.fstat(handle)
@@ -151,6 +160,7 @@ def _like(handle: int, before: os.stat_result) -> None:
         # Only root may give files away; the text matters more.
         with contextlib.suppress(PermissionError):
             os.fchown(handle, before.st_uid, before.st_gid)
+    # After the owner: changing that one clears the set-user-ID bit.
     os.fchmod(handle, stat.S_IMODE(before.st_mode))
 
 
@@ -171,11 +181,33 @@ def _changed(file: TextFile) -> ByteBuddyError:
     )
 
 
-def _sync_folder(folder: Path) -> None:
-    # Windows opens no folders, and some file systems refuse to sync one.
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def with_line_feeds(text: str) -> str:
+    """Return ``text`` with a line feed for every CR LF."""
+    return text.replace("\r\n", "\n")
+
+
+def with_line_ends_of(original: str, changed: str) -> str:
+    """Return ``changed``, written with line feeds, with the ends of ``original``.
+
+    Where ``original`` has both ends, a line that is still there keeps its own.
+    """
+    before = lines_of(original)
+    if before.uniform:
+        return changed.replace("\n", before.usual)
+    after = lines_of(changed)
+    same = {new: old for old, new in aligned(before.texts, after.texts)}
+    pieces = (same.get(at, text) for at, text in enumerate(after.texts))
+    return assemble(before, pieces, ended=after.ended)
+
+
+def ended_like(original: str, changed: str) -> str:
+    """Return ``changed`` with a last line that ends as that of ``original`` does.
+
+    Models add a line feed after the last line, or leave it away, as they like.
+    """
+    if not original or not changed:
+        return changed
+    ended = original.endswith("\n")
+    if ended == changed.endswith("\n"):
+        return changed
+    return f"{changed}\n" if ended else changed.removesuffix("\n")

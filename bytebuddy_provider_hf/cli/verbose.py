@@ -1,4 +1,4 @@
-"""What is logged, on stderr: with ``-v`` what is waited for, with ``-vv`` requests."""
+"""Print the log on stderr: with ``-v`` waits and retries, with ``-vv`` requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from bytebuddy_provider_hf.cli.status_line import print_above
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.logs.failure_line import log_failure
 from bytebuddy_provider_hf.logs.formatter import message_of
-from bytebuddy_provider_hf.logs.install import complaints
 from bytebuddy_provider_hf.logs.outlets import attach, detach
 
 _COLOURS: Final = {logging.WARNING: "yellow", logging.ERROR: "red"}
@@ -40,6 +39,7 @@ class ScreenLog(logging.Handler):
 
     def begin(self, ctx: click.Context) -> None:
         """Print from now on, until the command ends."""
+        # The option stands before and after the command: both call this.
         if not self._attached:
             self._attached = True
             attach(self)
@@ -48,6 +48,7 @@ class ScreenLog(logging.Handler):
     def ask_for_more(self, times: int) -> None:
         """Show more for each ``-v``; more than two are two."""
         self.times += times
+        # The package's loggers take their level from what is attached.
         detach(self)
         self.setLevel(logging.INFO if self.times == 1 else logging.DEBUG)
         attach(self)
@@ -100,11 +101,5 @@ SCREEN: Final = ScreenLog()
 
 
 def log_command_error(error: ByteBuddyError) -> None:
-    """Log the failure that a command, or a question of a talk, ends with."""
+    """Log the error that ends a command, or a turn of a conversation."""
     log_failure(_log, "the command", error)
-
-
-def tell_of_log() -> None:
-    """Say why a log file that the configuration asks for is not written."""
-    for complaint in complaints():
-        screen.warn(str(complaint))

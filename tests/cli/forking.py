@@ -167,4 +167,4 @@ if __name__ == "__main__":
     # The forks' collector need not look at what is here, and thereby copy it.
     gc.freeze()
     _serve(socket.socket(fileno=int(sys.argv[1])))
-    importlib.import_module(f"{PACKAGE}.cli.main").main()
+    importlib.import_module(f"{PACKAGE}.cli.__main__").main()

@@ -17,7 +17,7 @@ from pathlib import Path
 from bytebuddy_provider_hf.testing.script import Handler
 from bytebuddy_provider_hf.testing.serve import serve
 
-COMMAND = [sys.executable, "-m", "bytebuddy_provider_hf.cli.main"]
+COMMAND = [sys.executable, "-m", "bytebuddy_provider_hf.cli"]
 CANARY = "hf_CanaryCanaryCanaryCanaryCanary0123"
 PATIENCE = 30.0
 

@@ -31,7 +31,7 @@ util.find_spec = lambda name, *rest: (
 )
 sys.argv = ["bytebuddy-hf", "demo"]
 from bytebuddy_provider_hf.cli import demo_server
-from bytebuddy_provider_hf.cli.main import main
+from bytebuddy_provider_hf.cli.__main__ import main
 demo_server._SIMULATED_LOAD, demo_server._SIMULATED_GAP = 0.1, 0
 main()
 """

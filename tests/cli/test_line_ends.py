@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bytebuddy_provider_hf.cli.line_ends import (
+from bytebuddy_provider_hf.cli.textfile import (
     ended_like,
     with_line_ends_of,
     with_line_feeds,

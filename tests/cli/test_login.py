@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli.process import CANARY, OpenTerminal, Run, serving
 
-from bytebuddy_provider_hf.cli.whoami import HUB, TOKEN_PAGE, hub_origin, identity
+from bytebuddy_provider_hf.cli.login import HUB, TOKEN_PAGE, hub_origin, identity
 from bytebuddy_provider_hf.errors import InvalidEndpoint, MalformedResponse
 from bytebuddy_provider_hf.testing.answers import json_reply
 from bytebuddy_provider_hf.testing.failures import unauthorized

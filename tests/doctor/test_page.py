@@ -60,7 +60,7 @@ def test_the_console_of_the_page_is_what_is_printed(page: str) -> None:
     assert match
     ran = subprocess.run(
         [
-            *(sys.executable, "-m", "bytebuddy_provider_hf.cli.main"),
+            *(sys.executable, "-m", "bytebuddy_provider_hf.cli"),
             *("explain", "402", match[1]),
         ],
         capture_output=True,

@@ -24,7 +24,7 @@ def test_what_is_selected_has_tests(path: str) -> None:
     "used",
     [
         *(".chat(", ".complete(", ".fill(", ".edit(", ".apply(", ".embed("),
-        *(".rerank(", ".task(", "MemoryConnect(", "serve(", "cli.main"),
+        *(".rerank(", ".task(", "MemoryConnect(", "serve(", "_hf.cli"),
     ],
 )
 def test_every_role_both_transports_and_the_command_are_selected(used: str) -> None:

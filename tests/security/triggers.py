@@ -32,7 +32,7 @@ from servers.tls import Authority, chat_server, expired
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.address import resolve
-from bytebuddy_provider_hf.cli.whoami import whoami
+from bytebuddy_provider_hf.cli.login import whoami
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.load import load

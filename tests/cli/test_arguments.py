@@ -5,7 +5,12 @@ from __future__ import annotations
 import click
 import pytest
 
-from bytebuddy_provider_hf.cli.cursor import Cursor, LineRange, cursor_of, line_range_of
+from bytebuddy_provider_hf.cli.arguments import (
+    Cursor,
+    LineRange,
+    parse_cursor,
+    parse_line_range,
+)
 from bytebuddy_provider_hf.errors import InvalidOption
 
 TEXT = "ab\ncé🤗d\n\nlast"
@@ -23,14 +28,14 @@ TEXT = "ab\ncé🤗d\n\nlast"
 )
 def test_the_last_numbers_are_line_and_column(written: str, place: Cursor) -> None:
     """Colons before them belong to the file's name."""
-    assert cursor_of(written) == place
+    assert parse_cursor(written) == place
 
 
 @pytest.mark.parametrize("written", ["", "a.py", "a.py:", ":3", "a:0", "a:1:0", "a:-1"])
 def test_what_is_no_place_is_wrong_usage(written: str) -> None:
     """Without a line, or with numbers that nobody counts from."""
     with pytest.raises(click.BadParameter):
-        cursor_of(written)
+        parse_cursor(written)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_a_place_that_is_not_there_is_told(place: Cursor, said: str) -> None:
 )
 def test_lines_are_whole(written: str, parts: tuple[str, str, str]) -> None:
     """Both ends are in, each with its line end."""
-    assert line_range_of(written).split(TEXT, "f") == parts
+    assert parse_line_range(written).split(TEXT, "f") == parts
 
 
 def test_no_lines_are_all_lines() -> None:
@@ -99,7 +104,7 @@ def test_no_lines_are_all_lines() -> None:
 def test_what_are_no_lines_is_wrong_usage(written: str) -> None:
     """A range that runs backwards, counts from 0 or is no number."""
     with pytest.raises(click.BadParameter):
-        line_range_of(written)
+        parse_line_range(written)
 
 
 def test_lines_that_are_not_there_are_told() -> None:
