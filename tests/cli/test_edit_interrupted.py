@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from rounds import LONG
 
 from bytebuddy_provider_hf.cli.root import cli
-from bytebuddy_provider_hf.client import model as engine
+from bytebuddy_provider_hf.client import opening
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.testing import virtual_time
 from bytebuddy_provider_hf.testing.answers import chat_stream
@@ -45,13 +46,13 @@ def code(tmp_path: Path) -> Path:
 def in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     """Let models that are named by address answer from memory, in virtual time."""
     hub = FakeHub()
-    opener = engine.open_model
+    opener = opening.open_model
 
-    def open_model(name: str, *, api_base: str | None) -> engine.HuggingFaceModel:
+    def open_model(name: str, *, api_base: str | None) -> HuggingFaceModel:
         runtime = Runtime(connect=MemoryConnect(hub))
         return opener(name, api_base=api_base, runtime=runtime, env={})
 
-    monkeypatch.setattr(engine, "open_model", open_model)
+    monkeypatch.setattr(opening, "open_model", open_model)
     monkeypatch.setattr(asyncio, "run", virtual_time.run)
     return hub
 
