@@ -32,32 +32,41 @@ _FOR_CODE: Final = (
 )
 
 
+def check_family(entry: ModelEntry) -> None:
+    """Raise ``InvalidOption`` where an entry names a family that does not exist."""
+    if _named_family(entry):
+        family_of_entry(entry)
+
+
 def family_of_entry(entry: ModelEntry) -> Family | None:
     """Return the family an entry names, or that of its model's exact id.
 
     Raises ``InvalidOption`` for a family that does not exist.
     """
-    templates = entry.prompt_templates
-    named = entry.family or (templates and templates.chat)
-    found = (
-        families.family_by_id(entry.model)
-        if not named
-        else families.family_by_name(named)
-    )
-    if named and found is None:
-        raise InvalidOption(
-            f"There is no family '{named}'.",
-            hint=f"One of: {', '.join(families.FAMILIES)}.",
-        )
+    if named := _named_family(entry):
+        found = families.family_by_name(named)
+        if found is None:
+            known = ", ".join(families.load_families().by_name)
+            raise InvalidOption(
+                f"There is no family '{named}'.", hint=f"One of: {known}."
+            )
+    else:
+        found = families.family_by_id(entry.model)
     if found is not None and entry.context_length is not None:
         return evolve(found, window=entry.context_length)
     return found
 
 
+def _named_family(entry: ModelEntry) -> str | None:
+    templates = entry.prompt_templates
+    return entry.family or (templates.chat if templates else None)
+
+
 def family_for(family: Family | None, server: Server) -> Family | None:
-    """Return the family, told by the model that the server loaded if need be."""
+    """Return the family if known, else that of the model that the server loaded."""
     if family is not None:
         return family
+    # llama.cpp and TGI name the weights they loaded, whatever the entry calls them.
     loaded = server.loaded_model or server.model
     return families.family_by_id(loaded) if loaded else None
 
@@ -67,8 +76,8 @@ def hub_seconds_for_chat(
 ) -> Callable[[Server, bool], float] | None:
     """Return how many seconds a conversation may ask the Hub, by server.
 
-    It wants the Hub's word where the template is ours to write: nobody here knows the
-    model, and the server has none.
+    The Hub is asked where the template is ours to write: the model is in no table here,
+    and the server applies none.
     """
     if family is not None:
         return None
@@ -83,9 +92,9 @@ def hub_seconds_for_chat(
 def hub_seconds_for_fill(
     family: Family | None, target: Target
 ) -> Callable[[Server, bool], float] | None:
-    """Return how many seconds filling a gap may ask the Hub, by server.
+    """Return how many seconds infilling may ask the Hub, by server.
 
-    It wants the Hub's word where the infilling tokens are ours to write.
+    The Hub is asked where the infilling tokens are ours to write.
     """
     if family is not None:
         return None
@@ -114,7 +123,7 @@ def refuse_non_generative(family: Family | None, model: str, role: str) -> None:
 
 
 def refuse_dialog_only(family: Family | None, model: str, role: str) -> None:
-    """Raise ``UnsupportedRole`` for a model that was trained on talk alone."""
+    """Raise ``UnsupportedRole`` for a model that was trained on dialogues alone."""
     if family is not None and family.kind is ModelKind.DIALOG:
         raise UnsupportedRole(
             f"{model} was trained on talk alone: it cannot {role}.", hint=_FOR_CODE
@@ -122,7 +131,7 @@ def refuse_dialog_only(family: Family | None, model: str, role: str) -> None:
 
 
 def refuse_seq2seq(family: Family | None, model: str, role: str) -> None:
-    """Raise ``UnsupportedRole`` for a model that answers and does not continue."""
+    """Raise ``UnsupportedRole`` for a model that answers instead of continuing."""
     if family is not None and family.kind is ModelKind.SEQ2SEQ:
         raise UnsupportedRole(
             f"{model} answers a text and does not continue one: it cannot {role}.",

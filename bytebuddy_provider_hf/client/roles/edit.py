@@ -27,8 +27,7 @@ from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 from bytebuddy_provider_hf.errors import StreamInterrupted, UnsupportedRole
 from bytebuddy_provider_hf.prompts import edit as prompts
 from bytebuddy_provider_hf.prompts import history
-from bytebuddy_provider_hf.prompts.edit_format import EditFormat
-from bytebuddy_provider_hf.prompts.family import Family, ModelKind
+from bytebuddy_provider_hf.prompts.family import EditFormat, Family, ModelKind
 from bytebuddy_provider_hf.types import CompletionOptions, Message, Reply
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
 
