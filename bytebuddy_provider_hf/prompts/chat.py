@@ -125,34 +125,9 @@ def render_chat(family: Family, messages: Sequence[Message]) -> Rendered:
     Raises ``UnsupportedRole`` for a model that cannot write, for images, and for calls
     of tools where the family's template has none; ``InvalidOption`` for no messages.
     """
-    if family.kind in _REFUSALS:
-        reason, hint = _REFUSALS[family.kind]
-        raise UnsupportedRole(
-            f"a model of the family {family.name} {reason}", hint=hint
-        )
-    if not messages:
-        raise InvalidOption("a conversation needs a message", hint="Give at least one.")
-    form = _format_of(family)
-    notes: list[str] = []
-    if (
-        family.kind is ModelKind.SEQ2SEQ
-        and sum(m.role != "system" for m in messages) <= 1
-    ):
-        # FLAN-T5 learned instructions without a mark; only several turns need names.
-        form = evolve(form, user=("", ""), generation_prompt="", stops=())
-    elif family.chat is None:
-        notes.append(
-            f"{family.name} models have no chat template: "
-            "the conversation was written as a plain transcript."
-        )
-    if form.tools is None and any(m.role == "tool" or m.tool_calls for m in messages):
-        raise UnsupportedRole(
-            f"no way to write tools for the family {family.name} is known",
-            hint=_OWN_TEMPLATE.format(what="tools"),
-        )
+    form, notes = _usable_format(family, messages)
     escaper = Escaper(special_tokens_of(family))
-    system, rest = _split_system(messages, form, escaper)
-    ending, rest = _split_ending(rest, form, escaper)
+    system, rest, ending = _split(messages, form, escaper)
     if form.tools is ToolStyle.LLAMA:
         apart = chat_tools.one_call_a_turn(rest)
         if len(apart) != len(rest):
@@ -161,20 +136,59 @@ def render_chat(family: Family, messages: Sequence[Message]) -> Rendered:
                 "parallel calls were written one after the other."
             )
         rest = apart
-    turns = _merge([t for m in rest for t in _turns_of(m, form, escaper)], form)
+    # Qwen's template writes parallel results into one turn of the user.
+    joins = {"tool": "\n"} if form.tools is ToolStyle.HERMES else {}
+    if form.strict_alternation:
+        joins |= {"user": "\n\n", "assistant": "\n\n"}
+    turns: list[_Turn] = []
+    for turn in (turn for m in rest for turn in _turns_of(m, form, escaper)):
+        if turns and turn.role in joins and turns[-1].role == turn.role:
+            text = joins[turn.role].join((turns[-1].text, turn.text))
+            turns[-1] = evolve(turns[-1], text=text)
+        else:
+            turns.append(turn)
     if system is not None and form.system_place is SystemPlace.NOWHERE:
         notes.append(_NO_SYSTEM.format(name=family.name))
-    written = (
-        turn.wrap[0] + turn.text + turn.wrap[1]
-        for turn in _with_system(turns, system, form)
-    )
+    turns = _with_system(turns, system, form)
     if escaper.found:
         names = ", ".join(repr(token) for token in escaper.found)
         notes.append(
             f"The text held {names}, which the model reads as its own marks: an "
             "invisible character was put in, so that they cannot act."
         )
-    return Rendered("".join(written) + ending, form.stops, tuple(notes))
+    prompt = "".join(turn.wrap[0] + turn.text + turn.wrap[1] for turn in turns)
+    return Rendered(prompt + ending, form.stops, tuple(notes))
+
+
+def _usable_format(
+    family: Family, messages: Sequence[Message]
+) -> tuple[ChatFormat, list[str]]:
+    """Return the format that writes these messages, with notes, or refuse them."""
+    if family.kind in _REFUSALS:
+        reason, hint = _REFUSALS[family.kind]
+        raise UnsupportedRole(
+            f"a model of the family {family.name} {reason}", hint=hint
+        )
+    if not messages:
+        raise InvalidOption("a conversation needs a message", hint="Give at least one.")
+    form = _format_of(family)
+    if form.tools is None and any(m.role == "tool" or m.tool_calls for m in messages):
+        raise UnsupportedRole(
+            f"no way to write tools for the family {family.name} is known",
+            hint=_OWN_TEMPLATE.format(what="tools"),
+        )
+    said = sum(message.role != "system" for message in messages)
+    if family.kind is ModelKind.SEQ2SEQ and said <= 1:
+        # FLAN-T5 learned instructions without a mark; only several turns need names.
+        bare = evolve(form, user=("", ""), generation_prompt="", stops=())
+        return bare, []
+    if family.chat is not None:
+        return form, []
+    note = (
+        f"{family.name} models have no chat template: "
+        "the conversation was written as a plain transcript."
+    )
+    return form, [note]
 
 
 def _format_of(family: Family) -> ChatFormat:
@@ -195,45 +209,37 @@ def _text(message: Message) -> str:
     return "\n".join(parts)
 
 
-def _split_system(
+def _split(
     messages: Sequence[Message], form: ChatFormat, escaper: Escaper
-) -> tuple[str | None, Sequence[Message]]:
-    """Return the text of the leading system messages, and the other messages.
+) -> tuple[str | None, Sequence[Message], str]:
+    """Return the system message, the messages after it, and the end of the prompt.
 
-    It is ``None`` where neither the messages nor the format have one. An empty message
-    silences the format's default, as in the templates themselves.
+    The first is ``None`` where neither the messages nor the format have one; an empty
+    message silences the format's default, as in the templates themselves. Last texts of
+    the assistant are no messages then: they stand at the end, to be continued.
     """
     roles = [m.role for m in messages]
     count = next((i for i, role in enumerate(roles) if role != "system"), len(roles))
-    # The templates know one system message, at the beginning.
-    system = "\n\n".join(escaper.escape(_text(m)) for m in messages[:count])
-    if form.strip:
-        system = system.strip()
-    if not count:
-        return form.default_system or None, messages
-    if not system and not form.default_system:
-        return None, messages[count:]
-    return system, messages[count:]
-
-
-def _split_ending(
-    messages: Sequence[Message], form: ChatFormat, escaper: Escaper
-) -> tuple[str, Sequence[Message]]:
-    """Return what the prompt ends with, and the messages that come before it."""
+    system: str | None = form.default_system or None
+    if count:
+        # The templates know one system message, at the beginning.
+        said = "\n\n".join(escaper.escape(_text(m)) for m in messages[:count])
+        said = said.strip() if form.strip else said
+        system = said if said or form.default_system else None
     begun = len(messages)
-    while begun and messages[begun - 1].role == "assistant":
-        # A call is complete; only a text can be continued.
+    # A call is complete; only a text can be continued.
+    while begun > count and roles[begun - 1] == "assistant":
         if messages[begun - 1].tool_calls:
             break
         begun -= 1
     texts = [escaper.escape(_text(m)) for m in messages[begun:]]
     text = "\n\n".join(filter(None, texts))
     ending = form.continue_prompt + text if text else form.generation_prompt
-    return ending, messages[:begun]
+    return system, messages[count:begun], ending
 
 
 def _turns_of(message: Message, form: ChatFormat, escaper: Escaper) -> list[_Turn]:
-    """Return the turns that write a message; a call may need one of its own."""
+    """Return the turns that write a message; calls may need one of their own."""
     text = _text(message)
     style = form.tools
     if style is not None and message.role == "tool":
@@ -257,22 +263,6 @@ def _turns_of(message: Message, form: ChatFormat, escaper: Escaper) -> list[_Tur
     if message.role == "system" and keeps:
         return [_Turn("system", text, form.system)]
     return [_Turn("user", text, form.user)]
-
-
-def _merge(turns: Sequence[_Turn], form: ChatFormat) -> list[_Turn]:
-    """Join neighbours that the format wants in one turn."""
-    # Qwen's template writes parallel results into one turn of the user.
-    joins = {"tool": "\n"} if form.tools is ToolStyle.HERMES else {}
-    if form.strict_alternation:
-        joins |= {"user": "\n\n", "assistant": "\n\n"}
-    merged: list[_Turn] = []
-    for turn in turns:
-        if merged and turn.role in joins and merged[-1].role == turn.role:
-            text = joins[turn.role].join((merged[-1].text, turn.text))
-            merged[-1] = evolve(merged[-1], text=text)
-        else:
-            merged.append(turn)
-    return merged
 
 
 def _with_system(
