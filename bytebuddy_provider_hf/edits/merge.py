@@ -1,4 +1,4 @@
-"""A suggestion worked into a text by rule: the intended text, or nothing."""
+"""Merge a suggestion into a text by rule: the intended text, or nothing."""
 
 from __future__ import annotations
 
@@ -60,8 +60,9 @@ def merge(original: str, suggestion: str) -> Merged:
     text = original
     how: How | None = None
     for block in blocks:
-        merged = _merged(text, block)
+        merged = _merge_block(text, block)
         if merged.text is None:
+            # Half a suggestion is no text that anybody intended.
             return merged
         text, how = merged.text, merged.how
     return Merged(text, (), how)
@@ -85,6 +86,7 @@ def blocks_of(original: str, suggestion: str) -> tuple[Block, ...]:
     first = Block(text, unwrapper.info)
     found = [first] if unwrapper.nested else _fenced(suggestion)
     if found is not None and len(found) == 1:
+        # Read as one block it has the line ends of the original already.
         found = [first]
     return tuple(block for block in found or () if block.text.strip())
 
@@ -109,6 +111,7 @@ def _fenced(suggestion: str) -> list[Block] | None:
 
 def _bare_patch(suggestion: str) -> bool:
     """Whether a diff stands in no fence: it begins before the first one."""
+    # The lines of a diff may be fences themselves, where it changes a Markdown file.
     for line in lines_of(suggestion).texts:
         if line.startswith(("diff --git ", "--- ", "@@")):
             return True
@@ -117,8 +120,8 @@ def _bare_patch(suggestion: str) -> bool:
     return True
 
 
-def _merged(original: str, block: Block) -> Merged:
-    """Return what becomes of a text by one block."""
+def _merge_block(original: str, block: Block) -> Merged:
+    """Return a text with one block of a suggestion merged into it."""
     said = block.text
     if is_patch(said) or block.info.lower().startswith(_DIFFS):
         patched = apply_patch(original, said)
@@ -128,6 +131,7 @@ def _merged(original: str, block: Block) -> Merged:
         return _result(original, block, lazy.text, "lazy", lazy.unplaced)
     if doubtful := possible_elisions(original, said):
         return Merged(None, doubtful)
+    # It may differ in line ends alone, which are the original's business.
     if lines_of(said).texts == lines_of(original).texts:
         return Merged(original, (), "whole")
     if (text := replace_file(original, said)) is not None:
