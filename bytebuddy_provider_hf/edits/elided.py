@@ -15,14 +15,20 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 from attrs import frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
-from bytebuddy_provider_hf.edits.lines import Lines, assemble, is_distinctive, lines_of
+from bytebuddy_provider_hf.edits.lines import (
+    Lines,
+    Placed,
+    assemble,
+    is_distinctive,
+    lines_of,
+)
 
 # A segment that drops more than this, and more than it says, is not believed.
 _MOST_DROPPED: Final = 30
@@ -31,8 +37,6 @@ _MOST_DROPPED: Final = 30
 _MOST_OUTSIDE: Final = 2
 _MOST_ALIKE: Final = 0.5
 _FEWEST_NEW: Final = 2
-
-Places: TypeAlias = Mapping[str, Sequence[int]]
 
 
 @frozen
@@ -74,14 +78,6 @@ class _Unplaced(Exception):
         self.segment = segment
 
 
-@frozen
-class ElidedResult:
-    """The new text, or ``None`` and the segments that have no certain place."""
-
-    text: str | None
-    unplaced: tuple[str, ...] = ()
-
-
 def has_elisions(suggestion: str) -> bool:
     """Whether a line of ``suggestion`` is a marker."""
     return any(
@@ -99,7 +95,7 @@ def possible_elisions(original: str, suggestion: str) -> tuple[str, ...]:
     )
 
 
-def apply_elided(original: str, suggestion: str) -> ElidedResult:
+def apply_elided(original: str, suggestion: str) -> Placed:
     """Return ``original`` with a suggestion that has markers worked in.
 
     Nothing is placed where a line may or may not be a marker, or where the original
@@ -109,9 +105,9 @@ def apply_elided(original: str, suggestion: str) -> ElidedResult:
     before, said = lines_of(original), lines_of(suggestion)
     doubtful = possible_elisions(original, suggestion)
     if doubtful:
-        return ElidedResult(None, doubtful)
+        return Placed(None, doubtful)
     if any(classify_line(line) is ElisionKind.MARKER for line in before.texts):
-        return ElidedResult(None, (suggestion,))
+        return Placed(None, (suggestion,))
     runs: list[list[str]] = [[]]
     for line in said.texts:
         if classify_line(line) is ElisionKind.MARKER:
@@ -126,7 +122,7 @@ def apply_elided(original: str, suggestion: str) -> ElidedResult:
         if any(line.strip() for line in run)
     ]
     if not segments:
-        return ElidedResult(None, (suggestion,))
+        return Placed(None, (suggestion,))
     appended: list[str] = []
     if before.texts and _appends(segments[-1], before):
         appended = list(segments.pop().lines)
@@ -136,51 +132,41 @@ def apply_elided(original: str, suggestion: str) -> ElidedResult:
     try:
         pieces = _pieces(segments, _regions(segments, before), before)
     except _Unplaced as unplaced:
-        return ElidedResult(None, ("\n".join(unplaced.segment.lines),))
+        return Placed(None, ("\n".join(unplaced.segment.lines),))
     text = assemble(before, [*pieces, *appended])
-    return ElidedResult(None, (suggestion,)) if text == original else ElidedResult(text)
+    return Placed(None, (suggestion,)) if text == original else Placed(text)
 
 
 def _regions(segments: list[Segment], before: Lines) -> list[_Region]:
+    """Return what each segment replaces, by its first and its last anchor."""
     places: defaultdict[str, list[int]] = defaultdict(list)
     for at, line in enumerate(before.texts):
         places[line].append(at)
     anchors: list[_Anchor] = []
     for number, segment in enumerate(segments):
-        anchors += _anchors(segment, number, places)
-    own: list[list[tuple[int, int]]] = [[] for _ in segments]
+        own = segment.distinctive
+        # At an edge of the text lines outside those that the original has are new.
+        known = [at for at in own if segment.lines[at] in places]
+        outer = own if segment.open_start else known
+        inner = own if segment.open_end else known
+        if not outer or not inner or outer[0] > inner[-1]:
+            raise _Unplaced(segment)
+        for at in sorted({outer[0], inner[-1]}):
+            if segment.lines[at] not in places:
+                raise _Unplaced(segment)
+            anchors.append(_Anchor(number, at, places[segment.lines[at]]))
+    own_places: list[list[tuple[int, int]]] = [[] for _ in segments]
     found = _only_places(anchors, segments)
     for anchor, place in zip(anchors, found, strict=True):
-        own[anchor.segment].append((anchor.at, place))
+        own_places[anchor.segment].append((anchor.at, place))
     regions: list[_Region] = []
-    for segment, fixed in zip(segments, own, strict=True):
+    for segment, fixed in zip(segments, own_places, strict=True):
         region = _region(segment, fixed, before)
         # Two segments that replace the same lines contradict each other.
         if regions and region.start < regions[-1].end:
             raise _Unplaced(segment)
         regions.append(region)
     return regions
-
-
-def _anchors(segment: Segment, number: int, places: Places) -> list[_Anchor]:
-    """Return the first and the last anchor of a segment, which may be one line."""
-    own = segment.distinctive
-    if not own:
-        raise _Unplaced(segment)
-    first = own[0] if segment.open_start else _known(own, segment, places)
-    last = own[-1] if segment.open_end else _known(own[::-1], segment, places)
-    chosen = sorted({first, last})
-    if first > last or any(segment.lines[at] not in places for at in chosen):
-        raise _Unplaced(segment)
-    return [_Anchor(number, at, places[segment.lines[at]]) for at in chosen]
-
-
-def _known(own: Sequence[int], segment: Segment, places: Places) -> int:
-    """Return the outermost line that the original has; those outside it are new."""
-    for at in own:
-        if segment.lines[at] in places:
-            return at
-    raise _Unplaced(segment)
 
 
 def _only_places(anchors: list[_Anchor], segments: list[Segment]) -> list[int]:

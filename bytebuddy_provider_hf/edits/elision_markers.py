@@ -81,7 +81,7 @@ def classify_line(line: str) -> ElisionKind:
     found = ElisionKind.CODE
     if len(text) <= _LONGEST:
         said = _comment(text)
-        found = _in_code(text) if said is None else _in_comment(said)
+        found = _kind(text if said is None else said, comment=said is not None)
     if found is ElisionKind.CODE and _INSIDE.search(text):
         # A marker after code, in the same line: part of the line may be left out.
         return ElisionKind.UNSURE
@@ -107,42 +107,32 @@ def _comment(text: str) -> str | None:
     return None
 
 
-def _in_comment(said: str) -> ElisionKind:
-    starts, ends, core = _dotted(said)
+def _kind(said: str, *, comment: bool) -> ElisionKind:
+    """Return what a comment is, or a line without a comment's signs."""
+    start = _DOTS.match(said)
+    core = said[start.end() :] if start else said
+    end = next((m for m in _DOTS.finditer(core) if m.end() == len(core)), None)
+    core = core[: end.start()].strip() if end else core.strip()
+    keyed = _KEY.search(core) is not None
+    if not comment:
+        # JavaScript spreads a value so: "...options".
+        spread = said.startswith("...") and not said[3:4].isspace()
+        if core and end and start and keyed:
+            return ElisionKind.MARKER
+        # Three dots alone are a statement of Python; no language has the character "…".
+        if start and not core and set(said) == {"…"}:
+            return ElisionKind.MARKER
+        unsure = start and (not core or not spread)
+        return ElisionKind.UNSURE if unsure else ElisionKind.CODE
     # What says so much explains something, dots or not.
     if len(core.split()) > _MOST_WORDS:
         return ElisionKind.CODE
-    keyed = _KEY.search(core) is not None
-    if starts:
-        return ElisionKind.MARKER if ends or keyed or not core else ElisionKind.UNSURE
-    if ends and keyed:
+    if start:
+        return ElisionKind.MARKER if end or keyed or not core else ElisionKind.UNSURE
+    if end and keyed:
         return ElisionKind.MARKER if _PHRASE.match(core) else ElisionKind.UNSURE
     if _SURE.fullmatch(core):
         return ElisionKind.MARKER
     # "TODO: rename this..." trails off; " ..." after a blank stands for something.
-    apart = ends and said.removesuffix("…").rstrip(".")[-1:].isspace()
+    apart = end and said.removesuffix("…").rstrip(".")[-1:].isspace()
     return ElisionKind.UNSURE if apart or _PHRASE.fullmatch(core) else ElisionKind.CODE
-
-
-def _in_code(text: str) -> ElisionKind:
-    """Return what a line without a comment's signs is: ``...`` is code in some."""
-    starts, ends, core = _dotted(text)
-    if not starts:
-        return ElisionKind.CODE
-    if not core:
-        # Three dots alone are a statement of Python; no language has the character "…".
-        return ElisionKind.MARKER if set(text) == {"…"} else ElisionKind.UNSURE
-    if ends and _KEY.search(core):
-        return ElisionKind.MARKER
-    # JavaScript spreads a value so: "...options".
-    spread = text.startswith("...") and not text[3:4].isspace()
-    return ElisionKind.CODE if spread else ElisionKind.UNSURE
-
-
-def _dotted(said: str) -> tuple[bool, bool, str]:
-    """Return whether a text starts and ends with dots, and what is between."""
-    start = _DOTS.match(said)
-    core = said[start.end() :] if start else said
-    end = next((m for m in _DOTS.finditer(core) if m.end() == len(core)), None)
-    core = core[: end.start()] if end else core
-    return start is not None, end is not None, core.strip()

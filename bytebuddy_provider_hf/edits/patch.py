@@ -10,21 +10,13 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from bytebuddy_provider_hf.edits.hunks import Hunk, HunkLine, read_patch
-from bytebuddy_provider_hf.edits.lines import Lines, Piece, assemble, lines_of
+from bytebuddy_provider_hf.edits.lines import Lines, Piece, Placed, assemble, lines_of
 
 # Comparisons for one patch, lest a file of equal lines cost the square of its length.
 _MOST_WORK: Final = 1_000_000
 _NOWHERE: Final = "/dev/null"
 
 Key: TypeAlias = Callable[[str], str]
-
-
-@frozen
-class Patched:
-    """The new text, or ``None`` and the hunks that have no certain place."""
-
-    text: str | None
-    unplaced: tuple[str, ...] = ()
 
 
 @frozen
@@ -46,7 +38,7 @@ class _Replacement:
     lines: tuple[HunkLine, ...]
 
 
-def apply_patch(original: str, patch: str) -> Patched:
+def apply_patch(original: str, patch: str) -> Placed:
     """Return ``original`` with a unified diff applied, all of it or nothing.
 
     A hunk goes where its context and the lines it takes away stand, whatever its
@@ -57,7 +49,7 @@ def apply_patch(original: str, patch: str) -> Patched:
     """
     read = read_patch(patch)
     if not read.hunks or len(read.files) > 1 or _NOWHERE in read.files:
-        return Patched(None, (patch,))
+        return Placed(None, (patch,))
     before = lines_of(original)
     search = _Search(before)
     found = [search.fits(hunk) for hunk in read.hunks]
@@ -72,7 +64,7 @@ def apply_patch(original: str, patch: str) -> Patched:
         else:
             unplaced.append(hunk.text)
     if unplaced:
-        return Patched(None, tuple(unplaced))
+        return Placed(None, tuple(unplaced))
     changes = sorted(
         (change for fit in chosen for change in _changes(fit)),
         key=lambda change: (change.start, change.end),
@@ -83,8 +75,8 @@ def apply_patch(original: str, patch: str) -> Patched:
     )
     # Two hunks of the same lines, or for the same place, leave the order open.
     if clash or not changes:
-        return Patched(None, tuple(hunk.text for hunk in read.hunks))
-    return Patched(_written(before, changes, chosen, exact=read.mixed))
+        return Placed(None, tuple(hunk.text for hunk in read.hunks))
+    return Placed(_written(before, changes, chosen, exact=read.mixed))
 
 
 def _line_numbers_trusted(hunks: Sequence[Hunk], found: list[list[_Fit]]) -> bool:
