@@ -11,7 +11,7 @@ from attrs import define, evolve, field
 from bytebuddy_provider_hf.address import HostKind
 from bytebuddy_provider_hf.client import call_log
 from bytebuddy_provider_hf.client.endpoint import Endpoint
-from bytebuddy_provider_hf.client.hub_family import hub_family
+from bytebuddy_provider_hf.client.model_family import hub_family
 from bytebuddy_provider_hf.client.notices import warn_dropped_option
 from bytebuddy_provider_hf.client.plan import Plan, Planner, R
 from bytebuddy_provider_hf.client.prompt_tokens import PromptTokens

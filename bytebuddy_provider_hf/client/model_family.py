@@ -1,18 +1,25 @@
-"""Find the family of a model: by the entry, by its id, by what a server loaded."""
+"""Find the family of a model: by entry, by id, by what a server loaded, by the Hub."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.address import Target
+from bytebuddy_provider_hf.address import HostKind, Target
+from bytebuddy_provider_hf.client.endpoint import Endpoint
+from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
+from bytebuddy_provider_hf.hub.model_facts import family_of
+from bytebuddy_provider_hf.hub.models_api import repository
 from bytebuddy_provider_hf.prompts import families
 from bytebuddy_provider_hf.prompts.family import Family, ModelKind
 from bytebuddy_provider_hf.wire.server import Server
+
+_log: Final = logging.getLogger(__name__)
 
 # A model of which only this is known: its server has no chat template for it.
 UNKNOWN_BASE: Final = Family("a base model", ModelKind.BASE)
@@ -104,6 +111,33 @@ def hub_seconds_for_fill(
         return _FOR_FILL if ours and family_for(None, server) is None else 0.0
 
     return seconds
+
+
+async def hub_family(
+    endpoint: Endpoint, server: Server, state: LoopState, *, limit: float
+) -> Family | None:
+    """Return the family that the Hub tells within ``limit`` seconds, or ``None``.
+
+    Only models that Hugging Face serves are asked about, without a token, and once: a
+    private server works where the Hub is not reached. No failure of the Hub's leaves
+    here.
+    """
+    asked = endpoint.target.model
+    if endpoint.target.host_kind is HostKind.ENDPOINT:
+        # A dedicated endpoint may call a model anything; the weights tell which it is.
+        names = (server.loaded_model or "", server.name_for(asked), asked)
+        model = next(filter(None, map(repository, names)), None)
+    else:
+        # What a routed provider calls a model is no id of the Hub.
+        model = repository(asked)
+    if not limit or endpoint.hub is None or model is None:
+        return None
+    with state.clients.lend(endpoint.hub) as channel:
+        facts = await state.hub.facts(model, channel, limit=limit)
+    found = None if facts is None else family_of(facts)
+    if found is not None:
+        _log.debug("%s is of the family %s, by the Hub", model, found.name)
+    return found
 
 
 def accepts_raw_prompt(server: Server, target: Target) -> bool:

@@ -45,7 +45,18 @@ def unified(original: str, changed: str, *, path: str = "") -> str:
         return ""
     written = [f"--- {_name('a', path)}\n", f"+++ {_name('b', path)}\n"]
     for group in groups:
-        written += _hunk(before, after, group)
+        first, last = group[0], group[-1]
+        lead = min(first.a, _CONTEXT)
+        tail = min(len(before) - last.a_end, _CONTEXT)
+        at, end = first.a - lead, last.a_end + tail
+        new = _range(first.b - lead, last.b_end + tail)
+        written.append(f"@@ -{_range(at, end)} +{new} @@\n")
+        for change in group:
+            written += _signed(" ", before[at : change.a])
+            written += _signed("-", before[change.a : change.a_end])
+            written += _signed("+", after[change.b : change.b_end])
+            at = change.a_end
+        written += _signed(" ", before[at:end])
     return "".join(written)
 
 
@@ -54,24 +65,6 @@ def _lines(text: str) -> list[str]:
     *whole, rest = text.split("\n")
     lines = [f"{line}\n" for line in whole]
     return [*lines, rest] if rest else lines
-
-
-def _hunk(
-    before: Sequence[str], after: Sequence[str], group: list[_Change]
-) -> Iterator[str]:
-    first, last = group[0], group[-1]
-    lead = min(first.a, _CONTEXT)
-    a, b = first.a - lead, first.b - lead
-    tail = min(len(before) - last.a_end, _CONTEXT)
-    a_end, b_end = last.a_end + tail, last.b_end + tail
-    yield f"@@ -{_range(a, a_end)} +{_range(b, b_end)} @@\n"
-    at = a
-    for change in group:
-        yield from _signed(" ", before[at : change.a])
-        yield from _signed("-", before[change.a : change.a_end])
-        yield from _signed("+", after[change.b : change.b_end])
-        at = change.a_end
-    yield from _signed(" ", before[at:a_end])
 
 
 def _signed(sign: str, lines: Sequence[str]) -> Iterator[str]:

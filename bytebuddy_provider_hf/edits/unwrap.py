@@ -129,19 +129,13 @@ class Unwrapper:
                 self._held.clear()
                 self._open(fence)
                 return ""
-        self._held.append(line)
-        return self._bare() if fence or self._is_code(line) else ""
-
-    def _is_code(self, line: str) -> bool:
         text = line.strip()
-        if not text:
-            return False
-        if text in self._known or text.endswith(_CODE_END):
-            return True
-        # After a first line of text only the two signs above are certain.
-        if any(held.strip() for held in self._held[:-1]):
-            return False
-        return line[0].isspace() or _CODE_START.match(text) is not None
+        is_code = text in self._known or text.endswith(_CODE_END)
+        # Below a first line of text only these two signs are certain.
+        if not is_code and text and not any(held.strip() for held in self._held):
+            is_code = line[0].isspace() or _CODE_START.match(text) is not None
+        self._held.append(line)
+        return self._bare() if fence or is_code else ""
 
     def _bare(self) -> str:
         """Take the whole answer for the code."""

@@ -111,7 +111,18 @@ class LineLimit:
             self._line += said[: max(0, _COMPARED + 1 - len(self._line))]
             self._blank = self._blank and not said.strip()
             held, self._held = self._held + piece, ""
-            shown.append(self._end_line(held) if whole else self._part(held))
+            last = self._last
+            if whole:
+                shown.append(self._end_line(held))
+            elif self._equal >= _EQUAL and last and last.startswith(self._line):
+                # It may become the one equal line too many.
+                self._held = held
+            elif not self._multiline and held.endswith("\r"):
+                # It may be the first half of the line end, which does not count.
+                shown.append(held[:-1])
+                self._held = "\r"
+            else:
+                shown.append(held)
         return "".join(shown)
 
     def close(self) -> str:
@@ -133,18 +144,6 @@ class LineLimit:
         self._equal += 1
         self.done = self._equal > _EQUAL
         return "" if self.done else held
-
-    def _part(self, held: str) -> str:
-        """Return what of an unfinished line can be shown whatever comes."""
-        last = self._last
-        if self._equal >= _EQUAL and last is not None and last.startswith(self._line):
-            self._held = held
-            return ""
-        if not self._multiline and held.endswith("\r"):
-            # It may be the first half of the line end, which does not count.
-            self._held = "\r"
-            return held[:-1]
-        return held
 
 
 class CrLf:

@@ -15,6 +15,7 @@ from bytebuddy_provider_hf.errors import (
     MalformedResponse,
     UnsupportedRole,
 )
+from bytebuddy_provider_hf.prompts.families import load_families
 from bytebuddy_provider_hf.testing.engines import (
     FakeSglang,
     FakeVllm,
@@ -77,6 +78,14 @@ async def test_every_server_that_can_gives_the_vectors_in_order(server: str) -> 
     assert stand.stand.paths() == {path}
     assert found.vectors == tuple(tuple(simulated_vector(text)) for text in TEXTS)
     stand.settled()
+
+
+@virtual_time
+async def test_vectors_need_no_table_of_families() -> None:
+    """It takes ten milliseconds to read, which only a call that writes needs."""
+    load_families.cache_clear()
+    await at(FakeTei()).model.embed("one")
+    assert load_families.cache_info().currsize == 0
 
 
 @virtual_time
