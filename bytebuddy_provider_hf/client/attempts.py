@@ -21,7 +21,7 @@ from bytebuddy_provider_hf.client.decide import (
     decide,
 )
 from bytebuddy_provider_hf.client.endpoint import Endpoint
-from bytebuddy_provider_hf.client.hub_family import hub_family
+from bytebuddy_provider_hf.client.model_family import hub_family
 from bytebuddy_provider_hf.client.notices import warn_dropped_option
 from bytebuddy_provider_hf.client.plan import (
     NO_OPTIONS,

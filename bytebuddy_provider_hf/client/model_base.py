@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final, Self
 
 from attrs import evolve
@@ -9,7 +10,7 @@ from attrs import evolve
 from bytebuddy_provider_hf.client import attempts, call_loop, plan
 from bytebuddy_provider_hf.client.call_options import check_option
 from bytebuddy_provider_hf.client.endpoint import Endpoint
-from bytebuddy_provider_hf.client.model_family import family_of_entry
+from bytebuddy_provider_hf.client.model_family import check_family, family_of_entry
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.client.roles.chat import ModelInfo
 from bytebuddy_provider_hf.client.runtime import Runtime
@@ -30,11 +31,18 @@ class ModelBase:
         self._endpoint = endpoint
         self._lease = runtime.lease()
         self._notes = (*endpoint.target.notices, *unused_keys(entry))
-        self._model_info = ModelInfo(
-            endpoint.target,
-            family=family_of_entry(entry),
-            window=entry.context_length
-            or entry.default_completion_options.context_length,
+        self._window = (
+            entry.context_length or entry.default_completion_options.context_length
+        )
+        check_family(entry)
+
+    @cached_property
+    def _model_info(self) -> ModelInfo:
+        # Embedding and ranking do without, so they never load the table of families.
+        return ModelInfo(
+            self._endpoint.target,
+            family=family_of_entry(self._entry),
+            window=self._window,
         )
 
     @property
@@ -106,7 +114,7 @@ class ModelBase:
             notes=self._notes,
             on_event=on_event,
             wait=wait,
-            window=self._model_info.window,
+            window=self._window,
             part=part,
         )
 

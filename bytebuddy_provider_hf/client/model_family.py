@@ -1,17 +1,24 @@
-"""Find the family of a model: by the entry, by its id, by what a server loaded."""
+"""Find the family of a model: by entry, by id, by what a server loaded, by the Hub."""
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.address import Target
+from bytebuddy_provider_hf.address import HostKind, Target
+from bytebuddy_provider_hf.client.endpoint import Endpoint
+from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
+from bytebuddy_provider_hf.hub.model_facts import family_of
+from bytebuddy_provider_hf.hub.models_api import repository
 from bytebuddy_provider_hf.prompts import families
 from bytebuddy_provider_hf.prompts.family import Family, ModelKind
 from bytebuddy_provider_hf.wire.server import Server
+
+_log: Final = logging.getLogger(__name__)
 
 # A model of which only this is known: its server has no chat template for it.
 UNKNOWN_BASE: Final = Family("a base model", ModelKind.BASE)
@@ -31,32 +38,41 @@ _FOR_CODE: Final = (
 )
 
 
+def check_family(entry: ModelEntry) -> None:
+    """Raise ``InvalidOption`` where an entry names a family that does not exist."""
+    if _named_family(entry):
+        family_of_entry(entry)
+
+
 def family_of_entry(entry: ModelEntry) -> Family | None:
     """Return the family an entry names, or that of its model's exact id.
 
     Raises ``InvalidOption`` for a family that does not exist.
     """
-    templates = entry.prompt_templates
-    named = entry.family or (templates and templates.chat)
-    found = (
-        families.family_by_id(entry.model)
-        if not named
-        else families.family_by_name(named)
-    )
-    if named and found is None:
-        raise InvalidOption(
-            f"There is no family '{named}'.",
-            hint=f"One of: {', '.join(families.FAMILIES)}.",
-        )
+    if named := _named_family(entry):
+        found = families.family_by_name(named)
+        if found is None:
+            known = ", ".join(families.load_families().by_name)
+            raise InvalidOption(
+                f"There is no family '{named}'.", hint=f"One of: {known}."
+            )
+    else:
+        found = families.family_by_id(entry.model)
     if found is not None and entry.context_length is not None:
         return evolve(found, window=entry.context_length)
     return found
 
 
+def _named_family(entry: ModelEntry) -> str | None:
+    templates = entry.prompt_templates
+    return entry.family or (templates.chat if templates else None)
+
+
 def family_for(family: Family | None, server: Server) -> Family | None:
-    """Return the family, told by the model that the server loaded if need be."""
+    """Return the family if known, else that of the model that the server loaded."""
     if family is not None:
         return family
+    # llama.cpp and TGI name the weights they loaded, whatever the entry calls them.
     loaded = server.loaded_model or server.model
     return families.family_by_id(loaded) if loaded else None
 
@@ -66,8 +82,8 @@ def hub_seconds_for_chat(
 ) -> float:
     """Return how many seconds a conversation may ask the Hub, at a server.
 
-    It wants the Hub's word where the template is ours to write: nobody here knows the
-    model, and the server has none.
+    The Hub is asked where the template is ours to write: the model is in no table here,
+    and the server applies none.
     """
     templated = "chat" in server.routes and not no_template
     return 0.0 if templated or family_for(family, server) is not None else _FOR_CHAT
@@ -78,10 +94,37 @@ def hub_seconds_for_fill(
 ) -> float:
     """Return how many seconds filling a gap may ask the Hub, at a server.
 
-    It wants the Hub's word where the infilling tokens are ours to write.
+    The Hub is asked where the infilling tokens are ours to write.
     """
     ours = accepts_raw_prompt(server, target) and "infill" not in server.routes
     return _FOR_FILL if ours and family_for(family, server) is None else 0.0
+
+
+async def hub_family(
+    endpoint: Endpoint, server: Server, state: LoopState, *, limit: float
+) -> Family | None:
+    """Return the family that the Hub tells within ``limit`` seconds, or ``None``.
+
+    Only models that Hugging Face serves are asked about, without a token, and once: a
+    private server works where the Hub is not reached. No failure of the Hub's leaves
+    here.
+    """
+    asked = endpoint.target.model
+    if endpoint.target.host_kind is HostKind.ENDPOINT:
+        # A dedicated endpoint may call a model anything; the weights tell which it is.
+        names = (server.loaded_model or "", server.name_for(asked), asked)
+        model = next(filter(None, map(repository, names)), None)
+    else:
+        # What a routed provider calls a model is no id of the Hub.
+        model = repository(asked)
+    if not limit or endpoint.hub is None or model is None:
+        return None
+    with state.clients.lend(endpoint.hub) as channel:
+        facts = await state.hub.facts(model, channel, limit=limit)
+    found = None if facts is None else family_of(facts)
+    if found is not None:
+        _log.debug("%s is of the family %s, by the Hub", model, found.name)
+    return found
 
 
 def accepts_raw_prompt(server: Server, target: Target) -> bool:
@@ -101,7 +144,7 @@ def refuse_non_generative(family: Family | None, model: str, role: str) -> None:
 
 
 def refuse_dialog_only(family: Family | None, model: str, role: str) -> None:
-    """Raise ``UnsupportedRole`` for a model that was trained on talk alone."""
+    """Raise ``UnsupportedRole`` for a model that was trained on dialogues alone."""
     if family is not None and family.kind is ModelKind.DIALOG:
         raise UnsupportedRole(
             f"{model} was trained on talk alone: it cannot {role}.", hint=_FOR_CODE
@@ -109,7 +152,7 @@ def refuse_dialog_only(family: Family | None, model: str, role: str) -> None:
 
 
 def refuse_seq2seq(family: Family | None, model: str, role: str) -> None:
-    """Raise ``UnsupportedRole`` for a model that answers and does not continue."""
+    """Raise ``UnsupportedRole`` for a model that answers instead of continuing."""
     if family is not None and family.kind is ModelKind.SEQ2SEQ:
         raise UnsupportedRole(
             f"{model} answers a text and does not continue one: it cannot {role}.",

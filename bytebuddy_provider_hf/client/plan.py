@@ -22,7 +22,7 @@ from bytebuddy_provider_hf.client.text_pipeline import (
 from bytebuddy_provider_hf.edits.text_filter import TextFilter
 from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
-from bytebuddy_provider_hf.prompts.rendered import Rendered
+from bytebuddy_provider_hf.prompts.family import Rendered
 from bytebuddy_provider_hf.types import CompletionOptions, Reply
 from bytebuddy_provider_hf.wire import llamacpp, openai, tgi
 from bytebuddy_provider_hf.wire.decoder import StreamDecoder

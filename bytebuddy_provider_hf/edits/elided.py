@@ -1,4 +1,4 @@
-"""Suggestions that leave code out with markers, worked into the text they are of.
+"""Place suggestions that leave code out with markers into the text they are of.
 
 A suggestion is read as the whole text: it begins where the text begins unless a marker
 comes first, and ends where the text ends unless a marker comes last. Between markers
@@ -15,14 +15,20 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 from attrs import frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
-from bytebuddy_provider_hf.edits.lines import Lines, assemble, is_distinctive, lines_of
+from bytebuddy_provider_hf.edits.lines import (
+    Lines,
+    Placed,
+    assemble,
+    is_distinctive,
+    lines_of,
+)
 
 # A segment that drops more than this, and more than it says, is not believed.
 _MOST_DROPPED: Final = 30
@@ -31,8 +37,6 @@ _MOST_DROPPED: Final = 30
 _MOST_OUTSIDE: Final = 2
 _MOST_ALIKE: Final = 0.5
 _FEWEST_NEW: Final = 2
-
-Places: TypeAlias = Mapping[str, Sequence[int]]
 
 
 @frozen
@@ -74,14 +78,6 @@ class _Unplaced(Exception):
         self.segment = segment
 
 
-@frozen
-class ElidedResult:
-    """The new text, or ``None`` and the segments that have no certain place."""
-
-    text: str | None
-    unplaced: tuple[str, ...] = ()
-
-
 def has_elisions(suggestion: str) -> bool:
     """Whether a line of ``suggestion`` is a marker."""
     return any(
@@ -99,7 +95,7 @@ def possible_elisions(original: str, suggestion: str) -> tuple[str, ...]:
     )
 
 
-def apply_elided(original: str, suggestion: str) -> ElidedResult:
+def apply_elided(original: str, suggestion: str) -> Placed:
     """Return ``original`` with a suggestion that has markers worked in.
 
     Nothing is placed where a line may or may not be a marker, or where the original
@@ -109,83 +105,74 @@ def apply_elided(original: str, suggestion: str) -> ElidedResult:
     before, said = lines_of(original), lines_of(suggestion)
     doubtful = possible_elisions(original, suggestion)
     if doubtful:
-        return ElidedResult(None, doubtful)
+        return Placed(None, doubtful)
     if any(classify_line(line) is ElisionKind.MARKER for line in before.texts):
-        return ElidedResult(None, (suggestion,))
-    segments = _segments(said.texts)
-    if not segments:
-        return ElidedResult(None, (suggestion,))
-    added: Segment | None = None
-    if before.texts and _appends(segments[-1], before):
-        added = segments.pop()
-    try:
-        regions = _regions(segments, before)
-        pieces = _pieces(segments, regions, before)
-    except _Unplaced as unplaced:
-        return ElidedResult(None, ("\n".join(unplaced.segment.lines),))
-    text = assemble(before, [*pieces, *_appended(added, before)])
-    return ElidedResult(None, (suggestion,)) if text == original else ElidedResult(text)
-
-
-def _segments(lines: Sequence[str]) -> list[Segment]:
-    """Return the runs between markers; runs of blank lines are none."""
+        return Placed(None, (suggestion,))
     runs: list[list[str]] = [[]]
-    for line in lines:
+    for line in said.texts:
         if classify_line(line) is ElisionKind.MARKER:
             runs.append([])
         else:
             runs[-1].append(line)
     last = len(runs) - 1
-    return [
+    # Blank lines between two markers are layout, and no segment.
+    segments = [
         Segment(tuple(run), open_start=number > 0, open_end=number < last)
         for number, run in enumerate(runs)
         if any(line.strip() for line in run)
     ]
+    if not segments:
+        return Placed(None, (suggestion,))
+    appended: list[str] = []
+    if before.texts and _appends(segments[-1], before):
+        appended = list(segments.pop().lines)
+        # One blank line before it is enough.
+        while not before.texts[-1].strip() and not appended[0].strip():
+            del appended[0]
+    try:
+        pieces = _pieces(segments, _regions(segments, before), before)
+    except _Unplaced as unplaced:
+        return Placed(None, ("\n".join(unplaced.segment.lines),))
+    text = assemble(before, [*pieces, *appended])
+    return Placed(None, (suggestion,)) if text == original else Placed(text)
 
 
 def _regions(segments: list[Segment], before: Lines) -> list[_Region]:
+    """Return what each segment replaces, by its first and its last anchor."""
     places: defaultdict[str, list[int]] = defaultdict(list)
     for at, line in enumerate(before.texts):
         places[line].append(at)
     anchors: list[_Anchor] = []
     for number, segment in enumerate(segments):
-        anchors += _anchors(segment, number, places)
-    own: list[list[tuple[int, int]]] = [[] for _ in segments]
+        own = segment.distinctive
+        # At an edge of the text lines outside those that the original has are new.
+        known = [at for at in own if segment.lines[at] in places]
+        outer = own if segment.open_start else known
+        inner = own if segment.open_end else known
+        if not outer or not inner or outer[0] > inner[-1]:
+            raise _Unplaced(segment)
+        for at in sorted({outer[0], inner[-1]}):
+            if segment.lines[at] not in places:
+                raise _Unplaced(segment)
+            anchors.append(_Anchor(number, at, places[segment.lines[at]]))
+    own_places: list[list[tuple[int, int]]] = [[] for _ in segments]
     found = _only_places(anchors, segments)
     for anchor, place in zip(anchors, found, strict=True):
-        own[anchor.segment].append((anchor.at, place))
+        own_places[anchor.segment].append((anchor.at, place))
     regions: list[_Region] = []
-    for segment, fixed in zip(segments, own, strict=True):
+    for segment, fixed in zip(segments, own_places, strict=True):
         region = _region(segment, fixed, before)
+        # Two segments that replace the same lines contradict each other.
         if regions and region.start < regions[-1].end:
             raise _Unplaced(segment)
         regions.append(region)
     return regions
 
 
-def _anchors(segment: Segment, number: int, places: Places) -> list[_Anchor]:
-    """Return the first and the last anchor of a segment, which may be one line."""
-    own = segment.distinctive
-    if not own:
-        raise _Unplaced(segment)
-    first = own[0] if segment.open_start else _known(own, segment, places)
-    last = own[-1] if segment.open_end else _known(own[::-1], segment, places)
-    chosen = sorted({first, last})
-    if first > last or any(segment.lines[at] not in places for at in chosen):
-        raise _Unplaced(segment)
-    return [_Anchor(number, at, places[segment.lines[at]]) for at in chosen]
-
-
-def _known(own: Sequence[int], segment: Segment, places: Places) -> int:
-    """Return the outermost line that the original has; those outside it are new."""
-    for at in own:
-        if segment.lines[at] in places:
-            return at
-    raise _Unplaced(segment)
-
-
 def _only_places(anchors: list[_Anchor], segments: list[Segment]) -> list[int]:
     """Return the places of all anchors, which rise; there must be one way only."""
+    # Each as far up as it can be, in order; then each as far down: if both agree, there
+    # is no other way.
     earliest: list[int] = []
     last = -1
     for anchor in anchors:
@@ -249,6 +236,8 @@ def _pieces(
         kept = {
             new: old + region.start for old, new in aligned(old_lines, segment.lines)
         }
+        # Lines between two anchors that a segment does not have: the model may have
+        # left them out without a marker.
         dropped = region.end - region.start - len(kept)
         if dropped > max(_MOST_DROPPED, len(segment.lines)):
             raise _Unplaced(segment)
@@ -261,45 +250,31 @@ def _pieces(
 def _appends(segment: Segment, before: Lines) -> bool:
     """Whether the last segment is new throughout and stands for itself.
 
-    It begins at the margin, its brackets are balanced, none of its telling lines is
-    in the original, and nothing there is like its first line.
+    It begins at the margin, its brackets are balanced, none of its distinctive lines
+    is in the original, and nothing there is like its first line: code that is like it
+    would be what it replaces.
     """
     own = [segment.lines[at] for at in segment.distinctive]
     if segment.open_end or not segment.open_start or len(own) < _FEWEST_NEW:
         return False
     first = next(line for line in segment.lines if line.strip())
-    if first != own[0] or first[0].isspace() or not _balanced(segment.lines):
+    # A piece of a block belongs into the block, wherever that is.
+    signs = Counter("".join(segment.lines))
+    balanced = all(signs[left] == signs[right] for left, right in ("()", "[]", "{}"))
+    if first != own[0] or first[0].isspace() or not balanced:
         return False
     known = {line.strip() for line in before.texts}
     if any(line.strip() in known for line in own):
         return False
     words = _words(first)
-    return not any(_alike(words, _words(line)) for line in before.texts)
-
-
-def _appended(segment: Segment | None, before: Lines) -> list[str]:
-    """Return what is put after the last line: the segment, a blank line before it."""
-    if segment is None:
-        return []
-    if not before.texts[-1].strip():
-        lines = list(segment.lines)
-        while not lines[0].strip():
-            del lines[0]
-        return lines
-    return list(segment.lines)
-
-
-def _balanced(lines: Sequence[str]) -> bool:
-    signs = Counter("".join(lines))
-    return all(signs[left] == signs[right] for left, right in ("()", "[]", "{}"))
+    for line in before.texts:
+        others = _words(line)
+        both, either = len(words & others), len(words | others)
+        if both and both / either >= _MOST_ALIKE:
+            return False
+    return True
 
 
 def _words(line: str) -> set[str]:
     spaced = "".join(char if char.isalnum() or char == "_" else " " for char in line)
     return set(spaced.split())
-
-
-def _alike(one: set[str], other: set[str]) -> bool:
-    if not one or not other:
-        return False
-    return len(one & other) / len(one | other) >= _MOST_ALIKE

@@ -1,4 +1,4 @@
-"""Lines by which assistants say that code goes on as it was."""
+"""Classify lines by which assistants leave code out ("... existing code ...")."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ _NAMES: Final = (
     r"code|file|function|class|method|module|imports?|implementation|logic|body|lines?"
     r"|content|contents|component|script|program|tests?|definitions?|properties|fields"
 )
+# A word that says "left out", in English or Chinese; _PHRASE and _SURE are stricter.
 _KEY: Final = re.compile(
     r"\b(?:existing|rest|remain(?:s|ing|der)?|unchanged|same|other|others|previous"
     r"|original|keep|kept|omitted|elided|no changes?|not changed|as before|as is|above"
@@ -77,15 +78,14 @@ def classify_line(line: str) -> ElisionKind:
     text = line.strip()
     if not text:
         return ElisionKind.CODE
-    if len(text) > _LONGEST:
-        return _code_or_unsure(text)
-    inside = _comment(text)
-    found = _in_code(text) if inside is None else _in_comment(inside)
-    return _code_or_unsure(text) if found is ElisionKind.CODE else found
-
-
-def _code_or_unsure(text: str) -> ElisionKind:
-    return ElisionKind.UNSURE if _INSIDE.search(text) else ElisionKind.CODE
+    found = ElisionKind.CODE
+    if len(text) <= _LONGEST:
+        said = _comment(text)
+        found = _kind(text if said is None else said, comment=said is not None)
+    if found is ElisionKind.CODE and _INSIDE.search(text):
+        # A marker after code, in the same line: part of the line may be left out.
+        return ElisionKind.UNSURE
+    return found
 
 
 def _comment(text: str) -> str | None:
@@ -94,6 +94,7 @@ def _comment(text: str) -> str | None:
     for opening, ending in _COMMENTS:
         if not upper.startswith(opening) or not text.endswith(ending):
             continue
+        # "/*/" opens a comment and does not end it.
         if len(text) < len(opening) + len(ending):
             continue
         said = text[len(opening) : len(text) - len(ending)]
@@ -106,38 +107,32 @@ def _comment(text: str) -> str | None:
     return None
 
 
-def _in_comment(said: str) -> ElisionKind:
-    starts, ends, core = _dotted(said)
-    if len(core.split()) > _MOST_WORDS:
-        return ElisionKind.CODE
-    keyed = _KEY.search(core) is not None
-    if starts:
-        return ElisionKind.MARKER if ends or keyed or not core else ElisionKind.UNSURE
-    if ends and keyed:
-        return ElisionKind.MARKER if _PHRASE.match(core) else ElisionKind.UNSURE
-    if _SURE.fullmatch(core):
-        return ElisionKind.MARKER
-    apart = ends and said.removesuffix("…").rstrip(".")[-1:].isspace()
-    return ElisionKind.UNSURE if apart or _PHRASE.fullmatch(core) else ElisionKind.CODE
-
-
-def _in_code(text: str) -> ElisionKind:
-    """Return what a line without a comment's signs is: ``...`` is code in some."""
-    starts, ends, core = _dotted(text)
-    if not starts:
-        return ElisionKind.CODE
-    if not core:
-        return ElisionKind.MARKER if set(text) == {"…"} else ElisionKind.UNSURE
-    if ends and _KEY.search(core):
-        return ElisionKind.MARKER
-    spread = text.startswith("...") and not text[3:4].isspace()
-    return ElisionKind.CODE if spread else ElisionKind.UNSURE
-
-
-def _dotted(said: str) -> tuple[bool, bool, str]:
-    """Return whether a text starts and ends with dots, and what is between."""
+def _kind(said: str, *, comment: bool) -> ElisionKind:
+    """Return what a comment is, or a line without a comment's signs."""
     start = _DOTS.match(said)
     core = said[start.end() :] if start else said
     end = next((m for m in _DOTS.finditer(core) if m.end() == len(core)), None)
-    core = core[: end.start()] if end else core
-    return start is not None, end is not None, core.strip()
+    core = core[: end.start()].strip() if end else core.strip()
+    keyed = _KEY.search(core) is not None
+    if not comment:
+        # JavaScript spreads a value so: "...options".
+        spread = said.startswith("...") and not said[3:4].isspace()
+        if core and end and start and keyed:
+            return ElisionKind.MARKER
+        # Three dots alone are a statement of Python; no language has the character "…".
+        if start and not core and set(said) == {"…"}:
+            return ElisionKind.MARKER
+        unsure = start and (not core or not spread)
+        return ElisionKind.UNSURE if unsure else ElisionKind.CODE
+    # What says so much explains something, dots or not.
+    if len(core.split()) > _MOST_WORDS:
+        return ElisionKind.CODE
+    if start:
+        return ElisionKind.MARKER if end or keyed or not core else ElisionKind.UNSURE
+    if end and keyed:
+        return ElisionKind.MARKER if _PHRASE.match(core) else ElisionKind.UNSURE
+    if _SURE.fullmatch(core):
+        return ElisionKind.MARKER
+    # "TODO: rename this..." trails off; " ..." after a blank stands for something.
+    apart = end and said.removesuffix("…").rstrip(".")[-1:].isspace()
+    return ElisionKind.UNSURE if apart or _PHRASE.fullmatch(core) else ElisionKind.CODE

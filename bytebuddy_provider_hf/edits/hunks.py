@@ -1,4 +1,4 @@
-"""Unified diffs read as models write them: counts wrong, headers and spaces missing."""
+"""Read unified diffs as models write them: counts wrong, headers and spaces missing."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 
-from bytebuddy_provider_hf.edits.lines import Lines, lines_of
+from bytebuddy_provider_hf.edits.lines import lines_of
 
 _NUMBERED: Final = re.compile(
     r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@"
 )
 _HEADER: Final = re.compile(r"@@(?:\s|$)")
+# What git format-patch puts at the end: "-- " and its version, in the first column.
 _SIGNATURE: Final = re.compile(r"\n-- ?\r?\n\d[\d.a-z-]*\s*$")
 _LONGEST_TAIL: Final = 60
 
@@ -123,112 +124,85 @@ def is_patch(text: str) -> bool:
 def read_patch(text: str) -> Patch:
     """Return the hunks of a diff; all of it is one hunk where it has no header."""
     tail = text[-_LONGEST_TAIL:]
-    text = text[: len(text) - len(tail)] + _SIGNATURE.sub("\n", tail)
-    lines = lines_of(text)
-    reader = _Reader(lines)
-    reader.read()
-    return Patch(tuple(reader.hunks), frozenset(reader.files), not lines.uniform)
-
-
-@define
-class _Reader:
-    """Reads the lines of a patch into hunks."""
-
-    lines: Lines
-    hunks: list[Hunk] = field(factory=list)
-    files: set[str] = field(factory=set)
-    _body: list[HunkLine] = field(factory=list)
-    _source: list[str] = field(factory=list)
-    _numbers: Numbers | None = None
-    _inside: bool = False
-    _unended_old: bool = False
-    _unended_new: bool = False
-    _old: int = 0
-    _new: int = 0
-
-    def read(self) -> None:
-        texts = self.lines.texts
-        bare = not any(
-            _HEADER.match(line) or _names_files(texts, at)
-            for at, line in enumerate(texts)
-        )
-        self._inside = bare
-        at = 0
-        while at < len(texts):
-            at += self._take(at)
-        self._end()
-
-    def _take(self, at: int) -> int:
-        """Read what begins at a line; return how many lines it has."""
-        texts = self.lines.texts
+    lines = lines_of(text[: len(text) - len(tail)] + _SIGNATURE.sub("\n", tail))
+    texts = lines.texts
+    hunks: list[Hunk] = []
+    files: set[str] = set()
+    current = _OpenHunk()
+    inside = not any(
+        _HEADER.match(line) or _names_files(texts, at) for at, line in enumerate(texts)
+    )
+    at = 0
+    while at < len(texts):
         line = texts[at]
         if _HEADER.match(line):
-            self._begin(line)
-            return 1
-        if _names_files(texts, at) and self._between(at):
-            self._end()
-            self.files.add(texts[at + 1][4:].partition("\t")[0].strip())
+            hunks += current.closed()
+            current, inside = _OpenHunk(line), True
+        elif _names_files(texts, at) and (
+            # Inside a hunk such lines may be of it: "--" opens comments in SQL and Lua.
+            not inside or current.is_complete or _is_header(texts[at + 2 : at + 3])
+        ):
+            hunks += current.closed()
+            files.add(texts[at + 1][4:].partition("\t")[0].strip())
+            at += 1
             # Without a header all that follows is one hunk.
-            self._inside = at + 2 < len(texts) and not _HEADER.match(texts[at + 2])
-            return 2
-        if line.startswith("diff --git "):
-            self._end()
-            self._inside = False
-            return 1
-        if self._inside:
-            self._add(line, self.lines.ends[at])
-        return 1
+            after = texts[at + 1 : at + 2]
+            current, inside = _OpenHunk(), bool(after) and not _is_header(after)
+        elif line.startswith("diff --git "):
+            hunks += current.closed()
+            current, inside = _OpenHunk(), False
+        elif inside:
+            inside = current.add(line, lines.ends[at])
+        at += 1
+    hunks += current.closed()
+    return Patch(tuple(hunks), frozenset(files), not lines.uniform)
 
-    def _between(self, at: int) -> bool:
-        """Whether lines that look like names of files are no lines of a hunk."""
-        if not self._inside or not self._source or self._is_complete:
+
+class _OpenHunk:
+    """A hunk whose lines are being read."""
+
+    def __init__(self, header: str | None = None) -> None:
+        self._source = [] if header is None else [header]
+        self._body: list[HunkLine] = []
+        self._numbers: Numbers | None = None
+        self._unended_old = self._unended_new = False
+        # How many lines it has so far, before and after.
+        self._old = self._new = 0
+        if match := _NUMBERED.match(header or ""):
+            # A count that is left out is one.
+            self._numbers = Numbers(*(int(each or 1) for each in match.groups()))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has as many lines as its header says, or none was begun."""
+        if not self._source:
             return True
-        after = self.lines.texts[at + 2 : at + 3]
-        return bool(after) and _HEADER.match(after[0]) is not None
+        counts = (self._old, self._new)
+        numbers = self._numbers
+        return numbers is not None and counts == (numbers.count, numbers.new_count)
 
-    def _begin(self, line: str) -> None:
-        self._end()
-        self._inside = True
-        self._source.append(line)
-        if match := _NUMBERED.match(line):
-            count, new_count = (
-                1 if each is None else int(each) for each in (match[2], match[4])
-            )
-            start, new_start = int(match[1]), int(match[3])
-            self._numbers = Numbers(start, count, new_start, new_count)
-
-    def _add(self, line: str, end: str) -> None:
+    def add(self, line: str, end: str) -> bool:
+        """Take a line; return false for one that comes after the hunk."""
         self._source.append(line)
         if line.startswith("\\"):
-            self._unended()
-            return
+            # "\ No newline at end of file" is of the line before it.
+            if self._body:
+                self._unended_old = self._unended_old or self._body[-1].old
+                self._unended_new = self._unended_new or self._body[-1].new
+            return True
         sign = line[:1] if line[:1] in (" ", "-", "+") else ""
-        if line and not sign and self._is_complete:
-            # What follows a hunk that is complete is not part of it.
-            self._inside = False
-            return
+        if line and not sign and self.is_complete:
+            return False
         read = HunkLine(sign, line[len(sign) :], end)
         self._body.append(read)
         self._old += read.old
         self._new += read.new
+        return True
 
-    @property
-    def _is_complete(self) -> bool:
-        numbers = self._numbers
-        return numbers is not None and (self._old, self._new) == (
-            numbers.count,
-            numbers.new_count,
-        )
-
-    def _unended(self) -> None:
-        last = self._body[-1] if self._body else None
-        if last is not None:
-            self._unended_old = self._unended_old or last.old
-            self._unended_new = self._unended_new or last.new
-
-    def _end(self) -> None:
-        body = self._body
-        numbers = self._numbers
+    def closed(self) -> list[Hunk]:
+        """Return the hunk, or nothing where it changes nothing."""
+        body, numbers = self._body, self._numbers
+        # Empty lines before the next header are the model's, unless they are counted.
         while (
             body
             and body[-1].is_empty
@@ -236,19 +210,14 @@ class _Reader:
         ):
             body.pop()
             self._old -= 1
-        if body and any(line.sign in {"+", "-"} for line in body):
-            hunk = Hunk(
-                tuple(body),
-                self._numbers,
-                self._unended_old,
-                self._unended_new,
-                "\n".join(self._source),
-            )
-            self.hunks.append(hunk)
-        self._body, self._source, self._numbers = [], [], None
-        self._unended_old = self._unended_new = False
-        self._old = self._new = 0
-        self._inside = False
+        if not any(line.sign in {"+", "-"} for line in body):
+            return []
+        text = "\n".join(self._source)
+        return [Hunk(tuple(body), numbers, self._unended_old, self._unended_new, text)]
+
+
+def _is_header(lines: Sequence[str]) -> bool:
+    return bool(lines) and _HEADER.match(lines[0]) is not None
 
 
 def _names_files(lines: Sequence[str], at: int) -> bool:

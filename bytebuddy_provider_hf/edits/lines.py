@@ -1,4 +1,4 @@
-"""A text as lines, each with the line end that it has."""
+"""Split a text into lines, each with the line end that it has, and assemble one."""
 
 from __future__ import annotations
 
@@ -48,8 +48,20 @@ class Lines:
         return len(set(self.ends) - {""}) < 2  # noqa: PLR2004 - one kind of end
 
 
+@frozen
+class Placed:
+    """A new text; or ``None``, and the pieces of a suggestion without a certain place.
+
+    They are never placed in part: with one unplaced piece there is no text.
+    """
+
+    text: str | None
+    unplaced: tuple[str, ...] = ()
+
+
 def lines_of(text: str) -> Lines:
     """Return a text's lines; none for an empty text."""
+    # str.splitlines also breaks at form feeds and U+2028, which may stand in a line.
     texts: list[str] = []
     ends: list[str] = []
     *whole, rest = text.split("\n")
@@ -89,5 +101,6 @@ def assemble(
 
 def is_distinctive(line: str) -> bool:
     """Whether a line can tell a place: no blank line, bracket or bare ``end``."""
+    # The beginning tells: minified files have lines of a megabyte.
     words = "".join(char if char.isalnum() else " " for char in line[:400]).split()
     return any(word.lower() not in _EVERYWHERE for word in words)

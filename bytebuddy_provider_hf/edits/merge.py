@@ -1,4 +1,4 @@
-"""A suggestion worked into a text by rule: the intended text, or nothing."""
+"""Merge a suggestion into a text by rule: the intended text, or nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bytebuddy_provider_hf.edits.elided import (
 )
 from bytebuddy_provider_hf.edits.fences import Fence, fence_in
 from bytebuddy_provider_hf.edits.hunks import is_patch
-from bytebuddy_provider_hf.edits.lines import lines_of
+from bytebuddy_provider_hf.edits.lines import Placed, lines_of
 from bytebuddy_provider_hf.edits.patch import apply_patch
 from bytebuddy_provider_hf.edits.text_filter import filtered
 from bytebuddy_provider_hf.edits.unwrap import Unwrapper
@@ -21,19 +21,15 @@ from bytebuddy_provider_hf.edits.wholefile import replace_block, replace_file
 
 How: TypeAlias = Literal["patch", "lazy", "whole", "snippet"]
 
+# What the fence of a diff says, and how the lines before its first hunk begin.
 _DIFFS: Final = ("diff", "patch", "udiff")
+_DIFF_STARTS: Final = ("diff --git ", "--- ", "@@")
 
 
 @frozen
-class Merged:
-    """A new text and how it came about; or ``None``, and what has no certain place.
+class Merged(Placed):
+    """A new text and how it came about; or ``None``, and what has no certain place."""
 
-    ``unplaced`` are pieces of the suggestion. They are never placed in part: with one
-    unplaced piece there is no text.
-    """
-
-    text: str | None
-    unplaced: tuple[str, ...] = ()
     how: How | None = None
 
 
@@ -60,8 +56,9 @@ def merge(original: str, suggestion: str) -> Merged:
     text = original
     how: How | None = None
     for block in blocks:
-        merged = _merged(text, block)
+        merged = _merge_block(text, block)
         if merged.text is None:
+            # Half a suggestion is no text that anybody intended.
             return merged
         text, how = merged.text, merged.how
     return Merged(text, (), how)
@@ -73,7 +70,13 @@ def blocks_of(original: str, suggestion: str) -> tuple[Block, ...]:
     What is said round fenced blocks is left out. In a text that has fences itself one
     block is told for sure, and nothing is returned where more seem to follow.
     """
-    if is_patch(suggestion) and _bare_patch(suggestion):
+    # The lines of a diff may be fences themselves, where it changes a Markdown file: it
+    # stands in none if it begins before the first.
+    said = lines_of(suggestion).texts
+    first_sign = next(
+        (x for x in said if x.startswith(_DIFF_STARTS) or fence_in(x)), _DIFF_STARTS[0]
+    )
+    if is_patch(suggestion) and first_sign.startswith(_DIFF_STARTS):
         return (Block(suggestion, "diff"),)
     unwrapper = Unwrapper(original)
     text = filtered(suggestion, unwrapper)
@@ -85,6 +88,7 @@ def blocks_of(original: str, suggestion: str) -> tuple[Block, ...]:
     first = Block(text, unwrapper.info)
     found = [first] if unwrapper.nested else _fenced(suggestion)
     if found is not None and len(found) == 1:
+        # Read as one block it has the line ends of the original already.
         found = [first]
     return tuple(block for block in found or () if block.text.strip())
 
@@ -107,18 +111,8 @@ def _fenced(suggestion: str) -> list[Block] | None:
     return None if opened is not None else found
 
 
-def _bare_patch(suggestion: str) -> bool:
-    """Whether a diff stands in no fence: it begins before the first one."""
-    for line in lines_of(suggestion).texts:
-        if line.startswith(("diff --git ", "--- ", "@@")):
-            return True
-        if fence_in(line) is not None:
-            return False
-    return True
-
-
-def _merged(original: str, block: Block) -> Merged:
-    """Return what becomes of a text by one block."""
+def _merge_block(original: str, block: Block) -> Merged:
+    """Return a text with one block of a suggestion merged into it."""
     said = block.text
     if is_patch(said) or block.info.lower().startswith(_DIFFS):
         patched = apply_patch(original, said)
@@ -128,6 +122,7 @@ def _merged(original: str, block: Block) -> Merged:
         return _result(original, block, lazy.text, "lazy", lazy.unplaced)
     if doubtful := possible_elisions(original, said):
         return Merged(None, doubtful)
+    # It may differ in line ends alone, which are the original's business.
     if lines_of(said).texts == lines_of(original).texts:
         return Merged(original, (), "whole")
     if (text := replace_file(original, said)) is not None:

@@ -1,4 +1,4 @@
-"""Unified diffs placed by what their hunks hold, not by the numbers they state."""
+"""Place unified diffs by what their hunks hold, not by the numbers they state."""
 
 from __future__ import annotations
 
@@ -9,22 +9,14 @@ from typing import Final, TypeAlias
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.hunks import Hunk, HunkLine, Patch, read_patch
-from bytebuddy_provider_hf.edits.lines import Lines, Piece, assemble, lines_of
+from bytebuddy_provider_hf.edits.hunks import Hunk, HunkLine, read_patch
+from bytebuddy_provider_hf.edits.lines import Lines, Piece, Placed, assemble, lines_of
 
 # Comparisons for one patch, lest a file of equal lines cost the square of its length.
 _MOST_WORK: Final = 1_000_000
 _NOWHERE: Final = "/dev/null"
 
 Key: TypeAlias = Callable[[str], str]
-
-
-@frozen
-class Patched:
-    """The new text, or ``None`` and the hunks that have no certain place."""
-
-    text: str | None
-    unplaced: tuple[str, ...] = ()
 
 
 @frozen
@@ -46,7 +38,7 @@ class _Replacement:
     lines: tuple[HunkLine, ...]
 
 
-def apply_patch(original: str, patch: str) -> Patched:
+def apply_patch(original: str, patch: str) -> Placed:
     """Return ``original`` with a unified diff applied, all of it or nothing.
 
     A hunk goes where its context and the lines it takes away stand, whatever its
@@ -57,36 +49,34 @@ def apply_patch(original: str, patch: str) -> Patched:
     """
     read = read_patch(patch)
     if not read.hunks or len(read.files) > 1 or _NOWHERE in read.files:
-        return Patched(None, (patch,))
+        return Placed(None, (patch,))
     before = lines_of(original)
-    fits = _placed(read, before)
-    unplaced = [
-        hunk.text for hunk, fit in zip(read.hunks, fits, strict=True) if fit is None
-    ]
+    search = _Search(before)
+    found = [search.fits(hunk) for hunk in read.hunks]
+    trusted = _line_numbers_trusted(read.hunks, found)
+    chosen: list[_Fit] = []
+    unplaced: list[str] = []
+    for hunk, fits in zip(read.hunks, found, strict=True):
+        stated = [fit for fit in fits if trusted and fit.start == _stated(hunk)]
+        only = fits if len(fits) == 1 else stated
+        if len(only) == 1:
+            chosen += only
+        else:
+            unplaced.append(hunk.text)
     if unplaced:
-        return Patched(None, tuple(unplaced))
-    chosen = [fit for fit in fits if fit is not None]
+        return Placed(None, tuple(unplaced))
     changes = sorted(
         (change for fit in chosen for change in _changes(fit)),
         key=lambda change: (change.start, change.end),
     )
-    clash = _clash(changes)
+    clash = any(
+        later.start < earlier.end or later.start == earlier.start
+        for earlier, later in pairwise(changes)
+    )
+    # Two hunks of the same lines, or for the same place, leave the order open.
     if clash or not changes:
-        return Patched(None, tuple(hunk.text for hunk in read.hunks))
-    pieces = _pieces(changes, before, exact=read.mixed and not before.uniform)
-    return Patched(_written(before, pieces, chosen))
-
-
-def _placed(read: Patch, before: Lines) -> list[_Fit | None]:
-    search = _Search(before)
-    found = [list(search.fits(hunk)) for hunk in read.hunks]
-    trusted = _line_numbers_trusted(read.hunks, found)
-    placed: list[_Fit | None] = []
-    for hunk, fits in zip(read.hunks, found, strict=True):
-        stated = [fit for fit in fits if trusted and fit.start == _stated(hunk)]
-        only = fits if len(fits) == 1 else stated
-        placed.append(only[0] if len(only) == 1 else None)
-    return placed
+        return Placed(None, tuple(hunk.text for hunk in read.hunks))
+    return Placed(_written(before, changes, chosen, exact=read.mixed))
 
 
 def _line_numbers_trusted(hunks: Sequence[Hunk], found: list[list[_Fit]]) -> bool:
@@ -94,6 +84,7 @@ def _line_numbers_trusted(hunks: Sequence[Hunk], found: list[list[_Fit]]) -> boo
     growth = 0
     for hunk, fits in zip(hunks, found, strict=True):
         numbers = hunk.numbers
+        # Models count badly: one wrong number makes the others doubtful.
         if numbers is None or not hunk.counted:
             return False
         if all(fit.start != _stated(hunk) or fit.hunk is not hunk for fit in fits):
@@ -118,7 +109,7 @@ def _stated(hunk: Hunk) -> int | None:
 
 
 class _Search:
-    """Finds the places of hunks in one text."""
+    """Find the places of hunks in one text."""
 
     def __init__(self, before: Lines) -> None:
         self._before = before
@@ -127,30 +118,34 @@ class _Search:
 
     def fits(self, hunk: Hunk) -> list[_Fit]:
         """Return the places of a hunk at the first level of likeness that has any."""
+        texts = self._before.texts
         if not hunk.old:
-            return self._insertions(hunk)
+            # Lines that are put in say nothing of their place.
+            return [_Fit(at, hunk) for at in range(len(texts) + 1)]
         for reading in hunk.interpretations():
-            for key in (_same, str.rstrip):
+            for key in (str, str.rstrip):
                 starts = self._starts(reading, key)
                 if starts:
                     return [_Fit(start, reading) for start in starts]
-        fits = [
-            fit
-            for start in self._starts(hunk, _words)
-            if (fit := self._shifted(hunk, start)) is not None
-        ]
         starts = self._starts(hunk, _words)
+        ends = [start + len(hunk.old) for start in starts]
+        shifted = [
+            _shifted(texts[start:end], hunk, start)
+            for start, end in zip(starts, ends, strict=True)
+        ]
+        fits = [fit for fit in shifted if fit is not None]
         # A place that only nearly fits makes a fitting one doubtful.
         return fits if len(starts) == len(fits) else []
 
-    def _insertions(self, hunk: Hunk) -> list[_Fit]:
-        """Return where lines may be put in that say nothing of their place."""
-        if self._before.texts:
-            return [_Fit(at, hunk) for at in range(len(self._before.texts) + 1)]
-        return [_Fit(0, hunk)]
-
     def _starts(self, hunk: Hunk, key: Key) -> list[int]:
-        texts, places = self._keyed(key)
+        if key not in self._keys:
+            # Made once for all hunks: each line as ``key`` shows it, and its places.
+            keyed = tuple(map(key, self._before.texts))
+            found: defaultdict[str, list[int]] = defaultdict(list)
+            for at, text in enumerate(keyed):
+                found[text].append(at)
+            self._keys[key] = keyed, dict(found)
+        texts, places = self._keys[key]
         wanted = [key(text) for text in hunk.old]
         # The rarest line has the fewest places to look at.
         rarest = min(range(len(wanted)), key=lambda at: len(places.get(wanted[at], ())))
@@ -168,46 +163,37 @@ class _Search:
             starts = [at for at in starts if at + len(wanted) == len(texts)]
         return starts
 
-    def _keyed(self, key: Key) -> tuple[tuple[str, ...], dict[str, list[int]]]:
-        if key not in self._keys:
-            texts = tuple(map(key, self._before.texts))
-            places: defaultdict[str, list[int]] = defaultdict(list)
-            for at, text in enumerate(texts):
-                places[text].append(at)
-            self._keys[key] = texts, dict(places)
-        return self._keys[key]
 
-    def _shifted(self, hunk: Hunk, start: int) -> _Fit | None:
-        """Return a fit whose lines are all indented more, or all less, than stated.
+def _shifted(here: Sequence[str], hunk: Hunk, start: int) -> _Fit | None:
+    """Return a fit whose lines are all indented more, or all less, than stated.
 
-        Only where a line that is taken away shows it: the context alone tells nothing
-        of how the new lines are meant.
-        """
-        taken = [line.text for line in hunk.lines if line.sign == "-"]
-        if not any(text.strip() for text in taken):
+    Only where a line that is taken away shows it: the context alone tells nothing
+    of how the new lines are meant.
+    """
+    taken = [line.text for line in hunk.lines if line.sign == "-"]
+    if not any(text.strip() for text in taken):
+        return None
+    shifts: set[tuple[str, str]] = set()
+    for line, stated in zip(here, hunk.old, strict=True):
+        if not line.strip():
+            continue
+        one, other = _indent(line), _indent(stated)
+        if one.endswith(other):
+            shifts.add((one[: len(one) - len(other)], ""))
+        elif other.endswith(one):
+            shifts.add(("", other[: len(other) - len(one)]))
+        else:
             return None
-        pairs = zip(self._before.texts[start:], hunk.old, strict=False)
-        shifts: set[tuple[str, str]] = set()
-        for here, there in pairs:
-            if not here.strip():
-                continue
-            one, other = _indent(here), _indent(there)
-            if one.endswith(other):
-                shifts.add((one[: len(one) - len(other)], ""))
-            elif other.endswith(one):
-                shifts.add(("", other[: len(other) - len(one)]))
-            else:
-                return None
-        if len(shifts) != 1:
-            return None
-        shift, surplus = shifts.pop()
-        # One space may be the sign that a model left out.
-        if shift == " " or surplus == " ":
-            return None
-        added = [line.text for line in hunk.lines if line.sign == "+"]
-        if any(text.strip() and not text.startswith(surplus) for text in added):
-            return None
-        return _Fit(start, hunk, shift, surplus)
+    if len(shifts) != 1:
+        return None
+    shift, surplus = shifts.pop()
+    # One space may be the sign that a model left out.
+    if shift == " " or surplus == " ":
+        return None
+    added = [line.text for line in hunk.lines if line.sign == "+"]
+    if any(text.strip() and not text.startswith(surplus) for text in added):
+        return None
+    return _Fit(start, hunk, shift, surplus)
 
 
 def _changes(fit: _Fit) -> Iterator[_Replacement]:
@@ -231,18 +217,12 @@ def _changes(fit: _Fit) -> Iterator[_Replacement]:
         yield _Replacement(start, at, tuple(new))
 
 
-def _clash(changes: Sequence[_Replacement]) -> bool:
-    """Whether two changes are of the same lines, or put in at the same place."""
-    return any(
-        later.start < earlier.end or later.start == earlier.start
-        for earlier, later in pairwise(changes)
-    )
-
-
-def _pieces(
-    changes: Sequence[_Replacement], before: Lines, *, exact: bool
-) -> list[Piece]:
-    """Return the new text's lines; ``exact`` ones keep the ends of the patch."""
+def _written(
+    before: Lines, changes: Sequence[_Replacement], fits: Sequence[_Fit], *, exact: bool
+) -> str:
+    """Return the new text; ``exact`` new lines keep the ends that the patch has."""
+    # A patch of mixed ends means something only where the text has mixed ends too.
+    exact = exact and not before.uniform
     pieces: list[Piece] = []
     done = 0
     for change in changes:
@@ -251,22 +231,14 @@ def _pieces(
             pieces.append((line.text, line.end or before.usual) if exact else line.text)
         done = change.end
     pieces += range(done, len(before.texts))
-    return pieces
-
-
-def _written(before: Lines, pieces: list[Piece], fits: Sequence[_Fit]) -> str:
-    """Return the text; its last line ends as the last hunk says, if it reaches it."""
     ended = before.ended
     last = max(fits, key=lambda fit: fit.start)
+    # The last line ends as the last hunk says, if the hunk reaches it.
     if last.start + len(last.hunk.old) == len(before.texts):
         told = last.hunk.unended_old or last.hunk.unended_new
         if told and last.hunk.unended_old != before.ended:
             ended = not last.hunk.unended_new
     return assemble(before, pieces, ended=ended)
-
-
-def _same(text: str) -> str:
-    return text
 
 
 def _words(text: str) -> str:

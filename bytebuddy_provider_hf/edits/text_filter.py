@@ -1,4 +1,4 @@
-"""What every filter of an answer offers: text in, the text to show out."""
+"""Define what every filter of an answer offers: text in, the text to show out."""
 
 from __future__ import annotations
 

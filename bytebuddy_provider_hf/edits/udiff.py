@@ -1,4 +1,4 @@
-"""Unified diffs, as ``patch`` and ``git apply`` take them."""
+"""Write unified diffs, as ``patch`` and ``git apply`` take them."""
 
 from __future__ import annotations
 
@@ -31,61 +31,45 @@ def unified(original: str, changed: str, *, path: str = "") -> str:
     carriage returns are part of the lines. A ``path`` that holds control characters or
     quotes is written as git writes it.
     """
-    before, after = _kept(original), _kept(changed)
-    changes = list(_changes(before, after))
-    if not changes:
+    before, after = _lines(original), _lines(changed)
+    groups: list[list[_Change]] = []
+    a = b = 0
+    for i, j in [*aligned(before, after), (len(before), len(after))]:
+        if i > a or j > b:
+            # Changes whose context would touch share a hunk.
+            if not groups or a - groups[-1][-1].a_end > 2 * _CONTEXT:
+                groups.append([])
+            groups[-1].append(_Change(a, i, b, j))
+        a, b = i + 1, j + 1
+    if not groups:
         return ""
     written = [f"--- {_name('a', path)}\n", f"+++ {_name('b', path)}\n"]
-    for group in _grouped(changes):
-        written += _hunk(before, after, group)
+    for group in groups:
+        first, last = group[0], group[-1]
+        lead = min(first.a, _CONTEXT)
+        tail = min(len(before) - last.a_end, _CONTEXT)
+        at, end = first.a - lead, last.a_end + tail
+        new = _range(first.b - lead, last.b_end + tail)
+        written.append(f"@@ -{_range(at, end)} +{new} @@\n")
+        for change in group:
+            written += _signed(" ", before[at : change.a])
+            written += _signed("-", before[change.a : change.a_end])
+            written += _signed("+", after[change.b : change.b_end])
+            at = change.a_end
+        written += _signed(" ", before[at:end])
     return "".join(written)
 
 
-def _kept(text: str) -> list[str]:
+def _lines(text: str) -> list[str]:
     """Return lines with their ends; only a line feed ends one."""
     *whole, rest = text.split("\n")
     lines = [f"{line}\n" for line in whole]
     return [*lines, rest] if rest else lines
 
 
-def _changes(before: Sequence[str], after: Sequence[str]) -> Iterator[_Change]:
-    a = b = 0
-    for i, j in [*aligned(before, after), (len(before), len(after))]:
-        if i > a or j > b:
-            yield _Change(a, i, b, j)
-        a, b = i + 1, j + 1
-
-
-def _grouped(changes: list[_Change]) -> Iterator[list[_Change]]:
-    group = [changes[0]]
-    for change in changes[1:]:
-        if change.a - group[-1].a_end > 2 * _CONTEXT:
-            yield group
-            group = []
-        group.append(change)
-    yield group
-
-
-def _hunk(
-    before: Sequence[str], after: Sequence[str], group: list[_Change]
-) -> Iterator[str]:
-    first, last = group[0], group[-1]
-    lead = min(first.a, _CONTEXT)
-    a, b = first.a - lead, first.b - lead
-    tail = min(len(before) - last.a_end, _CONTEXT)
-    a_end, b_end = last.a_end + tail, last.b_end + tail
-    yield f"@@ -{_range(a, a_end)} +{_range(b, b_end)} @@\n"
-    at = a
-    for change in group:
-        yield from (_line(" ", line) for line in before[at : change.a])
-        yield from (_line("-", line) for line in before[change.a : change.a_end])
-        yield from (_line("+", line) for line in after[change.b : change.b_end])
-        at = change.a_end
-    yield from (_line(" ", line) for line in before[at:a_end])
-
-
-def _line(sign: str, line: str) -> str:
-    return sign + (line if line.endswith("\n") else line + _NO_END)
+def _signed(sign: str, lines: Sequence[str]) -> Iterator[str]:
+    for line in lines:
+        yield sign + (line if line.endswith("\n") else line + _NO_END)
 
 
 def _range(start: int, end: int) -> str:
@@ -100,15 +84,13 @@ def _name(side: str, path: str) -> str:
     if not path:
         return "original" if side == "a" else "changed"
     name = f"{side}/{path.lstrip('/')}"
-    if any(char in _ESCAPES or not char.isprintable() for char in name):
-        return '"' + "".join(map(_escaped, name)) + '"'
-    # A tab ends a name that holds spaces.
-    return f"{name}\t" if " " in name else name
-
-
-def _escaped(char: str) -> str:
-    if char in _ESCAPES:
-        return _ESCAPES[char]
-    if char.isprintable():
-        return char
-    return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogatepass"))
+    if all(char not in _ESCAPES and char.isprintable() for char in name):
+        # A tab ends a name that holds spaces.
+        return f"{name}\t" if " " in name else name
+    # As git's quote_c_style: octal bytes for what has no escape and cannot be printed.
+    quoted: list[str] = []
+    for char in name:
+        raw = char.encode("utf-8", "surrogatepass")
+        octal = "".join(f"\\{byte:03o}" for byte in raw)
+        quoted.append(_ESCAPES.get(char, char if char.isprintable() else octal))
+    return f'"{"".join(quoted)}"'

@@ -1,4 +1,4 @@
-"""Fences and preamble taken off an answer that is code; the code is not touched."""
+"""Take fences and preamble off an answer that is code, without touching the code."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from bytebuddy_provider_hf.edits.fences import Fence, fence_for, fence_in, has_fences
+from bytebuddy_provider_hf.edits.fences import (
+    Fence,
+    fence_for,
+    fence_in,
+    has_fences,
+    is_preamble,
+)
 from bytebuddy_provider_hf.edits.lines import lines_of
-from bytebuddy_provider_hf.edits.preamble import is_preamble
 
+# Signs of code at the end and at the beginning of a line that is not known.
 _CODE_END: Final = (";", "{", "}", "[", "(", "\\", "=>", "/>", "-->")
 _CODE_START: Final = re.compile(
     r"(?:import|from|def|class|async|await|const|let|var|func|fn|function|package|use"
@@ -76,6 +82,7 @@ class Unwrapper:
         """Return the lines of code that are certain now."""
         if self.done:
             return ""
+        # Joined at a line end only: long lines come in many small pieces.
         self._parts.append(text)
         if "\n" not in text:
             return ""
@@ -86,7 +93,21 @@ class Unwrapper:
     def close(self) -> str:
         """Return the last of the code; sets ``complete``, false in an open block."""
         rest, self._parts = "".join(self._parts), []
-        shown = self._last(rest.removesuffix("\r")) if rest else ""
+        line, outer = rest.removesuffix("\r"), self._outer
+        said = line.rstrip()
+        shown = ""
+        if (
+            outer
+            and not self.nested
+            and fence_in(line) is None
+            and said.endswith(outer.mark)
+            and said.strip(outer.mark[0])
+        ):
+            # Models close a block in the line of the code, too.
+            shown = self._state(said.removesuffix(outer.mark))
+            self._close_block()
+        elif rest:
+            shown = self._state(line)
         if self._state == self._preamble:
             shown += self._bare()
         ended = self._ended
@@ -98,58 +119,38 @@ class Unwrapper:
             self._close_block()
         return shown + (self._end if self._any and ended else "")
 
-    def _last(self, rest: str) -> str:
-        """Read the last line: models close a block in the line of the code, too."""
-        outer = self._outer
-        if outer and not self.nested and fence_in(rest) is None:
-            text = rest.rstrip()
-            if text.endswith(outer.mark) and text.strip(outer.mark[0]):
-                shown = self._state(text.removesuffix(outer.mark))
-                self._close_block()
-                return shown
-        return self._state(rest)
-
     def _preamble(self, line: str) -> str:
         fence = fence_in(line)
-        if fence and self._wraps(line):
-            self._held.clear()
-            self._open(fence)
-            return ""
-        self._held.append(line)
-        return self._bare() if fence or self._is_code(line) else ""
-
-    def _wraps(self, line: str) -> bool:
-        """Whether a fence opens the block of the answer, not one of a Markdown file."""
-        if not self.nested:
-            return True
-        said = [line for line in self._held if line.strip()]
-        if said:
-            return is_preamble(said[0])
-        return line.strip() != self._first
-
-    def _is_code(self, line: str) -> bool:
+        if fence:
+            said = [line for line in self._held if line.strip()]
+            # A Markdown file may begin with a block of its own, or its first heading.
+            wraps = is_preamble(said[0]) if said else line.strip() != self._first
+            if wraps or not self.nested:
+                self._held.clear()
+                self._open(fence)
+                return ""
         text = line.strip()
-        if not text:
-            return False
-        if text in self._known or text.endswith(_CODE_END):
-            return True
-        if any(held.strip() for held in self._held[:-1]):
-            return False
-        return line[0].isspace() or _CODE_START.match(text) is not None
+        is_code = text in self._known or text.endswith(_CODE_END)
+        # Below a first line of text only these two signs are certain.
+        if not is_code and text and not any(held.strip() for held in self._held):
+            is_code = line[0].isspace() or _CODE_START.match(text) is not None
+        self._held.append(line)
+        return self._bare() if fence or is_code else ""
 
     def _bare(self) -> str:
         """Take the whole answer for the code."""
         held, self._held = self._held, []
         self._state = self._plain
         said = next((at for at, line in enumerate(held) if line.strip()), None)
-        if said is not None and self._is_said(held[said]):
+        if (
+            said is not None
+            and is_preamble(held[said])
+            and held[said].strip() not in self._known
+        ):
             rest = held[said + 1 :]
             begins = (at for at, line in enumerate(rest) if line.strip())
             held = rest[next(begins, len(rest)) :]
         return "".join([self._plain(line) for line in held])
-
-    def _is_said(self, line: str) -> bool:
-        return is_preamble(line) and line.strip() not in self._known
 
     def _plain(self, line: str) -> str:
         shown = self._end + line if self._any else line
@@ -176,13 +177,10 @@ class Unwrapper:
         inner = self._depth[-1]
         if fence is None or fence.mark[0] != inner.mark[0]:
             return self._content(line)
-        if inner.closed_by(fence):
-            return self._closing(line)
-        if fence.info and len(fence.mark) >= len(inner.mark):
-            self._depth.append(fence)
-        return self._content(line)
-
-    def _closing(self, line: str) -> str:
+        if not inner.closed_by(fence):
+            if fence.info and len(fence.mark) >= len(inner.mark):
+                self._depth.append(fence)
+            return self._content(line)
         if len(self._depth) > 1:
             self._depth.pop()
             return self._content(line)
@@ -190,19 +188,14 @@ class Unwrapper:
             self._close_block()
             return ""
         # An inner fence may still follow: this one closed the block only if none does.
-        shown = self._released()
-        self._held.append(line)
-        return shown
+        held, self._held = self._held, [line]
+        return "".join([self._plain(self._outdented(line)) for line in held])
 
     def _content(self, line: str) -> str:
         if self._held:
             self._held.append(line)
             return ""
         return self._plain(self._outdented(line))
-
-    def _released(self) -> str:
-        held, self._held = self._held, []
-        return "".join([self._plain(self._outdented(line)) for line in held])
 
     def _outdented(self, line: str) -> str:
         """Return a line without the indentation of the fence (CommonMark 4.5)."""

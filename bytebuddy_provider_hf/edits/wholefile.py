@@ -1,4 +1,4 @@
-"""Suggestions without markers: the whole new text, or one block of it."""
+"""Place suggestions without markers: the whole new text, or one block of it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from difflib import SequenceMatcher
 from typing import Final
 
 from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.fences import is_prose
 from bytebuddy_provider_hf.edits.lines import assemble, is_distinctive, lines_of
-from bytebuddy_provider_hf.edits.preamble import is_prose
 
 # Of the telling lines of the original, so many have to stand in a whole new text.
 _SHARE: Final = 0.5
+# What follows a block at its own depth and yet belongs to it: brackets, branches.
+_CLOSERS: Final = re.compile(
+    r"\s*(?:[)\]}]|(?:end|else|elsif|elif|except|finally|catch|rescue|ensure)\b)"
+)
 # Lines at an edge that were changed are as like their own as this.
 _LIKENESS: Final = 0.6
 _MOST_EDGE: Final = 8
 _LONGEST: Final = 300
-_CLOSERS: Final = re.compile(
-    r"\s*(?:[)\]}]|(?:end|else|elsif|elif|except|finally|catch|rescue|ensure)\b)"
-)
 
 
 def replace_file(original: str, suggestion: str) -> str | None:
@@ -45,6 +46,7 @@ def replace_file(original: str, suggestion: str) -> str | None:
         return None
     if _prose(set(new[:b] + new[b_end + 1 :]) - set(own)):
         return None
+    # Lines that were there keep their own ends, whatever those of the answer are.
     same = {new: old for old, new in aligned(before.texts, after.texts)}
     return assemble(before, [same.get(at, text) for at, text in enumerate(after.texts)])
 
@@ -58,7 +60,9 @@ def replace_block(original: str, suggestion: str) -> str | None:
     original is outside the block, so that the suggestion cannot be all of it.
     """
     before, after = lines_of(original), lines_of(suggestion)
-    new = _stripped(after.texts)
+    filled = [at for at, line in enumerate(after.texts) if line.strip()]
+    # Blank lines round a block are the answer's layout.
+    new = after.texts[filled[0] : filled[-1] + 1] if filled else ()
     if len(new) < 2 or _block_end(new, 0) != len(new):  # noqa: PLR2004 - a block
         return None
     counts = Counter(before.texts)
@@ -71,10 +75,12 @@ def replace_block(original: str, suggestion: str) -> str | None:
     total = sum(map(is_distinctive, before.texts))
     pairs = aligned(old, new)
     kept = sum(is_distinctive(old[at]) for at, _ in pairs)
+    # Of a text that is mostly this block, the suggestion could be all that shall stay.
     if inside * 2 >= total or kept < max(2, _SHARE * inside):
         return None
     if new[-1] != old[-1] and not (is_distinctive(new[-1]) and is_distinctive(old[-1])):
         return None
+    # A line from elsewhere would stand twice: the suggestion moves it, or is more.
     outside = set(before.texts[:start] + before.texts[end:]) - set(old)
     if any(is_distinctive(line) and line in outside for line in new):
         return None
@@ -98,12 +104,6 @@ def _edge_kept(own: Sequence[str], new: Sequence[str]) -> bool:
 
 def _prose(lines: Sequence[str] | set[str]) -> bool:
     return any(is_prose(line) for line in lines)
-
-
-def _stripped(lines: Sequence[str]) -> tuple[str, ...]:
-    """Return lines without the blank ones round them."""
-    filled = [at for at, line in enumerate(lines) if line.strip()]
-    return tuple(lines[filled[0] : filled[-1] + 1]) if filled else ()
 
 
 def _block_end(lines: Sequence[str], start: int) -> int:

@@ -1,4 +1,4 @@
-"""What a model is asked for when no rule could place a suggestion, and the check."""
+"""Ask a model to apply a suggestion that no rule could place, and check its answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.alignment import Pair, aligned
+from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
 from bytebuddy_provider_hf.edits.fences import fence_for
 from bytebuddy_provider_hf.edits.hunks import is_patch, read_patch
@@ -19,7 +19,8 @@ from bytebuddy_provider_hf.prompts.edit import EditPrompt, info_of
 from bytebuddy_provider_hf.prompts.template import render
 from bytebuddy_provider_hf.types import Message
 
-# New lines may take the place of so many more old ones.
+# New lines may take the place of so many times as many old ones. A change may shorten
+# code; where more is gone, the model most likely skipped lines.
 _GENEROUS: Final = 2
 
 _MARKERS: Final = (
@@ -62,9 +63,11 @@ def render_apply_template(template: str, original: str, suggestion: str) -> str:
 
 @frozen
 class _Expected:
-    """What a suggestion says: lines to be there, lines to go, runs without a gap.
+    """What a suggestion says: lines to be there, lines to go, neighbours.
 
-    It is ``exact`` where it is a diff, which names every line that goes.
+    It is ``exact`` where it is a diff, which names every line that goes. ``pairs`` are
+    lines that it writes one after the other, with "" before its first and after its
+    last where these are the edges of the text.
     """
 
     lines: Counter[str]
@@ -80,20 +83,20 @@ def checked(original: str, suggestion: str, answer: str) -> tuple[str, ...]:
     lines of the original that are not although nothing in the suggestion touches them:
     no diff takes them away, no line of the suggestion stands in their place, and the
     suggestion does not join the lines round them. A marker left in the answer counts
-    as lost. Blank lines and bare brackets are not looked at, nor is indentation.
+    as lost. Blank lines and bare brackets are not looked at, nor is indentation: models
+    move both, and neither can lose code.
     """
-    wanted = _expected(original, suggestion)
+    expected = _expected(original, suggestion)
     old = _distinctive(lines_of(original).texts)
     new = _distinctive(lines_of(answer).texts)
-    there = Counter(new)
-    missing = (wanted.lines - there).elements()
+    missing = (expected.lines - Counter(new)).elements()
     known = {line.strip() for line in lines_of(original).texts}
     marks = (
         line.strip()
         for line in lines_of(answer).texts
         if classify_line(line) is ElisionKind.MARKER and line.strip() not in known
     )
-    return (*missing, *marks, *_lost(old, new, wanted))
+    return (*missing, *marks, *_lost(old, new, expected))
 
 
 def _expected(original: str, suggestion: str) -> _Expected:
@@ -102,62 +105,42 @@ def _expected(original: str, suggestion: str) -> _Expected:
     pairs: set[tuple[str, str]] = set()
     old = _distinctive(lines_of(original).texts)
     exact = True
-    for text in _said(original, suggestion):
+    blocks = blocks_of(original, suggestion)
+    for text in [block.text for block in blocks] or [suggestion]:
         if is_patch(text):
-            for run, taken in _hunks(text):
-                lines |= Counter(run)
-                gone.update(taken)
+            for hunk in read_patch(text).hunks:
+                lines |= Counter(_distinctive(x.text for x in hunk.lines if x.new))
+                gone.update(_distinctive(x.text for x in hunk.lines if not x.new))
             continue
         exact = False
-        runs = _runs(text)
+        # What stands between markers, each a run of the text as it shall be.
+        runs: list[list[str]] = [[]]
+        for line in lines_of(text).texts:
+            if classify_line(line) is ElisionKind.CODE:
+                runs[-1] += _distinctive([line])
+            else:
+                runs.append([])
         lines |= Counter(line for run in runs for line in run)
         for run in runs:
             pairs.update(pairwise(run))
-        if len(runs) > 1 or 2 * len(_shared(old, runs[0])) >= len(old):
+        first = set(runs[0])
+        shared = sum(line in first for line in old)
+        if len(runs) > 1 or 2 * shared >= len(old):
             # It is of the whole text, so that its edges are those of the text.
             pairs.update(("", line) for line in runs[0][:1])
             pairs.update((line, "") for line in runs[-1][-1:])
     return _Expected(lines, gone, frozenset(pairs), exact)
 
 
-def _said(original: str, suggestion: str) -> Iterator[str]:
-    blocks = blocks_of(original, suggestion)
-    if not blocks:
-        yield suggestion
-    for block in blocks:
-        yield block.text
-
-
-def _hunks(text: str) -> Iterator[tuple[list[str], list[str]]]:
-    """Give for every hunk the lines of the result, and those that go."""
-    for hunk in read_patch(text).hunks:
-        run = _distinctive(line.text for line in hunk.lines if line.new)
-        yield run, _distinctive(line.text for line in hunk.lines if not line.new)
-
-
-def _runs(text: str) -> list[list[str]]:
-    """Return what stands between markers."""
-    runs: list[list[str]] = [[]]
-    for line in lines_of(text).texts:
-        if classify_line(line) is ElisionKind.CODE:
-            runs[-1] += _distinctive([line])
-        else:
-            runs.append([])
-    return runs
-
-
-def _shared(old: list[str], new: list[str]) -> list[str]:
-    there = set(new)
-    return [line for line in old if line in there]
-
-
-def _lost(old: list[str], new: list[str], wanted: _Expected) -> Iterator[str]:
+def _lost(old: list[str], new: list[str], expected: _Expected) -> Iterator[str]:
     """Give the lines of the original that went although nothing touches them."""
-    moved = Counter(new)
     pairs = aligned(old, new)
+    # A line that stands elsewhere in the answer was moved, not lost.
+    moved = Counter(new)
     moved.subtract(old[i] for i, _ in pairs)
-    gone = Counter(wanted.gone)
-    for (i, j), (i_end, j_end) in _gaps(pairs, len(old), len(new)):
+    gone = Counter(expected.gone)
+    i = j = 0
+    for i_end, j_end in [*pairs, (len(old), len(new))]:
         out = []
         for line in old[i:i_end]:
             if moved[line] > 0:
@@ -166,26 +149,15 @@ def _lost(old: list[str], new: list[str], wanted: _Expected) -> Iterator[str]:
                 gone[line] -= 1
             else:
                 out.append(line)
-        if wanted.exact:
-            yield from out
-            continue
-        said = sum(line in wanted.lines for line in new[j:j_end])
+        said = sum(line in expected.lines for line in new[j:j_end])
         before = new[j - 1] if j else ""
         after = new[j_end] if j_end < len(new) else ""
         joined = zip([before, *new[j:j_end]], [*new[j:j_end], after], strict=True)
-        if all(pair in wanted.pairs for pair in joined):
-            continue
-        if len(out) > _GENEROUS * said:
+        # The suggestion itself writes these neighbours, so nothing belongs between.
+        meant = all(pair in expected.pairs for pair in joined)
+        if expected.exact or (not meant and len(out) > _GENEROUS * said):
             yield from out
-
-
-def _gaps(pairs: list[Pair], old: int, new: int) -> Iterator[tuple[Pair, Pair]]:
-    """Give what is between lines that both have."""
-    last = (0, 0)
-    for i, j in [*pairs, (old, new)]:
-        if (i, j) != last:
-            yield last, (i, j)
-        last = (i + 1, j + 1)
+        i, j = i_end + 1, j_end + 1
 
 
 def _distinctive(lines: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A conversation as the raw prompt of a model, by its family's template."""
+"""Arrange a conversation for a family: as messages, or as the raw prompt."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.prompts import chat_tools
-from bytebuddy_provider_hf.prompts.chat_format import (
+from bytebuddy_provider_hf.prompts.families import load_families
+from bytebuddy_provider_hf.prompts.family import (
     ChatFormat,
+    Family,
+    ModelKind,
+    Rendered,
     SystemPlace,
     ToolStyle,
     Wrap,
 )
-from bytebuddy_provider_hf.prompts.family import Family, ModelKind
-from bytebuddy_provider_hf.prompts.more_chat_formats import TRANSCRIPT
-from bytebuddy_provider_hf.prompts.rendered import Rendered
-from bytebuddy_provider_hf.prompts.special_tokens import escape
-from bytebuddy_provider_hf.types import Message, TextPart, Tool
+from bytebuddy_provider_hf.prompts.special_tokens import Escaper
+from bytebuddy_provider_hf.types import ImagePart, Message, TextPart
 
 _CHOOSE: Final = "or choose a model that was trained to chat."
 _REFUSALS: Final = {
@@ -36,6 +37,7 @@ _OWN_TEMPLATE: Final = (
     "Ask a server that applies the model's own template (an address that answers "
     "/v1/chat/completions), or leave the {what} out."
 )
+_NO_SYSTEM: Final = "{name} models know no system message: it was left out."
 
 
 @frozen
@@ -47,31 +49,121 @@ class _Turn:
     wrap: Wrap
 
 
+def adapt_messages(
+    family: Family, messages: Sequence[Message]
+) -> tuple[tuple[Message, ...], tuple[str, ...]]:
+    """Return the messages as the family's template wants them, and what was changed.
+
+    Templates of families without a system role raise on one (Mixtral's, Gemma's), and
+    those whose roles must alternate on two turns of one role. There the system message
+    goes in front of the first user turn, and neighbours become one turn.
+    """
+    form = family.chat
+    if form is None:
+        return tuple(messages), ()
+    turns = list(messages)
+    notes: tuple[str, ...] = ()
+    system = [m for m in messages if m.role == "system"]
+    # Llama 2's template puts it into the first turn itself, between marks of its own.
+    leads = form.system_place is SystemPlace.FIRST and not form.system_in_user[0]
+    if system and (leads or form.system_place is SystemPlace.NOWHERE):
+        turns = [m for m in messages if m.role != "system"]
+        if leads:
+            if not any(m.role == "user" for m in turns):
+                turns.insert(0, Message("user"))
+            first = next(i for i, m in enumerate(turns) if m.role == "user")
+            turns[first] = _join([*system, turns[first]], form.system_in_user[1])
+        else:
+            notes = (_NO_SYSTEM.format(name=family.name),)
+    if not form.strict_alternation:
+        return tuple(turns), notes
+    merged: list[Message] = []
+    for message in turns:
+        same = merged and merged[-1].role == message.role
+        # A call and its result belong together: nothing is joined over them.
+        called = same and (merged[-1].tool_calls or message.tool_calls)
+        if same and not called and message.role in ("user", "assistant"):
+            merged[-1] = _join([merged[-1], message], "\n\n")
+        else:
+            merged.append(message)
+    return tuple(merged), notes
+
+
+def _join(messages: Sequence[Message], between: str) -> Message:
+    """Return the last message with the content of all."""
+    if all(isinstance(m.content, str) for m in messages):
+        texts = [m.content for m in messages if isinstance(m.content, str)]
+        return evolve(messages[-1], content=between.join(filter(None, texts)))
+    parts: list[TextPart | ImagePart] = []
+    for message in messages:
+        content = message.content
+        parts += [TextPart(content)] if isinstance(content, str) else content
+    return evolve(messages[-1], content=tuple(parts))
+
+
 def special_tokens_of(family: Family) -> tuple[str, ...]:
     """Return every text that acts as a token or mark in a chat prompt of ``family``.
 
-    What :func:`render_chat` breaks, ``specials.restored`` mends in the answer.
+    What :func:`render_chat` escapes of them, ``special_tokens.unescape`` restores in
+    the answer.
     """
-    own = (family.chat or TRANSCRIPT).specials
+    own = _format_of(family).specials
     fim = family.fim.specials if family.fim else ()
     edit = family.edit.specials if family.edit else ()
     return tuple(dict.fromkeys((*own, *fim, *edit)))
 
 
-def render_chat(
-    family: Family, messages: Sequence[Message], *, tools: Sequence[Tool] = ()
-) -> Rendered:
+def render_chat(family: Family, messages: Sequence[Message]) -> Rendered:
     """Render ``messages`` as the family's official template does, without its BOS.
 
     A system message goes into a user's turn where the family has no system role, and
     neighbours of one role are joined where roles must alternate. A base model gets a
     plain transcript. A last message of the assistant is left open for the model to go
-    on with. Tokens of the family inside a text are broken so that they cannot act, and
+    on with. Tokens of the family inside a text are escaped so that they cannot act, and
     ``notes`` names them.
 
-    Raises ``UnsupportedRole`` for a model that cannot write, for images, and for tools
-    where the family's template has none; ``InvalidOption`` for no messages.
+    Raises ``UnsupportedRole`` for a model that cannot write, for images, and for calls
+    of tools where the family's template has none; ``InvalidOption`` for no messages.
     """
+    form, notes = _usable_format(family, messages)
+    escaper = Escaper(special_tokens_of(family))
+    system, rest, ending = _split(messages, form, escaper)
+    if form.tools is ToolStyle.LLAMA:
+        apart = chat_tools.one_call_a_turn(rest)
+        if len(apart) != len(rest):
+            notes.append(
+                "Llama 3.1's template takes one tool call a turn: "
+                "parallel calls were written one after the other."
+            )
+        rest = apart
+    # Qwen's template writes parallel results into one turn of the user.
+    joins = {"tool": "\n"} if form.tools is ToolStyle.HERMES else {}
+    if form.strict_alternation:
+        joins |= {"user": "\n\n", "assistant": "\n\n"}
+    turns: list[_Turn] = []
+    for turn in (turn for m in rest for turn in _turns_of(m, form, escaper)):
+        if turns and turn.role in joins and turns[-1].role == turn.role:
+            text = joins[turn.role].join((turns[-1].text, turn.text))
+            turns[-1] = evolve(turns[-1], text=text)
+        else:
+            turns.append(turn)
+    if system is not None and form.system_place is SystemPlace.NOWHERE:
+        notes.append(_NO_SYSTEM.format(name=family.name))
+    turns = _with_system(turns, system, form)
+    if escaper.found:
+        names = ", ".join(repr(token) for token in escaper.found)
+        notes.append(
+            f"The text held {names}, which the model reads as its own marks: an "
+            "invisible character was put in, so that they cannot act."
+        )
+    prompt = "".join(turn.wrap[0] + turn.text + turn.wrap[1] for turn in turns)
+    return Rendered(prompt + ending, form.stops, tuple(notes))
+
+
+def _usable_format(
+    family: Family, messages: Sequence[Message]
+) -> tuple[ChatFormat, list[str]]:
+    """Return the format that writes these messages, with notes, or refuse them."""
     if family.kind in _REFUSALS:
         reason, hint = _REFUSALS[family.kind]
         raise UnsupportedRole(
@@ -79,225 +171,119 @@ def render_chat(
         )
     if not messages:
         raise InvalidOption("a conversation needs a message", hint="Give at least one.")
-    form = family.chat or TRANSCRIPT
-    if family.kind is ModelKind.SEQ2SEQ:
-        form = _instruction(form, messages)
-    return _ChatRenderer(family, form, tools).rendered(messages)
-
-
-def _instruction(form: ChatFormat, messages: Sequence[Message]) -> ChatFormat:
-    """Return a format of no words at all where there is one question."""
-    if sum(message.role != "system" for message in messages) > 1:
-        return form
-    return evolve(
-        form, name="instruction", user=("", ""), generation_prompt="", stops=()
+    form = _format_of(family)
+    if form.tools is None and any(m.role == "tool" or m.tool_calls for m in messages):
+        raise UnsupportedRole(
+            f"no way to write tools for the family {family.name} is known",
+            hint=_OWN_TEMPLATE.format(what="tools"),
+        )
+    said = sum(message.role != "system" for message in messages)
+    if family.kind is ModelKind.SEQ2SEQ and said <= 1:
+        # FLAN-T5 learned instructions without a mark; only several turns need names.
+        bare = evolve(form, user=("", ""), generation_prompt="", stops=())
+        return bare, []
+    if family.chat is not None:
+        return form, []
+    note = (
+        f"{family.name} models have no chat template: "
+        "the conversation was written as a plain transcript."
     )
+    return form, [note]
 
 
-class _ChatRenderer:
-    """One conversation being written in one format."""
+def _format_of(family: Family) -> ChatFormat:
+    # A base model continues a transcript best; none was trained on a template.
+    return family.chat or load_families().chat_formats["transcript"]
 
-    def __init__(self, family: Family, form: ChatFormat, tools: Sequence[Tool]) -> None:
-        self._family = family
-        self._form = form
-        self._tools = tools
-        self._specials = special_tokens_of(family)
-        self._found: dict[str, None] = {}
-        self._notes: list[str] = []
 
-    def rendered(self, messages: Sequence[Message]) -> Rendered:
-        self._check_tools(messages)
-        if self._form.name == TRANSCRIPT.name:
-            self._notes.append(
-                f"{self._family.name} models have no chat template: "
-                "the conversation was written as a plain transcript."
-            )
-        system, rest = self._system_and_rest(messages)
-        ending, rest = self._ending(rest)
-        turns = self._merged(self._turns(rest))
-        prompt = "".join(
-            turn.wrap[0] + turn.text + turn.wrap[1]
-            for turn in self._with_system(system, turns)
+def _text(message: Message) -> str:
+    if isinstance(message.content, str):
+        return message.content
+    parts = [p.text for p in message.content if isinstance(p, TextPart)]
+    if len(parts) != len(message.content):
+        raise UnsupportedRole(
+            "a raw prompt cannot carry an image",
+            hint=_OWN_TEMPLATE.format(what="image"),
         )
-        return Rendered(prompt + ending, self._form.stops, self._told())
+    # Engines join parts of text in this way before they apply a template.
+    return "\n".join(parts)
 
-    def _told(self) -> tuple[str, ...]:
-        if not self._found:
-            return tuple(self._notes)
-        names = ", ".join(repr(token) for token in self._found)
-        broken = (
-            f"The text held {names}, which the model reads as its own marks: an "
-            "invisible character was put in, so that they cannot act."
-        )
-        return (*self._notes, broken)
 
-    def _harmless(self, text: str) -> str:
-        clean, found = escape(text, self._specials)
-        self._found.update(dict.fromkeys(found))
-        return clean
+def _split(
+    messages: Sequence[Message], form: ChatFormat, escaper: Escaper
+) -> tuple[str | None, Sequence[Message], str]:
+    """Return the system message, the messages after it, and the end of the prompt.
 
-    def _check_tools(self, messages: Sequence[Message]) -> None:
-        used = any(m.role == "tool" or m.tool_calls for m in messages)
-        if (used or self._tools) and self._form.tools is None:
-            raise UnsupportedRole(
-                f"no way to write tools for the family {self._family.name} is known",
-                hint=_OWN_TEMPLATE.format(what="tools"),
-            )
+    The first is ``None`` where neither the messages nor the format have one; an empty
+    message silences the format's default, as in the templates themselves. Last texts of
+    the assistant are no messages then: they stand at the end, to be continued.
+    """
+    roles = [m.role for m in messages]
+    count = next((i for i, role in enumerate(roles) if role != "system"), len(roles))
+    system: str | None = form.default_system or None
+    if count:
+        # The templates know one system message, at the beginning.
+        said = "\n\n".join(escaper.escape(_text(m)) for m in messages[:count])
+        said = said.strip() if form.strip else said
+        system = said if said or form.default_system else None
+    begun = len(messages)
+    # A call is complete; only a text can be continued.
+    while begun > count and roles[begun - 1] == "assistant":
+        if messages[begun - 1].tool_calls:
+            break
+        begun -= 1
+    texts = [escaper.escape(_text(m)) for m in messages[begun:]]
+    text = "\n\n".join(filter(None, texts))
+    ending = form.continue_prompt + text if text else form.generation_prompt
+    return system, messages[count:begun], ending
 
-    def _text(self, message: Message) -> str:
-        if isinstance(message.content, str):
-            return message.content
-        parts = [p.text for p in message.content if isinstance(p, TextPart)]
-        if len(parts) != len(message.content):
-            raise UnsupportedRole(
-                "a raw prompt cannot carry an image",
-                hint=_OWN_TEMPLATE.format(what="image"),
-            )
-        return "\n".join(parts)
 
-    def _system_and_rest(
-        self, messages: Sequence[Message]
-    ) -> tuple[str | None, list[Message]]:
-        """Return the text of the leading system messages, and the other messages."""
-        first = next(
-            (i for i, m in enumerate(messages) if m.role != "system"), len(messages)
-        )
-        said = [self._harmless(self._text(m)) for m in messages[:first]]
-        system = "\n\n".join(said) if said else None
-        if self._form.strip and system is not None:
-            system = system.strip()
-        return system, list(messages[first:])
-
-    def _ending(self, messages: list[Message]) -> tuple[str, list[Message]]:
-        """Return what the prompt ends with, and the messages that come before it."""
-        begun = len(messages)
-        while begun and messages[begun - 1].role == "assistant":
-            if messages[begun - 1].tool_calls:
-                break
-            begun -= 1
-        texts = [self._harmless(self._text(m)) for m in messages[begun:]]
-        text = "\n\n".join(filter(None, texts))
-        if text:
-            return self._form.prefill + text, messages[:begun]
-        return self._form.generation_prompt, messages[:begun]
-
-    def _turns(self, messages: list[Message]) -> list[_Turn]:
-        style = self._form.tools
-        if style is ToolStyle.LLAMA:
-            apart = chat_tools.one_call_a_turn(messages)
-            if len(apart) != len(messages):
-                self._notes.append(
-                    "Llama 3.1's template takes one tool call a turn: "
-                    "parallel calls were written one after the other."
-                )
-            messages = apart
-        turns: list[_Turn] = []
-        for message in messages:
-            turns += self._written(message, style)
-        return turns
-
-    def _written(self, message: Message, style: ToolStyle | None) -> list[_Turn]:
-        text = self._text(message)
-        if style is not None and message.role == "tool":
-            told = chat_tools.result(style, text, message.tool_call_id, self._harmless)
-            return [_Turn("tool", told, self._form.tool or self._form.user)]
-        clean = self._harmless(text)
-        if self._form.strip:
-            clean = clean.strip()
+def _turns_of(message: Message, form: ChatFormat, escaper: Escaper) -> list[_Turn]:
+    """Return the turns that write a message; calls may need one of their own."""
+    text = _text(message)
+    style = form.tools
+    if style is not None and message.role == "tool":
+        result = chat_tools.result(style, text, message.tool_call_id, escaper.escape)
+        return [_Turn("tool", result, form.tool or form.user)]
+    text = escaper.escape(text)
+    if form.strip:
+        text = text.strip()
+    if message.role == "assistant":
+        said = _Turn("assistant", text, form.assistant)
         if style is None or not message.tool_calls:
-            return [self._plain(message.role, clean)]
-        asked = chat_tools.calls(style, message.tool_calls, self._harmless)
+            return [said]
+        calls = chat_tools.calls(style, message.tool_calls, escaper.escape)
         if style is ToolStyle.HERMES:
-            joined = "\n".join(filter(None, (clean, asked)))
-            return [_Turn("assistant", joined, self._form.assistant)]
-        calling = _Turn("call", asked, self._form.calls or self._form.assistant)
-        return [self._plain("assistant", clean), calling] if clean else [calling]
-
-    def _plain(self, role: str, text: str) -> _Turn:
-        form = self._form
-        if role == "assistant":
-            return _Turn(role, text, form.assistant)
-        keeps = form.system_place is SystemPlace.TURN and not form.strict_alternation
-        if role == "system" and keeps:
-            return _Turn(role, text, form.system)
-        return _Turn("user", text, form.user)
-
-    def _merged(self, turns: list[_Turn]) -> list[_Turn]:
-        """Join neighbours that the format wants in one turn."""
-        joins = {"tool": "\n"} if self._form.tools is ToolStyle.HERMES else {}
-        if self._form.strict_alternation:
-            joins |= {"user": "\n\n", "assistant": "\n\n"}
-        merged: list[_Turn] = []
-        for turn in turns:
-            if merged and turn.role in joins and merged[-1].role == turn.role:
-                text = joins[turn.role].join((merged[-1].text, turn.text))
-                merged[-1] = evolve(merged[-1], text=text)
-            else:
-                merged.append(turn)
-        return merged
-
-    def _with_system(self, system: str | None, turns: list[_Turn]) -> list[_Turn]:
-        form = self._form
-        if system is None:
-            system = form.default_system or None
-        elif not system and not form.default_system:
-            system = None
-        turns = self._ensure_user_first(turns, system)
-        if form.system_place is SystemPlace.TURN:
-            return self._insert_tools(self._system_turn(system) + turns)
-        if system is not None and form.system_place is SystemPlace.NOWHERE:
-            self._notes.append(
-                f"{self._family.name} models know no system message: it was left out."
-            )
-        elif system is not None:
-            folded = form.system_in_user[0] + system + form.system_in_user[1]
-            turns = _prepend(turns, folded, last=form.system_place is SystemPlace.LAST)
-        return self._insert_tools(turns)
-
-    def _ensure_user_first(self, turns: list[_Turn], system: str | None) -> list[_Turn]:
-        """Put an empty question where the template wants one and there is none."""
-        form = self._form
-        wanted = form.strict_alternation and form.user[0]
-        if not wanted or (turns and turns[0].role == "user"):
-            return turns
-        if form.system_place is SystemPlace.TURN and system and not turns:
-            return turns
-        return [_Turn("user", "", form.user), *turns]
-
-    def _system_turn(self, system: str | None) -> list[_Turn]:
-        form = self._form
-        texts = [] if system is None else [system]
-        if self._tools and form.tools is ToolStyle.HERMES:
-            texts.append(
-                chat_tools.definitions(form.tools, self._tools, self._harmless)
-            )
-        text = form.system_head + "\n\n".join(filter(None, texts))
-        if self._tools and form.tools is ToolStyle.LLAMA:
-            text = chat_tools.LLAMA_ENVIRONMENT + text
-        if not text and not texts:
-            return []
+            both = "\n".join(filter(None, (text, calls)))
+            return [_Turn("assistant", both, form.assistant)]
+        calling = _Turn("call", calls, form.calls or form.assistant)
+        return [said, calling] if text else [calling]
+    # A later system message has a turn of its own only where the roles are free.
+    keeps = form.system_place is SystemPlace.TURN and not form.strict_alternation
+    if message.role == "system" and keeps:
         return [_Turn("system", text, form.system)]
-
-    def _insert_tools(self, turns: list[_Turn]) -> list[_Turn]:
-        """Put the tools where the format has them outside the system's turn."""
-        form = self._form
-        if not self._tools or form.tools in {None, ToolStyle.HERMES}:
-            return turns
-        style = form.tools or ToolStyle.HERMES
-        offer = chat_tools.definitions(style, self._tools, self._harmless)
-        if style is ToolStyle.LLAMA:
-            return _prepend(turns, offer, last=False)
-        block = _Turn("tools", offer, form.definitions or ("", ""))
-        users = [i for i, turn in enumerate(turns) if turn.role == "user"]
-        place = users[-1] if users and style is ToolStyle.MISTRAL else 0
-        return [*turns[:place], block, *turns[place:]]
+    return [_Turn("user", text, form.user)]
 
 
-def _prepend(turns: list[_Turn], text: str, *, last: bool) -> list[_Turn]:
-    """Return the turns with ``text`` before what the first or last user says."""
-    users = [i for i, turn in enumerate(turns) if turn.role == "user"]
-    if not users:
-        return turns
-    place = users[-1 if last else 0]
-    led = evolve(turns[place], text=text + turns[place].text)
-    return [*turns[:place], led, *turns[place + 1 :]]
+def _with_system(
+    turns: list[_Turn], system: str | None, form: ChatFormat
+) -> list[_Turn]:
+    """Return the turns with the system message where the format has its place."""
+    own_turn = form.system_place is SystemPlace.TURN
+    user_first = bool(turns) and turns[0].role == "user"
+    alone = own_turn and bool(system) and not turns
+    if form.strict_alternation and form.user[0] and not user_first and not alone:
+        # The templates raise where a user does not begin: the question stays empty.
+        turns = [_Turn("user", "", form.user), *turns]
+    if own_turn:
+        text = form.system_head + (system or "")
+        if text or system is not None:
+            turns = [_Turn("system", text, form.system), *turns]
+    elif system is not None and form.system_place is not SystemPlace.NOWHERE:
+        places = [i for i, turn in enumerate(turns) if turn.role == "user"]
+        if places:
+            at = places[-1 if form.system_place is SystemPlace.LAST else 0]
+            opening, closing = form.system_in_user
+            text = opening + system + closing + turns[at].text
+            turns = [*turns[:at], evolve(turns[at], text=text), *turns[at + 1 :]]
+    return turns

@@ -1,4 +1,4 @@
-"""Questions for a change of code, for base models of code and for instruct models."""
+"""Ask for a change of code: base models by a commit, instruct models in words."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.edits.fences import fence_for
 from bytebuddy_provider_hf.edits.lines import lines_of
-from bytebuddy_provider_hf.prompts.edit_format import EditFormat
-from bytebuddy_provider_hf.prompts.rendered import Rendered
-from bytebuddy_provider_hf.prompts.special_tokens import Unescape, escape
+from bytebuddy_provider_hf.prompts.family import EditFormat, Rendered
+from bytebuddy_provider_hf.prompts.special_tokens import Escaper, Unescape
 from bytebuddy_provider_hf.prompts.template import render
 from bytebuddy_provider_hf.types import Message
 
-# Characters of what surrounds the code that a model is shown.
+# Characters of what surrounds the code that a model is shown: what stands before
+# matters more (imports, the head of the class), and small models read little.
 _MOST_BEFORE: Final = 8_000
 _MOST_AFTER: Final = 4_000
+# CommonMark allows no backtick in an info string; a language's name needs no more.
 _NOT_INFO: Final = re.compile(r"[^\w+#.-]", re.ASCII)
 
 
@@ -52,16 +53,16 @@ class EditPrompt:
 def render_commit(taught: EditFormat, task: EditTask) -> Rendered:
     """Return the start of a commit: the code, the instruction, and the model's part.
 
-    Tokens of the model inside either are broken, so that they do not act;
-    :class:`CommitFilter` mends them in the answer.
+    Tokens of the model inside either are escaped, so that they do not act;
+    :class:`CommitFilter` restores them in the answer.
     """
-    code, in_code = escape(task.code, taught.specials)
-    message, in_message = escape(task.instruction.strip(), taught.specials)
+    escaper = Escaper(taught.specials)
+    code = escaper.escape(task.code)
+    message = escaper.escape(task.instruction.strip())
     prompt = f"{taught.before}{code}{taught.message}{message}{taught.after}"
-    found = tuple(dict.fromkeys((*in_code, *in_message)))
     notes: tuple[str, ...] = ()
-    if found:
-        names = ", ".join(found)
+    if escaper.found:
+        names = ", ".join(escaper.found)
         notes = (f"The text holds tokens of the model, sent broken: {names}.",)
     if task.prefix.strip() or task.suffix.strip():
         told = "What surrounds the code was not shown: the model's format has no place."
@@ -70,15 +71,16 @@ def render_commit(taught: EditFormat, task: EditTask) -> Rendered:
 
 
 class CommitFilter:
-    """Take the code out of a commit's answer: tokens unescaped, last line as it was.
+    """Take the code out of a commit's answer: unescaped, its last line as it was.
 
     The line ends are those of most lines of the code.
     """
 
     def __init__(self, taught: EditFormat, task: EditTask) -> None:
         lines = lines_of(task.code)
-        self._mending = Unescape(taught.specials)
+        self._unescape = Unescape(taught.specials)
         self._end = lines.usual
+        # Nothing tells how code that did not exist should end.
         self._ended = lines.ended if task.code else None
         # Line ends that may be the last, and a carriage return that may begin one.
         self._held = ""
@@ -86,16 +88,16 @@ class CommitFilter:
 
     @property
     def done(self) -> bool:
-        """Whether the rest is not wanted: it always is."""
+        """Whether the rest is not wanted: it always is, up to a stop."""
         return False
 
     def feed(self, text: str) -> str:
         """Return what may be shown now."""
-        return self._passed(self._mending.feed(text))
+        return self._passed(self._unescape.feed(text))
 
     def close(self) -> str:
         """Return what was held back; adds or drops one line end at the end."""
-        shown = self._passed(self._mending.close())
+        shown = self._passed(self._unescape.close())
         rest, self._held = self._held, ""
         if self._ended is None:
             return shown + rest
@@ -132,7 +134,7 @@ def edit_messages(task: EditTask) -> EditPrompt:
         parts.append(
             "Before it stands (not yours to change):\n" + _block(before, fence)
         )
-    parts.append("The code to change:\n" + _block(task.code, f"{fence}", info))
+    parts.append("The code to change:\n" + _block(task.code, fence, info))
     if after.strip():
         parts.append("After it stands (not yours to change):\n" + _block(after, fence))
     parts.append(
@@ -164,6 +166,7 @@ def render_edit_template(template: str, task: EditTask) -> str:
 def info_of(language: str, path: str) -> str:
     """Return what follows an opening fence: the language, or the file's extension."""
     name = path.replace("\\", "/").rpartition("/")[2]
+    # A name that begins with its only dot (.gitignore) has no extension.
     stem, _, extension = name.rpartition(".")
     return _NOT_INFO.sub("", language or (extension if stem else ""))[:32]
 
@@ -177,6 +180,7 @@ def _tail(text: str) -> str:
     if len(text) <= _MOST_BEFORE:
         return text
     kept = text[-_MOST_BEFORE:]
+    # Half a line would read as if the file began there.
     return kept.partition("\n")[2] or kept
 
 

@@ -1,4 +1,4 @@
-"""Infilling by chat, for instruct models whose server has no other way."""
+"""Fill in by a conversation, for instruct models whose server has no other way."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bytebuddy_provider_hf.types import Message
 _HEAD: Final = 400
 # Characters at the end of the prefix that an answer may repeat before it goes on.
 _REPEATED: Final = 2_000
+# Lines of the prefix at which a repetition may begin.
 _LINES: Final = 40
 # Letters and digits that make repeated code more than a coincidence.
 _TELLING: Final = 3
@@ -128,23 +129,19 @@ class FillAnswerFilter:
         if len(head) < _HEAD and end < 0 and not ended:
             return ""
         self._step = self._repeated
-        code = self._after_fence(head[:end] if end >= 0 else head)
-        self._text = self._text[code:]
-        return ""
-
-    def _after_fence(self, head: str) -> int:
-        """Return where the code begins, and note whether a fence is around it."""
         at = 0
-        for line in lines(head) if self._fences else ():
+        for line in lines(head[:end] if end >= 0 else head) if self._fences else ():
             at += len(line)
             if line.startswith(_FENCE) and line.endswith("\n"):
                 self._fenced = True
-                return at
-        return 0
+                self._text = self._text[at:]
+                break
+        return ""
 
     def _layout(self, ended: bool) -> str:  # noqa: FBT001 - as above
         """Take off what stands between the begin marker and the text."""
         text = self._text[:_HEAD]
+        # Some models put a fence inside the markers, against the rules they were given.
         head = text.lstrip(" \t\r\n") if self._fences else ""
         fence = bool(head) and _FENCE.startswith(head[: len(_FENCE)])
         open_line = fence and "\n" not in head
@@ -165,6 +162,7 @@ class FillAnswerFilter:
 
     def _repeated(self, ended: bool) -> str:  # noqa: FBT001 - as above
         text = self._text
+        # More of the answer may make it a longer repetition.
         if not ended and any(
             len(known) > len(text) and known.startswith(text) for known in self._repeats
         ):
@@ -178,39 +176,31 @@ class FillAnswerFilter:
         # The text stands at the beginning of a line until some of it was shown.
         before = "\n" if self._fenced and not self._shown else ""
         text = before + self._text
-        found = [text.find(end) for end in self._ends()]
-        end = min((at for at in found if at >= 0), default=None)
-        if end is not None:
+        ends = (self._marks.end, *((f"\n{_FENCE}",) if self._fenced else ()))
+        found = [at for at in map(text.find, ends) if at >= 0]
+        if found:
             self.done = True
-            return self._trimmed(text[:end], text[end:])[len(before) :]
-        until = len(text) if ended else len(text) - self._undecided(text)
+            kept, end = text[: min(found)], text[min(found) :]
+            # The line end before an end goes where it is layout: always before a fence,
+            # before a marker where the code goes on in the cursor's line.
+            if end.startswith("\n"):
+                kept = kept.removesuffix("\r")
+            elif self._inline and not self._blank and kept.endswith("\n"):
+                kept = kept[:-1].removesuffix("\r")
+            return kept[len(before) :]
+        # What may be the beginning of an end waits, with the line end before it.
+        waits = [f"{gap}{end}" for end in ends for gap in ("", "\n", "\r", "\r\n")]
+        sizes = range(min(max(map(len, waits)), len(text)), 0, -1)
+        undecided = next(
+            (size for size in sizes if any(w.startswith(text[-size:]) for w in waits)),
+            0,
+        )
+        until = len(text) if ended else len(text) - undecided
         if until < len(before):
             return ""
         self._shown = self._shown or until > len(before)
         self._text = text[until:] if until else self._text
         return text[len(before) : until]
-
-    def _ends(self) -> tuple[str, ...]:
-        return (self._marks.end, *((f"\n{_FENCE}",) if self._fenced else ()))
-
-    def _undecided(self, text: str) -> int:
-        """Return how many characters at the end may be the beginning of an end."""
-        # The line end before an end may be layout, so it waits with it.
-        ends = [
-            f"{gap}{end}" for end in self._ends() for gap in ("", "\n", "\r", "\r\n")
-        ]
-        for size in range(min(max(map(len, ends)), len(text)), 0, -1):
-            if any(end.startswith(text[-size:]) for end in ends):
-                return size
-        return 0
-
-    def _trimmed(self, text: str, end: str) -> str:
-        """Take off the line end before an end, where it is layout."""
-        if end.startswith("\n"):
-            return text.removesuffix("\r")
-        if self._inline and not self._blank and text.endswith("\n"):
-            return text[:-1].removesuffix("\r")
-        return text
 
 
 def _repeats(prefix: str) -> tuple[str, ...]:

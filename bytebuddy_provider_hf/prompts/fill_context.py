@@ -1,4 +1,4 @@
-"""The context of an infilling: what stands before and after the cursor."""
+"""Hold the code around a cursor, and cut it to the tokens that a prompt may have."""
 
 from __future__ import annotations
 
@@ -47,32 +47,25 @@ def fit_context(
     prefix = _end(context.prefix, int(most * prefix_share), count)
     suffix = _beginning(context.suffix, int(most * suffix_share), count)
     left = most - _counted(prefix, count) - _counted(suffix, count)
-    files, used = _files(context.files, left, count)
+    # The last file is the most useful: it is kept whole before the one in front of it.
+    files: list[tuple[str, str]] = []
+    used = 0
+    for path, text in reversed(context.files):
+        cost = _counted(path, count)
+        head, taken = _lines(text, left - used - cost, count)
+        if not head:
+            break
+        files.insert(0, (path, head))
+        used += cost + taken
+        if len(head) < len(text):
+            break
     left -= used
     if left > 0 and len(prefix) < len(context.prefix):
         prefix = _end(context.prefix, _counted(prefix, count) + left, count)
         left = most - used - _counted(prefix, count) - _counted(suffix, count)
     if left > 0 and len(suffix) < len(context.suffix):
         suffix = _beginning(context.suffix, _counted(suffix, count) + left, count)
-    return evolve(context, prefix=prefix, suffix=suffix, files=files)
-
-
-def _files(
-    files: tuple[tuple[str, str], ...], room: int, count: Callable[[str], int]
-) -> tuple[tuple[tuple[str, str], ...], int]:
-    """Return the last files that fit, the first of them cut, and their tokens."""
-    kept: list[tuple[str, str]] = []
-    used = 0
-    for path, text in reversed(files):
-        cost = _counted(path, count)
-        head, taken = _lines(text, room - used - cost, count)
-        if not head:
-            break
-        kept.append((path, head))
-        used += cost + taken
-        if len(head) < len(text):
-            break
-    return tuple(reversed(kept)), used
+    return evolve(context, prefix=prefix, suffix=suffix, files=tuple(files))
 
 
 def _lines(text: str, room: int, count: Callable[[str], int]) -> tuple[str, int]:
@@ -91,6 +84,7 @@ def _beginning(text: str, room: int, count: Callable[[str], int]) -> str:
     head, _ = _lines(text, room, count)
     if head or not text or room <= 0:
         return head
+    # Not one line fits: the beginning of the cursor's own is better than nothing.
     line = next(lines(text))[: room * _LONGEST]
     return line[: _longest(line, room, lambda size: count(line[:size]))]
 
@@ -114,6 +108,7 @@ def _longest(line: str, room: int, cost: Callable[[int], int]) -> int:
     """Return how many characters of a line fit, by halving."""
     low, high = 0, len(line)
     while low < high:
+        # Rounded up, so that the loop ends where low and high are neighbours.
         middle = (low + high + 1) // 2
         if cost(middle) <= room:
             low = middle

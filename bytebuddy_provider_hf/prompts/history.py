@@ -1,4 +1,4 @@
-"""A conversation that no longer fits: what stays, and how much text makes a token."""
+"""Truncate a conversation that no longer fits, by an estimate of its tokens."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def estimate_tokens(text: str) -> int:
     indentation: for code the estimate is too low there.
     """
     tokens = len(_PIECE.findall(text))
+    # Code is mostly ASCII: the searches below would find nothing there.
     if text.isascii():
         return tokens
     far, astral = len(_FAR.findall(text)), len(_ASTRAL.findall(text))
@@ -64,7 +65,11 @@ def truncate(
     call and no answer its question. Where system and last turn alone are too much they
     are returned all the same, for the server to judge.
     """
-    exchanges = _exchanges(messages)
+    # An exchange begins where a user speaks; system messages belong to none.
+    spoken = [i for i, m in enumerate(messages) if m.role != "system"]
+    asked = [at for at, index in enumerate(spoken) if messages[index].role == "user"]
+    bounds = sorted({0, *asked, len(spoken)})
+    exchanges = [spoken[start:end] for start, end in pairwise(bounds)]
     room = window - reserve - sum(_tool_size(tool, count) for tool in tools)
     sizes = [_size(message, count) for message in messages]
     excess = sum(sizes) - room
@@ -86,17 +91,6 @@ def count_tokens(
     """Return about how many tokens a conversation is, its tools included."""
     offered = sum(_tool_size(tool, count) for tool in tools)
     return offered + sum(_size(message, count) for message in messages)
-
-
-def _exchanges(messages: Sequence[Message]) -> list[list[int]]:
-    """Return the places of the messages, an exchange beginning where a user speaks.
-
-    System messages belong to none.
-    """
-    spoken = [i for i, m in enumerate(messages) if m.role != "system"]
-    asked = [at for at, index in enumerate(spoken) if messages[index].role == "user"]
-    bounds = sorted({0, *asked, len(spoken)})
-    return [spoken[start:end] for start, end in pairwise(bounds)]
 
 
 def _size(message: Message, count: Callable[[str], int]) -> int:

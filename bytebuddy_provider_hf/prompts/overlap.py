@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
@@ -13,60 +13,8 @@ _COMPARED: Final = 2_000
 _LINES: Final = 2
 _TELLING: Final = 10
 
-_BRACKETS: Final = {
-    "(": (1, 0, 0),
-    ")": (-1, 0, 0),
-    "[": (0, 1, 0),
-    "]": (0, -1, 0),
-    "{": (0, 0, 1),
-    "}": (0, 0, -1),
-}
-_NONE: Final = (0, 0, 0)
 # How many round, square and curly brackets are open.
 _Depth: TypeAlias = tuple[int, int, int]
-
-
-class _Matcher:
-    """Tell how much of a text's beginning the text read so far ends with.
-
-    (Knuth, Morris and Pratt, "Fast pattern matching in strings", 1977.)
-    """
-
-    def __init__(self, pattern: str) -> None:
-        self.pattern = pattern
-        self.matched = 0
-        self._shorter = [0] * (len(pattern) + 1)
-        matched = 0
-        for at in range(1, len(pattern)):
-            matched = self._next(matched, pattern[at])
-            self._shorter[at + 1] = matched
-
-    def step(self, char: str) -> None:
-        """Read one more character."""
-        self.matched = self._next(self.matched, char)
-
-    def borders(self) -> list[int]:
-        """Return the lengths that match at the end now, the longest first."""
-        lengths = []
-        length = self.matched
-        while length:
-            lengths.append(length)
-            length = self._shorter[length]
-        return lengths
-
-    @property
-    def whole(self) -> bool:
-        """Whether the text read so far ends with the whole pattern."""
-        return 0 < len(self.pattern) == self.matched
-
-    def _next(self, matched: int, char: str) -> int:
-        while matched and (
-            matched == len(self.pattern) or self.pattern[matched] != char
-        ):
-            matched = self._shorter[matched]
-        if self.pattern and self.pattern[matched] == char:
-            matched += 1
-        return matched
 
 
 class Overlap:
@@ -89,39 +37,46 @@ class Overlap:
         suffix = context.suffix.replace("\r\n", "\n")
         before = context.prefix.rpartition("\n")[2]
         rest = suffix.partition("\n")[0]
-        self._at_end = _Matcher(suffix[:_COMPARED])
-        self._inside = _Matcher(_lines_after(suffix))
-        self._own_line = not before.strip()
-        self._drop_break = not (rest.strip() and self._own_line)
-        if self._own_line:
-            for char in f"\n{before}":
-                self._inside.step(char)
-        self._line = _sum(_depth(before), _depth(rest))
+        own_line = not before.strip()
+        self._suffix = suffix[:_COMPARED]
+        self._lines = _lines_after(suffix)
+        # On a line of its own the answer may begin with the repeated lines, whose line
+        # end and indentation stand before the cursor then.
+        self._lead = f"\n{before}" if own_line else ""
+        # The line end before the repeated lines stays where the rest of the cursor's
+        # line follows it.
+        self._keeps_break = own_line and bool(rest.strip())
+        self._line = _depth(before + rest)
         self._around = _sum(_depth(context.prefix), _depth(context.suffix))
-        self._answer = _NONE
+        self._shown: _Depth = (0, 0, 0)
         self._held = ""
-        # Whether the last character is a carriage return: it may belong to a line end.
-        self._return = False
         self.done = False
 
     def feed(self, text: str) -> str:
         """Return what may be shown now."""
         if self.done:
             return ""
-        for at, char in enumerate(text):
-            self._answer = _sum(self._answer, _of(char))
-            if self._return and char != "\n":
-                self._step("\r")
-            self._return = char == "\r"
-            if self._return:
-                continue
-            self._step(char)
-            if self._inside.whole:
-                self.done = True
-                return self._kept(self._held + text[: at + 1], self._repeated())
         text = self._held + text
-        known = text[:-1] if self._return else text
-        shown = _without(known, max(self._at_end.matched, self._inside.matched))
+        # A carriage return at the end may be the first half of a line end.
+        known = text.removesuffix("\r")
+        seen = known.replace("\r\n", "\n")
+        led = self._lead + seen
+        at = led.find(self._lines) if self._lines else -1
+        if at >= 0:
+            self.done = True
+            after = len(led) - at - len(self._lines)
+            text = _without(known, after)
+            seen = seen[: len(seen) - after]
+            # A longer end begins with the rest of the cursor's line.
+            sizes = [n for n in _overlaps(seen, self._suffix) if n >= len(self._lines)]
+            return self._cut(text, [*sizes, len(self._lines) - self._keeps_break])
+        undecided = max(
+            next(_overlaps(seen, self._suffix), 0), next(_overlaps(led, self._lines), 0)
+        )
+        shown = _without(known, undecided)
+        if shown:
+            self._lead = ""
+            self._shown = _sum(self._shown, _depth(shown))
         self._held = text[len(shown) :]
         return shown
 
@@ -130,44 +85,39 @@ class Overlap:
         if self.done:
             return ""
         self.done = True
-        if self._return:
-            self._step("\r")
-        return self._kept(self._held, [*self._ends(), (0, _NONE)])
+        seen = self._held.replace("\r\n", "\n")
+        return self._cut(self._held, [*_overlaps(seen, self._suffix), 0])
 
-    def _step(self, char: str) -> None:
-        self._at_end.step(char)
-        self._inside.step(char)
-
-    def _ends(self) -> list[tuple[int, _Depth]]:
-        """Return how long the ends are that begin the suffix, and their brackets."""
-        sizes = self._at_end.borders()
-        longest = self._at_end.pattern[: max(sizes, default=0)]
-        depths = list(accumulate(map(_of, longest), _sum, initial=_NONE))
-        return [(size, depths[size]) for size in sizes]
-
-    def _repeated(self) -> list[tuple[int, _Depth]]:
-        """Return the ends that may go, the lines after the cursor's repeated."""
-        lines = self._inside.pattern
-        size = len(lines) - (not self._drop_break)
-        more = [end for end in self._ends() if end[0] >= len(lines)]
-        return [*more, (size, _depth(lines))]
-
-    def _kept(self, text: str, ends: list[tuple[int, _Depth]]) -> str:
+    def _cut(self, text: str, sizes: Sequence[int]) -> str:
         """Cut off the first of these ends, or a later that closes the brackets."""
-        best, scores = ends[0][0], self._scores(ends[0][1])
-        for size, depth in ends[1:]:
-            other = self._scores(depth)
-            if other[0] < scores[0] and other[1] < scores[1]:
-                best, scores = size, other
-        return _without(text, best)
+        best = _without(text, sizes[0])
+        line, around = self._unbalanced(best)
+        for size in sizes[1:]:
+            kept = _without(text, size)
+            other_line, other_around = self._unbalanced(kept)
+            # One that helps the line alone may take a bracket from elsewhere.
+            if other_line < line and other_around < around:
+                best, line, around = kept, other_line, other_around
+        return best
 
-    def _scores(self, cut: _Depth) -> tuple[int, int]:
-        """Return how far from closed the cursor's line and the whole text are."""
-        answer = tuple(a - b for a, b in zip(self._answer, cut, strict=True))
+    def _unbalanced(self, kept: str) -> tuple[int, int]:
+        """Return how far from closed the cursor's line and the whole text would be."""
+        answer = _sum(self._shown, _depth(kept))
         return (
-            sum(abs(a + b) for a, b in zip(answer, self._line, strict=True)),
-            sum(abs(a + b) for a, b in zip(answer, self._around, strict=True)),
+            sum(map(abs, _sum(answer, self._line))),
+            sum(map(abs, _sum(answer, self._around))),
         )
+
+
+def _overlaps(text: str, pattern: str) -> Iterator[int]:
+    """Yield the lengths of the ends of a text that begin ``pattern``, longest first."""
+    # The pattern's first character stands at few places of a text. In plain Python that
+    # is faster than the loop of Knuth, Morris and Pratt over every character.
+    at = max(0, len(text) - len(pattern))
+    while pattern and (at := text.find(pattern[0], at)) >= 0:
+        if pattern.startswith(text[at:]):
+            yield len(text) - at
+        at += 1
 
 
 def _lines_after(suffix: str) -> str:
@@ -211,13 +161,7 @@ def _without(text: str, size: int) -> str:
     return text[:end]
 
 
-def _of(char: str) -> _Depth:
-    return _BRACKETS.get(char, _NONE)
-
-
 def _sum(first: _Depth, second: _Depth) -> _Depth:
-    if second is _NONE:
-        return first
     return (first[0] + second[0], first[1] + second[1], first[2] + second[2])
 
 

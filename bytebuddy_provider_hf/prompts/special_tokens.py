@@ -1,4 +1,4 @@
-"""A model's own tokens inside a user's text, kept from acting as tokens.
+"""Escape a model's own tokens inside a user's text, so that they do not act.
 
 A tokenizer reads ``<fim_suffix>`` in somebody's source code as the token of that name.
 Servers that take a raw prompt cannot be told otherwise, so the spelling is broken with
@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Final
+
+from attrs import define, field
 
 # U+2060 WORD JOINER: no width, no line break, in no token's spelling.
 _BREAK: Final = "\u2060"
@@ -35,12 +37,25 @@ def escape(text: str, tokens: Iterable[str]) -> tuple[str, tuple[str, ...]]:
     return re.sub(f"(?=({begins})).", broken, text, flags=re.DOTALL), tuple(found)
 
 
+@define
+class Escaper:
+    """Escape the texts of one prompt, and remember which tokens they spelled."""
+
+    tokens: tuple[str, ...]
+    # A dict keeps the order in which they were found, for the notes.
+    found: dict[str, None] = field(factory=dict)
+
+    def escape(self, text: str) -> str:
+        """Return ``text`` with every token's spelling broken."""
+        safe, found = escape(text, self.tokens)
+        self.found.update(dict.fromkeys(found))
+        return safe
+
+
 def unescape(text: str, tokens: Iterable[str]) -> str:
     """Return ``text`` with what :func:`escape` escaped as it was."""
-    if _BREAK not in text:
-        return text
-    mending = Unescape(tokens)
-    return mending.feed(text) + mending.close()
+    restoring = Unescape(tokens)
+    return restoring.feed(text) + restoring.close()
 
 
 class Unescape:
@@ -74,6 +89,7 @@ class Unescape:
 
     def _unescape(self, text: str, *, ended: bool) -> str:
         if not self._held and _BREAK not in text:
+            # Nearly every piece: a break comes from us, or from a rare text.
             self._last = text[-1:] or self._last
             return text
         text, self._held = self._held + text, ""
@@ -96,6 +112,8 @@ class Unescape:
 
     def _is_broken(self, first: str, text: str, at: int) -> bool | None:
         """Return whether a token goes on at ``at``; ``None`` where the text ends."""
+        # Another token may be escaped inside this one, so breaks within it are skipped,
+        # but never two in a row: the second is the user's own.
         undecided = False
         for rest in self._after.get(first, ()):
             position, matched = at, 0

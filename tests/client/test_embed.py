@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.errors import (
     MalformedResponse,
     UnsupportedRole,
 )
+from bytebuddy_provider_hf.prompts.families import load_families
 from bytebuddy_provider_hf.testing.answers import simulated_vector
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
@@ -69,6 +70,14 @@ async def test_every_server_that_can_gives_the_vectors_in_order(server: str) -> 
     assert stand.stand.paths() == {path}
     assert found.vectors == tuple(tuple(simulated_vector(text)) for text in TEXTS)
     stand.settled()
+
+
+@virtual_time
+async def test_vectors_need_no_table_of_families() -> None:
+    """It takes ten milliseconds to read, which only a call that writes needs."""
+    load_families.cache_clear()
+    await at(FakeTei()).model.embed("one")
+    assert load_families.cache_info().currsize == 0
 
 
 @virtual_time

@@ -25,7 +25,6 @@ from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.prompts import families
-from bytebuddy_provider_hf.prompts.family_ids import listed_models
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
@@ -169,13 +168,13 @@ def test_the_family_of_an_entry_is_one_that_exists() -> None:
     assert families.family_by_name("qwen2.5-coder") is not None
     with pytest.raises(InvalidOption, match=r"llama-2, .*, none") as caught:
         model_family.family_of_entry(ModelEntry("x", "p", "a/b", family="qwen-2.5"))
-    assert all(name in str(caught.value) for name in families.FAMILIES)
+    assert all(name in str(caught.value) for name in families.load_families().by_name)
 
 
 def test_the_figures_are_those_of_the_code() -> None:
     """Models, seconds, tokens, temperature."""
     for said in (
-        f"a table of {len({m.model_id.lower() for m in listed_models()})} models",
+        f"a table of {len(families.load_families().by_id)} models",
         f"has no template (up to {model_family._FOR_CHAT:.0f} s)",
         f"can be sent (up to {model_family._FOR_FILL:.0f} s)",
         f"Up to {fill._PROMPT_TOKENS:,} tokens of code are shown",

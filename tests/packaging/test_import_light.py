@@ -57,6 +57,11 @@ def test_no_socket_and_no_thread(statement: str) -> None:
     assert probe(statement)["noted"] == []
 
 
+def test_importing_a_model_reads_no_table() -> None:
+    """The families are read when the first call asks for one."""
+    assert "tomllib" not in probe("import bytebuddy_provider_hf.client.model")["tops"]
+
+
 def test_the_probe_sees_what_it_looks_for() -> None:
     """The two tests above would notice: the engine does bring aiohttp."""
     found = probe("import aiohttp, socket; socket.socket().close()")

@@ -117,6 +117,11 @@ def test_the_wheel_is_typed(wheel: Path) -> None:
     assert "bytebuddy_provider_hf/py.typed" in names(wheel)
 
 
+def test_the_tables_are_in_the_wheel(wheel: Path) -> None:
+    """Without them no model has a family."""
+    assert "bytebuddy_provider_hf/data/families.toml" in names(wheel)
+
+
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     """No tests, no ``.pth``, nothing beside the package and its metadata."""
     tops = {name.split("/")[0] for name in names(wheel)}

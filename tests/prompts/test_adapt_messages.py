@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bytebuddy_provider_hf.prompts import families
-from bytebuddy_provider_hf.prompts.adapt_messages import adapt_messages
+from bytebuddy_provider_hf.prompts.chat import adapt_messages
 from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.types import ImagePart, Message, TextPart, ToolCall
 

@@ -9,10 +9,12 @@ from rounds import rounds
 
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.prompts.chat import render_chat, special_tokens_of
-from bytebuddy_provider_hf.prompts.families import FAMILIES
+from bytebuddy_provider_hf.prompts.families import load_families
 from bytebuddy_provider_hf.prompts.family import ModelKind
 from bytebuddy_provider_hf.prompts.special_tokens import escape, unescape
 from bytebuddy_provider_hf.types import ImagePart, Message, RoleName, TextPart
+
+FAMILIES = load_families().by_name
 
 WRITING = sorted(
     name

@@ -9,9 +9,11 @@ from __future__ import annotations
 import pytest
 
 from bytebuddy_provider_hf.prompts.chat import render_chat
-from bytebuddy_provider_hf.prompts.families import FAMILIES
+from bytebuddy_provider_hf.prompts.families import load_families
 from bytebuddy_provider_hf.prompts.family import ModelKind
 from bytebuddy_provider_hf.types import Message
+
+FAMILIES = load_families().by_name
 
 QUESTION = [Message("user", "Hi")]
 THREE = [*QUESTION, Message("assistant", "Hello."), Message("user", "And now?")]

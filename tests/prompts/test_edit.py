@@ -12,7 +12,10 @@ from bytebuddy_provider_hf.prompts.edit import (
     render_commit,
     render_edit_template,
 )
-from bytebuddy_provider_hf.prompts.edit_formats import STARCODER_COMMIT
+from bytebuddy_provider_hf.prompts.families import load_families
+
+STARCODER_COMMIT = load_families().by_name["starcoder"].edit
+assert STARCODER_COMMIT is not None
 
 TASK = EditTask("x = 1\n", "make it two", path="src/a.py")
 

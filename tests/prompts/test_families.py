@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from attrs import asdict, evolve
 
 from bytebuddy_provider_hf.config.schema import CHAT_FAMILIES
-from bytebuddy_provider_hf.prompts import fim_formats as fim
-from bytebuddy_provider_hf.prompts.edit_formats import STARCODER_COMMIT
 from bytebuddy_provider_hf.prompts.families import (
-    FAMILIES,
     family_by_id,
     family_by_name,
     family_by_template,
+    load_families,
+    structure_families,
 )
 from bytebuddy_provider_hf.prompts.family import Family, ModelKind
-from bytebuddy_provider_hf.prompts.family_ids import listed_models
 
+TABLE = load_families()
+FAMILIES = TABLE.by_name
 PAGE = {
     "meta-llama/Llama-2-70b-chat-hf": ("llama-2", ModelKind.CHAT, 4096),
     "mistralai/Mixtral-8x7B-Instruct-v0.1": ("mixtral", ModelKind.CHAT, 32768),
@@ -49,7 +50,9 @@ def test_the_models_of_the_page(
 
 def test_only_starcoder_learned_commits() -> None:
     """It is the one family that a commit message can ask for a change."""
-    assert known("bigcode/starcoder").edit is STARCODER_COMMIT
+    commit = known("bigcode/starcoder").edit
+    assert commit is not None
+    assert commit.name == "starcoder-commit"
     with_edit = {name for name, family in FAMILIES.items() if family.edit}
     assert with_edit == {"starcoder"}
 
@@ -111,7 +114,7 @@ def test_starcoder_has_no_chat_template() -> None:
     """ChatML's tokens do not exist in it."""
     family = known("bigcode/starcoder")
     assert family.chat is None
-    assert family.fim is fim.STARCODER
+    assert family.fim is TABLE.fim_formats["starcoder"]
 
 
 @pytest.mark.parametrize(
@@ -132,14 +135,14 @@ def test_flan_and_bert_do_not_fill_in() -> None:
 
 def test_santacoder_writes_hyphens() -> None:
     """Its tokens are not StarCoder's."""
-    assert known("bigcode/santacoder").fim is fim.SANTACODER
+    assert known("bigcode/santacoder").fim is TABLE.fim_formats["santacoder"]
 
 
 @pytest.mark.parametrize("name", ["granite-34b-code-base", "granite-34b-code-base-8k"])
 def test_granite_34b_is_not_granite_4(name: str) -> None:
     """The 4 is part of a number: Granite Code has StarCoder's spellings."""
-    assert known(f"ibm-granite/{name}").fim is fim.GRANITE_CODE
-    assert known("ibm-granite/granite-4.0-h-tiny").fim is fim.GRANITE_4
+    assert known(f"ibm-granite/{name}").fim is TABLE.fim_formats["granite-code"]
+    assert known("ibm-granite/granite-4.0-h-tiny").fim is TABLE.fim_formats["granite-4"]
 
 
 def test_phi_3_is_not_chatml() -> None:
@@ -149,8 +152,11 @@ def test_phi_3_is_not_chatml() -> None:
 
 def test_codellama_fills_in_only_where_it_was_trained_to() -> None:
     """7B and 13B do; 34B, 70B and the Python ones do not."""
-    assert known("codellama/CodeLlama-7b-hf").fim is fim.CODELLAMA
-    assert known("codellama/CodeLlama-13b-Instruct-hf").fim is fim.CODELLAMA
+    assert known("codellama/CodeLlama-7b-hf").fim is TABLE.fim_formats["codellama"]
+    assert (
+        known("codellama/CodeLlama-13b-Instruct-hf").fim
+        is TABLE.fim_formats["codellama"]
+    )
     for model in ("34b-hf", "7b-Python-hf", "34b-Instruct-hf", "70b-Instruct-hf"):
         assert known(f"codellama/CodeLlama-{model}").fim is None
 
@@ -172,13 +178,73 @@ def test_every_family_can_be_named_and_says_its_source() -> None:
         ) is (family.chat is not None)
 
 
-def test_the_table_names_every_model_once() -> None:
-    """And each is found again."""
-    ids = [entry.model_id.lower() for entry in listed_models()]
-    assert len(ids) == len(set(ids)) > 300
-    for entry in listed_models():
-        family = known(entry.model_id)
-        assert (family.name, family.window) == (entry.family, entry.window)
+def test_every_row_of_the_table_is_used_and_of_the_right_type() -> None:
+    """Formats belong to families, rules of templates name them, texts are texts."""
+    used = {
+        id(form)
+        for family in FAMILIES.values()
+        for form in (family.chat, family.fim, family.edit)
+    }
+    forms = [*TABLE.chat_formats.values(), *TABLE.fim_formats.values()]
+    assert [f.name for f in forms if id(f) not in used] == ["transcript"]
+    for form in forms:
+        assert form.source
+        for name, value in asdict(form, recurse=False).items():
+            texts = value if isinstance(value, tuple) else (value or "",)
+            assert all(isinstance(text, str | bool) for text in texts), name
+            assert name not in {"user", "assistant", "system"} or len(value) == 2
+        # Where a mark is text, only one at the beginning of a line ends the answer.
+        acting = {special.strip() for special in form.specials}
+        assert all(stop.strip() in acting for stop in form.stops)
+    for marks in TABLE.templates:
+        assert marks.has
+        assert marks.family in {"", *FAMILIES}
+    assert len(TABLE.by_id) > 300
+    for model_id, family in TABLE.by_id.items():
+        assert model_id == model_id.lower()
+        assert family == evolve(FAMILIES[family.name], window=family.window)
+
+
+def changed(**tables: object) -> dict[str, object]:
+    """Return a small table of families with some of its tables replaced."""
+    row = {"user": ["", ""], "assistant": ["a", ""], "source": "s"}
+    table: dict[str, object] = {
+        "templates": [],
+        "family": {"f": {"chat": "c", "models": "8 owner Name\n- - alone\n"}},
+        "chat": {"c": row, "d": {"like": "c", "stops": "x y"}},
+        "fim": {},
+        "edit": {},
+    }
+    return {**table, **tables}
+
+
+def test_a_row_like_another_says_what_differs() -> None:
+    """A text of stops is split at blanks, a prompt ends as an answer begins."""
+    table = structure_families(changed())
+    own, like = table.chat_formats["c"], table.chat_formats["d"]
+    assert like == evolve(own, name="d", stops=("x", "y"))
+    assert own.generation_prompt == own.continue_prompt == "a"
+    assert table.by_id["owner/name"].window == 8
+    assert table.by_id["alone"].window is None
+    assert (table.by_name["f"].kind, table.by_name["f"].source) == ("chat", "s")
+
+
+@pytest.mark.parametrize(
+    ("tables", "error"),
+    [
+        ({"family": {"f": {"chat": "nothing"}}}, KeyError),
+        ({"family": {"f": {"kind": "poem"}}}, ValueError),
+        ({"family": {"f": {"models": "8 o a\n9 o A"}}}, ValueError),
+        ({"family": {"f": {"aliases": ["a", "a"]}}}, ValueError),
+        ({"chat": {"c": {"like": "later"}, "later": {}}}, KeyError),
+        ({"fim": {"c": {"prefix": "", "suffix": "", "middle": "", "x": 1}}}, TypeError),
+        ({"fim": {"c": {"prefix": ""}}}, TypeError),
+    ],
+)
+def test_a_wrong_row_is_refused(tables: dict[str, object], error: type) -> None:
+    """A slip in the file shows when it is read, not in a prompt."""
+    with pytest.raises(error):
+        structure_families(changed(**tables))
 
 
 @pytest.mark.parametrize(

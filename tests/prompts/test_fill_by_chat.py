@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bytebuddy_provider_hf.edits.text_filter import filtered
 from bytebuddy_provider_hf.prompts.fill_by_chat import choose_markers, fill_messages
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
-from bytebuddy_provider_hf.prompts.fill_filters import FillFilter
+from bytebuddy_provider_hf.prompts.filters import FillFilter
 
 BLOCK = FillContext(
     "def f(x):\n    ", "\n\ndef g():\n    pass\n", path="f.py", language="python"

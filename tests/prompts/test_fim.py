@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from bytebuddy_provider_hf.prompts import fim_formats
+from bytebuddy_provider_hf.prompts.families import load_families
+from bytebuddy_provider_hf.prompts.family import FimFormat
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
 from bytebuddy_provider_hf.prompts.fim import continuation, render_fim, render_template
-from bytebuddy_provider_hf.prompts.fim_format import FimFormat
 from bytebuddy_provider_hf.prompts.special_tokens import escape, unescape
+
+FORMATS = load_families().fim_formats
 
 PLAIN = FillContext(prefix="def f():\n    ", suffix="\n    return x\n")
 EMPTY = FillContext(prefix="def f():\n    ")
@@ -92,9 +94,7 @@ WITH_FILES = {
         "<|code_middle|><|assistant|>\n"
     ),
 }
-each_format = pytest.mark.parametrize(
-    "form", fim_formats.ALL, ids=[form.name for form in fim_formats.ALL]
-)
+each_format = pytest.mark.parametrize("form", FORMATS.values(), ids=list(FORMATS))
 
 
 @each_format
@@ -152,14 +152,14 @@ def test_every_token_of_a_format_is_special(form: FimFormat) -> None:
 def test_a_path_alone_adds_no_context() -> None:
     """A path changes the prompt only together with files or the repository's name."""
     context = FillContext("a", "b", path="x.py")
-    rendered = render_fim(fim_formats.QWEN_CODER, context)
+    rendered = render_fim(FORMATS["qwen-coder"], context)
     assert rendered.prompt == "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>"
 
 
 def test_a_repository_without_files() -> None:
     """The repository's name alone is context enough."""
     context = FillContext("a", "b", path="x.py", repository="me/r")
-    rendered = render_fim(fim_formats.STARCODER2, context)
+    rendered = render_fim(FORMATS["starcoder2"], context)
     assert rendered.prompt == (
         "<repo_name>me/r<file_sep><fim_prefix>x.py\na<fim_suffix>b<fim_middle>"
     )
@@ -168,7 +168,7 @@ def test_a_repository_without_files() -> None:
 def test_a_path_stays_on_its_line() -> None:
     """Line ends in a path cannot begin a line of the prompt."""
     context = FillContext("a", path="x\n###MODE:LINE", files=(("y", "z"),))
-    assert "x ###MODE:LINE\n" in render_fim(fim_formats.CODEGEEX4, context).prompt
+    assert "x ###MODE:LINE\n" in render_fim(FORMATS["codegeex4"], context).prompt
 
 
 def test_braces_in_code_are_text() -> None:
@@ -176,7 +176,7 @@ def test_braces_in_code_are_text() -> None:
     context = FillContext(
         "{path}", "{text}", path="{repository}", files=(("{path}", "{0}"),)
     )
-    prompt = render_fim(fim_formats.QWEN_CODER, context).prompt
+    prompt = render_fim(FORMATS["qwen-coder"], context).prompt
     assert prompt.startswith("<|file_sep|>{path}\n{0}\n<|file_sep|>{repository}\n")
 
 
@@ -191,8 +191,8 @@ def test_an_own_template_is_filled_in() -> None:
 def test_an_own_template_keeps_the_familys_stops() -> None:
     """Stops and tokens to break come from the family where it is known."""
     context = FillContext("'<fim_suffix>'")
-    rendered = render_template("{{{prefix}}}", context, fim_formats.STARCODER)
-    assert rendered.stops == fim_formats.STARCODER.stops
+    rendered = render_template("{{{prefix}}}", context, FORMATS["starcoder"])
+    assert rendered.stops == FORMATS["starcoder"].stops
     assert "<fim_suffix>" not in rendered.prompt
 
 

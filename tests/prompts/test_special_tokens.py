@@ -5,10 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bytebuddy_provider_hf.prompts.fim_formats import ALL
+from bytebuddy_provider_hf.prompts.families import load_families
 from bytebuddy_provider_hf.prompts.special_tokens import Unescape, escape, unescape
 
-TOKENS = tuple(dict.fromkeys(token for form in ALL for token in form.specials))
+TOKENS = tuple(
+    dict.fromkeys(
+        token
+        for form in load_families().fim_formats.values()
+        for token in form.specials
+    )
+)
 CODE = st.lists(st.sampled_from([*TOKENS, "<", "|", ">", "x", "\n"])).map("".join)
 SHORT = st.text(alphabet="ab<", min_size=1, max_size=4)
 JOINER = "\u2060"

@@ -17,8 +17,11 @@ from bytebuddy_provider_hf.client.plan import (
     with_notes,
 )
 from bytebuddy_provider_hf.errors import UnsupportedRole
-from bytebuddy_provider_hf.prompts.adapt_messages import adapt_messages
-from bytebuddy_provider_hf.prompts.chat import render_chat, special_tokens_of
+from bytebuddy_provider_hf.prompts.chat import (
+    adapt_messages,
+    render_chat,
+    special_tokens_of,
+)
 from bytebuddy_provider_hf.prompts.family import Family, ModelKind
 from bytebuddy_provider_hf.prompts.special_tokens import Unescape
 from bytebuddy_provider_hf.types import CompletionOptions

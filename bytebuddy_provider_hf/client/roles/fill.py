@@ -23,12 +23,15 @@ from bytebuddy_provider_hf.client.roles.chat import ModelInfo, plan_conversation
 from bytebuddy_provider_hf.config.values import AutocompleteOptions
 from bytebuddy_provider_hf.edits.text_filter import TextFilter
 from bytebuddy_provider_hf.prompts import fim, history
-from bytebuddy_provider_hf.prompts.crlf import CrLf, has_crlf
-from bytebuddy_provider_hf.prompts.drop_prefix import DropPrefix
 from bytebuddy_provider_hf.prompts.family import ModelKind
 from bytebuddy_provider_hf.prompts.fill_by_chat import fill_messages
 from bytebuddy_provider_hf.prompts.fill_context import FillContext, fit_context
-from bytebuddy_provider_hf.prompts.fill_filters import FillFilter
+from bytebuddy_provider_hf.prompts.filters import (
+    CrLf,
+    DropPrefix,
+    FillFilter,
+    has_crlf,
+)
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest

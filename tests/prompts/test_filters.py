@@ -1,8 +1,8 @@
-"""What of an answer is put at the cursor."""
+"""What of an answer is put at the cursor, and with which line ends."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import pytest
 from hypothesis import assume, given
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bytebuddy_provider_hf.edits.text_filter import filtered
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
-from bytebuddy_provider_hf.prompts.fill_filters import FillFilter
+from bytebuddy_provider_hf.prompts.filters import CrLf, DropPrefix, FillFilter, has_crlf
 from bytebuddy_provider_hf.prompts.special_tokens import escape, unescape
 
 TOKENS = ("<fim_suffix>", "<|endoftext|>")
@@ -273,3 +273,53 @@ def test_falling_indentation_does_not_end_the_answer() -> None:
     """A second function may be what is missing."""
     answer = "return 1\n\ndef g():\n    return 2\n"
     assert filled(FillContext("def f():\n    ", ""), answer) == answer
+
+
+class Same:
+    """A filter that changes nothing but the end."""
+
+    done = False
+
+    def __init__(self, end: str = "") -> None:
+        self._end = end
+
+    def feed(self, text: str) -> str:
+        return text
+
+    def close(self) -> str:
+        return self._end
+
+
+@given(st.text("ab\r\n", max_size=20), st.integers(1, 4))
+def test_every_line_ends_as_windows_does_however_it_is_cut(
+    text: str, size: int
+) -> None:
+    """One carriage return before each line feed, none added, none lost."""
+    through = CrLf(Same("\n"))
+    shown = ""
+    for start in range(0, len(text), size):
+        shown += through.feed(text[start : start + size])
+    shown += through.close()
+    expected = f"{text}\n".replace("\r\n", "\n").replace("\n", "\r\n")
+    assert shown == expected
+
+
+def test_most_lines_decide() -> None:
+    """A file without a line end is none of Windows."""
+    assert has_crlf("a\r\nb\r\nc\n")
+    assert not has_crlf("a\r\nb\nc\n")
+    assert not has_crlf("a")
+
+
+@given(st.text(" \tab", max_size=6), st.text(" \tab", max_size=9), st.integers(1, 3))
+def test_a_shared_beginning_goes_however_it_is_cut(
+    start: str, text: str, size: int
+) -> None:
+    """As much of the start as the answer repeats, and nothing else."""
+    through = DropPrefix(start, Same())
+    shown = ""
+    for at in range(0, len(text), size):
+        shown += through.feed(text[at : at + size])
+    shown += through.close()
+    same = takewhile(lambda both: both[0] == both[1], zip(start, text, strict=False))
+    assert shown == text[len(list(same)) :]

@@ -1,7 +1,8 @@
-"""From what a model answers to the text that belongs at the cursor."""
+"""Filter what a model answers, down to the text that belongs at the cursor."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,6 +16,12 @@ from bytebuddy_provider_hf.prompts.special_tokens import Unescape
 _EQUAL: Final = 10
 # Characters of the longest line that is compared with the one before it.
 _COMPARED: Final = 1_000
+_BARE_LINE_FEED: Final = re.compile(r"(?<!\r)\n")
+
+
+def has_crlf(text: str) -> bool:
+    """Whether most lines of a text end with a carriage return and a line feed."""
+    return text.count("\r\n") * 2 > text.count("\n")
 
 
 class FillFilter:
@@ -33,9 +40,6 @@ class FillFilter:
     With ``by_chat`` the context must be the very one that was asked about, since it
     decides the marks. Without, the whole context tells more than one cut to the model's
     window.
-
-    Falling below the cursor's indentation does not end the text: closing brackets,
-    labels and a second function are right there as often as not.
     """
 
     def __init__(
@@ -46,6 +50,8 @@ class FillFilter:
         by_chat: bool = False,
         specials: Iterable[str] = (),
     ) -> None:
+        # No filter looks at indentation: closing brackets, labels and a second function
+        # stand below the cursor's as often as not.
         self._filters: tuple[TextFilter, ...] = (
             Unescape(specials),
             *([FillAnswerFilter(context)] if by_chat else []),
@@ -99,7 +105,24 @@ class LineLimit:
         for piece in lines(text):
             if self.done:
                 break
-            shown.append(self._take(piece))
+            whole = piece.endswith("\n")
+            said = piece[:-1] if whole else piece
+            # One character more than is compared tells that a line is too long for it.
+            self._line += said[: max(0, _COMPARED + 1 - len(self._line))]
+            self._blank = self._blank and not said.strip()
+            held, self._held = self._held + piece, ""
+            last = self._last
+            if whole:
+                shown.append(self._end_line(held))
+            elif self._equal >= _EQUAL and last and last.startswith(self._line):
+                # It may become the one equal line too many.
+                self._held = held
+            elif not self._multiline and held.endswith("\r"):
+                # It may be the first half of the line end, which does not count.
+                shown.append(held[:-1])
+                self._held = "\r"
+            else:
+                shown.append(held)
         return "".join(shown)
 
     def close(self) -> str:
@@ -108,18 +131,10 @@ class LineLimit:
         held, self._held = self._held, ""
         return "" if self.done or again else held
 
-    def _take(self, piece: str) -> str:
-        whole = piece.endswith("\n")
-        text = piece[:-1] if whole else piece
-        room = _COMPARED + 1 - len(self._line)
-        self._line += text[: max(0, room)]
-        self._blank = self._blank and not text.strip()
-        held, self._held = self._held + piece, ""
-        return self._whole(held) if whole else self._part(held)
-
-    def _whole(self, held: str) -> str:
+    def _end_line(self, held: str) -> str:
         line, self._line = self._line, ""
         blank, self._blank = self._blank, True
+        # Line ends at the beginning are layout: the first line is the one with text.
         if not self._multiline and not blank:
             self.done = True
             return held[:-1].removesuffix("\r")
@@ -130,13 +145,59 @@ class LineLimit:
         self.done = self._equal > _EQUAL
         return "" if self.done else held
 
-    def _part(self, held: str) -> str:
-        """Return what of an unfinished line can be shown whatever comes."""
-        last = self._last
-        if self._equal >= _EQUAL and last is not None and last.startswith(self._line):
-            self._held = held
-            return ""
-        if not self._multiline and held.endswith("\r"):
-            self._held = "\r"
-            return held[:-1]
-        return held
+
+class CrLf:
+    """Change a text by another filter, then end its lines as Windows does."""
+
+    def __init__(self, inner: TextFilter) -> None:
+        self._inner = inner
+        self._last = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest of the answer is not wanted."""
+        return self._inner.done
+
+    def feed(self, text: str) -> str:
+        """Return what may be shown now."""
+        return self._ended(self._inner.feed(text))
+
+    def close(self) -> str:
+        """Return what was held back, the answer having ended."""
+        return self._ended(self._inner.close())
+
+    def _ended(self, text: str) -> str:
+        if not text:
+            return text
+        # The half of a line end that came before is part of this one.
+        joined = self._last + text
+        kept, self._last = len(self._last), text[-1] if text[-1] == "\r" else ""
+        return _BARE_LINE_FEED.sub("\r\n", joined)[kept:]
+
+
+class DropPrefix:
+    """Drop the beginning that an answer shares with ``start``, then filter the rest."""
+
+    def __init__(self, start: str, inner: TextFilter) -> None:
+        self._start = start
+        self._inner = inner
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest of the answer is not wanted."""
+        return self._inner.done
+
+    def feed(self, text: str) -> str:
+        """Return what may be shown now."""
+        shared = 0
+        for ours, theirs in zip(self._start, text, strict=False):
+            if ours != theirs:
+                break
+            shared += 1
+        # Whatever is left of a text that was not used up ends the comparison.
+        self._start = self._start[shared:] if shared == len(text) else ""
+        return self._inner.feed(text[shared:])
+
+    def close(self) -> str:
+        """Return what was held back, the answer having ended."""
+        return self._inner.close()
