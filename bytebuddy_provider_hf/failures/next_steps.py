@@ -24,22 +24,6 @@ _DEMAND: Final = re.compile(r"\[(\w+)\] ")
 _HUB_ID: Final = re.compile(
     r"[A-Za-z0-9][\w.\-]{0,95}/[A-Za-z0-9][\w.\-]{0,95}", re.ASCII
 )
-# Attributes of errors that a step may name as they are.
-_ATTRIBUTES: Final = (
-    "status",
-    "endpoint",
-    "found_in",
-    "owner",
-    "served",
-    "limit",
-    "given",
-    "asked",
-    "parameter",
-    "field",
-    "location",
-    "variable",
-    "name",
-)
 _HOST_FACTS: Final[Mapping[HostKind, tuple[str, ...]]] = {
     HostKind.ROUTER: ("huggingface", "router"),
     HostKind.HUB: ("huggingface",),
@@ -83,10 +67,11 @@ def error_facts(error: ByteBuddyError) -> dict[str, str]:
     Demanded only: ``huggingface``, ``dedicated``, ``router``, ``local``: who answered;
     ``unserved``: the router's catalogue told that nobody serves the model.
     """
+    # Any number or text that is set, so that a new attribute needs no list of names.
     known = {
         name: str(value)
-        for name in _ATTRIBUTES
-        if (value := getattr(error, name, None)) not in (None, "")
+        for name, value in vars(error).items()
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != ""
     }
     if error.retry_after:
         known["wait"] = human_time(error.retry_after)
@@ -135,14 +120,6 @@ def _kind_of_host(error: APIError) -> HostKind:
     return host_kind(host)
 
 
-def is_about_serving(kind: type[APIError]) -> bool:
-    """Return whether the router's catalogue may know how to go on from a failure.
-
-    It is worth a question where a step can tell the answer.
-    """
-    return any(step.startswith("[unserved]") for step in row_of(kind).hint)
-
-
 def not_served_model(error: APIError) -> str | None:
     """Return the Hub's id of the model that an answer says is not served there.
 
@@ -150,9 +127,9 @@ def not_served_model(error: APIError) -> str | None:
     ones: the models of those are nobody's business.
     """
     shared = _kind_of_host(error) in (HostKind.ROUTER, HostKind.HUB)
-    if error.model is None or not shared or not is_about_serving(type(error)):
-        return None
-    return error.model.partition(":")[0]
+    # The router's catalogue is worth a question where a step can tell the answer.
+    tells = any(step.startswith("[unserved]") for step in row_of(type(error)).hint)
+    return error.model.partition(":")[0] if error.model and shared and tells else None
 
 
 def set_alternatives(

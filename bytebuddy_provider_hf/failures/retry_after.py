@@ -1,4 +1,4 @@
-"""How long the server asks us to wait: headers in, seconds or nothing out; total."""
+"""Read how long a server asks us to wait: headers in, seconds or nothing out; total."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate
 from typing import Final
 
+# ASCII: int() and float() read the digits of other scripts too.
 _NUMBER: Final = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,20})?", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]{11,4000}(?:\.[0-9]{1,20})?", re.ASCII)
 _TIME: Final = r"[0-9]{2}:[0-9]{2}:[0-9]{2}"
@@ -22,9 +23,11 @@ _DATE: Final = re.compile(
     r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ 0-9][0-9]"
     rf" {_TIME} [0-9]{{4}}"
 )
+# A megabyte of header must cost nothing.
 _LONGEST_FIELD: Final = 1_024
 _COUNT: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 _WINDOW: Final = re.compile(r'(?:"[^"]{0,64}"|[A-Za-z*][^\s";=]{0,64})\s*;(.*)')
+# Thirty years: what is longer is no estimate.
 _LONGEST_ESTIMATE: Final = 1e9
 
 

@@ -1,7 +1,7 @@
 """Load what is known of each class of errors: the rows of ``data/failures.toml``.
 
 Its first lines say what the columns mean. The file is read when the first failure is
-classified or explained: 19 ms, once a process.
+classified or explained, once a process: 20 ms to parse it, 25 to compile its patterns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answers that are errors: every shape that Hugging Face's servers have been seen in.
+"""Play answers that are errors, in the shapes that servers have been seen to send.
 
 The wordings are those quoted in public issues and recorded by public test suites.
 """
@@ -185,11 +185,6 @@ def paused() -> FakeReply:
     return json_reply({"error": message, "code": "BAD_REQUEST"}, status=400)
 
 
-def paused_2024() -> FakeReply:
-    """Make the older wording of :func:`paused`."""
-    return string_error(400, "Bad Request: Invalid state")
-
-
 def rate_limited(
     *, retry_after: float | str | None = None, reset: int | None = None
 ) -> FakeReply:
@@ -219,17 +214,6 @@ def unauthorized_endpoint() -> FakeReply:
     return json_reply(body, status=401)
 
 
-def malformed_credentials() -> FakeReply:
-    """401 for a header that is no credential."""
-    return string_error(401, "Invalid credentials in Authorization header")
-
-
-def bad_token_400() -> FakeReply:
-    """Make the 400 that is really a 401."""
-    text = "Authorization header is correct, but the token seems invalid"
-    return string_error(400, text)
-
-
 def quota_exhausted() -> FakeReply:
     """402: the credits are used up."""
     text = (
@@ -240,15 +224,6 @@ def quota_exhausted() -> FakeReply:
     return string_error(402, text)
 
 
-def missing_permission(owner: str = "user NAME") -> FakeReply:
-    """403: the token lacks ``inference.serverless.write``."""
-    text = (
-        "This authentication method does not have sufficient permissions to call"
-        f" Inference Providers on behalf of {owner}"
-    )
-    return string_error(403, text)
-
-
 def gated(model: str = MODEL) -> FakeReply:
     """403: the licence of the model was not accepted."""
     text = (
@@ -256,12 +231,6 @@ def gated(model: str = MODEL) -> FakeReply:
         f" list. Visit https://huggingface.co/{model} to ask for access."
     )
     return text_error(403, text).with_headers({"x-error-code": "GatedRepo"})
-
-
-def too_large(model: str = MODEL) -> FakeReply:
-    """403: the model is too large for the serverless service."""
-    text = f"The model {model} is too large to be loaded automatically (24GB > 10GB)."
-    return string_error(403, text)
 
 
 def not_supported(model: str = MODEL) -> FakeReply:
@@ -291,21 +260,3 @@ def error_in_stream(*before: object) -> FakeReply:
     """Make TGI's 200 stream that ends in an error event, then ``[DONE]``."""
     error = {"message": "Input validation error", "http_status_code": 422}
     return event_stream([*before, {"error": error}])
-
-
-def error_in_stream_native() -> FakeReply:
-    """Make TGI's own 200 stream whose only event is an error."""
-    text = "Input validation error: `inputs` must have less than 1024 tokens"
-    return event_stream([{"error": text, "error_type": "validation"}], done=False)
-
-
-def error_in_stream_llama(*before: object) -> FakeReply:
-    """Make llama.cpp's 200 stream that ends in an error event and nothing else."""
-    text = "The model produced output that does not match the expected format"
-    error = {"code": 500, "message": text, "type": "server_error"}
-    return event_stream([*before, {"error": error}], done=False)
-
-
-def error_in_stream_unquoted() -> FakeReply:
-    """Make the 200 stream whose error event is not valid JSON."""
-    return event_stream(['{"error": "no "quotes" escaped"}'], done=False)

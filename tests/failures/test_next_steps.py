@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bytebuddy_provider_hf import errors
-from bytebuddy_provider_hf.failures.next_steps import (
-    is_about_serving,
-    not_served_model,
-)
+from bytebuddy_provider_hf.failures.next_steps import not_served_model
 from bytebuddy_provider_hf.failures.table import row_of
 
 KINDS = [
@@ -24,7 +21,6 @@ def test_who_serves_a_model_is_asked_where_a_step_can_tell_it(
 ) -> None:
     """Only there, and only of Hugging Face's shared services."""
     tells = any("{served_by}" in alternative for alternative in row_of(kind).hint)
-    assert is_about_serving(kind) is tells
     error = kind("no")
     assert not_served_model(error) is None
     error.model, error.endpoint = "org/name:groq", "router.huggingface.co"
