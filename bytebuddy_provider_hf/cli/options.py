@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isinf
 from pathlib import Path
 from typing import Final, TypeVar, get_args
 
@@ -10,6 +11,7 @@ import click
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli.verbose import SCREEN
+from bytebuddy_provider_hf.sampling import BY_NAME
 from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
 
 DEBUG: Final = "bytebuddy_provider_hf.debug"
@@ -153,6 +155,16 @@ def model_options(command: AnyCallable) -> AnyCallable:
     return command
 
 
+def _range(name: str) -> click.IntRange | click.FloatRange:
+    """Return the values that an option takes, the same as in the configuration."""
+    option = BY_NAME[name]
+    low, high = option.allowed.low, option.allowed.high
+    if option.kind == "whole":
+        return click.IntRange(int(low), None if isinf(high) else int(high))
+    highest = None if isinf(high) else high
+    return click.FloatRange(low, highest, min_open=option.allowed.above)
+
+
 def sampling_options(command: AnyCallable) -> AnyCallable:
     """Add the options that say how to generate, and how long to wait."""
     positive = click.FloatRange(min=0, min_open=True)
@@ -168,7 +180,7 @@ def sampling_options(command: AnyCallable) -> AnyCallable:
         click.option(
             "--reasoning-budget",
             "reasoning_budget_tokens",
-            type=click.IntRange(min=0),
+            type=_range("reasoning_budget_tokens"),
             metavar="TOKENS",
             help="Reason no longer than so many tokens.",
         ),
@@ -185,11 +197,13 @@ def sampling_options(command: AnyCallable) -> AnyCallable:
         click.option(
             "--stop", multiple=True, metavar="TEXT", help="End there; may be repeated."
         ),
-        click.option("--repetition-penalty", type=positive, metavar="NUMBER"),
-        click.option("--top-k", type=click.IntRange(min=0), metavar="NUMBER"),
-        click.option("--top-p", type=click.FloatRange(0, 1), metavar="0..1"),
-        click.option("--max-tokens", type=click.IntRange(min=1), metavar="NUMBER"),
-        click.option("--temperature", type=click.FloatRange(0, 2), metavar="0..2"),
+        click.option(
+            "--repetition-penalty", type=_range("repetition_penalty"), metavar="NUMBER"
+        ),
+        click.option("--top-k", type=_range("top_k"), metavar="NUMBER"),
+        click.option("--top-p", type=_range("top_p"), metavar="0..1"),
+        click.option("--max-tokens", type=_range("max_tokens"), metavar="NUMBER"),
+        click.option("--temperature", type=_range("temperature"), metavar="0..2"),
     ):
         command = option(command)
     return command
