@@ -102,7 +102,8 @@ _MODEL: Final = (
     _rule(
         r"not supported by provider|not supported for task|\bconversational\b"
         r"|task `[^`]{1,99}` is not recognized"
-        r"|not a chat model|only supported in v1/|\bnot_supported_error\b"
+        r"|not a chat model|not an embedding model|not a re-ranker|not a classifier"
+        r"|only supported in v1/|\bnot_supported_error\b"
         r"|does not support (the )?(chat )?"
         r"(completions?|embeddings?|rerank|scor|infill)",
         errors.RouteNotSupported,

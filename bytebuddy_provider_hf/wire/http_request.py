@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
 from attrs import define, field
 
+from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.secret import redacted_repr
+
+EVENT_STREAM: Final = "text/event-stream"
+JSON: Final = "application/json"
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 @define
@@ -20,9 +30,26 @@ class HttpRequest:
 
     url: str = field(repr=redacted_repr)
     body: bytes = b""
-    accept: str = "application/json"
+    accept: str = JSON
     method: str = "POST"
     headers: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     route: str | None = None
     attempt: int = field(default=1, eq=False)
+
+
+def json_body(body: Mapping[str, object]) -> bytes:
+    """Return ``body`` as JSON, keys in their order.
+
+    Raises ``InvalidOption`` for what JSON cannot hold.
+    """
+    try:
+        return _encode(body)
+    except (TypeError, ValueError, UnicodeEncodeError, RecursionError):
+        # Raised below, so that the error does not hold the body that it failed on.
+        pass
+    raise InvalidOption(
+        "The request cannot be written as JSON.",
+        hint="Inputs, parameters and extraBodyProperties take text, numbers, lists and "
+        "mappings with text keys; text must not hold lone surrogates.",
+    )

@@ -7,21 +7,16 @@ keeps the server's own default. Vectors come in the order sent, scores do not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from bytebuddy_provider_hf.address import Target
-from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
 from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.body_parts import text_list
 from bytebuddy_provider_hf.wire.floats import matrix, number
-from bytebuddy_provider_hf.wire.http_request import HttpRequest
+from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body
 from bytebuddy_provider_hf.wire.ranking import in_order
 from bytebuddy_provider_hf.wire.routes import root_url
-
-# What TEI takes at once unless told otherwise (--max-client-batch-size).
-USUAL_BATCH: Final = 32
 
 
 def build_embed(
@@ -36,7 +31,7 @@ def build_embed(
 ) -> HttpRequest:
     """Return the call for ``/embed``; ``extra`` has the last word in its body."""
     body: dict[str, object] = {
-        "inputs": _list(texts),
+        "inputs": text_list(texts),
         "normalize": normalize,
         "truncate": truncate,
         "prompt_name": prompt_name,
@@ -57,7 +52,7 @@ def build_rerank(
     """Return the call for ``/rerank``."""
     body: dict[str, object] = {
         "query": query,
-        "texts": _list(texts),
+        "texts": text_list(texts),
         "raw_scores": raw_scores,
         "truncate": truncate,
     }
@@ -76,7 +71,9 @@ def build_predict(
 
     A list in ``inputs`` is one input of several texts, so each text is a list of one.
     """
-    inputs = [[text] if isinstance(text, str) else list(text) for text in _list(texts)]
+    inputs = [
+        [text] if isinstance(text, str) else list(text) for text in text_list(texts)
+    ]
     body: dict[str, object] = {
         "inputs": inputs,
         "raw_scores": raw_scores,
@@ -134,14 +131,9 @@ def _call(
     chosen = {name: value for name, value in body.items() if value is not None}
     chosen.update(extra or {})
     url = root_url(target, f"/{route}")
-    named = route if route in ("embed", "rerank") else None
+    # No server has another route that does the same as /predict.
+    named = None if route == "predict" else route
     return HttpRequest(url=url, body=json_body(chosen), route=named)
-
-
-def _list(texts: Sequence[str | tuple[str, str]]) -> list[str | tuple[str, str]]:
-    if isinstance(texts, str) or not texts:
-        raise InvalidOption("There is no list of texts to send.")
-    return list(texts)
 
 
 def _labels(value: object) -> tuple[Label, ...] | None:

@@ -18,6 +18,7 @@ from bytebuddy_provider_hf.testing.engines import simulated_vector
 from bytebuddy_provider_hf.testing.engines_tei import FakeTei
 from bytebuddy_provider_hf.testing.serve import serve
 from bytebuddy_provider_hf.wire import tei, vectors
+from bytebuddy_provider_hf.wire.dialects.tei import Tei
 
 HOST = "https://x.eu.aws.endpoints.huggingface.cloud"
 TARGET = resolve("BAAI/bge-small-en-v1.5", HOST)
@@ -204,7 +205,7 @@ async def test_too_large_a_batch_is_refused_in_both_forms(
     version: tuple[int, int, int], status: int, route: str
 ) -> None:
     """413 up to 1.8, 422 from 1.9; native with error_type, OpenAI's without error."""
-    texts = ["a"] * (tei.USUAL_BATCH + 1)
+    texts = ["a"] * (Tei.usual_batch + 1)
     async with serve(FakeTei(version=version)) as url:
         target = resolve("x/y", url)
         native = route == "/embed"

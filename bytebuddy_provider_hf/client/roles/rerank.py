@@ -17,7 +17,6 @@ from bytebuddy_provider_hf.client.roles.embed import (
     total_usage,
 )
 from bytebuddy_provider_hf.client.roles.scoring_api import (
-    ScoringApi,
     require_scoring,
     scoring_api,
 )
@@ -26,7 +25,7 @@ from bytebuddy_provider_hf.outcomes import Scores
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
 from bytebuddy_provider_hf.wire.ranking import relevance
-from bytebuddy_provider_hf.wire.server import Server
+from bytebuddy_provider_hf.wire.server import ScoringApi, Server
 
 ERROR_TEXTS: Final = ErrorTexts(
     "scores no documents here",
