@@ -144,6 +144,7 @@ def handled(how: Handling) -> tuple[Option, ...]:
 
 def single(value: float) -> float:
     """Return the 32-bit float nearest to ``value``, which most servers compute with."""
+    # Whole numbers are sent and read as such, whatever their size.
     if isinstance(value, int):
         return value
     try:

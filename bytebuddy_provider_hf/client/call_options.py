@@ -40,7 +40,8 @@ def merge_options(
     for name, value in changes.items():
         check_option(name, value)
     if "stop" in changes:
-        changes["stop"] = _stop(changes["stop"])
+        stop = changes["stop"]
+        changes["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
     if any(name in changes for name in _WHETHER):
         changes = dict.fromkeys(_WHETHER) | changes
     return evolve(defaults, **changes) if changes else defaults
@@ -59,19 +60,27 @@ def check_option(name: str, value: object) -> None:
                 raise InvalidOption(
                     f"{name} takes one of {', '.join(_EFFORTS)}, not {value!r:.60}."
                 )
-        case "number" | "whole" as kind:
+        case "texts":
+            _check_stop(value)
+        case "number" | "whole":
+            whole = option.kind == "whole"
             # A bool is an int to Python, and no number to anybody else.
-            types = int if kind == "whole" else int | float
             if (
-                isinstance(value, bool)
-                or not isinstance(value, types)
+                not isinstance(value, int if whole else int | float)
+                or isinstance(value, bool)
                 or not option.allowed.contains(value)
             ):
-                expected = _expected(option)
+                low, high = option.allowed.low, option.allowed.high
+                expected = "a whole number" if whole else "a number"
+                if not math.isinf(low):
+                    over = "above" if option.allowed.above else "from"
+                    expected += f" {over} {low:g}"
+                if not math.isinf(high):
+                    expected += f" to {high:g}"
                 raise InvalidOption(f"{name} takes {expected}, not {shown}.")
 
 
-def _stop(value: object) -> tuple[str, ...]:
+def _check_stop(value: object) -> None:
     stops = (value,) if isinstance(value, str) else value
     if not isinstance(stops, Sequence) or not all(
         isinstance(stop, str) and stop for stop in stops
@@ -79,18 +88,9 @@ def _stop(value: object) -> tuple[str, ...]:
         message = "stop takes a list of texts that are not empty."
         raise InvalidOption(message)
     longest = max(map(len, stops), default=0)
+    # What may become a stop text is held back, and searched again with each piece.
     if longest > LONGEST_STOP:
         raise InvalidOption(
             f"A stop text has at most {LONGEST_STOP} characters, not {longest:,}.",
             hint="Stop at a shorter text that the long one begins with.",
         )
-    return tuple(stops)
-
-
-def _expected(option: Option) -> str:
-    kind = "a whole number" if option.kind == "whole" else "a number"
-    low, high = option.allowed.low, option.allowed.high
-    lowest = f"above {low:g}" if option.allowed.above else f"from {low:g}"
-    if math.isinf(high):
-        return kind if math.isinf(low) else f"{kind} {lowest}"
-    return f"{kind} {lowest} to {high:g}"

@@ -44,6 +44,7 @@ def unsent_options(entry: ModelEntry, target: Target) -> tuple[Note, ...]:
     usual = supported_options(options, _ROUTER if routed else _ANY, "chat")
     dropped = [note for note in usual.notes if isinstance(note, Note)]
     if routed:
+        # All of its providers are asked in the same words.
         return tuple(dropped)
     told = {note.option: note for note in dropped}
     notes = []

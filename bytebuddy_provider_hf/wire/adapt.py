@@ -7,33 +7,19 @@ piece; a route that does not serve the model is left. Each is tried once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.types import CompletionOptions
-from bytebuddy_provider_hf.wire.dialects import SERVERS
+from bytebuddy_provider_hf.wire.dialects import options_by_member
 from bytebuddy_provider_hf.wire.server import Server
 
 # A call is adapted no more often than this, whatever a server says.
 MAX_ADAPTATIONS: Final = 3
 
-
-def _options_by_member() -> Mapping[str, frozenset[str]]:
-    """Return the options that each member of any server's body may stand for."""
-    found: dict[str, set[str]] = {"max_completion_tokens": {"max_tokens"}}
-    for kind in SERVERS:
-        for route in ("chat", "completions", "generate", "tasks", "infill"):
-            for option, member in kind().options_for(route).names.items():
-                found.setdefault(member, set()).add(option)
-    # A refused stop text is cut here all the same.
-    del found["stop"]
-    return {member: frozenset(options) for member, options in found.items()}
-
-
-_OPTIONS: Final = _options_by_member()
+_BY_MEMBER: Final = options_by_member()
 
 
 @frozen
@@ -59,7 +45,7 @@ class Adaptations:
         changes: dict[str, int | None] = dict.fromkeys(self.dropped)
         if self.max_tokens is not None:
             changes["max_tokens"] = self.max_tokens
-        return evolve(options, **changes) if changes else options  # type: ignore[arg-type]  # names of _OPTIONS
+        return evolve(options, **changes) if changes else options  # type: ignore[arg-type]  # names of options
 
     def notes_for(self, options: CompletionOptions) -> tuple[str, ...]:
         """Return the notes of a call with ``options``, refused earlier or just now."""
@@ -97,6 +83,7 @@ def adapt(
     ``adaptations`` are the changes so far, ``options`` those of the call; ``route`` is
     the one that ``server`` was asked by.
     """
+    # Each change has one note, so that they count the changes too.
     if len(adaptations.notes) >= MAX_ADAPTATIONS:
         return None
     match failure:
@@ -149,10 +136,12 @@ def _drop_parameters(
     server: Server | None,
 ) -> Adaptations | None:
     """Leave out the options that the refused members of the body stand for."""
+    # Servers name members of the body, which are not always our names of options.
     names = {} if server is None else server.options_for(route or "chat").names
     refused: set[str] = set()
     for member in failure.parameters or (failure.parameter or "",):
-        anywhere = _OPTIONS.get(member, frozenset())
+        # A refused stop text is cut here all the same.
+        anywhere = _BY_MEMBER.get(member, frozenset()) - {"stop"}
         # One member may stand for two options: at this server it is this one.
         here = {option for option in anywhere if names.get(option) == member}
         refused |= here or anywhere
@@ -175,6 +164,7 @@ def _exclude_route(
         return None
     if server.bare_404_is_model and isinstance(failure, errors.RouteNotFound):
         return None
+    # Where no route is left, the refusal is the answer.
     excluded = adaptations.excluded_routes | {route}
     if not server.routes - excluded:
         return None

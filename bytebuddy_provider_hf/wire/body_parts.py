@@ -71,6 +71,7 @@ def encode_message(message: Message) -> dict[str, object]:
             }
             for call in message.tool_calls
         ]
+    # Nulls are not sent: some servers refuse them.
     if message.tool_call_id is not None:
         body["tool_call_id"] = message.tool_call_id
     if message.name is not None:
@@ -112,12 +113,14 @@ class JsonForm:
             )
         if given.get("type") == "json_object":
             return cls()
+        # Anything else with a type is a JSON schema itself.
         title: object = given.get("title")
         schema: object = given
         strict = True
         inner = given.get("json_schema")
         if given.get("type") == "json_schema" and isinstance(inner, Mapping):
             title, schema = inner.get("name"), inner.get("schema")
+            # OpenAI's default is off; who gives a schema wants it kept.
             strict = inner.get("strict") is not False
         if not isinstance(schema, Mapping):
             raise InvalidOption(

@@ -30,8 +30,8 @@ from bytebuddy_provider_hf.wire.http_request import (
     JSON,
     HttpRequest,
     json_body,
+    root_url,
 )
-from bytebuddy_provider_hf.wire.routes import root_url
 from bytebuddy_provider_hf.wire.supported_options import supported_options
 
 _LLAMA: Final = LlamaCpp()
@@ -71,6 +71,7 @@ def build_infill(
     body.update(options)
     if stream:
         body["stream"] = True
+    # The caller's own members have the last word.
     body.update(request.extra)
     return HttpRequest(
         url=root_url(target, "/infill"),

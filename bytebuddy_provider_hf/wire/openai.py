@@ -89,6 +89,7 @@ def build_chat(
     ``server`` it is taken for a plain OpenAI-style one. Raises ``InvalidOption`` for
     what is wrong anywhere, ``UnsupportedRole`` for what this server cannot do.
     """
+    # ``model`` first, for the router; see the top of this file.
     messages, notes = server.messages(request.messages)
     body: dict[str, object] = {"model": model or target.model, "messages": messages}
     _check_tools(request.tools, request.tool_choice)
@@ -131,6 +132,7 @@ def expectations(request: ChatRequest | CompletionRequest) -> Expectations:
         split = request.split
     elif request.tool_choice is not None and request.tool_choice not in TOOL_WORDS:
         tool = request.tool_choice
+    # Old TGI gives its calls no name: where there is one tool, it is that one.
     elif len(request.tools) == 1:
         tool = request.tools[0].name
     return Expectations(
@@ -179,11 +181,13 @@ def _build(
         tools=isinstance(request, ChatRequest) and bool(request.tools),
     )
     body.update(part.body)
+    # The order of the members is kept: recorded requests are compared by their bytes.
     if options is None:
         options = supported_options(request.options, server, route).body
     body.update(options)
     if stream:
         body["stream"] = True
+        # Without it a stream ends without a count of its tokens.
         body["stream_options"] = {"include_usage": True}
     # The caller's variables of a template stand beside ours, not in their place.
     template, more = body.get(TEMPLATE), request.extra.get(TEMPLATE)

@@ -65,7 +65,17 @@ class Probe:
         """
         if status == _OK:
             value = decode.loads(body)
-            self._read(value if isinstance(value, dict) else {})
+            found = value if isinstance(value, dict) else {}
+            if self._asked == _MODELS:
+                self._listed = _from_models(found)
+                # TGI and TEI list their model too and say more in /info.
+                if self._listed is not None and self._listed.owners:
+                    self.server = self._listed
+            elif self._asked == _INFO:
+                told = (kind.from_info(found) for kind in SERVERS)
+                self.server = next((server for server in told if server), None)
+            if self.server is None:
+                self._next()
             return None
         failure = classify(
             status,
@@ -81,19 +91,6 @@ class Probe:
             self._next()
             return None
         return failure
-
-    def _read(self, found: Mapping[str, object]) -> None:
-        """Take what an answer says; ask on where that does not tell the server."""
-        if self._asked == _MODELS:
-            self._listed = _from_models(found)
-            # TGI and TEI list their model too and say more in /info.
-            if self._listed is not None and self._listed.owners:
-                self.server = self._listed
-        elif self._asked == _INFO:
-            told = (kind.from_info(found) for kind in SERVERS)
-            self.server = next((server for server in told if server), None)
-        if self.server is None:
-            self._next()
 
     def _next(self) -> None:
         """Ask the next question, or settle for what is left."""

@@ -6,7 +6,7 @@ The names and ranges below are OpenAI's; a server's file changes what differs th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, field, frozen
 
@@ -37,6 +37,9 @@ TEMPLATE: Final = "chat_template_kwargs"
 MOST_ALTERNATIVES: Final = 20
 
 
+JsonMember: TypeAlias = Literal["openai", "schema", "schema text"]
+
+
 @frozen
 class RouteOptions:
     """What one route of one server takes.
@@ -54,7 +57,9 @@ class RouteOptions:
     ``switches`` are the variables of chat templates that turn reasoning on and off;
     with ``effort_in_template`` the effort goes there too. ``several``: more than one
     answer can be asked for. ``logprobs`` is the form in which the tokens are asked for,
-    with ``least_alternatives`` to ``most_alternatives`` for each.
+    with ``least_alternatives`` to ``most_alternatives`` for each. ``json`` is the form
+    that holds an answer to JSON: OpenAI's ``response_format``, the bare schema in
+    ``json_schema``, the same as text; ``None`` where it would be left out.
     """
 
     names: Mapping[str, str] = field(factory=lambda: NAMES)
@@ -73,8 +78,9 @@ class RouteOptions:
     logprobs: Literal["chat", "completions", "details"] | None = "chat"
     least_alternatives: int = 0
     most_alternatives: int = MOST_ALTERNATIVES
+    json: JsonMember | None = "openai"
 
-    def for_prompt(self) -> RouteOptions:
+    def for_prompt(self, json: JsonMember | None = None) -> RouteOptions:
         """Return what is taken for a raw prompt, whose text no template writes."""
         reason = "a prompt without a template has no reasoning"
         return evolve(
@@ -83,6 +89,7 @@ class RouteOptions:
             reasons={**self.reasons, **dict.fromkeys(REASONING, reason)},
             since={},
             logprobs="completions" if self.logprobs == "chat" else self.logprobs,
+            json=json,
         )
 
     def without(self, name: str, reason: str) -> RouteOptions:

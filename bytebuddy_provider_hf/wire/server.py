@@ -25,6 +25,7 @@ from bytebuddy_provider_hf.wire.body_parts import (
     encode_tool,
     merge_parts,
 )
+from bytebuddy_provider_hf.wire.http_request import json_body
 from bytebuddy_provider_hf.wire.notes import Note
 from bytebuddy_provider_hf.wire.route_options import (
     MOST_ALTERNATIVES,
@@ -36,7 +37,6 @@ from bytebuddy_provider_hf.wire.route_options import (
 MAX_STOPS: Final = 4
 # The words of ``tool_choice`` that are no tool's name.
 TOOL_WORDS: Final = ("auto", "none", "required")
-ASK_FOR_JSON: Final = "Ask for JSON in the message, and check what comes."
 HOLD_TO_JSON: Final = "hold an answer to JSON here"
 
 _LARGEST_COUNT: Final = 2**31
@@ -183,9 +183,16 @@ class Server:
         Raises ``UnsupportedRole`` where it would be left out.
         """
         del tools
-        if route == "chat":
-            return BodyPart({"response_format": form.openai})
-        raise self.unsupported(HOLD_TO_JSON, ASK_FOR_JSON)
+        schema = dict(form.schema or {"type": "object"})
+        match self.options_for(route).json:
+            case "openai":
+                return BodyPart({"response_format": form.openai})
+            case "schema":
+                return BodyPart({"json_schema": schema})
+            case "schema text":
+                return BodyPart({"json_schema": json_body(schema).decode()})
+        hint = "Ask for JSON in the message, and check what comes."
+        raise self.unsupported(HOLD_TO_JSON, hint)
 
     def several(self, n: int | None, route: str) -> BodyPart:
         """Return what asks for ``n`` answers. Raises ``InvalidOption``."""

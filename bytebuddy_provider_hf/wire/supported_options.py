@@ -152,6 +152,7 @@ def _reasoning(
     sent: dict[str, object] = {}
     if not asked:
         return sent
+    # One note an option that has no member here, in the order of the table.
     missing = (name for name in asked if name not in taken.names)
     notes.extend(_left_out(name, taken, where) for name in missing)
     if effort is not None and switch not in (None, effort != _NO_EFFORT):
@@ -212,6 +213,7 @@ def _stops(
     options: CompletionOptions, server: Server, taken: RouteOptions, notes: list[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the stop texts to send, and those to cut on our side."""
+    # An empty stop text would end every answer before it begins.
     asked = tuple(dict.fromkeys(stop for stop in options.stop or () if stop))
     if not asked:
         return (), ()
@@ -227,5 +229,6 @@ def _stops(
             "takes; the answer is cut here."
         )
         notes.append(Note(told, "stop"))
+        # Which of them comes first is not known, so all are looked for here too.
         return asked[:most], asked
     return asked, asked if taken.leaves_stop_text else ()

@@ -15,8 +15,12 @@ from typing import Final
 
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.errors import InvalidEndpoint, InvalidModelId, InvalidOption
-from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body
-from bytebuddy_provider_hf.wire.routes import root_path, root_url
+from bytebuddy_provider_hf.wire.http_request import (
+    HttpRequest,
+    json_body,
+    root_path,
+    root_url,
+)
 
 
 class Task(StrEnum):

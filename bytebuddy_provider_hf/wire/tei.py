@@ -14,27 +14,22 @@ from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores
 from bytebuddy_provider_hf.wire import decode
 from bytebuddy_provider_hf.wire.body_parts import text_list
 from bytebuddy_provider_hf.wire.floats import matrix, number
-from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body
+from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, root_url
 from bytebuddy_provider_hf.wire.ranking import in_order
-from bytebuddy_provider_hf.wire.routes import root_url
 
 
 def build_embed(
     texts: Sequence[str],
     target: Target,
     *,
-    normalize: bool | None = None,
     truncate: bool | None = None,
-    prompt_name: str | None = None,
     dimensions: int | None = None,
     extra: Mapping[str, object] | None = None,
 ) -> HttpRequest:
     """Return the call for ``/embed``; ``extra`` has the last word in its body."""
     body: dict[str, object] = {
         "inputs": text_list(texts),
-        "normalize": normalize,
         "truncate": truncate,
-        "prompt_name": prompt_name,
         "dimensions": dimensions,
     }
     return _call("embed", body, target, extra)
@@ -45,17 +40,11 @@ def build_rerank(
     texts: Sequence[str],
     target: Target,
     *,
-    raw_scores: bool | None = None,
     truncate: bool | None = None,
     extra: Mapping[str, object] | None = None,
 ) -> HttpRequest:
     """Return the call for ``/rerank``."""
-    body: dict[str, object] = {
-        "query": query,
-        "texts": text_list(texts),
-        "raw_scores": raw_scores,
-        "truncate": truncate,
-    }
+    body = {"query": query, "texts": text_list(texts), "truncate": truncate}
     return _call("rerank", body, target, extra)
 
 
@@ -63,23 +52,14 @@ def build_predict(
     texts: Sequence[str | tuple[str, str]],
     target: Target,
     *,
-    raw_scores: bool | None = None,
-    truncate: bool | None = None,
     extra: Mapping[str, object] | None = None,
 ) -> HttpRequest:
-    """Return the call for ``/predict``; a pair of texts is classified together.
-
-    A list in ``inputs`` is one input of several texts, so each text is a list of one.
-    """
+    """Return the call for ``/predict``; a pair of texts is classified together."""
+    # A list in ``inputs`` is one input of several texts, so each text is a list of one.
     inputs = [
-        [text] if isinstance(text, str) else list(text) for text in text_list(texts)
+        [each] if isinstance(each, str) else list(each) for each in text_list(texts)
     ]
-    body: dict[str, object] = {
-        "inputs": inputs,
-        "raw_scores": raw_scores,
-        "truncate": truncate,
-    }
-    return _call("predict", body, target, extra)
+    return _call("predict", {"inputs": inputs}, target, extra)
 
 
 def read_embed(data: bytes, *, count: int) -> Embeddings:
@@ -128,6 +108,7 @@ def _call(
     target: Target,
     extra: Mapping[str, object] | None,
 ) -> HttpRequest:
+    # A null would take the place of the server's own default.
     chosen = {name: value for name, value in body.items() if value is not None}
     chosen.update(extra or {})
     url = root_url(target, f"/{route}")

@@ -55,6 +55,7 @@ def build_generate(
     base = {"inputs": request.prompt}
     body = supported_options(request.options, server, _ROUTE, base=base).body
     parameters = body["parameters"]
+    # The caller's parameters stand beside ours, and have the last word.
     extra = dict(request.extra)
     more = extra.pop("parameters", None)
     if isinstance(parameters, dict):
@@ -65,6 +66,7 @@ def build_generate(
     path = url.path
     for ending in _ENDINGS:
         path = path.removesuffix(ending)
+    # A stream is a route of its own here; ``stream`` in the body is not read.
     path += "/generate_stream" if stream else "/generate"
     query = f"?{url.query}" if url.query else ""
     return HttpRequest(

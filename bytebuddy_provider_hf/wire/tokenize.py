@@ -6,10 +6,9 @@ from typing import Final, TypeAlias
 
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body
+from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, root_url
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
-from bytebuddy_provider_hf.wire.routes import root_url
 from bytebuddy_provider_hf.wire.server import Server
 
 Prompted: TypeAlias = ChatRequest | CompletionRequest | InfillRequest

@@ -20,9 +20,8 @@ from bytebuddy_provider_hf.wire.floats import (
     vector,
     vector_from_base64,
 )
-from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body
+from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, v1_url
 from bytebuddy_provider_hf.wire.ranking import in_order
-from bytebuddy_provider_hf.wire.routes import v1_url
 
 _RESULTS: Final = ("results", "data")
 
@@ -45,6 +44,7 @@ def build_embeddings(
         "model": model or target.model,
         "input": text_list(texts),
     }
+    # Lists of numbers are the default, which every server understands.
     if base64:
         body["encoding_format"] = "base64"
     if dimensions is not None:
@@ -63,6 +63,7 @@ def build_rerank(
     extra: Mapping[str, object] | None = None,
 ) -> HttpRequest:
     """Return the call for ``/v1/rerank``; every document is scored."""
+    # No top_n: what is left out of an answer has no score.
     body: dict[str, object] = {
         "model": model or target.model,
         "query": query,

@@ -32,25 +32,23 @@ def test_embed_sends_what_was_asked() -> None:
     call = tei.build_embed(
         ["a"],
         TARGET,
-        normalize=False,
         truncate=True,
-        prompt_name="query",
         dimensions=8,
+        extra={"normalize": False},
     )
     assert json.loads(call.body) == {
         "inputs": ["a"],
-        "normalize": False,
         "truncate": True,
-        "prompt_name": "query",
         "dimensions": 8,
+        "normalize": False,
     }
 
 
 def test_rerank_sends_texts() -> None:
     """Under TEI's own name for them, at TEI's own route, also when apiBase ends /v1."""
-    call = tei.build_rerank("q", ["a"], resolve("x/y", f"{HOST}/v1"), raw_scores=True)
+    call = tei.build_rerank("q", ["a"], resolve("x/y", f"{HOST}/v1"), truncate=True)
     assert call.url == f"{HOST}/rerank"
-    assert json.loads(call.body) == {"query": "q", "texts": ["a"], "raw_scores": True}
+    assert json.loads(call.body) == {"query": "q", "texts": ["a"], "truncate": True}
 
 
 def test_predict_sends_each_text_in_a_list_of_its_own() -> None:

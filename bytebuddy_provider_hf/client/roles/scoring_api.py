@@ -24,6 +24,7 @@ def scoring_api(server: Server, target: Target) -> ScoringApi:
     An address of the router that names no provider means hf-inference, which alone
     serves such models; one of another host that names ``/v1`` is OpenAI-style.
     """
+    # The router has one face for all: its path tells the API, not a probe.
     if target.host_kind not in _ROUTED and server.scoring_api is not ScoringApi.OPENAI:
         return server.scoring_api
     return ScoringApi.TASKS if serves_tasks(target) else ScoringApi.OPENAI

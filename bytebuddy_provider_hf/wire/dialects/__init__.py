@@ -35,3 +35,14 @@ SERVERS: Final[tuple[type[Server], ...]] = (
     Toolkit,
 )
 BY_NAME: Final[Mapping[str, type[Server]]] = {kind.name: kind for kind in SERVERS}
+
+
+def options_by_member() -> Mapping[str, frozenset[str]]:
+    """Return the options that each member of any server's body may stand for."""
+    # OpenAI's newer name of max_tokens, by which providers refuse it.
+    found: dict[str, set[str]] = {"max_completion_tokens": {"max_tokens"}}
+    for kind in SERVERS:
+        for route in ("chat", "completions", "generate", "tasks", "infill"):
+            for option, member in kind().options_for(route).names.items():
+                found.setdefault(member, set()).add(option)
+    return {member: frozenset(options) for member, options in found.items()}

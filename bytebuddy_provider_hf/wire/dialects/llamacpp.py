@@ -11,7 +11,7 @@ from attrs import evolve
 
 from bytebuddy_provider_hf.sampling import LARGEST_COUNT, Range
 from bytebuddy_provider_hf.types import Message, Tool
-from bytebuddy_provider_hf.wire.body_parts import BodyPart, JsonForm
+from bytebuddy_provider_hf.wire.body_parts import BodyPart
 from bytebuddy_provider_hf.wire.route_options import (
     NAMES,
     RANGES,
@@ -57,7 +57,7 @@ class LlamaCpp(Server):
         # Asked for none it tells no tokens at all, not asked for any 20 for each.
         least_alternatives=1,
     )
-    completions = chat.for_prompt()
+    completions = chat.for_prompt(json="schema")
     infill = evolve(
         completions,
         names={**completions.names, "max_tokens": "n_predict"},
@@ -77,12 +77,6 @@ class LlamaCpp(Server):
             tools = [next(tool for tool in tools if tool.name == choice)]
             choice = "required"
         return super().tools(tools, choice, parallel=parallel)
-
-    def json_form(self, form: JsonForm, route: str, *, tools: bool) -> BodyPart:
-        """Return what holds an answer to JSON: completions take the bare schema."""
-        if route == "chat":
-            return super().json_form(form, route, tools=tools)
-        return BodyPart({"json_schema": dict(form.schema or {"type": "object"})})
 
     def count_text(self, text: str, model: str) -> TokenizeRequest | None:  # noqa: ARG002 - the base's signature
         """Return what has a text counted."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from bytebuddy_provider_hf.sampling import Range
-from bytebuddy_provider_hf.wire.body_parts import BodyPart, JsonForm
 from bytebuddy_provider_hf.wire.dialects.vllm import Vllm
-from bytebuddy_provider_hf.wire.http_request import json_body
 from bytebuddy_provider_hf.wire.server import Server
 
 _VLLM = Vllm.chat.without("reasoning_budget_tokens", "SGLang has no field for it")
@@ -36,11 +34,4 @@ class Sglang(Server):
             "prompt_caching": "SGLang caches by itself, unless it was started not to",
         },
     )
-    completions = chat.for_prompt()
-
-    def json_form(self, form: JsonForm, route: str, *, tools: bool) -> BodyPart:
-        """Return what holds an answer to JSON: completions take a schema as text."""
-        if route == "chat":
-            return super().json_form(form, route, tools=tools)
-        schema = json_body(form.schema or {"type": "object"})
-        return BodyPart({"json_schema": schema.decode()})
+    completions = chat.for_prompt(json="schema text")

@@ -25,6 +25,7 @@ class Tei(Server):
     @classmethod
     def from_info(cls, found: Mapping[str, object]) -> Server | None:
         """Return the server, if ``/info`` names a type of model."""
+        # TGI's /info has no such member.
         if "model_type" not in found:
             return None
         return cls(

@@ -13,9 +13,9 @@ from typing import Final
 from attrs import evolve
 
 from bytebuddy_provider_hf.errors import InvalidOption
-from bytebuddy_provider_hf.lenient_json import lenient_text
+from bytebuddy_provider_hf.lenient_json import lenient_text, loads
 from bytebuddy_provider_hf.sampling import Range
-from bytebuddy_provider_hf.types import Message, Tool, ToolCall
+from bytebuddy_provider_hf.types import Message, Tool
 from bytebuddy_provider_hf.wire import decode
 from bytebuddy_provider_hf.wire.body_parts import (
     EMPTY_PART,
@@ -31,7 +31,6 @@ from bytebuddy_provider_hf.wire.route_options import (
     names,
 )
 from bytebuddy_provider_hf.wire.server import (
-    ASK_FOR_JSON,
     HOLD_TO_JSON,
     TOOL_WORDS,
     Server,
@@ -185,9 +184,17 @@ class Tgi(Server):
                 continue
             if self._before(_CALLS_IN_HISTORY):
                 notes[f"{self.label} forgets tool calls: they are sent as text."] = None
-                calls = "\n".join(map(_call_as_text, message.tool_calls))
                 said = message.content if isinstance(message.content, str) else ""
-                body["content"] = f"{said}\n{calls}" if said else calls
+                texts = [said] if said else []
+                for call in message.tool_calls:
+                    # The form that TGI's own prompt for tools asks for.
+                    given = loads(call.arguments.encode("utf-8", "replace"))
+                    if not isinstance(given, dict):
+                        given = {}
+                    texts.append(
+                        decode.arguments_text({"name": call.name, "parameters": given})
+                    )
+                body["content"] = "\n".join(texts)
                 del body["tool_calls"]
             else:
                 if message.content:
@@ -243,7 +250,7 @@ class Tgi(Server):
         """
         since = _GRAMMAR.get(route)
         if since is None:
-            raise self.unsupported(HOLD_TO_JSON, ASK_FOR_JSON)
+            return super().json_form(form, route, tools=tools)
         if self._before(since):
             number = ".".join(map(str, since))
             raise self.unsupported(HOLD_TO_JSON, f"It can from version {number} on.")
@@ -278,10 +285,3 @@ class Tgi(Server):
     def _before(self, version: Version) -> bool:
         """Whether it is known to be older; what tells no version is taken for new."""
         return self.version is not None and self.version < version
-
-
-def _call_as_text(call: ToolCall) -> str:
-    """Return a call in the form that TGI's own prompt for tools asks for."""
-    value = decode.loads(call.arguments.encode("utf-8", "replace"))
-    given = value if isinstance(value, dict) else {}
-    return decode.arguments_text({"name": call.name, "parameters": given})

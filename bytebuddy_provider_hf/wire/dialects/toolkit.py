@@ -5,12 +5,9 @@ from __future__ import annotations
 from attrs import evolve
 
 from bytebuddy_provider_hf.sampling import Range
-from bytebuddy_provider_hf.wire.body_parts import BodyPart, JsonForm
 from bytebuddy_provider_hf.wire.dialects.tgi import Tgi
 from bytebuddy_provider_hf.wire.route_options import RouteOptions, names
 from bytebuddy_provider_hf.wire.server import (
-    ASK_FOR_JSON,
-    HOLD_TO_JSON,
     ScoringApi,
     Server,
 )
@@ -42,14 +39,9 @@ class Toolkit(Server):
     usual_routes = frozenset({"chat", "completions", "tasks"})
     scoring_api = ScoringApi.TASKS
 
-    chat = evolve(Server.chat, several=False, logprobs=None)
+    chat = evolve(Server.chat, several=False, logprobs=None, json=None)
     completions = chat.for_prompt()
 
     def options_for(self, route: str) -> RouteOptions:
         """Return what one of ``routes`` takes."""
         return PIPELINE if route == "tasks" else super().options_for(route)
-
-    def json_form(self, form: JsonForm, route: str, *, tools: bool) -> BodyPart:
-        """Refuse: it would leave the schema out."""
-        del form, route, tools
-        raise self.unsupported(HOLD_TO_JSON, ASK_FOR_JSON)

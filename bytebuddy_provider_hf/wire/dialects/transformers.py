@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bytebuddy_provider_hf.types import Tool
-from bytebuddy_provider_hf.wire.body_parts import EMPTY_PART, BodyPart, JsonForm
+from bytebuddy_provider_hf.wire.body_parts import EMPTY_PART, BodyPart
 from bytebuddy_provider_hf.wire.route_options import RouteOptions, names
-from bytebuddy_provider_hf.wire.server import ASK_FOR_JSON, HOLD_TO_JSON, Server
+from bytebuddy_provider_hf.wire.server import Server
 
 
 class Transformers(Server):
@@ -19,12 +19,14 @@ class Transformers(Server):
     name = "transformers serve"
     may_serve_tasks = False
 
+    # Of the other fields of OpenAI's it reads none.
     chat = RouteOptions(
         names=names(
             "temperature", "max_tokens", "top_p", "frequency_penalty", "seed", "stop"
         ),
         several=False,
         logprobs=None,
+        json=None,
     )
     completions = chat.for_prompt()
 
@@ -32,6 +34,7 @@ class Transformers(Server):
         self, tools: Sequence[Tool], choice: str | None, *, parallel: bool | None
     ) -> BodyPart:
         """Return what offers ``tools``; it reads no choice among them."""
+        # It calls what the model writes: the choice and the number are the model's.
         del parallel
         if choice == "none":
             return EMPTY_PART
@@ -39,8 +42,3 @@ class Transformers(Server):
             hint = "Leave tool_choice out, and ask for the call in the message."
             raise self.unsupported("be told which tool to call", hint)
         return super().tools(tools, None, parallel=None)
-
-    def json_form(self, form: JsonForm, route: str, *, tools: bool) -> BodyPart:
-        """Refuse: it would leave the schema out."""
-        del form, route, tools
-        raise self.unsupported(HOLD_TO_JSON, ASK_FOR_JSON)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bytebuddy_provider_hf.types import Message
-from bytebuddy_provider_hf.wire.body_parts import BodyPart, JsonForm
 from bytebuddy_provider_hf.wire.route_options import (
     NAMES,
     TEMPLATE,
@@ -50,11 +49,7 @@ class Vllm(Server):
             "prompt_caching": "vLLM caches by itself, unless it was started not to"
         },
     )
-    completions = chat.for_prompt()
-
-    def json_form(self, form: JsonForm, route: str, *, tools: bool) -> BodyPart:  # noqa: ARG002 - the base's signature
-        """Return what holds an answer to JSON: completions take OpenAI's form too."""
-        return BodyPart({"response_format": form.openai})
+    completions = chat.for_prompt(json="openai")
 
     def count_text(self, text: str, model: str) -> TokenizeRequest | None:
         """Return what has a text counted (vllm/entrypoints/openai)."""
