@@ -360,7 +360,7 @@ def _supported(
     kept = _supported_cache.get(key)
     if kept is not None and kept[0] is options and kept[1] == server:
         return kept[2]
-    found = supported_options(options, server, route, base={})
+    found = supported_options(options, server, route)
     if len(_supported_cache) >= _MOST_KEPT:
         _supported_cache.clear()
     _supported_cache[key] = options, server, found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 from attrs import field, frozen
@@ -28,19 +28,6 @@ class BodyPart:
 
 # What most parts add; shared, as each of five made anew costs 1 µs.
 EMPTY_PART: Final = BodyPart()
-
-
-def merge_parts(parts: Iterable[BodyPart]) -> BodyPart:
-    """Return several parts as one."""
-    parts = [part for part in parts if part is not EMPTY_PART]
-    if not parts:
-        return EMPTY_PART
-    body: dict[str, object] = {}
-    notes: list[str] = []
-    for part in parts:
-        body.update(part.body)
-        notes += part.notes
-    return BodyPart(body, tuple(notes))
 
 
 def text_list(texts: Sequence[_T]) -> list[_T]:

@@ -23,7 +23,6 @@ from bytebuddy_provider_hf.wire.body_parts import (
     JsonForm,
     encode_message,
     encode_tool,
-    merge_parts,
 )
 from bytebuddy_provider_hf.wire.http_request import json_body
 from bytebuddy_provider_hf.wire.notes import Note
@@ -259,7 +258,12 @@ class Server:
         parts = [self.several(n, route), self.logprobs(logprobs, route)]
         if wanted is not None:
             parts.append(self.json_form(JsonForm.read(wanted), route, tools=tools))
-        return merge_parts(parts)
+        body: dict[str, object] = {}
+        notes: list[str] = []
+        for part in parts:
+            body.update(part.body)
+            notes += part.notes
+        return BodyPart(body, tuple(notes))
 
     def count_text(self, text: str, model: str) -> TokenizeRequest | None:
         """Return what has the tokens of a text counted, if there is a route for it."""

@@ -6,7 +6,6 @@ costs the user's trust.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from attrs import field, frozen
@@ -28,8 +27,8 @@ _NO_EFFORT: Final = "none"
 class SupportedOptions:
     """What may be sent.
 
-    ``body`` is the request, ``model`` first; ``cuts`` are the stop texts to cut on our
-    side; ``notes`` tells, one sentence each, what was dropped or changed.
+    ``body`` is the part of the request; ``cuts`` are the stop texts to cut on our side;
+    ``notes`` tells, one sentence each, what was dropped or changed.
     """
 
     body: dict[str, object] = field(factory=dict)
@@ -38,22 +37,14 @@ class SupportedOptions:
 
 
 def supported_options(
-    options: CompletionOptions,
-    server: Server,
-    route: str,
-    *,
-    base: Mapping[str, object] | None = None,
+    options: CompletionOptions, server: Server, route: str
 ) -> SupportedOptions:
-    """Return the body of a request to ``route``: ``base`` with what may be sent.
+    """Return what of ``options`` may be sent to ``route``, in the server's names.
 
     ``route`` is one of the names that ``Server.routes`` has. Nulls are never sent, nor
     values that say nothing: TGI makes a repetition penalty of 2 of a presence penalty
     of 0.
     """
-    body = {key: value for key, value in (base or {}).items() if value is not None}
-    if "model" in body:
-        # The router reads the model off the first bytes.
-        body = {"model": body.pop("model"), **body}
     taken = server.options_for(route)
     notes: list[str] = []
     where = f"{server.name} ({route})"
@@ -70,15 +61,11 @@ def supported_options(
     stops, cuts = _stops(options, server, taken, notes)
     if stops:
         sent[taken.names["stop"]] = list(stops)
-    if not taken.in_parameters:
-        return SupportedOptions({**body, **sent}, cuts, tuple(notes))
     if route == "generate":
         # The details tell why an answer ended, and the tokens if they are wanted.
         sent |= {"return_full_text": False, "details": True}
-    given = body.get("parameters")
-    parameters = {**(given if isinstance(given, Mapping) else {}), **sent}
-    if parameters:
-        body["parameters"] = parameters
+    nested: dict[str, object] = {"parameters": sent}
+    body = nested if taken.in_parameters and sent else sent
     return SupportedOptions(body, cuts, tuple(notes))
 
 

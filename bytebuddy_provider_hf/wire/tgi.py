@@ -52,8 +52,8 @@ def build_generate(
         logprobs=request.logprobs,
         wanted=request.response_format,
     )
-    base = {"inputs": request.prompt}
-    body = supported_options(request.options, server, _ROUTE, base=base).body
+    options = supported_options(request.options, server, _ROUTE).body
+    body: dict[str, object] = {"inputs": request.prompt, **options}
     parameters = body["parameters"]
     # The caller's parameters stand beside ours, and have the last word.
     extra = dict(request.extra)

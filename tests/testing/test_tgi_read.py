@@ -64,7 +64,7 @@ def test_every_generation_is_read_as_a_chat(version: str) -> None:
     """Whole and streamed, with the options that this version may have."""
     options = CompletionOptions(temperature=0, top_p=1.0, presence_penalty=0)
     number = tuple(map(int, version.split(".")))
-    found = supported_options(options, Tgi(version=number), "chat", base={})
+    found = supported_options(options, Tgi(version=number), "chat")
     request = ChatRequest((), extra={**found.body, **chat()})
     tgi = server(version)
     reply = sent(tgi, build_chat(request, TARGET, stream=False))
@@ -122,7 +122,7 @@ def test_a_stop_that_tgi_leaves_in_is_cut(version: str) -> None:
     """TGI stops at "three." and sends it; the reader never sees it."""
     options = CompletionOptions(stop=("three.", "a", "b", "c", "d"))
     request = CompletionRequest("Hi", options)
-    found = supported_options(options, Tgi(), "generate", base={})
+    found = supported_options(options, Tgi(), "generate")
     stream = sent(server(version), build_generate(request, TARGET, stream=True))
     reply = read(CuttingStream(TgiStream(model="m"), found.cuts), stream)
     assert (reply.text, reply.finish_reason) == ("One two ", "stop")

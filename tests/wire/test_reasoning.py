@@ -33,7 +33,7 @@ OFF = {"enable_thinking": False, "thinking": False}
 
 
 def ask(kind: type[Server], route: str = "chat", **options: Any) -> SupportedOptions:  # noqa: ANN401 - options of any type
-    return supported_options(CompletionOptions(**options), kind(), route, base={})
+    return supported_options(CompletionOptions(**options), kind(), route)
 
 
 # One row a cell: kind, what was asked, what leaves, which options are noted.

@@ -44,13 +44,10 @@ def ask(
     *,
     version: tuple[int, ...] | None = None,
     max_stops: int | None = None,
-    base: dict[str, object] | None = None,
     **options: Any,  # noqa: ANN401 - options of any type
 ) -> SupportedOptions:
     server = kind(version=version, max_stops=max_stops)
-    return supported_options(
-        CompletionOptions(**options), server, route, base=base or {}
-    )
+    return supported_options(CompletionOptions(**options), server, route)
 
 
 def sent(kind: type[Server], route: str = "chat", **options: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
@@ -283,20 +280,6 @@ def test_a_server_that_leaves_stops_in_is_cut_after(
     assert ask(kind, stop=("a", "", "b", "a")).cuts == cuts
 
 
-def test_the_model_stands_first_and_nulls_do_not_leave() -> None:
-    """The router reads the model off the first bytes; TGI refuses nulls."""
-    base = {"messages": [], "stream": None, "model": "m", "tools": None}
-    body = ask(base=base, temperature=0.5).body
-    assert list(body) == ["model", "messages", "temperature"]
-
-
-def test_parameters_of_the_base_are_kept() -> None:
-    """An adapter's own parameters stand beside the options."""
-    base: dict[str, object] = {"inputs": "x", "parameters": {"truncation": 1}}
-    body = ask(Toolkit, "tasks", base=base, top_k=3).body
-    assert body["parameters"] == {"truncation": 1, "top_k": 3, "do_sample": True}
-
-
 # Lowest and highest that each server documents, and whether they are excluded.
 DOCUMENTED: dict[str, tuple[float, float, bool, bool]] = {
     "temperature": (0, 2, False, False),
@@ -388,7 +371,7 @@ def test_whatever_the_schema_allows_what_leaves_is_in_the_servers_ranges(
     kind, route = way
     options = merge_options(CompletionOptions(), None, asked)
     server = kind(version=version)
-    found = supported_options(options, server, route, base={})
+    found = supported_options(options, server, route)
     body: dict[str, Any] = json.loads(json_body(found.body))
     nested = route in ("generate", "tasks")
     leaves = dict(body.pop("parameters", {}) if nested else body)
