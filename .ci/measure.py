@@ -36,6 +36,8 @@ QUESTION_WORDS: Final = (
     "Whether",
     "By",
 )
+# What would ask which kind a server is.
+_KIND_ASKED = re.compile(r"\bserver\.engine\b|isinstance\(server,|server\.name [!=]=")
 # An option of every kind of server whose name means nothing else anywhere.
 OPTION: Final = "min_p"
 # Folders that mirror each other by role: these module names may stand in several.
@@ -192,17 +194,18 @@ def answer_errors(package: Package) -> list[str]:
         found |= more
 
 
-def engines(package: Package) -> list[str]:
-    """Return the members of the enumeration of servers, none where it is gone."""
+def server_names(package: Package) -> list[str]:
+    """Return what the kinds of servers are called in sentences."""
     return [
-        target.id
+        line.value.value
         for module in package.modules
+        if module.name.startswith("wire.dialects.")
         for node in module.classes
-        if node.name == "Engine"
         for line in node.body
         if isinstance(line, ast.Assign)
-        for target in line.targets
-        if isinstance(target, ast.Name)
+        and isinstance(line.targets[0], ast.Name)
+        and line.targets[0].id == "name"
+        and isinstance(line.value, ast.Constant)
     ]
 
 
@@ -215,12 +218,12 @@ def spread(counts: Sequence[float], low: float = 0, high: float = 1) -> str:
 
 
 def engine_questions(package: Package) -> str:
-    """Return where ``server.engine`` is asked for outside the dialects' folder."""
+    """Return where a server's kind is asked for outside the dialects' folder."""
     found = [
         count
         for module in package.modules
         if not module.name.startswith("wire.dialects.")
-        and (count := len(re.findall(r"\bserver\.engine\b", module.text)))
+        and (count := len(re.findall(_KIND_ASKED, module.text)))
     ]
     return f"{sum(found)} in {len(found)} files" if found else "0"
 
@@ -228,7 +231,8 @@ def engine_questions(package: Package) -> str:
 def one_thing(package: Package) -> str:
     """Return the files that one error class, one option and one server stand in."""
     errors = [package.files_with(rf"\b{name}\b") for name in answer_errors(package)]
-    servers = [package.files_with(rf"\bEngine\.{name}\b") for name in engines(package)]
+    names = server_names(package)
+    servers = [package.files_with(f'"{re.escape(name)}"') for name in names]
     option = package.files_with(rf"\b{OPTION}\b")
     # Of error classes the middle four fifths: a few are decided upon elsewhere too.
     return f"{spread(errors, 0.1, 0.9)} / {option} / {spread(servers)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, reduce, wraps
+from math import isinf
 from pathlib import Path
 from typing import Final, TypedDict, TypeVar, get_args
 
@@ -11,6 +12,7 @@ import click
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli.verbose import SCREEN
+from bytebuddy_provider_hf.sampling import BY_NAME
 from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
 
 # Keys of click's Context.meta: what the root must know when a command fails.
@@ -183,6 +185,17 @@ _MODEL: Final = (
 
 _POSITIVE: Final = click.FloatRange(min=0, min_open=True)
 
+
+def _range(name: str) -> click.IntRange | click.FloatRange:
+    """Return the values that an option takes, the same as in the configuration."""
+    option = BY_NAME[name]
+    low, high = option.allowed.low, option.allowed.high
+    if option.kind == "whole":
+        return click.IntRange(int(low), None if isinf(high) else int(high))
+    highest = None if isinf(high) else high
+    return click.FloatRange(low, highest, min_open=option.allowed.above)
+
+
 _LIMITS: Final = (
     click.option(
         "--timeout",
@@ -201,31 +214,31 @@ _LIMITS: Final = (
 SAMPLING: Final = {
     "temperature": click.option(
         "--temperature",
-        type=click.FloatRange(0, 2),
+        type=_range("temperature"),
         metavar="0..2",
         help="Randomness; 0 always takes the likeliest token.",
     ),
     "max_tokens": click.option(
         "--max-tokens",
-        type=click.IntRange(min=1),
+        type=_range("max_tokens"),
         metavar="NUMBER",
         help="Length limit of the answer.",
     ),
     "top_p": click.option(
         "--top-p",
-        type=click.FloatRange(0, 1),
+        type=_range("top_p"),
         metavar="0..1",
         help="Sample from the likeliest tokens of this total probability.",
     ),
     "top_k": click.option(
         "--top-k",
-        type=click.IntRange(min=0),
+        type=_range("top_k"),
         metavar="NUMBER",
         help="Sample from so many of the likeliest tokens.",
     ),
     "repetition_penalty": click.option(
         "--repetition-penalty",
-        type=_POSITIVE,
+        type=_range("repetition_penalty"),
         metavar="NUMBER",
         help="Above 1, repeat less.",
     ),
@@ -250,7 +263,7 @@ SAMPLING: Final = {
     "reasoning_budget_tokens": click.option(
         "--reasoning-budget",
         "reasoning_budget_tokens",
-        type=click.IntRange(min=0),
+        type=_range("reasoning_budget_tokens"),
         metavar="TOKENS",
         help="Stop reasoning after so many tokens.",
     ),

@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, get_args
 
-from attrs import evolve, fields_dict
+from attrs import evolve
 
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.sampling import BY_NAME, Option, Range
 from bytebuddy_provider_hf.types import LONGEST_STOP, CompletionOptions, ReasoningEffort
 
-# Lowest and highest, both allowed; the configuration file has the same ranges.
-RANGES: Final[Mapping[str, tuple[float, float]]] = {
-    "temperature": (0, 2),
-    "top_p": (0, 1),
-    "min_p": (0, 1),
-    "presence_penalty": (-2, 2),
-    "frequency_penalty": (-2, 2),
-    "repetition_penalty": (math.ulp(0.0), math.inf),
-    "max_tokens": (1, math.inf),
-    "top_k": (0, math.inf),
-    # OpenAI's own limit; hardly any server gives that many.
-    "n": (1, 128),
-    "context_length": (1, math.inf),
-    "reasoning_budget_tokens": (0, math.inf),
-    "keep_alive": (-1, math.inf),
-    "timeout": (math.ulp(0.0), 1e9),
-}
 _EFFORTS: Final = get_args(ReasoningEffort)
-_NAMES: Final = frozenset(fields_dict(CompletionOptions))
-_KINDS: Final = get_type_hints(CompletionOptions)
-_WHOLE: Final = frozenset(name for name in _NAMES if _KINDS[name] == int | None)
-_FLAGS: Final = frozenset(name for name in _NAMES if _KINDS[name] == bool | None)
+# A year of seconds is 3e7: what is longer is no time to wait.
+_TIMEOUT: Final = Option("timeout", "timeout", "number", Range(0, 1e9, above=True))
 # Each decides the other one: an entry's word does not outlast the call's.
 _WHETHER: Final = ("reasoning", "reasoning_effort")
 
@@ -50,7 +32,7 @@ def merge_options(
     """
     chosen = dict(asked)
     if options is not None:
-        for name in _NAMES:
+        for name in BY_NAME:
             if chosen.get(name) is None:
                 chosen[name] = getattr(options, name)
     # Checked right below, name by name.
@@ -58,7 +40,8 @@ def merge_options(
     for name, value in changes.items():
         check_option(name, value)
     if "stop" in changes:
-        changes["stop"] = _stop(changes["stop"])
+        stop = changes["stop"]
+        changes["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
     if any(name in changes for name in _WHETHER):
         changes = dict.fromkeys(_WHETHER) | changes
     return evolve(defaults, **changes) if changes else defaults
@@ -66,26 +49,38 @@ def merge_options(
 
 def check_option(name: str, value: object) -> None:
     """Raise ``InvalidOption`` unless ``value`` is in the range of option ``name``."""
-    if name in _FLAGS and not isinstance(value, bool):
-        raise InvalidOption(f"{name} takes True or False, not {_shown(value)}.")
-    if name == "reasoning_effort" and value not in _EFFORTS:
-        raise InvalidOption(
-            f"reasoning_effort takes one of {', '.join(_EFFORTS)}, not {value!r:.60}."
-        )
-    if name not in RANGES and name not in _WHOLE:
-        return
-    low, high = RANGES.get(name, (-math.inf, math.inf))
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int if name in _WHOLE else int | float)
-        or not low <= value <= high
-    ):
-        raise InvalidOption(
-            f"{name} takes {_expected(name, low, high)}, not {_shown(value)}."
-        )
+    option = _TIMEOUT if name == _TIMEOUT.name else BY_NAME[name]
+    shown = repr(value) if isinstance(value, int | float) else type(value).__name__
+    match option.kind:
+        case "flag":
+            if not isinstance(value, bool):
+                raise InvalidOption(f"{name} takes True or False, not {shown}.")
+        case "effort":
+            if value not in _EFFORTS:
+                raise InvalidOption(
+                    f"{name} takes one of {', '.join(_EFFORTS)}, not {value!r:.60}."
+                )
+        case "texts":
+            _check_stop(value)
+        case "number" | "whole":
+            whole = option.kind == "whole"
+            # A bool is an int to Python, and no number to anybody else.
+            if (
+                not isinstance(value, int if whole else int | float)
+                or isinstance(value, bool)
+                or not option.allowed.contains(value)
+            ):
+                low, high = option.allowed.low, option.allowed.high
+                expected = "a whole number" if whole else "a number"
+                if not math.isinf(low):
+                    over = "above" if option.allowed.above else "from"
+                    expected += f" {over} {low:g}"
+                if not math.isinf(high):
+                    expected += f" to {high:g}"
+                raise InvalidOption(f"{name} takes {expected}, not {shown}.")
 
 
-def _stop(value: object) -> tuple[str, ...]:
+def _check_stop(value: object) -> None:
     stops = (value,) if isinstance(value, str) else value
     if not isinstance(stops, Sequence) or not all(
         isinstance(stop, str) and stop for stop in stops
@@ -93,23 +88,9 @@ def _stop(value: object) -> tuple[str, ...]:
         message = "stop takes a list of texts that are not empty."
         raise InvalidOption(message)
     longest = max(map(len, stops), default=0)
+    # What may become a stop text is held back, and searched again with each piece.
     if longest > LONGEST_STOP:
         raise InvalidOption(
             f"A stop text has at most {LONGEST_STOP} characters, not {longest:,}.",
             hint="Stop at a shorter text that the long one begins with.",
         )
-    return tuple(stops)
-
-
-def _expected(name: str, low: float, high: float) -> str:
-    kind = "a whole number" if name in _WHOLE else "a number"
-    lowest = f"above {0}" if 0 < low < 1 else f"from {low:g}"
-    if math.isinf(high):
-        return kind if math.isinf(low) else f"{kind} {lowest}"
-    return f"{kind} {lowest} to {high:g}"
-
-
-def _shown(value: object) -> str:
-    return (
-        repr(value) if isinstance(value, int | float | None) else type(value).__name__
-    )

@@ -187,7 +187,7 @@ NOTHING_TOLD: Final = ServerTokens()
 def server_identity(server: Server) -> str:
     """Return what makes a server the one that told something: program and model."""
     version = ".".join(map(str, server.version or ()))
-    return f"{server.engine} {version} {server.model or ''} {server.loaded_model or ''}"
+    return f"{server.name} {version} {server.model or ''} {server.loaded_model or ''}"
 
 
 def smallest(*limits: int | None) -> int | None:

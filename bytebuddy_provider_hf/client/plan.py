@@ -31,11 +31,9 @@ from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.notes import Note
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
 from bytebuddy_provider_hf.wire.server import Server
-from bytebuddy_provider_hf.wire.several import n_param
 from bytebuddy_provider_hf.wire.stops import CuttingStream, cut
 from bytebuddy_provider_hf.wire.supported_options import (
     SupportedOptions,
-    most_stops,
     supported_options,
 )
 from bytebuddy_provider_hf.wire.tasks import build_task
@@ -200,10 +198,9 @@ def _plan_prompt(
     if "completions" not in server.routes and "tasks" in server.routes:
         return _plan_task(request, target, server)
     if "completions" not in server.routes:
-        raise unsupported_role(
-            server,
+        raise server.unsupported(
             "continue a text",
-            "Ask a dedicated endpoint (TGI, vLLM) or llama.cpp, or use chat()",
+            "Ask a dedicated endpoint (TGI, vLLM) or llama.cpp, or use chat().",
         )
     supported = _supported(request.options, server, "completions")
     name = server.name_for(target.model)
@@ -244,7 +241,7 @@ def _plan_infill(
     def read(body: bytes) -> Reply:
         return cut(llamacpp.read_infill(body, model=model), supported.cuts)
 
-    several = n_param(request.options.n, server, "infill")
+    several = server.several(request.options.n, "infill")
     return Plan(call, decoder, read, (*supported.notes, *several.notes))
 
 
@@ -278,7 +275,7 @@ def plan_rendered(
     """
     options = request.options
     asked_for = options.stop or ()
-    room = max(0, most_stops(knowledge.server) - len(asked_for))
+    room = max(0, knowledge.server.most_stops - len(asked_for))
     sent = (*asked_for, *written.stops[:room])
     options = evolve(options, stop=sent) if sent else options
     request = evolve(request, prompt=written.prompt, options=options)
@@ -343,7 +340,7 @@ def _plan_task(
     def read(body: bytes) -> Reply:
         return cut(read_generated(body, model=model, prompt=prompt), supported.cuts)
 
-    several = n_param(request.options.n, server, "tasks")
+    several = server.several(request.options.n, "tasks")
     return Plan(call, decoder, read, (*supported.notes, *several.notes))
 
 
@@ -380,19 +377,11 @@ def _supported(
     kept = _supported_cache.get(key)
     if kept is not None and kept[0] is options and kept[1] == server:
         return kept[2]
-    found = supported_options(options, server, route, base={})
+    found = supported_options(options, server, route)
     if len(_supported_cache) >= _MOST_KEPT:
         _supported_cache.clear()
     _supported_cache[key] = options, server, found
     return found
-
-
-def unsupported_role(server: Server, what: str, instead: str) -> UnsupportedRole:
-    """Return the refusal of what a server has no route for."""
-    version = "" if not server.version else f" {'.'.join(map(str, server.version))}"
-    return UnsupportedRole(
-        f"{server.engine}{version} cannot {what}.", hint=f"{instead}."
-    )
 
 
 def no_stream(_request_id: str | None, _scrub: Scrub) -> NoReturn:

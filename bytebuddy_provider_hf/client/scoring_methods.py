@@ -12,9 +12,8 @@ from bytebuddy_provider_hf.client.roles.rerank import rerank_job
 from bytebuddy_provider_hf.client.roles.task import run_task, task_planner
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.tasks import Task
-from bytebuddy_provider_hf.wire.tei import USUAL_BATCH
 
 
 class ScoringRoles(ModelBase):
@@ -125,11 +124,10 @@ class ScoringRoles(ModelBase):
 
     def _batch_size(self, server: Server) -> int:
         options = self._entry.embed_options
-        usual = USUAL_BATCH if server.engine is Engine.TEI else None
         limits = (
             USUAL,
             self._learned_batch_size,
             None if options is None else options.max_batch_size,
-            server.max_batch or usual,
+            server.max_batch or server.usual_batch,
         )
         return min(limit for limit in limits if limit)

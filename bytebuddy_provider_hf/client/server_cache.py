@@ -20,7 +20,8 @@ from bytebuddy_provider_hf.client.knowledge import (
     TokenEstimate,
 )
 from bytebuddy_provider_hf.config.files import make_folder
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.dialects import BY_NAME
+from bytebuddy_provider_hf.wire.server import Server
 
 _DAY: Final = 86_400.0
 _MOST: Final = 500
@@ -135,7 +136,7 @@ def _model(url: str, model: str) -> str:
 
 def _to_json(server: Server) -> dict[str, object]:
     values = {name: getattr(server, name) for name in _FIELDS}
-    return {
+    return {"engine": server.name} | {
         name: sorted(value) if isinstance(value, frozenset) else value
         for name, value in values.items()
     }
@@ -143,9 +144,8 @@ def _to_json(server: Server) -> dict[str, object]:
 
 def _from_json(said: Mapping[str, object]) -> Server | None:
     """Return the server a file describes, or ``None`` for what we did not write."""
-    try:
-        engine = Engine(str(said.get("engine")))
-    except ValueError:
+    kind = BY_NAME.get(str(said.get("engine")))
+    if kind is None:
         return None
     names, routes, version = (
         said.get("model_names"),
@@ -154,8 +154,7 @@ def _from_json(said: Mapping[str, object]) -> Server | None:
     )
     if not isinstance(routes, list) or not all(isinstance(r, str) for r in routes):
         return None
-    return Server(
-        engine,
+    return kind(
         version=_numbers(version),
         model=_text(said.get("model")),
         model_names=tuple(n for n in names if isinstance(n, str))

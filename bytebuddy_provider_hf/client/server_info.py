@@ -30,15 +30,16 @@ from bytebuddy_provider_hf.transport.bounded import BoundedCache
 from bytebuddy_provider_hf.transport.http_client import HttpClient
 from bytebuddy_provider_hf.transport.http_clients import HttpClients
 from bytebuddy_provider_hf.wire.adapt import NO_ADAPTATIONS, Adaptations
+from bytebuddy_provider_hf.wire.dialects.router import Router
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.probe import MAX_ANSWER, Probe
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.server import Server
 
 _log: Final = logging.getLogger(__name__)
 
 # An address with a route in it says itself what it is.
 _ASSUMED: Final = Server()
-_ROUTER: Final = Server(Engine.ROUTER)
+_ROUTER: Final = Router()
 _AUTO: Final = f"{ROUTER}/v1/"
 
 # The Hub is asked so long for a provider's name of a model, and follows a renaming.
@@ -150,7 +151,7 @@ class ServerDetector:
         found, age = self._kept(target)
         if found is None:
             found = await _probe(endpoint, client)
-            _log.info("%s is %s", target.origin, found.engine.value)
+            _log.info("%s is %s", target.origin, found.name)
             if self._server_cache is not None and _lasting(target):
                 self._server_cache.put(target.chat_url, found)
         now = asyncio.get_running_loop().time()
@@ -182,7 +183,7 @@ class ServerDetector:
                     f"{provider}'s own id of {target.model} is not known: sent as is."
                 )
                 notes = () if name else (note,)
-                found = Server(Engine.ROUTER, model=name, notes=notes)
+                found = Router(model=name, notes=notes)
                 _log.info("%s calls %s %s", provider, target.model, name or "?")
                 # Silence of the Hub's counts for a minute.
                 now = asyncio.get_running_loop().time()
@@ -240,7 +241,7 @@ class ServerDetector:
         server, age = self._server_cache.get(target.chat_url) or (None, 0.0)
         if server is None or (server.context_length is not None and age >= WINDOW_AGE):
             return None, 0.0
-        _log.info("%s was %s %.0f s ago", target.origin, server.engine.value, age)
+        _log.info("%s was %s %.0f s ago", target.origin, server.name, age)
         return server, age
 
 

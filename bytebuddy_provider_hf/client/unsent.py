@@ -1,30 +1,36 @@
-"""What of an entry no call sends, as far as that is known before anything is asked."""
+"""Name what of an entry no call sends, as far as that is known before a call."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
-
-from attrs import fields_dict
 
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.config.values import ModelEntry
-from bytebuddy_provider_hf.types import CompletionOptions
+from bytebuddy_provider_hf.sampling import OPTIONS
+from bytebuddy_provider_hf.wire.dialects import SERVERS
+from bytebuddy_provider_hf.wire.dialects.router import Router
 from bytebuddy_provider_hf.wire.notes import Note
-from bytebuddy_provider_hf.wire.server import Engine, Server
-from bytebuddy_provider_hf.wire.supported_options import (
-    shown,
-    supported_options,
-    takers,
-)
+from bytebuddy_provider_hf.wire.server import Server
+from bytebuddy_provider_hf.wire.supported_options import supported_options, takers
 
 _ANY: Final = Server()
-_ROUTER: Final = Server(Engine.ROUTER)
+_ROUTER: Final = Router()
 
 
 def unused_keys(entry: ModelEntry) -> tuple[Note, ...]:
     """Return a note for each key of an entry that asks for what no call does."""
-    return tuple(_unused(entry))
+    notes = []
+    if entry.use_responses_api:
+        told = "useResponsesApi is not used: chats go to /v1/chat/completions."
+        notes.append(Note(told, "useResponsesApi"))
+    if entry.use_legacy_completions_endpoint:
+        key = "useLegacyCompletionsEndpoint"
+        told = f"{key} is not used: a call's role and the server decide its route."
+        notes.append(Note(told, key))
+    if entry.max_stop_words is not None:
+        told = "maxStopWords is not used: as many are sent as the server takes."
+        notes.append(Note(told, "maxStopWords"))
+    return tuple(notes)
 
 
 def unsent_options(entry: ModelEntry, target: Target) -> tuple[Note, ...]:
@@ -34,34 +40,22 @@ def unsent_options(entry: ModelEntry, target: Target) -> tuple[Note, ...]:
     the note says to whom the option is sent.
     """
     options = entry.default_completion_options
-    if target.host_kind is HostKind.ROUTER:
-        told = supported_options(options, _ROUTER, "chat", base={}).notes
-        return tuple(note for note in told if isinstance(note, Note))
-    return tuple(_rarely_sent(options))
-
-
-def _unused(entry: ModelEntry) -> Iterator[Note]:
-    if entry.use_responses_api:
-        told = "useResponsesApi is not used: chats go to /v1/chat/completions."
-        yield Note(told, "useResponsesApi")
-    if entry.use_legacy_completions_endpoint:
-        key = "useLegacyCompletionsEndpoint"
-        told = f"{key} is not used: a call's role and the server decide its route."
-        yield Note(told, key)
-    if entry.max_stop_words is not None:
-        told = "maxStopWords is not used: as many are sent as the server takes."
-        yield Note(told, "maxStopWords")
-
-
-def _rarely_sent(options: CompletionOptions) -> Iterator[Note]:
-    usual = supported_options(options, _ANY, "chat", base={})
-    told = {note.option: note for note in usual.notes if isinstance(note, Note)}
-    for name in fields_dict(CompletionOptions):
-        key = shown(name)
+    routed = target.host_kind is HostKind.ROUTER
+    usual = supported_options(options, _ROUTER if routed else _ANY, "chat")
+    dropped = [note for note in usual.notes if isinstance(note, Note)]
+    if routed:
+        # All of its providers are asked in the same words.
+        return tuple(dropped)
+    told = {note.option: note for note in dropped}
+    notes = []
+    for option in OPTIONS:
+        key = option.key
         if key not in told:
             continue
-        engines = takers(name, getattr(options, name))
-        if _ANY.engine in engines:
+        names = takers(option.name, getattr(options, option.name), SERVERS)
+        if _ANY.name in names:
+            # It is sent, changed to what a server may take.
             continue
-        only = f"{key} is sent to {', '.join(engines)} only."
-        yield Note(only, key) if engines else told[key]
+        only = Note(f"{key} is sent to {', '.join(names)} only.", key)
+        notes.append(only if names else told[key])
+    return tuple(notes)

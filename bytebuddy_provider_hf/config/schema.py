@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isinf
 from typing import Final, Literal, TypeAlias, get_args
 
 from attrs import frozen
 
+from bytebuddy_provider_hf import sampling
 from bytebuddy_provider_hf.config import kinds
 from bytebuddy_provider_hf.config.document import MapNode, Node
 from bytebuddy_provider_hf.types import LONGEST_STOP, ReasoningEffort, Role
@@ -115,7 +117,6 @@ _FLAG: Final = kinds.Flag()
 _COUNT: Final = kinds.Integer(low=1)
 _ZERO_UP: Final = kinds.Integer(low=0)
 _SHARE: Final = kinds.Number(low=0, high=1)
-_PENALTY: Final = kinds.Number(low=-2, high=2)
 _DURATION: Final = kinds.Number(above=0)
 _ROLE: Final = kinds.OneOf(
     tuple(role.value for role in Role),
@@ -184,28 +185,29 @@ def _entry() -> Iterable[Key]:
 
 
 def _completion() -> Iterable[Key]:
-    def key(name: str, kind: kinds.ValueKind, target: str, unit: str = "") -> Key:
-        default = "the server's"
-        return Key("defaultCompletionOptions", name, kind, target, unit, default)
-
-    yield key("temperature", kinds.Number(low=0, high=2), "temperature")
-    yield key("maxTokens", _COUNT, "max_tokens", "tokens")
-    yield key("topP", _SHARE, "top_p")
-    yield key("topK", _ZERO_UP, "top_k", "tokens")
-    yield key("minP", _SHARE, "min_p")
-    yield key("repetitionPenalty", kinds.Number(above=0), "repetition_penalty")
-    yield key("presencePenalty", _PENALTY, "presence_penalty")
-    yield key("frequencyPenalty", _PENALTY, "frequency_penalty")
-    yield key("stop", _STOPS, "stop")
-    yield key("n", _COUNT, "n", "answers")
-    yield key("seed", kinds.Integer(), "seed")
-    yield key("contextLength", _COUNT, "context_length", "tokens")
-    yield key("reasoning", _FLAG, "reasoning")
-    yield key("reasoningEffort", _EFFORT, "reasoning_effort")
-    yield key("reasoningBudgetTokens", _ZERO_UP, "reasoning_budget_tokens", "tokens")
-    yield key("promptCaching", _FLAG, "prompt_caching")
-    yield key("stream", _FLAG, "stream")
-    yield key("keepAlive", kinds.Integer(low=-1), "keep_alive", "seconds")
+    """Return the keys of the options, out of the table that calls are checked by."""
+    fixed: dict[str, kinds.ValueKind] = {
+        "flag": _FLAG,
+        "effort": _EFFORT,
+        "texts": _STOPS,
+    }
+    for option in sampling.OPTIONS:
+        number = kinds.Integer if option.kind == "whole" else kinds.Number
+        low, high = option.allowed.low, option.allowed.high
+        least = None if isinf(low) else low
+        yield Key(
+            "defaultCompletionOptions",
+            option.key,
+            fixed.get(option.kind)
+            or number(
+                low=None if option.allowed.above else least,
+                high=None if isinf(high) else high,
+                above=least if option.allowed.above else None,
+            ),
+            option.name,
+            option.unit,
+            "the server's",
+        )
 
 
 def _request() -> Iterable[Key]:

@@ -7,28 +7,19 @@ piece; a route that does not serve the model is left. Each is tried once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.types import CompletionOptions
-from bytebuddy_provider_hf.wire.dialects import dialect, members
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.dialects import options_by_member
+from bytebuddy_provider_hf.wire.server import Server
 
 # A call is adapted no more often than this, whatever a server says.
 MAX_ADAPTATIONS: Final = 3
 
-# Options by every name they have on some wire; a stop text is cut here all the same.
-_OPTIONS: Final[Mapping[str, frozenset[str]]] = {
-    member: options
-    for member, options in {
-        **members(),
-        "max_completion_tokens": frozenset({"max_tokens"}),
-    }.items()
-    if member != "stop"
-}
+_BY_MEMBER: Final = options_by_member()
 
 
 @frozen
@@ -54,12 +45,10 @@ class Adaptations:
         changes: dict[str, int | None] = dict.fromkeys(self.dropped)
         if self.max_tokens is not None:
             changes["max_tokens"] = self.max_tokens
-        return evolve(options, **changes) if changes else options  # type: ignore[arg-type]  # names of _OPTIONS
+        return evolve(options, **changes) if changes else options  # type: ignore[arg-type]  # names of options
 
     def notes_for(self, options: CompletionOptions) -> tuple[str, ...]:
         """Return the notes of a call with ``options``, refused earlier or just now."""
-        if not self.dropped:
-            return self.notes
         refused = _given(self.dropped, options)
         note = _left_out_note(refused)
         return (*self.notes, note) if refused and note not in self.notes else self.notes
@@ -72,6 +61,10 @@ class Adaptations:
         """Return ``server`` without the routes that were left."""
         left = self.excluded_routes & server.routes
         return evolve(server, routes=server.routes - left) if left else server
+
+    def changed(self, note: str, **changes: Any) -> Adaptations:  # noqa: ANN401 - values of fields
+        """Return the adaptations with one more, told by ``note``."""
+        return evolve(self, notes=(*self.notes, note), **changes)
 
 
 NO_ADAPTATIONS: Final = Adaptations()
@@ -90,18 +83,23 @@ def adapt(
     ``adaptations`` are the changes so far, ``options`` those of the call; ``route`` is
     the one that ``server`` was asked by.
     """
+    # Each change has one note, so that they count the changes too.
     if len(adaptations.notes) >= MAX_ADAPTATIONS:
         return None
     match failure:
         case errors.ContextTooLong():
-            return _lower_max_tokens(failure, adaptations, options) or _learn_window(
-                failure, adaptations
-            )
+            return _fit_window(failure, adaptations, options)
         case errors.ParameterRefused():
             return _drop_parameters(failure, adaptations, options, route, server)
         case errors.RouteNotSupported() | errors.RouteNotFound():
             return _exclude_route(failure, adaptations, route, server)
-    return _drop_feature(failure, adaptations)
+        case errors.StreamingNotSupported() if not adaptations.no_streaming:
+            note = "This server cannot stream here; the answer came in one piece."
+            return adaptations.changed(note, no_streaming=True)
+        case errors.TemplateMissing() if not adaptations.no_template:
+            note = "The server has no chat template for this model."
+            return adaptations.changed(note, no_template=True)
+    return None
 
 
 def refuses_route(failure: errors.ByteBuddyError) -> bool:
@@ -110,43 +108,24 @@ def refuses_route(failure: errors.ByteBuddyError) -> bool:
     return isinstance(failure, kinds)
 
 
-def _lower_max_tokens(
+def _fit_window(
     failure: errors.ContextTooLong, adaptations: Adaptations, options: CompletionOptions
 ) -> Adaptations | None:
+    """Lower maxTokens to what the prompt leaves, or learn how long one may be."""
     limit, given = failure.limit, failure.given
-    asked = options.max_tokens or failure.asked
-    if (
-        limit is None
-        or given is None
-        or asked is None
-        or adaptations.max_tokens is not None
-    ):
+    if limit is None or given is None:
         return None
-    room = limit - given
-    if not 1 <= room < asked:
-        return None
-    note = (
-        f"maxTokens was lowered from {asked:,} to {room:,}: the model's window is "
-        f"{limit:,} tokens, of which the prompt takes {given:,}."
-    )
-    return evolve(adaptations, max_tokens=room, notes=(*adaptations.notes, note))
-
-
-def _learn_window(
-    failure: errors.ContextTooLong, adaptations: Adaptations
-) -> Adaptations | None:
-    limit, given = failure.limit, failure.given
-    if (
-        limit is None
-        or given is None
-        or given < limit
-        or adaptations.window is not None
-    ):
-        return None
-    note = f"The prompt has {given:,} tokens, the model's window {limit:,}."
-    return evolve(
-        adaptations, window=limit, prompt_tokens=given, notes=(*adaptations.notes, note)
-    )
+    asked, room = options.max_tokens or failure.asked, limit - given
+    if asked is not None and adaptations.max_tokens is None and 1 <= room < asked:
+        note = (
+            f"maxTokens was lowered from {asked:,} to {room:,}: the model's window is "
+            f"{limit:,} tokens, of which the prompt takes {given:,}."
+        )
+        return adaptations.changed(note, max_tokens=room)
+    if room <= 0 and adaptations.window is None:
+        note = f"The prompt has {given:,} tokens, the model's window {limit:,}."
+        return adaptations.changed(note, window=limit, prompt_tokens=given)
+    return None
 
 
 def _drop_parameters(
@@ -156,49 +135,22 @@ def _drop_parameters(
     route: str | None,
     server: Server | None,
 ) -> Adaptations | None:
-    named = failure.parameters or (failure.parameter or "",)
-    refused = frozenset().union(*(_meant(name, server, route) for name in named))
+    """Leave out the options that the refused members of the body stand for."""
+    # Servers name members of the body, which are not always our names of options.
+    names = {} if server is None else server.options_for(route or "chat").names
+    refused: set[str] = set()
+    for member in failure.parameters or (failure.parameter or "",):
+        # A refused stop text is cut here all the same.
+        anywhere = _BY_MEMBER.get(member, frozenset()) - {"stop"}
+        # One member may stand for two options: at this server it is this one.
+        here = {option for option in anywhere if names.get(option) == member}
+        refused |= here or anywhere
     given = _given(refused - adaptations.dropped, options)
     if not given:
         return None
-    note = _left_out_note(given)
-    return evolve(
-        adaptations,
-        dropped=adaptations.dropped | set(given),
-        notes=(*adaptations.notes, note),
+    return adaptations.changed(
+        _left_out_note(given), dropped=adaptations.dropped | set(given)
     )
-
-
-def _meant(name: str, server: Server | None, route: str | None) -> frozenset[str]:
-    """Return the options that a member of the body stands for at a server."""
-    if name not in _OPTIONS or server is None:
-        return _OPTIONS.get(name, frozenset())
-    names = dialect(server, route or "chat").names
-    here = frozenset(ours for ours, theirs in names.items() if theirs == name)
-    return here or _OPTIONS[name]
-
-
-def _given(names: frozenset[str], options: CompletionOptions) -> list[str]:
-    return sorted(name for name in names if getattr(options, name) is not None)
-
-
-def _left_out_note(names: list[str]) -> str:
-    return f"Left out, because the server refuses it: {', '.join(names)}."
-
-
-def _drop_feature(
-    failure: errors.ByteBuddyError, adaptations: Adaptations
-) -> Adaptations | None:
-    if (
-        isinstance(failure, errors.StreamingNotSupported)
-        and not adaptations.no_streaming
-    ):
-        note = "This server cannot stream here; the answer came in one piece."
-        return evolve(adaptations, no_streaming=True, notes=(*adaptations.notes, note))
-    if isinstance(failure, errors.TemplateMissing) and not adaptations.no_template:
-        note = "The server has no chat template for this model."
-        return evolve(adaptations, no_template=True, notes=(*adaptations.notes, note))
-    return None
 
 
 def _exclude_route(
@@ -207,17 +159,22 @@ def _exclude_route(
     route: str | None,
     server: Server | None,
 ) -> Adaptations | None:
+    """Leave a route for the others that the server has."""
     if route is None or server is None or route in adaptations.excluded_routes:
         return None
-    # At the router a bare 404 is about the model, which no other route finds either.
-    routed = server.engine in (Engine.ROUTER, Engine.HF_INFERENCE)
-    if routed and isinstance(failure, errors.RouteNotFound):
+    if server.bare_404_is_model and isinstance(failure, errors.RouteNotFound):
         return None
-    if not server.routes - adaptations.excluded_routes - {route}:
+    # Where no route is left, the refusal is the answer.
+    excluded = adaptations.excluded_routes | {route}
+    if not server.routes - excluded:
         return None
     note = f"The model is not served by the route {route} here; another was asked."
-    return evolve(
-        adaptations,
-        excluded_routes=adaptations.excluded_routes | {route},
-        notes=(*adaptations.notes, note),
-    )
+    return adaptations.changed(note, excluded_routes=excluded)
+
+
+def _given(names: set[str] | frozenset[str], options: CompletionOptions) -> list[str]:
+    return sorted(name for name in names if getattr(options, name) is not None)
+
+
+def _left_out_note(names: list[str]) -> str:
+    return f"Left out, because the server refuses it: {', '.join(names)}."

@@ -1,10 +1,23 @@
-"""One HTTP request, ready to be sent; a token is never a part of it."""
+"""HTTP requests, ready to be sent: a URL and a body; a token is never a part."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
 from attrs import define, field
 
+from bytebuddy_provider_hf.address import Target
+from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.secret import redacted_repr
+
+EVENT_STREAM: Final = "text/event-stream"
+JSON: Final = "application/json"
+
+# Made once, not for every body.
+_encode: Final = msgspec.json.Encoder().encode
 
 
 @define
@@ -20,9 +33,50 @@ class HttpRequest:
 
     url: str = field(repr=redacted_repr)
     body: bytes = b""
-    accept: str = "application/json"
+    accept: str = JSON
     method: str = "POST"
     headers: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     route: str | None = None
     attempt: int = field(default=1, eq=False)
+
+
+def v1_url(target: Target, route: str) -> str:
+    """Return the URL of an OpenAI-style route, such as ``/embeddings``."""
+    base, query = _base(target)
+    return f"{target.origin}{base}{route}{query}"
+
+
+def root_url(target: Target, route: str) -> str:
+    """Return the URL of a server's own route, such as ``/infill``."""
+    _, query = _base(target)
+    return f"{target.origin}{root_path(target)}{route}{query}"
+
+
+def root_path(target: Target) -> str:
+    """Return the path below which a server's own routes lie, without a last slash."""
+    return _base(target)[0].removesuffix("/v1")
+
+
+def _base(target: Target) -> tuple[str, str]:
+    # An address may carry a key in its query, so that it goes along everywhere.
+    parts = urlsplit(target.chat_url)
+    query = f"?{parts.query}" if parts.query else ""
+    return parts.path.removesuffix("/chat/completions"), query
+
+
+def json_body(body: Mapping[str, object]) -> bytes:
+    """Return ``body`` as JSON, keys in their order.
+
+    Raises ``InvalidOption`` for what JSON cannot hold.
+    """
+    try:
+        return _encode(body)
+    except (TypeError, ValueError, UnicodeEncodeError, RecursionError):
+        # Raised below, so that the error does not hold the body that it failed on.
+        pass
+    raise InvalidOption(
+        "The request cannot be written as JSON.",
+        hint="Inputs, parameters and extraBodyProperties take text, numbers, lists and "
+        "mappings with text keys; text must not hold lone surrogates.",
+    )

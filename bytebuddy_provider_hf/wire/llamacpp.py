@@ -22,15 +22,19 @@ from bytebuddy_provider_hf.types import (
     Usage,
 )
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.dialects.llamacpp import LlamaCpp
 from bytebuddy_provider_hf.wire.event_stream import EventStreamDecoder, same
 from bytebuddy_provider_hf.wire.floats import number
-from bytebuddy_provider_hf.wire.http_request import HttpRequest
-from bytebuddy_provider_hf.wire.routes import root_url
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.http_request import (
+    EVENT_STREAM,
+    JSON,
+    HttpRequest,
+    json_body,
+    root_url,
+)
 from bytebuddy_provider_hf.wire.supported_options import supported_options
 
-_LLAMA: Final = Server(Engine.LLAMA_CPP)
+_LLAMA: Final = LlamaCpp()
 
 
 @frozen
@@ -63,16 +67,16 @@ def build_infill(
         files = [{"filename": name, "text": text} for name, text in request.files]
         body["input_extra"] = files
     if options is None:
-        options = supported_options(request.options, _LLAMA, "infill", base={}).body
+        options = supported_options(request.options, _LLAMA, "infill").body
     body.update(options)
     if stream:
         body["stream"] = True
+    # The caller's own members have the last word.
     body.update(request.extra)
-    accept = "text/event-stream" if stream else "application/json"
     return HttpRequest(
         url=root_url(target, "/infill"),
         body=json_body(body),
-        accept=accept,
+        accept=EVENT_STREAM if stream else JSON,
         route="infill",
     )
 

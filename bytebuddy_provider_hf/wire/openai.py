@@ -9,32 +9,29 @@ not sent: TGI turns a presence penalty of 0 into a repetition penalty of 2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from attrs import define, field
 
 from bytebuddy_provider_hf.address import Target
+from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Message,
     ResponseFormat,
     Tool,
 )
-from bytebuddy_provider_hf.wire.body_parts import EMPTY_PART, BodyPart, merge_parts
-from bytebuddy_provider_hf.wire.dialects import TEMPLATE
-from bytebuddy_provider_hf.wire.encode import json_body
 from bytebuddy_provider_hf.wire.expectations import Expectations
-from bytebuddy_provider_hf.wire.grammar import response_format_param
-from bytebuddy_provider_hf.wire.http_request import HttpRequest
-from bytebuddy_provider_hf.wire.messages import encode_messages
-from bytebuddy_provider_hf.wire.server import Server
-from bytebuddy_provider_hf.wire.several import logprobs_param, n_param
+from bytebuddy_provider_hf.wire.http_request import (
+    EVENT_STREAM,
+    JSON,
+    HttpRequest,
+    json_body,
+)
+from bytebuddy_provider_hf.wire.route_options import TEMPLATE
+from bytebuddy_provider_hf.wire.server import TOOL_WORDS, Server
 from bytebuddy_provider_hf.wire.supported_options import supported_options
-from bytebuddy_provider_hf.wire.tooling import only_tool, tools_param
-
-EVENT_STREAM: Final = "text/event-stream"
-JSON: Final = "application/json"
 
 _ANY: Final = Server()
 
@@ -92,25 +89,20 @@ def build_chat(
     ``server`` it is taken for a plain OpenAI-style one. Raises ``InvalidOption`` for
     what is wrong anywhere, ``UnsupportedRole`` for what this server cannot do.
     """
-    messages, told = encode_messages(request.messages, server)
-    added = merge_parts(
-        (
-            BodyPart(notes=told) if told else EMPTY_PART,
-            tools_param(
-                request.tools,
-                request.tool_choice,
-                server,
-                parallel=request.parallel_tool_calls,
-            ),
-            _shared(request, server, "chat", tools=bool(request.tools)),
-        )
-    )
+    # ``model`` first, for the router; see the top of this file.
+    messages, notes = server.messages(request.messages)
     body: dict[str, object] = {"model": model or target.model, "messages": messages}
-    if options is None:
-        options = supported_options(request.options, server, "chat", base={}).body
-    body.update(added.body)
-    body.update(options)
-    return _call("chat", target.chat_url, body, request.extra, added, stream=stream)
+    _check_tools(request.tools, request.tool_choice)
+    if request.tools:
+        part = server.tools(
+            request.tools, request.tool_choice, parallel=request.parallel_tool_calls
+        )
+        body.update(part.body)
+        notes += part.notes
+    url = target.chat_url
+    return _build(
+        "chat", url, request, body, server, notes=notes, options=options, stream=stream
+    )
 
 
 def build_completion(
@@ -123,28 +115,26 @@ def build_completion(
     model: str | None = None,
 ) -> HttpRequest:
     """Return the call for ``/v1/completions``, by the rules of :func:`build_chat`."""
-    added = _shared(request, server, "completions")
     body: dict[str, object] = {
         "model": model or target.model,
         "prompt": request.prompt,
     }
-    if options is None:
-        options = supported_options(
-            request.options, server, "completions", base={}
-        ).body
-    body.update(added.body)
-    body.update(options)
     url = target.completions_url
-    return _call("completions", url, body, request.extra, added, stream=stream)
+    return _build(
+        "completions", url, request, body, server, options=options, stream=stream
+    )
 
 
 def expectations(request: ChatRequest | CompletionRequest) -> Expectations:
     """Return how the answer to a request is to be read."""
     tool, split = "", True
-    if isinstance(request, ChatRequest):
-        tool = only_tool(request.tools, request.tool_choice)
-    else:
+    if isinstance(request, CompletionRequest):
         split = request.split
+    elif request.tool_choice is not None and request.tool_choice not in TOOL_WORDS:
+        tool = request.tool_choice
+    # Old TGI gives its calls no name: where there is one tool, it is that one.
+    elif len(request.tools) == 1:
+        tool = request.tools[0].name
     return Expectations(
         n=request.options.n or 1,
         logprobs=request.logprobs is not None,
@@ -155,44 +145,59 @@ def expectations(request: ChatRequest | CompletionRequest) -> Expectations:
     )
 
 
-def _shared(
-    request: ChatRequest | CompletionRequest,
-    server: Server,
-    route: str,
-    *,
-    tools: bool = False,
-) -> BodyPart:
-    return merge_parts(
-        (
-            n_param(request.options.n, server, route),
-            logprobs_param(request.logprobs, server, route),
-            response_format_param(request.response_format, server, route, tools=tools),
+def _check_tools(tools: Sequence[Tool], choice: str | None) -> None:
+    """Raise ``InvalidOption`` for a choice that there is not among ``tools``."""
+    names = [tool.name for tool in tools]
+    if choice in (None, "none", *names) or (choice in TOOL_WORDS and tools):
+        return
+    if choice in TOOL_WORDS:
+        raise InvalidOption(
+            f"tool_choice {choice!r} is given without tools.",
+            hint="Pass the tools that the model may call.",
         )
+    raise InvalidOption(
+        f"No tool is called {choice!r}.",
+        hint=f"tool_choice is auto, none, required or one of: {', '.join(names)}.",
     )
 
 
-def _call(
+def _build(
     route: str,
     url: str,
+    request: ChatRequest | CompletionRequest,
     body: dict[str, object],
-    extra: Mapping[str, object],
-    added: BodyPart,
+    server: Server,
     *,
+    options: Mapping[str, object] | None,
     stream: bool,
+    notes: tuple[str, ...] = (),
 ) -> HttpRequest:
-    template = body.get(TEMPLATE)
+    """Return the call with what both routes have in common added to ``body``."""
+    part = server.answer_form(
+        route,
+        n=request.options.n,
+        logprobs=request.logprobs,
+        wanted=request.response_format,
+        tools=isinstance(request, ChatRequest) and bool(request.tools),
+    )
+    body.update(part.body)
+    # The order of the members is kept: recorded requests are compared by their bytes.
+    if options is None:
+        options = supported_options(request.options, server, route).body
+    body.update(options)
     if stream:
         body["stream"] = True
+        # Without it a stream ends without a count of its tokens.
         body["stream_options"] = {"include_usage": True}
-    body.update(extra)
-    more = extra.get(TEMPLATE)
+    # The caller's variables of a template stand beside ours, not in their place.
+    template, more = body.get(TEMPLATE), request.extra.get(TEMPLATE)
+    body.update(request.extra)
     if isinstance(template, Mapping) and isinstance(more, Mapping):
         body[TEMPLATE] = {**template, **more}
-    accept = EVENT_STREAM if stream else JSON
     return HttpRequest(
         url=url,
         body=json_body(body),
-        accept=accept,
-        notes=added.notes,
+        accept=EVENT_STREAM if stream else JSON,
+        notes=(*notes, *part.notes),
         route=route,
     )

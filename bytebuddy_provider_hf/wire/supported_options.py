@@ -1,50 +1,25 @@
-"""What is legal where: options become what a server takes, and what it cannot take.
+"""Options become what a server takes; what it cannot take is left out and told.
 
 An illegal value costs the whole call (TGI refuses a topP of 1), a silently ignored one
-costs the user's trust, so each is left out and told.
+costs the user's trust.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
+from bytebuddy_provider_hf.sampling import BY_NAME, handled, single
 from bytebuddy_provider_hf.types import CompletionOptions
-from bytebuddy_provider_hf.wire.dialects import (
-    CHATTING,
-    NEUTRAL,
-    REASONING,
-    TEMPLATE,
-    WITHOUT_OPTIONS,
-    Dialect,
-    dialect,
-)
 from bytebuddy_provider_hf.wire.notes import Note
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.route_options import REASONING, TEMPLATE, RouteOptions
+from bytebuddy_provider_hf.wire.server import Server
 
-# OpenAI's documented limit, and the default of TGI's --max-stop-sequences.
-MAX_STOPS: Final = 4
-
-_NUMBERS: Final = (
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "top_k",
-    "min_p",
-    "repetition_penalty",
-    "presence_penalty",
-    "frequency_penalty",
-    "seed",
-)
-_SAMPLING: Final = ("temperature", "top_p", "top_k")
-# Sent as they are, or not at all; two of them nowhere.
-_PLAIN: Final = ("prompt_caching", "keep_alive", "stream")
-_NOWHERE: Final[Mapping[str, str]] = {
-    "keep_alive": "of the servers that are known here none has it, only Ollama",
-    "stream": "a call is streamed where its events are asked for, and only there",
-}
+_NUMBERS: Final = handled("number")
+_AS_IS: Final = handled("as is")
+_BUDGET: Final = BY_NAME["reasoning_budget_tokens"]
+# OpenAI's word for an effort that is off.
 _NO_EFFORT: Final = "none"
 
 
@@ -52,8 +27,8 @@ _NO_EFFORT: Final = "none"
 class SupportedOptions:
     """What may be sent.
 
-    ``body`` is the request, ``model`` first; ``cuts`` are the stop texts to cut on our
-    side; ``notes`` tells, one sentence each, what was dropped or changed.
+    ``body`` is the part of the request; ``cuts`` are the stop texts to cut on our side;
+    ``notes`` tells, one sentence each, what was dropped or changed.
     """
 
     body: dict[str, object] = field(factory=dict)
@@ -61,143 +36,99 @@ class SupportedOptions:
     notes: tuple[str, ...] = ()
 
 
-def shown(name: str) -> str:
-    """Return the name that an option has in the configuration file."""
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
-
-
-def takers(name: str, value: object) -> tuple[Engine, ...]:
-    """Return the servers to whose chat an option is sent."""
-    given = evolve(CompletionOptions(), **{name: value})  # type: ignore[arg-type]  # a field's name
-    return tuple(
-        e for e in CHATTING if supported_options(given, Server(e), "chat", base={}).body
-    )
-
-
 def supported_options(
-    options: CompletionOptions,
-    server: Server,
-    route: str,
-    *,
-    base: Mapping[str, object],
+    options: CompletionOptions, server: Server, route: str
 ) -> SupportedOptions:
-    """Return the body of a request to ``route``: ``base`` with what may be sent.
+    """Return what of ``options`` may be sent to ``route``, in the server's names.
 
     ``route`` is one of the names that ``Server.routes`` has. Nulls are never sent, nor
     values that say nothing: TGI makes a repetition penalty of 2 of a presence penalty
     of 0.
     """
-    body = _model_first(base)
-    if route in WITHOUT_OPTIONS:
-        return SupportedOptions(body)
-    taken = dialect(server, route)
+    taken = server.options_for(route)
     notes: list[str] = []
-    where = f"{server.engine} ({route})"
+    where = f"{server.name} ({route})"
     sent = _numbers(options, taken, notes, where=where)
-    sent |= _plain(options, taken, notes, where=where)
+    for option in _AS_IS:
+        value = getattr(options, option.name)
+        if value is None:
+            continue
+        if option.name in taken.names:
+            sent[taken.names[option.name]] = value
+        else:
+            notes.append(_left_out(option.name, taken, where))
     sent |= _reasoning(options, taken, notes, where=where)
     stops, cuts = _stops(options, server, taken, notes)
     if stops:
         sent[taken.names["stop"]] = list(stops)
-    if not taken.in_parameters:
-        return SupportedOptions({**body, **sent}, cuts, tuple(notes))
     if route == "generate":
+        # The details tell why an answer ended, and the tokens if they are wanted.
         sent |= {"return_full_text": False, "details": True}
-    given = body.get("parameters")
-    parameters = {**(given if isinstance(given, Mapping) else {}), **sent}
-    if parameters:
-        body["parameters"] = parameters
+    nested: dict[str, object] = {"parameters": sent}
+    body = nested if taken.in_parameters and sent else sent
     return SupportedOptions(body, cuts, tuple(notes))
 
 
-def most_stops(server: Server) -> int:
-    """Return how many stop texts a server takes."""
-    return MAX_STOPS if server.max_stops is None else max(0, server.max_stops)
-
-
-def _model_first(base: Mapping[str, object]) -> dict[str, object]:
-    """Return ``base`` without nulls; the router reads the model off the first bytes."""
-    body = {key: value for key, value in base.items() if value is not None}
-    return {"model": body.pop("model"), **body} if "model" in body else body
+def takers(name: str, value: object, kinds: tuple[type[Server], ...]) -> list[str]:
+    """Return the names of the servers to whose chat an option is sent."""
+    given = CompletionOptions(**{name: value})  # type: ignore[arg-type]  # a field's name
+    return [
+        kind.name for kind in kinds if supported_options(given, kind(), "chat").body
+    ]
 
 
 def _numbers(
-    options: CompletionOptions, taken: Dialect, notes: list[str], *, where: str
+    options: CompletionOptions, taken: RouteOptions, notes: list[str], *, where: str
 ) -> dict[str, object]:
-    greedy = taken.drop_sampling_when_greedy and _is_zero(options.temperature)
+    """Return the options with a range, as they may be sent."""
+    # A temperature below half the least 32-bit float is 0 to a server.
+    heat = options.temperature
+    greedy = heat is not None and single(heat) == 0
     sent: dict[str, object] = {}
-    for name in _NUMBERS:
+    for option in _NUMBERS:
+        name, key = option.name, option.key
         value = getattr(options, name)
-        # A server that samples once it sees one of these would sample after all.
-        if value is None or (greedy and name in ("top_p", "top_k")):
+        if value is None or (greedy and name in taken.greedy_drops):
             continue
-        if name == "temperature" and _is_zero(value):
-            _send_zero(taken, sent, notes)
-        elif value == NEUTRAL.get(name) and name not in taken.own_defaults:
+        if name == "temperature" and greedy:
+            least = taken.least_temperature
+            if taken.sends_zero:
+                sent[name] = 0
+            elif least is not None:
+                sent[name] = least
+                told = (
+                    f"temperature is sent as {least:g}: this version of the server "
+                    "refuses 0."
+                )
+                notes.append(Note(told, key))
             continue
-        elif name not in taken.names:
+        says_nothing = value == option.neutral
+        if says_nothing and name not in taken.own_defaults:
+            continue
+        if name not in taken.names:
             notes.append(_left_out(name, taken, where))
-        else:
-            _send(name, value, taken, sent, notes)
-    if taken.in_parameters and not greedy and any(name in sent for name in _SAMPLING):
+            continue
+        nearest = taken.ranges[name].nearest(value)
+        if nearest is not None:
+            sent[taken.names[name]] = nearest
+            if nearest != value:
+                told = f"{key} is sent as {nearest:g}, the highest it may be."
+                notes.append(Note(told, key))
+        elif not says_nothing:
+            told = f"{key} {value:g} is not sent: it must be {taken.ranges[name]}."
+            notes.append(Note(told, key))
+    if taken.in_parameters and greedy:
+        sent["do_sample"] = False
+    elif taken.in_parameters and any(
+        name in sent for name in ("temperature", *taken.greedy_drops)
+    ):
         # A temperature of exactly 1 alone would leave TGI greedy.
         sent["do_sample"] = True
     return sent
 
 
-def _send_zero(taken: Dialect, sent: dict[str, object], notes: list[str]) -> None:
-    """Ask for the likeliest tokens in the way the route understands."""
-    if taken.sends_zero:
-        sent["temperature"] = 0
-    elif taken.in_parameters:
-        sent["do_sample"] = False
-    elif taken.least_temperature is not None:
-        sent["temperature"] = taken.least_temperature
-        told = (
-            f"temperature is sent as {taken.least_temperature:g}: "
-            "this version of the server refuses 0."
-        )
-        notes.append(Note(told, "temperature"))
-
-
-def _send(
-    name: str,
-    value: float,
-    taken: Dialect,
-    sent: dict[str, object],
-    notes: list[str],
-) -> None:
-    allowed = taken.ranges[name]
-    nearest = allowed.nearest(value)
-    key = shown(name)
-    if nearest is not None:
-        sent[taken.names[name]] = nearest
-        if nearest != value:
-            told = f"{key} is sent as {nearest:g}, the highest it may be."
-            notes.append(Note(told, key))
-    elif value != NEUTRAL.get(name):
-        told = f"{key} {value:g} is not sent: it must be {allowed}."
-        notes.append(Note(told, key))
-
-
-def _plain(
-    options: CompletionOptions, taken: Dialect, notes: list[str], *, where: str
-) -> dict[str, object]:
-    sent: dict[str, object] = {}
-    for name in _PLAIN:
-        value = getattr(options, name)
-        if value is None:
-            continue
-        if name in taken.names:
-            sent[taken.names[name]] = value
-        else:
-            notes.append(_left_out(name, taken, where))
-    return sent
-
-
 def _reasoning(
-    options: CompletionOptions, taken: Dialect, notes: list[str], *, where: str
+    options: CompletionOptions, taken: RouteOptions, notes: list[str], *, where: str
 ) -> dict[str, object]:
     """Return what tells a server whether, how much and how long to reason.
 
@@ -208,6 +139,7 @@ def _reasoning(
     sent: dict[str, object] = {}
     if not asked:
         return sent
+    # One note an option that has no member here, in the order of the table.
     missing = (name for name in asked if name not in taken.names)
     notes.extend(_left_out(name, taken, where) for name in missing)
     if effort is not None and switch not in (None, effort != _NO_EFFORT):
@@ -215,72 +147,60 @@ def _reasoning(
         notes.append(Note(told, "reasoning"))
     if effort is not None and "reasoning_effort" in taken.names:
         sent[taken.names["reasoning_effort"]] = effort
-    _switch(effort, switch, taken, sent, notes)
+    member = taken.names.get("reasoning")
+    if member == TEMPLATE:
+        sent |= _template_variables(effort, switch, taken)
+    elif member is not None and effort is None and switch is False:
+        sent[member] = _NO_EFFORT
+    elif member is not None and effort is None and switch:
+        told = "reasoning is not sent: here an effort turns it on; say reasoningEffort."
+        notes.append(Note(told, "reasoning"))
     off = effort == _NO_EFFORT or (effort is None and switch is False)
-    budget = options.reasoning_budget_tokens
-    if budget is not None and "reasoning_budget_tokens" in taken.names:
-        _budget(budget, taken, sent, notes, off=off)
+    budget, key = options.reasoning_budget_tokens, _BUDGET.key
+    if budget is None or _BUDGET.name not in taken.names:
+        return sent
+    if off:
+        notes.append(Note(f"{key} is not sent: reasoning is off.", key))
+        return sent
+    member = taken.names[_BUDGET.name]
+    sent[member] = budget
+    if (since := taken.since.get(_BUDGET.name)) is not None:
+        told = f"{key} is sent as {member}: {since} keeps to it, older ones do not."
+        notes.append(Note(told, key))
     return sent
 
 
-def _switch(
+def _template_variables(
     effort: str | None,
     switch: bool | None,  # noqa: FBT001 - the option itself
-    taken: Dialect,
-    sent: dict[str, object],
-    notes: list[str],
-) -> None:
-    """Turn reasoning on or off, in a template's variables or as an effort."""
+    taken: RouteOptions,
+) -> dict[str, object]:
+    """Return what turns reasoning on or off in a chat template's variables."""
+    on = switch
     if effort is not None:
+        # An effort alone leaves the template's own switch as it is, unless it is off.
         on = None if switch is None and effort != _NO_EFFORT else effort != _NO_EFFORT
-    else:
-        on = switch
-    member = taken.names.get("reasoning")
-    if member == TEMPLATE:
-        variables: dict[str, object] = {}
-        if on is not None:
-            variables |= dict.fromkeys(taken.switches, on)
-        if taken.effort_in_template and effort not in (None, _NO_EFFORT):
-            variables["reasoning_effort"] = effort
-        if variables:
-            sent[TEMPLATE] = variables
-    elif member is not None and effort is None and on is False:
-        sent[member] = _NO_EFFORT
-    elif member is not None and effort is None and on:
-        told = "reasoning is not sent: here an effort turns it on; say reasoningEffort."
-        notes.append(Note(told, "reasoning"))
+    variables: dict[str, object] = {}
+    if on is not None:
+        variables |= dict.fromkeys(taken.switches, on)
+    if taken.effort_in_template and effort not in (None, _NO_EFFORT):
+        variables["reasoning_effort"] = effort
+    return {TEMPLATE: variables} if variables else {}
 
 
-def _budget(
-    budget: int,
-    taken: Dialect,
-    sent: dict[str, object],
-    notes: list[str],
-    *,
-    off: bool,
-) -> None:
-    key = shown("reasoning_budget_tokens")
-    since = taken.since.get("reasoning_budget_tokens")
-    if off:
-        notes.append(Note(f"{key} is not sent: reasoning is off.", key))
-        return
-    member = taken.names["reasoning_budget_tokens"]
-    sent[member] = budget
-    if since is not None:
-        told = f"{key} is sent as {member}: {since} keeps to it, older ones do not."
-        notes.append(Note(told, key))
-
-
-def _left_out(name: str, taken: Dialect, where: str) -> Note:
-    usual = _NOWHERE.get(name, f"{where} does not take it")
-    reason = taken.reasons.get(name, usual)
-    return Note(f"{shown(name)} is not sent: {reason}.", shown(name))
+def _left_out(name: str, taken: RouteOptions, where: str) -> Note:
+    option = BY_NAME[name]
+    usual = option.unsent or f"{where} does not take it"
+    return Note(
+        f"{option.key} is not sent: {taken.reasons.get(name, usual)}.", option.key
+    )
 
 
 def _stops(
-    options: CompletionOptions, server: Server, taken: Dialect, notes: list[str]
+    options: CompletionOptions, server: Server, taken: RouteOptions, notes: list[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the stop texts to send, and those to cut on our side."""
+    # An empty stop text would end every answer before it begins.
     asked = tuple(dict.fromkeys(stop for stop in options.stop or () if stop))
     if not asked:
         return (), ()
@@ -289,17 +209,13 @@ def _stops(
         told = f"stop is not sent: {reason}; the answer is cut here."
         notes.append(Note(told, "stop"))
         return (), asked
-    most = most_stops(server)
+    most = server.most_stops
     if len(asked) > most:
         told = (
             f"Only {most} of {len(asked)} stop texts are sent, as many as the server "
             "takes; the answer is cut here."
         )
         notes.append(Note(told, "stop"))
+        # Which of them comes first is not known, so all are looked for here too.
         return asked[:most], asked
     return asked, asked if taken.leaves_stop_text else ()
-
-
-def _is_zero(temperature: float | None) -> bool:
-    """Whether a temperature is 0, also as the 32-bit float that servers make of it."""
-    return temperature is not None and abs(temperature) < 1e-45  # noqa: PLR2004 - half the least float

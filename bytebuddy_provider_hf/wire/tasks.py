@@ -15,9 +15,12 @@ from typing import Final
 
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.errors import InvalidEndpoint, InvalidModelId, InvalidOption
-from bytebuddy_provider_hf.wire.encode import json_body
-from bytebuddy_provider_hf.wire.http_request import HttpRequest
-from bytebuddy_provider_hf.wire.routes import root_path, root_url
+from bytebuddy_provider_hf.wire.http_request import (
+    HttpRequest,
+    json_body,
+    root_path,
+    root_url,
+)
 
 
 class Task(StrEnum):
@@ -54,12 +57,6 @@ _MEMBERS: Final[Mapping[Task, frozenset[str]]] = {
     Task.TABLE_QA: frozenset({"query", "table"}),
     Task.SENTENCE_SIMILARITY: frozenset({"source_sentence", "sentences"}),
 }
-
-# The sentence goes on: ['stop', 'seed'] (note that …
-_UNUSED: Final = re.compile(
-    r"`model_kwargs` are not used by the model: \[([^\]]{0,1000})\]"
-)
-_QUOTED: Final = re.compile(r"['\"]([A-Za-z_]\w{0,63})['\"]", re.ASCII)
 
 
 def build_task(
@@ -122,8 +119,20 @@ def check_task(
 
     Raises ``InvalidOption`` where there is none, or its inputs have another shape.
     """
-    task = _task(name)
-    _check_inputs(task, inputs)
+    if name not in list(Task):
+        raise InvalidOption(
+            f"There is no task '{name}'.", hint=f"One of: {', '.join(Task)}."
+        )
+    task = Task(name)
+    members = _MEMBERS.get(task)
+    if members is None:
+        if not isinstance(inputs, str) and not (inputs and _is_text_list(inputs)):
+            raise InvalidOption(f"The inputs of {task} are a text or a list of texts.")
+    elif not isinstance(inputs, Mapping) or not members <= inputs.keys():
+        named = " and ".join(sorted(members))
+        raise InvalidOption(f"The inputs of {task} are a mapping with {named}.")
+    elif task is Task.SENTENCE_SIMILARITY and not _is_text_list(inputs["sentences"]):
+        raise InvalidOption(f"The sentences of {task} are a list of texts.")
     if task is Task.ZERO_SHOT and not parameters.get("candidate_labels"):
         raise InvalidOption(
             "zero-shot-classification needs candidate_labels among its parameters."
@@ -148,9 +157,16 @@ def serves_tasks(target: Target) -> bool:
 
 def task_url(task: Task, target: Target) -> str:
     """Return where the task is asked for; see :func:`build_task` for what it raises."""
-    path = root_path(target)
+    root = path = root_path(target)
     if target.host_kind in (HostKind.ROUTER, HostKind.HUB):
-        path = _router_path(path, target)
+        # hf-inference alone of all providers serves tasks.
+        path = path or _HF_INFERENCE
+        if _HF_INFERENCE not in path:
+            raise InvalidEndpoint(
+                f"{target.origin}{path} serves no tasks.",
+                hint="Of the providers behind the router only hf-inference does: leave "
+                "apiBase out.",
+            )
     if path.endswith((_HF_INFERENCE, f"{_HF_INFERENCE}{_MODELS}")):
         path = path.removesuffix(_MODELS) + f"{_MODELS}/{_hub_id(target.model)}"
         if task in _NAMED:
@@ -160,36 +176,7 @@ def task_url(task: Task, target: Target) -> str:
     # Anything else is one model's own address: the toolkit answers at its root.
     elif _MODELS not in path:
         path += "/"
-    return root_url(target, path.removeprefix(root_path(target)))
-
-
-def unused_parameters(said: str) -> tuple[str, ...]:
-    """Return the parameters that an error or a warning says the model does not use."""
-    found = _UNUSED.search(said)
-    return tuple(_QUOTED.findall(found.group(1))) if found else ()
-
-
-def _task(name: Task | str) -> Task:
-    try:
-        return Task(name)
-    except ValueError:
-        pass
-    raise InvalidOption(
-        f"There is no task '{name}'.", hint=f"One of: {', '.join(Task)}."
-    )
-
-
-def _router_path(path: str, target: Target) -> str:
-    """Return the path of hf-inference, which alone of all providers serves tasks."""
-    if not path:
-        return _HF_INFERENCE
-    if _HF_INFERENCE not in path:
-        raise InvalidEndpoint(
-            f"{target.origin}{path} serves no tasks.",
-            hint="Of the providers behind the router only hf-inference does: leave "
-            "apiBase out.",
-        )
-    return path
+    return root_url(target, path.removeprefix(root))
 
 
 def _hub_id(model: str) -> str:
@@ -200,6 +187,7 @@ def _hub_id(model: str) -> str:
             f"'{model[:200]}' names a provider, but only hf-inference serves tasks.",
             hint="Write the id without what stands behind the colon.",
         )
+    # Dots would climb out of the model's place in the path, to another model's.
     if not _HUB_ID.fullmatch(name) or ".." in name:
         raise InvalidModelId(
             f"'{model[:200]}' is not a model id of the Hub.",
@@ -209,21 +197,7 @@ def _hub_id(model: str) -> str:
     return name
 
 
-def _check_inputs(task: Task, inputs: object) -> None:
-    members = _MEMBERS.get(task)
-    if members is None:
-        if isinstance(inputs, str) or (_is_list(inputs) and inputs):
-            return
-        raise InvalidOption(f"The inputs of {task} are a text or a list of texts.")
-    if isinstance(inputs, Mapping) and members <= inputs.keys():
-        if task is not Task.SENTENCE_SIMILARITY or _is_list(inputs["sentences"]):
-            return
-        raise InvalidOption(f"The sentences of {task} are a list of texts.")
-    named = " and ".join(sorted(members))
-    raise InvalidOption(f"The inputs of {task} are a mapping with {named}.")
-
-
-def _is_list(value: object) -> bool:
+def _is_text_list(value: object) -> bool:
     return isinstance(value, list | tuple) and all(
         isinstance(item, str) for item in value
     )

@@ -7,39 +7,29 @@ keeps the server's own default. Vectors come in the order sent, scores do not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from bytebuddy_provider_hf.address import Target
-from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
 from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.body_parts import text_list
 from bytebuddy_provider_hf.wire.floats import matrix, number
-from bytebuddy_provider_hf.wire.http_request import HttpRequest
+from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, root_url
 from bytebuddy_provider_hf.wire.ranking import in_order
-from bytebuddy_provider_hf.wire.routes import root_url
-
-# What TEI takes at once unless told otherwise (--max-client-batch-size).
-USUAL_BATCH: Final = 32
 
 
 def build_embed(
     texts: Sequence[str],
     target: Target,
     *,
-    normalize: bool | None = None,
     truncate: bool | None = None,
-    prompt_name: str | None = None,
     dimensions: int | None = None,
     extra: Mapping[str, object] | None = None,
 ) -> HttpRequest:
     """Return the call for ``/embed``; ``extra`` has the last word in its body."""
     body: dict[str, object] = {
-        "inputs": _list(texts),
-        "normalize": normalize,
+        "inputs": text_list(texts),
         "truncate": truncate,
-        "prompt_name": prompt_name,
         "dimensions": dimensions,
     }
     return _call("embed", body, target, extra)
@@ -50,17 +40,11 @@ def build_rerank(
     texts: Sequence[str],
     target: Target,
     *,
-    raw_scores: bool | None = None,
     truncate: bool | None = None,
     extra: Mapping[str, object] | None = None,
 ) -> HttpRequest:
     """Return the call for ``/rerank``."""
-    body: dict[str, object] = {
-        "query": query,
-        "texts": _list(texts),
-        "raw_scores": raw_scores,
-        "truncate": truncate,
-    }
+    body = {"query": query, "texts": text_list(texts), "truncate": truncate}
     return _call("rerank", body, target, extra)
 
 
@@ -68,21 +52,14 @@ def build_predict(
     texts: Sequence[str | tuple[str, str]],
     target: Target,
     *,
-    raw_scores: bool | None = None,
-    truncate: bool | None = None,
     extra: Mapping[str, object] | None = None,
 ) -> HttpRequest:
-    """Return the call for ``/predict``; a pair of texts is classified together.
-
-    A list in ``inputs`` is one input of several texts, so each text is a list of one.
-    """
-    inputs = [[text] if isinstance(text, str) else list(text) for text in _list(texts)]
-    body: dict[str, object] = {
-        "inputs": inputs,
-        "raw_scores": raw_scores,
-        "truncate": truncate,
-    }
-    return _call("predict", body, target, extra)
+    """Return the call for ``/predict``; a pair of texts is classified together."""
+    # A list in ``inputs`` is one input of several texts, so each text is a list of one.
+    inputs = [
+        [each] if isinstance(each, str) else list(each) for each in text_list(texts)
+    ]
+    return _call("predict", {"inputs": inputs}, target, extra)
 
 
 def read_embed(data: bytes, *, count: int) -> Embeddings:
@@ -131,17 +108,13 @@ def _call(
     target: Target,
     extra: Mapping[str, object] | None,
 ) -> HttpRequest:
+    # A null would take the place of the server's own default.
     chosen = {name: value for name, value in body.items() if value is not None}
     chosen.update(extra or {})
     url = root_url(target, f"/{route}")
-    named = route if route in ("embed", "rerank") else None
+    # No server has another route that does the same as /predict.
+    named = None if route == "predict" else route
     return HttpRequest(url=url, body=json_body(chosen), route=named)
-
-
-def _list(texts: Sequence[str | tuple[str, str]]) -> list[str | tuple[str, str]]:
-    if isinstance(texts, str) or not texts:
-        raise InvalidOption("There is no list of texts to send.")
-    return list(texts)
 
 
 def _labels(value: object) -> tuple[Label, ...] | None:

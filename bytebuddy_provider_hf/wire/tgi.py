@@ -1,4 +1,4 @@
-"""TGI's own protocol: ``/generate``, ``/generate_stream`` and ``/``.
+"""TGI's own protocol: ``/generate`` and ``/generate_stream``.
 
 https://github.com/huggingface/text-generation-inference, router/src/lib.rs. It is in
 every version, continues a raw prompt, and is the only route of TGI that knows topK.
@@ -12,48 +12,30 @@ from urllib.parse import urlsplit
 
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.types import CompletionOptions, ResponseFormat
-from bytebuddy_provider_hf.wire.body_parts import merge_parts
-from bytebuddy_provider_hf.wire.encode import json_body
-from bytebuddy_provider_hf.wire.grammar import response_format_param
-from bytebuddy_provider_hf.wire.http_request import HttpRequest
-from bytebuddy_provider_hf.wire.server import Engine, Server
-from bytebuddy_provider_hf.wire.several import logprobs_param, n_param
+from bytebuddy_provider_hf.wire.dialects.tgi import Tgi
+from bytebuddy_provider_hf.wire.http_request import (
+    EVENT_STREAM,
+    JSON,
+    HttpRequest,
+    json_body,
+)
+from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.supported_options import supported_options
 
-EVENT_STREAM: Final = "text/event-stream"
-JSON: Final = "application/json"
-
-_TGI: Final = Server(Engine.TGI)
-_ROUTES: Final = ("/completions", "/v1", "/generate_stream", "/generate")
+_TGI: Final = Tgi()
+_ROUTE: Final = "generate"
+# What an address may end with, given for one of the OpenAI routes or for this one.
+_ENDINGS: Final = ("/completions", "/v1", "/generate_stream", "/generate")
 
 
 class Prompted(Protocol):
     """A raw prompt with its options, as ``CompletionRequest`` has them."""
 
-    @property
-    def prompt(self) -> str:
-        """The text to continue."""
-        ...
-
-    @property
-    def options(self) -> CompletionOptions:
-        """How to generate."""
-        ...
-
-    @property
-    def extra(self) -> Mapping[str, object]:
-        """Members laid over the body."""
-        ...
-
-    @property
-    def logprobs(self) -> int | None:
-        """How many alternatives for each token, if they are wanted."""
-        ...
-
-    @property
-    def response_format(self) -> ResponseFormat | None:
-        """What the answer is held to."""
-        ...
+    prompt: str
+    options: CompletionOptions
+    extra: Mapping[str, object]
+    logprobs: int | None
+    response_format: ResponseFormat | None
 
 
 def build_generate(
@@ -64,63 +46,33 @@ def build_generate(
     Its notes tell what is left out; ``UnsupportedRole`` and ``InvalidOption`` are
     raised as for a chat.
     """
-    route = "/generate_stream" if stream else "/generate"
-    body, notes = _body(request, server)
-    return _call(_url(target, route), body, notes, stream=stream, route="generate")
-
-
-def build_compatible(
-    request: Prompted, target: Target, *, stream: bool, server: Server = _TGI
-) -> HttpRequest:
-    """Return the call for ``/``, which answers like the old serverless API."""
-    body, notes = _body(request, server)
-    if stream:
-        body["stream"] = True
-    return _call(_url(target, "/"), body, notes, stream=stream)
-
-
-def _body(
-    request: Prompted, server: Server
-) -> tuple[dict[str, object], tuple[str, ...]]:
-    added = merge_parts(
-        (
-            n_param(request.options.n, server, "generate"),
-            logprobs_param(request.logprobs, server, "generate"),
-            response_format_param(request.response_format, server, "generate"),
-        )
+    part = server.answer_form(
+        _ROUTE,
+        n=request.options.n,
+        logprobs=request.logprobs,
+        wanted=request.response_format,
     )
-    base = {"inputs": request.prompt}
-    body = supported_options(request.options, server, "generate", base=base).body
+    options = supported_options(request.options, server, _ROUTE).body
+    body: dict[str, object] = {"inputs": request.prompt, **options}
     parameters = body["parameters"]
+    # The caller's parameters stand beside ours, and have the last word.
     extra = dict(request.extra)
     more = extra.pop("parameters", None)
     if isinstance(parameters, dict):
-        parameters.update(added.body)
+        parameters.update(part.body)
         parameters.update(more if isinstance(more, Mapping) else {})
     body.update(extra)
-    return body, added.notes
-
-
-def _call(
-    url: str,
-    body: dict[str, object],
-    notes: tuple[str, ...],
-    *,
-    stream: bool,
-    route: str | None = None,
-) -> HttpRequest:
-    accept = EVENT_STREAM if stream else JSON
+    url = urlsplit(target.completions_url)
+    path = url.path
+    for ending in _ENDINGS:
+        path = path.removesuffix(ending)
+    # A stream is a route of its own here; ``stream`` in the body is not read.
+    path += "/generate_stream" if stream else "/generate"
+    query = f"?{url.query}" if url.query else ""
     return HttpRequest(
-        url=url, body=json_body(body), accept=accept, notes=notes, route=route
+        url=f"{target.origin}{path}{query}",
+        body=json_body(body),
+        accept=EVENT_STREAM if stream else JSON,
+        notes=part.notes,
+        route=_ROUTE,
     )
-
-
-def _url(target: Target, route: str) -> str:
-    """Return a route's URL beside the OpenAI routes: under no ``/v1``."""
-    parts = urlsplit(target.completions_url)
-    path = parts.path
-    for known in _ROUTES:
-        path = path.removesuffix(known)
-    query = f"?{parts.query}" if parts.query else ""
-    joined = path if path and route == "/" else f"{path}{route}"
-    return f"{target.origin}{joined}{query}"

@@ -11,19 +11,17 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bytebuddy_provider_hf.address import Target
-from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, Vector
 from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.encode import json_body
+from bytebuddy_provider_hf.wire.body_parts import text_list
 from bytebuddy_provider_hf.wire.floats import (
     of_equal_length,
     vector,
     vector_from_base64,
 )
-from bytebuddy_provider_hf.wire.http_request import HttpRequest
+from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, v1_url
 from bytebuddy_provider_hf.wire.ranking import in_order
-from bytebuddy_provider_hf.wire.routes import v1_url
 
 _RESULTS: Final = ("results", "data")
 
@@ -42,7 +40,11 @@ def build_embeddings(
     ``model`` is the server's name for it, where that is not the target's. ``base64``
     asks for vectors in about a third of the bytes; not every server can.
     """
-    body: dict[str, object] = {"model": model or target.model, "input": _list(texts)}
+    body: dict[str, object] = {
+        "model": model or target.model,
+        "input": text_list(texts),
+    }
+    # Lists of numbers are the default, which every server understands.
     if base64:
         body["encoding_format"] = "base64"
     if dimensions is not None:
@@ -61,10 +63,11 @@ def build_rerank(
     extra: Mapping[str, object] | None = None,
 ) -> HttpRequest:
     """Return the call for ``/v1/rerank``; every document is scored."""
+    # No top_n: what is left out of an answer has no score.
     body: dict[str, object] = {
         "model": model or target.model,
         "query": query,
-        "documents": _list(documents),
+        "documents": text_list(documents),
     }
     body.update(extra or {})
     url = v1_url(target, "/rerank")
@@ -120,9 +123,3 @@ def _in_order(
     if found.keys() != set(range(count)) or not of_equal_length(found.values()):
         return None
     return tuple(found[place] for place in range(count))
-
-
-def _list(texts: Sequence[str]) -> list[str]:
-    if isinstance(texts, str) or not texts:
-        raise InvalidOption("There is no list of texts to send.")
-    return list(texts)

@@ -23,11 +23,11 @@ from bytebuddy_provider_hf.types import (
     Tool,
     ToolCall,
 )
+from bytebuddy_provider_hf.wire.dialects.vllm import Vllm
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
-from bytebuddy_provider_hf.wire.server import Engine, Server
 
-SERVER = Server(Engine.VLLM, version=(0, 9), model="m")
+SERVER = Vllm(version=(0, 9), model="m")
 EXACT = TokenEstimate(ratio=1.0, overhead=0, longest=10_000)
 LARGE = 10_000
 

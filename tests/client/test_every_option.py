@@ -21,14 +21,22 @@ from bytebuddy_provider_hf.client.plan import (
 )
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.sampling import BY_NAME
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import Handler, Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import CompletionOptions, Message
+from bytebuddy_provider_hf.wire.dialects.hf_inference import HfInference
+from bytebuddy_provider_hf.wire.dialects.llamacpp import LlamaCpp
+from bytebuddy_provider_hf.wire.dialects.router import Router
+from bytebuddy_provider_hf.wire.dialects.sglang import Sglang
+from bytebuddy_provider_hf.wire.dialects.tgi import Tgi
+from bytebuddy_provider_hf.wire.dialects.toolkit import Toolkit
+from bytebuddy_provider_hf.wire.dialects.transformers import Transformers
+from bytebuddy_provider_hf.wire.dialects.vllm import Vllm
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
-from bytebuddy_provider_hf.wire.server import Engine, Server
-from bytebuddy_provider_hf.wire.supported_options import shown
+from bytebuddy_provider_hf.wire.server import Server
 
 # None of them neutral, none out of any server's range.
 VALUES: Final[dict[str, object]] = {
@@ -59,27 +67,27 @@ ROUTES: Final[dict[str, frozenset[str]]] = {
     "infill": frozenset({"infill"}),
 }
 OPENAI_ONLY: Final = (
-    Engine.ROUTER,
-    Engine.HF_INFERENCE,
-    Engine.TGI,
-    Engine.VLLM,
-    Engine.SGLANG,
-    Engine.LLAMA_CPP,
-    Engine.TOOLKIT,
-    Engine.TRANSFORMERS,
-    Engine.OPENAI,
+    Router,
+    HfInference,
+    Tgi,
+    Vllm,
+    Sglang,
+    LlamaCpp,
+    Toolkit,
+    Transformers,
+    Server,
 )
 WAYS: Final = [
-    *[(engine, route) for engine in OPENAI_ONLY for route in ("chat", "completions")],
-    (Engine.TGI, "generate"),
-    (Engine.TOOLKIT, "tasks"),
-    (Engine.HF_INFERENCE, "tasks"),
-    (Engine.LLAMA_CPP, "infill"),
+    *[(kind, route) for kind in OPENAI_ONLY for route in ("chat", "completions")],
+    (Tgi, "generate"),
+    (Toolkit, "tasks"),
+    (HfInference, "tasks"),
+    (LlamaCpp, "infill"),
 ]
 
 
-def asked(engine: Engine, route: str, options: CompletionOptions) -> Plan:
-    knowledge = Knowledge(Server(engine, routes=ROUTES[route]))
+def asked(kind: type[Server], route: str, options: CompletionOptions) -> Plan:
+    knowledge = Knowledge(kind(routes=ROUTES[route]))
     if route == "chat":
         request = ChatRequest((Message("user", "hi"),), options)
         return plan_chat(request, TARGET, knowledge, stream=False)
@@ -91,16 +99,16 @@ def asked(engine: Engine, route: str, options: CompletionOptions) -> Plan:
     return plan_completion(prompt, TARGET, knowledge, stream=False)
 
 
-@pytest.mark.parametrize(("engine", "route"), WAYS)
+@pytest.mark.parametrize(("kind", "route"), WAYS)
 @pytest.mark.parametrize("name", VALUES)
 def test_an_option_is_in_the_body_or_in_a_note(
-    name: str, engine: Engine, route: str
+    name: str, kind: type[Server], route: str
 ) -> None:
     """Whoever sets one finds it on the wire, or hears by its name that it is not."""
     given = CompletionOptions(**{name: VALUES[name]})  # type: ignore[arg-type]  # a field's name
-    usual = asked(engine, route, CompletionOptions())
-    found = asked(engine, route, given)
-    named = [note for note in found.notes if shown(name) in note]
+    usual = asked(kind, route, CompletionOptions())
+    found = asked(kind, route, given)
+    named = [note for note in found.notes if BY_NAME[name].key in note]
     assert found.http_request.body != usual.http_request.body or named
     assert len(named) <= 1
 

@@ -30,8 +30,8 @@ from bytebuddy_provider_hf.testing.script import (
 )
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import CompletionOptions, Done, Message, Reply, Usage
+from bytebuddy_provider_hf.wire.dialects.llamacpp import LlamaCpp
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
-from bytebuddy_provider_hf.wire.server import Engine, Server
 from bytebuddy_provider_hf.wire.tokenize import read_token_count, tokenize_request
 
 ENDPOINT = "https://x.endpoints.huggingface.cloud"
@@ -448,7 +448,7 @@ async def test_llama_cpp_counts_as_it_reads(llama: str, text: str) -> None:
     async with open_model("any/name", api_base=llama, env={}) as model:
         reply = await model.complete(text, max_tokens=1, temperature=0)
         talk = await model.chat(text, max_tokens=1, temperature=0)
-    call = tokenize_request(request, model._endpoint.target, Server(Engine.LLAMA_CPP))
+    call = tokenize_request(request, model._endpoint.target, LlamaCpp())
     assert call is not None
     status, body = await ask(call)
     count = read_token_count(body, request)

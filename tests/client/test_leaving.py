@@ -47,8 +47,10 @@ from bytebuddy_provider_hf.wire.adapt import (
     Adaptations,
     adapt,
 )
+from bytebuddy_provider_hf.wire.dialects.router import Router
+from bytebuddy_provider_hf.wire.dialects.vllm import Vllm
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.server import Server
 
 CHAT = "/v1/chat/completions"
 PROMPT = "/v1/completions"
@@ -185,8 +187,8 @@ async def test_a_chat_refused_by_the_route_becomes_a_prompt(refusal: FakeReply) 
     assert served.paths == [CHAT, PROMPT, PROMPT]
 
 
-VLLM = Server(Engine.VLLM, routes=frozenset({"chat", "completions"}))
-ROUTER = Server(Engine.ROUTER)
+VLLM = Vllm(routes=frozenset({"chat", "completions"}))
+ROUTER = Router()
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,10 @@ from bytebuddy_provider_hf.testing.failures import object_error
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.dialects.tgi import Tgi
 
 URL = "https://x.endpoints.huggingface.cloud/v1/chat/completions"
-SERVER = Server(
-    Engine.TGI,
+SERVER = Tgi(
     version=(3, 0, 1),
     model="tgi",
     model_names=("a", "b"),

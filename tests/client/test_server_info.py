@@ -100,5 +100,5 @@ async def test_llama_cpp_is_known_by_its_list_of_models(llama: str) -> None:
             model._endpoint.target, model._endpoint.destination.account
         )
     assert server
-    assert (server.engine.value, server.model) == ("llama.cpp", "tiny-chat")
+    assert (server.name, server.model) == ("llama.cpp", "tiny-chat")
     assert server.context_length

@@ -23,9 +23,9 @@ from bytebuddy_provider_hf.address import Target, resolve
 from bytebuddy_provider_hf.failures.classify import classify
 from bytebuddy_provider_hf.outcomes import TaskReply
 from bytebuddy_provider_hf.testing.script import FakeRequest
+from bytebuddy_provider_hf.wire.dialects.toolkit import Toolkit
 from bytebuddy_provider_hf.wire.probe import Probe
-from bytebuddy_provider_hf.wire.server import Engine
-from bytebuddy_provider_hf.wire.tasks import build_task, unused_parameters
+from bytebuddy_provider_hf.wire.tasks import build_task
 from bytebuddy_provider_hf.wire.tasks_reply import read_task
 
 pytestmark = [
@@ -146,7 +146,7 @@ async def test_parameters_that_a_model_does_not_use_are_named(community: str) ->
     assert isinstance(error, errors.ParameterRefused)
     assert error.parameters == ("seed", "stop")
     warned = json.loads(body)["warnings"]
-    assert unused_parameters(warned[0]) == ("seed", "stop")
+    assert "['seed', 'stop']" in warned[0]
 
 
 async def test_a_parameter_that_the_code_does_not_know_is_named(community: str) -> None:
@@ -212,7 +212,7 @@ async def test_a_probe_finds_no_list_of_models_and_takes_it_for_the_toolkit(
         status, body = await ask(call)
         assert probe.answer(status, {}, body) is None
     assert probe.server is not None
-    assert probe.server.engine is Engine.TOOLKIT
+    assert isinstance(probe.server, Toolkit)
     assert "tasks" in probe.server.routes
 
 

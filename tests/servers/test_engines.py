@@ -29,7 +29,7 @@ from bytebuddy_provider_hf.wire import vectors
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, build_chat
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
-from bytebuddy_provider_hf.wire.tasks import build_task, unused_parameters
+from bytebuddy_provider_hf.wire.tasks import build_task
 from bytebuddy_provider_hf.wire.tasks_reply import read_task
 
 MODEL = "org/served"
@@ -282,7 +282,7 @@ async def test_the_toolkit_is_asked_with_the_task_api() -> None:
     assert isinstance(features, Features)
     assert (features.pooled, len(features.vectors)) == (False, 2)
     reply = await asked("text-generation", stop=["a"], watermark=True)
-    assert unused_parameters(said(reply)["error"]) == ("stop", "watermark")
+    assert "['stop', 'watermark']" in said(reply)["error"]
 
 
 async def test_hf_serve_speaks_both_and_fails_like_fastapi() -> None:
@@ -339,7 +339,7 @@ async def test_community_pipelines_give_lists_warnings_and_times() -> None:
     assert "`stream` is not supported" in said(reply)["error"][0]
     body = {"inputs": "a", "parameters": {"stop": ["a"]}}
     reply = await heard(community, "/", body)
-    assert unused_parameters(said(reply)["error"]) == ("stop",)
+    assert "['stop']" in said(reply)["error"]
     assert "model_kwargs" in said(reply)["warnings"][0]
 
 

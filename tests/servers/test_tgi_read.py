@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from servers.asking_tgi import LATER, TEXT, WITH_COMPLETIONS, chat, server
@@ -14,6 +13,7 @@ from bytebuddy_provider_hf.errors import StreamFailed, StreamInterrupted
 from bytebuddy_provider_hf.testing.script import FakeReply, request_to
 from bytebuddy_provider_hf.testing.virtual_time import run
 from bytebuddy_provider_hf.types import CompletionOptions, Reply
+from bytebuddy_provider_hf.wire.dialects.tgi import Tgi
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.openai import (
     ChatRequest,
@@ -22,10 +22,9 @@ from bytebuddy_provider_hf.wire.openai import (
     build_completion,
 )
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
-from bytebuddy_provider_hf.wire.server import Engine, Server
 from bytebuddy_provider_hf.wire.stops import CuttingStream
 from bytebuddy_provider_hf.wire.supported_options import supported_options
-from bytebuddy_provider_hf.wire.tgi import build_compatible, build_generate
+from bytebuddy_provider_hf.wire.tgi import build_generate
 from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
 
 
@@ -46,13 +45,14 @@ ASKED = CompletionRequest("Hi", CompletionOptions(temperature=0, max_tokens=50))
 
 
 @pytest.mark.parametrize("version", GENERATIONS)
-@pytest.mark.parametrize("build", [build_generate, build_compatible])
-def test_every_generation_is_read_natively(version: str, build: Any) -> None:  # noqa: ANN401 - two builders
+def test_every_generation_is_read_natively(version: str) -> None:
     """Whole and streamed: the same text, reason and count."""
     tgi = server(version)
-    whole = read_generated(sent(tgi, build(ASKED, TARGET, stream=False)).content)
+    whole = read_generated(
+        sent(tgi, build_generate(ASKED, TARGET, stream=False)).content
+    )
     decoder = TgiStream(model="")
-    streaming = read(decoder, sent(tgi, build(ASKED, TARGET, stream=True)))
+    streaming = read(decoder, sent(tgi, build_generate(ASKED, TARGET, stream=True)))
     for reply in (whole, streaming):
         assert (reply.text, reply.finish_reason) == (TEXT, "stop")
         assert reply.usage is not None
@@ -64,9 +64,7 @@ def test_every_generation_is_read_as_a_chat(version: str) -> None:
     """Whole and streamed, with the options that this version may have."""
     options = CompletionOptions(temperature=0, top_p=1.0, presence_penalty=0)
     number = tuple(map(int, version.split(".")))
-    found = supported_options(
-        options, Server(Engine.TGI, version=number), "chat", base={}
-    )
+    found = supported_options(options, Tgi(version=number), "chat")
     request = ChatRequest((), extra={**found.body, **chat()})
     tgi = server(version)
     reply = sent(tgi, build_chat(request, TARGET, stream=False))
@@ -124,7 +122,7 @@ def test_a_stop_that_tgi_leaves_in_is_cut(version: str) -> None:
     """TGI stops at "three." and sends it; the reader never sees it."""
     options = CompletionOptions(stop=("three.", "a", "b", "c", "d"))
     request = CompletionRequest("Hi", options)
-    found = supported_options(options, Server(Engine.TGI), "generate", base={})
+    found = supported_options(options, Tgi(), "generate")
     stream = sent(server(version), build_generate(request, TARGET, stream=True))
     reply = read(CuttingStream(TgiStream(model="m"), found.cuts), stream)
     assert (reply.text, reply.finish_reason) == ("One two ", "stop")

@@ -10,6 +10,13 @@ import pytest
 from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.types import CompletionOptions, Message, Tool, ToolCall
+from bytebuddy_provider_hf.wire.dialects.hf_inference import HfInference
+from bytebuddy_provider_hf.wire.dialects.llamacpp import LlamaCpp
+from bytebuddy_provider_hf.wire.dialects.router import Router
+from bytebuddy_provider_hf.wire.dialects.sglang import Sglang
+from bytebuddy_provider_hf.wire.dialects.tgi import Tgi
+from bytebuddy_provider_hf.wire.dialects.transformers import Transformers
+from bytebuddy_provider_hf.wire.dialects.vllm import Vllm
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.openai import (
     ChatRequest,
@@ -18,7 +25,7 @@ from bytebuddy_provider_hf.wire.openai import (
     build_completion,
     expectations,
 )
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.tgi import build_generate
 
 TARGET = resolve("org/m", "https://h.example")
@@ -29,32 +36,32 @@ NAMED = {"type": "function", "function": {"name": "clock"}}
 STRICT = {"name": "answer", "schema": SCHEMA, "strict": True}
 OPENAI_SCHEMA = {"type": "json_schema", "json_schema": STRICT}
 
-OTHERS = [Engine.OPENAI, Engine.ROUTER, Engine.VLLM, Engine.SGLANG, Engine.LLAMA_CPP]
-CLEVER = [engine for engine in OTHERS if engine is not Engine.LLAMA_CPP]
-QUIET = [Engine.TRANSFORMERS, Engine.TGI, Engine.HF_INFERENCE]
+OTHERS = [Server, Router, Vllm, Sglang, LlamaCpp]
+CLEVER = [kind for kind in OTHERS if kind is not LlamaCpp]
+QUIET = [Transformers, Tgi, HfInference]
 
 
 def tgi(version: str) -> Server:
-    return Server(Engine.TGI, version=tuple(map(int, version.split("."))))
+    return Tgi(version=tuple(map(int, version.split("."))))
 
 
-def chat(server: Server | Engine, **more: Any) -> HttpRequest:  # noqa: ANN401 - any field
+def chat(server: Server | type[Server], **more: Any) -> HttpRequest:  # noqa: ANN401 - any field
     """Return the call of a chat; messages and options may be given."""
     messages = more.pop("messages", (Message("user", "hi"),))
     request = ChatRequest(messages, **more)
-    known = server if isinstance(server, Server) else Server(server)
+    known = server if isinstance(server, Server) else server()
     return build_chat(request, TARGET, stream=False, server=known)
 
 
-def added(server: Server | Engine, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+def added(server: Server | type[Server], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     """Return the members of a chat's body beside model and messages."""
     body: dict[str, Any] = json.loads(chat(server, **more).body)
     return {key: body[key] for key in body if key not in ("model", "messages")}
 
 
-def continued(engine: Engine, **more: Any) -> HttpRequest:  # noqa: ANN401 - as above
+def continued(kind: type[Server], **more: Any) -> HttpRequest:  # noqa: ANN401 - as above
     request = CompletionRequest("def", **more)
-    return build_completion(request, TARGET, stream=False, server=Server(engine))
+    return build_completion(request, TARGET, stream=False, server=kind())
 
 
 def body_of(call: HttpRequest) -> dict[str, Any]:
@@ -65,13 +72,13 @@ def body_of(call: HttpRequest) -> dict[str, Any]:
 # Tools
 
 
-@pytest.mark.parametrize("engine", OTHERS)
+@pytest.mark.parametrize("kind", OTHERS)
 @pytest.mark.parametrize("choice", [None, "auto", "none", "required"])
 def test_the_words_of_a_choice_are_sent_as_they_are(
-    engine: Engine, choice: str | None
+    kind: type[Server], choice: str | None
 ) -> None:
     """And no choice is sent where none was made."""
-    found = added(engine, tools=(WEATHER,), tool_choice=choice)
+    found = added(kind, tools=(WEATHER,), tool_choice=choice)
     function = {
         "name": "weather",
         "description": "of a city",
@@ -81,34 +88,34 @@ def test_the_words_of_a_choice_are_sent_as_they_are(
     assert found == ({} if choice is None else {"tool_choice": choice})
 
 
-@pytest.mark.parametrize("engine", CLEVER)
-def test_a_named_tool_is_an_object(engine: Engine) -> None:
+@pytest.mark.parametrize("kind", CLEVER)
+def test_a_named_tool_is_an_object(kind: type[Server]) -> None:
     """OpenAI's form."""
-    found = added(engine, tools=(WEATHER, CLOCK), tool_choice="clock")
+    found = added(kind, tools=(WEATHER, CLOCK), tool_choice="clock")
     assert found["tool_choice"] == NAMED
     assert len(found["tools"]) == 2
 
 
 def test_llama_cpp_gets_the_named_tool_alone_and_must_call_it() -> None:
     """It takes an object for "auto", and would call another tool."""
-    found = added(Engine.LLAMA_CPP, tools=(WEATHER, CLOCK), tool_choice="clock")
+    found = added(LlamaCpp, tools=(WEATHER, CLOCK), tool_choice="clock")
     assert found["tool_choice"] == "required"
     assert [tool["function"]["name"] for tool in found["tools"]] == ["clock"]
 
 
-@pytest.mark.parametrize("engine", OTHERS)
+@pytest.mark.parametrize("kind", OTHERS)
 @pytest.mark.parametrize("parallel", [True, False])
 def test_parallel_calls_are_asked_for_or_forbidden(
-    engine: Engine, parallel: bool
+    kind: type[Server], parallel: bool
 ) -> None:
     """Only with tools, and only when the caller says so."""
-    found = added(engine, tools=(CLOCK,), parallel_tool_calls=parallel)
+    found = added(kind, tools=(CLOCK,), parallel_tool_calls=parallel)
     assert found["parallel_tool_calls"] is parallel
-    assert added(engine, parallel_tool_calls=parallel) == {}
+    assert added(kind, parallel_tool_calls=parallel) == {}
 
 
 @pytest.mark.parametrize("server", [*OTHERS, *QUIET])
-def test_a_choice_that_there_is_not_is_refused(server: Engine) -> None:
+def test_a_choice_that_there_is_not_is_refused(server: type[Server]) -> None:
     """Before anything is sent, with the names that there are."""
     with pytest.raises(InvalidOption, match="No tool is called 'clok'") as refused:
         chat(server, tools=(WEATHER, CLOCK), tool_choice="clok")
@@ -180,9 +187,9 @@ def test_tgi_before_tools_is_refused() -> None:
 
 def test_tgi_calls_one_tool_at_a_time() -> None:
     """Asking for more is told, asking for one needs no word."""
-    call = chat(Engine.TGI, tools=(CLOCK,), parallel_tool_calls=True)
+    call = chat(Tgi, tools=(CLOCK,), parallel_tool_calls=True)
     assert call.notes == ("text-generation-inference calls one tool at a time.",)
-    call = chat(Engine.TGI, tools=(CLOCK,), parallel_tool_calls=False)
+    call = chat(Tgi, tools=(CLOCK,), parallel_tool_calls=False)
     assert call.notes == ()
     assert "parallel_tool_calls" not in body_of(call)
 
@@ -190,9 +197,9 @@ def test_tgi_calls_one_tool_at_a_time() -> None:
 def test_transformers_cannot_be_told_which_tool() -> None:
     """It would pass the choice over."""
     with pytest.raises(UnsupportedRole, match="which tool"):
-        chat(Engine.TRANSFORMERS, tools=(CLOCK,), tool_choice="clock")
-    assert added(Engine.TRANSFORMERS, tools=(CLOCK,), tool_choice="none") == {}
-    found = added(Engine.TRANSFORMERS, tools=(CLOCK,), tool_choice="auto")
+        chat(Transformers, tools=(CLOCK,), tool_choice="clock")
+    assert added(Transformers, tools=(CLOCK,), tool_choice="none") == {}
+    found = added(Transformers, tools=(CLOCK,), tool_choice="auto")
     assert found.keys() == {"tools"}
 
 
@@ -205,10 +212,10 @@ HISTORY = (
 )
 
 
-@pytest.mark.parametrize("engine", OTHERS)
-def test_a_call_and_its_result_go_back_as_they_came(engine: Engine) -> None:
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_call_and_its_result_go_back_as_they_came(kind: type[Server]) -> None:
     """With the id that ties them."""
-    sent = body_of(chat(engine, messages=HISTORY))["messages"]
+    sent = body_of(chat(kind, messages=HISTORY))["messages"]
     function = {"name": "clock", "arguments": "{}"}
     assert sent[1]["tool_calls"] == [
         {"id": "7", "type": "function", "function": function}
@@ -240,24 +247,24 @@ def test_older_tgi_reads_a_call_as_text() -> None:
 # JSON
 
 
-@pytest.mark.parametrize("engine", OTHERS)
-def test_json_is_asked_for_in_openais_words(engine: Engine) -> None:
+@pytest.mark.parametrize("kind", OTHERS)
+def test_json_is_asked_for_in_openais_words(kind: type[Server]) -> None:
     """Any JSON, and JSON by a schema."""
-    assert added(engine, response_format="json") == {
+    assert added(kind, response_format="json") == {
         "response_format": {"type": "json_object"}
     }
-    assert added(engine, response_format=SCHEMA) == {"response_format": OPENAI_SCHEMA}
+    assert added(kind, response_format=SCHEMA) == {"response_format": OPENAI_SCHEMA}
 
 
 def test_a_schema_in_openais_wrapping_is_known() -> None:
     """Name and strictness are kept; a schema's title becomes a legal name."""
     inner = {"name": "n", "schema": SCHEMA, "strict": False}
     given = {"type": "json_schema", "json_schema": inner}
-    assert added(Engine.VLLM, response_format=given) == {"response_format": given}
+    assert added(Vllm, response_format=given) == {"response_format": given}
     titled = {**SCHEMA, "title": "Größe & Farbe!"}
-    found = added(Engine.VLLM, response_format=titled)
+    found = added(Vllm, response_format=titled)
     assert found["response_format"]["json_schema"]["name"] == "Gr_e_Farbe"
-    found = added(Engine.VLLM, response_format={"type": "json_object"})
+    found = added(Vllm, response_format={"type": "json_object"})
     assert found == {"response_format": {"type": "json_object"}}
     found = added(tgi("3.0.0"), response_format=given)
     assert found["response_format"]["value"] == SCHEMA
@@ -269,7 +276,7 @@ def test_a_schema_in_openais_wrapping_is_known() -> None:
 def test_what_is_no_format_is_refused(wrong: Any) -> None:  # noqa: ANN401 - the wrong type
     """Anything but "json" and a schema."""
     with pytest.raises(InvalidOption):
-        chat(Engine.OPENAI, response_format=wrong)
+        chat(Server, response_format=wrong)
 
 
 @pytest.mark.parametrize("version", ["2.1.0", "2.4.1", "3.2.3", "3.3.7"])
@@ -285,7 +292,7 @@ def test_tgi_has_its_own_words_for_a_schema(version: str) -> None:
         (tgi("2.0.4"), SCHEMA, UnsupportedRole),
         (tgi("3.3.7"), "json", UnsupportedRole),
         (tgi("3.3.7"), {"type": "array"}, InvalidOption),
-        (Server(Engine.TRANSFORMERS), SCHEMA, UnsupportedRole),
+        (Transformers(), SCHEMA, UnsupportedRole),
     ],
 )
 def test_a_server_that_cannot_hold_to_json_is_not_asked_to(
@@ -307,18 +314,18 @@ def test_tgi_takes_tools_or_a_schema_never_both() -> None:
 
 def test_a_continuation_is_held_to_json_where_the_server_can() -> None:
     """Each in its own words; the others refuse."""
-    found = body_of(continued(Engine.VLLM, response_format=SCHEMA))
+    found = body_of(continued(Vllm, response_format=SCHEMA))
     assert found["response_format"] == OPENAI_SCHEMA
-    found = body_of(continued(Engine.LLAMA_CPP, response_format=SCHEMA))
+    found = body_of(continued(LlamaCpp, response_format=SCHEMA))
     assert found["json_schema"] == SCHEMA
-    found = body_of(continued(Engine.SGLANG, response_format="json"))
+    found = body_of(continued(Sglang, response_format="json"))
     assert found["json_schema"] == '{"type":"object"}'
     request = CompletionRequest("def", response_format=SCHEMA)
     call = build_generate(request, TARGET, stream=True, server=tgi("1.4.1"))
     assert body_of(call)["parameters"]["grammar"] == {"type": "json", "value": SCHEMA}
-    for engine in (Engine.OPENAI, Engine.TGI, Engine.TRANSFORMERS):
+    for kind in (Server, Tgi, Transformers):
         with pytest.raises(UnsupportedRole):
-            continued(engine, response_format=SCHEMA)
+            continued(kind, response_format=SCHEMA)
     with pytest.raises(UnsupportedRole):
         build_generate(request, TARGET, stream=True, server=tgi("1.4.0"))
 
@@ -326,32 +333,32 @@ def test_a_continuation_is_held_to_json_where_the_server_can() -> None:
 # Several answers, and the tokens' probabilities
 
 
-@pytest.mark.parametrize("engine", OTHERS)
-def test_several_answers_and_logprobs_are_asked_for(engine: Engine) -> None:
+@pytest.mark.parametrize("kind", OTHERS)
+def test_several_answers_and_logprobs_are_asked_for(kind: type[Server]) -> None:
     """In chats and in continuations."""
     options = CompletionOptions(n=3)
-    assert added(engine, options=options, logprobs=2) == {
+    assert added(kind, options=options, logprobs=2) == {
         "n": 3,
         "logprobs": True,
         "top_logprobs": 2,
     }
-    found = body_of(continued(engine, options=options, logprobs=2))
+    found = body_of(continued(kind, options=options, logprobs=2))
     assert (found["n"], found["logprobs"]) == (3, 2)
 
 
 def test_the_tokens_alone_can_be_asked_for() -> None:
     """0 alternatives; llama.cpp then would tell no tokens, and gets 1."""
-    assert added(Engine.VLLM, logprobs=0) == {"logprobs": True}
-    assert added(Engine.LLAMA_CPP, logprobs=0)["top_logprobs"] == 1
-    assert body_of(continued(Engine.VLLM, logprobs=0))["logprobs"] == 0
+    assert added(Vllm, logprobs=0) == {"logprobs": True}
+    assert added(LlamaCpp, logprobs=0)["top_logprobs"] == 1
+    assert body_of(continued(Vllm, logprobs=0))["logprobs"] == 0
 
 
-@pytest.mark.parametrize("engine", QUIET)
-def test_a_server_with_one_answer_is_not_asked_for_two(engine: Engine) -> None:
+@pytest.mark.parametrize("kind", QUIET)
+def test_a_server_with_one_answer_is_not_asked_for_two(kind: type[Server]) -> None:
     """It says nothing and gives one: told before."""
-    call = chat(engine, options=CompletionOptions(n=2))
+    call = chat(kind, options=CompletionOptions(n=2))
     assert "n" not in body_of(call)
-    assert call.notes == (f"n is not sent: {engine} gives one answer.",)
+    assert call.notes == (f"n is not sent: {kind.name} gives one answer.",)
 
 
 def test_tgi_tells_five_alternatives_at_most() -> None:
@@ -365,7 +372,7 @@ def test_tgi_tells_five_alternatives_at_most() -> None:
     assert any(note.startswith("n is not sent") for note in native.notes)
 
 
-@pytest.mark.parametrize("server", [tgi("1.4.0"), Server(Engine.TRANSFORMERS)])
+@pytest.mark.parametrize("server", [tgi("1.4.0"), Transformers()])
 def test_a_server_that_tells_no_logprobs_is_not_asked(server: Server) -> None:
     """TGI 1.4.0 gave numbers without tokens."""
     call = chat(server, logprobs=1)
@@ -377,7 +384,7 @@ def test_a_server_that_tells_no_logprobs_is_not_asked(server: Server) -> None:
 def test_numbers_out_of_range_are_refused(n: int, logprobs: int | None) -> None:
     """1 to 128 answers, 0 to 20 alternatives."""
     with pytest.raises(InvalidOption):
-        chat(Engine.OPENAI, options=CompletionOptions(n=n), logprobs=logprobs)
+        chat(Server, options=CompletionOptions(n=n), logprobs=logprobs)
 
 
 def test_what_was_asked_for_is_known_to_the_reader() -> None:

@@ -10,8 +10,14 @@ from hypothesis import strategies as st
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.address import resolve
+from bytebuddy_provider_hf.wire.dialects.llamacpp import LlamaCpp
+from bytebuddy_provider_hf.wire.dialects.sglang import Sglang
+from bytebuddy_provider_hf.wire.dialects.tei import Tei
+from bytebuddy_provider_hf.wire.dialects.tgi import Tgi
+from bytebuddy_provider_hf.wire.dialects.toolkit import Toolkit
+from bytebuddy_provider_hf.wire.dialects.vllm import Vllm
 from bytebuddy_provider_hf.wire.probe import Probe
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.server import Server
 
 ENDPOINT = resolve("a/b", "https://x.endpoints.huggingface.cloud")
 Answers = dict[str, tuple[int, object]]
@@ -53,50 +59,50 @@ TGI_INFO = {
     [
         (
             {"/v1/models": models(owned_by="vllm", max_model_len=8192)},
-            Engine.VLLM,
+            Vllm,
             "served/name",
             8192,
             1,
         ),
         (
             {"/v1/models": models(owned_by="llamacpp", meta={"n_ctx": 512})},
-            Engine.LLAMA_CPP,
+            LlamaCpp,
             "served/name",
             512,
             1,
         ),
         (
             {"/v1/models": models(owned_by="sglang")},
-            Engine.SGLANG,
+            Sglang,
             "served/name",
             None,
             1,
         ),
         (
             {"/v1/models": models(owned_by="served/name"), "/info": (200, TGI_INFO)},
-            Engine.TGI,
+            Tgi,
             "tgi",
             4096,
             2,
         ),
-        ({"/info": (200, TGI_INFO)}, Engine.TGI, "tgi", 4096, 2),
+        ({"/info": (200, TGI_INFO)}, Tgi, "tgi", 4096, 2),
         (
             {"/info": (200, {"model_id": "m", "model_type": {"embedding": {}}})},
-            Engine.TEI,
+            Tei,
             "m",
             None,
             2,
         ),
-        ({"/v1/models": models(owned_by="me")}, Engine.OPENAI, "served/name", None, 2),
-        ({"/health": (200, {})}, Engine.TOOLKIT, None, None, 3),
-        ({}, Engine.TOOLKIT, None, None, 3),
-        ({"/v1/models": (200, b"<html>")}, Engine.TOOLKIT, None, None, 3),
-        ({"/v1/models": (200, {"data": []})}, Engine.OPENAI, None, None, 2),
+        ({"/v1/models": models(owned_by="me")}, Server, "served/name", None, 2),
+        ({"/health": (200, {})}, Toolkit, None, None, 3),
+        ({}, Toolkit, None, None, 3),
+        ({"/v1/models": (200, b"<html>")}, Toolkit, None, None, 3),
+        ({"/v1/models": (200, {"data": []})}, Server, None, None, 2),
     ],
 )
 def test_a_server_is_known_by_what_it_says(
     answers: Answers,
-    engine: Engine,
+    engine: type[Server],
     model: str | None,
     window: int | None,
     questions: int,
@@ -104,7 +110,7 @@ def test_a_server_is_known_by_what_it_says(
     """Its name in the list of models, its limits in /info, and no question too many."""
     server, asked = probe(answers)
     assert isinstance(server, Server)
-    assert (server.engine, server.model, server.context_length) == (
+    assert (type(server), server.model, server.context_length) == (
         engine,
         model,
         window,

@@ -7,7 +7,6 @@ import pytest
 from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.types import Message
 from bytebuddy_provider_hf.wire import llamacpp, openai, tasks, tei, tgi, vectors
-from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 TARGET = resolve("org/name", "https://h.example.com/groq/openai?a=b")
 CHAT = openai.ChatRequest((Message("user", "hi"),))
@@ -32,13 +31,7 @@ def test_vectors_and_scores_have_a_route_at_each_server() -> None:
     assert tei.build_rerank("q", ["a"], TARGET).route == "rerank"
 
 
-@pytest.mark.parametrize(
-    "request_without",
-    [
-        tasks.build_pairs("q", ["a"], TARGET),
-        tgi.build_compatible(PROMPT, TARGET, stream=False),
-    ],
-)
-def test_what_no_other_route_would_do_names_none(request_without: HttpRequest) -> None:
+def test_what_no_other_route_would_do_names_none() -> None:
     """It fails where it is refused instead of being asked elsewhere."""
-    assert request_without.route is None
+    assert tasks.build_pairs("q", ["a"], TARGET).route is None
+    assert tei.build_predict(["a"], TARGET).route is None

@@ -12,40 +12,46 @@ from hypothesis import strategies as st
 
 from bytebuddy_provider_hf.client.call_options import merge_options
 from bytebuddy_provider_hf.types import CompletionOptions
-from bytebuddy_provider_hf.wire.encode import json_body
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.dialects import SERVERS
+from bytebuddy_provider_hf.wire.dialects.hf_inference import HfInference
+from bytebuddy_provider_hf.wire.dialects.llamacpp import LlamaCpp
+from bytebuddy_provider_hf.wire.dialects.router import Router
+from bytebuddy_provider_hf.wire.dialects.sglang import Sglang
+from bytebuddy_provider_hf.wire.dialects.tgi import Tgi
+from bytebuddy_provider_hf.wire.dialects.toolkit import Toolkit
+from bytebuddy_provider_hf.wire.dialects.transformers import Transformers
+from bytebuddy_provider_hf.wire.dialects.vllm import Vllm
+from bytebuddy_provider_hf.wire.http_request import json_body
+from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.supported_options import (
     SupportedOptions,
     supported_options,
 )
 
 OPENAI_STYLE = [
-    Engine.ROUTER,
-    Engine.OPENAI,
-    Engine.VLLM,
-    Engine.SGLANG,
-    Engine.LLAMA_CPP,
+    Router,
+    Server,
+    Vllm,
+    Sglang,
+    LlamaCpp,
 ]
 MANY = ("one", "two", "three", "four", "five", "six")
 
 
 def ask(
-    engine: Engine = Engine.OPENAI,
+    kind: type[Server] = Server,
     route: str = "chat",
     *,
     version: tuple[int, ...] | None = None,
     max_stops: int | None = None,
-    base: dict[str, object] | None = None,
     **options: Any,  # noqa: ANN401 - options of any type
 ) -> SupportedOptions:
-    server = Server(engine, version=version, max_stops=max_stops)
-    return supported_options(
-        CompletionOptions(**options), server, route, base=base or {}
-    )
+    server = kind(version=version, max_stops=max_stops)
+    return supported_options(CompletionOptions(**options), server, route)
 
 
-def sent(engine: Engine, route: str = "chat", **options: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
-    body: dict[str, Any] = ask(engine, route, **options).body
+def sent(kind: type[Server], route: str = "chat", **options: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    body: dict[str, Any] = ask(kind, route, **options).body
     if route != "generate":
         return body
     parameters: dict[str, Any] = body["parameters"]
@@ -54,152 +60,147 @@ def sent(engine: Engine, route: str = "chat", **options: Any) -> dict[str, Any]:
     return parameters
 
 
-# One row a cell: engine, route, what was asked, what leaves.
-CELLS: list[tuple[Engine, str, dict[str, object], dict[str, object]]] = [
+# One row a cell: kind, route, what was asked, what leaves.
+CELLS: list[tuple[type[Server], str, dict[str, object], dict[str, object]]] = [
     # temperature
     *[(e, "chat", {"temperature": 0}, {"temperature": 0}) for e in OPENAI_STYLE],
     *[(e, "chat", {"temperature": 1.0}, {"temperature": 1.0}) for e in OPENAI_STYLE],
-    (Engine.TGI, "chat", {"temperature": 0}, {"temperature": 0}),
-    (Engine.TGI, "chat", {"temperature": 0, "top_p": 0.5}, {"temperature": 0}),
-    (Engine.TGI, "chat", {"temperature": 0.7}, {"temperature": 0.7}),
-    (Engine.TGI, "completions", {"temperature": 0}, {"temperature": 0}),
-    (Engine.TGI, "generate", {"temperature": 0}, {"do_sample": False}),
+    (Tgi, "chat", {"temperature": 0}, {"temperature": 0}),
+    (Tgi, "chat", {"temperature": 0, "top_p": 0.5}, {"temperature": 0}),
+    (Tgi, "chat", {"temperature": 0.7}, {"temperature": 0.7}),
+    (Tgi, "completions", {"temperature": 0}, {"temperature": 0}),
+    (Tgi, "generate", {"temperature": 0}, {"do_sample": False}),
     (
-        Engine.TGI,
+        Tgi,
         "generate",
         {"temperature": 0, "top_k": 4, "top_p": 0.5},
         {"do_sample": False},
     ),
     (
-        Engine.TGI,
+        Tgi,
         "generate",
         {"temperature": 1.0},
         {"temperature": 1.0, "do_sample": True},
     ),
-    (Engine.TGI, "generate", {}, {}),
+    (Tgi, "generate", {}, {}),
     (
-        Engine.HF_INFERENCE,
+        HfInference,
         "tasks",
         {"temperature": 0},
         {"parameters": {"do_sample": False}},
     ),
     # maxTokens
     *[(e, "chat", {"max_tokens": 9}, {"max_tokens": 9}) for e in OPENAI_STYLE],
-    (Engine.TGI, "chat", {"max_tokens": 9}, {"max_tokens": 9}),
-    (Engine.TGI, "completions", {"max_tokens": 9}, {"max_tokens": 9}),
-    (Engine.TGI, "generate", {"max_tokens": 9}, {"max_new_tokens": 9}),
-    (Engine.TOOLKIT, "tasks", {"max_tokens": 9}, {"parameters": {"max_new_tokens": 9}}),
-    (Engine.LLAMA_CPP, "infill", {"max_tokens": 9}, {"n_predict": 9}),
+    (Tgi, "chat", {"max_tokens": 9}, {"max_tokens": 9}),
+    (Tgi, "completions", {"max_tokens": 9}, {"max_tokens": 9}),
+    (Tgi, "generate", {"max_tokens": 9}, {"max_new_tokens": 9}),
+    (Toolkit, "tasks", {"max_tokens": 9}, {"parameters": {"max_new_tokens": 9}}),
+    (LlamaCpp, "infill", {"max_tokens": 9}, {"n_predict": 9}),
     # topP
     *[(e, "chat", {"top_p": 0.9}, {"top_p": 0.9}) for e in OPENAI_STYLE],
     *[(e, "chat", {"top_p": 1.0}, {"top_p": 1.0}) for e in OPENAI_STYLE],
     *[
-        (Engine.TGI, route, {"top_p": value}, {})
+        (Tgi, route, {"top_p": value}, {})
         for route in ("chat", "completions", "generate")
         for value in (1, 1.0, 0, 0.0, 0.99999999999)
     ],
-    (Engine.TGI, "chat", {"top_p": 0.9}, {"top_p": 0.9}),
-    (Engine.TGI, "generate", {"top_p": 0.9}, {"top_p": 0.9, "do_sample": True}),
-    (Engine.VLLM, "chat", {"top_p": 0.0}, {}),
-    (Engine.SGLANG, "chat", {"top_p": 0.0}, {}),
+    (Tgi, "chat", {"top_p": 0.9}, {"top_p": 0.9}),
+    (Tgi, "generate", {"top_p": 0.9}, {"top_p": 0.9, "do_sample": True}),
+    (Vllm, "chat", {"top_p": 0.0}, {}),
+    (Sglang, "chat", {"top_p": 0.0}, {}),
     # topK
     *[(e, "chat", {"top_k": 40}, {"top_k": 40}) for e in OPENAI_STYLE],
     *[(e, "chat", {"top_k": 0}, {}) for e in OPENAI_STYLE[:-1]],
-    (Engine.LLAMA_CPP, "chat", {"top_k": 0}, {"top_k": 0}),
-    (Engine.TGI, "chat", {"top_k": 40}, {}),
-    (Engine.TGI, "completions", {"top_k": 40}, {}),
-    (Engine.TGI, "generate", {"top_k": 40}, {"top_k": 40, "do_sample": True}),
-    (Engine.TGI, "generate", {"top_k": 0}, {}),
+    (LlamaCpp, "chat", {"top_k": 0}, {"top_k": 0}),
+    (Tgi, "chat", {"top_k": 40}, {}),
+    (Tgi, "completions", {"top_k": 40}, {}),
+    (Tgi, "generate", {"top_k": 40}, {"top_k": 40, "do_sample": True}),
+    (Tgi, "generate", {"top_k": 0}, {}),
     # repetitionPenalty
     *[
         (e, "chat", {"repetition_penalty": 1.1}, {"repetition_penalty": 1.1})
         for e in OPENAI_STYLE[:-1]
     ],
-    (Engine.LLAMA_CPP, "chat", {"repetition_penalty": 1.1}, {"repeat_penalty": 1.1}),
-    (Engine.LLAMA_CPP, "infill", {"repetition_penalty": 1.1}, {"repeat_penalty": 1.1}),
-    (Engine.TGI, "chat", {"repetition_penalty": 1.1}, {}),
+    (LlamaCpp, "chat", {"repetition_penalty": 1.1}, {"repeat_penalty": 1.1}),
+    (LlamaCpp, "infill", {"repetition_penalty": 1.1}, {"repeat_penalty": 1.1}),
+    (Tgi, "chat", {"repetition_penalty": 1.1}, {}),
     (
-        Engine.TGI,
+        Tgi,
         "completions",
         {"repetition_penalty": 1.1},
         {"repetition_penalty": 1.1},
     ),
-    (Engine.TGI, "generate", {"repetition_penalty": 1.1}, {"repetition_penalty": 1.1}),
-    (Engine.TRANSFORMERS, "chat", {"repetition_penalty": 1.1}, {}),
-    (Engine.SGLANG, "chat", {"repetition_penalty": 5.0}, {"repetition_penalty": 2}),
+    (Tgi, "generate", {"repetition_penalty": 1.1}, {"repetition_penalty": 1.1}),
+    (Transformers, "chat", {"repetition_penalty": 1.1}, {}),
+    (Sglang, "chat", {"repetition_penalty": 5.0}, {"repetition_penalty": 2}),
     # stop
     *[(e, "chat", {"stop": MANY}, {"stop": [*MANY[:4]]}) for e in OPENAI_STYLE],
-    (Engine.TGI, "chat", {"stop": MANY[:2]}, {"stop": [*MANY[:2]]}),
-    (Engine.TGI, "generate", {"stop": MANY}, {"stop": [*MANY[:4]]}),
-    (Engine.TGI, "completions", {"stop": MANY}, {"stop": [*MANY[:4]]}),
-    (Engine.TGI, "generate", {"stop": ()}, {}),
-    (Engine.TOOLKIT, "tasks", {"stop": MANY}, {}),
+    (Tgi, "chat", {"stop": MANY[:2]}, {"stop": [*MANY[:2]]}),
+    (Tgi, "generate", {"stop": MANY}, {"stop": [*MANY[:4]]}),
+    (Tgi, "completions", {"stop": MANY}, {"stop": [*MANY[:4]]}),
+    (Tgi, "generate", {"stop": ()}, {}),
+    (Toolkit, "tasks", {"stop": MANY}, {}),
     # presencePenalty
     *[
         (e, "chat", {"presence_penalty": 0.5}, {"presence_penalty": 0.5})
         for e in OPENAI_STYLE
     ],
     *[
-        (engine, route, {"presence_penalty": value}, {})
-        for engine in (Engine.TGI, Engine.HF_INFERENCE)
+        (kind, route, {"presence_penalty": value}, {})
+        for kind in (Tgi, HfInference)
         for route in ("chat", "completions", "generate")
         for value in (0, 0.5, -1)
     ],
     # the others
     *[
         (e, "chat", {"presence_penalty": 0, "frequency_penalty": 0.0}, {})
-        for e in Engine
+        for e in SERVERS
     ],
     *[
         (e, "chat", {"frequency_penalty": -2}, {"frequency_penalty": -2})
-        for e in (*OPENAI_STYLE, Engine.TGI)
+        for e in (*OPENAI_STYLE, Tgi)
     ],
     *[(e, "chat", {"min_p": 0.1}, {"min_p": 0.1}) for e in OPENAI_STYLE],
-    (Engine.TGI, "generate", {"min_p": 0.1}, {}),
-    *[(e, "chat", {"seed": 7}, {"seed": 7}) for e in (*OPENAI_STYLE, Engine.TGI)],
-    (Engine.TGI, "generate", {"seed": -1}, {}),
-    (Engine.LLAMA_CPP, "chat", {"seed": -1}, {"seed": -1}),
-    *[
-        (e, route, {"temperature": 0.5, "stop": MANY}, {})
-        for e, route in (
-            (Engine.TEI, "embed"),
-            (Engine.TEI, "rerank"),
-            (Engine.VLLM, "embeddings"),
-        )
-    ],
+    (Tgi, "generate", {"min_p": 0.1}, {}),
+    *[(e, "chat", {"seed": 7}, {"seed": 7}) for e in (*OPENAI_STYLE, Tgi)],
+    (Tgi, "generate", {"seed": -1}, {}),
+    (LlamaCpp, "chat", {"seed": -1}, {"seed": -1}),
 ]
 
 
-@pytest.mark.parametrize(("engine", "route", "asked", "leaves"), CELLS)
+@pytest.mark.parametrize(("kind", "route", "asked", "leaves"), CELLS)
 def test_what_leaves(
-    engine: Engine, route: str, asked: dict[str, object], leaves: dict[str, object]
+    kind: type[Server],
+    route: str,
+    asked: dict[str, object],
+    leaves: dict[str, object],
 ) -> None:
     """Each option leaves under the server's name, or not at all."""
-    assert sent(engine, route, **asked) == leaves
+    assert sent(kind, route, **asked) == leaves
 
 
 @pytest.mark.parametrize(
-    ("engine", "route", "asked", "named"),
+    ("kind", "route", "asked", "named"),
     [
-        (Engine.TGI, "chat", {"top_k": 40}, "topK"),
-        (Engine.TGI, "chat", {"repetition_penalty": 1.2}, "repetitionPenalty"),
-        (Engine.TGI, "chat", {"min_p": 0.2}, "minP"),
-        (Engine.TGI, "chat", {"presence_penalty": 0.5}, "presencePenalty"),
-        (Engine.TGI, "chat", {"top_p": 0.0}, "topP"),
-        (Engine.TGI, "chat", {"seed": -5}, "seed"),
-        (Engine.TOOLKIT, "tasks", {"stop": ("a",)}, "stop"),
-        (Engine.TOOLKIT, "tasks", {"seed": 1}, "seed"),
-        (Engine.VLLM, "chat", {"stop": MANY}, "stop texts"),
-        (Engine.SGLANG, "chat", {"repetition_penalty": 9.0}, "repetitionPenalty"),
-        (Engine.OPENAI, "chat", {"max_tokens": 2**40}, "maxTokens"),
-        (Engine.OPENAI, "chat", {"repetition_penalty": math.inf}, "repetitionPenalty"),
+        (Tgi, "chat", {"top_k": 40}, "topK"),
+        (Tgi, "chat", {"repetition_penalty": 1.2}, "repetitionPenalty"),
+        (Tgi, "chat", {"min_p": 0.2}, "minP"),
+        (Tgi, "chat", {"presence_penalty": 0.5}, "presencePenalty"),
+        (Tgi, "chat", {"top_p": 0.0}, "topP"),
+        (Tgi, "chat", {"seed": -5}, "seed"),
+        (Toolkit, "tasks", {"stop": ("a",)}, "stop"),
+        (Toolkit, "tasks", {"seed": 1}, "seed"),
+        (Vllm, "chat", {"stop": MANY}, "stop texts"),
+        (Sglang, "chat", {"repetition_penalty": 9.0}, "repetitionPenalty"),
+        (Server, "chat", {"max_tokens": 2**40}, "maxTokens"),
+        (Server, "chat", {"repetition_penalty": math.inf}, "repetitionPenalty"),
     ],
 )
 def test_what_is_dropped_or_changed_is_told_by_name(
-    engine: Engine, route: str, asked: dict[str, object], named: str
+    kind: type[Server], route: str, asked: dict[str, object], named: str
 ) -> None:
     """One sentence for each, with the name that the configuration file has."""
-    (note,) = ask(engine, route, **asked).notes
+    (note,) = ask(kind, route, **asked).notes
     assert named in note
     assert note.endswith(".")
 
@@ -207,7 +208,7 @@ def test_what_is_dropped_or_changed_is_told_by_name(
 def test_what_says_nothing_is_dropped_without_a_word() -> None:
     """Neutral values lose nothing, so nobody is told."""
     found = ask(
-        Engine.TGI,
+        Tgi,
         top_p=1.0,
         top_k=0,
         min_p=0,
@@ -220,77 +221,63 @@ def test_what_says_nothing_is_dropped_without_a_word() -> None:
 
 def test_the_danger_of_the_presence_penalty_is_explained() -> None:
     """TGI's chat turns p into a repetition penalty of p + 2."""
-    assert "p + 2" in ask(Engine.TGI, presence_penalty=0.5).notes[0]
-    assert "p + 2" not in ask(Engine.TGI, "generate", presence_penalty=0.5).notes[0]
+    assert "p + 2" in ask(Tgi, presence_penalty=0.5).notes[0]
+    assert "p + 2" not in ask(Tgi, "generate", presence_penalty=0.5).notes[0]
 
 
 @pytest.mark.parametrize("route", ["chat", "completions"])
 def test_a_temperature_of_zero_before_2_0_4_is_the_least_one(route: str) -> None:
     """Older OpenAI routes of TGI always sample and refuse 0."""
-    old = ask(Engine.TGI, route, version=(2, 0, 3), temperature=0)
+    old = ask(Tgi, route, version=(2, 0, 3), temperature=0)
     assert old.body == {"temperature": 0.01}
     assert old.notes
-    new = ask(Engine.TGI, route, version=(2, 0, 4), temperature=0)
+    new = ask(Tgi, route, version=(2, 0, 4), temperature=0)
     assert new == SupportedOptions({"temperature": 0})
 
 
 def test_the_first_chat_of_tgi_gets_no_frequency_penalty() -> None:
     """1.4.0 made a repetition penalty of f + 2 of it."""
-    old = ask(Engine.TGI, version=(1, 4, 0), frequency_penalty=1)
+    old = ask(Tgi, version=(1, 4, 0), frequency_penalty=1)
     assert old.body == {}
     assert "f + 2" in old.notes[0]
-    new = ask(Engine.TGI, version=(1, 4, 1), frequency_penalty=1)
+    new = ask(Tgi, version=(1, 4, 1), frequency_penalty=1)
     assert new.body == {"frequency_penalty": 1}
 
 
 def test_stops_that_an_old_chat_ignores_are_cut_here() -> None:
     """TGI's chat reads stop from 1.4.4 on."""
-    old = ask(Engine.TGI, version=(1, 4, 3), stop=("a",))
+    old = ask(Tgi, version=(1, 4, 3), stop=("a",))
     assert (old.body, old.cuts) == ({}, ("a",))
 
 
-@pytest.mark.parametrize("engine", Engine)
-def test_stops_beyond_the_limit_are_all_cut_here(engine: Engine) -> None:
+@pytest.mark.parametrize("kind", SERVERS)
+def test_stops_beyond_the_limit_are_all_cut_here(kind: type[Server]) -> None:
     """Four are sent, or as many as the server says; which one comes is not known."""
-    assert ask(engine, stop=MANY).cuts == MANY
-    assert ask(engine, stop=MANY, max_stops=2).cuts == MANY
+    assert ask(kind, stop=MANY).cuts == MANY
+    assert ask(kind, stop=MANY, max_stops=2).cuts == MANY
 
 
 def test_the_servers_own_limit_of_stops_counts() -> None:
     """A probe may have found another limit than four, or that none is taken."""
-    assert ask(Engine.TGI, stop=MANY, max_stops=6).body == {"stop": [*MANY]}
-    assert ask(Engine.TGI, stop=MANY, max_stops=0).body == {}
+    assert ask(Tgi, stop=MANY, max_stops=6).body == {"stop": [*MANY]}
+    assert ask(Tgi, stop=MANY, max_stops=0).body == {}
 
 
 @pytest.mark.parametrize(
-    ("engine", "cuts"),
+    ("kind", "cuts"),
     [
-        (Engine.TGI, ("a", "b")),
-        (Engine.TRANSFORMERS, ("a", "b")),
-        (Engine.ROUTER, ("a", "b")),
-        (Engine.VLLM, ()),
-        (Engine.LLAMA_CPP, ()),
+        (Tgi, ("a", "b")),
+        (Transformers, ("a", "b")),
+        (Router, ("a", "b")),
+        (Vllm, ()),
+        (LlamaCpp, ()),
     ],
 )
 def test_a_server_that_leaves_stops_in_is_cut_after(
-    engine: Engine, cuts: tuple[str, ...]
+    kind: type[Server], cuts: tuple[str, ...]
 ) -> None:
     """Where the server cuts by itself nothing is done twice."""
-    assert ask(engine, stop=("a", "", "b", "a")).cuts == cuts
-
-
-def test_the_model_stands_first_and_nulls_do_not_leave() -> None:
-    """The router reads the model off the first bytes; TGI refuses nulls."""
-    base = {"messages": [], "stream": None, "model": "m", "tools": None}
-    body = ask(base=base, temperature=0.5).body
-    assert list(body) == ["model", "messages", "temperature"]
-
-
-def test_parameters_of_the_base_are_kept() -> None:
-    """An adapter's own parameters stand beside the options."""
-    base: dict[str, object] = {"inputs": "x", "parameters": {"truncation": 1}}
-    body = ask(Engine.TOOLKIT, "tasks", base=base, top_k=3).body
-    assert body["parameters"] == {"truncation": 1, "top_k": 3, "do_sample": True}
+    assert ask(kind, stop=("a", "", "b", "a")).cuts == cuts
 
 
 # Lowest and highest that each server documents, and whether they are excluded.
@@ -313,13 +300,13 @@ TGI_DOCUMENTED = DOCUMENTED | {
     "seed": (0, 2**64, False, True),
 }
 BY_ENGINE = {
-    Engine.VLLM: DOCUMENTED | {"top_p": (0, 1, True, False)},
-    Engine.SGLANG: DOCUMENTED
+    Vllm: DOCUMENTED | {"top_p": (0, 1, True, False)},
+    Sglang: DOCUMENTED
     | {"top_p": (0, 1, True, False), "repetition_penalty": (0, 2, True, False)},
-    Engine.LLAMA_CPP: DOCUMENTED
+    LlamaCpp: DOCUMENTED
     | {"top_k": (0, 2**31, False, True), "seed": (-1, 2**32, False, True)},
-    Engine.TGI: TGI_DOCUMENTED,
-    Engine.HF_INFERENCE: TGI_DOCUMENTED,
+    Tgi: TGI_DOCUMENTED,
+    HfInference: TGI_DOCUMENTED,
 }
 TAKEN = {
     "chat": {"temperature", "max_tokens", "top_p", "frequency_penalty", "seed"},
@@ -363,22 +350,28 @@ LEGAL_OPTIONS = st.builds(
 )
 
 
+ROUTES = [
+    *((kind, route) for kind in SERVERS for route in ("chat", "completions")),
+    *((kind, "generate") for kind in (Tgi, HfInference)),
+    *((kind, "tasks") for kind in (Toolkit, HfInference)),
+]
+
+
 @given(
     LEGAL_OPTIONS,
-    st.sampled_from(Engine),
-    st.sampled_from(["chat", "completions", "generate", "tasks"]),
+    st.sampled_from(ROUTES),
     st.none() | st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(0, 7)),
 )
 def test_whatever_the_schema_allows_what_leaves_is_in_the_servers_ranges(
     asked: dict[str, object],
-    engine: Engine,
-    route: str,
+    way: tuple[type[Server], str],
     version: tuple[int, int, int] | None,
 ) -> None:
     """Every number is inside, no null or other surprise leaves, and it is JSON."""
+    kind, route = way
     options = merge_options(CompletionOptions(), None, asked)
-    server = Server(engine, version=version)
-    found = supported_options(options, server, route, base={})
+    server = kind(version=version)
+    found = supported_options(options, server, route)
     body: dict[str, Any] = json.loads(json_body(found.body))
     nested = route in ("generate", "tasks")
     leaves = dict(body.pop("parameters", {}) if nested else body)
@@ -387,8 +380,8 @@ def test_whatever_the_schema_allows_what_leaves_is_in_the_servers_ranges(
     assert sampled is None or nested
     leaves.pop("return_full_text", None)
     leaves.pop("details", None)
-    tgi_like = nested or engine in (Engine.TGI, Engine.HF_INFERENCE)
-    ranges = TGI_DOCUMENTED if nested else BY_ENGINE.get(engine, DOCUMENTED)
+    tgi_like = nested or kind in (Tgi, HfInference)
+    ranges = TGI_DOCUMENTED if nested else BY_ENGINE.get(kind, DOCUMENTED)
     if tgi_like:
         assert set(leaves) <= TAKEN[route]
     if tgi_like and not nested and leaves.get("temperature") == 0:

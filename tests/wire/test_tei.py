@@ -18,6 +18,7 @@ from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores
 from bytebuddy_provider_hf.testing.answers import simulated_vector
 from bytebuddy_provider_hf.testing.serve import serve
 from bytebuddy_provider_hf.wire import tei, vectors
+from bytebuddy_provider_hf.wire.dialects.tei import Tei
 
 HOST = "https://x.eu.aws.endpoints.huggingface.cloud"
 TARGET = resolve("BAAI/bge-small-en-v1.5", HOST)
@@ -31,25 +32,23 @@ def test_embed_sends_what_was_asked() -> None:
     call = tei.build_embed(
         ["a"],
         TARGET,
-        normalize=False,
         truncate=True,
-        prompt_name="query",
         dimensions=8,
+        extra={"normalize": False},
     )
     assert json.loads(call.body) == {
         "inputs": ["a"],
-        "normalize": False,
         "truncate": True,
-        "prompt_name": "query",
         "dimensions": 8,
+        "normalize": False,
     }
 
 
 def test_rerank_sends_texts() -> None:
     """Under TEI's own name for them, at TEI's own route, also when apiBase ends /v1."""
-    call = tei.build_rerank("q", ["a"], resolve("x/y", f"{HOST}/v1"), raw_scores=True)
+    call = tei.build_rerank("q", ["a"], resolve("x/y", f"{HOST}/v1"), truncate=True)
     assert call.url == f"{HOST}/rerank"
-    assert json.loads(call.body) == {"query": "q", "texts": ["a"], "raw_scores": True}
+    assert json.loads(call.body) == {"query": "q", "texts": ["a"], "truncate": True}
 
 
 def test_predict_sends_each_text_in_a_list_of_its_own() -> None:
@@ -204,7 +203,7 @@ async def test_too_large_a_batch_is_refused_in_both_forms(
     version: tuple[int, int, int], status: int, route: str
 ) -> None:
     """413 up to 1.8, 422 from 1.9; native with error_type, OpenAI's without error."""
-    texts = ["a"] * (tei.USUAL_BATCH + 1)
+    texts = ["a"] * (Tei.usual_batch + 1)
     async with serve(FakeTei(version=version)) as url:
         target = resolve("x/y", url)
         native = route == "/embed"

@@ -29,7 +29,7 @@ from bytebuddy_provider_hf.types import (
 from bytebuddy_provider_hf.wire.openai import CompletionRequest
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
 from bytebuddy_provider_hf.wire.stops import CuttingStream
-from bytebuddy_provider_hf.wire.tgi import build_compatible, build_generate
+from bytebuddy_provider_hf.wire.tgi import build_generate
 from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
 
 TARGET = resolve("a/b", "https://tgi.example")
@@ -95,14 +95,11 @@ def test_generate_asks_for_no_echo_and_for_details() -> None:
 
 
 def test_a_stream_has_a_route_of_its_own() -> None:
-    """Only ``/`` is told in the body that a stream is wanted."""
+    """The body does not say that a stream is wanted."""
     call = build_generate(request(), TARGET, stream=True)
     assert call.url == "https://tgi.example/generate_stream"
     assert call.accept == "text/event-stream"
     assert "stream" not in json.loads(call.body)
-    call = build_compatible(request(), TARGET, stream=True)
-    assert call.url == "https://tgi.example/"
-    assert json.loads(call.body)["stream"] is True
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 
 from bytebuddy_provider_hf.address import Target, resolve
 from bytebuddy_provider_hf.types import ImagePart, Message, Tool
+from bytebuddy_provider_hf.wire.dialects.llamacpp import LlamaCpp
+from bytebuddy_provider_hf.wire.dialects.router import Router
+from bytebuddy_provider_hf.wire.dialects.sglang import Sglang
+from bytebuddy_provider_hf.wire.dialects.tgi import Tgi
+from bytebuddy_provider_hf.wire.dialects.vllm import Vllm
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.tokenize import (
     Prompted,
     read_token_count,
@@ -24,10 +29,10 @@ PROMPT = CompletionRequest("Once")
 GAP = InfillRequest("a", "b", files=(("c.py", "d"),))
 IMAGE = ChatRequest((Message("user", (ImagePart("https://x/y.png"),)),))
 TOOLS = ChatRequest(CHAT.messages, tools=(Tool("f", "", {}),))
-NEW = Server(Engine.TGI, version=(3, 2, 0), model="tgi")
-OLD = Server(Engine.TGI, version=(2, 1, 0), model="tgi")
-VLLM = Server(Engine.VLLM, model="served/name")
-LLAMA = Server(Engine.LLAMA_CPP, model="x.gguf")
+NEW = Tgi(version=(3, 2, 0), model="tgi")
+OLD = Tgi(version=(2, 1, 0), model="tgi")
+VLLM = Vllm(model="served/name")
+LLAMA = LlamaCpp(model="x.gguf")
 TURNS = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": "Hi"},
@@ -67,9 +72,9 @@ def test_each_server_is_asked_in_its_words(
         (NEW, IMAGE),
         (VLLM, TOOLS),
         (LLAMA, TOOLS),
-        (Server(Engine.ROUTER), CHAT),
-        (Server(Engine.OPENAI), PROMPT),
-        (Server(Engine.SGLANG), CHAT),
+        (Router(), CHAT),
+        (Server(), PROMPT),
+        (Sglang(), CHAT),
     ],
 )
 def test_who_cannot_count_is_not_asked(server: Server, request_: Prompted) -> None:

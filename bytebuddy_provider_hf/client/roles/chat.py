@@ -108,7 +108,7 @@ def plan_conversation(
         raise model_family.no_template_error(target.model)
     if family is None and not no_template:
         raise UnsupportedRole(
-            f"{server.engine} has no chat route here, and the chat template of "
+            f"{server.name} has no chat route here, and the chat template of "
             f"{target.model} is not known.",
             hint="Write the family of the model into its entry (family: llama3), or "
             "use complete(), which continues a text.",
@@ -139,10 +139,10 @@ def _plan_rendered_chat(
     knowledge: Knowledge,
     stream: bool,  # noqa: FBT001 - one of the call's facts
 ) -> Plan:
-    engine = knowledge.server.engine
+    name = knowledge.server.name
     if request.tools:
         raise UnsupportedRole(
-            f"{engine} has no chat route for {target.model}: nobody would read "
+            f"{name} has no chat route for {target.model}: nobody would read "
             "its tool calls.",
             hint="Leave the tools out, or ask a server that applies the model's own "
             "template and reads its calls (vLLM, llama.cpp, TGI 1.4.3 and later).",

@@ -12,7 +12,6 @@ from bytebuddy_provider_hf.client.plan import Plan, no_stream
 from bytebuddy_provider_hf.client.roles.batch import BatchJob
 from bytebuddy_provider_hf.client.roles.scoring_api import (
     ErrorTexts,
-    ScoringApi,
     scoring_api,
 )
 from bytebuddy_provider_hf.config.values import EmbeddingPrefixes, EmbedOptions
@@ -24,7 +23,7 @@ from bytebuddy_provider_hf.errors import (
 from bytebuddy_provider_hf.outcomes import Embeddings, Features, TaskReply
 from bytebuddy_provider_hf.types import Usage
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.server import ScoringApi, Server
 
 ERROR_TEXTS: Final = ErrorTexts(
     "gives no vectors here",
@@ -33,8 +32,6 @@ ERROR_TEXTS: Final = ErrorTexts(
     "hf-inference serves, such as sentence-transformers/all-MiniLM-L6-v2.",
     items="texts",
 )
-# They say so; of others nobody knows, and lists of numbers are always right.
-_BASE64: Final = frozenset({Engine.VLLM, Engine.LLAMA_CPP})
 # A token of English is about so many characters; no text of more fits its number.
 _CHARACTERS: Final = 4
 _TASK: Final = tasks.Task.FEATURE_EXTRACTION
@@ -96,7 +93,7 @@ class EmbedJob(BatchJob[Embeddings]):
                     texts,
                     self.target,
                     model=server.name_for(self.target.model),
-                    base64=server.engine in _BASE64,
+                    base64=server.embeds_base64,
                     dimensions=self.dimensions,
                     extra=self.extra,
                 )

@@ -17,14 +17,13 @@ from bytebuddy_provider_hf.client.roles.embed import (
 )
 from bytebuddy_provider_hf.client.roles.scoring_api import (
     ErrorTexts,
-    ScoringApi,
     scoring_api,
 )
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.outcomes import Scores
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
 from bytebuddy_provider_hf.wire.ranking import relevance
-from bytebuddy_provider_hf.wire.server import Server
+from bytebuddy_provider_hf.wire.server import ScoringApi, Server
 
 ERROR_TEXTS: Final = ErrorTexts(
     "scores no documents here",

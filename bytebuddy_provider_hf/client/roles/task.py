@@ -15,10 +15,8 @@ from bytebuddy_provider_hf.client.plan import NO_OPTIONS, Plan, Planner, no_stre
 from bytebuddy_provider_hf.client.roles.batch import in_time
 from bytebuddy_provider_hf.client.roles.scoring_api import (
     ErrorTexts,
-    ScoringApi,
     as_unsupported,
     scoring_api,
-    server_label,
 )
 from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.errors import (
@@ -31,7 +29,7 @@ from bytebuddy_provider_hf.outcomes import Features, TaskReply
 from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei
-from bytebuddy_provider_hf.wire.server import Engine, Server
+from bytebuddy_provider_hf.wire.server import ScoringApi, Server
 from bytebuddy_provider_hf.wire.tasks import Task
 
 ERROR_TEXTS: Final = ErrorTexts(
@@ -43,9 +41,6 @@ ERROR_TEXTS: Final = ErrorTexts(
 _MOST_REFUSALS: Final = 3
 _MOST_WARNINGS: Final = 10
 _LONGEST_WARNING: Final = 500
-_WRITERS: Final = frozenset(
-    {Engine.TGI, Engine.VLLM, Engine.SGLANG, Engine.LLAMA_CPP, Engine.TRANSFORMERS}
-)
 _INSTEAD: Final[Mapping[Task, str]] = {
     Task.TEXT_GENERATION: "Use complete(), which continues a text.",
     Task.TEXT2TEXT: "Use chat(), or complete() for a base model.",
@@ -96,10 +91,9 @@ class TaskPlanner(Planner[TaskReply]):
         return evolve(self, without=self.without | refused) if refused else None
 
     def _check(self, server: Server) -> None:
-        if server.engine in _WRITERS:
+        if not server.may_serve_tasks:
             raise UnsupportedRole(
-                f"{server_label(server)} has no task API: "
-                f"it cannot be asked for {self.task}.",
+                f"{server.title} has no task API: it cannot be asked for {self.task}.",
                 hint=_INSTEAD.get(self.task, ERROR_TEXTS.hint),
             )
 
@@ -131,7 +125,7 @@ class TaskPlanner(Planner[TaskReply]):
 
         else:
             raise UnsupportedRole(
-                f"{server_label(server)} cannot be asked for {self.task}.",
+                f"{server.title} cannot be asked for {self.task}.",
                 hint=_INSTEAD.get(self.task, ERROR_TEXTS.hint),
             )
         return Plan(call, no_stream, read)

@@ -1,0 +1,62 @@
+"""vLLM: OpenAI's routes with more options, embeddings and rerank.
+
+entrypoints/openai/chat_completion/protocol.py, and the page "Reasoning Outputs" of its
+documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bytebuddy_provider_hf.types import Message
+from bytebuddy_provider_hf.wire.route_options import (
+    NAMES,
+    TEMPLATE,
+    TOP_P_ABOVE_ZERO,
+    RouteOptions,
+)
+from bytebuddy_provider_hf.wire.server import Server, TokenizeRequest
+
+
+class Vllm(Server):
+    """It says ``owned_by: vllm`` in its list of models."""
+
+    name = "vLLM"
+    owners = frozenset({"vllm"})
+    usual_routes = frozenset({"chat", "completions", "embeddings", "rerank"})
+    # It answers 404 to another name: adapters have names of their own.
+    needs_listed_name = True
+    may_serve_tasks = False
+    embeds_base64 = True
+
+    chat = RouteOptions(
+        names={
+            **NAMES,
+            "reasoning": TEMPLATE,
+            "reasoning_effort": "reasoning_effort",
+            "reasoning_budget_tokens": "thinking_token_budget",
+        },
+        ranges=TOP_P_ABOVE_ZERO,
+        # A model's generation_config.json may bring other defaults than neutral ones.
+        own_defaults=frozenset({"top_p", "top_k", "min_p", "repetition_penalty"}),
+        leaves_stop_text=False,
+        # Qwen3's template reads enable_thinking, that of DeepSeek-V3.1 and Granite
+        # thinking; a template passes over what it does not read.
+        switches=("enable_thinking", "thinking"),
+        # Refused by a server without --reasoning-parser or --reasoning-config.
+        since={"reasoning_budget_tokens": "vLLM from 0.20 on"},
+        reasons={
+            "prompt_caching": "vLLM caches by itself, unless it was started not to"
+        },
+    )
+    completions = chat.for_prompt(json="openai")
+
+    def count_text(self, text: str, model: str) -> TokenizeRequest | None:
+        """Return what has a text counted (vllm/entrypoints/openai)."""
+        return "/tokenize", {"model": model, "prompt": text}
+
+    def count_chat(
+        self, messages: Sequence[Message], model: str
+    ) -> TokenizeRequest | None:
+        """Return what has a conversation counted, its template applied."""
+        return "/tokenize", {"model": model, "messages": self.messages(messages)[0]}

@@ -1,0 +1,81 @@
+"""What is known of a kind of server stands in one file, and nobody asks for a kind."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import bytebuddy_provider_hf
+from bytebuddy_provider_hf.wire.dialects import BY_NAME, SERVERS
+from bytebuddy_provider_hf.wire.dialects.hf_inference import HfInference
+from bytebuddy_provider_hf.wire.server import Server
+
+PACKAGE: Final = Path(bytebuddy_provider_hf.__file__).parent
+DIALECTS: Final = PACKAGE / "wire" / "dialects"
+KINDS: Final = [kind for kind in SERVERS if kind is not Server]
+# Who makes a server without a probe, and why.
+MAKERS: Final = {
+    "client/server_info.py": "an address of the router says what stands there",
+    "client/unsent.py": "an address of the router says what stands there",
+    "wire/probe.py": "who says nothing is taken for the inference toolkit",
+    "wire/tgi.py": "the server that alone has this protocol",
+    "wire/llamacpp.py": "the server that alone has this protocol",
+}
+
+
+@cache
+def nodes() -> list[tuple[Path, ast.AST]]:
+    """Read the package, but for simulators of other people's servers."""
+    return [
+        (path, node)
+        for path in PACKAGE.rglob("*.py")
+        if "testing" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant | ast.ImportFrom)
+    ]
+
+
+# "hf-inference" is the id of a provider too, by which the Hub is asked.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not HfInference])
+def test_a_server_is_named_in_its_own_file(kind: type[Server]) -> None:
+    """By the name that notes have, and by the owner that its list of models says."""
+    names = {kind.name, *kind.owners}
+    (found,) = {
+        path
+        for path, node in nodes()
+        if isinstance(node, ast.Constant) and node.value in names
+    }
+    assert found.parent == DIALECTS
+
+
+def test_a_kind_is_imported_by_who_makes_one() -> None:
+    """Whoever wants to know what a server does asks the server."""
+    names = {kind.__name__ for kind in KINDS}
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for path, node in nodes()
+        if path.parent != DIALECTS
+        and isinstance(node, ast.ImportFrom)
+        and names & {alias.name for alias in node.names}
+    }
+    assert found == MAKERS.keys()
+
+
+def test_no_two_servers_have_a_name_or_an_owner_in_common() -> None:
+    """Both tell them apart: in the file of what probes found, and in a probe."""
+    assert len(BY_NAME) == len(SERVERS)
+    owners = [owner for kind in SERVERS for owner in kind.owners]
+    assert len(owners) == len(set(owners))
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_prompt_as_it_stands_is_sent_no_option_of_reasoning(
+    kind: type[Server],
+) -> None:
+    """Whatever the server: the reasoning of a raw prompt stands in it."""
+    taken = kind().options_for("completions")
+    assert not [name for name in taken.names if name.startswith("reasoning")]
