@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from attrs import frozen
 
+from bytebuddy_provider_hf.address import origin_of
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
 from bytebuddy_provider_hf.cli.models import show_complaints
@@ -25,7 +26,7 @@ from bytebuddy_provider_hf.cli.trust_prompt import (
     trust_store,
 )
 from bytebuddy_provider_hf.config.files import home_folder
-from bytebuddy_provider_hf.config.trust import origin_of, strange_origins
+from bytebuddy_provider_hf.config.trust import strange_origins
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     ConfigNotFound,

@@ -8,6 +8,7 @@ from typing import Final
 
 from attrs import evolve, fields_dict, frozen
 
+from bytebuddy_provider_hf.address import ROUTER, origin_of
 from bytebuddy_provider_hf.config.document import (
     MapNode,
     Node,
@@ -21,7 +22,7 @@ from bytebuddy_provider_hf.config.kinds import AnyText
 from bytebuddy_provider_hf.config.scalars import plain_value
 from bytebuddy_provider_hf.config.schema import TRUST_NEEDED, Nested, Section, find_key
 from bytebuddy_provider_hf.config.structure import structure_entry, structure_options
-from bytebuddy_provider_hf.config.trust import COMMAND, ROUTER, TrustStore, origin_of
+from bytebuddy_provider_hf.config.trust import COMMAND, TrustStore
 from bytebuddy_provider_hf.config.unknown import extra_pairs, unknown_keys
 from bytebuddy_provider_hf.config.values import (
     ModelEntry,

@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 
 from attrs import field, frozen
 
+from bytebuddy_provider_hf.address import origin_of
 from bytebuddy_provider_hf.config.document import (
     ListNode,
     MapNode,
@@ -21,7 +22,6 @@ from bytebuddy_provider_hf.config.document import (
     shown_key,
 )
 from bytebuddy_provider_hf.config.scalars import flag, integer, number, plain_value
-from bytebuddy_provider_hf.config.trust import origin_of
 from bytebuddy_provider_hf.errors import InvalidEndpoint
 from bytebuddy_provider_hf.secret import Secret, one_line
 

@@ -7,112 +7,34 @@ only to Hugging Face and to this machine.
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
 import json
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
+from bytebuddy_provider_hf.address import (
+    HUB,
+    RETIRED_HOST,
+    ROUTER,
+    HostKind,
+    origin_of,
+    parse,
+)
 from bytebuddy_provider_hf.config.files import sole_writer, write_atomic
 from bytebuddy_provider_hf.config.values import ModelEntry
-from bytebuddy_provider_hf.errors import (
-    ConfigError,
-    InvalidEndpoint,
-    UntrustedProject,
-)
+from bytebuddy_provider_hf.errors import ConfigError, UntrustedProject
 from bytebuddy_provider_hf.secret import Secret
 
-ROUTER: Final = "https://router.huggingface.co"
 COMMAND: Final = "bytebuddy-hf config trust"
 
 # The retired host is rewritten to the router before anything is sent. Names under
 # endpoints.huggingface.cloud are missing on purpose: anyone can rent one.
-_TRUSTED: Final = frozenset(
-    {
-        "https://huggingface.co",
-        ROUTER,
-        "https://api-inference.huggingface.co",
-    }
-)
-_PORTS: Final = {"http": 80, "https": 443}
+_TRUSTED: Final = frozenset({HUB, ROUTER, f"https://{RETIRED_HOST}"})
 _MAX_STORE: Final = 1024 * 1024
-
-
-def origin_of(api_base: str) -> str:
-    """Return ``scheme://host[:port]`` of an address, in one spelling.
-
-    The host is lower case and without its last dot, a default port is left out.
-    Raises ``InvalidEndpoint`` for what is no http or https address, or one that
-    carries a user name or password.
-    """
-    parts = _split(api_base)
-    scheme = parts.scheme.lower() if parts else ""
-    if parts is None or scheme not in _PORTS or not parts.netloc:
-        message = "the apiBase is not an http or https URL"
-        raise InvalidEndpoint(message, hint="Write it as https://host/path.")
-    if "@" in parts.netloc:
-        message = "the apiBase carries a user name or password"
-        raise InvalidEndpoint(message, hint="Put the key into apiKey.")
-    host, port = _host(parts), _port(parts)
-    if host is None or port is None:
-        message = "the apiBase has no usable host and port"
-        raise InvalidEndpoint(message, hint="Write it as https://host/path.")
-    suffix = "" if port in {0, _PORTS[scheme]} else f":{port}"
-    return f"{scheme}://{host}{suffix}"
-
-
-def _split(api_base: str) -> SplitResult | None:
-    # Browsers and resolvers disagree about these; urlsplit drops some in silence.
-    if not api_base.isprintable() or " " in api_base or "\\" in api_base:
-        return None
-    with contextlib.suppress(ValueError):
-        return urlsplit(api_base)
-    return None
-
-
-def _host(parts: SplitResult) -> str | None:
-    host = (parts.hostname or "").removesuffix(".")
-    if ":" in host:
-        try:
-            return f"[{ipaddress.IPv6Address(host)}]"
-        except ValueError:
-            return None
-    try:
-        name = host if host.isascii() else host.encode("idna").decode("ascii")
-    except UnicodeError:
-        return None
-    if not host.isascii() and "xn--" not in name:
-        # Letters that only look like those of a host we trust.
-        return None
-    plain = all(c.isalnum() or c in "-._" for c in name)
-    return name.lower() if name and plain and ".." not in name else None
-
-
-def _port(parts: SplitResult) -> int | None:
-    try:
-        port = parts.port
-    except ValueError:
-        return None
-    if port is None:
-        return 0
-    return port or None
-
-
-def is_loopback(origin: str) -> bool:
-    """Tell whether an origin is this machine itself, by name or address."""
-    host = urlsplit(origin).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def trusted_by_default(origin: str) -> bool:
     """Tell whether any project may have a key sent to ``origin``."""
-    return origin in _TRUSTED or is_loopback(origin)
+    return origin in _TRUSTED or parse(origin).host_kind is HostKind.LOOPBACK
 
 
 class TrustStore:

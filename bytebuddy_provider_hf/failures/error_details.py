@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.address import OWNED_ID_PATTERN
 from bytebuddy_provider_hf.secret import one_line
 
 _MOST_NAMES: Final = 16
@@ -135,11 +136,10 @@ _SERVED: Final = _any(
     r"pinned to ['\"`]?([\w./@\-]{1,200}[\w])",
 )
 _OWNER: Final = _any(r"on behalf of ((?:user|org) [\w.\-]{1,96})")
-_SEGMENT: Final = r"[A-Za-z0-9][\w.\-]{0,95}"
 _MODEL: Final = _any(
-    rf"\bmodel ['\"`]?({_SEGMENT}/{_SEGMENT})",
+    rf"\bmodel ['\"`]?({OWNED_ID_PATTERN})",
     rf"huggingface\.co/(?!settings/|api/|spaces/|docs/|join|pricing)"
-    rf"({_SEGMENT}/{_SEGMENT})",
+    rf"({OWNED_ID_PATTERN})",
 )
 
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from bytebuddy_provider_hf import errors
-from bytebuddy_provider_hf.address import HUB, HostKind, host_kind
+from bytebuddy_provider_hf.address import HUB, OWNED_ID, HostKind, host_kind
 
-_HUB_ID: Final = re.compile(
-    r"[A-Za-z0-9][\w.\-]{0,95}/[A-Za-z0-9][\w.\-]{0,95}", re.ASCII
-)
 _ATTRIBUTES: Final = (
     "status",
     "model",
@@ -81,7 +77,7 @@ def _serving(error: errors.ByteBuddyError) -> dict[str, str]:
 
 def _model(model: str) -> dict[str, str]:
     bare = model.split(":", 1)[0]
-    if _HUB_ID.fullmatch(bare) is None:
+    if OWNED_ID.fullmatch(bare) is None:
         return {"model": bare}
     return {"model": bare, "page": f"{HUB}/{bare}"}
 
