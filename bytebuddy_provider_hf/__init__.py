@@ -121,7 +121,6 @@ if TYPE_CHECKING:
         Scores,
         TaskReply,
     )
-    from bytebuddy_provider_hf.plugins.failure import PluginFailure
     from bytebuddy_provider_hf.plugins.protocols import (
         Apply,
         Chat,
@@ -143,6 +142,7 @@ if TYPE_CHECKING:
         hookimpl,
         hookspec,
     )
+    from bytebuddy_provider_hf.plugins.validation import PluginFailure
     from bytebuddy_provider_hf.secret import (
         Secret,
     )
@@ -334,7 +334,7 @@ _HOMES: Final = {
     "ModelEntry": "config.values",
     "RequestOptions": "config.values",
     "Source": "config.values",
-    "PluginFailure": "plugins.failure",
+    "PluginFailure": "plugins.validation",
     "Apply": "plugins.protocols",
     "Chat": "plugins.protocols",
     "Complete": "plugins.protocols",

@@ -12,7 +12,7 @@ from bytebuddy_provider_hf.cli.terminal import Sanitizer
 from bytebuddy_provider_hf.cli.waitline import WaitLine
 from bytebuddy_provider_hf.plugins.protocols import Complete, Model, ReplyCall
 from bytebuddy_provider_hf.testing.demo_prompts import PROMPTS, DemoPrompt
-from bytebuddy_provider_hf.types import Done, Loading, Reply, Text
+from bytebuddy_provider_hf.types import CompletionOptions, Done, Loading, Reply, Text
 
 
 @define
@@ -58,12 +58,10 @@ async def run_steps(
 
 
 def _call(model: Complete, step: DemoPrompt) -> ReplyCall:
-    return model.complete(
-        step.prompt,
-        temperature=step.temperature,
-        max_tokens=step.max_tokens,
-        stop=step.stop,
+    options = CompletionOptions(
+        temperature=step.temperature, max_tokens=step.max_tokens, stop=step.stop
     )
+    return model.complete(step.prompt, options=options)
 
 
 async def _asked(
