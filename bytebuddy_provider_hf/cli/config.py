@@ -178,7 +178,7 @@ def show(*, config: Path | None, as_json: bool) -> None:
     It can be read as a configuration again, once its masked keys are written anew.
     """
     from bytebuddy_provider_hf.cli.config_text import config_object, config_text
-    from bytebuddy_provider_hf.config.expand import named_in, read_variables
+    from bytebuddy_provider_hf.config.variables import named_in, read_variables
 
     loaded = _load(config)
     variables = read_variables(

@@ -19,7 +19,7 @@ from bytebuddy_provider_hf.address import (
     origin_of,
     parse,
 )
-from bytebuddy_provider_hf.config.files import sole_writer, write_atomic
+from bytebuddy_provider_hf.config.files import sole_writer, write_private
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import ConfigError, UntrustedProject
 from bytebuddy_provider_hf.secret import Secret
@@ -115,7 +115,7 @@ class TrustStore:
 
     def _write(self, projects: dict[str, tuple[str, ...]]) -> None:
         content = json.dumps({"version": 1, "projects": projects}, indent=2)
-        write_atomic(self._path, Secret(f"{content}\n"))
+        write_private(self._path, Secret(f"{content}\n"))
 
 
 def _key(project: Path) -> str:
