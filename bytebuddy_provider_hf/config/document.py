@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.secret import one_line
 if TYPE_CHECKING:
     from ruamel.yaml.events import Event
 
+# A configuration is written by hand: what is larger is something else.
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 10_000
@@ -40,6 +41,7 @@ _FLOAT: Final = re.compile(
     r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE][-+]?[0-9]{1,5})?"
 )
 _SPECIAL: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+# YAML 1.1 took yes, no, on and off for bools as well; 1.2 does not.
 _BOOLS: Final = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -88,6 +90,7 @@ class MapNode:
 
     def get(self, name: str) -> Node | None:
         """Return the value of the first key ``name``."""
+        # A second one is a problem of its own: see duplicates.
         return next((p.value for p in self.pairs if p.key.text == name), None)
 
 
@@ -161,6 +164,7 @@ def decode(raw: bytes) -> str | Problem:
     """Return ``raw`` as text without its byte order mark, or why it is none."""
     if len(raw) > MAX_BYTES:
         return Problem(1, 1, f"the file is larger than {MAX_BYTES // 1024} KiB")
+    # Editors on Windows save so; half of such a text is NUL bytes.
     if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or raw[:64].count(0) > len(raw[:64]) / 4:
         return Problem(1, 1, "the file is UTF-16 or UTF-32; save it as UTF-8")
     try:
@@ -266,6 +270,7 @@ class _Builder:
 
     def _add(self, node: Node) -> Problem | None:
         self._nodes += 1
+        # Each costs memory, however small the file: "[,,,,]".
         if self._nodes > MAX_NODES:
             return Problem(node.line, node.column, f"more than {MAX_NODES} values")
         if not self._open:
@@ -314,6 +319,7 @@ def shown_key(name: str) -> str:
     Without the blank after its colon, ``apiKey:token`` is all key: only the part
     before the colon is shown.
     """
+    # A longer word is no key of ours, and may be a secret.
     head = re.split(r"[:=\s]", name, maxsplit=1)[0]
     cut = head[:40]
     return cut if cut == name else f"{cut}…"
@@ -348,6 +354,7 @@ def flag(node: ScalarNode) -> bool | None:
 
 def _typed(node: ScalarNode) -> str | None:
     """Return the text that may be a number: plain, or made of a variable."""
+    # An environment has no types: a number in a variable is a number.
     if node.variables:
         return node.text.strip()
     return node.text if node.plain else None
@@ -359,6 +366,7 @@ def plain_value(node: Node) -> object:
         return {pair.key.text: plain_value(pair.value) for pair in node.pairs}
     if isinstance(node, ListNode):
         return [plain_value(item) for item in node.items]
+    # Here nobody says what is wanted, and a key of digits must stay a text.
     if node.variables:
         return node.text
     if is_null(node):

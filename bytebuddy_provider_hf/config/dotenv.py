@@ -58,6 +58,7 @@ def parse_env(path: Path, raw: bytes) -> EnvFile:
     return EnvFile(path, found)
 
 
+# Nothing is expanded: a key may hold a $ or a backslash.
 def _unquoted(value: str) -> str:
     if value[:1] == "'":
         end = value.find("'", 1)

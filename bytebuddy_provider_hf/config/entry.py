@@ -113,6 +113,7 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
         variables=context.variables,
         trusted=project_env,
         keep=_KEPT,
+        # A stranger's file could send any variable along with a prompt.
         only=None if trusted else _MAY_NAME_VARIABLES,
     )
     blanks = _Blanks()
@@ -128,6 +129,7 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
         _reference(u, context, project_env=project_env, command=command)
         for u in (*expanded.unset, *blanks.found)
     )
+    # The shared schema has it in both places; the entry itself counts first.
     window = entry.context_length
     if window is None:
         window = entry.default_completion_options.context_length
@@ -179,6 +181,7 @@ def merge_top_options(entry: RequestOptions, top: RequestOptions) -> RequestOpti
 
     A value of the entry wins whole; only headers are merged one by one.
     """
+    # Header names are compared without case (RFC 9110, section 5.1).
     own = {name.lower() for name in entry.headers}
     headers = {k: v for k, v in top.headers.items() if k.lower() not in own}
     body = entry.extra_body_properties or top.extra_body_properties
@@ -218,6 +221,7 @@ def read_log(pair: Pair, context: Context) -> ReadLog:
         notices.append(Problem(each.line, each.column, message, each.path))
     if notices:
         return ReadLog(notices=tuple(notices))
+    # A relative path counts from this file, and a reload compares it.
     source = Source(context.kind, context.file, key.line, key.column)
     return ReadLog(evolve(result.value, source=source))
 

@@ -71,6 +71,7 @@ def describe(node: Node) -> str:
     """Return what stands at ``node``, short, and never a variable's value or a key."""
     if not isinstance(node, ScalarNode):
         return shape(node)
+    # It may be a secret, whatever the key it was put at.
     if node.variables:
         return f"the value of {', '.join(dict.fromkeys(node.variables))}"
     if is_null(node):
@@ -116,6 +117,7 @@ class Number:
 
     def fits(self, value: float) -> bool:
         return (
+            # JSON knows neither NaN nor an infinity (RFC 8259, section 6).
             math.isfinite(value)
             and (self.low is None or value >= self.low)
             and (self.high is None or value <= self.high)
@@ -170,6 +172,7 @@ class AnyText:
             raise Mismatch(self.expected, describe(node))
         if self.longest is not None and len(node.text) > self.longest:
             raise Mismatch(self.expected, f"{len(node.text):,} characters")
+        # Not as a number: the version 1.10 is not 1.1.
         return node.text
 
 
@@ -181,6 +184,7 @@ class Word:
 
     def __call__(self, node: Node) -> str:
         text = AnyText(self.expected)(node).strip()
+        # A line break in it could forge a line of a log.
         if not text or not text.isprintable():
             raise Mismatch(self.expected, describe(node))
         return text
@@ -194,6 +198,7 @@ class FilePath:
 
     def __call__(self, node: Node) -> str:
         text = Word(self.expected)(node)
+        # "~name" is another user's home, which only a shell looks up.
         if text.endswith(("/", "/.", "/..")) or (text[0] == "~" and text[1:2] != "/"):
             raise Mismatch(self.expected, describe(node))
         return text
@@ -245,6 +250,7 @@ class Sealed:
     def __call__(self, node: Node) -> Secret:
         if not isinstance(node, ScalarNode) or is_null(node):
             raise Mismatch(self.expected, shape(node))
+        # A key that was copied with its line break cannot be sent as a header.
         return Secret(node.text.rstrip("\r\n") if self.blanks else node.text.strip())
 
 
@@ -261,6 +267,7 @@ class OneOf:
 
     def __call__(self, node: Node) -> str:
         text = AnyText(self.expected)(node).strip()
+        # Only what is listed: a guess would send something the user did not mean.
         word = self.spellings.get(text, text)
         if word not in self.words:
             found = describe(node)
@@ -320,20 +327,21 @@ class Headers:
     def __call__(self, node: Node) -> dict[str, Secret]:
         if not isinstance(node, MapNode):
             raise Mismatch(self.expected, shape(node))
-        return dict(_each(_header, ((p.key.text, p) for p in node.pairs)))
 
+        def header(pair: Pair) -> tuple[str, Secret]:
+            name, value = pair.key.text, pair.value
+            expected = "one line of Latin-1 text without control characters"
+            if not _HEADER_NAME.fullmatch(name):
+                # Not shown: without the blank after its colon it is key and value.
+                wanted = "a header name of letters, digits and hyphens"
+                raise Mismatch(wanted, "something else")
+            if not isinstance(value, ScalarNode) or is_null(value):
+                raise Mismatch(expected, shape(value))
+            if not _HEADER_VALUE.fullmatch(value.text):
+                raise Mismatch(expected, "characters that no header may hold")
+            return name, Secret(value.text.strip(" \t"))
 
-def _header(pair: Pair) -> tuple[str, Secret]:
-    name, node = pair.key.text, pair.value
-    expected = "one line of Latin-1 text without control characters"
-    if not _HEADER_NAME.fullmatch(name):
-        wanted = "a header name of letters, digits and hyphens"
-        raise Mismatch(wanted, "something else")
-    if not isinstance(node, ScalarNode) or is_null(node):
-        raise Mismatch(expected, shape(node))
-    if not _HEADER_VALUE.fullmatch(node.text):
-        raise Mismatch(expected, "characters that no header may hold")
-    return name, Secret(node.text.strip(" \t"))
+        return dict(_each(header, ((p.key.text, p) for p in node.pairs)))
 
 
 @frozen
@@ -358,14 +366,13 @@ class Settings:
     def __call__(self, node: Node) -> dict[str, object]:
         if not isinstance(node, MapNode):
             raise Mismatch(self.expected, shape(node))
-        values = _each(_setting, ((p.key.text, p.value) for p in node.pairs))
-        return {p.key.text: value for p, value in zip(node.pairs, values, strict=True)}
 
+        def setting(pair: Pair) -> tuple[str, object]:
+            if not isinstance(pair.value, ScalarNode) or is_null(pair.value):
+                raise Mismatch("text, a number, true or false", shape(pair.value))
+            return pair.key.text, plain_value(pair.value)
 
-def _setting(node: Node) -> object:
-    if not isinstance(node, ScalarNode) or is_null(node):
-        raise Mismatch("text, a number, true or false", shape(node))
-    return plain_value(node)
+        return dict(_each(setting, ((p.key.text, p) for p in node.pairs)))
 
 
 def nearest_word(name: str, known: Iterable[str]) -> str | None:

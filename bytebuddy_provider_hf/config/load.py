@@ -90,6 +90,7 @@ def load(  # each is a place that a test and a host must choose
     read = [reading for reading in found.values() if reading.read]
     entries: dict[str, ModelEntry] = {}
     for entry in (entry for reading in read for entry in reading.entries):
+        # Whole: one made of two files would be what nobody wrote.
         entries.setdefault(entry.name, entry)
     env_files = (variables.user_env, *variables.project_env)
     complaints = [(str(f.path), f.complaint) for f in env_files if f.complaint]
@@ -157,6 +158,7 @@ def _placed(options: LogOptions, home: Path) -> LogOptions:
     """
     named, file = options.path, options.source.path
     if named.startswith("~"):
+        # "~/", for a path with another user's name was refused.
         path = home / named[2:]
     else:
         path = (Path.cwd() if file is None else file.parent) / named

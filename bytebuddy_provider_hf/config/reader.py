@@ -73,6 +73,7 @@ def read_file(context: Context) -> ReadFile:
         if context.kind != "explicit" and file.exists() and not file.is_file():
             return _unreadable(context, "it is no regular file")
         with file.open("rb") as stream:
+            # One byte more than is allowed tells that it is too large.
             document = parse(stream.read(MAX_BYTES + 1))
     except (FileNotFoundError, NotADirectoryError):
         return ReadFile(read=False, missing=f"{file} does not exist")
@@ -98,6 +99,7 @@ def _unreadable(context: Context, reason: str) -> ReadFile:
     text = f"{context.file} cannot be read: {reason}"
     if context.kind == "explicit":
         return ReadFile(read=False, missing=text)
+    # A folder that somebody else wrote must not stop the user's work.
     if context.kind == "project":
         warning = ConfigWarning(str(context.file), f"skipped: {reason}")
         return ReadFile(read=False, warnings=(warning,))
@@ -177,6 +179,7 @@ class _FileReader:
         entries = [found.entry for found in self._entries(top) if found.entry]
         self._check_names(entries)
         order = attrgetter("line", "column")
+        # In the order of the file, whatever was looked at first.
         problems = (p.at(file) for p in sorted(self._problems, key=order))
         warnings = []
         for each in sorted(self._notices, key=order):
@@ -185,6 +188,7 @@ class _FileReader:
             warnings.append(ConfigWarning(place, one_line(text)))
         return ReadFile(
             entries=tuple(entries),
+            # The top requestOptions are read twice where some entries are trusted.
             problems=tuple(dict.fromkeys(problems)),
             warnings=tuple(dict.fromkeys(warnings)),
             log=log,
@@ -206,6 +210,7 @@ class _FileReader:
                 hint = _misspelled(top)
                 self._expected("a list of entries", "nothing", node, "models", hint)
             else:
+                # A file found by search may hold settings only.
                 self._notices.append(Problem(node.line, node.column, NO_MODELS))
             return
         if not isinstance(models, ListNode):
@@ -248,6 +253,7 @@ class _FileReader:
         return evolve(found, entry=evolve(entry, request_options=options, unset=unset))
 
     def _check_names(self, entries: list[ModelEntry]) -> None:
+        # Two files may share a name, and the stronger wins; one file may not.
         first: dict[str, ModelEntry] = {}
         for entry in entries:
             before = first.setdefault(entry.name, entry)

@@ -100,6 +100,7 @@ class Entries:
         return node
 
 
+# The names that promptTemplates.chat has in the shared schema.
 CHAT_FAMILIES: Final = (
     "llama2",
     "alpaca",
@@ -129,17 +130,21 @@ _FLAG: Final = kinds.Flag()
 _COUNT: Final = kinds.Integer(low=1)
 _ZERO_UP: Final = kinds.Integer(low=0)
 _SHARE: Final = kinds.Number(low=0, high=1)
+# As OpenAI documents them for chat completions.
 _PENALTY: Final = kinds.Number(low=-2, high=2)
 _DURATION: Final = kinds.Number(above=0)
+# Pages write both names of the two roles.
 _ROLE: Final = kinds.OneOf(
     tuple(role.value for role in Role),
     {"embeddings": "embed", "reranking": "rerank"},
 )
 _EFFORT: Final = kinds.OneOf(get_args(ReasoningEffort))
+# Of several, as a company may have them; SSL_CERT_FILE names one.
 _PATHS: Final = kinds.ListOf(kinds.Word("a path"), "a list of paths", lone=True)
 _STOP: Final = kinds.AnyText(
     f"text of at most {LONGEST_STOP} characters", longest=LONGEST_STOP
 )
+# OpenAI takes one text for a list of one, and so do people.
 _STOPS: Final = kinds.ListOf(_STOP, "a list of such texts", lone=True)
 
 
@@ -176,6 +181,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("file", "models", Entries()),
     Key("file", "requestOptions", Nested("requestOptions")),
     Key("file", "log", Nested("log")),
+    # What hosts read and this package does not.
     Key("file", "schema", Unused()),
     Key("file", "context", Unused()),
     Key("file", "data", Unused()),
@@ -209,6 +215,7 @@ KEYS: Final[tuple[Key, ...]] = (
         Key("defaultCompletionOptions", name, kind, unit, "the server's")
         for name, kind, unit in OPTIONS
     ),
+    # Defaults are only told here, and proved by tests: the code that waits has them.
     Key("requestOptions", "timeout", _DURATION, "seconds", "600"),
     Key("requestOptions", "connectTimeout", _DURATION, "seconds", "10"),
     Key(
@@ -246,6 +253,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("requestOptions", "clientCertificate", Nested("clientCertificate")),
     Key("clientCertificate", "cert", kinds.Word("a path"), default=REQUIRED),
     Key("clientCertificate", "key", kinds.Word("a path"), default=REQUIRED),
+    # Blanks may belong to a passphrase, unlike to a key.
     Key("clientCertificate", "passphrase", kinds.Sealed(blanks=True)),
     Key("embedOptions", "maxChunkSize", _COUNT, "tokens"),
     Key("embedOptions", "maxBatchSize", _COUNT, "texts"),

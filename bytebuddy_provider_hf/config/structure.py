@@ -89,6 +89,7 @@ def _checked(
             value = MapNode(tuple(open_ended), node.line, node.column)
         known[key.name] = value
     found: dict[str, object] = {}
+    # In the order of the schema: the same file gives the same messages.
     for key in SECTIONS[section].values():
         inner = f"{path}.{key.name}"
         if key.name not in known:
@@ -110,6 +111,7 @@ def _checked(
 
 def _located(error: BaseException, node: Node, path: str) -> Problem:
     """Return a mismatch as a problem, at the place that its steps lead to."""
+    # A fault of ours, not of the file.
     if not isinstance(error, Mismatch):
         raise error
     for step in error.steps:
@@ -162,6 +164,7 @@ def extra_pairs(node: MapNode) -> tuple[Pair, ...]:
 
 
 def _hint(name: str, section: Section) -> str:
+    # A slip is more likely than a key in the wrong place.
     near = nearest_word(name, SECTIONS[section])
     if near:
         return f"; do you mean {near}?"

@@ -1,4 +1,4 @@
-"""What a project's file may decide, and the origins the user trusts it with.
+"""Decide what a project's file may have done, by the origins the user trusts it with.
 
 Files that the user chose decide everything. A project's ``config.yaml`` came with the
 code of somebody else: until the user trusts (project, origin), it may have a key sent
@@ -28,7 +28,9 @@ COMMAND: Final = "bytebuddy-hf config trust"
 
 # The retired host is rewritten to the router before anything is sent. Names under
 # endpoints.huggingface.cloud are missing on purpose: anyone can rent one.
+# https only: over http anyone on the way could read the key.
 _TRUSTED: Final = frozenset({HUB, ROUTER, f"https://{RETIRED_HOST}"})
+# Some ten thousand projects.
 _MAX_STORE: Final = 1024 * 1024
 
 
@@ -60,6 +62,7 @@ class TrustStore:
         """Trust ``project`` with ``origin`` from now on."""
         added = origin_of(origin)
         with sole_writer(self._path):
+            # Read again under the lock: another program may have added to it.
             known = self.listing()
             wanted = {*known.get(_key(project), ()), added}
             self._write({**known, _key(project): tuple(sorted(wanted))})
@@ -96,13 +99,11 @@ class TrustStore:
         try:
             with self._path.open("rb") as file:
                 raw = file.read(_MAX_STORE + 1)
+            # Brackets without end exhaust the parser's stack.
+            found = json.loads(raw)
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        except OSError:
-            return None
-        try:
-            found = json.loads(raw)
-        except (ValueError, RecursionError):
+        except (OSError, ValueError, RecursionError):
             return None
         projects = found.get("projects") if isinstance(found, dict) else None
         if not isinstance(projects, dict) or len(raw) > _MAX_STORE:
@@ -119,35 +120,28 @@ class TrustStore:
 
 
 def _key(project: Path) -> str:
+    # By where it really is: a link to a folder is that folder.
     return str(project.resolve())
 
 
 def project_of(entry: ModelEntry) -> Path | None:
     """Return the project whose file wrote ``entry``; ``None`` if the user chose it."""
     source = entry.source
-    if source.kind != "project" or source.path is None:
-        return None
-    return source.path.parent
+    return source.path.parent if source.kind == "project" and source.path else None
 
 
-def origin_for(entry: ModelEntry, *, default_origin: str = ROUTER) -> str:
+def origin_for(entry: ModelEntry) -> str:
     """Return the origin that ``entry`` would have its key sent to."""
-    return default_origin if entry.api_base is None else origin_of(entry.api_base)
+    return ROUTER if entry.api_base is None else origin_of(entry.api_base)
 
 
-def is_trusted(
-    entry: ModelEntry, store: TrustStore, *, default_origin: str = ROUTER
-) -> bool:
+def is_trusted(entry: ModelEntry, store: TrustStore) -> bool:
     """Tell whether all that ``entry`` says counts: the user chose it or trusts it."""
     project = project_of(entry)
-    if project is None:
-        return True
-    return store.is_trusted(project, origin_for(entry, default_origin=default_origin))
+    return project is None or store.is_trusted(project, origin_for(entry))
 
 
-def check_entry(
-    entry: ModelEntry, store: TrustStore, *, default_origin: str = ROUTER
-) -> None:
+def check_entry(entry: ModelEntry, store: TrustStore) -> None:
     """Refuse an entry of a project's file that has a key sent to a strange origin.
 
     Raises ``UntrustedProject``, whose hint is the command that trusts it.
@@ -155,7 +149,7 @@ def check_entry(
     project = project_of(entry)
     if project is None:
         return
-    origin = origin_for(entry, default_origin=default_origin)
+    origin = origin_for(entry)
     if trusted_by_default(origin) or store.is_trusted(project, origin):
         return
     message = (
@@ -166,9 +160,9 @@ def check_entry(
     raise UntrustedProject(message, hint=hint)
 
 
-def grant(entry: ModelEntry, store: TrustStore, *, default_origin: str = ROUTER) -> str:
+def grant(entry: ModelEntry, store: TrustStore) -> str:
     """Trust the project of ``entry`` with its origin, and return that origin."""
-    origin = origin_for(entry, default_origin=default_origin)
+    origin = origin_for(entry)
     project = project_of(entry)
     if project is not None:
         store.add(project, origin)

@@ -22,6 +22,7 @@ from bytebuddy_provider_hf.config.document import (
 from bytebuddy_provider_hf.config.dotenv import EnvFile, read_env
 from bytebuddy_provider_hf.secret import Secret
 
+# The second form is that of GitHub Actions, which the page uses as well.
 _REFERENCE: Final = re.compile(
     r"\$\$"
     r"|\$\{\{\s*secrets\.(?P<secret>[A-Za-z_][A-Za-z0-9_]*)\s*\}\}"
@@ -50,6 +51,7 @@ class Variables:
         self, name: str, *, env_files_first: bool, with_project: bool
     ) -> Secret | None:
         """Return the value of ``name``, or ``None`` where nobody has set it."""
+        # The user's own file outranks the project's: a guest does not replace a key.
         files = (self.user_env, *(self.project_env if with_project else ()))
         from_files = next((f.values[name] for f in files if name in f.values), None)
         here = Secret(self.process[name]) if name in self.process else None
@@ -65,6 +67,7 @@ def read_variables(
     *, home: Path, project: Path, process: Mapping[str, str]
 ) -> Variables:
     """Return the environment and the three ``.env`` files that stand beside it."""
+    # Beside a configuration only, and not in parents, where others may write.
     return Variables(
         process,
         read_env(home / ".bytebuddy" / ".env"),
@@ -76,6 +79,7 @@ def named_in(files: Iterable[Path], variables: Variables) -> dict[str, Secret]:
     """Return the variables that ``files`` name, whatever of them is in effect."""
     found: dict[str, Secret] = {}
     for file in files:
+        # Also of a broken file: what it names must be hidden in what is printed.
         with contextlib.suppress(OSError), file.open("rb") as stream:
             text = stream.read(MAX_BYTES).decode("utf-8", "replace")
             for match in _REFERENCE.finditer(text):

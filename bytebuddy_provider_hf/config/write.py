@@ -81,6 +81,7 @@ def _existing(path: Path) -> Secret:
 
 
 def _with_variable(existing: Secret, name: str, value: Secret) -> Secret:
+    # Every line that sets it, so that no older value is left behind.
     ours = re.compile(rf"\s*(?:export\s+)?{name}\s*=")
     lines = [
         line

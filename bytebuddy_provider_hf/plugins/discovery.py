@@ -150,6 +150,7 @@ def from_entry_points() -> tuple[tuple[Candidate, ...], tuple[PluginFailure, ...
         distribution = None if home is None else _name(home)
         name = one_line(point.name)
         found.append(Candidate(name, distribution, partial(_loaded, point)))
+    # Installers write in any order, and names are settled in this one.
     found.sort(key=lambda it: (it.name, it.distribution or ""))
     return tuple(found), tuple(failures)
 
@@ -258,6 +259,7 @@ def _with_aliases(
     failures: list[PluginFailure],
 ) -> Iterable[LoadedPlugin]:
     """Yield each plugin with the aliases it gets, and add a failure for the others."""
+    # Providers' names outrank aliases, whatever the order.
     owners = dict(names)
     for each in kept:
         lost: set[str] = set()

@@ -214,6 +214,7 @@ class OpenModels:
 
     def open(self, opening: Opening) -> Model:
         """Open without waiting, and keep the model."""
+        # Somebody awaits it already: opening again would make two models.
         name = opening.entry.name
         if name in self._attempts:
             raise opening.needs_await_error()
@@ -255,6 +256,7 @@ class OpenModels:
     async def _attempted(self, attempt: _Attempt, opening: Opening) -> Model:
         name = opening.entry.name
         if attempt.error is not None:
+            # A copy each: raising writes the traceback into the error.
             raise copy(attempt.error)
         self.refuse_if_closed()
         if (model := self._models.get(name)) is not None:

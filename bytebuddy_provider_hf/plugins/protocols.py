@@ -58,6 +58,7 @@ class OpenContext:
     log: Logger
     clock: Callable[[], float]
     runtime: object | None = None
+    # Wrapped: no traceback or log of a provider shows what a variable holds.
     env: Mapping[str, str] = field(factory=lambda: Environment(os.environ))
 
 
@@ -72,6 +73,7 @@ class ReplyCall(
     """
 
 
+# isinstance looks for the names only (PEP 544): signatures are not compared.
 @runtime_checkable
 class Model(Protocol):
     """An opened entry."""
@@ -269,4 +271,5 @@ class Tasks(Protocol):
         ...
 
 
+# Awaitable: a provider may have to ask its server before it can open.
 Factory: TypeAlias = Callable[[ModelEntry, OpenContext], Model | Awaitable[Model]]

@@ -91,6 +91,7 @@ class ModelRegistry:
         self._env = Environment(os.environ if env is None else env)
         self._runtime = runtime
         self._entries: dict[str, ModelEntry] = {}
+        # Load has merged the files; a host may hand over anything.
         for entry in config.entries:
             self._entries.setdefault(entry.name, entry)
         self._open_models = OpenModels()

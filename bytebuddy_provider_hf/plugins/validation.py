@@ -299,6 +299,7 @@ def _are_texts(value: object) -> bool:
 def _copied(value: ProviderSpec) -> ProviderSpec:
     """Return the same in plain values: a subclass may run code wherever it is read."""
     plain = str.__str__
+    # str() of a subclass would call its own code.
     options = value.options
     return ProviderSpec(
         name=plain(value.name),
