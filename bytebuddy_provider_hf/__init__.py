@@ -23,12 +23,12 @@ _NAMES: Final = {
         "ConnectionFailed ResponseError StreamInterrupted ApplyFailed"
     ),
     "outcomes": "Embeddings Scores TaskReply",
-    "plugins.failure": "PluginFailure",
     "plugins.protocols": (
         "Apply Chat Complete Edit Embed Fill Model OpenContext ReplyCall Rerank Tasks"
     ),
     "plugins.registry": "ModelRegistry",
     "plugins.spec": "SPEC_VERSION ProviderSpec hookimpl",
+    "plugins.validation": "PluginFailure",
     "secret": "Secret",
     "types": (
         "Choice CompletionOptions Conversation Done Event ImagePart Loading "

@@ -33,7 +33,6 @@ from bytebuddy_provider_hf.errors import UnsupportedRole as UnsupportedRole
 from bytebuddy_provider_hf.outcomes import Embeddings as Embeddings
 from bytebuddy_provider_hf.outcomes import Scores as Scores
 from bytebuddy_provider_hf.outcomes import TaskReply as TaskReply
-from bytebuddy_provider_hf.plugins.failure import PluginFailure as PluginFailure
 from bytebuddy_provider_hf.plugins.protocols import Apply as Apply
 from bytebuddy_provider_hf.plugins.protocols import Chat as Chat
 from bytebuddy_provider_hf.plugins.protocols import Complete as Complete
@@ -49,6 +48,7 @@ from bytebuddy_provider_hf.plugins.registry import ModelRegistry as ModelRegistr
 from bytebuddy_provider_hf.plugins.spec import SPEC_VERSION as SPEC_VERSION
 from bytebuddy_provider_hf.plugins.spec import ProviderSpec as ProviderSpec
 from bytebuddy_provider_hf.plugins.spec import hookimpl as hookimpl
+from bytebuddy_provider_hf.plugins.validation import PluginFailure as PluginFailure
 from bytebuddy_provider_hf.secret import Secret as Secret
 from bytebuddy_provider_hf.types import Choice as Choice
 from bytebuddy_provider_hf.types import CompletionOptions as CompletionOptions

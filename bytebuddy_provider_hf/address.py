@@ -1,6 +1,10 @@
-"""Which URL a model is asked at, from its id and ``apiBase``.
+"""Parse addresses and model ids: the only parser, for trusting and for sending.
 
-Rules: the retired host is rewritten to the router; a URL that names a route is used
+A key is tied to an origin, so the address that is judged and the one that is sent to
+must be read alike: ``origin_of`` and ``resolve`` share ``parse``, and whatever
+programs read differently is refused, not guessed.
+
+Routes: the retired host is rewritten to the router; a URL that names a route is used
 as it stands, ``…/v1`` gets the route, anything else gets ``/v1`` and the route. Both
 official Hugging Face clients build the URL so (huggingface_hub 2.4,
 ``inference/_providers/hf_inference.py``).
@@ -11,10 +15,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from enum import Enum
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
@@ -30,6 +33,7 @@ _LONGEST_URL: Final = 2_048
 _LONGEST_ID: Final = 256
 _CHAT: Final = "/chat/completions"
 _COMPLETIONS: Final = "/completions"
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 # Where routed providers keep their OpenAI-style routes, unlike /v1 of the others
 # (huggingface_hub 2.4, inference/_providers/*.py).
@@ -42,19 +46,34 @@ _PROVIDERS: Final[Mapping[str, str]] = {
     "/zai-org": "/zai-org/api/paas/v4",
 }
 
+# A repository or its owner: letters, digits, "-", "_" and ".", at most 96 of them
+# (huggingface_hub 2.4, utils/_validators.py). ".." is refused by whoever matches.
 _SEGMENT: Final = r"[A-Za-z0-9][\w.\-]{0,95}"
-# org/name or name, with an optional routing suffix (":fastest", ":groq").
-_HUB_ID: Final = re.compile(
-    rf"{_SEGMENT}(?:/{_SEGMENT})?(?::[\w.\-]{{1,64}})?", re.ASCII
-)
+# The text of owner/name, to be a part of other patterns (compiled with re.ASCII).
+OWNED_ID_PATTERN: Final = rf"{_SEGMENT}/{_SEGMENT}"
+OWNED_ID: Final = re.compile(OWNED_ID_PATTERN, re.ASCII)
+# owner/name, or name alone as of the oldest models ("gpt2").
+HUB_ID: Final = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})?", re.ASCII)
+# How the router is told the provider: "owner/name:groq", "owner/name:fastest".
+_SUFFIX: Final = r"(?::[\w.\-]{1,64})?"
+OWNED_ID_AND_SUFFIX: Final = re.compile(rf"({OWNED_ID_PATTERN}){_SUFFIX}", re.ASCII)
+_ROUTED_ID: Final = re.compile(rf"{HUB_ID.pattern}{_SUFFIX}", re.ASCII)
 # What servers of one's own call a model: also /repository, a/b/c, name:tag.
-_FREE_ID: Final = re.compile(
-    r"/?[\w.\-]+(?:/[\w.\-]+){0,7}(?::[\w.\-]{1,64})?", re.ASCII
+_FREE_ID: Final = re.compile(rf"/?[\w.\-]+(?:/[\w.\-]+){{0,7}}{_SUFFIX}", re.ASCII)
+
+# The whole authority, because urlsplit skips what stands beside the brackets of an
+# IPv6 address ("[::1]evil") before Python 3.14.
+_AUTHORITY: Final = re.compile(
+    r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[^\[\]:]*))(?::(?P<port>[0-9]*))?"
 )
 _HOST_NAME: Final = re.compile(
     r"[a-z0-9_](?:[a-z0-9_.\-]{0,252}[a-z0-9_])?\.?", re.ASCII
 )
-# A URL is written in ASCII (RFC 3986); of that, these must be percent-encoded.
+# 127.1, 2130706433, 0x7f.1: IPv4 addresses that only some resolvers take for such
+# (WHATWG URL, "ends in a number"). A dot behind one is read differently as well.
+_NUMBER: Final = re.compile(r"0x[0-9a-f]*|[0-9]+")
+# A URL is written in ASCII (RFC 3986); of that, these must be percent-encoded. Letters
+# beyond ASCII may look like those of a trusted host: such a host is written xn--….
 _BAD_IN_URL: Final = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
 
 RETIRED_NOTICE: Final = (
@@ -71,6 +90,25 @@ class HostKind(Enum):
     ENDPOINT = "dedicated endpoint"
     LOOPBACK = "this machine"
     OTHER = "other"
+
+
+@frozen
+class Address:
+    """An http or https URL in one spelling.
+
+    ``origin`` is scheme, host and port: two spellings of one server have the same, and
+    two servers never do. ``path`` and ``query`` stand as they were written.
+    """
+
+    origin: str
+    host: str
+    path: str = field(default="", repr=redacted_repr)
+    query: str = field(default="", repr=redacted_repr)
+
+    @property
+    def host_kind(self) -> HostKind:
+        """Return what kind of server it leads to."""
+        return host_kind(self.host)
 
 
 @frozen
@@ -102,21 +140,93 @@ class Target:
         return self.host_kind in (HostKind.ROUTER, HostKind.HUB, HostKind.ENDPOINT)
 
 
+def parse(text: str) -> Address:
+    """Return the address that ``text`` is, or raise ``InvalidEndpoint``.
+
+    Host and scheme become lower case, a default port and the last dot of a name are
+    left out, an IPv6 address is compressed (RFC 5952), one that stands for an IPv4
+    address becomes that.
+    """
+    text = text.strip()
+    if len(text) > _LONGEST_URL:
+        raise _bad_endpoint("it is longer than 2,048 characters")
+    if _BAD_IN_URL.search(text):
+        raise _bad_endpoint("it has a character that no URL may have")
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise _bad_endpoint("it is not a URL") from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise _bad_endpoint("it does not begin with https:// or http://")
+    if "@" in parts.netloc:
+        raise _bad_endpoint("it carries a user name or password")
+    authority = _AUTHORITY.fullmatch(parts.netloc.lower())
+    # An empty port is the default one (RFC 3986, section 3.2.3).
+    port = int(authority["port"] or _DEFAULT_PORTS[parts.scheme]) if authority else 0
+    if authority is None or not 0 < port < 2**16:
+        raise _bad_endpoint("it has no usable host and port")
+    if "#" in text:
+        raise _bad_endpoint("it has a fragment")
+    # As a server may read it, which takes %2e%2e for "..".
+    plain = parts.path.lower().replace("%2e", ".").replace("%2f", "/")
+    if not {".", ".."}.isdisjoint(plain.split("/")):
+        raise _bad_endpoint("its path has '.' or '..' in it")
+    host = _host(authority["name"], authority["ipv6"])
+    origin = f"{parts.scheme}://" + (f"[{host}]" if ":" in host else host)
+    if port != _DEFAULT_PORTS[parts.scheme]:
+        origin = f"{origin}:{port}"
+    return Address(origin, host, parts.path, parts.query)
+
+
+def _host(name: str | None, ipv6: str | None) -> str:
+    """Return a host in its one spelling, an IPv6 address without brackets."""
+    if name is not None and not _NUMBER.fullmatch(name.rstrip(".").rpartition(".")[2]):
+        if not name:
+            raise _bad_endpoint("it has no host")
+        if not _HOST_NAME.fullmatch(name) or ".." in name:
+            raise _bad_endpoint("its host is not a host name (write it in ASCII)")
+        return name.removesuffix(".")
+    try:
+        if name is not None:
+            return str(ipaddress.IPv4Address(name))
+        address = ipaddress.IPv6Address(ipv6 or "")
+    except ValueError:
+        raise _bad_endpoint("its host is not a plain IP address") from None
+    # Sockets reach the IPv4 address by both, and Python 3.13 began to write and judge
+    # the mapped form differently.
+    return str(address.ipv4_mapped or address)
+
+
+def origin_of(text: str) -> str:
+    """Return ``scheme://host[:port]`` of an address, in one spelling.
+
+    Raises ``InvalidEndpoint`` for what is no address that could be sent to.
+    """
+    return parse(text).origin
+
+
 def resolve(model: str, api_base: str | None = None) -> Target:
     """Return where calls for ``model`` go.
 
     Raises ``InvalidEndpoint`` and ``InvalidModelId``.
     """
-    parts, notices = _parts(api_base or ROUTER)
-    place = host_kind(parts.hostname or "")
-    if parts.hostname == RETIRED_HOST:
-        parts, place = urlsplit(f"{ROUTER}/v1"), HostKind.ROUTER
-        notices = (RETIRED_NOTICE,)
-    origin = origin_of(parts)
-    path, query = parts.path.rstrip("/"), f"?{parts.query}" if parts.query else ""
+    address = parse(api_base or ROUTER)
+    notices: tuple[str, ...] = ()
+    if address.host == RETIRED_HOST:
+        address, notices = parse(f"{ROUTER}/v1"), (RETIRED_NOTICE,)
+    place, origin = address.host_kind, address.origin
+    path, query = address.path.rstrip("/"), address.query and f"?{address.query}"
     # At a provider's own route a model goes by the provider's name for it.
     routed = place is HostKind.ROUTER and path not in ("", "/v1", f"/v1{_CHAT}")
-    _check_model(model, HostKind.OTHER if routed else place)
+    on_hub = place in (HostKind.ROUTER, HostKind.HUB) and not routed
+    pattern = _ROUTED_ID if on_hub else _FREE_ID
+    if len(model) > _LONGEST_ID or not pattern.fullmatch(model) or ".." in model:
+        shown = model if len(model) <= _LONGEST_ID else f"{model[:60]}…"
+        raise InvalidModelId(
+            f"'{shown}' is not a model id.",
+            hint="Write it as on huggingface.co: owner/name, for example "
+            "meta-llama/Llama-3.1-8B-Instruct, optionally with :provider.",
+        )
     base = _base_path(_PROVIDERS.get(path, path) if routed else path)
     return Target(
         host_kind=place,
@@ -142,25 +252,17 @@ def host_kind(host: str) -> HostKind:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine: localhost, 127.0.0.0/8 or ::1."""
+    """Return whether ``host`` is this machine: localhost, 127.0.0.0/8 or ::1."""
     host = host.lower().rstrip(".").strip("[]")
     # Not *.localhost: some resolvers ask other machines for those names.
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
-
-
-def origin_of(parts: SplitResult) -> str:
-    """Return scheme, host and port, in lower case, the default port left out."""
-    host = (parts.hostname or "").rstrip(".")
-    if ":" in host:
-        host = f"[{host}]"
-    default = {"http": 80, "https": 443}[parts.scheme]
-    port = parts.port
-    return f"{parts.scheme}://{host}" + ("" if port in (None, default) else f":{port}")
+    # Whatever the version of Python says of 127.0.0.1 in its IPv6 form.
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _base_path(path: str) -> str:
@@ -172,69 +274,9 @@ def _base_path(path: str) -> str:
     return path if known else f"{path}/v1"
 
 
-def _parts(api_base: str) -> tuple[SplitResult, tuple[str, ...]]:
-    text = api_base.strip()
-    if len(text) > _LONGEST_URL:
-        raise _bad_endpoint("it is longer than 2,048 characters")
-    if _BAD_IN_URL.search(text):
-        raise _bad_endpoint("it has a character that no URL may have")
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise _bad_endpoint("it is not a URL") from None
-    if parts.scheme not in ("http", "https"):
-        raise _bad_endpoint("it does not begin with https:// or http://")
-    if parts.username is not None or parts.password is not None:
-        raise _bad_endpoint("it carries a user name or password")
-    if port == 0 or parts.fragment or "#" in text:
-        raise _bad_endpoint("it has port 0 or a fragment")
-    if any(part in (".", "..") for part in _unquoted(parts.path).split("/")):
-        raise _bad_endpoint("its path has '.' or '..' in it")
-    _check_host(parts.hostname)
-    return parts, ()
-
-
-def _unquoted(path: str) -> str:
-    return re.sub(
-        r"%2f", "/", re.sub(r"%2e", ".", path, flags=re.IGNORECASE), flags=re.IGNORECASE
-    )
-
-
-def _check_host(host: str | None) -> None:
-    if not host:
-        raise _bad_endpoint("it has no host")
-    if ":" in host:
-        _check_address(host)
-    elif not _HOST_NAME.fullmatch(host) or ".." in host:
-        raise _bad_endpoint("its host is not a host name (write it in ASCII)")
-    elif re.fullmatch(r"(0x[0-9a-f]*|[0-9]+)", host.rstrip(".").rsplit(".", 1)[-1]):
-        # 127.1, 2130706433, 0x7f.1: addresses that only some resolvers accept.
-        _check_address(host)
-
-
-def _check_address(host: str) -> None:
-    with suppress(ValueError):
-        ipaddress.ip_address(host)
-        if "%" not in host:  # a zone names a network card, not a host
-            return
-    raise _bad_endpoint("its host is not a plain IP address")
-
-
 def _bad_endpoint(reason: str) -> InvalidEndpoint:
     return InvalidEndpoint(
         f"The apiBase cannot be used: {reason}.",
         hint="Write it as https://HOST or https://HOST/v1, or leave it out "
         "to use Hugging Face's router.",
     )
-
-
-def _check_model(model: str, place: HostKind) -> None:
-    pattern = _HUB_ID if place in (HostKind.ROUTER, HostKind.HUB) else _FREE_ID
-    shown = model if len(model) <= _LONGEST_ID else f"{model[:60]}…"
-    if len(model) > _LONGEST_ID or not pattern.fullmatch(model) or ".." in model:
-        raise InvalidModelId(
-            f"'{shown}' is not a model id.",
-            hint="Write it as on huggingface.co: owner/name, for example "
-            "meta-llama/Llama-3.1-8B-Instruct, optionally with :provider.",
-        )

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import ipaddress
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
-from bytebuddy_provider_hf.address import HostKind, is_loopback, resolve
+from bytebuddy_provider_hf.address import (
+    RETIRED_HOST,
+    HostKind,
+    is_loopback,
+    origin_of,
+    resolve,
+)
+from bytebuddy_provider_hf.address import ROUTER as ROUTER_ORIGIN
+from bytebuddy_provider_hf.config.trust import origin_for, trusted_by_default
+from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     InvalidEndpoint,
@@ -193,6 +204,8 @@ def test_what_is_no_usable_base_is_refused(base: str) -> None:
         ("127.0.0.1", True),
         ("127.8.8.8", True),
         ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:128.0.0.1", False),
         ("[::1]", True),
         ("128.0.0.1", False),
         ("localhost.evil.com", False),
@@ -221,6 +234,149 @@ def test_loopback_is_told_exactly(host: str, expected: bool) -> None:
 def test_hugging_faces_hosts_are_told_exactly(base: str, place: HostKind) -> None:
     """A look-alike host is not Hugging Face's, so no token goes there unasked."""
     assert resolve("a/b", base).host_kind is place
+
+
+@pytest.mark.parametrize(
+    ("address", "origin"),
+    [
+        ("https://A.Example", "https://a.example"),
+        ("HTTPS://a.example:443/v1?x", "https://a.example"),
+        ("http://a.example:80", "http://a.example"),
+        ("http://a.example:443", "http://a.example:443"),
+        ("https://a.example.:8443/", "https://a.example:8443"),
+        ("https://a.example:", "https://a.example"),
+        ("http://[0:0::1]:80/", "http://[::1]"),
+        ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+        ("http://[0:0:0:0:0:0:0:1]:80", "http://[::1]"),
+        ("http://[::ffff:127.0.0.1]:9", "http://127.0.0.1:9"),
+        ("http://[::FFFF:7f00:1]:09", "http://127.0.0.1:9"),
+        (" https://a.example\n", "https://a.example"),
+    ],
+)
+def test_an_origin_has_one_spelling(address: str, origin: str) -> None:
+    """Case, default ports and the last dot make no difference."""
+    assert origin_of(address) == origin
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "a.example",
+        "//a.example",
+        "ftp://a",
+        "file:///etc",
+        "https:///x",
+        "https://",
+        "https://user@a.example",
+        "https://u:p@a.example",
+        "https://@a.example",
+        "https://a.example:0",
+        "https://a.example:99999",
+        "https://a.example:x",
+        "https://a b.example",
+        "https://a\nb",
+        "https://a.example\\@evil",
+        "https://a..b",
+        "https://a%2eb",
+        "https://[::1",
+        "https://[zz]",
+        "https://a\tb",
+        "https:a.example",
+        "https://router.huggingface\uff0eco",
+        "https://\uff52outer.huggingface.co",
+        "https://a\u202eb",
+        "javascript:alert(1)",
+        "https://a,b",
+        "https://bücher.example",
+        "https://a.example/#x",
+        "http://2130706433",
+        "https://1.1.1.1.",
+        "https://[::1]evil.example",
+        "https://evil.example[::1]",
+        "https://[127.0.0.1]",
+        "https://[::1%25eth0]",
+    ],
+)
+def test_what_is_read_differently_somewhere_is_refused(address: str) -> None:
+    """No user name, no strange port, no letters that only look right."""
+    with pytest.raises(InvalidEndpoint):
+        origin_of(address)
+
+
+HOSTS = st.one_of(
+    st.sampled_from(
+        [
+            "router.huggingface.co",
+            "Router.HuggingFace.CO.",
+            "huggingface.co",
+            "localhost",
+            "LOCALHOST.",
+            "127.0.0.1",
+            "127.1",
+            "1.1.1.1.",
+            "[::1]",
+            "[0:0:0:0:0:0:0:1]",
+            "[::ffff:127.0.0.1]",
+            "[::FFFF:7F00:1]",
+            "[2001:DB8::0:1]",
+            "[::1]evil",
+            "xn--bcher-kva.example",
+            "bücher.example",
+            "user@a.example",
+            "a.example\\@b.example",
+            "a.example%2eb",
+        ]
+    ),
+    st.from_regex(r"[a-zA-Z0-9._\[\]:%@-]{1,20}", fullmatch=True),
+    st.ip_addresses().map(lambda ip: f"[{ip}]" if ip.version == 6 else str(ip)),
+)
+BASES = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from(["https://", "http://", "HTTPS://", "https:", " http://"]),
+    HOSTS,
+    st.sampled_from(["", ":", ":443", ":0443", ":80", ":8080", ":0", ":65536"]),
+    st.sampled_from(["", "/", "/v1", "/%2e%2e/x", "?q=1", "/v1#f", "/a b", "\t"]),
+)
+
+
+@given(BASES)
+def test_trust_judges_the_origin_that_is_connected_to(base: str) -> None:
+    """As aiohttp sees it: yarl's reading of the URL that is sent, host and port."""
+    entry = ModelEntry(name="a", provider="p", model="a/b", api_base=base)
+    try:
+        judged = origin_for(entry)
+    except InvalidEndpoint:
+        with pytest.raises(InvalidEndpoint):
+            resolve("a/b", base)
+        return
+    for sent in (resolve("a/b", base).chat_url, resolve("a/b", base).completions_url):
+        url = URL(sent, encoded=True)
+        assert str(url.origin()) == judged
+        # Nor does yarl read another host into the spelling that a person wrote.
+        written = URL(base.strip())
+        assert (url.scheme, url.port) == (written.scheme, written.port)
+        assert same_host(url.raw_host or "", written.raw_host or "")
+    assert origin_of(judged) == judged
+
+
+def same_host(one: str, other: str) -> bool:
+    """Tell whether two hosts are one name or one address."""
+    if ":" not in other:
+        return one == other.removesuffix(".")
+    address = ipaddress.IPv6Address(other)
+    return ipaddress.ip_address(one) == (address.ipv4_mapped or address)
+
+
+def test_the_retired_host_is_the_one_that_is_judged_apart() -> None:
+    """Calls go to the router instead, which is trusted like it."""
+    base = f"https://{RETIRED_HOST}"
+    assert resolve("a/b", base).origin == ROUTER_ORIGIN
+    assert trusted_by_default(origin_of(base))
+    assert trusted_by_default(ROUTER_ORIGIN)
+    # An address that sends in the clear, or elsewhere, is asked about all the same.
+    assert not trusted_by_default(origin_of(f"http://{RETIRED_HOST}"))
+    assert not trusted_by_default(origin_of(f"{base}:8443"))
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=60)

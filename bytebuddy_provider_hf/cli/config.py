@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from bytebuddy_provider_hf.address import origin_of
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
 from bytebuddy_provider_hf.cli.model_source import (
@@ -26,7 +27,7 @@ from bytebuddy_provider_hf.cli.options import (
 )
 from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
 from bytebuddy_provider_hf.config.files import home_folder
-from bytebuddy_provider_hf.config.trust import origin_of, strange_origins
+from bytebuddy_provider_hf.config.trust import strange_origins
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     ConfigNotFound,
@@ -176,7 +177,7 @@ def show(*, config: Path | None, as_json: bool) -> None:
     It is a valid configuration again once the masked keys are filled in.
     """
     from bytebuddy_provider_hf.cli.config_text import config_object, config_text
-    from bytebuddy_provider_hf.config.expand import named_in, read_variables
+    from bytebuddy_provider_hf.config.variables import named_in, read_variables
 
     loaded = _load(config)
     # A value may be a secret wherever a variable put it: all are shown by name.

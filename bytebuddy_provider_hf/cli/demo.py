@@ -32,7 +32,7 @@ from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.terminal import Sanitizer
 from bytebuddy_provider_hf.plugins.protocols import Complete, Model
 from bytebuddy_provider_hf.testing.demo_prompts import PROMPTS, DemoPrompt
-from bytebuddy_provider_hf.types import Event, Text
+from bytebuddy_provider_hf.types import CompletionOptions, Event, Text
 
 NAME: Final = "local-gemma"
 # Modules that are imported only when an entry opens.
@@ -151,12 +151,10 @@ async def _ask(model: Model, step: DemoPrompt, *, simulated: bool) -> str:
     """Show the answer to one prompt; return in words how long it took."""
     line = StatusLine(model.name)
     printer = StepPrinter(streamed=step.streamed)
-    call = require(model, Complete).complete(
-        step.prompt,
-        temperature=step.temperature,
-        max_tokens=step.max_tokens,
-        stop=step.stop,
+    options = CompletionOptions(
+        temperature=step.temperature, max_tokens=step.max_tokens, stop=step.stop
     )
+    call = require(model, Complete).complete(step.prompt, options=options)
     reply = await show_reply(call, line, printer)
     ended = time.monotonic()
     parts = [f"the model loaded for {line.waited:.1f} s"] if line.waited else []

@@ -14,10 +14,9 @@ from typing import Final
 import click
 from attrs import frozen
 
-from bytebuddy_provider_hf.address import HUB
+from bytebuddy_provider_hf.address import HUB, HostKind, parse
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.options import command, trouble_options
-from bytebuddy_provider_hf.config.trust import is_loopback, origin_of
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     APIError,
@@ -193,9 +192,9 @@ async def whoami(token: Secret, *, hub: str, connect: HttpClientFactory) -> Iden
 
 def hub_origin(hub: str) -> str:
     """Return the origin of ``hub``: the Hub itself, or a server on this machine."""
-    origin = origin_of(hub)
-    if origin == HUB or is_loopback(origin):
-        return origin
+    address = parse(hub)
+    if address.origin == HUB or address.host_kind is HostKind.LOOPBACK:
+        return address.origin
     message = "a token is only tried at huggingface.co"
     raise InvalidEndpoint(message)
 

@@ -1,7 +1,8 @@
-"""The text of a YAML file as a plain tree whose every node knows its place.
+"""Parse the text of a YAML file into a plain tree whose every node knows its place.
 
 Built from the parser's events, not by a constructor: no tag is ever resolved, no
-anchor followed, and the tree cannot be deeper than the limit allows.
+anchor followed, and the tree cannot be deeper than the limit allows. What an unquoted
+value means (a number, a bool, nothing, text) is asked of its node.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from bytebuddy_provider_hf.secret import one_line
 if TYPE_CHECKING:
     from ruamel.yaml.events import Event
 
+# A configuration is written by hand: what is larger is something else.
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 10_000
+
+_TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels"
 
 # The characters YAML 1.2 allows (section 5.1) are all but these.
 _FORBIDDEN: Final = re.compile(
@@ -30,6 +34,18 @@ _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 # The scanner looks up to 1,024 characters ahead and slows down with every bracket
 # that is open, so that depth is judged before it sees the text.
 _DEEP: Final = re.compile(r"(?:[\[{][^\[\]{}\n]{0,40}){60}")
+
+# YAML 1.2.2, section 10.3.2; longer digits would cost more than they say.
+_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}|0o[0-7]{1,18}|0x[0-9a-fA-F]{1,15}")
+_FLOAT: Final = re.compile(
+    r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE][-+]?[0-9]{1,5})?"
+)
+_SPECIAL: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+# YAML 1.1 took yes, no, on and off for bools as well; 1.2 does not.
+_BOOLS: Final = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
 
 
 @frozen
@@ -74,6 +90,7 @@ class MapNode:
 
     def get(self, name: str) -> Node | None:
         """Return the value of the first key ``name``."""
+        # A second one is a problem of its own: see duplicates.
         return next((p.value for p in self.pairs if p.key.text == name), None)
 
 
@@ -115,74 +132,58 @@ def parse(raw: bytes) -> Document:
 
     Never raises: what is wrong is in ``problems``, which quote nothing of the text.
     """
-    decoded = decode(raw)
-    if isinstance(decoded, Problem):
-        return Document(text="", problems=(decoded,))
-    deep = _DEEP.search(decoded)
+    text = decode(raw)
+    if isinstance(text, Problem):
+        return Document(text="", problems=(text,))
+    deep = _DEEP.search(text)
     if deep:
-        line, column = _position(decoded, deep.start())
-        return Document(text=decoded, problems=(_too_deep(line, column),))
-    tree = _tree(decoded)
-    if isinstance(tree, Problem):
-        return Document(text=decoded, problems=(tree,))
-    return Document(text=decoded, root=tree, problems=duplicates(tree))
-
-
-def decode(raw: bytes) -> str | Problem:
-    """Return ``raw`` as text without its byte order mark, or why it is none."""
-    if len(raw) > MAX_BYTES:
-        return Problem(1, 1, f"the file is larger than {MAX_BYTES // 1024} KiB")
-    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or raw[:64].count(0) > len(raw[:64]) / 4:
-        return Problem(1, 1, "the file is UTF-16 or UTF-32; save it as UTF-8")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        start = error.start
-        line, column = _position(raw[:start].decode("utf-8-sig", "replace"), None)
-        byte = f"0x{raw[start]:02X}"
-        return Problem(
-            line, column, f"byte {byte} is not UTF-8; save the file as UTF-8"
-        )
-    bad = _FORBIDDEN.search(text)
-    if bad:
-        line, column = _position(text, bad.start())
-        character = f"U+{ord(bad.group()):04X}"
-        return Problem(
-            line, column, f"the control character {character} is not allowed"
-        )
-    return text
-
-
-def _position(text: str, offset: int | None) -> tuple[int, int]:
-    before = text if offset is None else text[:offset]
-    before = before.replace("\r\n", "\n").replace("\r", "\n")
-    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-
-
-def _too_deep(line: int, column: int) -> Problem:
-    return Problem(line, column, f"nested deeper than {MAX_DEPTH} levels")
-
-
-def _tree(text: str) -> Node | Problem | None:
+        problem = Problem(*_position(text[: deep.start()]), _TOO_DEEP)
+        return Document(text, problems=(problem,))
     from ruamel.yaml import YAML  # heavy, and needed only here
     from ruamel.yaml.error import MarkedYAMLError
 
     builder = _Builder()
     try:
-        for event in YAML(typ="safe", pure=True).parse(text):
-            problem = builder.take(event)
-            if problem:
-                return problem
+        events = YAML(typ="safe", pure=True).parse(text)
+        found = next(filter(None, map(builder.take, events)), None)
     except MarkedYAMLError as error:
         said = _explain(error)
         # A key without a colon is noticed at the next one only.
         early = said == _IN_WORDS[_NO_COLON] and error.context_mark
         mark = early or error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        return Problem(line, column, said)
+        found = Problem(line, column, said)
     except Exception:  # noqa: BLE001  # hostile escapes end in ValueError, IndexError
-        return Problem(1, 1, "the file is not valid YAML")
-    return builder.root
+        found = Problem(1, 1, "the file is not valid YAML")
+    if found is not None:
+        return Document(text, problems=(found,))
+    return Document(text, builder.root, tuple(duplicates(builder.root)))
+
+
+def decode(raw: bytes) -> str | Problem:
+    """Return ``raw`` as text without its byte order mark, or why it is none."""
+    if len(raw) > MAX_BYTES:
+        return Problem(1, 1, f"the file is larger than {MAX_BYTES // 1024} KiB")
+    # Editors on Windows save so; half of such a text is NUL bytes.
+    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or raw[:64].count(0) > len(raw[:64]) / 4:
+        return Problem(1, 1, "the file is UTF-16 or UTF-32; save it as UTF-8")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = _position(raw[: error.start].decode("utf-8-sig", "replace"))
+        byte = f"0x{raw[error.start]:02X}"
+        return Problem(*place, f"byte {byte} is not UTF-8; save the file as UTF-8")
+    bad = _FORBIDDEN.search(text)
+    if bad:
+        character = f"U+{ord(bad.group()):04X}"
+        message = f"the control character {character} is not allowed"
+        return Problem(*_position(text[: bad.start()]), message)
+    return text
+
+
+def _position(before: str) -> tuple[int, int]:
+    before = before.replace("\r\n", "\n").replace("\r", "\n")
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
 _NO_COLON: Final = "could not find expected ':'"
@@ -205,18 +206,18 @@ def _explain(error: object) -> str:
             return words
     if r"'\t'" in said or "\t" in said:
         return "a tab stands here; write spaces instead"
-    context = getattr(error, "context", None)
-    # A name that the parser quotes may be a key that nobody put in quotes.
-    said = _QUOTED.sub(_without_names, said)
+
+    def hide_names(quoted: re.Match[str]) -> str:
+        # A name that the parser quotes may be a key that nobody put in quotes.
+        inside = quoted.group(1) or quoted.group(2) or ""
+        is_token = len(inside) < 3 or inside.startswith("<")  # noqa: PLR2004  # like ?, <block end>
+        return quoted.group() if is_token else "that name"
+
+    said = _QUOTED.sub(hide_names, said)
     if "end of stream" in said or "<stream end>" in said:
         said = f"{said}: the file seems to be cut off"
+    context = getattr(error, "context", None)
     return f"{said} ({context})" if context else said
-
-
-def _without_names(quoted: re.Match[str]) -> str:
-    inside = quoted.group(1) or quoted.group(2) or ""
-    is_token = len(inside) < 3 or inside.startswith("<")  # noqa: PLR2004  # like ?, <block end>
-    return quoted.group() if is_token else "that name"
 
 
 class _Builder:
@@ -231,48 +232,45 @@ class _Builder:
     def take(self, event: Event) -> Problem | None:
         kind = type(event).__name__
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        starts = kind in {"MappingStartEvent", "SequenceStartEvent"}
+        wrong = ""
         if kind == "DocumentStartEvent":
             self._documents += 1
-            if self._documents > 1:
-                return Problem(line, column, "a second document; a file holds one")
-            return None
-        if kind == "AliasEvent" or getattr(event, "anchor", None) is not None:
-            return Problem(
-                line,
-                column,
+            wrong = "a second document; a file holds one" if self._documents > 1 else ""
+        # An alias can make a small file huge, and a tag can name a class to call.
+        elif kind == "AliasEvent" or getattr(event, "anchor", None) is not None:
+            wrong = (
                 "anchors and aliases (& and *) are not used here; write the value"
-                " out, or in quotes if it is text",
+                " out, or in quotes if it is text"
             )
-        if getattr(event, "tag", None) is not None:
-            return Problem(
-                line,
-                column,
-                "YAML tags are not used here; put a value that begins with ! in quotes",
+        elif getattr(event, "tag", None) is not None:
+            wrong = (
+                "YAML tags are not used here; put a value that begins with ! in quotes"
             )
-        return self._place(event, kind, line, column)
-
-    def _place(self, event: Event, kind: str, line: int, column: int) -> Problem | None:
+        elif starts and len(self._open) >= MAX_DEPTH:
+            wrong = _TOO_DEEP
+        if wrong:
+            return Problem(line, column, wrong)
         if kind == "ScalarEvent":
             plain = not getattr(event, "style", None)
             text = str(getattr(event, "value", ""))
             return self._add(ScalarNode(text, line, column, plain))
-        if kind in {"MappingStartEvent", "SequenceStartEvent"}:
-            if len(self._open) >= MAX_DEPTH:
-                return _too_deep(line, column)
+        if starts:
             self._open.append((event, []))
-        elif kind == "SequenceEndEvent":
-            start, nodes = self._open.pop()
-            return self._add(ListNode(tuple(nodes), *_start(start)))
-        elif kind == "MappingEndEvent":
-            start, nodes = self._open.pop()
-            keys = [node for node in nodes[::2] if isinstance(node, ScalarNode)]
-            pairs = zip(keys, nodes[1::2], strict=True)
-            found = tuple(Pair(key, value) for key, value in pairs)
-            return self._add(MapNode(found, *_start(start)))
-        return None
+        if kind not in {"SequenceEndEvent", "MappingEndEvent"}:
+            return None
+        start, nodes = self._open.pop()
+        line, column = start.start_mark.line + 1, start.start_mark.column + 1
+        if kind == "SequenceEndEvent":
+            return self._add(ListNode(tuple(nodes), line, column))
+        keys = [node for node in nodes[::2] if isinstance(node, ScalarNode)]
+        pairs = zip(keys, nodes[1::2], strict=True)
+        found = tuple(Pair(key, value) for key, value in pairs)
+        return self._add(MapNode(found, line, column))
 
     def _add(self, node: Node) -> Problem | None:
         self._nodes += 1
+        # Each costs memory, however small the file: "[,,,,]".
         if self._nodes > MAX_NODES:
             return Problem(node.line, node.column, f"more than {MAX_NODES} values")
         if not self._open:
@@ -286,10 +284,6 @@ class _Builder:
         return None
 
 
-def _start(event: Event) -> tuple[int, int]:
-    return event.start_mark.line + 1, event.start_mark.column + 1
-
-
 def is_null(node: Node) -> bool:
     """Tell whether ``node`` is written as nothing (YAML 1.2, section 10.3.2)."""
     return (
@@ -300,28 +294,23 @@ def is_null(node: Node) -> bool:
     )
 
 
-def duplicates(node: Node | None) -> tuple[Problem, ...]:
-    """Return a problem for every key that its mapping already had."""
-    return tuple(_duplicates(node)) if node is not None else ()
-
-
-def _duplicates(node: Node) -> Iterator[Problem]:
+def duplicates(node: Node | None) -> Iterator[Problem]:
+    """Yield a problem for every key that its mapping already had."""
     if isinstance(node, ListNode):
         for item in node.items:
-            yield from _duplicates(item)
+            yield from duplicates(item)
     elif isinstance(node, MapNode):
         first: dict[str, ScalarNode] = {}
         for pair in node.pairs:
             key = pair.key
             before = first.setdefault(key.text, key)
             if before is not key:
-                yield Problem(
-                    key.line,
-                    key.column,
+                message = (
                     f"the key {shown_key(key.text)} is already set at"
-                    f" {before.line}:{before.column}",
+                    f" {before.line}:{before.column}"
                 )
-            yield from _duplicates(pair.value)
+                yield Problem(key.line, key.column, message)
+            yield from duplicates(pair.value)
 
 
 def shown_key(name: str) -> str:
@@ -330,6 +319,60 @@ def shown_key(name: str) -> str:
     Without the blank after its colon, ``apiKey:token`` is all key: only the part
     before the colon is shown.
     """
+    # A longer word is no key of ours, and may be a secret.
     head = re.split(r"[:=\s]", name, maxsplit=1)[0]
     cut = head[:40]
     return cut if cut == name else f"{cut}…"
+
+
+def integer(node: ScalarNode) -> int | None:
+    """Return the whole number that ``node`` is, or ``None``."""
+    text = _typed(node)
+    if text is None or not _INTEGER.fullmatch(text):
+        return None
+    return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+
+
+def number(node: ScalarNode) -> float | None:
+    """Return the number that ``node`` is (``.inf`` and ``.nan`` too), or ``None``."""
+    whole = integer(node)
+    if whole is not None:
+        return whole
+    text = _typed(node)
+    if text is None:
+        return None
+    if _SPECIAL.fullmatch(text):
+        return float(text.replace(".", "", 1).lower())
+    return float(text) if _FLOAT.fullmatch(text) else None
+
+
+def flag(node: ScalarNode) -> bool | None:
+    """Return the bool that ``node`` is, or ``None``; ``yes`` and ``on`` are text."""
+    text = _typed(node)
+    return None if text is None else _BOOLS.get(text)
+
+
+def _typed(node: ScalarNode) -> str | None:
+    """Return the text that may be a number: plain, or made of a variable."""
+    # An environment has no types: a number in a variable is a number.
+    if node.variables:
+        return node.text.strip()
+    return node.text if node.plain else None
+
+
+def plain_value(node: Node) -> object:
+    """Return ``node`` as plain Python; what came from a variable stays text."""
+    if isinstance(node, MapNode):
+        return {pair.key.text: plain_value(pair.value) for pair in node.pairs}
+    if isinstance(node, ListNode):
+        return [plain_value(item) for item in node.items]
+    # Here nobody says what is wanted, and a key of digits must stay a text.
+    if node.variables:
+        return node.text
+    if is_null(node):
+        return None
+    found = flag(node)
+    if found is not None:
+        return found
+    value = number(node)
+    return node.text if value is None else value

@@ -1,4 +1,4 @@
-"""The variables of a ``.env`` file, each kept as a secret."""
+"""Read the variables of a ``.env`` file, each kept as a secret."""
 
 from __future__ import annotations
 
@@ -48,32 +48,27 @@ def parse_env(path: Path, raw: bytes) -> EnvFile:
     """Return the variables of ``raw``, which stands or will stand in ``path``."""
     if len(raw) > MAX_BYTES:
         return EnvFile(path, complaint=f"is larger than {MAX_BYTES // 1024} KiB")
+    found = {}
     try:
-        return EnvFile(path, _values(raw))
+        for match in map(_LINE.fullmatch, raw.decode("utf-8-sig").splitlines()):
+            if match:
+                found[match["name"]] = Secret(_unquoted(match["value"].strip()))
     except UnicodeDecodeError:
         return EnvFile(path, complaint="is not UTF-8")
+    return EnvFile(path, found)
 
 
-def _values(raw: bytes) -> dict[str, Secret]:
-    found = {}
-    for line in raw.decode("utf-8-sig").splitlines():
-        match = _LINE.fullmatch(line)
-        if match:
-            found[match["name"]] = Secret(_unquoted(match["value"].strip()))
-    return found
-
-
+# Nothing is expanded: a key may hold a $ or a backslash.
 def _unquoted(value: str) -> str:
     if value[:1] == "'":
         end = value.find("'", 1)
         return value[1:end] if end > 0 else value
     if value[:1] == '"':
         match = re.match(r'"((?:[^"\\]|\\.)*)"', value)
-        return re.sub(r"\\(.)", _escape, match[1]) if match else value
+        if match is None:
+            return value
+        return re.sub(r"\\(.)", lambda it: _ESCAPES.get(it[1], it[1]), match[1])
+    # Only after a blank is it the sign of a comment: a key may hold one.
     if value.startswith("#"):
         return ""
     return re.split(r"\s#", value, maxsplit=1)[0].rstrip()
-
-
-def _escape(match: re.Match[str]) -> str:
-    return _ESCAPES.get(match[1], match[1])

@@ -1,13 +1,17 @@
-"""One entry of ``models``: its variables, its values, and what of it counts."""
+"""Read one entry of ``models``, ``requestOptions`` or ``log``: what of it counts.
+
+Each has its variables replaced, its values checked, and what a project's file may not
+decide taken out before either.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from attrs import evolve, fields_dict, frozen
+from attrs import define, evolve, field, fields_dict, frozen
 
+from bytebuddy_provider_hf.address import ROUTER, origin_of
 from bytebuddy_provider_hf.config.document import (
     MapNode,
     Node,
@@ -15,27 +19,36 @@ from bytebuddy_provider_hf.config.document import (
     Problem,
     ScalarNode,
     is_null,
+    plain_value,
 )
-from bytebuddy_provider_hf.config.expand import Unset, Variables, expand
 from bytebuddy_provider_hf.config.kinds import AnyText
-from bytebuddy_provider_hf.config.scalars import plain_value
 from bytebuddy_provider_hf.config.schema import TRUST_NEEDED, Nested, Section, find_key
-from bytebuddy_provider_hf.config.structure import structure_entry, structure_options
-from bytebuddy_provider_hf.config.trust import COMMAND, ROUTER, TrustStore, origin_of
-from bytebuddy_provider_hf.config.unknown import extra_pairs, unknown_keys
+from bytebuddy_provider_hf.config.structure import structure, unknown_keys
+from bytebuddy_provider_hf.config.trust import COMMAND, TrustStore
 from bytebuddy_provider_hf.config.values import (
+    LogOptions,
     ModelEntry,
     RequestOptions,
     Source,
     SourceKind,
     UnsetReference,
 )
+from bytebuddy_provider_hf.config.variables import Unset, Variables, expand
 from bytebuddy_provider_hf.errors import InvalidEndpoint
 
-_REQUIRED: Final = frozenset({"name", "provider", "model"})
+UNTRUSTED: Final = (
+    "ignored, because you have not trusted this project yet; if you do, run"
+    f" `{COMMAND}` there"
+)
+_NO_LOG: Final = (
+    "ignored: a project's file does not say where to write; the key counts in"
+    " ~/.bytebuddy/config.yaml"
+)
 _CERTIFICATE: Final = frozenset({"clientCertificate.cert", "clientCertificate.key"})
 # A reference that cannot be replaced stays there, so that the key is not missing too.
-_KEPT: Final = _REQUIRED | {f"requestOptions.{key}" for key in _CERTIFICATE}
+_KEPT: Final = frozenset({"name", "provider", "model"}) | {
+    f"requestOptions.{key}" for key in _CERTIFICATE
+}
 # Where a project's file may name variables before the user trusts it.
 _MAY_NAME_VARIABLES: Final = frozenset({"apiKey", "apiBase"})
 
@@ -75,42 +88,78 @@ class ReadOptions:
     unset: tuple[UnsetReference, ...] = ()
 
 
+@frozen
+class ReadLog:
+    """The ``log`` of a file, or what is in the way of it."""
+
+    options: LogOptions | None = None
+    problems: tuple[Problem, ...] = ()
+    notices: tuple[Problem, ...] = ()
+
+
 def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
     """Return one entry with its variables replaced and its values checked."""
     path = f"models[{index}]"
-    project_env = _project_is_trusted(node, context)
+    origin = _origin(node, context)
+    # The .env of a project counts for the origin that the user trusts it with.
+    project_env = origin is not None and context.store.is_trusted(
+        context.project, origin
+    )
     trusted = project_env or context.kind != "project"
-    ignored = () if trusted else tuple(_ignored(node, path))
-    kept = node if trusted else _without_ignored(node)
+    kept, ignored = (node, ()) if trusted else _harmless(node, path)
     expanded = expand(
         kept,
         path=path,
         variables=context.variables,
         trusted=project_env,
         keep=_KEPT,
+        # A stranger's file could send any variable along with a prompt.
         only=None if trusted else _MAY_NAME_VARIABLES,
     )
     blanks = _Blanks()
     filled = blanks.dropped(expanded.node, "models[]", path)
-    result = structure_entry(filled, path=path)
+    result = structure(filled, "models[]", path=path)
     notices = (*ignored, *unknown_keys(kept, "models[]", path=path))
     problems = (*expanded.problems, *result.problems)
-    if not isinstance(result.value, ModelEntry) or problems:
+    entry = result.value
+    if not isinstance(entry, ModelEntry) or problems:
         return ReadEntry(None, problems, notices, trusted, project_env)
-    command = COMMAND if project_env else f"{COMMAND} {_origin(node, context) or ''}"
+    command = COMMAND if project_env else f"{COMMAND} {origin or ''}".strip()
     unset = tuple(
-        _reference(u, context, project_env=project_env, command=command.strip())
+        _reference(u, context, project_env=project_env, command=command)
         for u in (*expanded.unset, *blanks.found)
     )
-    entry = _completed(result.value, filled, context)
-    return ReadEntry(evolve(entry, unset=unset), (), notices, trusted, project_env)
+    # The shared schema has it in both places; the entry itself counts first.
+    window = entry.context_length
+    if window is None:
+        window = entry.default_completion_options.context_length
+    key, key_origin = filled.get("apiKey"), None
+    if entry.api_key and isinstance(key, ScalarNode):
+        written = f"apiKey in {context.file}:{key.line}"
+        key_origin = key.variables[0] if key.variables else written
+    extra = {
+        pair.key.text: plain_value(pair.value)
+        for pair in filled.pairs
+        if find_key("models[]", pair.key.text) is None
+    }
+    entry = evolve(
+        entry,
+        source=Source(context.kind, context.file, node.line, node.column),
+        context_length=window,
+        extra=extra,
+        api_key_origin=key_origin,
+        unset=unset,
+    )
+    return ReadEntry(entry, (), notices, trusted, project_env)
 
 
 def read_options(node: Node, *, context: Context, project_env: bool) -> ReadOptions:
     """Return the ``requestOptions`` that stand at the top level of a file."""
     path = "requestOptions"
     if not isinstance(node, MapNode):
-        return ReadOptions(problems=structure_options(node, path=path).problems)
+        return ReadOptions(
+            problems=structure(node, "requestOptions", path=path).problems
+        )
     expanded = expand(
         node,
         path=path,
@@ -120,7 +169,7 @@ def read_options(node: Node, *, context: Context, project_env: bool) -> ReadOpti
     )
     blanks = _Blanks()
     filled = blanks.dropped(expanded.node, "requestOptions", path)
-    result = structure_options(filled, path=path)
+    result = structure(filled, "requestOptions", path=path)
     options = result.value if isinstance(result.value, RequestOptions) else None
     missing = (*expanded.unset, *blanks.found)
     unset = tuple(_reference(u, context, project_env=project_env) for u in missing)
@@ -132,6 +181,7 @@ def merge_top_options(entry: RequestOptions, top: RequestOptions) -> RequestOpti
 
     A value of the entry wins whole; only headers are merged one by one.
     """
+    # Header names are compared without case (RFC 9110, section 5.1).
     own = {name.lower() for name in entry.headers}
     headers = {k: v for k, v in top.headers.items() if k.lower() not in own}
     body = entry.extra_body_properties or top.extra_body_properties
@@ -144,15 +194,40 @@ def merge_top_options(entry: RequestOptions, top: RequestOptions) -> RequestOpti
     return evolve(result, extra_body_properties=body, **open_fields)
 
 
-def _project_is_trusted(node: MapNode, context: Context) -> bool:
-    """Tell whether the project may decide all for the origin this entry names."""
-    if not context.store.entries():
-        return False
-    origin = _origin(node, context)
-    return origin is not None and context.store.is_trusted(context.project, origin)
+def read_log(pair: Pair, context: Context) -> ReadLog:
+    """Return what stands at the key ``log``; of a project's file, that it is ignored.
+
+    Without a variable that it names nothing is logged, and a notice says so.
+    """
+    key, node, path = pair.key, pair.value, "log"
+    if context.kind == "project":
+        return ReadLog(notices=(Problem(key.line, key.column, _NO_LOG, path),))
+    if not isinstance(node, MapNode):
+        return ReadLog(problems=structure(node, "log", path=path).problems)
+    # The path stays as it is written, so that it is not missing too.
+    keep = frozenset({"path"})
+    expanded = expand(
+        node, path=path, variables=context.variables, trusted=False, keep=keep
+    )
+    result = structure(expanded.node, "log", path=path)
+    problems = (*expanded.problems, *result.problems)
+    if problems or not isinstance(result.value, LogOptions):
+        return ReadLog(problems=problems)
+    notices = []
+    for each in expanded.unset:
+        message = (
+            f"needs the variable {each.variable}, which is not set: nothing is logged"
+        )
+        notices.append(Problem(each.line, each.column, message, each.path))
+    if notices:
+        return ReadLog(notices=tuple(notices))
+    # A relative path counts from this file, and a reload compares it.
+    source = Source(context.kind, context.file, key.line, key.column)
+    return ReadLog(evolve(result.value, source=source))
 
 
 def _origin(node: MapNode, context: Context) -> str | None:
+    """Return the origin that an entry would have its key sent to, if it has one."""
     base = node.get("apiBase")
     if base is None or is_null(base):
         return ROUTER
@@ -169,77 +244,59 @@ def _origin(node: MapNode, context: Context) -> str | None:
         return None
 
 
-def _ignored(node: MapNode, path: str) -> Iterator[Problem]:
-    options = node.get("requestOptions")
-    if not isinstance(options, MapNode):
-        return
-    for pair in options.pairs:
-        if pair.key.text in TRUST_NEEDED:
-            name = f"{path}.requestOptions.{pair.key.text}"
-            yield Problem(pair.key.line, pair.key.column, UNTRUSTED, name)
+def _harmless(node: MapNode, path: str) -> tuple[MapNode, tuple[Problem, ...]]:
+    """Return an entry without what needs trust, and a notice of each such key."""
+    notices: list[Problem] = []
+    pairs: list[Pair] = []
+    for pair in node.pairs:
+        options = pair.value
+        if pair.key.text == "requestOptions" and isinstance(options, MapNode):
+            for inner in options.pairs:
+                if inner.key.text in TRUST_NEEDED:
+                    key, name = inner.key, f"{path}.requestOptions.{inner.key.text}"
+                    notices.append(Problem(key.line, key.column, UNTRUSTED, name))
+            kept = tuple(p for p in options.pairs if p.key.text not in TRUST_NEEDED)
+            options = evolve(options, pairs=kept)
+        pairs.append(Pair(pair.key, options))
+    return evolve(node, pairs=tuple(pairs)), tuple(notices)
 
 
-UNTRUSTED: Final = (
-    "ignored, because you have not trusted this project yet; if you do, run"
-    f" `{COMMAND}` there"
-)
-
-
-def _without_ignored(node: MapNode) -> MapNode:
-    return evolve(node, pairs=tuple(_harmless(pair) for pair in node.pairs))
-
-
-def _harmless(pair: Pair) -> Pair:
-    options = pair.value
-    if pair.key.text != "requestOptions" or not isinstance(options, MapNode):
-        return pair
-    kept = tuple(p for p in options.pairs if p.key.text not in TRUST_NEEDED)
-    return Pair(pair.key, evolve(options, pairs=kept))
-
-
+@define
 class _Blanks:
     """Take out values whose variable is set to nothing: they count as unset."""
 
-    def __init__(self) -> None:
-        self.found: list[Unset] = []
+    found: list[Unset] = field(factory=list)
 
     def dropped(self, node: MapNode, section: Section, path: str) -> MapNode:
-        pairs = tuple(self._pairs(node, section, path))
-        return evolve(node, pairs=pairs)
-
-    def _pairs(self, node: MapNode, section: Section, path: str) -> Iterator[Pair]:
+        pairs: list[Pair] = []
         for pair in node.pairs:
-            key = find_key(section, pair.key.text)
+            value, key = pair.value, find_key(section, pair.key.text)
             if key is None:
-                yield pair
+                pairs.append(pair)
                 continue
             dotted = f"{path}.{key.name}"
-            value = pair.value
             if isinstance(key.kind, Nested) and isinstance(value, MapNode):
                 inner = self.dropped(value, key.kind.section, dotted)
-                yield Pair(pair.key, inner)
-            elif not _is_blank(value):
-                yield pair
-            elif isinstance(value, ScalarNode) and value.variables:
-                yield from self._unset(pair, value, section, dotted)
-            elif key.name != "apiKey":
-                yield pair
-
-    def _unset(
-        self, pair: Pair, value: ScalarNode, section: Section, path: str
-    ) -> Iterator[Pair]:
-        key = find_key(section, pair.key.text)
-        if key is not None and isinstance(key.kind, AnyText):
-            yield pair
-            return
-        unset = Unset(value.variables[0], path, value.line, value.column)
-        self.found.append(unset)
-        if key is not None and key.required:
-            yield Pair(pair.key, evolve(value, text=f"${{{value.variables[0]}}}"))
-
-
-def _is_blank(node: Node) -> bool:
-    return isinstance(node, ScalarNode) and not node.text.strip() and not is_null(node)
+                pairs.append(Pair(pair.key, inner))
+            elif (
+                not isinstance(value, ScalarNode)
+                or value.text.strip()
+                or is_null(value)
+            ):
+                pairs.append(pair)
+            elif not value.variables:
+                # A key of nothing, as a form writes it, means that there is none.
+                if key.name != "apiKey":
+                    pairs.append(pair)
+            elif isinstance(key.kind, AnyText):
+                pairs.append(pair)
+            else:
+                name = value.variables[0]
+                self.found.append(Unset(name, dotted, value.line, value.column))
+                if key.required:
+                    # As it is written, so that the key is not missing too.
+                    pairs.append(Pair(pair.key, evolve(value, text=f"${{{name}}}")))
+        return evolve(node, pairs=tuple(pairs))
 
 
 def _reference(
@@ -264,27 +321,3 @@ def _reference(
         if unset.variable == "HF_API_KEY":
             hint = f"{hint} `bytebuddy-hf login` does that."
     return UnsetReference(unset.variable, unset.path, place, hint)
-
-
-def _completed(entry: ModelEntry, node: MapNode, context: Context) -> ModelEntry:
-    line, column = node.line, node.column
-    window = entry.context_length
-    if window is None:
-        window = entry.default_completion_options.context_length
-    extra = {pair.key.text: plain_value(pair.value) for pair in extra_pairs(node)}
-    return evolve(
-        entry,
-        source=Source(context.kind, context.file, line, column),
-        context_length=window,
-        extra=extra,
-        api_key_origin=_key_origin(node, context) if entry.api_key else None,
-    )
-
-
-def _key_origin(node: MapNode, context: Context) -> str | None:
-    key = node.get("apiKey")
-    if not isinstance(key, ScalarNode):
-        return None
-    if key.variables:
-        return key.variables[0]
-    return f"apiKey in {context.file}:{key.line}"

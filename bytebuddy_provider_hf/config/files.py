@@ -1,11 +1,11 @@
-"""Writing a small file so that a reader sees the old one or the new, never half."""
+"""Replace files at once: a reader sees the old one or the new, never a half."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -40,26 +40,23 @@ def sole_writer(path: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    handle = _lockable(path.parent)
+    handle = None
+    # What is wrong with the folder is told by the write that follows.
+    with contextlib.suppress(OSError, ConfigError):
+        make_folder(path.parent)
+        handle = os.open(path.parent, os.O_RDONLY)
     try:
         if handle is not None:
             with contextlib.suppress(OSError):
                 fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
+        # Closing gives the lock back, however the block ended.
         if handle is not None:
             os.close(handle)
 
 
-def _lockable(folder: Path) -> int | None:
-    # What is wrong with the folder is told by the write that follows.
-    with contextlib.suppress(OSError, ConfigError):
-        make_folder(folder)
-        return os.open(folder, os.O_RDONLY)
-    return None
-
-
-def write_atomic(path: Path, content: Secret, *, exclusive: bool = False) -> None:
+def write_private(path: Path, content: Secret, *, exclusive: bool = False) -> None:
     """Replace ``path`` by ``content`` at once, with mode 0600 whatever the umask.
 
     Folders that are missing are made with mode 0700. Where ``path`` is a symbolic
@@ -69,7 +66,7 @@ def write_atomic(path: Path, content: Secret, *, exclusive: bool = False) -> Non
     try:
         target = path.resolve()
         make_folder(target.parent)
-        _write_beside(target, content, exclusive=exclusive)
+        replace(target, content, exclusive=exclusive)
     except FileExistsError as error:
         message = f"{path} exists already; nothing was changed"
         raise ConfigError(message) from error
@@ -77,38 +74,64 @@ def write_atomic(path: Path, content: Secret, *, exclusive: bool = False) -> Non
         reason = getattr(error, "strerror", None) or "its links form a loop"
         message = f"{path} cannot be written: {reason}"
         raise ConfigError(message) from error
-    _sync_folder(target.parent)
 
 
-def _write_beside(target: Path, content: Secret, *, exclusive: bool) -> None:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+def replace(
+    target: Path,
+    content: Secret | bytes,
+    *,
+    exclusive: bool = False,
+    prepare: Callable[[int], None] | None = None,
+    check: Callable[[], None] | None = None,
+) -> None:
+    """Replace a file by ``content`` at once, or raise ``OSError`` and change nothing.
+
+    It is readable by its owner only unless ``prepare`` gives the handle of the new
+    file another mode. ``check`` runs as late as can be and may raise to stop it.
+    ``exclusive`` raises ``FileExistsError`` where the file is there already.
+    """
+    # In the same folder: a rename is atomic within one file system only.
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:80]}.")
+    beside = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.reveal().encode("utf-8", "surrogateescape"))
+            file.write(
+                content
+                if isinstance(content, bytes)
+                else content.reveal().encode("utf-8", "surrogateescape")
+            )
+            if prepare is not None:
+                prepare(file.fileno())
             file.flush()
+            # Else a crash may leave the new name with none of the bytes.
             os.fsync(file.fileno())
-        Path(name).chmod(FILE_MODE)
+        if prepare is None:
+            beside.chmod(FILE_MODE)
+        if check is not None:
+            check()
         if exclusive:
-            _claim(name, target)
+            # Renaming replaces, linking refuses to.
+            try:
+                os.link(beside, target)
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without hard links
+                target.open("xb").close()
+                beside.replace(target)
+            else:
+                beside.unlink()
         else:
-            Path(name).replace(target)
+            beside.replace(target)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
+        beside.unlink(missing_ok=True)
         raise
-
-
-def _claim(name: str, target: Path) -> None:
-    try:
-        os.link(name, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        with target.open("xb"):
-            pass
-        Path(name).replace(target)
-    else:
-        Path(name).unlink()
+    # Windows opens no folders, and some file systems refuse to sync one.
+    with contextlib.suppress(OSError):
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def make_folder(folder: Path) -> None:
@@ -118,14 +141,5 @@ def make_folder(folder: Path) -> None:
     make_folder(folder.parent)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=FOLDER_MODE)
+        # mkdir takes the umask off.
         folder.chmod(FOLDER_MODE)
-
-
-def _sync_folder(folder: Path) -> None:
-    # Windows opens no folders, and some file systems refuse to sync one.
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

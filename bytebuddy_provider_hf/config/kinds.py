@@ -1,4 +1,8 @@
-"""What a value may be: one class a kind, which says it in words and checks it."""
+"""Check values: one class a kind, which says in words what it expects.
+
+No message repeats what may be a key: what stands where something else is expected is
+often one, put into the wrong place.
+"""
 
 # ruff: noqa: D102 - a kind says all in the docstring of its class
 from __future__ import annotations
@@ -11,17 +15,20 @@ from typing import Final, Protocol, TypeVar
 
 from attrs import field, frozen
 
+from bytebuddy_provider_hf.address import origin_of
 from bytebuddy_provider_hf.config.document import (
     ListNode,
     MapNode,
     Node,
     Pair,
     ScalarNode,
+    flag,
+    integer,
     is_null,
+    number,
+    plain_value,
     shown_key,
 )
-from bytebuddy_provider_hf.config.scalars import flag, integer, number, plain_value
-from bytebuddy_provider_hf.config.trust import origin_of
 from bytebuddy_provider_hf.errors import InvalidEndpoint
 from bytebuddy_provider_hf.secret import Secret, one_line
 
@@ -31,6 +38,8 @@ _KEY_LIKE: Final = re.compile(r"(?=[\w-]*[0-9])(?=[\w-]*[A-Za-z])[\w-]{12,}", re
 _HOST: Final = re.compile(
     r"(?:https?:/{0,2})?(?:[a-z0-9-]+\.)+[a-z]{2,}(?::[0-9]+)?(?:/[a-z0-9.]{0,10}){0,4}"
 )
+# RFC 9110, sections 5.1 and 5.5; a line break would begin another header.
+_HEADER_VALUE: Final = re.compile(r"[\t -~\xa0-\xff]*")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 
 
@@ -55,12 +64,14 @@ class ValueKind(Protocol):
 
 
 _Part = TypeVar("_Part")
+_Value = TypeVar("_Value")
 
 
 def describe(node: Node) -> str:
     """Return what stands at ``node``, short, and never a variable's value or a key."""
     if not isinstance(node, ScalarNode):
         return shape(node)
+    # It may be a secret, whatever the key it was put at.
     if node.variables:
         return f"the value of {', '.join(dict.fromkeys(node.variables))}"
     if is_null(node):
@@ -106,6 +117,7 @@ class Number:
 
     def fits(self, value: float) -> bool:
         return (
+            # JSON knows neither NaN nor an infinity (RFC 8259, section 6).
             math.isfinite(value)
             and (self.low is None or value >= self.low)
             and (self.high is None or value <= self.high)
@@ -160,6 +172,7 @@ class AnyText:
             raise Mismatch(self.expected, describe(node))
         if self.longest is not None and len(node.text) > self.longest:
             raise Mismatch(self.expected, f"{len(node.text):,} characters")
+        # Not as a number: the version 1.10 is not 1.1.
         return node.text
 
 
@@ -171,6 +184,7 @@ class Word:
 
     def __call__(self, node: Node) -> str:
         text = AnyText(self.expected)(node).strip()
+        # A line break in it could forge a line of a log.
         if not text or not text.isprintable():
             raise Mismatch(self.expected, describe(node))
         return text
@@ -184,6 +198,7 @@ class FilePath:
 
     def __call__(self, node: Node) -> str:
         text = Word(self.expected)(node)
+        # "~name" is another user's home, which only a shell looks up.
         if text.endswith(("/", "/.", "/..")) or (text[0] == "~" and text[1:2] != "/"):
             raise Mismatch(self.expected, describe(node))
         return text
@@ -197,19 +212,15 @@ class Url:
 
     def __call__(self, node: Node) -> str:
         text = AnyText(self.expected)(node).strip()
-        if not _is_address(text):
+        try:
+            origin_of(text)
+        except InvalidEndpoint:
             # A query may hold a key, and so may what stands before an @.
             hidden = "@" in text or "?" in text
-            raise Mismatch(self.expected, shape(node) if hidden else describe(node))
-        return text
-
-
-def _is_address(text: str) -> bool:
-    try:
-        origin_of(text)
-    except InvalidEndpoint:
-        return False
-    return True
+            found = shape(node) if hidden else describe(node)
+        else:
+            return text
+        raise Mismatch(self.expected, found)
 
 
 @frozen
@@ -239,6 +250,7 @@ class Sealed:
     def __call__(self, node: Node) -> Secret:
         if not isinstance(node, ScalarNode) or is_null(node):
             raise Mismatch(self.expected, shape(node))
+        # A key that was copied with its line break cannot be sent as a header.
         return Secret(node.text.rstrip("\r\n") if self.blanks else node.text.strip())
 
 
@@ -255,17 +267,16 @@ class OneOf:
 
     def __call__(self, node: Node) -> str:
         text = AnyText(self.expected)(node).strip()
+        # Only what is listed: a guess would send something the user did not mean.
         word = self.spellings.get(text, text)
         if word not in self.words:
             found = describe(node)
             near = nearest_word(text, self.words)
-            meant = f" (do you mean {near}?)" if near and not _hides(node) else ""
+            # The likeness to a word would tell of a variable's value.
+            told = near and not (isinstance(node, ScalarNode) and node.variables)
+            meant = f" (do you mean {near}?)" if told else ""
             raise Mismatch(self.expected, f"{found}{meant}")
         return word
-
-
-def _hides(node: Node) -> bool:
-    return isinstance(node, ScalarNode) and bool(node.variables)
 
 
 @frozen
@@ -290,10 +301,10 @@ class ListOf:
 
 
 def _each(
-    kind: Callable[[_Part], object], nodes: Iterable[tuple[str | int, _Part]]
-) -> list[object]:
+    kind: Callable[[_Part], _Value], nodes: Iterable[tuple[str | int, _Part]]
+) -> list[_Value]:
     """Check every node before complaining, so that every error is told at once."""
-    values: list[object] = []
+    values: list[_Value] = []
     wrong: list[Mismatch] = []
     for step, node in nodes:
         try:
@@ -316,28 +327,21 @@ class Headers:
     def __call__(self, node: Node) -> dict[str, Secret]:
         if not isinstance(node, MapNode):
             raise Mismatch(self.expected, shape(node))
-        values = _each(_Header(), ((p.key.text, p) for p in node.pairs))
-        return dict(v for v in values if isinstance(v, tuple))
 
+        def header(pair: Pair) -> tuple[str, Secret]:
+            name, value = pair.key.text, pair.value
+            expected = "one line of Latin-1 text without control characters"
+            if not _HEADER_NAME.fullmatch(name):
+                # Not shown: without the blank after its colon it is key and value.
+                wanted = "a header name of letters, digits and hyphens"
+                raise Mismatch(wanted, "something else")
+            if not isinstance(value, ScalarNode) or is_null(value):
+                raise Mismatch(expected, shape(value))
+            if not _HEADER_VALUE.fullmatch(value.text):
+                raise Mismatch(expected, "characters that no header may hold")
+            return name, Secret(value.text.strip(" \t"))
 
-@frozen
-class _Header:
-    expected: str = "one line of Latin-1 text without control characters"
-
-    def __call__(self, pair: Pair) -> tuple[str, Secret]:
-        name, node = pair.key.text, pair.value
-        if not _HEADER_NAME.fullmatch(name):
-            wanted = "a header name of letters, digits and hyphens"
-            raise Mismatch(wanted, "something else")
-        if not isinstance(node, ScalarNode) or is_null(node):
-            raise Mismatch(self.expected, shape(node))
-        if not _sendable(node):
-            raise Mismatch(self.expected, "characters that no header may hold")
-        return name, Secret(node.text.strip(" \t"))
-
-
-def _sendable(node: ScalarNode) -> bool:
-    return all(c == "\t" or " " <= c <= "~" or "\xa0" <= c <= "\xff" for c in node.text)
+        return dict(_each(header, ((p.key.text, p) for p in node.pairs)))
 
 
 @frozen
@@ -359,29 +363,21 @@ class Settings:
 
     expected: str = "a mapping of names to text, numbers or true and false"
 
-    def __call__(self, node: Node) -> dict[str, str | bool | int | float]:
+    def __call__(self, node: Node) -> dict[str, object]:
         if not isinstance(node, MapNode):
             raise Mismatch(self.expected, shape(node))
-        values = _each(_Setting(), ((p.key.text, p.value) for p in node.pairs))
-        return {
-            pair.key.text: value
-            for pair, value in zip(node.pairs, values, strict=True)
-            if isinstance(value, (str, bool, int, float))
-        }
 
+        def setting(pair: Pair) -> tuple[str, object]:
+            if not isinstance(pair.value, ScalarNode) or is_null(pair.value):
+                raise Mismatch("text, a number, true or false", shape(pair.value))
+            return pair.key.text, plain_value(pair.value)
 
-@frozen
-class _Setting:
-    expected: str = "text, a number, true or false"
-
-    def __call__(self, node: Node) -> object:
-        if not isinstance(node, ScalarNode) or is_null(node):
-            raise Mismatch(self.expected, shape(node))
-        return plain_value(node)
+        return dict(_each(setting, ((p.key.text, p) for p in node.pairs)))
 
 
 def nearest_word(name: str, known: Iterable[str]) -> str | None:
     """Return the known word that ``name`` most likely stands for."""
+    # Case, hyphens and blanks are what people most often get wrong.
     by_plain = {_plain(word): word for word in known}
     same = by_plain.get(_plain(shown_key(name)))
     if same:

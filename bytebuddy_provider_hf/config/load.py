@@ -1,4 +1,4 @@
-"""Where configuration files are looked for, and which of them wins.
+"""Find the configuration files and merge their entries, the strongest file first.
 
 The user's file is stronger than the project's, and that one stronger than the
 machine's. Entries are merged by name: the stronger file's entry counts whole.
@@ -6,21 +6,23 @@ machine's. Entries are merged by name: the stronger file's entry counts whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from attrs import evolve
+
 from bytebuddy_provider_hf.config.entry import Context
-from bytebuddy_provider_hf.config.expand import Variables, read_variables
-from bytebuddy_provider_hf.config.log import placed
 from bytebuddy_provider_hf.config.reader import ReadFile, read_file
 from bytebuddy_provider_hf.config.trust import TrustStore
 from bytebuddy_provider_hf.config.values import (
     Config,
     ConfigWarning,
+    LogOptions,
     ModelEntry,
     SourceKind,
 )
+from bytebuddy_provider_hf.config.variables import Variables, read_variables
 from bytebuddy_provider_hf.errors import ConfigInvalid, ConfigNotFound
 
 GLOBAL: Final = Path("/etc/bytebuddy/config.yaml")
@@ -45,8 +47,12 @@ def search_places(
     )
     seen: dict[Path, tuple[SourceKind, Path]] = {}
     for kind, path in places:
+        try:
+            real = path.resolve()
+        except (OSError, RuntimeError):  # a loop of links is no file; reading says so
+            real = path.absolute()
         # One file under two names is read once, with the stronger name.
-        seen.setdefault(_resolved(path), (kind, path))
+        seen.setdefault(real, (kind, path))
     return tuple(seen.values())
 
 
@@ -69,11 +75,38 @@ def load(  # each is a place that a test and a host must choose
     variables = read_variables(home=home, project=cwd, process=env)
     # A traceback that shows local variables must not show the environment.
     del env
-    places = _places(path, cwd=cwd, home=home, global_path=global_path)
-    store = trust or TrustStore(user_folder(home) / "trust.json")
-    readings = _readings(places, variables=variables, store=store, project=cwd)
-    _refuse(readings, named=path is not None)
-    return _config(readings, variables, home=home)
+    places = search_places(cwd=cwd, home=home, global_path=global_path)
+    if path is not None:
+        places = (("explicit", cwd / path),)
+    found = _read(places, variables, trust or _store(home), cwd)
+    missing = next((r.missing for r in found.values() if r.missing), None)
+    if path is not None and missing is not None:
+        raise ConfigNotFound(missing, hint="Check the path given with --config.")
+    problems = tuple(text for r in found.values() for text in r.problems)
+    if problems:
+        files = ", ".join(str(file) for file, r in found.items() if r.problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ConfigInvalid(f"{count} in {files}", problems=problems)
+    read = [reading for reading in found.values() if reading.read]
+    entries: dict[str, ModelEntry] = {}
+    for entry in (entry for reading in read for entry in reading.entries):
+        # Whole: one made of two files would be what nobody wrote.
+        entries.setdefault(entry.name, entry)
+    env_files = (variables.user_env, *variables.project_env)
+    complaints = [(str(f.path), f.complaint) for f in env_files if f.complaint]
+    log = next((r.log for r in read if r.log is not None), None)
+    return Config(
+        entries=tuple(entries.values()),
+        warnings=(
+            *(warning for r in found.values() for warning in r.warnings),
+            *(ConfigWarning(file, complaint) for file, complaint in complaints),
+        ),
+        files=tuple(file for file, reading in found.items() if reading.read),
+        searched=tuple(found),
+        name=next((r.name for r in read if r.name is not None), None),
+        version=next((r.version for r in read if r.version is not None), None),
+        log=None if log is None else _placed(log, home),
+    )
 
 
 def file_states(
@@ -90,84 +123,43 @@ def file_states(
     """
     variables = read_variables(home=home, project=cwd, process=env)
     del env  # as above
-    places = _places(path, cwd=cwd, home=home, global_path=global_path)
-    store = TrustStore(user_folder(home) / "trust.json")
-    readings = _readings(places, variables=variables, store=store, project=cwd)
-    return tuple((file, _state(reading)) for file, reading in readings)
-
-
-def _state(reading: ReadFile) -> FileState:
-    if reading.problems:
-        return "invalid"
-    if reading.read:
-        return "read"
-    return "missing" if reading.missing else "skipped"
-
-
-def _places(
-    path: Path | None, *, cwd: Path, home: Path, global_path: Path
-) -> tuple[tuple[SourceKind, Path], ...]:
+    places = search_places(cwd=cwd, home=home, global_path=global_path)
     if path is not None:
-        return (("explicit", cwd / path),)
-    return search_places(cwd=cwd, home=home, global_path=global_path)
+        places = (("explicit", cwd / path),)
+    states: list[tuple[Path, FileState]] = []
+    for file, reading in _read(places, variables, _store(home), cwd).items():
+        unread: FileState = "missing" if reading.missing else "skipped"
+        state: FileState = "read" if reading.read else unread
+        states.append((file, "invalid" if reading.problems else state))
+    return tuple(states)
 
 
-def _readings(
+def _store(home: Path) -> TrustStore:
+    return TrustStore(user_folder(home) / "trust.json")
+
+
+def _read(
     places: tuple[tuple[SourceKind, Path], ...],
-    *,
     variables: Variables,
     store: TrustStore,
     project: Path,
-) -> list[tuple[Path, ReadFile]]:
-    contexts = (
-        Context(file=file, kind=kind, variables=variables, store=store, project=project)
+) -> dict[Path, ReadFile]:
+    return {
+        file: read_file(Context(file, kind, variables, store, project))
         for kind, file in places
-    )
-    return [(context.file, read_file(context)) for context in contexts]
+    }
 
 
-def _refuse(readings: list[tuple[Path, ReadFile]], *, named: bool) -> None:
-    missing = next((r.missing for _, r in readings if r.missing), None)
-    if named and missing is not None:
-        raise ConfigNotFound(missing, hint="Check the path given with --config.")
-    problems = tuple(text for _, r in readings for text in r.problems)
-    if problems:
-        files = ", ".join(str(file) for file, r in readings if r.problems)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ConfigInvalid(f"{count} in {files}", problems=problems)
+def _placed(options: LogOptions, home: Path) -> LogOptions:
+    """Return ``options`` with an absolute path.
 
-
-def _config(
-    readings: list[tuple[Path, ReadFile]], variables: Variables, *, home: Path
-) -> Config:
-    read = [reading for _, reading in readings if reading.read]
-    warnings = [w for _, reading in readings for w in reading.warnings]
-    log = next((r.log for r in read if r.log is not None), None)
-    return Config(
-        entries=_merged(entry for reading in read for entry in reading.entries),
-        warnings=(*warnings, *_env_warnings(variables)),
-        files=tuple(file for file, reading in readings if reading.read),
-        searched=tuple(file for file, _ in readings),
-        name=next((r.name for r in read if r.name is not None), None),
-        version=next((r.version for r in read if r.version is not None), None),
-        log=None if log is None else placed(log, home),
-    )
-
-
-def _merged(entries: Iterable[ModelEntry]) -> tuple[ModelEntry, ...]:
-    by_name: dict[str, ModelEntry] = {}
-    for entry in entries:
-        by_name.setdefault(entry.name, entry)
-    return tuple(by_name.values())
-
-
-def _env_warnings(variables: Variables) -> list[ConfigWarning]:
-    files = (variables.user_env, *variables.project_env)
-    return [ConfigWarning(str(f.path), f.complaint) for f in files if f.complaint]
-
-
-def _resolved(path: Path) -> Path:
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError):  # a loop of links is no file; reading says so
-        return path.absolute()
+    A relative one counts from the folder of the file that names it, wherever the
+    program was started.
+    """
+    named, file = options.path, options.source.path
+    if named.startswith("~"):
+        # "~/", for a path with another user's name was refused.
+        path = home / named[2:]
+    else:
+        path = (Path.cwd() if file is None else file.parent) / named
+    return evolve(options, path=str(path.absolute()))

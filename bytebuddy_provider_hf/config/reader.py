@@ -1,9 +1,10 @@
-"""One file into entries: what it says, what is wrong with it, what is ignored."""
+"""Read one file into entries: what it says, what is wrong with it, what is ignored."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Final
 
 from attrs import evolve, frozen
@@ -27,17 +28,17 @@ from bytebuddy_provider_hf.config.entry import (
     ReadOptions,
     merge_top_options,
     read_entry,
+    read_log,
     read_options,
 )
-from bytebuddy_provider_hf.config.flat import flat_problem
 from bytebuddy_provider_hf.config.kinds import describe, nearest_word
-from bytebuddy_provider_hf.config.log import read_log
-from bytebuddy_provider_hf.config.lookalikes import (
+from bytebuddy_provider_hf.config.pasted import (
     curly_quotes,
+    flat_problem,
     lacks_blank,
     lookalike,
 )
-from bytebuddy_provider_hf.config.unknown import unknown_keys
+from bytebuddy_provider_hf.config.structure import unknown_keys
 from bytebuddy_provider_hf.config.values import ConfigWarning, LogOptions, ModelEntry
 from bytebuddy_provider_hf.secret import one_line
 
@@ -45,8 +46,9 @@ NOT_OURS: Final = (
     "this is no ByteBuddy configuration (it has no list of models with a provider);"
     " it was skipped"
 )
-_DASH: Final = "; begin each entry with a dash: - name: …"
 NO_MODELS: Final = "the file names no models"
+_DASH: Final = "; begin each entry with a dash: - name: …"
+_ABOVE: Final = "; write models: above the list"
 
 
 @frozen
@@ -65,92 +67,78 @@ class ReadFile:
 
 def read_file(context: Context) -> ReadFile:
     """Return what ``context.file`` says. Never raises: a problem is a finding."""
-    raw = _bytes(context)
-    if isinstance(raw, ReadFile):
-        return raw
-    document = parse(raw)
-    if context.kind == "project" and not _is_ours(document):
-        warning = ConfigWarning(str(context.file), _why_skipped(document))
-        return ReadFile(warnings=(warning,), read=False)
+    file = context.file
+    try:
+        # A FIFO that nobody writes to would be waited for without end.
+        if context.kind != "explicit" and file.exists() and not file.is_file():
+            return _unreadable(context, "it is no regular file")
+        with file.open("rb") as stream:
+            # One byte more than is allowed tells that it is too large.
+            document = parse(stream.read(MAX_BYTES + 1))
+    except (FileNotFoundError, NotADirectoryError):
+        return ReadFile(read=False, missing=f"{file} does not exist")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its name is not usable"
+        return _unreadable(context, str(reason))
+    if context.kind == "project" and (why := _why_skipped(document)):
+        return ReadFile(warnings=(ConfigWarning(str(file), why),), read=False)
     flat = flat_problem(document)
     problems = (flat,) if flat else document.problems
     if problems:
-        reading = ReadFile(problems=tuple(p.at(context.file) for p in problems))
+        reading = ReadFile(problems=tuple(p.at(file) for p in problems))
     else:
         reading = _FileReader(context).read(document.root)
     odd = lookalike(document.text) if reading.problems else None
     if odd is None:
         return reading
     # It stands first: the others may come of it.
-    return evolve(reading, problems=(odd.at(context.file), *reading.problems))
-
-
-def _bytes(context: Context) -> bytes | ReadFile:
-    file = context.file
-    chosen = context.kind == "explicit"
-    try:
-        # A FIFO that nobody writes to would be waited for without end.
-        if not chosen and file.exists() and not file.is_file():
-            return _unreadable(context, "it is no regular file")
-        with file.open("rb") as stream:
-            return stream.read(MAX_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        return ReadFile(read=False, missing=f"{file} does not exist")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "its name is not usable"
-        return _unreadable(context, str(reason))
+    return evolve(reading, problems=(odd.at(file), *reading.problems))
 
 
 def _unreadable(context: Context, reason: str) -> ReadFile:
     text = f"{context.file} cannot be read: {reason}"
     if context.kind == "explicit":
         return ReadFile(read=False, missing=text)
+    # A folder that somebody else wrote must not stop the user's work.
     if context.kind == "project":
         warning = ConfigWarning(str(context.file), f"skipped: {reason}")
         return ReadFile(read=False, warnings=(warning,))
     return ReadFile(read=False, problems=(text,))
 
 
-def _is_ours(document: Document) -> bool:
-    """Tell our file from another program's: plenty of them have a config.yaml."""
-    root = document.root
-    if isinstance(root, MapNode):
-        models = root.get("models")
-        if isinstance(models, ListNode):
-            return root.get("provider") is not None or any(
-                isinstance(item, MapNode) and item.get("provider") is not None
-                for item in models.items
-            )
-        return False
-    text = document.text
-    return (
+def _why_skipped(document: Document) -> str | None:
+    """Return why a project's file is not ours: plenty of programs have a config.yaml.
+
+    Says what a file of ours would need, where this one may be meant as one.
+    """
+    root, text = document.root, document.text
+    models = root.get("models") if isinstance(root, MapNode) else None
+    if isinstance(root, MapNode) and isinstance(models, ListNode):
+        # One provider is enough: the other entries may be what is wrong.
+        if root.get("provider") is not None or any(map(_is_entry, models.items)):
+            return None
+    elif (
         root is None
-        and re.search(r"(?m)^models[ \t]*:", text) is not None
-        and re.search(r"(?m)^[ \t-]*provider[ \t]*:", text) is not None
-    )
-
-
-def _why_skipped(document: Document) -> str:
-    """Say what a file of ours would need, where this one may be meant as one."""
-    root = document.root
-    if not document.text and document.problems:
+        and re.search(r"(?m)^models[ \t]*:", text)
+        and re.search(r"(?m)^[ \t-]*provider[ \t]*:", text)
+    ):
+        return None
+    if not text and document.problems:
         return f"skipped: {document.problems[0].message}"
-    if isinstance(root, ListNode) and any(map(_looks_like_entry, root.items)):
-        return f"{NOT_OURS}; write models: above the list"
-    if not isinstance(root, MapNode):
-        return NOT_OURS
-    if _looks_like_entry(root.get("models")):
-        return f"{NOT_OURS}{_DASH}"
-    return f"{NOT_OURS}{_misspelled(root)}"
+    if isinstance(root, ListNode) and any(map(_is_entry, root.items)):
+        return f"{NOT_OURS}{_ABOVE}"
+    if isinstance(root, MapNode):
+        return f"{NOT_OURS}{_DASH if _is_entry(models) else _misspelled(root)}"
+    return NOT_OURS
 
 
-def _looks_like_entry(node: Node | None) -> bool:
+def _is_entry(node: Node | None) -> bool:
     return isinstance(node, MapNode) and node.get("provider") is not None
 
 
-def _misspelled(top: Node) -> str:
+def _misspelled(top: MapNode) -> str:
     """Return a hint at the key that may be meant for ``models``."""
-    keys = [p.key.text for p in top.pairs] if isinstance(top, MapNode) else []
+    keys = [p.key.text for p in top.pairs]
     near = [key for key in keys if nearest_word(key, ("models",))]
     found = near and "models" not in keys
     return f"; write models instead of {shown_key(near[0])}" if found else ""
@@ -161,90 +149,89 @@ class _FileReader:
         self._context = context
         self._notices: list[Problem] = []
         self._problems: list[Problem] = []
+        # The file's own requestOptions, read once with the project's .env and without.
         self._options: dict[bool, ReadOptions] = {}
-        self._log: LogOptions | None = None
 
     def read(self, root: Node | None) -> ReadFile:
-        if root is not None and not isinstance(root, MapNode):
-            listed = isinstance(root, ListNode) and any(
-                map(_looks_like_entry, root.items)
-            )
-            hint = "; write models: above the list" if listed else ""
-            message = f"expected a mapping with models, found {describe(root)}{hint}"
-            return self._result((), Problem(root.line, root.column, message), root)
-        top = root or MapNode((), 1, 1)
-        self._problems += _titles(top)
-        self._read_log(top)
-        self._notices += unknown_keys(_top_only(top), "file", path="")
-        entries = tuple(self._entries(top))
-        self._check_names(entries)
-        kept = tuple(found.entry for found in entries if found.entry)
-        return self._result(kept, None, top)
-
-    def _result(
-        self, entries: tuple[ModelEntry, ...], problem: Problem | None, root: Node
-    ) -> ReadFile:
         file = self._context.file
-        notices = sorted(self._notices, key=_order)
-        found = [problem] if problem else self._problems
-        found = sorted(found, key=_order)
+        if root is not None and not isinstance(root, MapNode):
+            listed = isinstance(root, ListNode) and any(map(_is_entry, root.items))
+            hint = _ABOVE if listed else ""
+            message = f"expected a mapping with models, found {describe(root)}{hint}"
+            problem = Problem(root.line, root.column, message)
+            return ReadFile(problems=(problem.at(file),))
+        top = root or MapNode((), 1, 1)
+        titles: dict[str, str] = {}
+        log: LogOptions | None = None
+        for pair in top.pairs:
+            name, value = pair.key.text, pair.value
+            if name in {"name", "version"} and not isinstance(value, ScalarNode):
+                self._expected("text", describe(value), value, name)
+            elif name in {"name", "version"} and not is_null(value):
+                titles[name] = value.text if isinstance(value, ScalarNode) else ""
+            elif name == "log" and not is_null(value):
+                found_log = read_log(pair, self._context)
+                self._problems += found_log.problems
+                self._notices += found_log.notices
+                log = found_log.options
+        rest = tuple(p for p in top.pairs if p.key.text != "models")
+        self._notices += unknown_keys(evolve(top, pairs=rest), "file", path="")
+        entries = [found.entry for found in self._entries(top) if found.entry]
+        self._check_names(entries)
+        order = attrgetter("line", "column")
+        # In the order of the file, whatever was looked at first.
+        problems = (p.at(file) for p in sorted(self._problems, key=order))
+        warnings = []
+        for each in sorted(self._notices, key=order):
+            text = f"{each.path}: {each.message}" if each.path else each.message
+            place = self._context.place(each.line, each.column)
+            warnings.append(ConfigWarning(place, one_line(text)))
         return ReadFile(
-            entries=entries,
-            problems=tuple(dict.fromkeys(p.at(file) for p in found)),
-            warnings=tuple(dict.fromkeys(map(self._warning, notices))),
-            name=_text(root, "name"),
-            version=_text(root, "version"),
-            log=self._log,
+            entries=tuple(entries),
+            # The top requestOptions are read twice where some entries are trusted.
+            problems=tuple(dict.fromkeys(problems)),
+            warnings=tuple(dict.fromkeys(warnings)),
+            log=log,
+            name=titles.get("name"),
+            version=titles.get("version"),
         )
 
-    def _read_log(self, top: MapNode) -> None:
-        for pair in top.pairs:
-            if pair.key.text == "log" and not is_null(pair.value):
-                found = read_log(pair, self._context)
-                self._problems += found.problems
-                self._notices += found.notices
-                self._log = found.options
-
-    def _warning(self, notice: Problem) -> ConfigWarning:
-        place = self._context.place(notice.line, notice.column)
-        path = f"{notice.path}: " if notice.path else ""
-        return ConfigWarning(place, one_line(f"{path}{notice.message}"))
+    def _expected(
+        self, wanted: str, found: str, node: Node, path: str, hint: str = ""
+    ) -> None:
+        message = f"expected {wanted}, found {found}{hint}"
+        self._problems.append(Problem(node.line, node.column, message, path))
 
     def _entries(self, top: MapNode) -> Iterator[ReadEntry]:
         models = top.get("models")
         if models is None or is_null(models):
-            self._no_models(models or top, _misspelled(top))
+            node = models or top
+            if self._context.kind == "explicit":
+                hint = _misspelled(top)
+                self._expected("a list of entries", "nothing", node, "models", hint)
+            else:
+                # A file found by search may hold settings only.
+                self._notices.append(Problem(node.line, node.column, NO_MODELS))
             return
         if not isinstance(models, ListNode):
-            hint = _DASH if _looks_like_entry(models) else ""
-            self._expected("a list of entries", models, "models", hint)
+            hint = _DASH if _is_entry(models) else ""
+            self._expected("a list of entries", _shape(models), models, "models", hint)
             return
         for index, item in enumerate(models.items):
+            path = f"models[{index}]"
             if not isinstance(item, MapNode):
                 wanted = "a mapping with name, provider and model"
                 hint = "; put a blank after each colon" if lacks_blank(item) else ""
-                self._expected(wanted, item, f"models[{index}]", hint)
+                self._expected(wanted, _shape(item), item, path, hint)
                 continue
             found = read_entry(item, index=index, context=self._context)
             self._problems += found.problems
             self._notices += found.notices
-            self._notices += curly_quotes(item, path=f"models[{index}]")
-            yield self._with_top(found, top)
+            self._notices += curly_quotes(item, path=path)
+            yield self._with_top(found, top.get("requestOptions"))
 
-    def _no_models(self, node: Node, hint: str) -> None:
-        if self._context.kind == "explicit":
-            message = f"expected a list of entries, found nothing{hint}"
-            self._problems.append(Problem(node.line, node.column, message, "models"))
-        else:
-            self._notices.append(Problem(node.line, node.column, NO_MODELS))
-
-    def _expected(self, wanted: str, node: Node, path: str, hint: str) -> None:
-        message = f"expected {wanted}, found {_kind_of(node)}{hint}"
-        self._problems.append(Problem(node.line, node.column, message, path))
-
-    def _with_top(self, found: ReadEntry, top: MapNode) -> ReadEntry:
+    def _with_top(self, found: ReadEntry, node: Node | None) -> ReadEntry:
         """Lay the file's ``requestOptions`` under the entry's."""
-        node = top.get("requestOptions")
         if node is None or is_null(node):
             return found
         if not found.trusted:
@@ -263,14 +250,12 @@ class _FileReader:
             return found
         options = merge_top_options(entry.request_options, shared.options)
         unset = (*entry.unset, *shared.unset)
-        entry = evolve(entry, request_options=options, unset=unset)
-        return evolve(found, entry=entry)
+        return evolve(found, entry=evolve(entry, request_options=options, unset=unset))
 
-    def _check_names(self, entries: tuple[ReadEntry, ...]) -> None:
+    def _check_names(self, entries: list[ModelEntry]) -> None:
+        # Two files may share a name, and the stronger wins; one file may not.
         first: dict[str, ModelEntry] = {}
-        for entry in (found.entry for found in entries):
-            if entry is None:
-                continue
+        for entry in entries:
             before = first.setdefault(entry.name, entry)
             if before is not entry:
                 line, column = entry.source.line or 1, entry.source.column or 1
@@ -281,33 +266,8 @@ class _FileReader:
                 self._problems.append(Problem(line, column, message, "models"))
 
 
-def _order(problem: Problem) -> tuple[int, int]:
-    return problem.line, problem.column
-
-
-def _titles(top: MapNode) -> Iterator[Problem]:
-    for name in ("name", "version"):
-        value = top.get(name)
-        if value is not None and not isinstance(value, ScalarNode):
-            message = f"expected text, found {describe(value)}"
-            yield Problem(value.line, value.column, message, name)
-
-
-def _top_only(top: MapNode) -> MapNode:
-    pairs = tuple(p for p in top.pairs if p.key.text != "models")
-    return evolve(top, pairs=pairs)
-
-
-def _kind_of(node: Node) -> str:
-    return describe(node) if not isinstance(node, ScalarNode) else _scalar_kind(node)
-
-
-def _scalar_kind(node: ScalarNode) -> str:
+def _shape(node: Node) -> str:
+    """Return what stands there, without the text of a single value: it may be a key."""
+    if not isinstance(node, ScalarNode):
+        return describe(node)
     return "nothing" if is_null(node) else "a single value"
-
-
-def _text(root: Node, name: str) -> str | None:
-    value = root.get(name) if isinstance(root, MapNode) else None
-    if not isinstance(value, ScalarNode) or is_null(value):
-        return None
-    return value.text

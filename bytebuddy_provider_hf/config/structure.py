@@ -1,16 +1,16 @@
-"""A tree into the values of ``model.py``, by cattrs, which finds every error at once.
+"""Check a tree against the schema and make it the values of ``values.py``.
 
-What went wrong stays apart from how it is told: cattrs collects ``Mismatch``es with
-notes of the fields they passed through, and ``problems_in`` maps those to places.
+Every kind checks its own value, so that all errors are told at once, each with its
+place; cattrs then builds the classes of what was found right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
-from attrs import fields_dict, frozen
+from attrs import frozen, has
 
 from bytebuddy_provider_hf.config import values
 from bytebuddy_provider_hf.config.document import (
@@ -22,8 +22,15 @@ from bytebuddy_provider_hf.config.document import (
     is_null,
     shown_key,
 )
-from bytebuddy_provider_hf.config.kinds import Mismatch
-from bytebuddy_provider_hf.config.schema import SECTIONS, Key, Nested, Section, find_key
+from bytebuddy_provider_hf.config.kinds import Mismatch, nearest_word
+from bytebuddy_provider_hf.config.schema import (
+    KEYS,
+    SECTIONS,
+    Nested,
+    Section,
+    find_key,
+    sections_with,
+)
 from bytebuddy_provider_hf.types import CompletionOptions, Role
 
 if TYPE_CHECKING:
@@ -52,167 +59,117 @@ class Structured:
     problems: tuple[Problem, ...] = ()
 
 
-def structure_entry(node: MapNode, *, path: str) -> Structured:
-    """Return ``node`` as a ``ModelEntry``, or every problem it has."""
-    return _structured(node, "models[]", path=path)
+def structure(node: Node, section: Section, *, path: str) -> Structured:
+    """Return ``node`` as the class of ``section``, or every problem it has."""
+    problems: list[Problem] = []
+    found = _checked(node, section, path, problems)
+    if problems:
+        return Structured(problems=tuple(problems))
+    return Structured(_converter().structure(found, CLASSES[section]))
 
 
-def structure_options(node: Node, *, path: str) -> Structured:
-    """Return ``node`` as ``RequestOptions``, or every problem it has."""
-    return _structured(node, "requestOptions", path=path)
-
-
-def structure_log(node: Node, *, path: str) -> Structured:
-    """Return ``node`` as ``LogOptions``, or every problem it has."""
-    return _structured(node, "log", path=path)
-
-
-def _structured(node: Node, section: Section, *, path: str) -> Structured:
-    from cattrs.errors import ClassValidationError  # heavy
-
-    cls = CLASSES[section]
-    try:
-        return Structured(_hooks().structure(node, cls))
-    except ClassValidationError as error:
-        found = _Findings(node, path)
-        return Structured(problems=tuple(found.of_class(error, section, ())))
-    except Mismatch as error:
-        return Structured(problems=tuple(_Findings(node, path).of(error, ())))
-
-
-@cache
-def _hooks() -> Converter:
-    from cattrs import Converter  # heavy, and needed only here
-
-    converter = Converter(detailed_validation=True)
-    for section, cls in CLASSES.items():
-        converter.register_structure_hook(cls, _section_hook(section, converter))
-    return converter
-
-
-def _section_hook(
-    section: Section, converter: Converter
-) -> Callable[[object, type], object]:
-    from cattrs.gen import make_dict_structure_fn, override
-
-    cls = CLASSES[section]
-    overrides = {name: override(omit=True) for name in fields_dict(cls)}
-    for key in SECTIONS[section].values():
-        hook = _key_hook(key, converter)
-        overrides[key.field] = override(rename=key.name, struct_hook=hook)
-    inner: Callable[[dict[str, Node], type], object] = make_dict_structure_fn(
-        cls,
-        converter,
-        **overrides,  # type: ignore[arg-type]  # fields share it with its settings
-    )
-
-    def hook_section(node: object, wanted: type) -> object:
-        if not isinstance(node, MapNode):
-            mapping = Nested(section)
-            raise Mismatch(mapping.expected, _shape(node))
-        return inner(_values(node, section), wanted)
-
-    return hook_section
-
-
-def _key_hook(key: Key, converter: Converter) -> Callable[[Node, type], object]:
-    kind = key.kind
-    if isinstance(kind, Nested):
-        cls = CLASSES[kind.section]
-        return lambda node, _: converter.structure(node, cls)
-    if key.field == "roles":
-        return lambda node, _: _roles(kind(node))
-    return lambda node, _: kind(node)
-
-
-def _roles(words: object) -> tuple[Role, ...]:
-    names = words if isinstance(words, tuple) else ()
-    return tuple(dict.fromkeys(Role(name) for name in names))
-
-
-def _shape(node: object) -> str:
-    return "a list" if isinstance(node, ListNode) else "a single value"
-
-
-def _values(node: MapNode, section: Section) -> dict[str, Node]:
-    """Return the known keys that hold something; an empty value is no value."""
+def _checked(
+    node: Node, section: Section, path: str, problems: list[Problem]
+) -> dict[str, object]:
+    """Return the values of a section by their fields; an empty value is no value."""
+    if not isinstance(node, MapNode):
+        shape = "a list" if isinstance(node, ListNode) else "a single value"
+        message = f"expected a mapping, found {shape}"
+        problems.append(Problem(node.line, node.column, message, path))
+        return {}
     known: dict[str, Node] = {}
     open_ended: list[Pair] = []
     for pair in node.pairs:
         key = find_key(section, pair.key.text)
         if key is None or is_null(pair.value):
             continue
-        if key.name == pair.key.text:
-            known[key.name] = pair.value
-        else:
+        value = pair.value
+        if key.name != pair.key.text:
             open_ended.append(pair)
-    if open_ended:
-        rest = MapNode(tuple(open_ended), node.line, node.column)
-        known["experimental_*"] = rest
-    return known
+            value = MapNode(tuple(open_ended), node.line, node.column)
+        known[key.name] = value
+    found: dict[str, object] = {}
+    # In the order of the schema: the same file gives the same messages.
+    for key in SECTIONS[section].values():
+        inner = f"{path}.{key.name}"
+        if key.name not in known:
+            if key.required:
+                wanted = key.kind.expected
+                message = f"expected {wanted}, found nothing: it is required"
+                problems.append(Problem(node.line, node.column, message, inner))
+            continue
+        value = known[key.name]
+        if isinstance(key.kind, Nested):
+            found[key.field] = _checked(value, key.kind.section, inner, problems)
+            continue
+        try:
+            found[key.field] = key.kind(value)
+        except* Mismatch as group:
+            problems += (_located(error, value, inner) for error in group.exceptions)
+    return found
 
 
-class _Findings:
-    """Walk the errors of cattrs and tell each with its place in the file."""
-
-    def __init__(self, root: Node, path: str) -> None:
-        self._root = root
-        self._path = path
-
-    def of_class(
-        self, error: BaseException, section: Section, steps: tuple[str | int, ...]
-    ) -> Iterator[Problem]:
-        fields = {key.field: key for key in SECTIONS[section].values()}
-        for cause in getattr(error, "exceptions", ()):
-            key = fields[_field(cause)]
-            inner = (*steps, key.name)
-            if isinstance(cause, KeyError):
-                yield self._missing(key, steps)
-            elif isinstance(key.kind, Nested) and isinstance(cause, ExceptionGroup):
-                yield from self.of_class(cause, key.kind.section, inner)
-            else:
-                yield from self.of(cause, inner)
-
-    def of(
-        self, error: BaseException, steps: tuple[str | int, ...]
-    ) -> Iterator[Problem]:
-        causes = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
-        for cause in causes:
-            if not isinstance(cause, Mismatch):
-                raise cause
-            path = (*steps, *cause.steps)
-            place = self._place(path)
-            message = f"expected {cause.expected}, found {cause.found}"
-            yield Problem(place.line, place.column, message, self._dotted(path))
-
-    def _missing(self, key: Key, steps: tuple[str | int, ...]) -> Problem:
-        place = self._place(steps)
-        message = f"expected {key.kind.expected}, found nothing: it is required"
-        path = self._dotted((*steps, key.name))
-        return Problem(place.line, place.column, message, path)
-
-    def _place(self, steps: tuple[str | int, ...]) -> Node:
-        node = self._root
-        for step in steps:
-            inner: Node | None = None
-            if isinstance(node, MapNode):
-                inner = node.get(str(step))
-            elif isinstance(node, ListNode) and isinstance(step, int):
-                inner = node.items[step]
-            if inner is None:
-                break
-            node = inner
-        return node
-
-    def _dotted(self, steps: tuple[str | int, ...]) -> str:
-        parts = (f"[{s}]" if isinstance(s, int) else f".{shown_key(s)}" for s in steps)
-        return self._path + "".join(parts)
+def _located(error: BaseException, node: Node, path: str) -> Problem:
+    """Return a mismatch as a problem, at the place that its steps lead to."""
+    # A fault of ours, not of the file.
+    if not isinstance(error, Mismatch):
+        raise error
+    for step in error.steps:
+        inner = (
+            node.get(step)
+            if isinstance(node, MapNode) and isinstance(step, str)
+            else None
+        )
+        if isinstance(node, ListNode) and isinstance(step, int):
+            inner = node.items[step]
+        node = inner or node
+        path += f"[{step}]" if isinstance(step, int) else f".{shown_key(step)}"
+    message = f"expected {error.expected}, found {error.found}"
+    return Problem(node.line, node.column, message, path)
 
 
-def _field(error: BaseException) -> str:
-    from cattrs.errors import AttributeValidationNote
+@cache
+def _converter() -> Converter:
+    from cattrs import Converter  # heavy, and needed only here
 
-    for note in reversed(getattr(error, "__notes__", ())):
-        if isinstance(note, AttributeValidationNote):
-            return str(note.name)
-    raise error
+    converter = Converter()
+    # What a kind has checked is taken as it is: cattrs would make 1.0 of a 1, and
+    # knows no Secret.
+    converter.register_structure_hook_func(
+        lambda cls: not any(map(has, (cls, *get_args(cls)))), lambda value, _: value
+    )
+    converter.register_structure_hook_func(
+        lambda cls: cls == tuple[Role, ...],
+        lambda names, _: tuple(dict.fromkeys(map(Role, names))),
+    )
+    return converter
+
+
+def unknown_keys(node: MapNode, section: Section, *, path: str) -> Iterator[Problem]:
+    """Yield a notice for every key of ``node`` and below that means nothing here."""
+    for pair in node.pairs:
+        key = find_key(section, pair.key.text)
+        dotted = f"{path}.{shown_key(pair.key.text)}" if path else pair.key.text
+        if key is None:
+            name = pair.key.text
+            message = f"unknown key {shown_key(name)}{_hint(name, section)}"
+            yield Problem(pair.key.line, pair.key.column, message, dotted)
+        elif isinstance(key.kind, Nested) and isinstance(pair.value, MapNode):
+            yield from unknown_keys(pair.value, key.kind.section, path=dotted)
+
+
+def extra_pairs(node: MapNode) -> tuple[Pair, ...]:
+    """Return the pairs of an entry whose keys the schema does not know."""
+    return tuple(p for p in node.pairs if find_key("models[]", p.key.text) is None)
+
+
+def _hint(name: str, section: Section) -> str:
+    # A slip is more likely than a key in the wrong place.
+    near = nearest_word(name, SECTIONS[section])
+    if near:
+        return f"; do you mean {near}?"
+    elsewhere = sections_with(name)
+    if elsewhere:
+        return f"; it belongs under {elsewhere[0]}"
+    far = nearest_word(name, (known.name for known in KEYS))
+    return f"; do you mean {far}, under {sections_with(far)[0]}?" if far else ""

@@ -1,4 +1,4 @@
-"""What a project's file may decide, and the origins the user trusts it with.
+"""Decide what a project's file may have done, by the origins the user trusts it with.
 
 Files that the user chose decide everything. A project's ``config.yaml`` came with the
 code of somebody else: until the user trusts (project, origin), it may have a key sent
@@ -7,112 +7,36 @@ only to Hugging Face and to this machine.
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
 import json
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
-from bytebuddy_provider_hf.config.files import sole_writer, write_atomic
-from bytebuddy_provider_hf.config.values import ModelEntry
-from bytebuddy_provider_hf.errors import (
-    ConfigError,
-    InvalidEndpoint,
-    UntrustedProject,
+from bytebuddy_provider_hf.address import (
+    HUB,
+    RETIRED_HOST,
+    ROUTER,
+    HostKind,
+    origin_of,
+    parse,
 )
+from bytebuddy_provider_hf.config.files import sole_writer, write_private
+from bytebuddy_provider_hf.config.values import ModelEntry
+from bytebuddy_provider_hf.errors import ConfigError, UntrustedProject
 from bytebuddy_provider_hf.secret import Secret
 
-ROUTER: Final = "https://router.huggingface.co"
 COMMAND: Final = "bytebuddy-hf config trust"
 
 # The retired host is rewritten to the router before anything is sent. Names under
 # endpoints.huggingface.cloud are missing on purpose: anyone can rent one.
-_TRUSTED: Final = frozenset(
-    {
-        "https://huggingface.co",
-        ROUTER,
-        "https://api-inference.huggingface.co",
-    }
-)
-_PORTS: Final = {"http": 80, "https": 443}
+# https only: over http anyone on the way could read the key.
+_TRUSTED: Final = frozenset({HUB, ROUTER, f"https://{RETIRED_HOST}"})
+# Some ten thousand projects.
 _MAX_STORE: Final = 1024 * 1024
-
-
-def origin_of(api_base: str) -> str:
-    """Return ``scheme://host[:port]`` of an address, in one spelling.
-
-    The host is lower case and without its last dot, a default port is left out.
-    Raises ``InvalidEndpoint`` for what is no http or https address, or one that
-    carries a user name or password.
-    """
-    parts = _split(api_base)
-    scheme = parts.scheme.lower() if parts else ""
-    if parts is None or scheme not in _PORTS or not parts.netloc:
-        message = "the apiBase is not an http or https URL"
-        raise InvalidEndpoint(message, hint="Write it as https://host/path.")
-    if "@" in parts.netloc:
-        message = "the apiBase carries a user name or password"
-        raise InvalidEndpoint(message, hint="Put the key into apiKey.")
-    host, port = _host(parts), _port(parts)
-    if host is None or port is None:
-        message = "the apiBase has no usable host and port"
-        raise InvalidEndpoint(message, hint="Write it as https://host/path.")
-    suffix = "" if port in {0, _PORTS[scheme]} else f":{port}"
-    return f"{scheme}://{host}{suffix}"
-
-
-def _split(api_base: str) -> SplitResult | None:
-    # Browsers and resolvers disagree about these; urlsplit drops some in silence.
-    if not api_base.isprintable() or " " in api_base or "\\" in api_base:
-        return None
-    with contextlib.suppress(ValueError):
-        return urlsplit(api_base)
-    return None
-
-
-def _host(parts: SplitResult) -> str | None:
-    host = (parts.hostname or "").removesuffix(".")
-    if ":" in host:
-        try:
-            return f"[{ipaddress.IPv6Address(host)}]"
-        except ValueError:
-            return None
-    try:
-        name = host if host.isascii() else host.encode("idna").decode("ascii")
-    except UnicodeError:
-        return None
-    if not host.isascii() and "xn--" not in name:
-        # Letters that only look like those of a host we trust.
-        return None
-    plain = all(c.isalnum() or c in "-._" for c in name)
-    return name.lower() if name and plain and ".." not in name else None
-
-
-def _port(parts: SplitResult) -> int | None:
-    try:
-        port = parts.port
-    except ValueError:
-        return None
-    if port is None:
-        return 0
-    return port or None
-
-
-def is_loopback(origin: str) -> bool:
-    """Tell whether an origin is this machine itself, by name or address."""
-    host = urlsplit(origin).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def trusted_by_default(origin: str) -> bool:
     """Tell whether any project may have a key sent to ``origin``."""
-    return origin in _TRUSTED or is_loopback(origin)
+    return origin in _TRUSTED or parse(origin).host_kind is HostKind.LOOPBACK
 
 
 class TrustStore:
@@ -138,6 +62,7 @@ class TrustStore:
         """Trust ``project`` with ``origin`` from now on."""
         added = origin_of(origin)
         with sole_writer(self._path):
+            # Read again under the lock: another program may have added to it.
             known = self.listing()
             wanted = {*known.get(_key(project), ()), added}
             self._write({**known, _key(project): tuple(sorted(wanted))})
@@ -174,13 +99,11 @@ class TrustStore:
         try:
             with self._path.open("rb") as file:
                 raw = file.read(_MAX_STORE + 1)
+            # Brackets without end exhaust the parser's stack.
+            found = json.loads(raw)
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        except OSError:
-            return None
-        try:
-            found = json.loads(raw)
-        except (ValueError, RecursionError):
+        except (OSError, ValueError, RecursionError):
             return None
         projects = found.get("projects") if isinstance(found, dict) else None
         if not isinstance(projects, dict) or len(raw) > _MAX_STORE:
@@ -193,39 +116,32 @@ class TrustStore:
 
     def _write(self, projects: dict[str, tuple[str, ...]]) -> None:
         content = json.dumps({"version": 1, "projects": projects}, indent=2)
-        write_atomic(self._path, Secret(f"{content}\n"))
+        write_private(self._path, Secret(f"{content}\n"))
 
 
 def _key(project: Path) -> str:
+    # By where it really is: a link to a folder is that folder.
     return str(project.resolve())
 
 
 def project_of(entry: ModelEntry) -> Path | None:
     """Return the project whose file wrote ``entry``; ``None`` if the user chose it."""
     source = entry.source
-    if source.kind != "project" or source.path is None:
-        return None
-    return source.path.parent
+    return source.path.parent if source.kind == "project" and source.path else None
 
 
-def origin_for(entry: ModelEntry, *, default_origin: str = ROUTER) -> str:
+def origin_for(entry: ModelEntry) -> str:
     """Return the origin that ``entry`` would have its key sent to."""
-    return default_origin if entry.api_base is None else origin_of(entry.api_base)
+    return ROUTER if entry.api_base is None else origin_of(entry.api_base)
 
 
-def is_trusted(
-    entry: ModelEntry, store: TrustStore, *, default_origin: str = ROUTER
-) -> bool:
+def is_trusted(entry: ModelEntry, store: TrustStore) -> bool:
     """Tell whether all that ``entry`` says counts: the user chose it or trusts it."""
     project = project_of(entry)
-    if project is None:
-        return True
-    return store.is_trusted(project, origin_for(entry, default_origin=default_origin))
+    return project is None or store.is_trusted(project, origin_for(entry))
 
 
-def check_entry(
-    entry: ModelEntry, store: TrustStore, *, default_origin: str = ROUTER
-) -> None:
+def check_entry(entry: ModelEntry, store: TrustStore) -> None:
     """Refuse an entry of a project's file that has a key sent to a strange origin.
 
     Raises ``UntrustedProject``, whose hint is the command that trusts it.
@@ -233,7 +149,7 @@ def check_entry(
     project = project_of(entry)
     if project is None:
         return
-    origin = origin_for(entry, default_origin=default_origin)
+    origin = origin_for(entry)
     if trusted_by_default(origin) or store.is_trusted(project, origin):
         return
     message = (
@@ -244,9 +160,9 @@ def check_entry(
     raise UntrustedProject(message, hint=hint)
 
 
-def grant(entry: ModelEntry, store: TrustStore, *, default_origin: str = ROUTER) -> str:
+def grant(entry: ModelEntry, store: TrustStore) -> str:
     """Trust the project of ``entry`` with its origin, and return that origin."""
-    origin = origin_for(entry, default_origin=default_origin)
+    origin = origin_for(entry)
     project = project_of(entry)
     if project is not None:
         store.add(project, origin)

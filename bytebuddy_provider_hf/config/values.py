@@ -1,4 +1,4 @@
-"""What a configuration file says, as values."""
+"""Hold what a configuration file says: frozen values, the fields of its keys."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
-from bytebuddy_provider_hf.secret import Secret, redact
+from bytebuddy_provider_hf.secret import Secret, redacted_repr
 from bytebuddy_provider_hf.types import DEFAULT_ROLES, CompletionOptions, Role
 
 SourceKind: TypeAlias = Literal["explicit", "user", "project", "global", "code"]
-
-
-def _redacted(value: object) -> str:
-    return redact(repr(value))
 
 
 @frozen
@@ -68,6 +64,7 @@ class RequestOptions:
     wait_for_server: bool | None = None
     verify_ssl: bool | None = None
     ca_bundle_path: tuple[str, ...] | None = None
+    # A proxy's address carries its password, and host programs print these values.
     proxy: str | None = field(default=None, repr=False)
     no_proxy: tuple[str, ...] | None = None
     headers: Mapping[str, Secret] = field(factory=dict)
@@ -152,7 +149,8 @@ class ModelEntry:
     provider: str
     model: str
     api_key: Secret | None = None
-    api_base: str | None = field(default=None, repr=_redacted)
+    # Not hidden but redacted: whoever reads an error wants to know where it went.
+    api_base: str | None = field(default=None, repr=redacted_repr)
     roles: tuple[Role, ...] = DEFAULT_ROLES
     capabilities: tuple[str, ...] | None = None
     context_length: int | None = None
@@ -167,6 +165,7 @@ class ModelEntry:
     cache_behavior: CacheBehavior | None = None
     use_legacy_completions_endpoint: bool | None = None
     use_responses_api: bool | None = None
+    # A stranger's keys are not known to be harmless, nor are variables.
     env: Mapping[str, str | bool | int | float] = field(factory=dict, repr=False)
     source_file: str | None = None
     extra: Mapping[str, object] = field(factory=dict, repr=False)

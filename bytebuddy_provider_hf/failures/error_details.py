@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from bytebuddy_provider_hf.address import OWNED_ID_PATTERN
 from bytebuddy_provider_hf.errors import APIError, ParameterRefused
 from bytebuddy_provider_hf.failures.table import row_of
 from bytebuddy_provider_hf.secret import one_line
@@ -22,12 +23,11 @@ _LARGEST: Final = 10**9
 
 _NAME: Final = r"([A-Za-z_]\w{0,40})"
 _QUOTED: Final = re.compile(rf"'{_NAME}'", re.ASCII)
-_SEGMENT: Final = r"[A-Za-z0-9][\w.\-]{0,95}"
 _MODEL: Final = (
-    rf"\bmodel ['\"`]?({_SEGMENT}/{_SEGMENT})",
+    rf"\bmodel ['\"`]?({OWNED_ID_PATTERN})",
     (
         rf"huggingface\.co/(?!settings/|api/|spaces/|docs/|join|pricing)"
-        rf"({_SEGMENT}/{_SEGMENT})"
+        rf"({OWNED_ID_PATTERN})"
     ),
 )
 

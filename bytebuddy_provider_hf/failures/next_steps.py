@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from bytebuddy_provider_hf.address import HUB, HostKind, host_kind
+from bytebuddy_provider_hf.address import HUB, OWNED_ID, HostKind, host_kind
 from bytebuddy_provider_hf.errors import APIError, ByteBuddyError
 from bytebuddy_provider_hf.failures.table import Alternatives, failure_table, row_of
 from bytebuddy_provider_hf.texts import (
@@ -21,9 +21,6 @@ from bytebuddy_provider_hf.texts import (
 # "[fact] " at the beginning: demanded, not shown.
 _DEMAND: Final = re.compile(r"\[(\w+)\] ")
 # Only such an id has a page.
-_HUB_ID: Final = re.compile(
-    r"[A-Za-z0-9][\w.\-]{0,95}/[A-Za-z0-9][\w.\-]{0,95}", re.ASCII
-)
 _HOST_FACTS: Final[Mapping[HostKind, tuple[str, ...]]] = {
     HostKind.ROUTER: ("huggingface", "router"),
     HostKind.HUB: ("huggingface",),
@@ -88,7 +85,7 @@ def error_facts(error: ByteBuddyError) -> dict[str, str]:
         if error.model:
             # The provider after the colon is the caller's choice, no part of the id.
             known["model"] = error.model.split(":", 1)[0]
-            if _HUB_ID.fullmatch(known["model"]):
+            if OWNED_ID.fullmatch(known["model"]):
                 known["page"] = f"{HUB}/{known['model']}"
         if error.served_by:
             known["served_by"] = ", ".join(error.served_by)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from bytebuddy_provider_hf.address import HUB
+from bytebuddy_provider_hf.address import HUB, HUB_ID, OWNED_ID_AND_SUFFIX
 from bytebuddy_provider_hf.hub.cache import AnswerCache, fetch_answer
 from bytebuddy_provider_hf.hub.model_facts import ModelFacts
 from bytebuddy_provider_hf.lenient_json import lenient_integer, lenient_text, loads
@@ -41,10 +41,6 @@ _FIELDS: Final = (
     "transformersInfo",
 )
 _QUERY: Final = "&".join(f"expand[]={name}" for name in _FIELDS)
-_SEGMENT: Final = r"[A-Za-z0-9][\w.\-]{0,95}"
-_ID: Final = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})?", re.ASCII)
-# A router's ":provider" is not a part of the id.
-_ASKABLE: Final = re.compile(rf"({_SEGMENT}/{_SEGMENT})(?::[\w.\-]{{1,64}})?", re.ASCII)
 _LOCATION: Final = re.compile(
     rf"(?:{re.escape(HUB)})?/api/models/([^?#]{{1,200}})(?:\?.*)?", re.ASCII
 )
@@ -52,7 +48,8 @@ _LOCATION: Final = re.compile(
 
 def repository(model: str) -> str | None:
     """Return the ``owner/name`` that a model's id is on the Hub, or ``None``."""
-    match = _ASKABLE.fullmatch(model)
+    # A router's ":provider" is not a part of the id.
+    match = OWNED_ID_AND_SUFFIX.fullmatch(model)
     return None if match is None or ".." in model else match[1]
 
 
@@ -175,7 +172,7 @@ def _map(value: object) -> Mapping[str, object]:
 
 def _id(value: object) -> str | None:
     found = lenient_text(value)
-    if found is None or not _ID.fullmatch(found) or ".." in found:
+    if found is None or not HUB_ID.fullmatch(found) or ".." in found:
         return None
     return found
 

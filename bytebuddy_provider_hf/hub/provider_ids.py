@@ -6,12 +6,11 @@ answers (huggingface_hub 2.4, ``hf_api.py``); a renamed model is a redirect.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from bytebuddy_provider_hf.address import HUB, HostKind, Target
+from bytebuddy_provider_hf.address import HUB, OWNED_ID, HostKind, Target
 from bytebuddy_provider_hf.wire import decode
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
@@ -19,8 +18,6 @@ MAX_ANSWER: Final = 1024 * 1024
 
 _MODELS: Final = "/api/models/"
 _EXPAND: Final = "?expand[]=inferenceProviderMapping"
-_SEGMENT: Final = r"[A-Za-z0-9][\w.\-]{0,95}"
-_HUB_ID: Final = re.compile(rf"{_SEGMENT}/{_SEGMENT}", re.ASCII)
 # Served under the Hub's own ids.
 _OWN: Final = frozenset({"", "v1", "hf-inference"})
 _MOST: Final = 100
@@ -33,7 +30,7 @@ def provider_of(target: Target) -> str | None:
     ``None`` for every other address, and for a model that is no id of the Hub's, which
     must be the provider's already.
     """
-    if target.host_kind is not HostKind.ROUTER or not _HUB_ID.fullmatch(
+    if target.host_kind is not HostKind.ROUTER or not OWNED_ID.fullmatch(
         _bare(target.model)
     ):
         return None
@@ -50,7 +47,7 @@ def renamed_request(location: str) -> HttpRequest | None:
     """Return the question at the place a redirect names, if it is the Hub's."""
     path = location.removeprefix(HUB).partition("?")[0]
     name = path.removeprefix(_MODELS)
-    if not path.startswith(_MODELS) or not _HUB_ID.fullmatch(name) or ".." in name:
+    if not path.startswith(_MODELS) or not OWNED_ID.fullmatch(name) or ".." in name:
         return None
     return HttpRequest(f"{HUB}{_MODELS}{name}{_EXPAND}", method="GET")
 

@@ -1,4 +1,4 @@
-"""The log file: rotated by size, readable by its owner only, never in the way."""
+"""Write the log file: rotated by size, readable by its owner, never in the way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Final, final
 
 from bytebuddy_provider_hf.config.files import FILE_MODE, make_folder, sole_writer
 from bytebuddy_provider_hf.config.values import LogOptions
-from bytebuddy_provider_hf.logs.formatter import LineFormatter
+from bytebuddy_provider_hf.logs.lines import LineFormatter
 
 _log: Final = logging.getLogger(__name__)
 
@@ -72,7 +72,10 @@ class RotatingFile(RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         # As logging does, but never for an instant readable by others.
-        handle = _private(self.baseFilename, _APPEND)
+        handle = os.open(self.baseFilename, _APPEND, FILE_MODE)
+        if stat.S_IMODE(os.fstat(handle).st_mode) & ~FILE_MODE:
+            with suppress(OSError):  # another user's: it was shared on purpose
+                Path(self.baseFilename).chmod(FILE_MODE)
         stream = os.fdopen(handle, "ab")
         return TextIOWrapper(stream, encoding=self.encoding, errors=self.errors)
 
@@ -87,11 +90,3 @@ class RotatingFile(RotatingFileHandler):
             )
         except FileNotFoundError:
             return True
-
-
-def _private(path: str, flags: int) -> int:
-    handle = os.open(path, flags, FILE_MODE)
-    if stat.S_IMODE(os.fstat(handle).st_mode) & ~FILE_MODE:
-        with suppress(OSError):  # another user's: it was shared on purpose
-            Path(path).chmod(FILE_MODE)
-    return handle

@@ -1,28 +1,37 @@
-"""From installed plugins to providers, every failure kept apart."""
+"""Find plugins and settle their names: installed ones, or objects handed over.
+
+Whatever is wrong with one plugin is a ``PluginFailure`` of its own and stops no other.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from importlib import metadata
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bytebuddy_provider_hf.config.values import ConfigWarning
-from bytebuddy_provider_hf.plugins.candidate import (
+from bytebuddy_provider_hf.plugins.spec import PROJECT, ProviderSpec
+from bytebuddy_provider_hf.plugins.validation import (
+    FOREIGN,
     Candidate,
-    from_entry_points,
-    from_objects,
+    LoadedPlugin,
+    PluginFailure,
+    Stage,
+    described,
+    load_plugin,
     normalized,
+    plugin_failure,
 )
-from bytebuddy_provider_hf.plugins.conflicts import resolve_conflicts
-from bytebuddy_provider_hf.plugins.failure import PluginFailure
-from bytebuddy_provider_hf.plugins.spec import ProviderSpec
-from bytebuddy_provider_hf.plugins.validation import LoadedPlugin, load_plugin
 from bytebuddy_provider_hf.secret import one_line
 
 BLOCK_VARIABLE: Final = "BYTEBUDDY_BLOCK"
 ALLOW_VARIABLE: Final = "BYTEBUDDY_PLUGINS"
 
+_OWN: Final = "bytebuddy-provider-hf"
 _LONGEST_WARNING: Final = 300
 
 
@@ -62,10 +71,23 @@ def discover(
     warnings: list[ConfigWarning] = []
     failed: tuple[PluginFailure, ...] = ()
     if plugins is not None:
-        candidates = from_objects(plugins)
+        # An object is its own code: nothing is left to import.
+        candidates = tuple(
+            Candidate(one_line(_called(it)), None, partial(lambda it: it, it))
+            for it in plugins
+        )
     else:
         found, failed = from_entry_points()
-        candidates = _admitted(found, kept_out, blocked, allowed, env)
+        blocks = _listed_names(blocked or (), env.get(BLOCK_VARIABLE, ""))
+        lists = [] if allowed is None else [_listed_names(allowed)]
+        if ALLOW_VARIABLE in env:
+            lists.append(_listed_names(env[ALLOW_VARIABLE]))
+        candidates = tuple(
+            it
+            for it in found
+            if not it.is_listed(blocks) and all(map(it.is_listed, lists))
+        )
+        kept_out = [it.name for it in found if it not in candidates]
         warnings += _misspelt(found, env)
     outcomes = [load_plugin(candidate) for candidate in candidates]
     kept, clashes = resolve_conflicts(
@@ -89,24 +111,14 @@ def discover(
     )
 
 
-def _admitted(
-    found: Iterable[Candidate],
-    kept_out: list[str],
-    blocked: Iterable[str] | None,
-    allowed: Iterable[str] | None,
-    env: Mapping[str, str],
-) -> tuple[Candidate, ...]:
-    blocks = _names(blocked or ()) | _names(env.get(BLOCK_VARIABLE, ""))
-    lists = [] if allowed is None else [_names(allowed)]
-    if ALLOW_VARIABLE in env:
-        lists.append(_names(env[ALLOW_VARIABLE]))
-    admitted: list[Candidate] = []
-    for candidate in found:
-        if not candidate.is_listed(blocks) and all(map(candidate.is_listed, lists)):
-            admitted.append(candidate)
-        else:
-            kept_out.append(candidate.name)
-    return tuple(admitted)
+def _listed_names(*lists: Iterable[str]) -> frozenset[str]:
+    """Return the names of lists, each a text with commas or texts one by one."""
+    names = (
+        it
+        for each in lists
+        for it in (each.split(",") if isinstance(each, str) else each)
+    )
+    return frozenset(normalized(name) for name in names if name.strip())
 
 
 def _misspelt(
@@ -125,6 +137,156 @@ def _misspelt(
             yield ConfigWarning(variable, one_line(message, limit=_LONGEST_WARNING))
 
 
-def _names(names: Iterable[str]) -> frozenset[str]:
-    each = names.split(",") if isinstance(names, str) else names
-    return frozenset(normalized(name) for name in each if name.strip())
+def from_entry_points() -> tuple[tuple[Candidate, ...], tuple[PluginFailure, ...]]:
+    """Return the plugins installed here, sorted by name, none of them imported."""
+    failures: list[PluginFailure] = []
+    try:
+        points = list(metadata.entry_points(group=PROJECT))
+    except FOREIGN:  # one distribution's broken files end the walk
+        points = list(_one_by_one(failures))
+    found = []
+    for point in points:
+        home = getattr(point, "dist", None)
+        distribution = None if home is None else _name(home)
+        name = one_line(point.name)
+        found.append(Candidate(name, distribution, partial(_loaded, point)))
+    # Installers write in any order, and names are settled in this one.
+    found.sort(key=lambda it: (it.name, it.distribution or ""))
+    return tuple(found), tuple(failures)
+
+
+def _one_by_one(failures: list[PluginFailure]) -> Iterator[metadata.EntryPoint]:
+    """Yield every entry point that can be read, and add a failure for the rest."""
+
+    def add(distribution: str | None, error: str, hint: str) -> None:
+        failures.append(
+            PluginFailure("(unreadable)", distribution, "metadata", error, hint)
+        )
+
+    # The first of a name shadows the rest, as it does for imports.
+    seen: set[str] = set()
+    context = metadata.DistributionFinder.Context()
+    for finder in sys.meta_path:
+        try:
+            find = getattr(finder, "find_distributions", None)
+            found = [] if find is None else list(find(context))
+        except FOREIGN as error:  # anyone may hook into imports
+            why = f"An import finder lists no distributions: {described(error)}"
+            add(None, why, f"Look for {one_line(_called(finder))} in sys.meta_path.")
+            continue
+        for distribution in found:
+            name = _name(distribution)
+            if normalized(name) in seen:
+                continue
+            seen.add(normalized(name))
+            try:
+                points = list(distribution.entry_points)
+            except FOREIGN as error:  # files that anyone may have written
+                why = f"entry_points.txt cannot be read: {described(error)}"
+                add(name, why, f"Reinstall or remove {name}.")
+            else:
+                yield from (point for point in points if point.group == PROJECT)
+
+
+def _loaded(point: metadata.EntryPoint) -> object:
+    # Without this, importlib answers a malformed value with an AttributeError of None.
+    if point.pattern.match(point.value) is None:
+        message = f"its entry point {point.value!r} is no module"
+        raise ValueError(message)
+    return point.load()
+
+
+def _name(distribution: metadata.Distribution) -> str:
+    try:
+        name = distribution.metadata["Name"]
+    except FOREIGN:  # METADATA may be missing or not be text
+        name = None
+    return one_line(name or "(nameless)")
+
+
+def _called(plugin: object) -> str:
+    try:
+        return str(getattr(plugin, "__name__", type(plugin).__name__))
+    except FOREIGN:  # a foreign property may run here
+        return type(plugin).__name__
+
+
+def resolve_conflicts(
+    plugins: Iterable[LoadedPlugin],
+) -> tuple[tuple[LoadedPlugin, ...], tuple[PluginFailure, ...]]:
+    """Return the plugins with the names that are theirs, and a failure for each loss.
+
+    Plugins choose in turn: first the one that comes with this registry, then those
+    whose entry point has the name of their provider; then ``tryfirst`` and
+    ``trylast`` decide, then the order given. Who comes too late for a provider's or
+    an entry point's name is left out whole. An alias is weaker: who comes too late for
+    one, or wants the name of another's provider for one, loses that alias only.
+    """
+    kept: list[LoadedPlugin] = []
+    failures: list[PluginFailure] = []
+    points: dict[str, LoadedPlugin] = {}
+    names: dict[str, LoadedPlugin] = {}
+    for each in sorted(plugins, key=_rank):
+        taken = next((name for name in each.names if name in names), None)
+        if each.distribution is not None and each.plugin in points:
+            what = f"the entry-point name {each.plugin}"
+            failures.append(_refusal(each, points[each.plugin], "name", what))
+            continue
+        if taken is not None:
+            what = f"the provider name {taken}"
+            failures.append(_refusal(each, names[taken], "name", what))
+            continue
+        kept.append(each)
+        if each.distribution is not None:
+            points[each.plugin] = each
+        # Nobody takes the other spellings of our own provider.
+        reserved = each.aliases if _is_own(each) else ()
+        names |= dict.fromkeys((*each.names, *reserved), each)
+    return tuple(_with_aliases(kept, names, failures)), tuple(failures)
+
+
+def _rank(plugin: LoadedPlugin) -> tuple[bool, bool, int]:
+    return not _is_own(plugin), plugin.plugin not in plugin.names, plugin.order
+
+
+def _is_own(plugin: LoadedPlugin) -> bool:
+    return normalized(plugin.distribution or "") == _OWN
+
+
+def _with_aliases(
+    kept: Iterable[LoadedPlugin],
+    names: Mapping[str, LoadedPlugin],
+    failures: list[PluginFailure],
+) -> Iterable[LoadedPlugin]:
+    """Yield each plugin with the aliases it gets, and add a failure for the others."""
+    # Providers' names outrank aliases, whatever the order.
+    owners = dict(names)
+    for each in kept:
+        lost: set[str] = set()
+        for alias in each.aliases:
+            owner = owners.setdefault(alias, each)
+            if owner is not each:
+                lost.add(alias)
+                what = f"the {'provider name' if alias in names else 'alias'} {alias}"
+                failures.append(_refusal(each, owner, "alias", what))
+        providers = tuple(
+            evolve(it, aliases=tuple(name for name in it.aliases if name not in lost))
+            for it in each.providers
+        )
+        yield evolve(each, providers=providers)
+
+
+def _refusal(
+    loser: LoadedPlugin, winner: LoadedPlugin, stage: Stage, what: str
+) -> PluginFailure:
+    together = loser.distribution == winner.distribution
+    one = loser.plugin if together else loser.distribution or loser.plugin
+    other = winner.plugin if together else winner.distribution or winner.plugin
+    return plugin_failure(
+        loser,
+        stage,
+        f"Two plugins want {what}: {winner.title} keeps it, {loser.title} does not.",
+        f"Remove {one} or {other}, or keep one out: BYTEBUDDY_BLOCK={one}"
+        if loser.distribution is not None
+        else f"Hand over only one of {one} and {other}.",
+    )

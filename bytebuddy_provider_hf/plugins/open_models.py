@@ -1,24 +1,186 @@
-"""Models that were opened: each once, and all closed together."""
+"""Open entries by their provider's code: each once, and all closed together."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib
+import inspect
 import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from copy import copy
-from typing import Final
+from functools import reduce
+from typing import Final, TypeVar, cast
 
-from attrs import define, field
+from attrs import define, field, frozen
 
+from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import ByteBuddyError, Closed, ProviderFailed
-from bytebuddy_provider_hf.plugins.failure import described
-from bytebuddy_provider_hf.plugins.lookup import safe_name
-from bytebuddy_provider_hf.plugins.opening import Opening, must_propagate
-from bytebuddy_provider_hf.plugins.protocols import Model
-
-_log: Final = logging.getLogger(__name__)
+from bytebuddy_provider_hf.plugins.protocols import Factory, Model, OpenContext
+from bytebuddy_provider_hf.plugins.spec import ProviderSpec
+from bytebuddy_provider_hf.plugins.validation import described, unredacted
+from bytebuddy_provider_hf.secret import MASK, one_line
 
 # Seconds that one model may take to close before the next one's turn comes.
 _PATIENCE: Final = 30.0
+_LONGEST_NAME: Final = 100
+# A shorter text is no secret, and masking it would tear other words apart.
+_SHORTEST_SECRET: Final = 8
+# What every model has, for the message to one that is none.
+_PARTS: Final = ("name", "model", "roles", "capabilities", "aclose")
+
+_T = TypeVar("_T")
+
+_log: Final = logging.getLogger(__name__)
+
+
+def safe_name(name: str) -> str:
+    """Return a name from a file or a caller as a message may show it."""
+    return one_line(name, limit=_LONGEST_NAME)
+
+
+def _must_propagate(error: BaseException) -> bool:
+    """Tell whether what a provider's coroutine raised is its caller's affair.
+
+    Ctrl-C is, and a cancellation that somebody asked for. One that the provider's code
+    came upon by itself (a task of its own was cancelled) would end its caller in
+    silence, so it is a failure like another.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is None or task.cancelling() > 0
+    return isinstance(error, KeyboardInterrupt | GeneratorExit)
+
+
+@frozen
+class Opening:
+    """One entry about to be opened by its provider."""
+
+    entry: ModelEntry
+    provider: ProviderSpec
+    context: OpenContext
+
+    def open_sync(self) -> Model:
+        """Open without waiting.
+
+        Raises:
+            ProviderFailed: The provider's code failed, gave no model, or has to
+                be awaited.
+        """
+        factory = self._factory()
+        if self._run(lambda: inspect.iscoroutinefunction(factory)):
+            raise self.needs_await_error()
+        opened = self._run(lambda: factory(self.entry, self.context))
+        if self._run(lambda: _dropped(opened)):
+            raise self.needs_await_error()
+        return self._model(opened)
+
+    async def open_async(self) -> Model:
+        """Open, waiting where the provider's factory is asynchronous.
+
+        Raises:
+            ProviderFailed: The provider's code failed or gave no model.
+        """
+        factory = self._factory()
+        opened = self._run(lambda: factory(self.entry, self.context))
+        if not self._run(lambda: inspect.isawaitable(opened)):
+            return self._model(opened)
+        try:
+            return self._model(await cast("Awaitable[Model]", opened))
+        except ByteBuddyError:
+            raise
+        except BaseException as error:
+            if _must_propagate(error):
+                raise
+            failure = self._redacted(error)
+        # Outside the handler: the foreign error may hold a secret and is not chained.
+        raise self._failed(failure)
+
+    def _factory(self) -> Factory:
+        def imported() -> Factory:
+            module, _, path = self.provider.target.partition(":")
+            found: object = importlib.import_module(module)
+            return cast("Factory", reduce(getattr, path.split("."), found))
+
+        return self._run(imported, "its code cannot be loaded: ")
+
+    def _run(self, step: Callable[[], _T], sorry: str = "") -> _T:
+        """Run a step of foreign code; what it raises becomes ``ProviderFailed``."""
+        try:
+            return step()
+        except (ByteBuddyError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001  # foreign code runs here
+            failure = self._redacted(error)
+        # Outside the handler, as above.
+        raise self._failed(f"{sorry}{failure}")
+
+    def _model(self, opened: object) -> Model:
+        # The check looks at properties, and those may be foreign code too.
+        if self._run(lambda: isinstance(opened, Model)):
+            return cast("Model", opened)
+        lacking = self._run(lambda: [it for it in _PARTS if not hasattr(opened, it)])
+        raise self._failed(
+            f"it gave a {type(opened).__name__}, which is not a model"
+            + (f": it lacks {', '.join(lacking)}" if lacking else "")
+        )
+
+    def _failed(self, why: str, hint: str | None = None) -> ProviderFailed:
+        return ProviderFailed(
+            f"The provider {self.provider.name} could not open "
+            f"{safe_name(self.entry.name)} ({self.entry.source}): {why.rstrip('.')}.",
+            hint=hint
+            or "Update the provider's package, or report this to its authors.",
+        )
+
+    def needs_await_error(self) -> ProviderFailed:
+        """Return the error that names the way to open this entry: awaiting it."""
+        name = safe_name(self.entry.name)
+        return self._failed(
+            "it opens asynchronously.", f"Use: await registry.open({name!r})"
+        )
+
+    def _redacted(self, error: BaseException) -> str:
+        text = unredacted(error)
+        for secret in _secrets(self.entry):
+            text = text.replace(secret, MASK)
+        return text
+
+
+def _dropped(opened: object) -> bool:
+    """Give up what would have to be awaited; return whether it was that."""
+    if not inspect.isawaitable(opened):
+        return False
+    if inspect.iscoroutine(opened):
+        opened.close()
+    elif isinstance(opened, asyncio.Future):
+        opened.cancel()
+    return True
+
+
+def _secrets(entry: ModelEntry) -> Iterator[str]:
+    """Yield every text of an entry that a message must not repeat."""
+    options = entry.request_options
+    held = [entry.api_key, *options.headers.values()]
+    if options.client_certificate is not None:
+        held.append(options.client_certificate.passphrase)
+    for secret in held:
+        if secret:
+            yield secret.reveal()
+    # Values that nobody typed as secret may be one all the same.
+    body = options.extra_body_properties
+    for text in _texts([entry.env, entry.extra, body, options.proxy]):
+        if len(text) >= _SHORTEST_SECRET:
+            yield text
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _texts(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
 
 
 @define(eq=False)
@@ -52,6 +214,7 @@ class OpenModels:
 
     def open(self, opening: Opening) -> Model:
         """Open without waiting, and keep the model."""
+        # Somebody awaits it already: opening again would make two models.
         name = opening.entry.name
         if name in self._attempts:
             raise opening.needs_await_error()
@@ -93,6 +256,7 @@ class OpenModels:
     async def _attempted(self, attempt: _Attempt, opening: Opening) -> Model:
         name = opening.entry.name
         if attempt.error is not None:
+            # A copy each: raising writes the traceback into the error.
             raise copy(attempt.error)
         self.refuse_if_closed()
         if (model := self._models.get(name)) is not None:
@@ -128,7 +292,7 @@ async def _closed(name: str, model: Model) -> str | None:
         async with asyncio.timeout(_PATIENCE) as patience:
             await model.aclose()
     except BaseException as error:
-        if must_propagate(error):
+        if _must_propagate(error):
             raise
         # Foreign code has failed, and the rest must close.
         why = f"no end in {_PATIENCE:.0f} s" if patience.expired() else described(error)

@@ -1,7 +1,11 @@
-"""What a host may call on a model, and what a provider gets to open one.
+"""Declare what a host may call on a model, and what a provider gets to open one.
 
 A model implements :class:`Model` and whichever of the other protocols it can; a host
-asks with ``isinstance``.
+asks with ``isinstance``, or gets one by ``ModelRegistry.chat`` and its like. How to
+generate goes into ``options``, so that a provider implements few parameters and a new
+option changes no protocol; a class may take more keywords of its own. ``timeout`` is
+seconds for the whole call; without ``wait`` a model that is not ready is an error at
+once; ``on_event`` is told of every event, and must not block.
 """
 
 from __future__ import annotations
@@ -29,7 +33,6 @@ from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Conversation,
     Event,
-    ReasoningEffort,
     Reply,
     ResponseFormat,
     Role,
@@ -55,6 +58,7 @@ class OpenContext:
     log: Logger
     clock: Callable[[], float]
     runtime: object | None = None
+    # Wrapped: no traceback or log of a provider shows what a variable holds.
     env: Mapping[str, str] = field(factory=lambda: Environment(os.environ))
 
 
@@ -69,6 +73,7 @@ class ReplyCall(
     """
 
 
+# isinstance looks for the names only (PEP 544): signatures are not compared.
 @runtime_checkable
 class Model(Protocol):
     """An opened entry."""
@@ -102,19 +107,8 @@ class Chat(Protocol):
         messages: Conversation,
         *,
         options: CompletionOptions | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        top_p: float | None = None,
-        top_k: int | None = None,
-        repetition_penalty: float | None = None,
-        stop: Sequence[str] | None = None,
-        seed: int | None = None,
-        reasoning_effort: ReasoningEffort | None = None,
-        n: int | None = None,
-        logprobs: int | None = None,
         tools: Sequence[Tool] = (),
         tool_choice: str | None = None,
-        parallel_tool_calls: bool | None = None,
         response_format: ResponseFormat | None = None,
         timeout: float | None = None,
         wait: bool = True,
@@ -122,9 +116,8 @@ class Chat(Protocol):
     ) -> ReplyCall:
         """Answer ``messages`` (a string is one user turn).
 
-        ``tool_choice`` is auto, none, required or a tool's name; ``logprobs`` counts
-        the alternatives told of each token; ``response_format`` is "json" or a JSON
-        schema.
+        ``tool_choice`` is auto, none, required or a tool's name; ``response_format``
+        is "json" or a JSON schema.
         """
         ...
 
@@ -138,14 +131,6 @@ class Complete(Protocol):
         prompt: str,
         *,
         options: CompletionOptions | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        top_p: float | None = None,
-        top_k: int | None = None,
-        repetition_penalty: float | None = None,
-        stop: Sequence[str] | None = None,
-        seed: int | None = None,
-        reasoning_effort: ReasoningEffort | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
@@ -169,11 +154,6 @@ class Fill(Protocol):
         files: Sequence[tuple[str, str]] = (),
         multiline: bool = True,
         options: CompletionOptions | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        stop: Sequence[str] | None = None,
-        seed: int | None = None,
-        reasoning_effort: ReasoningEffort | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
@@ -200,11 +180,6 @@ class Edit(Protocol):
         path: str = "",
         language: str = "",
         options: CompletionOptions | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        stop: Sequence[str] | None = None,
-        seed: int | None = None,
-        reasoning_effort: ReasoningEffort | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
@@ -218,7 +193,7 @@ class Edit(Protocol):
 
 @runtime_checkable
 class Apply(Protocol):
-    """A model that works a suggested change into a file."""
+    """A model that applies a suggested change to a file."""
 
     def apply(
         self,
@@ -228,15 +203,11 @@ class Apply(Protocol):
         path: str = "",
         language: str = "",
         options: CompletionOptions | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        seed: int | None = None,
-        reasoning_effort: ReasoningEffort | None = None,
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
     ) -> ReplyCall:
-        """Return ``original`` with ``suggestion`` worked in, and a ``diff``.
+        """Return ``original`` changed by ``suggestion``; the reply has a ``diff`` too.
 
         Raises ``ApplyFailed``, which carries both, where a part has no place.
         """
@@ -300,9 +271,5 @@ class Tasks(Protocol):
         ...
 
 
-@runtime_checkable
-class ChatModel(Model, Chat, Protocol):
-    """A model that chats: what a registry's models are, as far as types can tell."""
-
-
+# Awaitable: a provider may have to ask its server before it can open.
 Factory: TypeAlias = Callable[[ModelEntry, OpenContext], Model | Awaitable[Model]]

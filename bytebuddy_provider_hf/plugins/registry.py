@@ -1,14 +1,16 @@
-"""The host's model registry: entries in, opened models out."""
+"""Open the models of a configuration by name, for a host."""
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Final, Self, cast, final
+from typing import Final, Self, TypeVar, final
 
 from attrs import evolve
 
@@ -22,6 +24,7 @@ from bytebuddy_provider_hf.errors import (
     UnknownName,
     UnknownProvider,
     UnsetVariable,
+    UnsupportedRole,
 )
 from bytebuddy_provider_hf.logs.install import follow
 from bytebuddy_provider_hf.plugins.discovery import (
@@ -30,18 +33,31 @@ from bytebuddy_provider_hf.plugins.discovery import (
     Discovery,
     discover,
 )
-from bytebuddy_provider_hf.plugins.failure import PluginFailure
-from bytebuddy_provider_hf.plugins.lookup import safe_name, unknown_name_error
-from bytebuddy_provider_hf.plugins.open_models import OpenModels
-from bytebuddy_provider_hf.plugins.opening import Opening
-from bytebuddy_provider_hf.plugins.protocols import ChatModel, OpenContext
+from bytebuddy_provider_hf.plugins.open_models import Opening, OpenModels, safe_name
+from bytebuddy_provider_hf.plugins.protocols import (
+    Apply,
+    Chat,
+    Complete,
+    Edit,
+    Embed,
+    Fill,
+    Model,
+    OpenContext,
+    Rerank,
+    Tasks,
+)
 from bytebuddy_provider_hf.plugins.spec import ProviderSpec
+from bytebuddy_provider_hf.plugins.validation import PluginFailure
 from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.types import DEFAULT_ROLES, Role
 
 _OTHER_SPELLINGS: Final = {"embeddings": Role.EMBED, "reranking": Role.RERANK}
 
+# An error names what exists, and a configuration may have thousands of entries.
 _MOST_SHOWN: Final = 12
+_MOST_KEPT: Final = 200
+
+_T = TypeVar("_T")
 
 _log: Final = logging.getLogger(__name__)
 
@@ -75,6 +91,7 @@ class ModelRegistry:
         self._env = Environment(os.environ if env is None else env)
         self._runtime = runtime
         self._entries: dict[str, ModelEntry] = {}
+        # Load has merged the files; a host may hand over anything.
         for entry in config.entries:
             self._entries.setdefault(entry.name, entry)
         self._open_models = OpenModels()
@@ -165,11 +182,11 @@ class ModelRegistry:
     def __repr__(self) -> str:
         return f"<ModelRegistry of {len(self)} models, {len(self.providers)} providers>"
 
-    def __getitem__(self, name: str) -> ChatModel:
+    def __getitem__(self, name: str) -> Model:
         """Open an entry, or return its model if it is open already.
 
-        Typed as a model that chats, which most entries are; for what else a model
-        can do, and where it may not chat, ask with ``isinstance``.
+        What a model can do beyond :class:`Model` tells ``isinstance``; :meth:`chat`
+        and its like return it typed.
 
         Raises:
             Closed: The registry was closed.
@@ -180,11 +197,10 @@ class ModelRegistry:
             ProviderFailed: The provider's code failed, or has to be awaited.
         """
         model = self._open_models.get(name)
-        if model is None:
-            model = self._open_models.open(self._opening(name))
-        return cast("ChatModel", model)  # see above
+        # Not "or": a foreign model may be falsy.
+        return self._open_models.open(self._opening(name)) if model is None else model
 
-    async def open(self, name: str) -> ChatModel:
+    async def open(self, name: str) -> Model:
         """Open an entry, also where its provider opens asynchronously.
 
         Callers at the same time get one and the same model. Raises what
@@ -193,11 +209,51 @@ class ModelRegistry:
         model = self._open_models.get(name)
         if model is None:
             model = await self._open_models.open_once(self._opening(name))
-        return cast("ChatModel", model)  # see __getitem__
+        return model
 
-    def for_role(self, role: Role | str) -> ChatModel:
+    def for_role(self, role: Role | str) -> Model:
         """Open the first entry that carries a role, as ``registry[name]`` does."""
         return self[self.entry_for_role(role).name]
+
+    # mypy takes no protocol for a type[T] (its issue 4717); isinstance does.
+
+    def chat(self, name: str | None = None) -> Chat:
+        """Return the model of that entry, or of the first with the role, to chat with.
+
+        Opens it as ``registry[name]`` does; so do the methods below.
+
+        Raises:
+            UnsupportedRole: The provider's model has no such method.
+        """
+        return self._serving(Chat, name, Role.CHAT)  # type: ignore[type-abstract]
+
+    def fill(self, name: str | None = None) -> Fill:
+        """Return a model that completes code at a cursor, as :meth:`chat` does."""
+        return self._serving(Fill, name, Role.AUTOCOMPLETE)  # type: ignore[type-abstract]
+
+    def edit(self, name: str | None = None) -> Edit:
+        """Return a model that changes code, as :meth:`chat` does."""
+        return self._serving(Edit, name, Role.EDIT)  # type: ignore[type-abstract]
+
+    def apply(self, name: str | None = None) -> Apply:
+        """Return a model that applies a suggested change, as :meth:`chat` does."""
+        return self._serving(Apply, name, Role.APPLY)  # type: ignore[type-abstract]
+
+    def embed(self, name: str | None = None) -> Embed:
+        """Return a model that turns texts into vectors, as :meth:`chat` does."""
+        return self._serving(Embed, name, Role.EMBED)  # type: ignore[type-abstract]
+
+    def rerank(self, name: str | None = None) -> Rerank:
+        """Return a model that scores documents, as :meth:`chat` does."""
+        return self._serving(Rerank, name, Role.RERANK)  # type: ignore[type-abstract]
+
+    def complete(self, name: str) -> Complete:
+        """Return a model that continues a text; no role stands for that."""
+        return self._serving(Complete, name)  # type: ignore[type-abstract]
+
+    def tasks(self, name: str) -> Tasks:
+        """Return a model that serves the Hub's tasks; no role stands for them."""
+        return self._serving(Tasks, name)  # type: ignore[type-abstract]
 
     def entry(self, name: str) -> ModelEntry:
         """Return an entry without opening it.
@@ -207,7 +263,13 @@ class ModelRegistry:
         """
         found = self._entries.get(name)
         if found is None:
-            raise self._no_model(name)
+            raise _unknown_name_error(
+                UnknownModel,
+                f"No model is named {safe_name(name)}.",
+                name,
+                known=self._entries,
+                hint="Add an entry of that name to config.yaml.",
+            )
         return found
 
     def entry_for_role(self, role: Role | str) -> ModelEntry:
@@ -222,7 +284,7 @@ class ModelRegistry:
         for entry in self.entries:
             if wanted in entry.roles:
                 return entry
-        raise unknown_name_error(
+        raise _unknown_name_error(
             NoModelForRole,
             f"No model has the role {safe_name(role)}.",
             role,
@@ -270,35 +332,51 @@ class ModelRegistry:
         """
         await self._open_models.aclose()
 
+    def _serving(
+        self, protocol: type[_T], name: str | None, role: Role = Role.CHAT
+    ) -> _T:
+        model = self.for_role(role) if name is None else self[name]
+        if isinstance(model, protocol):
+            return model
+        raise UnsupportedRole(
+            f"The provider of {safe_name(model.name)} gives it no "
+            f"{protocol.__name__.lower()}.",
+            hint="Take another model, or update the provider's package.",
+        )
+
     def _opening(self, name: str) -> Opening:
         entry = self.entry(name)
         if entry.unset:
-            raise _unset(entry)
+            first = entry.unset[0]
+            raise UnsetVariable(
+                f"{first.place}: {first.path} of {safe_name(entry.name)} needs the "
+                f"variable {first.variable}, which is not set.",
+                variable=first.variable,
+                hint=first.hint
+                or f"Set {first.variable}, then load the registry again.",
+            )
         provider = self._discovery.find(entry.provider)
         if provider is None:
             raise self._no_provider(
                 entry.provider, f"{safe_name(name)} ({entry.source}) asks for it."
             )
-        store = TrustStore(self._home / ".bytebuddy" / "trust.json")
+        folder = self._home / ".bytebuddy"
+        store = TrustStore(folder / "trust.json")
         check_entry(entry, store)
-        context = self._context(entry, provider, trusted=is_trusted(entry, store))
-        return Opening(entry, provider, context)
-
-    def _context(
-        self, entry: ModelEntry, provider: ProviderSpec, *, trusted: bool
-    ) -> OpenContext:
+        # A relative XDG_CACHE_HOME is to be ignored (XDG Base Directory, section 3).
         caches = Path(self._env.get("XDG_CACHE_HOME", ""))
-        return OpenContext(
+        caches = caches if caches.is_absolute() else self._home / ".cache"
+        context = OpenContext(
             source=entry.source,
-            trusted=trusted,
-            state_dir=self._home / ".bytebuddy",
-            cache_dir=(caches if caches.is_absolute() else self._home / ".cache")
-            / "bytebuddy",
+            trusted=is_trusted(entry, store),
+            state_dir=folder,
+            cache_dir=caches / "bytebuddy",
             log=logging.getLogger(f"{_PROVIDERS}.{provider.name}"),
             clock=time.monotonic,
             runtime=self._runtime,
             env=self._env,
         )
+        return Opening(entry, provider, context)
 
     def _unserved(self, entry: ModelEntry) -> ConfigWarning | None:
         provider = self._discovery.find(entry.provider)
@@ -314,47 +392,51 @@ class ModelRegistry:
             f"serve {', '.join(missing)} yet.",
         )
 
-    def _no_model(self, name: str) -> UnknownName:
-        return unknown_name_error(
-            UnknownModel,
-            f"No model is named {safe_name(name)}.",
-            name,
-            known=self._entries,
-            hint="Add an entry of that name to config.yaml.",
-        )
-
     def _no_provider(self, name: str, why: str) -> UnknownName:
         found = self._discovery
-        return unknown_name_error(
+        unused = {
+            f"Kept out by a list ({BLOCK_VARIABLE}, {ALLOW_VARIABLE})": found.kept_out,
+            "Left out because they failed (registry.failures)": [
+                failure.plugin for failure in found.failures if failure.left_out
+            ],
+        }
+        hints = [
+            f"{reason}: {', '.join(sorted(set(plugins))[:_MOST_SHOWN])}."
+            for reason, plugins in unused.items()
+            if plugins
+        ]
+        return _unknown_name_error(
             UnknownProvider,
             f"No provider is named {safe_name(name)}; {why}",
             name,
             known=(*found.providers, *found.aliases),
-            hint=_not_in_use(found),
+            hint=" ".join(hints) or "Install the plugin that brings it.",
         )
 
 
-def _not_in_use(found: Discovery) -> str:
-    failed = [failure.plugin for failure in found.failures if failure.left_out]
-    hints = [
-        f"{why}: {', '.join(sorted(set(plugins))[:_MOST_SHOWN])}."
-        for why, plugins in (
-            (
-                f"Kept out by a list ({BLOCK_VARIABLE}, {ALLOW_VARIABLE})",
-                found.kept_out,
-            ),
-            ("Left out because they failed (registry.failures)", failed),
-        )
-        if plugins
-    ]
-    return " ".join(hints) or "Install the plugin that brings it."
+def _unknown_name_error(
+    kind: type[UnknownName],
+    sentence: str,
+    name: str,
+    *,
+    known: Iterable[str],
+    hint: str,
+) -> UnknownName:
+    """Return an error that lists what exists and the nearest spelling of ``name``.
 
-
-def _unset(entry: ModelEntry) -> UnsetVariable:
-    first = entry.unset[0]
-    return UnsetVariable(
-        f"{first.place}: {first.path} of {safe_name(entry.name)} needs the variable "
-        f"{first.variable}, which is not set.",
-        variable=first.variable,
-        hint=first.hint or f"Set {first.variable}, then load the registry again.",
+    ``sentence`` says what is missing. Names come from files: they are redacted and
+    cut, and the list is bounded. ``hint`` stands where nothing is spelt alike.
+    """
+    asked = safe_name(name)
+    names = tuple(map(safe_name, islice(known, _MOST_KEPT)))
+    shown = ", ".join(names[:_MOST_SHOWN]) or "none"
+    more = f" and {len(names) - _MOST_SHOWN} more" if names[_MOST_SHOWN:] else ""
+    # The first of two spellings that differ by case only, as it stands in the file.
+    by_folded = {each.casefold(): each for each in reversed(names)}
+    near = difflib.get_close_matches(asked.casefold(), by_folded, n=1)
+    return kind(
+        f"{sentence} There is{': ' if names else ' '}{shown}{more}.",
+        name=asked,
+        known=names,
+        hint=f"Did you mean {by_folded[near[0]]}?" if near else hint,
     )

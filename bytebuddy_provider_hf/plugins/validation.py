@@ -1,28 +1,28 @@
-"""What a plugin declares: its hook called, and the values checked."""
+"""Load one plugin: its hook called, its values checked, its failure kept apart."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from itertools import islice
-from typing import Final, TypeGuard, cast
+from typing import Final, Literal, TypeAlias, TypeGuard, cast
 
 import pluggy
-from attrs import frozen
+from attrs import field, frozen
 
 from bytebuddy_provider_hf.plugins import spec
-from bytebuddy_provider_hf.plugins.candidate import Candidate
-from bytebuddy_provider_hf.plugins.failure import (
-    PluginFailure,
-    Stage,
-    described,
-    titled,
-)
 from bytebuddy_provider_hf.plugins.spec import SPEC_VERSION, ProviderSpec
 from bytebuddy_provider_hf.secret import one_line
 
-HOOK: Final = spec.bytebuddy_providers.__name__
+Stage: TypeAlias = Literal[
+    "metadata", "import", "register", "hook", "version", "value", "name", "alias"
+]
 
+HOOK: Final = spec.bytebuddy_providers.__name__
+# What foreign code raises and a host should outlive, where nothing odder is likely.
+FOREIGN: Final = (Exception, SystemExit)
+
+# A plugin is foreign code: it may return a megabyte, or values without end.
 _MOST_PROVIDERS: Final = 1_000
 _MOST_ALIASES: Final = 100
 _MOST_TEXTS: Final = 1_000
@@ -30,6 +30,84 @@ _LONGEST_TEXT: Final = 500
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TARGET: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _NEWER: Final = "Update the host: the package bytebuddy-provider-hf."
+
+
+@frozen
+class PluginFailure:
+    """Tell which plugin was left out, at what stage, why, and what to do.
+
+    At the stage ``alias`` the plugin stays and only loses that alias.
+    ``distribution`` is ``None`` for a plugin handed over as an object. ``error`` and
+    ``hint`` are one redacted line each.
+    """
+
+    plugin: str
+    distribution: str | None
+    stage: Stage
+    error: str
+    hint: str
+
+    @property
+    def left_out(self) -> bool:
+        """Tell whether the plugin is not in use at all."""
+        return self.stage != "alias"
+
+    def __str__(self) -> str:
+        what = "was left out" if self.left_out else "lost a name"
+        return (
+            f"{titled(self.plugin, self.distribution)} {what} ({self.stage}): "
+            f"{self.error.rstrip('.')}. {self.hint}"
+        )
+
+
+def titled(plugin: str, distribution: str | None) -> str:
+    """Return how a message names a plugin."""
+    return (
+        f"plugin {plugin}"
+        if distribution is None
+        else f"plugin {plugin} of distribution {distribution}"
+    )
+
+
+def described(error: BaseException) -> str:
+    """Return the type and text of a foreign error as one redacted line."""
+    return one_line(unredacted(error))
+
+
+def unredacted(error: BaseException) -> str:
+    """Return the type and text of a foreign error as they are."""
+    kind = type(error).__name__
+    try:
+        text = str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001  # a foreign class's __str__ runs here
+        text = ""
+    return f"{kind}: {text}" if text else kind
+
+
+@frozen
+class Candidate:
+    """A plugin that was found and not yet imported."""
+
+    name: str
+    distribution: str | None
+    load: Callable[[], object] = field(repr=False, eq=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a list may call it: its entry point, its distribution."""
+        return (self.name, self.distribution) if self.distribution else (self.name,)
+
+    def is_listed(self, listed: frozenset[str]) -> bool:
+        """Tell whether ``listed`` has this entry point or its distribution."""
+        return any(normalized(title) in listed for title in self.names)
+
+
+def normalized(name: str) -> str:
+    """Return a name as packaging compares it: case and ``-_.`` make no difference."""
+    # https://packaging.python.org/en/latest/specifications/name-normalization/
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 @frozen
@@ -72,7 +150,11 @@ def load_plugin(candidate: Candidate) -> LoadedPlugin | PluginFailure:
     try:
         plugin = candidate.load()
         stage = "register"
-        hooks = _registered(plugin, candidate.name)
+        # One manager a plugin: pluggy validates, and no plugin's wrapper or error can
+        # reach what another one returns.
+        hooks = pluggy.PluginManager(spec.PROJECT)
+        hooks.add_hookspecs(spec)
+        hooks.register(plugin, candidate.name)
         stage = "hook"
         values = _values(hooks)
         stage = "value"
@@ -102,15 +184,6 @@ def plugin_failure(
     )
 
 
-def _registered(plugin: object, name: str) -> pluggy.PluginManager:
-    # One manager a plugin: pluggy validates, and no plugin's wrapper or error can
-    # reach what another one returns.
-    manager = pluggy.PluginManager(spec.PROJECT)
-    manager.add_hookspecs(spec)
-    manager.register(plugin, name)
-    return manager
-
-
 def _values(manager: pluggy.PluginManager) -> list[object] | None:
     """Return what the hook gave, or ``None`` if it gave nothing (pluggy drops it)."""
     # pluggy cannot type a hook's call; this is the one place that makes it.
@@ -129,118 +202,92 @@ def _values(manager: pluggy.PluginManager) -> list[object] | None:
 def _checked(
     candidate: Candidate, manager: pluggy.PluginManager, given: list[object] | None
 ) -> LoadedPlugin | PluginFailure:
-    pending = _pending(manager)
-    if given is None and manager.hook.bytebuddy_providers.get_hookimpls():
+    pending = None
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        # A hook of a newer host, perhaps: a reason for a warning only.
+        pending = one_line(f"A hook of it is not known here: {error}")
+    impls = manager.hook.bytebuddy_providers.get_hookimpls()
+    if given is None and impls:
         return plugin_failure(candidate, "hook", f"{HOOK} returned nothing.")
     if given is None and pending is None:
-        return plugin_failure(
-            candidate, "hook", f"It implements no hook: {HOOK} is missing."
-        )
+        why = f"It implements no hook: {HOOK} is missing."
+        return plugin_failure(candidate, "hook", why)
     values = given or []
     if len(values) > _MOST_PROVIDERS:
-        return plugin_failure(
-            candidate, "value", f"{HOOK} returned more than 1,000 values."
-        )
-    if newer := _newer(values):
-        return plugin_failure(candidate, "version", newer, _NEWER)
+        why = f"{HOOK} returned more than 1,000 values."
+        return plugin_failure(candidate, "value", why)
+    for value in values:
+        # First of all: fields of a later version may look wrong to this one.
+        version = getattr(value, "spec_version", None)
+        if isinstance(version, int) and version > SPEC_VERSION:
+            why = (
+                f"It was written for version {version} of the contract; "
+                f"this host knows {SPEC_VERSION}."
+            )
+            return plugin_failure(candidate, "version", why, _NEWER)
     problem = next(filter(None, map(_problem, values)), None)
-    # Not read unless all is well: a value that is wrong may not even be copied.
-    providers = (
-        () if problem else tuple(map(_copied, cast("list[ProviderSpec]", values)))
-    )
-    problem = problem or _repeated(providers)
     if problem is not None:
         return plugin_failure(candidate, "value", problem)
+    # Not read unless all is well: a value that is wrong may not even be copied.
+    providers = tuple(map(_copied, cast("list[ProviderSpec]", values)))
+    seen: set[str] = set()
+    for name in (n for each in providers for n in (each.name, *each.aliases)):
+        if name in seen:
+            why = f"It declares the name {name} twice."
+            return plugin_failure(candidate, "value", why)
+        seen.add(name)
     return LoadedPlugin(
         plugin=candidate.name,
         distribution=candidate.distribution,
         providers=providers,
-        order=_order(manager),
+        order=min((impl.trylast - impl.tryfirst for impl in impls), default=0),
         pending=pending,
     )
 
 
-def _pending(manager: pluggy.PluginManager) -> str | None:
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        return one_line(f"A hook of it is not known here: {error}")
-    return None
-
-
-def _order(manager: pluggy.PluginManager) -> int:
-    impls = manager.hook.bytebuddy_providers.get_hookimpls()
-    return min((impl.trylast - impl.tryfirst for impl in impls), default=0)
-
-
-def _newer(values: Iterable[object]) -> str | None:
-    for value in values:
-        version = getattr(value, "spec_version", None)
-        if isinstance(version, int) and version > SPEC_VERSION:
-            return (
-                f"It was written for version {version} of the contract; "
-                f"this host knows {SPEC_VERSION}."
-            )
-    return None
-
-
 def _problem(value: object) -> str | None:
     """Return what is wrong with one value of the hook, or ``None``."""
+
+    def shown(value: object) -> str:
+        return one_line(repr(value) if isinstance(value, str) else type(value).__name__)
+
     if not isinstance(value, ProviderSpec):
-        return f"{HOOK} returned {_shown(value)} where a ProviderSpec belongs."
+        return f"{HOOK} returned {shown(value)} where a ProviderSpec belongs."
+    # Whatever the class declares, foreign code may have put anything there.
+    aliases, version = cast(
+        "tuple[object, object]", (value.aliases, value.spec_version)
+    )
+    fits = {
+        ("name", "a name of letters, digits and ._-"): _is_name(value.name),
+        ("target", '"package.module:factory"'): _is_short(value.target)
+        and _TARGET.fullmatch(value.target) is not None,
+        ("aliases", "a tuple of up to 100 names"): isinstance(aliases, tuple)
+        and len(aliases) <= _MOST_ALIASES
+        and all(map(_is_name, aliases)),
+        ("roles", "a frozenset of short texts"): _are_texts(value.roles),
+        ("options", "a frozenset of short texts or None"): value.options is None
+        or _are_texts(value.options),
+        # True is an int to Python, and no version.
+        ("spec_version", "a whole number from 1"): isinstance(version, int)
+        and not isinstance(version, bool)
+        and version > 0,
+    }
     wrong = [
-        f"{name} is {_shown(getattr(value, name))}, not {expected}"
-        for name, expected, fits in (
-            ("name", "a name of letters, digits and ._-", _is_name(value.name)),
-            ("target", '"package.module:factory"', _is_target(value.target)),
-            ("aliases", "a tuple of up to 100 names", _are_names(value.aliases)),
-            ("roles", "a frozenset of short texts", _are_texts(value.roles)),
-            (
-                "options",
-                "a frozenset of short texts or None",
-                value.options is None or _are_texts(value.options),
-            ),
-            ("spec_version", "a whole number from 1", _is_version(value.spec_version)),
-        )
-        if not fits
+        f"{name} is {shown(getattr(value, name))}, not {expected}"
+        for (name, expected), fit in fits.items()
+        if not fit
     ]
     return f"In a ProviderSpec, {'; '.join(wrong)}." if wrong else None
-
-
-def _copied(value: ProviderSpec) -> ProviderSpec:
-    """Return the same in plain values: a subclass may run code wherever it is read."""
-    return ProviderSpec(
-        name=_plain(value.name),
-        target=_plain(value.target),
-        aliases=tuple(map(_plain, value.aliases)),
-        roles=frozenset(map(_plain, value.roles)),
-        options=None
-        if value.options is None
-        else frozenset(map(_plain, value.options)),
-        spec_version=int(value.spec_version),
-    )
-
-
-def _plain(text: str) -> str:
-    return str.__str__(text)
-
-
-def _shown(value: object) -> str:
-    return one_line(repr(value) if isinstance(value, str) else type(value).__name__)
 
 
 def _is_name(value: object) -> bool:
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
-def _is_target(value: object) -> bool:
-    return _is_short(value) and _TARGET.fullmatch(value) is not None
-
-
-def _are_names(value: object) -> bool:
-    if not isinstance(value, tuple) or len(value) > _MOST_ALIASES:
-        return False
-    return all(map(_is_name, value))
+def _is_short(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and len(value) <= _LONGEST_TEXT
 
 
 def _are_texts(value: object) -> bool:
@@ -249,19 +296,16 @@ def _are_texts(value: object) -> bool:
     return all(map(_is_short, value))
 
 
-def _is_short(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and len(value) <= _LONGEST_TEXT
-
-
-def _is_version(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _repeated(providers: Iterable[ProviderSpec]) -> str | None:
-    seen: set[str] = set()
-    for provider in providers:
-        for name in (provider.name, *provider.aliases):
-            if name in seen:
-                return f"It declares the name {name} twice."
-            seen.add(name)
-    return None
+def _copied(value: ProviderSpec) -> ProviderSpec:
+    """Return the same in plain values: a subclass may run code wherever it is read."""
+    plain = str.__str__
+    # str() of a subclass would call its own code.
+    options = value.options
+    return ProviderSpec(
+        name=plain(value.name),
+        target=plain(value.target),
+        aliases=tuple(map(plain, value.aliases)),
+        roles=frozenset(map(plain, value.roles)),
+        options=None if options is None else frozenset(map(plain, options)),
+        spec_version=int(value.spec_version),
+    )

@@ -8,12 +8,11 @@ same body at ``/``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
-from bytebuddy_provider_hf.address import HostKind, Target
+from bytebuddy_provider_hf.address import HUB_ID, HostKind, Target
 from bytebuddy_provider_hf.errors import InvalidEndpoint, InvalidModelId, InvalidOption
 from bytebuddy_provider_hf.wire.http_request import (
     HttpRequest,
@@ -41,8 +40,6 @@ class Task(StrEnum):
     SENTENCE_SIMILARITY = "sentence-similarity"
 
 
-_SEGMENT: Final = r"[A-Za-z0-9][\w.\-]{0,95}"
-_HUB_ID: Final = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})?", re.ASCII)
 # Suffixes that choose among providers: of tasks there is one, so they say nothing.
 _SUFFIXES: Final = frozenset({"", "hf-inference", "fastest", "cheapest", "preferred"})
 _MODELS: Final = "/models"
@@ -188,7 +185,7 @@ def _hub_id(model: str) -> str:
             hint="Write the id without what stands behind the colon.",
         )
     # Dots would climb out of the model's place in the path, to another model's.
-    if not _HUB_ID.fullmatch(name) or ".." in name:
+    if not HUB_ID.fullmatch(name) or ".." in name:
         raise InvalidModelId(
             f"'{model[:200]}' is not a model id of the Hub.",
             hint="Write it as on huggingface.co: owner/name, for example "

@@ -1,13 +1,15 @@
-"""The model's methods are those of the contract, keyword for keyword."""
+"""The model's methods take what the contract says, and keywords of their own."""
 
 from __future__ import annotations
 
 import inspect
 
 import pytest
+from attrs import fields
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.plugins import protocols
+from bytebuddy_provider_hf.types import CompletionOptions
 
 METHODS = {
     protocols.Chat: "chat",
@@ -23,10 +25,22 @@ METHODS = {
 
 @pytest.mark.parametrize(("protocol", "name"), METHODS.items(), ids=METHODS.values())
 def test_a_method_takes_what_its_protocol_says(protocol: type, name: str) -> None:
-    """The same names, kinds, defaults and types: both are written out for readers."""
+    """The same names, kinds, defaults and types; what is added may be left out."""
     promised = inspect.signature(getattr(protocol, name)).parameters
     given = inspect.signature(getattr(HuggingFaceModel, name)).parameters
-    assert list(given.values()) == list(promised.values())
+    assert {key: given[key] for key in promised} == promised
+    added = [given[key] for key in given.keys() - promised]
+    assert all(it.kind is it.KEYWORD_ONLY and it.default is None for it in added)
+
+
+@pytest.mark.parametrize(("protocol", "name"), METHODS.items(), ids=METHODS.values())
+def test_a_provider_implements_few_parameters(protocol: type, name: str) -> None:
+    """How to generate goes into ``options``: a new option changes no protocol."""
+    promised = inspect.signature(getattr(protocol, name)).parameters
+    own = promised.keys() - {"self", "options", "timeout", "wait", "on_event"}
+    assert not own & {each.name for each in fields(CompletionOptions)}
+    assert len(own) <= 7
+    assert {"timeout", "wait", "on_event"} <= promised.keys()
 
 
 def test_no_method_of_the_contract_is_left_out() -> None:
@@ -37,5 +51,5 @@ def test_no_method_of_the_contract_is_left_out() -> None:
         if getattr(value, "__module__", "") == protocols.__name__
         and getattr(value, "_is_protocol", False)
     }
-    others = {protocols.Model, protocols.ChatModel, protocols.Noticing}
+    others = {protocols.Model, protocols.Noticing}
     assert asked - METHODS.keys() == others

@@ -24,7 +24,7 @@ from bytebuddy_provider_hf.errors import (
     Overloaded,
     ServerError,
 )
-from bytebuddy_provider_hf.plugins.protocols import ChatModel
+from bytebuddy_provider_hf.plugins.protocols import Chat
 from bytebuddy_provider_hf.testing.answers import chat_stream
 from bytebuddy_provider_hf.testing.behaviour import Behaviour, loads
 from bytebuddy_provider_hf.testing.failures import omitted, string_error
@@ -49,7 +49,7 @@ PINGS = FakeReply(
 class Stand:
     """A model opened from a file, and the hub behind it."""
 
-    model: ChatModel
+    model: Chat
     hub: FakeHub
 
     async def streamed(self) -> None:
@@ -85,7 +85,7 @@ async def opened(
         ) as registry,
     ):
         assert registry.warnings == ()
-        yield Stand(registry["m"], hub)
+        yield Stand(registry.chat("m"), hub)
 
 
 # What the key is set to, how the server behaves, whether the call is streamed, and
@@ -215,7 +215,7 @@ async def test_the_entry_s_value_wins_over_the_file_s(world: World) -> None:
             path, cwd=world.project, home=world.home, env={}, runtime=runtime
         ) as registry,
     ):
-        stand = Stand(registry["m"], hub)
+        stand = Stand(registry.chat("m"), hub)
         await stand.took(ServerError, streamed=False)
         assert len(hub.records) == 2
         assert await stand.took(DeadlineExceeded, streamed=False) == pytest.approx(9)

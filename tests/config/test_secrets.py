@@ -66,7 +66,7 @@ def test_no_error_shows_a_secret(
     ours = [
         frame for frame in trace.stack if "/bytebuddy_provider_hf/" in frame.filename
     ]
-    assert len(ours) >= 2
+    assert ours
     shown += [f"{frame.locals}" for frame in ours]
     assert "canary" not in "".join(shown).lower().replace("hf_**********", "")
     assert error.__context__ is None

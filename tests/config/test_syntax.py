@@ -8,8 +8,7 @@ import tracemalloc
 import pytest
 from config_world import World
 
-from bytebuddy_provider_hf.config.document import MAX_BYTES, parse
-from bytebuddy_provider_hf.config.scalars import plain_value
+from bytebuddy_provider_hf.config.document import MAX_BYTES, parse, plain_value
 from bytebuddy_provider_hf.errors import ConfigInvalid
 
 GOOD = "models:\n  - name: a\n    provider: p\n    model: m\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import threading
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,36 +12,13 @@ import pytest
 from config_world import World
 
 from bytebuddy_provider_hf.config.dotenv import read_env
-from bytebuddy_provider_hf.config.files import write_atomic
+from bytebuddy_provider_hf.config.files import write_private
 from bytebuddy_provider_hf.config.write import (
-    add_entry,
     init,
-    set_value,
     write_secret,
 )
-from bytebuddy_provider_hf.errors import ConfigError, ConfigInvalid, ConfigNotFound
+from bytebuddy_provider_hf.errors import ConfigError
 from bytebuddy_provider_hf.secret import Secret
-
-FILE = """\
-# at the top
-name: mine   # beside
-models:
-  # the first
-  - name: "a"
-    provider: p      # a provider
-    model: 'org/name'
-    defaultCompletionOptions:
-      temperature: 0.70
-      stop: ["a", 'b']
-  # the second
-
-  - name: b
-    provider: p
-    model: 010
-    apiKey: ${KEY}   # never literal
-# at the end
-"""
-ENTRY = {"name": "new", "provider": "p", "model": "org/new", "roles": ["chat"]}
 
 
 @pytest.fixture(autouse=True)
@@ -85,116 +61,9 @@ def test_an_exclusive_write_loses_to_one_that_came_first(world: World) -> None:
     """Two programs that start at once do not overwrite each other."""
     path = world.write(world.machine / "c.yaml", "first")
     with pytest.raises(ConfigError, match="exists already"):
-        write_atomic(path, Secret("second"), exclusive=True)
+        write_private(path, Secret("second"), exclusive=True)
     assert path.read_text() == "first"
     assert [p.name for p in world.machine.iterdir()] == ["c.yaml"]
-
-
-def test_an_added_entry_leaves_the_rest_as_it_was(world: World) -> None:
-    """Comments, quotes, blank lines and the order of keys stay."""
-    path = world.write(world.machine / "c.yaml", FILE)
-    add_entry(path, ENTRY)
-    text = path.read_text()
-    for line in FILE.splitlines():
-        assert line in text.splitlines()
-    assert [e.name for e in world.load(path).entries] == ["a", "b", "new"]
-    assert mode(path) == 0o600
-
-
-def test_a_set_value_changes_its_line_only(world: World) -> None:
-    """Everything else is the same, byte for byte."""
-    path = world.write(world.machine / "c.yaml", FILE)
-    set_value(path, entry="a", key="defaultCompletionOptions.temperature", value=0.2)
-    assert path.read_text() == FILE.replace("0.70", "0.2")
-
-
-def test_a_value_can_be_added_below_and_taken_away(world: World) -> None:
-    """A section that is missing is made; ``None`` takes a key away."""
-    path = world.write(world.machine / "c.yaml", FILE)
-    set_value(path, entry="b", key="requestOptions.timeout", value=5)
-    assert world.load(path).entries[1].request_options.timeout == 5
-    set_value(path, entry="b", key="apiKey", value=None)
-    assert world.load(path).entries[1].unset == ()
-
-
-def test_the_line_ends_of_windows_stay(world: World) -> None:
-    """A file written there is changed in one line too."""
-    path = world.write(world.machine / "c.yaml", FILE.replace("\n", "\r\n"))
-    set_value(path, entry="a", key="defaultCompletionOptions.temperature", value=0.2)
-    assert path.read_bytes().decode() == FILE.replace("\n", "\r\n").replace(
-        "0.70", "0.2"
-    )
-
-
-def test_a_value_that_yaml_cannot_hold_is_an_error_without_the_file(
-    world: World,
-) -> None:
-    """The writer's own error would show what the file holds."""
-    path = world.write(world.machine / "c.yaml", FILE.replace("${KEY}", "sk-canary"))
-    with pytest.raises(ConfigError, match="cannot be edited") as caught:
-        set_value(path, entry="a", key="model", value=object())
-    trace = traceback.TracebackException.from_exception(
-        caught.value, capture_locals=True
-    )
-    ours = [f for f in trace.stack if "/bytebuddy_provider_hf/" in f.filename]
-    assert "canary" not in str([f.locals for f in ours])
-
-
-@pytest.mark.parametrize("indent", ["", "  ", "    "])
-def test_the_indentation_of_a_file_is_kept(world: World, indent: str) -> None:
-    """Lists may stand at the margin or two or four in."""
-    text = f"models:\n{indent}- name: a\n{indent}  provider: p\n{indent}  model: m\n"
-    path = world.write(world.machine / "c.yaml", text)
-    add_entry(path, ENTRY)
-    assert path.read_text().startswith(text)
-
-
-def test_an_entry_makes_the_file_that_is_missing(world: World) -> None:
-    """The first entry may be written before any file exists."""
-    add_entry(world.user_file, ENTRY)
-    assert [e.name for e in world.load().entries] == ["new"]
-
-
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        (FILE.replace('"a"', '"new"'), "there already"),
-        ("models: {a: 1}\n", "models is no list"),
-        ("- a\n", "it is no mapping"),
-        ("# only words\n", "nothing but comments"),
-    ],
-)
-def test_an_entry_that_cannot_be_added_changes_nothing(
-    world: World, text: str, error: str
-) -> None:
-    """The file stays as it was, and the reason is told."""
-    path = world.write(world.machine / "c.yaml", text)
-    with pytest.raises(ConfigError, match=error):
-        add_entry(path, ENTRY)
-    assert path.read_text() == text
-
-
-@pytest.mark.parametrize(
-    "text", ["models: [", "a: 1\na: 2\n", "a: &a 1\n", "a: !!python/name:x y\n"]
-)
-def test_a_broken_file_is_not_edited(world: World, text: str) -> None:
-    """What cannot be read safely is not written either."""
-    path = world.write(world.machine / "c.yaml", text)
-    with pytest.raises(ConfigInvalid):
-        add_entry(path, ENTRY)
-    assert path.read_text() == text
-
-
-def test_a_value_of_nobody_is_an_error(world: World) -> None:
-    """No entry, no section, no file: three messages, no change."""
-    path = world.write(world.machine / "c.yaml", FILE)
-    with pytest.raises(ConfigError, match="no entry is named 'z'"):
-        set_value(path, entry="z", key="model", value="m")
-    with pytest.raises(ConfigError, match="model of 'a' is no mapping"):
-        set_value(path, entry="a", key="model.x", value=1)
-    with pytest.raises(ConfigNotFound):
-        set_value(world.machine / "none.yaml", entry="a", key="model", value="m")
-    assert path.read_text() == FILE
 
 
 def test_a_secret_goes_into_the_env_file_where_loading_finds_it(world: World) -> None:
@@ -253,28 +122,28 @@ def test_a_secret_of_several_lines_is_refused(
 
 def test_a_link_stays_a_link(world: World) -> None:
     """Files kept in a repository of dotfiles are written where they really are."""
-    real = world.write(world.machine / "real.yaml", FILE)
-    link = world.machine / "link.yaml"
+    real = world.write(world.machine / "real.env", "A=1\n")
+    link = world.machine / ".env"
     link.symlink_to(real)
-    set_value(link, entry="b", key="model", value="x")
+    write_secret(link, "K", Secret("v"))
     assert link.is_symlink()
-    assert world.load(real).entries[1].model == "x"
+    assert real.read_text() == "A=1\nK=v\n"
 
 
 def test_a_write_that_fails_leaves_nothing_behind(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk costs neither the old file nor a stray one."""
-    path = world.write(world.machine / "c.yaml", FILE)
+    path = world.write(world.machine / ".env", "A=1\n")
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ConfigError, match="No space left"):
-        add_entry(path, ENTRY)
-    assert path.read_text() == FILE
-    assert [p.name for p in world.machine.iterdir()] == ["c.yaml"]
+        write_secret(path, "K", Secret("v"))
+    assert path.read_text() == "A=1\n"
+    assert [p.name for p in world.machine.iterdir()] == [".env"]
 
 
 def test_a_reader_sees_only_whole_files(world: World) -> None:
@@ -285,12 +154,12 @@ def test_a_reader_sees_only_whole_files(world: World) -> None:
         + "".join(f"  - {{name: m{i}, provider: p, model: v{v}}}\n" for i in range(4))
         for v in (1, 2)
     ]
-    write_atomic(path, Secret(texts[0]))
+    write_private(path, Secret(texts[0]))
     done = threading.Event()
 
     def write() -> None:
         for turn in range(1_000):
-            write_atomic(path, Secret(texts[turn % 2]))
+            write_private(path, Secret(texts[turn % 2]))
         done.set()
 
     writer = threading.Thread(target=write)

@@ -15,9 +15,7 @@ from bytebuddy_provider_hf.config.files import home_folder, sole_writer
 from bytebuddy_provider_hf.config.load import load
 from bytebuddy_provider_hf.config.trust import TrustStore
 from bytebuddy_provider_hf.config.write import (
-    add_entry,
     init,
-    set_value,
     write_secret,
 )
 from bytebuddy_provider_hf.errors import ConfigError
@@ -29,7 +27,7 @@ TIMES = 6
 WRITER = """\
 import pathlib, sys
 from bytebuddy_provider_hf.config.trust import TrustStore
-from bytebuddy_provider_hf.config.write import add_entry, write_secret
+from bytebuddy_provider_hf.config.write import write_secret
 from bytebuddy_provider_hf.secret import Secret
 
 folder, me, times = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -39,7 +37,6 @@ for turn in range(times):
     name = f"N{me}_{turn}"
     write_secret(folder / ".env", name, Secret("x"))
     TrustStore(folder / "trust.json").add(folder / name, "https://a.example")
-    add_entry(folder / "config.yaml", {"name": name, "provider": "p", "model": "m"})
 """
 
 
@@ -70,10 +67,8 @@ def test_what_several_processes_add_is_all_there(world: World) -> None:
     wanted = PROCESSES * TIMES
     assert len(read_env(folder / ".env").values) == wanted
     assert len(TrustStore(folder / "trust.json").entries()) == wanted
-    assert len(world.load().entries) == wanted
     assert sorted(p.name for p in folder.iterdir()) == [
         ".env",
-        "config.yaml",
         "trust.json",
     ]
 
@@ -98,14 +93,6 @@ def test_a_block_that_fails_lets_the_next_one_in(world: World) -> None:
         raise KeyboardInterrupt
     with sole_writer(world.home / "a"):
         pass
-
-
-def test_the_byte_order_mark_of_a_file_stays(world: World) -> None:
-    """An editor that wrote one wants it there."""
-    text = "\ufeffmodels:\n  - name: a\n    provider: p\n    model: m\n"
-    path = world.write(world.machine / "named.yaml", text)
-    set_value(path, entry="a", key="model", value="n")
-    assert path.read_text(encoding="utf-8") == text.replace("model: m", "model: n")
 
 
 @pytest.fixture
@@ -147,7 +134,6 @@ def test_a_user_without_a_home_cannot_keep_anything(homeless: Path) -> None:
         lambda: init(folder / "config.yaml"),
         lambda: write_secret(folder / ".env", "K", Secret("v")),
         lambda: TrustStore(folder / "trust.json").add(Path("/p"), "https://a.example"),
-        lambda: add_entry(folder / "config.yaml", {"name": "a"}),
     ):
         with pytest.raises(ConfigError, match=r"\.bytebuddy"):
             write()

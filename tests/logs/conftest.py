@@ -9,7 +9,7 @@ import pytest
 
 from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.logs import install
-from bytebuddy_provider_hf.logs.outlets import NAMES
+from bytebuddy_provider_hf.logs.install import NAMES
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bytebuddy_provider_hf.logs.outlets import NAMES, attach, detach
+from bytebuddy_provider_hf.logs.install import NAMES, attach, detach
 
 
 class Kept(logging.Handler):

@@ -74,7 +74,7 @@ def test_every_logger_has_the_name_of_its_module() -> None:
         if name != "__name__"
     }
     assert made == {
-        ("outlets.py", "name"),
+        ("install.py", "name"),
         ("registry.py", "_PROVIDERS"),
         ("registry.py", 'f"{_PROVIDERS}.{provider.name}"'),
     }

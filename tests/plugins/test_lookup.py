@@ -21,6 +21,7 @@ from bytebuddy_provider_hf.errors import (
     UnknownModel,
     UnknownProvider,
     UnsetVariable,
+    UnsupportedRole,
     UntrustedProject,
 )
 from bytebuddy_provider_hf.plugins.discovery import discover
@@ -128,6 +129,33 @@ def test_the_first_entry_with_a_role_serves_it(
 ) -> None:
     """A role is a Role or a text, in both spellings that pages use."""
     assert registry_of(ONE, TWO).for_role(role).name == name
+
+
+def test_a_model_is_handed_out_as_what_it_can(registry_of: Make) -> None:
+    """By name, or the first with the role; one that cannot is refused by name."""
+    registry = registry_of(ONE, TWO)
+    assert registry.chat() is registry.chat("hf-llama") is registry["hf-llama"]
+    with pytest.raises(UnsupportedRole, match=r"hf-starcoder gives it no rerank"):
+        registry.rerank()
+    with pytest.raises(UnsupportedRole, match=r"hf-llama gives it no tasks"):
+        registry.tasks("hf-llama")
+
+
+def test_our_model_is_handed_out_as_everything(registry_of: Make) -> None:
+    """It has every method of the contract."""
+    ours = evolve(ONE, provider="huggingface-tgi", model="a/b", roles=tuple(Role))
+    registry = registry_of(ours, env={"HF_TOKEN": "hf_x"})
+    by_role = (
+        registry.chat,
+        registry.fill,
+        registry.edit,
+        registry.apply,
+        registry.embed,
+        registry.rerank,
+    )
+    by_name = (registry.complete, registry.tasks)
+    found = [get() for get in by_role] + [get("hf-llama") for get in by_name]
+    assert all(model is registry["hf-llama"] for model in found)
 
 
 def test_a_role_nobody_has(registry_of: Make) -> None:

@@ -15,7 +15,7 @@ from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.cli.verbose import ScreenLog
 from bytebuddy_provider_hf.config.values import LogOptions
 from bytebuddy_provider_hf.logs.file import RotatingFile
-from bytebuddy_provider_hf.logs.outlets import attach, detach
+from bytebuddy_provider_hf.logs.install import attach, detach
 from bytebuddy_provider_hf.scheduling import retry
 from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest

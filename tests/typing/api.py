@@ -67,8 +67,12 @@ def show(event: Event) -> str:
 
 async def from_a_file(path: Path) -> None:
     async with ModelRegistry.load() as registry:
-        first = registry["hf-llama"]
-        assert_type(await first.chat("Hello"), Reply)
+        assert_type(registry["hf-llama"], Model)
+        assert_type(registry.chat("hf-llama"), Chat)
+        assert_type(await registry.chat().chat("Hello"), Reply)
+        assert_type((await registry.embed().embed("a")).model, str)
+        assert_type(registry.complete("hf-llama"), Complete)
+        assert_type(registry.tasks("hf-mask"), Tasks)
     async with ModelRegistry.load(
         path,
         plugins=None,
@@ -79,9 +83,7 @@ async def from_a_file(path: Path) -> None:
         env={"HF_TOKEN": "hf_example"},
         runtime=None,
     ) as registry:
-        model = registry.for_role(Role.CHAT)
-        reply = await model.chat("Hello")
-        assert_type(reply, Reply)
+        assert_type(registry.for_role(Role.CHAT), Model)
         opened = await registry.open("hf-llama")
         assert_type(opened.name, str)
         for failure in registry.failures:
@@ -103,7 +105,9 @@ async def without_a_file() -> None:
     )
     try:
         await stream(model)
-        assert_type(await model.complete("def add(a, b):"), Reply)
+        # Ours takes the common options one by one as well.
+        call = model.complete("def add(a, b):", temperature=0.2, stop=["\n"])
+        assert_type(await call, Reply)
     finally:
         await model.aclose()
     async with open_model("org/name", api_key="hf_example") as again:
@@ -115,9 +119,7 @@ async def stream(model: Chat) -> str:
     seen: list[str] = []
     call: ReplyCall = model.chat(
         [{"role": "user", "content": "Hello"}],
-        temperature=0.2,
-        max_tokens=64,
-        stop=["\n"],
+        options=CompletionOptions(temperature=0.2, max_tokens=64, stop=("\n",)),
         tools=[Tool("get_weather")],
         timeout=60.0,
         on_event=lambda event: seen.append(show(event)),

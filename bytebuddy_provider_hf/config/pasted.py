@@ -1,13 +1,15 @@
-"""A block whose indentation was lost: seen, and printed as it should be.
+"""Recognise what pasting does to a block, and print a flat one as it should be.
 
-Pasted flat, a list of models is valid YAML that says something else, or breaks at
-its second entry.
+A page or a chat loses indentation and puts other characters in the place of YAML's
+own. Pasted flat, a list of models is valid YAML that says something else, or breaks
+at its second entry.
 """
 
 from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterator
 from typing import Final
 
 from bytebuddy_provider_hf.config.document import (
@@ -15,10 +17,10 @@ from bytebuddy_provider_hf.config.document import (
     ListNode,
     MapNode,
     Node,
-    Pair,
     Problem,
     ScalarNode,
     parse,
+    shown_key,
 )
 from bytebuddy_provider_hf.config.kinds import Anything, Headers, Settings
 from bytebuddy_provider_hf.config.schema import SECRET_KEYS, SECTIONS, Nested, Section
@@ -35,6 +37,15 @@ _LINE: Final = re.compile(
 _REFERENCE: Final = re.compile(
     r"(['\"]?)(?:\$\{[A-Za-z_]\w*(?::-)?\}|\$\{\{\s*secrets\.\w+\s*\}\})\1"
 )
+_KEY: Final = r"[A-Za-z_][\w.-]*"
+# Blanks that are none to YAML: no-break, em and their like, zero width, ideographic.
+_BLANK: Final = "[\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]"
+_WRONG_BLANK: Final = re.compile(
+    rf"(?m)^[ ]*+(?:-[ ]*+)?+(?:{_KEY}:)?+[ ]*+(?P<sign>{_BLANK})"
+)
+_WRONG_COLON: Final = re.compile(rf"(?m)^[ ]*+(?:-[ ]++)?+{_KEY}(?P<sign>\uff1a)")
+_NO_BLANK: Final = re.compile(rf"{_KEY}:\S.*", re.DOTALL)
+_CURLY: Final = re.compile("[“”„‘’「『].*[“”‘’」』]", re.DOTALL)
 _FENCES: Final = frozenset({"yaml", "```yaml", "```yml", "```", "---"})
 _EXAMPLE: Final = """\
 models:
@@ -51,7 +62,7 @@ models:
 
 def flat_problem(document: Document) -> Problem | None:
     """Return the problem of a block pasted flat, or ``None`` for any other text."""
-    stray = _stray_key(document)
+    stray = next(_stray_keys(document), None)
     if stray is None:
         return None
     line, column, name = stray
@@ -64,13 +75,17 @@ def flat_problem(document: Document) -> Problem | None:
     return Problem(line, column, message, block=block or _EXAMPLE)
 
 
-def _stray_key(document: Document) -> tuple[int, int, str] | None:
+def _stray_keys(document: Document) -> Iterator[tuple[int, int, str]]:
+    """Yield line, column and name of each key of an entry that stands at top level."""
     if isinstance(document.root, MapNode):
-        pairs = (p for p in document.root.pairs if p.key.text in _STRAY)
-        found = next((p for p in pairs if not _is_list_of_models(p)), None)
-        return (found.key.line, found.key.column, found.key.text) if found else None
+        for pair in document.root.pairs:
+            name, scalar = pair.key.text, isinstance(pair.value, ScalarNode)
+            # A list at the key "model" is a misspelled "models".
+            if name in _STRAY and (name != "model" or scalar):
+                yield pair.key.line, pair.key.column, name
+        return
     if document.root is not None or not document.problems:
-        return None
+        return
     # Several entries pasted flat are no YAML at all: only the lines can tell.
     text = textwrap.dedent(document.text)
     begun = re.search(r"(?m)^models[ \t]*:", text) is not None
@@ -80,14 +95,9 @@ def _stray_key(document: Document) -> tuple[int, int, str] | None:
         if match is None:
             continue
         if begun and not match["dash"] and match["key"] in _STRAY:
-            return number, written.index(match["key"]) + 1, match["key"]
+            yield number, written.index(match["key"]) + 1, match["key"]
+        # Another program's file may have such a key, but no list of our entries.
         begun = begun or (bool(match["dash"]) and match["key"] in _ENTRY)
-    return None
-
-
-def _is_list_of_models(pair: Pair) -> bool:
-    """Tell a misspelled ``models`` from the key ``model`` of an entry."""
-    return pair.key.text == "model" and not isinstance(pair.value, ScalarNode)
 
 
 def reindented(text: str) -> str | None:
@@ -104,16 +114,14 @@ def reindented(text: str) -> str | None:
     document = parse(block.encode())
     if document.problems or not isinstance(document.root, MapNode):
         return None
+    # What would not load either helps nobody.
     models = document.root.get("models")
-    if not isinstance(models, ListNode) or not all(map(_is_entry, models.items)):
-        return None
-    return block
-
-
-def _is_entry(node: Node) -> bool:
-    return isinstance(node, MapNode) and all(
-        isinstance(node.get(name), ScalarNode) for name in _REQUIRED
+    whole = isinstance(models, ListNode) and all(
+        isinstance(item, MapNode)
+        and all(isinstance(item.get(name), ScalarNode) for name in _REQUIRED)
+        for item in models.items
     )
+    return block if whole else None
 
 
 class _Indenter:
@@ -130,49 +138,45 @@ class _Indenter:
         self._open: list[tuple[str, Section | None]] = []
 
     def take(self, line: str) -> bool:
+        """Add a line; return whether it is known where it belongs."""
         if line.startswith("#"):
             self._put(self._depth(), redact(line))
             return True
         match = _LINE.fullmatch(line)
         if match is None:
-            return self._item(line)
-        key, value = match["key"], (match["value"] or "").strip()
-        if self._starts_models(key):
+            # An item such as "- chat" of the list whose key came last.
+            if not line.startswith("- ") or not self._has_entry:
+                return False
+            self._put(self._depth() + 1, redact(line))
             return True
-        if match["dash"] or (key == "name" and "name" in self._seen):
-            return self._new_entry(key, value)
-        if self._in_models:
-            return self._below(key, value)
-        self._put(0, f"{key}: {_shown(key, value)}".rstrip())
-        return True
-
-    def _starts_models(self, key: str) -> bool:
+        key, value = match["key"], (match["value"] or "").strip()
         if key == "models" or (not self._in_models and key in self._first_keys):
             self._in_models = True
             self._put(0, "models:")
-        return key == "models"
+            if key == "models":
+                return True
+        again = key == "name" and "name" in self._seen
+        if match["dash"] or again or (self._in_models and not self._has_entry):
+            return self._new_entry(key, value)
+        # A key of the file's own ends the list, unless a mapping of the entry takes it.
+        fits = self._in_models and self._fits(key)
+        if not self._in_models or (not fits and key not in _ENTRY and key in _FILE):
+            self._in_models = False
+            self._put_key(0, key, value)
+            return True
+        secret = any(name in SECRET_KEYS for name, _ in self._open)
+        self._put_key(self._depth(), key, value, secret=secret)
+        if not self._open:
+            self._seen.add(key)
+        self._enter(key, value)
+        return True
 
     def _new_entry(self, key: str, value: str) -> bool:
         if key not in _ENTRY:
             return False
         self._in_models = self._has_entry = True
         self._open, self._seen = [], {key}
-        self._put(1, f"- {key}: {_shown(key, value)}".rstrip())
-        self._enter(key, value)
-        return True
-
-    def _below(self, key: str, value: str) -> bool:
-        if not self._has_entry:
-            return self._new_entry(key, value)
-        if not self._fits(key) and key not in _ENTRY and key in _FILE:
-            self._in_models = False
-            self._put(0, f"{key}: {_shown(key, value)}".rstrip())
-            return True
-        secret = any(name in SECRET_KEYS for name, _ in self._open)
-        shown = _masked(value) if secret and value else _shown(key, value)
-        self._put(self._depth(), f"{key}: {shown}".rstrip())
-        if not self._open:
-            self._seen.add(key)
+        self._put_key(1, f"- {key}", value, secret=key in SECRET_KEYS)
         self._enter(key, value)
         return True
 
@@ -198,23 +202,59 @@ class _Indenter:
         elif isinstance(known.kind, (Headers, Anything, Settings)):
             self._open.append((key, None))
 
-    def _item(self, line: str) -> bool:
-        """Take ``- chat``, an item of the list whose key came last."""
-        if not line.startswith("- ") or not self._has_entry:
-            return False
-        self._put(self._depth() + 1, redact(line))
-        return True
-
     def _depth(self) -> int:
         return 2 + len(self._open) if self._has_entry and self._in_models else 0
 
     def _put(self, depth: int, line: str) -> None:
         self.lines.append("  " * depth + line)
 
+    def _put_key(
+        self, depth: int, key: str, value: str, *, secret: bool = False
+    ) -> None:
+        # The block is printed, and what it was made of may hold a key in plain.
+        if (secret or key in SECRET_KEYS) and value and not _REFERENCE.fullmatch(value):
+            value = f'"{MASK}"'
+        self._put(depth, f"{key}: {redact(value)}".rstrip())
 
-def _shown(key: str, value: str) -> str:
-    return _masked(value) if key in SECRET_KEYS and value else redact(value)
+
+def lookalike(text: str) -> Problem | None:
+    """Return the first sign at the head of a line that only looks like YAML's own."""
+    found = [m for m in (_WRONG_BLANK.search(text), _WRONG_COLON.search(text)) if m]
+    if not found:
+        return None
+    first = min(found, key=lambda match: match.start("sign"))
+    start = first.start("sign")
+    line = text.count("\n", 0, start) + 1
+    column = start - text.rfind("\n", 0, start)
+    code = f"U+{ord(first['sign']):04X}"
+    if first["sign"] == "\uff1a":
+        message = f"the character {code} is no colon to YAML; write : and a blank"
+    else:
+        message = f"the character {code} is no blank to YAML; write ordinary spaces"
+    return Problem(line, column, message)
 
 
-def _masked(value: str) -> str:
-    return value if _REFERENCE.fullmatch(value) else f'"{MASK}"'
+def lacks_blank(node: Node) -> bool:
+    """Tell whether ``name:"x"`` was meant as a key with its value."""
+    return (
+        isinstance(node, ScalarNode)
+        and node.plain
+        and _NO_BLANK.fullmatch(node.text) is not None
+    )
+
+
+def curly_quotes(node: Node, *, path: str) -> Iterator[Problem]:
+    """Yield a notice for every value in quotes that YAML takes for text."""
+    if isinstance(node, MapNode):
+        for pair in node.pairs:
+            inner = f"{path}.{shown_key(pair.key.text)}"
+            yield from curly_quotes(pair.value, path=inner)
+    elif isinstance(node, ListNode):
+        for index, item in enumerate(node.items):
+            yield from curly_quotes(item, path=f"{path}[{index}]")
+    elif node.plain and _CURLY.fullmatch(node.text):
+        message = (
+            f"the quotes {node.text[0]} and {node.text[-1]} are a part of this value;"
+            " YAML knows \" and ' only"
+        )
+        yield Problem(node.line, node.column, message, path)

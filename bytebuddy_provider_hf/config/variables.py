@@ -1,4 +1,4 @@
-"""``${VAR}`` in the values of a tree, replaced once and never read again."""
+"""Replace ``${VAR}`` in the values of a tree, from the environment and ``.env``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 
 from bytebuddy_provider_hf.config.document import (
     MAX_BYTES,
@@ -17,12 +17,12 @@ from bytebuddy_provider_hf.config.document import (
     Node,
     Pair,
     Problem,
-    ScalarNode,
     shown_key,
 )
 from bytebuddy_provider_hf.config.dotenv import EnvFile, read_env
 from bytebuddy_provider_hf.secret import Secret
 
+# The second form is that of GitHub Actions, which the page uses as well.
 _REFERENCE: Final = re.compile(
     r"\$\$"
     r"|\$\{\{\s*secrets\.(?P<secret>[A-Za-z_][A-Za-z0-9_]*)\s*\}\}"
@@ -51,6 +51,7 @@ class Variables:
         self, name: str, *, env_files_first: bool, with_project: bool
     ) -> Secret | None:
         """Return the value of ``name``, or ``None`` where nobody has set it."""
+        # The user's own file outranks the project's: a guest does not replace a key.
         files = (self.user_env, *(self.project_env if with_project else ()))
         from_files = next((f.values[name] for f in files if name in f.values), None)
         here = Secret(self.process[name]) if name in self.process else None
@@ -66,6 +67,7 @@ def read_variables(
     *, home: Path, project: Path, process: Mapping[str, str]
 ) -> Variables:
     """Return the environment and the three ``.env`` files that stand beside it."""
+    # Beside a configuration only, and not in parents, where others may write.
     return Variables(
         process,
         read_env(home / ".bytebuddy" / ".env"),
@@ -77,6 +79,7 @@ def named_in(files: Iterable[Path], variables: Variables) -> dict[str, Secret]:
     """Return the variables that ``files`` name, whatever of them is in effect."""
     found: dict[str, Secret] = {}
     for file in files:
+        # Also of a broken file: what it names must be hidden in what is printed.
         with contextlib.suppress(OSError), file.open("rb") as stream:
             text = stream.read(MAX_BYTES).decode("utf-8", "replace")
             for match in _REFERENCE.finditer(text):
@@ -129,28 +132,23 @@ def expand(
     ``path``) stay as they are written. ``trusted`` lets the project's
     ``.env`` count. Where ``only`` is given, no other key may name a variable.
     """
-    kept = frozenset(f"{path}.{name}" for name in keep)
-    readable = None if only is None else frozenset(f"{path}.{name}" for name in only)
-    walk = _Walk(variables, trusted=trusted, keep=kept, only=readable)
+
+    def below(names: frozenset[str]) -> frozenset[str]:
+        return frozenset(f"{path}.{name}" for name in names)
+
+    walk = _Walk(variables, trusted, below(keep), None if only is None else below(only))
     expanded = walk.mapping(node, path)
     return Expanded(expanded, tuple(walk.unset), tuple(walk.problems))
 
 
+@define
 class _Walk:
-    def __init__(
-        self,
-        variables: Variables,
-        *,
-        trusted: bool,
-        keep: frozenset[str],
-        only: frozenset[str] | None,
-    ) -> None:
-        self._only = only
-        self._variables = variables
-        self._trusted = trusted
-        self._keep = keep
-        self.unset: list[Unset] = []
-        self.problems: list[Problem] = []
+    variables: Variables
+    trusted: bool
+    keep: frozenset[str]
+    only: frozenset[str] | None
+    unset: list[Unset] = field(factory=list)
+    problems: list[Problem] = field(factory=list)
 
     def mapping(self, node: MapNode, path: str) -> MapNode:
         pairs = (
@@ -169,50 +167,42 @@ class _Walk:
                 for index, item in enumerate(node.items)
             )
             return evolve(node, items=tuple(i for i in items if i is not None))
-        return self._scalar(node, path) if "$" in node.text else node
-
-    def _scalar(self, node: ScalarNode, path: str) -> ScalarNode | None:
-        names: list[str] = []
-        missing: list[str] = []
-        broken = False
-        optional = True
-        refused = self._only is not None and path not in self._only
-
-        def replace(match: re.Match[str]) -> str:
-            nonlocal broken, optional
-            if match.group() == "$$":
-                return "$"
-            if match["broken"]:
-                broken = True
-                return match.group()
-            name = match["secret"] or match["name"]
-            names.append(name)
-            value = None
-            if not refused:
-                value = self._variables.find(
-                    name,
-                    env_files_first=match["secret"] is not None,
-                    with_project=self._trusted,
-                )
-            if match["has_default"]:
-                return value.reveal() if value else match["default"]
-            optional = False
-            if value is None:
-                missing.append(name)
-                return ""
-            return value.reveal()
-
-        expanded = evolve(
-            node, text=_REFERENCE.sub(replace, node.text), variables=tuple(names)
-        )
-        if broken:
+        matches = list(_REFERENCE.finditer(node.text))
+        if any(match["broken"] for match in matches):
             self.problems.append(Problem(node.line, node.column, MALFORMED, path))
             return node
-        self.unset += [
-            Unset(name, path, node.line, node.column, refused) for name in missing
-        ]
+        refused = self.only is not None and path not in self.only
+        values: list[str] = []
+        named = [match for match in matches if match.group() != "$$"]
+        missing: list[str] = []
+        for match in matches:
+            value = None
+            name = match["secret"] or match["name"]
+            if name and not refused:
+                # GitHub's form means the stored secrets before the environment.
+                value = self.variables.find(
+                    name,
+                    env_files_first=match["secret"] is not None,
+                    with_project=self.trusted,
+                )
+            if match["has_default"]:
+                # As in a shell, :- stands for a variable that is set to nothing too.
+                values.append(value.reveal() if value else match["default"])
+            elif name and value is None:
+                missing.append(name)
+            else:
+                values.append(value.reveal() if value is not None else "$")
         if missing:
-            return node if path in self._keep else None
+            place = (path, node.line, node.column, refused)
+            self.unset += [Unset(name, *place) for name in missing]
+            return node if path in self.keep else None
+        if not matches:
+            return node
+        # One pass: what a variable holds is never looked at again.
+        left = iter(values)
+        text = _REFERENCE.sub(lambda _: next(left), node.text)
         # ``${NAME:-}`` says that nothing is meant where the variable is not set.
-        absent = names and optional and not expanded.text
-        return None if absent else expanded
+        if named and not text and all(match["has_default"] for match in named):
+            return None
+        names = tuple(match["secret"] or match["name"] for match in named)
+        return evolve(node, text=text, variables=names)
