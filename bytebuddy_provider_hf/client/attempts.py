@@ -54,6 +54,7 @@ from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.scheduling import retry
 from bytebuddy_provider_hf.scheduling.waiter import Waiter
+from bytebuddy_provider_hf.transport.deadlines import Timeout
 from bytebuddy_provider_hf.transport.http_client import Response
 from bytebuddy_provider_hf.types import Loading, WaitReason
 from bytebuddy_provider_hf.wire.adapt import Adaptations, refuses_route
@@ -137,7 +138,8 @@ class CallAttempts:
         )
 
     def __enter__(self) -> Self:
-        self._client = self._state.clients.take(self._spec.endpoint.destination)
+        self._lent = self._state.clients.take(self._spec.endpoint.destination)
+        self._client = self._lent.client
         return self
 
     def __exit__(
@@ -148,7 +150,7 @@ class CallAttempts:
     ) -> None:
         cancelled = kind is not None and not issubclass(kind, Exception)
         self._queue.release(self._waiter, cancelled=cancelled)
-        self._state.clients.give_back(self._spec.endpoint.destination, self._client)
+        self._state.clients.give_back(self._lent)
         if error is not None and not self._spec.part:
             call_log.log_call_error(self._spec.endpoint.target, error)
 
@@ -194,7 +196,7 @@ class CallAttempts:
 
     async def detect_server(self) -> Server:
         """Return what stands at the address, asked for where nobody has."""
-        with self._state.deadlines.timeout_at(self._waiter.deadline):
+        with Timeout(self._state.deadlines, self._waiter.deadline):
             found = await self._server()
             self._queue.on_response(self._waiter)
             return found
@@ -209,7 +211,8 @@ class CallAttempts:
         """
         loop, endpoint = self._state.loop, self._spec.endpoint
         first_byte = loop.time() + endpoint.first_byte_timeout
-        with self._state.deadlines.timeout_at(min(self._waiter.deadline, first_byte)):
+        until = min(self._waiter.deadline, first_byte)
+        with Timeout(self._state.deadlines, until):
             server = await self._server()
             asked_hub = await self._ask_for_family(planner, server)
             sent, self._next = self._next, None
@@ -245,7 +248,7 @@ class CallAttempts:
 
     async def read(self, response: Response) -> bytes:
         """Return the whole body within the call's deadline."""
-        with self._state.deadlines.timeout_at(self._waiter.deadline):
+        with Timeout(self._state.deadlines, self._waiter.deadline):
             return await response.read(MAX_REPLY)
         raise self._deadline_exceeded()  # where the deadline ended the block
 

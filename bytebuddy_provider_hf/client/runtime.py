@@ -26,8 +26,8 @@ from bytebuddy_provider_hf.transport.http_client import (
     Destination,
     HttpClient,
     HttpClientFactory,
+    HttpClients,
 )
-from bytebuddy_provider_hf.transport.http_clients import HttpClients
 
 
 class LoopState:

@@ -27,8 +27,7 @@ from bytebuddy_provider_hf.hub.provider_ids import (
     renamed_request,
 )
 from bytebuddy_provider_hf.transport.bounded import BoundedCache
-from bytebuddy_provider_hf.transport.http_client import HttpClient
-from bytebuddy_provider_hf.transport.http_clients import HttpClients
+from bytebuddy_provider_hf.transport.http_client import HttpClient, HttpClients
 from bytebuddy_provider_hf.wire.adapt import NO_ADAPTATIONS, Adaptations
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.probe import MAX_ANSWER, Probe
