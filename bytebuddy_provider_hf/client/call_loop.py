@@ -73,7 +73,7 @@ async def detect_server(spec: CallSpec, state: LoopState) -> Server:
     An address that nobody knows yet is waited for and asked as by a call.
     """
     endpoint = spec.endpoint
-    known = state.detector.known(endpoint.target, endpoint.destination.account)
+    known = state.detector.record(endpoint.target, endpoint.destination.account).server
     if known is not None:
         return known
     with CallAttempts(spec, state) as attempts:

@@ -59,6 +59,10 @@ class BoundedCache(Generic[K, V]):
         over = len(self._values) > self._most
         self._search_at = 2 * len(self._values) if over else self._most + 1
 
+    def pop(self, key: K) -> V | None:
+        """Return the value and forget it; ``dropped`` is not told."""
+        return self._values.pop(key, None)
+
     def trim(self, key: K) -> None:
         """Drop the value of ``key`` if there are too many and it is not in use."""
         if len(self._values) > self._most:

@@ -46,7 +46,9 @@ def test_what_is_in_use_stays_and_goes_afterwards() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["put", "use", "free", "get"]), st.integers(0, 9))
+        st.tuples(
+            st.sampled_from(["put", "use", "free", "get", "pop"]), st.integers(0, 9)
+        )
     )
 )
 def test_nothing_in_use_is_ever_dropped(steps: list[tuple[str, int]]) -> None:
@@ -61,6 +63,8 @@ def test_nothing_in_use_is_ever_dropped(steps: list[tuple[str, int]]) -> None:
         elif step == "free":
             used.discard(key)
             cache.trim(key)
+        elif step == "pop" and key not in used:
+            cache.pop(key)
         assert used <= set(cache.values())
         if not used:
             cache.put(key, key)
