@@ -112,7 +112,7 @@ async def _served(model: str) -> Serving | None:
     from bytebuddy_provider_hf.config.values import RequestOptions
     from bytebuddy_provider_hf.hub.router import LIMIT, RouterCatalogue
     from bytebuddy_provider_hf.secret import Environment
-    from bytebuddy_provider_hf.transport.destinations import destination_for
+    from bytebuddy_provider_hf.transport.http_client import destination_for
     from bytebuddy_provider_hf.transport.pool import open_http_client
 
     # The catalogue is public, so no token is sent.

@@ -29,8 +29,10 @@ from bytebuddy_provider_hf.errors import (
     UnexpectedStatus,
 )
 from bytebuddy_provider_hf.secret import Environment, Secret, one_line
-from bytebuddy_provider_hf.transport.destinations import destination_for
-from bytebuddy_provider_hf.transport.http_client import HttpClientFactory
+from bytebuddy_provider_hf.transport.http_client import (
+    HttpClientFactory,
+    destination_for,
+)
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 VARIABLE: Final = "HF_API_KEY"

@@ -54,6 +54,7 @@ from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.scheduling import retry
 from bytebuddy_provider_hf.scheduling.waiter import Waiter
+from bytebuddy_provider_hf.transport.deadlines import Timeout
 from bytebuddy_provider_hf.transport.http_client import Response
 from bytebuddy_provider_hf.types import Loading, WaitReason
 from bytebuddy_provider_hf.wire.adapt import Adaptations, refuses_route
@@ -116,10 +117,12 @@ class CallAttempts:
         self._queue = state.coordinator.model_queue(
             endpoint.destination, endpoint.target.model
         )
-        self._account = endpoint.destination.account
+        self._record = state.detector.record(
+            endpoint.target, endpoint.destination.account
+        )
         # What this server made calls change before; a call adds to it.
-        self._adaptations = state.detector.adaptations(endpoint.target, self._account)
-        self._tokens = PromptTokens(state.detector, endpoint.target, self._account)
+        self._adaptations = self._record.adaptations
+        self._tokens = PromptTokens(self._record)
         self._family: Family | None = None
         self._sent: Sent[Any] | None = None
         # The next request, where an adaptation has made it already.
@@ -137,7 +140,8 @@ class CallAttempts:
         )
 
     def __enter__(self) -> Self:
-        self._client = self._state.clients.take(self._spec.endpoint.destination)
+        self._lent = self._state.clients.take(self._spec.endpoint.destination)
+        self._client = self._lent.client
         return self
 
     def __exit__(
@@ -148,7 +152,7 @@ class CallAttempts:
     ) -> None:
         cancelled = kind is not None and not issubclass(kind, Exception)
         self._queue.release(self._waiter, cancelled=cancelled)
-        self._state.clients.give_back(self._spec.endpoint.destination, self._client)
+        self._state.clients.give_back(self._lent)
         if error is not None and not self._spec.part:
             call_log.log_call_error(self._spec.endpoint.target, error)
 
@@ -194,8 +198,8 @@ class CallAttempts:
 
     async def detect_server(self) -> Server:
         """Return what stands at the address, asked for where nobody has."""
-        with self._state.deadlines.timeout_at(self._waiter.deadline):
-            found = await self._server()
+        with Timeout(self._state.deadlines, self._waiter.deadline):
+            found = self._record.server or await self._detect()
             self._queue.on_response(self._waiter)
             return found
         raise self._deadline_exceeded()  # where the deadline ended the block
@@ -209,8 +213,9 @@ class CallAttempts:
         """
         loop, endpoint = self._state.loop, self._spec.endpoint
         first_byte = loop.time() + endpoint.first_byte_timeout
-        with self._state.deadlines.timeout_at(min(self._waiter.deadline, first_byte)):
-            server = await self._server()
+        until = min(self._waiter.deadline, first_byte)
+        with Timeout(self._state.deadlines, until):
+            server = self._record.server or await self._detect()
             asked_hub = await self._ask_for_family(planner, server)
             sent, self._next = self._next, None
             if sent is None or sent.server != server or asked_hub:
@@ -245,7 +250,7 @@ class CallAttempts:
 
     async def read(self, response: Response) -> bytes:
         """Return the whole body within the call's deadline."""
-        with self._state.deadlines.timeout_at(self._waiter.deadline):
+        with Timeout(self._state.deadlines, self._waiter.deadline):
             return await response.read(MAX_REPLY)
         raise self._deadline_exceeded()  # where the deadline ended the block
 
@@ -345,7 +350,7 @@ class CallAttempts:
         target = self._spec.endpoint.target
         self._detected_again = True
         _log.info("%s is asked anew what it serves: %s", target.origin, failure)
-        self._state.detector.forget(target, self._account)
+        self._state.detector.forget(self._record)
 
     def _adapt(self, failure: ByteBuddyError, adaptations: Adaptations) -> bool:
         """Plan the changed request; return whether it is another one."""
@@ -366,7 +371,7 @@ class CallAttempts:
         if refuses_route(failure):
             self._route_refusal = self._route_refusal or failure
         target = self._spec.endpoint.target
-        self._state.detector.remember(target, self._account, adaptations)
+        self._record.remember(adaptations)
         _log.info("%s: %s", target.origin, adaptations.notes[-1])
         return True
 
@@ -426,8 +431,12 @@ class CallAttempts:
         *,
         stream: bool,
     ) -> Sent[R]:
-        knowledge = self._tokens.knowledge(
-            server, adaptations, window=self._spec.window, family=self._family
+        knowledge = self._record.knowledge(
+            server,
+            adaptations,
+            window=self._spec.window,
+            family=self._family,
+            prompt_tokens=self._tokens.counted,
         )
         plan = planner.plan(
             knowledge,
@@ -456,11 +465,10 @@ class CallAttempts:
         self._family = await hub_family(endpoint, server, self._state, limit=limit)
         return True
 
-    async def _server(self) -> Server:
-        """Return what is known of the server; a bare address is asked once."""
-        endpoint, detector = self._spec.endpoint, self._state.detector
-        known = detector.known(endpoint.target, self._account)
-        return known or await detector.detect(endpoint, self._client)
+    async def _detect(self) -> Server:
+        """Ask a bare address, once for all calls, what stands there."""
+        detector = self._state.detector
+        return await detector.detect(self._record, self._spec.endpoint, self._client)
 
     def _numbered(self, request: HttpRequest) -> HttpRequest:
         """Return the request with its number; a probe asks its endpoint to hold it."""

@@ -37,8 +37,8 @@ from bytebuddy_provider_hf.errors import (
     StreamInterrupted,
 )
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message
+from bytebuddy_provider_hf.transport.deadlines import StreamWatch, Timeout
 from bytebuddy_provider_hf.transport.http_client import Response
-from bytebuddy_provider_hf.transport.watch import StreamWatch
 from bytebuddy_provider_hf.types import Done, Event, Loading, Reply
 from bytebuddy_provider_hf.wire.events import events_of
 from bytebuddy_provider_hf.wire.server import Server
@@ -73,7 +73,7 @@ async def detect_server(spec: CallSpec, state: LoopState) -> Server:
     An address that nobody knows yet is waited for and asked as by a call.
     """
     endpoint = spec.endpoint
-    known = state.detector.known(endpoint.target, endpoint.destination.account)
+    known = state.detector.record(endpoint.target, endpoint.destination.account).server
     if known is not None:
         return known
     with CallAttempts(spec, state) as attempts:
@@ -252,7 +252,7 @@ class EventStream:
 
     async def _drain(self) -> None:
         until = self._state.loop.time() + _DRAIN_SECONDS
-        with suppress(ByteBuddyError), self._state.deadlines.timeout_at(until):
+        with suppress(ByteBuddyError), Timeout(self._state.deadlines, until):
             await self._response.read(MAX_BODY)
 
 

@@ -14,8 +14,7 @@ from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.scheduling.retry import MAX_ATTEMPTS
 from bytebuddy_provider_hf.transport.credentials import Credential
-from bytebuddy_provider_hf.transport.destinations import destination_for
-from bytebuddy_provider_hf.transport.http_client import Destination
+from bytebuddy_provider_hf.transport.http_client import Destination, destination_for
 
 TIMEOUT: Final = 600.0
 COLD_START_TIMEOUT: Final = 300.0

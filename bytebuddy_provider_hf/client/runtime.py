@@ -26,8 +26,8 @@ from bytebuddy_provider_hf.transport.http_client import (
     Destination,
     HttpClient,
     HttpClientFactory,
+    HttpClients,
 )
-from bytebuddy_provider_hf.transport.http_clients import HttpClients
 
 
 class LoopState:
@@ -44,8 +44,10 @@ class LoopState:
         self.coordinator: Coordinator = LocalCoordinator(loop=self.loop, jitter=jitter)
         self.deadlines = Deadlines(self.loop)
         self.clients = HttpClients(connect, self.loop)
-        self.detector = ServerDetector(server_cache, self.clients)
         self.hub = HubCatalogue(clock=self.loop.time)
+        self.detector = ServerDetector(
+            loop=self.loop, hub=self.hub, clients=self.clients, store=server_cache
+        )
         self.router = RouterCatalogue(clock=self.loop.time)
         self._life = self._lived()
         # Begun here, so that the loop knows it and ends it with itself.

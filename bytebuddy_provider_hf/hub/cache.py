@@ -1,4 +1,4 @@
-"""Answers kept with their age: each asked for once, whoever asks meanwhile waits."""
+"""Keep answers with their age; each is asked for once, whoever asks meanwhile waits."""
 
 from __future__ import annotations
 
@@ -62,6 +62,10 @@ class AnswerCache(Generic[A]):
         if name not in self._asking:
             self._keep(name, None)
         return None
+
+    def forget(self, name: str) -> None:
+        """Ask again about ``name`` next time."""
+        self._kept.pop(name)
 
     async def _once(
         self, name: str, ask: Callable[[], Awaitable[A | None]]

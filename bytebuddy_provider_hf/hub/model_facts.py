@@ -1,10 +1,11 @@
-"""What the Hub says of a model, and the family that this makes it one of."""
+"""Tell a model's family from what the Hub says of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from bytebuddy_provider_hf.prompts import families
 from bytebuddy_provider_hf.prompts.family import Family, ModelKind
@@ -33,6 +34,7 @@ class ModelFacts:
     them: finetune, adapter, merge or quantized. ``chat_template`` is Jinja.
     ``auto_model`` is the class of transformers that loads it. ``window`` counts tokens
     of prompt and answer together. ``gated``: its files need a licence accepted.
+    ``provider_ids`` is what each provider behind the router calls it.
     """
 
     id: str
@@ -45,6 +47,7 @@ class ModelFacts:
     auto_model: str | None = None
     window: int | None = None
     gated: bool = False
+    provider_ids: Mapping[str, str] = field(factory=dict)
 
 
 def family_of(facts: ModelFacts) -> Family | None:
@@ -60,14 +63,26 @@ def family_of(facts: ModelFacts) -> Family | None:
     if facts.pipeline_tag in _TEXTLESS:
         return _TEXTLESS[facts.pipeline_tag]
     parent = _parent(facts)
-    if parent is not None and (facts.relation == "quantized" or _same(parent, facts)):
-        return _widened(parent, facts)
-    if facts.chat_template is not None:
-        return _spoken(facts.chat_template, parent, facts)
-    if parent is not None:
-        return _widened(parent, facts)
-    rewrites = facts.pipeline_tag == "text2text-generation"
-    return _REWRITES if rewrites or facts.auto_model == _SEQ2SEQ else None
+    template = facts.chat_template
+    spoken = None if template is None else families.family_by_template(template)
+    if parent is not None and (
+        template is None
+        or facts.relation == "quantized"
+        or (spoken is not None and spoken.chat and spoken.chat == parent.chat)
+    ):
+        found = parent
+    elif spoken is not None:
+        # The marks of a template say nothing of infilling; what the model was made
+        # from does.
+        fim = None if parent is None else parent.fim
+        window = None if parent is None else parent.window
+        found = evolve(spoken, fim=fim, window=window)
+    elif template is not None:
+        return None
+    else:
+        rewrites = facts.pipeline_tag == "text2text-generation"
+        return _REWRITES if rewrites or facts.auto_model == _SEQ2SEQ else None
+    return found if facts.window is None else evolve(found, window=facts.window)
 
 
 def _parent(facts: ModelFacts) -> Family | None:
@@ -83,24 +98,3 @@ def _parent(facts: ModelFacts) -> Family | None:
         ):
             return found
     return None
-
-
-def _same(parent: Family, facts: ModelFacts) -> bool:
-    """Whether the model is spoken to as its parent is, by the marks of a template."""
-    if parent.chat is None or facts.chat_template is None:
-        return False
-    spoken = families.family_by_template(facts.chat_template)
-    return spoken is not None and spoken.chat == parent.chat
-
-
-def _spoken(template: str, parent: Family | None, facts: ModelFacts) -> Family | None:
-    spoken = families.family_by_template(template)
-    if spoken is None:
-        return None
-    gap = None if parent is None else parent.fim
-    window = None if parent is None else parent.window
-    return _widened(evolve(spoken, fim=gap, window=window), facts)
-
-
-def _widened(family: Family, facts: ModelFacts) -> Family:
-    return family if facts.window is None else evolve(family, window=facts.window)

@@ -1,4 +1,4 @@
-"""The Hub's answers about models: what each is, and what it was made of."""
+"""Ask the Hub about models: what each is, what it was made of, who calls it what."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
-from bytebuddy_provider_hf.address import HUB, HUB_ID, OWNED_ID_AND_SUFFIX
+from bytebuddy_provider_hf.address import (
+    HUB,
+    HUB_ID,
+    OWNED_ID_AND_SUFFIX,
+    HostKind,
+    Target,
+)
 from bytebuddy_provider_hf.hub.cache import AnswerCache, fetch_answer
 from bytebuddy_provider_hf.hub.model_facts import ModelFacts
 from bytebuddy_provider_hf.lenient_json import lenient_integer, lenient_text, loads
@@ -27,6 +34,10 @@ _LONGEST_TEMPLATE: Final = 64 * 1024
 _LARGEST_WINDOW: Final = 2**31
 _LONGEST_TEXT: Final = 200
 _MOST_PARENTS: Final = 16
+_MOST_PROVIDERS: Final = 100
+_LONGEST_PROVIDER_ID: Final = 256
+# Routes of the router where a model goes by its id on the Hub.
+_OWN_ROUTES: Final = frozenset({"", "v1", "hf-inference"})
 
 # The names that the Hub expands: ExpandModelProperty_T of huggingface_hub 2.4
 # (hf_api.py).
@@ -36,6 +47,7 @@ _FIELDS: Final = (
     "config",
     "gated",
     "gguf",
+    "inferenceProviderMapping",
     "library_name",
     "pipeline_tag",
     "transformersInfo",
@@ -53,6 +65,18 @@ def repository(model: str) -> str | None:
     return None if match is None or ".." in model else match[1]
 
 
+def provider_of(target: Target) -> str | None:
+    """Return the provider that an address of the router names, where ids may differ.
+
+    ``None`` for every other address, and for a model that is no id of the Hub's, which
+    must be the provider's already.
+    """
+    if target.host_kind is not HostKind.ROUTER or repository(target.model) is None:
+        return None
+    provider = urlsplit(target.chat_url).path.lstrip("/").partition("/")[0]
+    return None if provider in _OWN_ROUTES else provider
+
+
 def info_request(model_id: str) -> HttpRequest:
     """Return the question what the Hub knows of a model; it needs no token."""
     return HttpRequest(f"{HUB}/api/models/{model_id}?{_QUERY}", method="GET")
@@ -65,6 +89,7 @@ def read_model(data: bytes) -> ModelFacts | None:
     if model_id is None:
         return None
     config, gguf = _map(value.get("config")), _map(value.get("gguf"))
+    window = lenient_integer(gguf.get("context_length"))
     parents = (each for each in _parents(value, config) if each != model_id)
     return ModelFacts(
         model_id,
@@ -75,8 +100,9 @@ def read_model(data: bytes) -> ModelFacts | None:
         chat_template=_template(config, gguf),
         model_type=_short(config.get("model_type")),
         auto_model=_short(_map(value.get("transformersInfo")).get("auto_model")),
-        window=_window(gguf.get("context_length")),
+        window=window if window is not None and 0 < window < _LARGEST_WINDOW else None,
         gated=value.get("gated") in ("auto", "manual", True),
+        provider_ids=dict(_provider_ids(value.get("inferenceProviderMapping"))),
     )
 
 
@@ -96,32 +122,47 @@ class HubCatalogue:
         name = repository(model)
         if name is None:
             return None
-        return await self._facts.get(
-            name.lower(), lambda: _asked(name, client), limit=limit
-        )
+
+        async def ask() -> ModelFacts | None:
+            """Return what the Hub says, following one renaming."""
+            asked = name
+            for _ in range(2):
+                status, headers, body = await fetch_answer(
+                    info_request(asked), client, most=_LARGEST_ANSWER
+                )
+                match = _LOCATION.fullmatch(headers.get("location", ""))
+                moved = None if match is None else _id(match[1])
+                if status not in _MOVED or moved is None:
+                    break
+                asked = moved
+            found = read_model(body) if status == _OK else None
+            if found is None:
+                _log.info("The Hub says nothing of %s: status %d", asked, status)
+            return found
+
+        return await self._facts.get(name.lower(), ask, limit=limit)
+
+    def forget(self, model: str) -> None:
+        """Ask again about a model: something was missing that may be there by now."""
+        self._facts.forget((repository(model) or "").lower())
 
 
-async def _asked(name: str, client: HttpClient) -> ModelFacts | None:
-    """Return what the Hub says, following one renaming."""
-    asked = name
-    status, headers, body = await fetch_answer(
-        info_request(asked), client, most=_LARGEST_ANSWER
-    )
-    if status in _MOVED and (moved := _moved_to(headers)) is not None:
-        asked = moved
-        status, _, body = await fetch_answer(
-            info_request(asked), client, most=_LARGEST_ANSWER
-        )
-    found = read_model(body) if status == _OK else None
-    if found is None:
-        _log.info("The Hub says nothing of %s: status %d", asked, status)
-    return found
+def _provider_ids(said: object) -> Iterator[tuple[str, str]]:
+    """Yield each provider with its id of the model.
 
-
-def _moved_to(headers: Mapping[str, str]) -> str | None:
-    """Return the present id of a model that was renamed."""
-    match = _LOCATION.fullmatch(headers.get("location", ""))
-    return None if match is None else _id(match[1])
+    The Hub tells them as an object keyed by provider, newer answers as a list
+    (huggingface_hub 2.4, ``hf_api.py``).
+    """
+    if isinstance(said, dict):
+        entries = list(said.items())
+    else:
+        listed = said if isinstance(said, list) else []
+        entries = [(_map(each).get("provider"), each) for each in listed]
+    for provider, entry in entries[:_MOST_PROVIDERS]:
+        name = _map(entry).get("providerId")
+        if isinstance(provider, str) and isinstance(name, str):
+            if 0 < len(name) <= _LONGEST_PROVIDER_ID:
+                yield provider, name
 
 
 def _parents(
@@ -150,20 +191,17 @@ def _template(config: Mapping[str, object], gguf: Mapping[str, object]) -> str |
         _map(config.get("tokenizer_config")).get("chat_template"),
         _map(config.get("processor_config")).get("chat_template"),
     )
-    for place in places:
-        found = lenient_text(
-            _named_default(place) if isinstance(place, list) else place
-        )
+    for said in places:
+        place = said
+        if isinstance(place, list):
+            # Named templates: the one called default counts, or else the first.
+            named = [_map(each) for each in place[:_MOST_PARENTS]]
+            usual = [each for each in named if each.get("name") == "default"]
+            place = (usual or named or [{}])[0].get("template")
+        found = lenient_text(place)
         if found:
             return found[:_LONGEST_TEMPLATE]
     return None
-
-
-def _named_default(templates: list[object]) -> object:
-    """Return the template called default out of a list of named ones, or the first."""
-    named = [_map(each) for each in templates[:_MOST_PARENTS]]
-    usual = [each for each in named if each.get("name") == "default"]
-    return (usual or named or [{}])[0].get("template")
 
 
 def _map(value: object) -> Mapping[str, object]:
@@ -180,8 +218,3 @@ def _id(value: object) -> str | None:
 def _short(value: object) -> str | None:
     found = lenient_text(value)
     return found if found and len(found) <= _LONGEST_TEXT else None
-
-
-def _window(value: object) -> int | None:
-    found = lenient_integer(value)
-    return found if found is not None and 0 < found < _LARGEST_WINDOW else None

@@ -1,10 +1,10 @@
-"""The router's catalogue: who serves a model now, and what is served near it."""
+"""Ask the router who serves a model now, and what is served near it."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from attrs import frozen
@@ -72,22 +72,27 @@ class RouterCatalogue:
         name = repository(model)
         if name is None:
             return None
+
+        async def ask_providers() -> tuple[str, ...] | None:
+            status, found = await _ask(f"{_MODELS}/{name}", client)
+            if status == _NOT_FOUND:
+                return ()
+            return found[0].providers if found else None
+
+        async def ask_all() -> tuple[ServedModel, ...] | None:
+            return (await _ask(_MODELS, client))[1]
+
+        async def ask_near() -> tuple[str, ...] | None:
+            served = await self._served.get(_MODELS, ask_all, limit=LIMIT)
+            return None if served is None else neighbours(name, served)
+
         key, until = name.lower(), self._clock() + limit
-        providers = await self._providers.get(
-            key, lambda: _providers_of(name, client), limit=limit
-        )
+        providers = await self._providers.get(key, ask_providers, limit=limit)
         if providers is None or providers:
             return None if providers is None else Serving(providers)
-        near = await self._near.get(
-            key, lambda: self._nearest(name, client), limit=until - self._clock()
-        )
-        return Serving((), near or ())
-
-    async def _nearest(self, name: str, client: HttpClient) -> tuple[str, ...] | None:
-        served = await self._served.get(
-            _MODELS, lambda: _all_served(client), limit=LIMIT
-        )
-        return None if served is None else neighbours(name, served)
+        # Nobody serves it: the rest of the time goes to what is spelt like it.
+        left = until - self._clock()
+        return Serving((), await self._near.get(key, ask_near, limit=left) or ())
 
 
 def read_models(data: bytes) -> tuple[ServedModel, ...] | None:
@@ -102,7 +107,20 @@ def read_models(data: bytes) -> tuple[ServedModel, ...] | None:
     items = [value] if isinstance(value, dict) else value
     if not isinstance(items, list):
         return None
-    return tuple(_listed(items[:_MOST_MODELS]))
+    found = []
+    for item in items[:_MOST_MODELS]:
+        if not isinstance(item, dict):
+            continue
+        model, providers = lenient_text(item.get("id")), item.get("providers")
+        if model and repository(model) == model and isinstance(providers, list):
+            names = [
+                lenient_text(each.get("provider")) or ""
+                for each in providers
+                if isinstance(each, dict) and each.get("status", "live") == "live"
+            ]
+            live = tuple(name for name in names if _PROVIDER.fullmatch(name))
+            found.append(ServedModel(model, live[:_MOST_PROVIDERS]))
+    return tuple(found)
 
 
 def neighbours(model: str, served: Iterable[ServedModel]) -> tuple[str, ...]:
@@ -113,34 +131,10 @@ def neighbours(model: str, served: Iterable[ServedModel]) -> tuple[str, ...]:
     return tuple(ids[each] for each in close)
 
 
-async def _providers_of(name: str, client: HttpClient) -> tuple[str, ...] | None:
-    question = HttpRequest(f"{ROUTER}{_MODELS}/{name}", method="GET")
+async def _ask(
+    path: str, client: HttpClient
+) -> tuple[int, tuple[ServedModel, ...] | None]:
+    """Return the status of an answer of the router's, and its models if it is good."""
+    question = HttpRequest(f"{ROUTER}{path}", method="GET")
     status, _, body = await fetch_answer(question, client, most=_LARGEST_ANSWER)
-    if status == _NOT_FOUND:
-        return ()
-    found = read_models(body) if status == _OK else None
-    return found[0].providers if found else None
-
-
-async def _all_served(client: HttpClient) -> tuple[ServedModel, ...] | None:
-    question = HttpRequest(f"{ROUTER}{_MODELS}", method="GET")
-    status, _, body = await fetch_answer(question, client, most=_LARGEST_ANSWER)
-    return read_models(body) if status == _OK else None
-
-
-def _listed(items: Iterable[object]) -> Iterator[ServedModel]:
-    for item in items:
-        if not isinstance(item, dict):
-            continue
-        model, providers = lenient_text(item.get("id")), item.get("providers")
-        if model and repository(model) == model and isinstance(providers, list):
-            yield ServedModel(model, tuple(_live(providers))[:_MOST_PROVIDERS])
-
-
-def _live(providers: Iterable[object]) -> Iterator[str]:
-    for item in providers:
-        if not isinstance(item, dict) or item.get("status", "live") != "live":
-            continue
-        name = lenient_text(item.get("provider"))
-        if name and _PROVIDER.fullmatch(name):
-            yield name
+    return status, read_models(body) if status == _OK else None

@@ -75,10 +75,8 @@ class ColdStart:
             return now >= self.next_probe_at
         return self._release is None or unanswered < self._release
 
-    def on_sent(self, *, now: float) -> int:
-        """Note that a request leaves; return the number of the probe it is, or 0."""
-        if not self.cold:
-            return 0
+    def on_probe_sent(self, *, now: float) -> int:
+        """Note that a request leaves while it is cold; return the probe's number."""
         self._numbers += 1
         self._probe_id, self._probed_at = self._numbers, now
         return self._numbers
@@ -86,19 +84,27 @@ class ColdStart:
     def on_cold(
         self, *, now: float, sent_at: float, estimate: float | None, probe_id: int
     ) -> None:
-        """Note that the model is not ready; ``probe_id`` is what ``on_sent`` gave."""
+        """Note that the model is not ready; ``probe_id`` is of ``on_probe_sent``."""
         if not self.cold:
             if sent_at < self._ready_at:
                 return  # an answer from before the model was ready
-            self._begin()
+            self.cold = True
+            self._probe_id = self._probes = 0
+            self._estimate = self._release = None
         elif probe_id != self._probe_id or not probe_id:
             return  # sent before it was cold; the probes keep the schedule
         else:
             self._probe_id = 0
             self._probes += 1
-        believed = self._believes(now, estimate)
+        believed = None
+        if estimate is not None and self._estimate is not None:
+            # A true estimate counts down. Many servers send the constant 20.0 for
+            # ever (https://github.com/huggingface/transformers/issues/23793).
+            past = now - self._estimated_at
+            if self._estimate - estimate >= _BELIEVABLE * past > 0:
+                believed = estimate
         self._estimate, self._estimated_at = estimate, now
-        self._next_probe = now + self._step(estimate if believed else None)
+        self._next_probe = now + self._step(believed)
 
     def on_ready(self, *, now: float, limit: int) -> None:
         """Note that the server answered anything but: not ready."""
@@ -146,23 +152,6 @@ class ColdStart:
         if self._estimate is None:
             return None
         return max(0.0, self._estimate - (now - self._estimated_at))
-
-    def _begin(self) -> None:
-        self.cold = True
-        self._probe_id = 0
-        self._probes = 0
-        self._estimate = None
-        self._release = None
-
-    def _believes(self, now: float, estimate: float | None) -> bool:
-        """Whether the estimate counts down, as a true one does.
-
-        Many servers send the constant 20.0 for ever (transformers issue 23793).
-        """
-        if estimate is None or self._estimate is None:
-            return False
-        fallen = self._estimate - estimate
-        return fallen >= _BELIEVABLE * (now - self._estimated_at) > 0
 
     def _step(self, believed: float | None) -> float:
         if believed is not None:

@@ -1,4 +1,4 @@
-"""Who may send, and when: the port, and its form for one process.
+"""Coordinate who may send, and when: the port, and its form for one process.
 
 Machines that share an account will share permits, rates and cold starts behind the same
 port.
@@ -16,17 +16,16 @@ from attrs import frozen
 from bytebuddy_provider_hf.address import HostKind, host_kind
 from bytebuddy_provider_hf.scheduling.limiter import FIRST_LIMIT, Limiter
 from bytebuddy_provider_hf.scheduling.model_queue import ModelQueue
+from bytebuddy_provider_hf.transport.bounded import BoundedCache
 from bytebuddy_provider_hf.transport.http_client import Destination
 
 MAX_CONCURRENCY: Final = 32
 MAX_QUEUE: Final = 10_000
-# So many models, and accounts, are remembered after their last call.
-_KEPT: Final = 1_024
 
 
 @frozen
 class Counters:
-    """What is in use; all zero when nothing is under way."""
+    """Count what is in use; all are zero when nothing is under way."""
 
     permits: int
     queued: int
@@ -34,7 +33,7 @@ class Counters:
 
 
 class Coordinator(Protocol):
-    """Permits, rates and cold starts."""
+    """Give out permits; know rates and cold starts."""
 
     def model_queue(self, destination: Destination, model: str) -> ModelQueue:
         """Return the way into a model at a destination."""
@@ -50,31 +49,48 @@ class Coordinator(Protocol):
 
 
 class LocalCoordinator:
-    """Permits for each origin and credential, a queue for each model of these."""
+    """Keep permits for each origin and credential, a queue for each model of these.
+
+    Those that are idle are forgotten, the ones used longest ago first: a script may
+    name models without end.
+    """
 
     def __init__(
         self, *, loop: asyncio.AbstractEventLoop, jitter: Callable[[], float]
     ) -> None:
         self._loop = loop
         self._jitter = jitter
-        self._limiters: dict[str, Limiter] = {}
-        self._queues: dict[tuple[str, str], ModelQueue] = {}
-        self._most = _KEPT
+        self._queues: BoundedCache[tuple[str, str], ModelQueue] = BoundedCache(
+            in_use=lambda queue: not queue.is_evictable(loop.time()),
+            dropped=self._on_dropped,
+        )
+        # A limiter outlives the queues of its models, because a pause and an empty
+        # purse are of the account.
+        self._limiters: BoundedCache[str, Limiter] = BoundedCache(
+            in_use=lambda limiter: not limiter.is_evictable(loop.time())
+        )
 
     def model_queue(self, destination: Destination, model: str) -> ModelQueue:
         """Return the way into a model: one for each origin, credential and model."""
-        key = (destination.account, model)
-        queue = self._queues.get(key)
+        account = destination.account
+        queue = self._queues.get((account, model))
         if queue is None:
-            if len(self._queues) >= self._most:
-                self._evict_idle()
             place = host_kind(urlsplit(destination.origin).hostname or "")
-            here = place is HostKind.LOOPBACK
-            limiter = self._limiter(destination.account, local=here)
+            local = place is HostKind.LOOPBACK
+            limiter = self._limiters.get(account)
+            if limiter is None:
+                limiter = Limiter(
+                    loop=self._loop,
+                    max_concurrency=MAX_CONCURRENCY,
+                    max_queue=MAX_QUEUE,
+                    first=MAX_CONCURRENCY if local else FIRST_LIMIT,
+                )
+                self._limiters.put(account, limiter)
+            limiter.models += 1
             queue = ModelQueue(
-                limiter=limiter, loop=self._loop, jitter=self._jitter, local=here
+                limiter=limiter, loop=self._loop, jitter=self._jitter, local=local
             )
-            self._queues[key] = queue
+            self._queues.put((account, model), queue)
         options = destination.options
         if queue.options is not options:
             queue.options = options
@@ -99,30 +115,7 @@ class LocalCoordinator:
         for limiter in self._limiters.values():
             limiter.close()
 
-    def _limiter(self, account: str, *, local: bool) -> Limiter:
-        limiter = self._limiters.get(account)
-        if limiter is None:
-            limiter = self._limiters[account] = Limiter(
-                loop=self._loop,
-                max_concurrency=MAX_CONCURRENCY,
-                max_queue=MAX_QUEUE,
-                first=MAX_CONCURRENCY if local else FIRST_LIMIT,
-            )
-        return limiter
-
-    def _evict_idle(self) -> None:
-        """Drop what is idle; a script may name models without end.
-
-        The next time comes when twice as many as stay are there, so that a model costs
-        the same however many there are.
-        """
-        now = self._loop.time()
-        for key, queue in list(self._queues.items()):
-            if queue.is_evictable(now):
-                queue.close()
-                del self._queues[key]
-        used = {account for account, _ in self._queues}
-        for account, limiter in list(self._limiters.items()):
-            if account not in used and limiter.is_evictable(now):
-                del self._limiters[account]
-        self._most = max(_KEPT, 2 * len(self._queues))
+    def _on_dropped(self, key: tuple[str, str], queue: ModelQueue) -> None:
+        queue.close()
+        queue.limiter.models -= 1
+        self._limiters.trim(key[0])

@@ -81,6 +81,8 @@ class Limiter:
         # Those in flight whose answer has begun: a stream holds its permit to its end.
         self.answered = 0
         self.queued = 0
+        # The queues that share these permits, waiting or not.
+        self.models = 0
         self.budget = Budget()
         self.paused_until = 0.0
         # When a connection was first refused since the server last answered.
@@ -105,8 +107,10 @@ class Limiter:
         self._step_timer: asyncio.TimerHandle | None = None
         self._step_ends = 0.0
         self._woken = 0
-        self._quota_error: QuotaExhausted | None = None
-        self._quota_error_until = 0.0
+        # The refusal that everybody of this account would get, and how long it is
+        # repeated without asking.
+        self.quota_error: QuotaExhausted | None = None
+        self.quota_error_until = 0.0
         self._queues: dict[PermitQueue, None] = {}
         # Those of them that can perhaps use a permit, the next one first.
         self._ready_queues: OrderedDict[PermitQueue, None] = OrderedDict()
@@ -137,7 +141,8 @@ class Limiter:
         self.in_flight -= 1
         if answered:
             self.answered -= 1
-        self.dispatch()
+        if self._ready_queues:
+            self.dispatch()
 
     def register(self, queue: PermitQueue) -> None:
         """Note that a model has calls waiting, and can perhaps use a permit now."""
@@ -212,7 +217,15 @@ class Limiter:
     def on_overload(self, *, now: float, sent_at: float) -> None:
         """Shrink, unless the request left before the last time the limit shrank."""
         if sent_at < self._decreased_at:
-            self._narrow()
+            # Another refusal of the same burst tells how many the server took: of 32
+            # sent at once a server with room for 16 refuses 16, and when the last of
+            # these is read, 17 are in flight. Where none is left, all were refused,
+            # which tells of a rate or an outage and not of a capacity.
+            if self._ceiling is not None and self.in_flight <= 1:
+                self._ceiling, self._limit = None, self._lowered
+            elif self._ceiling is not None and self.in_flight < self._ceiling:
+                self._ceiling = self.in_flight
+                self._limit = min(self._limit, self.in_flight - 1)
             return
         self._decreased_at = now
         self._successes = 0
@@ -256,18 +269,14 @@ class Limiter:
 
     def is_evictable(self, now: float) -> bool:
         """Whether nothing would be lost but the figures it learned."""
-        used = self.in_flight or self.queued or self._timer is not None
-        return not used and now >= max(self.paused_until, self._quota_error_until)
+        used = self.models or self.in_flight or self._timer is not None
+        return not used and now >= max(self.paused_until, self.quota_error_until)
 
     def on_quota_exhausted(self, error: QuotaExhausted, *, now: float) -> None:
         """Remember that the account has no credits left: nobody asks for a minute."""
-        self._quota_error, self._quota_error_until = copy(error), now + REFUSAL_MEMORY
+        self.quota_error, self.quota_error_until = copy(error), now + REFUSAL_MEMORY
         for queue in self._queues:
             queue.wake_all()
-
-    def quota_error(self, now: float) -> QuotaExhausted | None:
-        """Return the refusal to repeat, while it is fresh."""
-        return self._quota_error if now < self._quota_error_until else None
 
     def close(self) -> None:
         """Stop the timers."""
@@ -275,21 +284,6 @@ class Limiter:
             if timer is not None:
                 timer.cancel()
         self._timer = self._step_timer = None
-
-    def _narrow(self) -> None:
-        """Learn from another refusal of the same burst how many the server took.
-
-        Of 32 sent at once a server with room for 16 refuses 16: when the last of these
-        is read, 17 are in flight. Where none is left, all were refused, which tells of
-        a rate or an outage and not of a capacity.
-        """
-        if self._ceiling is None:
-            return
-        if self.in_flight <= 1:
-            self._ceiling, self._limit = None, self._lowered
-        elif self.in_flight < self._ceiling:
-            self._ceiling = self.in_flight
-            self._limit = min(self._limit, self.in_flight - 1)
 
     def _resume(self) -> None:
         self._timer = None

@@ -16,7 +16,6 @@ from bytebuddy_provider_hf.errors import (
     APIError,
     Closed,
     ColdStartTimeout,
-    DeadlineExceeded,
     Overloaded,
     QuotaExhausted,
     RateLimited,
@@ -24,19 +23,13 @@ from bytebuddy_provider_hf.errors import (
 from bytebuddy_provider_hf.scheduling.cold_start import UNKNOWN, ColdStart
 from bytebuddy_provider_hf.scheduling.limiter import REFUSAL_MEMORY, Limiter
 from bytebuddy_provider_hf.scheduling.retry import LONGEST_HINT
-from bytebuddy_provider_hf.scheduling.wait_list import WaitList
-from bytebuddy_provider_hf.scheduling.waiter import Waiter
+from bytebuddy_provider_hf.scheduling.waiter import WAIT_LONGER, Waiter, WaitList
 from bytebuddy_provider_hf.types import Loading, WaitReason
 
 # So long after a good answer an endpoint that sheds a request is busy, not asleep.
 AWAKE: Final = 60.0
 # A local server that was just there gets so long to come back from a restart.
 RESTART: Final = 30.0
-
-_WAIT_LONGER: Final = (
-    "Raise requestOptions.coldStartTimeout to wait longer, or choose a model that is "
-    "already loaded."
-)
 
 
 class ModelQueue:
@@ -87,9 +80,16 @@ class ModelQueue:
         if waiter.not_before > now:
             self._check_deadlines(waiter, now)
             return False
-        self._raise_remembered(now)
+        limiter = self.limiter
+        if now < limiter.quota_error_until:
+            raise copy(limiter.quota_error)
+        if self._refusal is not None and now < self._refused_at + REFUSAL_MEMORY:
+            refusal = copy(self._refusal)
+            past = now - self._refused_at
+            refusal.retry_after = (refusal.retry_after or 0) - past
+            raise refusal
         if not waiter.queued:
-            if not self._wait_list and self._may_send(now):
+            if not self._wait_list.size and self._may_send(now):
                 self._grant(waiter, now)
                 return True
             self._enqueue(waiter)
@@ -115,7 +115,7 @@ class ModelQueue:
     def wait_state(self, waiter: Waiter) -> Loading | None:
         """Return what the call waits for, or ``None`` where it should not be told."""
         now = self._loop.time()
-        waiters = max(1, len(self._wait_list))
+        waiters = max(1, self._wait_list.size)
         if self._cold_start.cold and waiter.queued:
             if waiter.cold_since is None:
                 waiter.cold_since = now
@@ -150,7 +150,9 @@ class ModelQueue:
             self._requeue(waiter)
             return
         if not self._cold_start.cold:
-            self._reset_cold_waits()
+            # This is not the same wait as the last: each call's starts anew.
+            for other in self._wait_list:
+                other.cold_since = None
         if waiter.cold_since is None:
             waiter.cold_since = waiter.sent_at
         self._cold_start.reason = reason
@@ -160,8 +162,14 @@ class ModelQueue:
         waiter.probe_id = 0
         self._requeue(waiter)
         self._arm_timer()
-        if self._cold_start.cold:
-            self._notify(now)
+        if not self._cold_start.cold:
+            return
+        # Wake who listens, who should be timed anew, and who waits in vain.
+        left = self._cold_start.estimate(now) or 0.0
+        for other in self._wait_list:
+            fresh = other.cold_since is None
+            if other.observed or fresh or left > other.expires - now:
+                other.wake()
 
     def on_shed(self, waiter: Waiter, until: float) -> None:
         """Let a call rest that a busy endpoint turned away; the limit shrinks."""
@@ -245,7 +253,7 @@ class ModelQueue:
             self.limiter.on_rate(now=now, sent_at=waiter.sent_at)
         elif overloaded:
             self.limiter.on_overload(now=now, sent_at=waiter.sent_at)
-        if self._wait_list:
+        if self._wait_list.size:
             self.limiter.register(self)
             self.limiter.dispatch()
 
@@ -282,9 +290,11 @@ class ModelQueue:
             self._wait_list.remove(waiter)
             self._after_dequeue()
         if waiter.granted:
-            self.on_no_response(waiter, cancelled=cancelled)
+            if waiter.probe_id:
+                self.on_no_response(waiter, cancelled=cancelled)
             self._return_permit(waiter)
-            self._arm_timer()
+            if self._cold_start.cold:
+                self._arm_timer()
 
     def close(self) -> None:
         """Stop looking, and send away whoever waits."""
@@ -297,7 +307,7 @@ class ModelQueue:
 
     def is_evictable(self, now: float) -> bool:
         """Whether nobody is under way here, and nothing is known that is worth it."""
-        if self.active or self._wait_list or self._backing_off:
+        if self.active or self._wait_list.size or self._backing_off:
             return False
         due = self._cold_start.next_probe_at if self._cold_start.cold else now
         return now >= max(due, self._refused_at + REFUSAL_MEMORY)
@@ -305,7 +315,7 @@ class ModelQueue:
     def grant_one(self) -> bool:
         """Let the first who is here go, if the cold start allows it."""
         now = self._loop.time()
-        if not self._wait_list or not self._may_send(now):
+        if not self._wait_list.size or not self._may_send(now):
             return False
         waiter = self._wait_list.first_waiting()
         if waiter is None or (waiter.paced and not self.limiter.may_wake()):
@@ -344,31 +354,15 @@ class ModelQueue:
         self._cold_refusals += 1
         return self._cold_refusals <= self._tolerated
 
-    def _reset_cold_waits(self) -> None:
-        """Restart each call's wait: this is not the same wait as the last."""
-        for waiter in self._wait_list:
-            waiter.cold_since = None
-
-    def _notify(self, now: float) -> None:
-        """Wake who listens, who should be timed anew, and who waits in vain."""
-        estimate = self._cold_start.estimate(now) or 0.0
-        for waiter in self._wait_list:
-            fresh = waiter.cold_since is None
-            if waiter.observed or fresh or estimate > waiter.expires - now:
-                waiter.wake()
-
     def _may_send(self, now: float) -> bool:
-        if (
-            now < self._refused_at + REFUSAL_MEMORY
-            or self.limiter.quota_error(now) is not None
-        ):
-            return False  # whoever waits was woken, and hears why
+        limiter = self.limiter
+        # Whoever waits was woken, and hears why it may not go.
+        if now < self._refused_at + REFUSAL_MEMORY or now < limiter.quota_error_until:
+            return False
         if not self.active and now - self._good_at >= AWAKE:
             self._cold_start.reset()
         waiting = self.active - self._answering
-        return self.limiter.free and self._cold_start.allows(
-            now=now, unanswered=waiting
-        )
+        return limiter.free and self._cold_start.allows(now=now, unanswered=waiting)
 
     def _grant(self, waiter: Waiter, now: float) -> None:
         self.limiter.take()
@@ -376,18 +370,18 @@ class ModelQueue:
         waiter.granted = True
         waiter.paced = False
         waiter.sent_at = now
-        waiter.probe_id = self._cold_start.on_sent(now=now)
-        if waiter.probe_id:
+        if self._cold_start.cold:
+            waiter.probe_id = self._cold_start.on_probe_sent(now=now)
             self._arm_timer()
         else:
-            waiter.cold_since = None
+            waiter.probe_id, waiter.cold_since = 0, None
 
     def _return_permit(self, waiter: Waiter) -> None:
         answered = waiter.answered
         waiter.granted = waiter.answered = False
         self.active -= 1
         self._answering -= answered
-        if self._wait_list:
+        if self._wait_list.size:
             self.limiter.register(self)
         self.limiter.give_back(answered=answered)
 
@@ -413,17 +407,8 @@ class ModelQueue:
 
     def _after_dequeue(self) -> None:
         self.limiter.queued -= 1
-        if not self._wait_list:
+        if not self._wait_list.size:
             self.limiter.unregister(self)
-
-    def _raise_remembered(self, now: float) -> None:
-        if (exhausted := self.limiter.quota_error(now)) is not None:
-            raise copy(exhausted)
-        if self._refusal is not None and now < self._refused_at + REFUSAL_MEMORY:
-            refusal = copy(self._refusal)
-            past = now - self._refused_at
-            refusal.retry_after = (refusal.retry_after or 0) - past
-            raise refusal
 
     def _check_deadlines(self, waiter: Waiter, now: float) -> None:
         # The wait for a cold model counts no time spent in the queue of a warm one.
@@ -433,7 +418,7 @@ class ModelQueue:
             waiter.cold_since = now
         left = waiter.expires - now
         if left <= 0:
-            raise self._expired_error(waiter, now)
+            raise waiter.timeout_error(now, self._cold_start.reason)
         quiet = self.limiter.paused_until
         if quiet >= waiter.deadline:
             raise RateLimited(
@@ -448,30 +433,12 @@ class ModelQueue:
                 f"The model says it needs about {estimate:,.0f} s to load and "
                 f"{left:,.0f} s of waiting are left.",
                 retry_after=estimate,
-                hint=_WAIT_LONGER,
+                hint=WAIT_LONGER,
             )
-
-    def _expired_error(
-        self, waiter: Waiter, now: float
-    ) -> ColdStartTimeout | DeadlineExceeded:
-        if waiter.cold_since is not None and self._cold_start.reason == "starting":
-            return ColdStartTimeout(
-                f"The server did not answer for {now - waiter.cold_since:,.0f} s.",
-                hint="Start it, or look at its log; then ask again.",
-            )
-        if waiter.cold_since is not None:
-            return ColdStartTimeout(
-                f"The model was not ready after {now - waiter.cold_since:,.0f} s.",
-                hint=_WAIT_LONGER,
-            )
-        return DeadlineExceeded(
-            f"The call waited {waiter.timeout:,.0f} s for its turn.",
-            hint="Raise requestOptions.timeout, or send fewer calls at once.",
-        )
 
     def _arm_timer(self) -> None:
         """Wake the queue when the next probe is due, if somebody waits for it."""
-        if not self._cold_start.cold or not self._wait_list or self._closed:
+        if not (self._cold_start.cold and self._wait_list.size) or self._closed:
             return
         due = self._cold_start.next_probe_at
         if self._timer is not None:
@@ -484,6 +451,6 @@ class ModelQueue:
         self._timer = None
         if self._cold_start.cold and self._loop.time() < self._cold_start.next_probe_at:
             self._arm_timer()  # some loops' timers come a little early
-        elif self._wait_list:
+        elif self._wait_list.size:
             self.limiter.register(self)
             self.limiter.dispatch()

@@ -1,15 +1,29 @@
-"""A call that waits for its model, through all its attempts."""
+"""Calls that wait for a model: one call through all its attempts, and their list."""
 
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left, insort
+from collections import OrderedDict
+from collections.abc import Iterator
 from itertools import count
+from operator import attrgetter
+from typing import Final
+
+from bytebuddy_provider_hf.errors import ColdStartTimeout, DeadlineExceeded
+from bytebuddy_provider_hf.types import WaitReason
+
+WAIT_LONGER: Final = (
+    "Raise requestOptions.coldStartTimeout to wait longer, or choose a model that is "
+    "already loaded."
+)
 
 _numbers = count()
+_number: Final = attrgetter("number")
 
 
 class Waiter:
-    """Where a call stands. Times are seconds of the loop's clock.
+    """Hold where a call stands. Times are seconds of the loop's clock.
 
     ``number`` tells who came first. ``is_waiting`` is set while the call sleeps in a
     queue: the reader of a stream may be busy with what it was told, and gets no permit
@@ -20,6 +34,7 @@ class Waiter:
     wakes in steps; ``retry_cost`` what its retries took from the budget.
     """
 
+    # Slots, because 10,000 calls may wait at once.
     __slots__ = (
         "_future",
         "_timer",
@@ -72,6 +87,25 @@ class Waiter:
             return self.deadline
         return min(self.deadline, self.cold_since + self.cold_timeout)
 
+    def timeout_error(
+        self, now: float, reason: WaitReason
+    ) -> ColdStartTimeout | DeadlineExceeded:
+        """Return the error of a call that waited too long: for ``reason`` if cold."""
+        if self.cold_since is None:
+            return DeadlineExceeded(
+                f"The call waited {self.timeout:,.0f} s for its turn.",
+                hint="Raise requestOptions.timeout, or send fewer calls at once.",
+            )
+        waited = now - self.cold_since
+        if reason == "starting":
+            return ColdStartTimeout(
+                f"The server did not answer for {waited:,.0f} s.",
+                hint="Start it, or look at its log; then ask again.",
+            )
+        return ColdStartTimeout(
+            f"The model was not ready after {waited:,.0f} s.", hint=WAIT_LONGER
+        )
+
     def wake(self) -> None:
         """Let the waiting call look at its state again."""
         if self._future is not None and not self._future.done():
@@ -92,3 +126,50 @@ class Waiter:
         finally:
             self._timer.cancel()
             self._future = self._timer = None
+
+
+class WaitList:
+    """Keep waiters by their number; one that comes back gets its old place.
+
+    ``size`` is a plain number, because every call that is sent asks for it.
+    """
+
+    __slots__ = ("_back", "_new", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        # In the order of their numbers, so that the first is found at once.
+        self._new: OrderedDict[Waiter, None] = OrderedDict()
+        # Few, and not in the order in which they come back.
+        self._back: list[Waiter] = []
+
+    def __iter__(self) -> Iterator[Waiter]:
+        yield from self._back
+        yield from self._new
+
+    def add(self, waiter: Waiter) -> None:
+        """Put a waiter where its number says."""
+        waiter.queued = True
+        self.size += 1
+        last = next(reversed(self._new), None)
+        if last is None or last.number < waiter.number:
+            self._new[waiter] = None
+        else:
+            insort(self._back, waiter, key=_number)
+
+    def remove(self, waiter: Waiter) -> None:
+        """Take a waiter out that is in."""
+        waiter.queued = False
+        self.size -= 1
+        if waiter in self._new:
+            del self._new[waiter]
+        else:
+            del self._back[bisect_left(self._back, waiter.number, key=_number)]
+
+    def first_waiting(self) -> Waiter | None:
+        """Return the first whose caller is here to go."""
+        back = next((waiter for waiter in self._back if waiter.is_waiting), None)
+        new = next((waiter for waiter in self._new if waiter.is_waiting), None)
+        if back is None or new is None:
+            return back or new
+        return min(back, new, key=_number)

@@ -1,4 +1,4 @@
-"""A cache of what is known for each address, or held: bounded, oldest use first out."""
+"""Bound what is remembered or held for each address: the oldest use goes first."""
 
 from __future__ import annotations
 
@@ -12,28 +12,21 @@ V = TypeVar("V")
 MOST_KEPT: Final = 1_024
 
 
-def _never(_value: object) -> bool:
-    return False
-
-
-def _nothing(_value: object) -> None:
-    return None
-
-
 class BoundedCache(Generic[K, V]):
     """Keep the ``most`` values that were used last.
 
     A value that is ``in_use`` stays however many there are; :meth:`trim` drops it when
-    it no longer is. ``dropped`` is told of every value that had to go.
+    it no longer is. ``dropped`` is told of every key and value that had to go.
     """
 
     def __init__(
         self,
         most: int = MOST_KEPT,
         *,
-        in_use: Callable[[V], bool] = _never,
-        dropped: Callable[[V], None] = _nothing,
+        in_use: Callable[[V], bool] | None = None,
+        dropped: Callable[[K, V], None] | None = None,
     ) -> None:
+        # A dict keeps the order of insertion, so the first key is the oldest use.
         self._values: dict[K, V] = {}
         self._most = most
         self._in_use = in_use
@@ -56,8 +49,15 @@ class BoundedCache(Generic[K, V]):
         """Keep ``value``; drop the one that has not been used for longest."""
         self._values.pop(key, None)
         self._values[key] = value
-        if len(self._values) >= self._search_at:
-            self._search()
+        if len(self._values) < self._search_at:
+            return
+        for old in list(self._values):
+            if len(self._values) <= self._most:
+                break
+            if old != key:
+                self._drop(old)
+        over = len(self._values) > self._most
+        self._search_at = 2 * len(self._values) if over else self._most + 1
 
     def pop(self, key: K) -> V | None:
         """Return the value and forget it; ``dropped`` is not told."""
@@ -65,13 +65,9 @@ class BoundedCache(Generic[K, V]):
 
     def trim(self, key: K) -> None:
         """Drop the value of ``key`` if there are too many and it is not in use."""
-        if len(self._values) <= self._most:
-            return
-        value = self._values.get(key)
-        if value is not None and not self._in_use(value):
-            del self._values[key]
-            self._dropped(value)
-        self._search_at = max(self._most, len(self._values)) + 1
+        if len(self._values) > self._most:
+            self._drop(key)
+            self._search_at = max(self._most, len(self._values)) + 1
 
     def values(self) -> ValuesView[V]:
         """Return the values, the one that was not used for longest first."""
@@ -84,13 +80,11 @@ class BoundedCache(Generic[K, V]):
         self._search_at = self._most + 1
         return values
 
-    def _search(self) -> None:
-        newest = next(reversed(self._values))
-        for key, value in list(self._values.items()):
-            if len(self._values) <= self._most:
-                break
-            if key != newest and not self._in_use(value):
-                del self._values[key]
-                self._dropped(value)
-        over = len(self._values) > self._most
-        self._search_at = 2 * len(self._values) if over else self._most + 1
+    def _drop(self, key: K) -> None:
+        """Drop a value that is not in use."""
+        value = self._values.get(key)
+        if value is None or (self._in_use is not None and self._in_use(value)):
+            return
+        del self._values[key]
+        if self._dropped is not None:
+            self._dropped(key, value)

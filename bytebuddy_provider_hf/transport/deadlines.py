@@ -1,11 +1,16 @@
-"""Deadlines of everything under way, watched by one timer."""
+"""End what takes too long: calls by their deadline, streams by their silence."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
+
+from bytebuddy_provider_hf.errors import IdleTimeout, NoDataTimeout
+
+_HINT: Final = "Try again; requestOptions.{key} sets how long a silence may last."
 
 
 class Deadlines:
@@ -16,59 +21,48 @@ class Deadlines:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._bounds: dict[Timeout, None] = {}
-        self._due = math.inf
+        # The blocks that are watched, and when the timer fires.
+        self.blocks: dict[Timeout, None] = {}
+        self.due = math.inf
         self._timer: asyncio.TimerHandle | None = None
-
-    def timeout_at(self, until: float) -> Timeout:
-        """Return a block that is left at ``until``, whatever it awaits.
-
-        Code behind the ``with`` block runs only when it was late::
-
-            with deadlines.bound(until):
-                return await something()
-            raise TooLate
-        """
-        return Timeout(self, until)
 
     def close(self) -> None:
         """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._due = math.inf
+        self.due = math.inf
 
-    def add(self, timeout: Timeout) -> None:
-        """Watch a block."""
-        self._bounds[timeout] = None
-        if timeout.until < self._due:
-            self._arm(timeout.until)
-
-    def remove(self, timeout: Timeout) -> None:
-        """Stop watching a block."""
-        del self._bounds[timeout]
-
-    def _arm(self, due: float) -> None:
+    def arm(self, due: float) -> None:
+        """Let the timer fire at ``due``, sooner than it would."""
         if self._timer is not None:
             self._timer.cancel()
-        self._due = due
+        self.due = due
         self._timer = self._loop.call_at(due, self._on_timer)
 
     def _on_timer(self) -> None:
-        self._timer, self._due = None, math.inf
+        self._timer, self.due = None, math.inf
         now = self._loop.time()
         soonest = math.inf
-        for bound in list(self._bounds):
-            if bound.until <= now:
-                bound.expire()
+        for block in list(self.blocks):
+            if block.until <= now:
+                block.expire()
             else:
-                soonest = min(soonest, bound.until)
+                soonest = min(soonest, block.until)
         if soonest < math.inf:
-            self._arm(soonest)
+            self.arm(soonest)
 
 
 class Timeout:
-    """One block with a deadline; it swallows the cancellation it caused itself."""
+    """Leave a block at ``until``, whatever it awaits.
+
+    It swallows the cancellation that it caused itself, and no other, so code behind the
+    ``with`` block runs only when it was late::
+
+        with Timeout(deadlines, until):
+            return await something()
+        raise TooLate
+    """
 
     __slots__ = ("_cancelling", "_deadlines", "_late", "_task", "until")
 
@@ -84,7 +78,10 @@ class Timeout:
             raise RuntimeError(message)
         self._task = task
         self._cancelling = task.cancelling()
-        self._deadlines.add(self)
+        deadlines = self._deadlines
+        deadlines.blocks[self] = None
+        if self.until < deadlines.due:
+            deadlines.arm(self.until)
         return self
 
     def __exit__(
@@ -93,7 +90,7 @@ class Timeout:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        self._deadlines.remove(self)
+        del self._deadlines.blocks[self]
         if not self._late:
             return False
         mine = self._task.uncancel() <= self._cancelling
@@ -104,3 +101,62 @@ class Timeout:
         if not self._late:
             self._late = True
             self._task.cancel()
+
+
+class StreamWatch:
+    """Call ``abort`` when a read lasts too long, or brings no event for too long.
+
+    Keep-alive comments end a read and bring no event. Time during which the caller
+    does not read is its own. Limits are seconds; one timer is re-armed only when it
+    fires (0.15 µs a chunk against 3.8 for ``asyncio.timeout``).
+    """
+
+    __slots__ = ("_abort", "_idle", "_loop", "_no_data", "_reading", "_since", "_timer")
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        idle: float,
+        no_data: float,
+        abort: Callable[[IdleTimeout | NoDataTimeout], None],
+    ) -> None:
+        self._loop = loop
+        self._idle = idle
+        self._no_data = no_data
+        self._abort = abort
+        self._reading = math.inf
+        self._since = math.inf
+        self._timer = loop.call_later(min(idle, no_data), self._on_timer)
+
+    def read_started(self) -> None:
+        """Note that a read begins."""
+        self._reading = self._loop.time()
+        self._since = min(self._since, self._reading)
+
+    def read_finished(self, *, events: bool) -> None:
+        """Note that a read ended, and whether it brought an event."""
+        self._reading = math.inf
+        if events:
+            self._since = math.inf
+
+    def stop(self) -> None:
+        """Stop watching."""
+        self._timer.cancel()
+
+    def _on_timer(self) -> None:
+        now = self._loop.time()
+        if math.isinf(self._reading):
+            due = now + min(self._idle, self._no_data)
+        else:
+            due = min(self._reading + self._idle, self._since + self._no_data)
+            if due <= now:
+                kind: type[IdleTimeout | NoDataTimeout] = NoDataTimeout
+                what, key, limit = "no data", "noDataTimeout", self._no_data
+                if now >= self._reading + self._idle:
+                    kind, what, key = IdleTimeout, "nothing", "idleTimeout"
+                    limit = self._idle
+                message = f"The stream sent {what} for {limit:,.0f} s."
+                self._abort(kind(message, hint=_HINT.format(key=key)))
+                return
+        self._timer = self._loop.call_at(due, self._on_timer)

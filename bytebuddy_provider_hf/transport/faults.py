@@ -19,7 +19,7 @@ from attrs import frozen
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.transport.proxies import Proxy
-from bytebuddy_provider_hf.transport.tls_faults import (
+from bytebuddy_provider_hf.transport.tls import (
     broken_off,
     client_refused,
     handshake_failed,

@@ -1,21 +1,37 @@
-"""What the engine needs of an HTTP stack; sockets and memory implement it."""
+"""Describe the way to an origin, and what is needed of an HTTP stack to go there.
+
+Sockets (:mod:`pool`) and memory implement the ports; :class:`HttpClients` shares what
+they make between the calls of one loop.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, Protocol
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from bytebuddy_provider_hf.config.values import RequestOptions
+from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
 from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.transport.proxies import Proxy
-from bytebuddy_provider_hf.transport.tls import CaBundle
+from bytebuddy_provider_hf.transport.bounded import BoundedCache
+from bytebuddy_provider_hf.transport.proxies import Proxy, proxy_for
+from bytebuddy_provider_hf.transport.tls import CaBundle, ca_bundle
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 # A header that says who asks, or who pays, such as X-Api-Key and X-HF-Bill-To.
 _WHO: Final = re.compile(r"auth|key|token|secret|bill", re.IGNORECASE)
+# RFC 9110, 5.1 and 5.5: a token, and visible text with spaces and tabs in it.
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+# How a request is framed is not for a file to say: two answers to it are smuggling.
+_FRAMING: Final = frozenset(
+    {"connection", "content-length", "te", "trailer", "transfer-encoding", "upgrade"}
+)
 
 
 @frozen
@@ -59,6 +75,60 @@ class Destination:
         return text if self.proxy is None else self.proxy.scrub(text)
 
 
+def destination_for(
+    origin: str,
+    credential: Secret | None,
+    options: RequestOptions,
+    *,
+    env: Mapping[str, str],
+) -> Destination:
+    """Return the way to ``origin``: proxy and authorities by options, then ``env``.
+
+    Raises ``InvalidOption``, and ``InsecureEndpoint`` where a proxy elsewhere could
+    read the token.
+    """
+    for name, value in options.headers.items():
+        _check_header(name, value)
+    proxy = proxy_for(origin, options, env)
+    secret = credential is not None or options.headers
+    plain = not origin.startswith("https://")
+    if proxy is not None and not proxy.loopback and plain and secret:
+        raise InsecureEndpoint(
+            f"The proxy {proxy.place} could read the token or headers for {origin}.",
+            hint="Name the host in requestOptions.noProxy.",
+        )
+    trusted = ca_bundle(options, env)
+    shown = options.client_certificate
+    # Equal for ways that can share connections; fingerprints stand for secrets.
+    parts = (
+        sorted((k.lower(), v.fingerprint) for k, v in options.headers.items()),
+        options.connect_timeout,
+        options.verify_ssl,
+        trusted.system,
+        trusted.paths,
+        proxy and (proxy.url, proxy.authorization and proxy.authorization.fingerprint),
+        shown
+        and (shown.cert, shown.key, shown.passphrase and shown.passphrase.fingerprint),
+    )
+    key = hashlib.sha256(repr(parts).encode()).hexdigest()
+    return Destination(origin, credential, options, key, proxy, trusted)
+
+
+def _check_header(name: str, value: Secret) -> None:
+    if not _NAME.fullmatch(name):
+        wrong = "its name is no header's name"
+    elif name.lower() in _FRAMING:
+        wrong = "how a request is framed is for the client to say"
+    elif not _VALUE.fullmatch(value.reveal()):
+        wrong = "its value has a line break or a character outside Latin-1"
+    else:
+        return
+    raise InvalidOption(
+        f"The header {name!r} of requestOptions.headers cannot be sent: {wrong}.",
+        hint="Correct it, or leave it out.",
+    )
+
+
 class Response(Protocol):
     """An answer whose headers have arrived. Header names are lower case."""
 
@@ -95,8 +165,81 @@ class HttpClient(Protocol):
 
 
 class HttpClientFactory(Protocol):
-    """Open a channel to a destination; nothing is sent yet."""
+    """Make clients; nothing is sent yet."""
 
     def __call__(self, destination: Destination) -> HttpClient:
-        """Return a channel to ``destination``."""
+        """Return a client for ``destination``."""
         ...
+
+
+@define(eq=False)
+class LentClient:
+    """A client that ``users`` calls hold now."""
+
+    key: str
+    client: HttpClient
+    users: int = 0
+
+
+class HttpClients:
+    """Lend the client of each destination; close those unused for longest.
+
+    One that is lent is never closed: its calls may stream, or wait to be sent again.
+    """
+
+    def __init__(
+        self, connect: HttpClientFactory, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._connect = connect
+        self._loop = loop
+        self._lent: BoundedCache[str, LentClient] = BoundedCache(
+            in_use=lambda lent: lent.users > 0, dropped=self._close
+        )
+        self._closing: dict[asyncio.Task[None], HttpClient] = {}
+
+    def __len__(self) -> int:
+        return len(self._lent)
+
+    def __iter__(self) -> Iterator[HttpClient]:
+        return (lent.client for lent in self._lent.values())
+
+    def take(self, destination: Destination) -> LentClient:
+        """Lend the client of a destination, to be given back once."""
+        lent = self._lent.get(destination.key)
+        if lent is None:
+            lent = LentClient(destination.key, self._connect(destination), users=1)
+            self._lent.put(destination.key, lent)
+        else:
+            lent.users += 1
+        return lent
+
+    def give_back(self, lent: LentClient) -> None:
+        """Note that a call is over; nothing happens after :meth:`aclose`."""
+        lent.users -= 1
+        self._lent.trim(lent.key)
+
+    @contextmanager
+    def lend(self, destination: Destination) -> Iterator[HttpClient]:
+        """Lend the client of a destination for a block."""
+        lent = self.take(destination)
+        try:
+            yield lent.client
+        finally:
+            self.give_back(lent)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        clients = [lent.client for lent in self._lent.clear()]
+        # The end of a loop cancels its tasks: what they were closing is still open.
+        clients += self._closing.values()
+        self._closing.clear()
+        for client in clients:
+            await client.aclose()
+
+    def _close(self, _key: str, lent: LentClient) -> None:
+        async def close() -> None:
+            await lent.client.aclose()
+            del self._closing[task]
+
+        task = self._loop.create_task(close())
+        self._closing[task] = lent.client

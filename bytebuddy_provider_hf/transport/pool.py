@@ -1,12 +1,21 @@
-"""Connections to destinations, and the answers that come over them."""
+"""Send requests by aiohttp, over connections that are kept for each destination.
+
+The credential stands in the session's default headers and nowhere else, so no local
+variable of a call, and so no traceback, can show it. Not so where a proxy is used:
+aiohttp sends a session's default headers to the proxy as well, ``Authorization`` as
+``Proxy-Authorization`` (``_update_proxy_auth_header_and_build_proxy_req``); there they
+are given with each request.
+"""
 
 from __future__ import annotations
 
 import io
 import logging
+import socket
+import ssl
 import sys
 import time
-from collections.abc import Mapping
+from contextvars import ContextVar
 from email.utils import formatdate
 from typing import Final
 from urllib.parse import urlsplit
@@ -23,24 +32,49 @@ from bytebuddy_provider_hf.errors import (
     ResponseTooLarge,
 )
 from bytebuddy_provider_hf.secret import one_line
-from bytebuddy_provider_hf.transport import faults, session
+from bytebuddy_provider_hf.transport import faults, tls
 from bytebuddy_provider_hf.transport.faults import Hop
 from bytebuddy_provider_hf.transport.http_client import Destination
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
+CONNECT_TIMEOUT: Final = 10.0
+
 _log: Final = logging.getLogger(__name__)
 
-# aiohttp warns about larger bodies given as bytes.
+_AGENT: Final = "bytebuddy-provider-hf"
 _JSON: Final = "application/json"
+# Below the 15 s after which common servers close an idle connection.
+_KEEPALIVE: Final = 12.0
+_DNS_CACHE: Final = 60
+# aiohttp warns about larger bodies given as bytes.
 _LARGE_BODY: Final = 1024 * 1024
 _MAX_URLS: Final = 64
+_OK: Final = 200
 _PROXY_WANTS_A_USER: Final = 407
 
 
-class AiohttpResponse:
-    """An answer on a socket."""
+class RequestTrace:
+    """Note whether one request made a connection, and got the start of an answer.
 
-    __slots__ = ("_content", "_ends", "_opened", "_response", "headers", "status")
+    The start of one is what came before a connection broke, as far as aiohttp tells.
+    """
+
+    __slots__ = ("answered", "connected")
+
+    def __init__(self) -> None:
+        self.connected = False
+        self.answered = False
+
+
+# aiohttp makes a socket in the task that asked for it, so a variable of the context
+# finds the request; a TraceConfig would add 30 Python calls to each.
+_request_trace: Final[ContextVar[RequestTrace]] = ContextVar("request_trace")
+
+
+class AiohttpResponse:
+    """Read an answer from a socket."""
+
+    __slots__ = ("_content", "_hop", "_opened", "_response", "headers", "status")
 
     def __init__(
         self,
@@ -52,9 +86,14 @@ class AiohttpResponse:
         self._opened = opened
         opened.add(self)
         self._content = response.content
-        self._ends = hop
+        self._hop = hop
         self.status: int = response.status
-        self.headers = _with_date_header(response)
+        headers = response.headers
+        if self.status != _OK and hdrs.DATE not in headers:
+            # RFC 9110, 6.6.1: an answer without a date gets the time at which it came.
+            # A Retry-After that is a date counts from there.
+            headers = CIMultiDict(headers, date=formatdate(usegmt=True))
+        self.headers = headers
 
     def chunks(self) -> AiohttpResponse:
         """Return the body, chunk by chunk, as it arrives."""
@@ -69,7 +108,7 @@ class AiohttpResponse:
             # no error outside ClientError for a long line.
             chunk = await self._content.readany()
         except faults.RAISED as error:
-            fault = faults.translate(error, self._ends)
+            fault = faults.translate(error, self._hop)
         else:
             if chunk:
                 return chunk
@@ -78,14 +117,21 @@ class AiohttpResponse:
 
     async def read(self, limit: int) -> bytes:
         """Return the whole body; raise ``ResponseTooLarge`` above ``limit`` bytes."""
-        parts: list[bytes] = []
-        size = 0
-        async for chunk in self:
-            size += len(chunk)
-            if size > limit:
-                message = f"{self._ends.host} sent more than {limit:,} bytes."
-                raise ResponseTooLarge(message)
-            parts.append(chunk)
+        content = self._content
+        if content.is_eof() and content.exception() is None:
+            # A short answer comes in one piece with its headers.
+            parts = [content.read_nowait()]
+            size = len(parts[0])
+        else:
+            parts, size = [], 0
+            async for chunk in self:
+                size += len(chunk)
+                if size > limit:
+                    break
+                parts.append(chunk)
+        if size > limit:
+            message = f"{self._hop.host} sent more than {limit:,} bytes."
+            raise ResponseTooLarge(message)
         return b"".join(parts)
 
     def abort(self, error: Exception) -> None:
@@ -96,24 +142,42 @@ class AiohttpResponse:
     def close(self) -> None:
         """Close the connection unless the body was read to its end."""
         self._opened.discard(self)
-        self._response.close()
+        # At the end of the body aiohttp has taken the connection back already.
+        if self._response.connection is not None:
+            self._response.close()
 
 
 class AiohttpClient:
-    """Connections to one destination; made when the first request leaves."""
+    """Send to one destination; connections are made when the first request leaves."""
 
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
-        self._ends = Hop(
+        proxy = destination.proxy
+        self._hop = Hop(
             destination.origin,
-            destination.proxy,
+            proxy,
             shows_certificate=destination.options.client_certificate is not None,
         )
-        self._proxy, self._proxy_headers = session.proxy(destination)
-        self._own_headers = session.own_headers(destination)
+        self._proxy: URL | None = None
+        # What goes to the proxy alone, and what each request carries because the
+        # session must not.
+        self._proxy_headers: CIMultiDict[str] | None = None
+        self._own_headers: CIMultiDict[str] = CIMultiDict()
+        if proxy is not None:
+            self._proxy = URL(proxy.url)
+            self._proxy_headers = CIMultiDict()
+            self._own_headers = _headers_of(destination)
+            if proxy.authorization is not None:
+                # Into no local variable: a traceback from below could show it.
+                name = hdrs.PROXY_AUTHORIZATION
+                self._proxy_headers[name] = proxy.authorization.reveal()
+                if destination.origin.startswith("http://"):
+                    # aiohttp sends proxy_headers with CONNECT only.
+                    self._own_headers[name] = proxy.authorization.reveal()
         self._urls: dict[str, URL] = {}
-        self._accepts: dict[str, CIMultiDict[str]] = {}
-        self._session = session.session(destination)
+        # Headers by the Accept that they were made for.
+        self._headers: dict[str, CIMultiDict[str]] = {}
+        self._session = _open_session(destination)
         self._fresh: aiohttp.ClientSession | None = None
         self._opened: set[AiohttpResponse] = set()
         self._closed = False
@@ -133,18 +197,16 @@ class AiohttpClient:
         resend on a new one: not a byte of an answer had come (as gRPC's transparent
         retries do). New, because the server may have closed all the kept ones.
         """
-        trace = session.RequestTrace()
-        fault = await self._attempt(self._session, call, trace)
-        stale = not (trace.connected or trace.answered)
-        if stale and isinstance(fault, ConnectionLost):
+        trace = RequestTrace()
+        found = await self._attempt(self._session, call, trace)
+        stale = isinstance(found, ConnectionLost)
+        if stale and not (trace.connected or trace.answered):
             if self._fresh is None:
-                self._fresh = session.session(self._destination, keep=False)
-            fault = await self._attempt(
-                self._fresh, call, session.RequestTrace(), again=True
-            )
-        if isinstance(fault, AiohttpResponse):
-            return fault
-        raise _was_closed() if self._closed else fault
+                self._fresh = _open_session(self._destination, keep=False)
+            found = await self._attempt(self._fresh, call, RequestTrace(), again=True)
+        if isinstance(found, AiohttpResponse):
+            return found
+        raise _was_closed() if self._closed else found
 
     async def aclose(self) -> None:
         """Close every connection; what is under way ends with ``Closed``."""
@@ -161,23 +223,30 @@ class AiohttpClient:
         self,
         through: aiohttp.ClientSession,
         call: HttpRequest,
-        trace: session.RequestTrace,
+        trace: RequestTrace,
         *,
         again: bool = False,
     ) -> AiohttpResponse | ByteBuddyError:
         if self._closed:
             return _was_closed()
-        noted = _Noted(again) if _log.isEnabledFor(logging.DEBUG) else None
+        noted = None
+        if _log.isEnabledFor(logging.DEBUG):
+            noted = _Noted(call, self._destination, again=again)
         body = call.body if len(call.body) < _LARGE_BODY else io.BytesIO(call.body)
+        url = self._urls.get(call.url)
+        if url is None:
+            if len(self._urls) >= _MAX_URLS:
+                self._urls.clear()
+            url = self._urls[call.url] = URL(call.url, encoded=True)
         self.sent += 1
         before = sys.exception()
-        mark = session.request_trace.set(trace)
+        mark = _request_trace.set(trace)
         try:
             response = await through.request(
                 call.method,
-                self._url(call.url),
+                url,
                 data=body or None,
-                headers=self._headers(call),
+                headers=self._headers_for(call),
                 # A redirect could carry the prompt, and headers, to another origin.
                 allow_redirects=False,
                 proxy=self._proxy,
@@ -185,44 +254,36 @@ class AiohttpClient:
             )
         except faults.RAISED as error:
             trace.answered = faults.answer_begun(error)
-            fault = faults.translate(error, self._ends)
+            fault = faults.translate(error, self._hop)
             if noted is not None:
-                noted.unanswered(call, self._destination, fault)
+                noted.unanswered(fault)
             return fault
         except BaseException as error:
             faults.strip_traceback(error, before)
             if noted is not None:
-                noted.unanswered(call, self._destination, error)
+                noted.unanswered(error)
             raise
         finally:
-            session.request_trace.reset(mark)
+            _request_trace.reset(mark)
         if noted is not None:
-            noted.answered(call, self._destination, response)
+            noted.answered(response)
         if response.status == _PROXY_WANTS_A_USER and self._proxy is not None:
             response.close()
-            return faults.proxy_wants_a_user(self._ends)
-        return AiohttpResponse(response, self._ends, self._opened)
+            return faults.proxy_wants_a_user(self._hop)
+        return AiohttpResponse(response, self._hop, self._opened)
 
-    def _url(self, url: str) -> URL:
-        built = self._urls.get(url)
-        if built is None:
-            if len(self._urls) >= _MAX_URLS:
-                self._urls.clear()
-            built = self._urls[url] = URL(url, encoded=True)
-        return built
-
-    def _headers(self, call: HttpRequest) -> CIMultiDict[str] | None:
+    def _headers_for(self, call: HttpRequest) -> CIMultiDict[str] | None:
         """Return what a request adds to the session's headers; nothing, mostly."""
         if call.accept == _JSON and not (call.headers or self._own_headers):
             return None
-        headers = self._accepts.get(call.accept)
+        headers = self._headers.get(call.accept)
         if headers is None:
             headers = CIMultiDict(self._own_headers)
-            headers["Accept"] = call.accept
+            headers[hdrs.ACCEPT] = call.accept
             if call.accept == "text/event-stream":
                 # A compressed stream is buffered, and can be a bomb.
-                headers["Accept-Encoding"] = "identity"
-            self._accepts[call.accept] = headers
+                headers[hdrs.ACCEPT_ENCODING] = "identity"
+            self._headers[call.accept] = headers
         if call.headers:
             headers = headers.copy()
             headers.extend(call.headers)
@@ -230,62 +291,105 @@ class AiohttpClient:
 
 
 class _Noted:
-    """One request in the log, from when it left: where to and what came of it."""
+    """Log one request: where it went to, what came of it and after how long."""
 
-    def __init__(self, again: bool) -> None:  # noqa: FBT001 - of one caller
+    def __init__(
+        self, call: HttpRequest, destination: Destination, *, again: bool
+    ) -> None:
+        self._call = call
+        self._destination = destination
         self._again = " (sent again on a new connection)" if again else ""
         self._left = time.monotonic()
 
-    def answered(
-        self,
-        call: HttpRequest,
-        destination: Destination,
-        response: aiohttp.ClientResponse,
-    ) -> None:
+    def answered(self, response: aiohttp.ClientResponse) -> None:
         """Log an answer whose headers have come."""
         said = response.headers.get("x-request-id")
-        known = f", request id {one_line(destination.scrub(said))}" if said else ""
-        self._write(call, destination, f"{response.status}", known)
+        known = (
+            f", request id {one_line(self._destination.scrub(said))}" if said else ""
+        )
+        self._write(f"{response.status}", known)
 
-    def unanswered(
-        self, call: HttpRequest, destination: Destination, error: BaseException
-    ) -> None:
+    def unanswered(self, error: BaseException) -> None:
         """Log that no answer came, by the class of ``error``."""
-        self._write(call, destination, f"no answer, {type(error).__name__}", "")
+        self._write(f"no answer, {type(error).__name__}", "")
 
-    def _write(
-        self, call: HttpRequest, destination: Destination, outcome: str, known: str
-    ) -> None:
+    def _write(self, outcome: str, known: str) -> None:
+        destination = self._destination
         # A query may hold a key; a path may hold one that is sent as a header too.
-        path = destination.scrub(urlsplit(call.url).path)
+        path = destination.scrub(urlsplit(self._call.url).path)
         _log.debug(
             "%s %s%s: %s after %.0f ms, attempt %d%s%s",
-            call.method,
+            self._call.method,
             destination.origin,
             path,
             outcome,
             (time.monotonic() - self._left) * 1_000,
-            call.attempt,
+            self._call.attempt,
             self._again,
             known,
         )
+
+
+def open_http_client(destination: Destination) -> AiohttpClient:
+    """Return a client that sends over sockets."""
+    return AiohttpClient(destination)
 
 
 def _was_closed() -> Closed:
     return Closed("The connections were closed here.", hint="Open the model again.")
 
 
-def _with_date_header(response: aiohttp.ClientResponse) -> Mapping[str, str]:
-    """Return the headers; a refusal without a date gets the time at which it came.
+def _open_session(
+    destination: Destination, *, keep: bool = True
+) -> aiohttp.ClientSession:
+    """Return a session; connections are kept for the next request unless told."""
+    proxy, origin = destination.proxy, destination.origin
+    certificates: ssl.SSLContext | bool = True
+    if origin.startswith("https://") or (proxy is not None and proxy.scheme == "https"):
+        certificates = tls.context(origin, destination.options, destination.authorities)
+    made = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=0,  # permits bound what is in flight
+            keepalive_timeout=_KEEPALIVE if keep else None,
+            force_close=not keep,
+            ttl_dns_cache=_DNS_CACHE,
+            socket_factory=_make_socket,
+            ssl=certificates,
+        ),
+        headers={
+            hdrs.USER_AGENT: _AGENT,
+            hdrs.ACCEPT: _JSON,
+            hdrs.CONTENT_TYPE: _JSON,
+        },
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # As nothing waits for a place in the pool, "connect" bounds look-up, a proxy's
+        # answer to CONNECT and the handshakes, all of them together.
+        timeout=aiohttp.ClientTimeout(
+            total=None, connect=destination.options.connect_timeout or CONNECT_TIMEOUT
+        ),
+        # Neither a netrc file nor the process's variables: proxies.py reads those.
+        trust_env=False,
+        auto_decompress=True,
+    )
+    if proxy is None:
+        made.headers.update(_headers_of(destination))
+    # Or a GET on a kept connection that broke would be sent again, uncounted.
+    made._retry_connection = False  # noqa: SLF001 - aiohttp has no other switch
+    return made
 
-    So RFC 9110 6.6.1 has it; a ``Retry-After`` that is a date counts from there.
-    """
-    headers = response.headers
-    if response.status == 200 or hdrs.DATE in headers:  # noqa: PLR2004 - HTTP's OK
-        return headers
-    return CIMultiDict(headers, date=formatdate(usegmt=True))
+
+def _headers_of(destination: Destination) -> CIMultiDict[str]:
+    """Return the headers with the credential, and those of the configuration."""
+    headers: CIMultiDict[str] = CIMultiDict()
+    if destination.credential is not None:
+        headers[hdrs.AUTHORIZATION] = f"Bearer {destination.credential.reveal()}"
+    for name, value in destination.options.headers.items():
+        headers[name] = value.reveal()
+    return headers
 
 
-def open_http_client(destination: Destination) -> AiohttpClient:
-    """Open a channel of sockets to a destination."""
-    return AiohttpClient(destination)
+def _make_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Make a socket and note for which request."""
+    _request_trace.get().connected = True
+    family, kind, protocol, _, _ = address
+    return socket.socket(family=family, type=kind, proto=protocol)

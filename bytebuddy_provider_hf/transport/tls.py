@@ -1,4 +1,4 @@
-"""How a server's certificate is checked, and which certificate this client shows."""
+"""Check servers' certificates, show the client's, and say why a handshake failed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Final
 
 from attrs import frozen
 
+from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.config.values import ClientCertificate, RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 
@@ -23,6 +24,26 @@ _said: Final[set[str]] = set()
 _PEM: Final = "Name a readable PEM file."
 _HASHED: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _CERTIFICATES: Final = frozenset({".pem", ".crt", ".cer"})
+
+# Codes of X509_verify_cert: https://docs.openssl.org/3.0/man3/
+# X509_STORE_CTX_get_error/.
+_OUT_OF_TIME: Final = frozenset({9, 10})
+_OTHER_HOST: Final = frozenset({62, 64})
+_UNKNOWN: Final = frozenset({2, 18, 19, 20, 21, 24, 27, 33})
+
+# What a server says about a client's certificate, or about its absence.
+# Alerts are known by their names, which differ a little between versions of OpenSSL:
+# https://www.rfc-editor.org/rfc/rfc8446#section-6.2.
+_ABSENT: Final = "CERTIFICATE_REQUIRED"
+_REFUSED: Final = (
+    "BAD_CERTIFICATE",
+    "UNSUPPORTED_CERTIFICATE",
+    "CERTIFICATE_REVOKED",
+    "CERTIFICATE_EXPIRED",
+    "CERTIFICATE_UNKNOWN",
+    "UNKNOWN_CA",
+    "ACCESS_DENIED",
+)
 
 
 @frozen
@@ -63,22 +84,26 @@ def context(
     ``InvalidOption``, which names the file.
     """
     unchecked = options.verify_ssl is False
-    if unchecked:
-        _warn(origin)
+    if unchecked and origin not in _said:
+        _said.add(origin)
+        _log.warning(
+            "verifySsl is false: the certificate of %s is NOT checked. Whoever stands "
+            "between can read the token and the prompts and change the answers. Name "
+            "the server's authority in requestOptions.caBundlePath instead.",
+            origin,
+        )
     certificate = options.client_certificate
     if certificate is None and (unchecked or not trusted.paths):
         return not unchecked
     if certificate is None:
         return _shared(trusted)
-    made = _insecure_context() if unchecked else _verifying_context(trusted)
+    if unchecked:
+        made = _base_context()
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    else:
+        made = _verifying_context(trusted)
     _load_client_cert(made, certificate)
-    return made
-
-
-def _insecure_context() -> ssl.SSLContext:
-    made = _base_context()
-    made.check_hostname = False
-    made.verify_mode = ssl.CERT_NONE
     return made
 
 
@@ -107,18 +132,6 @@ def _base_context() -> ssl.SSLContext:
     return made
 
 
-def _warn(origin: str) -> None:
-    if origin in _said:
-        return
-    _said.add(origin)
-    _log.warning(
-        "verifySsl is false: the certificate of %s is NOT checked. Whoever stands "
-        "between can read the token and the prompts and change the answers. Name the "
-        "server's authority in requestOptions.caBundlePath instead.",
-        origin,
-    )
-
-
 def _load_ca(made: ssl.SSLContext, name: str, path: Path) -> None:
     for file in (files := _plain_files(path)):
         _load_ca(made, name, file)
@@ -131,7 +144,8 @@ def _load_ca(made: ssl.SSLContext, name: str, path: Path) -> None:
             made.load_verify_locations(cafile=path)
     except (OSError, ValueError) as error:
         # An SSLError is an OSError too; its strerror is OpenSSL's code for the line.
-        missing = None if isinstance(error, ssl.SSLError) else _reason(error)
+        known = not isinstance(error, ssl.SSLError)
+        missing = getattr(error, "strerror", None) if known else None
     else:
         return
     reason = missing or "it holds no certificate in PEM form"
@@ -156,7 +170,12 @@ def _plain_files(path: Path) -> list[Path]:
 def _load_client_cert(made: ssl.SSLContext, certificate: ClientCertificate) -> None:
     cert, key = (Path(p).expanduser() for p in (certificate.cert, certificate.key))
     for path in (cert, key):
-        if problem := _unreadable(path):
+        problem = None
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            problem = error.strerror
+        if problem:
             raise InvalidOption(
                 f"clientCertificate {path} cannot be loaded: {problem}.", hint=_PEM
             )
@@ -203,13 +222,89 @@ def _not_loaded(
     )
 
 
-def _unreadable(path: Path) -> str | None:
-    try:
-        with path.open("rb"):
-            return None
-    except OSError as error:
-        return _reason(error)
+def handshake_failed(
+    error: ssl.SSLError, host: str, *, shows_certificate: bool
+) -> errors.ConnectionFailed:
+    """Return our error for a TLS handshake that failed."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _not_trusted(error, host)
+    refused = client_refused(error, host, shows_certificate=shows_certificate)
+    if refused is not None:
+        return refused
+    reason = _name(error)
+    if "EOF" in reason or isinstance(error, ssl.SSLZeroReturnError):
+        return broken_off(host)
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"):
+        return errors.TlsFailed(
+            f"{host} does not speak TLS.",
+            hint="If it is a plain http server, write http:// instead of https://.",
+        )
+    said = reason.replace("_", " ").lower()
+    return errors.TlsFailed(
+        f"The TLS connection to {host} failed" + (f": {said}." if said else "."),
+        hint="The server may want another version of TLS, or a client certificate: "
+        "requestOptions.clientCertificate.",
+    )
 
 
-def _reason(error: Exception) -> str | None:
-    return getattr(error, "strerror", None)
+def client_refused(
+    error: ssl.SSLError, host: str, *, shows_certificate: bool
+) -> errors.TlsFailed | None:
+    """Return our error where a server's alert is about this client's certificate.
+
+    With TLS 1.3 it comes when the handshake is over, as the answer to the request.
+    """
+    reason = _name(error)
+    if "ALERT" not in reason or not reason.endswith((_ABSENT, *_REFUSED)):
+        return None
+    if reason.endswith(_ABSENT) or not shows_certificate:
+        return errors.ClientCertificateNeeded(
+            f"{host} wants a client certificate and got none.",
+            hint="Set requestOptions.clientCertificate: cert and key.",
+        )
+    said = reason.rpartition("ALERT_")[2].replace("_", " ").lower()
+    return errors.ClientCertificateRefused(
+        f"{host} refused the client certificate: {said}.",
+        hint="Check that it is valid today, and issued by an authority that this "
+        "server knows.",
+    )
+
+
+def broken_off(host: str) -> errors.ConnectionLost:
+    """Return the error for a handshake that ended without a word; try it again."""
+    return errors.ConnectionLost(
+        f"{host} broke off the TLS handshake.",
+        hint="Try again. If it stays so, the server may want a client certificate "
+        "(requestOptions.clientCertificate), or not speak TLS at all.",
+    )
+
+
+def _not_trusted(error: ssl.SSLCertVerificationError, host: str) -> errors.TlsFailed:
+    said = error.verify_message.rstrip(".")
+    if error.verify_code in _OUT_OF_TIME:
+        return errors.CertificateExpired(
+            f"The certificate of {host} does not count today: {said}.",
+            hint="Check this machine's clock; if it is right, the server's owner must "
+            "renew the certificate.",
+        )
+    if error.verify_code in _OTHER_HOST:
+        return errors.CertificateForOtherHost(
+            f"The certificate that {host} showed was made for another host.",
+            hint="Check the host name; write the one that the certificate names.",
+        )
+    if error.verify_code in _UNKNOWN:
+        return errors.UnknownAuthority(
+            f"No authority that is trusted here vouches for {host}: {said}.",
+            hint="Name the PEM file of a private authority, or of a company's proxy, "
+            "in requestOptions.caBundlePath.",
+        )
+    return errors.TlsFailed(
+        f"The certificate of {host} was refused: {said}.",
+        hint="The server's owner must mend the certificate.",
+    )
+
+
+def _name(error: ssl.SSLError) -> str:
+    reason: object = error.reason
+    text = reason if isinstance(reason, str) else ""
+    return text.upper().replace(" ", "_")

@@ -82,7 +82,7 @@ async def test_the_window_that_vllm_lists_is_known() -> None:
     stand = at(FakeVllm(window=777))
     await Asking(options=OPTIONS)(stand.model)
     detector, endpoint = stand.model._lease.state().detector, stand.model._endpoint
-    found = detector.known(endpoint.target, endpoint.destination.account)
+    found = detector.record(endpoint.target, endpoint.destination.account).server
     assert found is not None
     assert found.context_length == 777
 

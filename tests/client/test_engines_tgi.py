@@ -154,7 +154,7 @@ async def test_its_limits_are_known(version: str) -> None:
     await Asking("complete", options=LONG)(stand.model)
     state = stand.model._lease.state()
     endpoint = stand.model._endpoint
-    found = state.detector.known(endpoint.target, endpoint.destination.account)
+    found = state.detector.record(endpoint.target, endpoint.destination.account).server
     assert found is not None
     assert (found.max_input, found.context_length, found.max_stops) == (1024, 2048, 4)
     assert found.version == tuple(map(int, version.split(".")))

@@ -45,8 +45,8 @@ async def test_thousands_of_addresses_leave_a_bounded_memory() -> None:
         assert isinstance(seen[-1], Done)
         state = runtime.state()
         assert len(state.clients) <= MOST_KEPT
-        assert len(state.detector._entries) <= MOST_KEPT
-        assert len(state.detector._learned_facts) <= MOST_KEPT
+        assert len(state.detector._addresses) <= MOST_KEPT
+        assert len(state.detector._records) <= MOST_KEPT
         # An address that was forgotten is asked again, and answers.
         assert (await at(1, runtime).chat("a")).text
     assert connect.open == 0

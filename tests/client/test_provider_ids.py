@@ -13,11 +13,7 @@ from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import ConnectionRefused
-from bytebuddy_provider_hf.hub.provider_ids import (
-    provider_id,
-    provider_of,
-    renamed_request,
-)
+from bytebuddy_provider_hf.hub.models_api import provider_of, read_model
 from bytebuddy_provider_hf.testing.answers import chat_reply, json_reply
 from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
@@ -95,7 +91,7 @@ async def test_without_an_answer_the_id_goes_as_it_is_written() -> None:
 
     async def unknown(request: FakeRequest) -> FakeReply:
         if request.method == "GET":
-            return json_reply({"inferenceProviderMapping": []})
+            return json_reply({"id": MODEL, "inferenceProviderMapping": []})
         return chat_reply(str(request.value("model")))
 
     for handler in (refused, silent, unknown):
@@ -113,12 +109,10 @@ async def test_a_renamed_model_is_followed_once() -> None:
             return FakeReply(307, headers={"location": "/api/models/new/name"})
         if request.method == "GET":
             listed = [{"provider": "together", "providerId": NAME}]
-            return json_reply({"inferenceProviderMapping": listed})
+            return json_reply({"id": "new/name", "inferenceProviderMapping": listed})
         return chat_reply(str(request.value("model")))
 
     assert (await at(moved).chat("hi")).text == NAME
-    assert renamed_request("https://elsewhere/api/models/a/b") is None
-    assert renamed_request("/api/models/../whoami-v2") is None
 
 
 @pytest.mark.parametrize(
@@ -136,13 +130,17 @@ async def test_a_renamed_model_is_followed_once() -> None:
 )
 def test_both_forms_of_the_mapping_are_read(mapping: object, name: str | None) -> None:
     """An object by provider, or a list; anything else is no answer."""
-    body = json.dumps({"inferenceProviderMapping": mapping}).encode()
-    assert provider_id(body, "together") == name
-    assert provider_id(body[:-1], "together") is None
+    body = json.dumps({"id": MODEL, "inferenceProviderMapping": mapping}).encode()
+    facts = read_model(body)
+    assert facts is not None
+    assert facts.provider_ids.get("together") == name
 
 
+@pytest.mark.parametrize("silence", [FakeReply(503), json_reply({"id": MODEL})])
 @virtual_time
-async def test_a_hub_that_did_not_say_is_asked_again_a_minute_later() -> None:
+async def test_a_hub_that_did_not_say_is_asked_again_a_minute_later(
+    silence: FakeReply,
+) -> None:
     """Its silence is kept for a minute, what it says for good."""
     asked = 0
 
@@ -152,9 +150,9 @@ async def test_a_hub_that_did_not_say_is_asked_again_a_minute_later() -> None:
             return chat_reply("hello")
         asked += 1
         if asked == 1:
-            return FakeReply(503)
-        known = {"inferenceProviderMapping": {"together": {"providerId": NAME}}}
-        return json_reply(known)
+            return silence
+        known = {"together": {"providerId": NAME}}
+        return json_reply({"id": MODEL, "inferenceProviderMapping": known})
 
     model = at(handle)
     first = [await model.chat("a") for _ in range(3)]

@@ -96,9 +96,9 @@ async def test_llama_cpp_is_known_by_its_list_of_models(llama: str) -> None:
     async with open_model("any/name", api_base=llama, env={}) as model:
         assert (await model.chat("Say hello", temperature=0)).text == HELLO
         detector = model._lease.state().detector
-        server = detector.known(
+        server = detector.record(
             model._endpoint.target, model._endpoint.destination.account
-        )
+        ).server
     assert server
     assert (server.name, server.model) == ("llama.cpp", "tiny-chat")
     assert server.context_length

@@ -47,7 +47,9 @@ class Gate(RuleBasedStateMachine):
     @rule()
     def send(self) -> None:
         if self.gate.allows(now=self.now, unanswered=len(self.flying)):
-            self.flying.append(Request(self.now, self.gate.on_sent(now=self.now)))
+            cold = self.gate.cold
+            probe_id = self.gate.on_probe_sent(now=self.now) if cold else 0
+            self.flying.append(Request(self.now, probe_id))
 
     @precondition(lambda self: self.flying)
     @rule(
@@ -140,7 +142,7 @@ def test_the_release_doubles() -> None:
     """2, 4, 8 unanswered after the model is ready, then no bound of its own."""
     cold_start = ColdStart(jitter=lambda: 0.0)
     cold_start.on_cold(now=0, sent_at=0, estimate=None, probe_id=0)
-    assert cold_start.on_sent(now=0)
+    assert cold_start.on_probe_sent(now=0)
     cold_start.on_ready(now=1, limit=16)
     allowed = []
     for _ in range(4):
@@ -174,7 +176,7 @@ def test_only_an_estimate_that_counts_down_is_believed(
     cold_start = ColdStart(jitter=lambda: 0.0)
     cold_start.on_cold(now=0, sent_at=0, estimate=first, probe_id=0)
     assert cold_start.next_probe_at == FIRST_PROBE_AFTER
-    assert cold_start.on_sent(now=1)
+    assert cold_start.on_probe_sent(now=1)
     cold_start.on_cold(now=1, sent_at=1, estimate=second, probe_id=1)
     assert cold_start.next_probe_at == pytest.approx(1 + wait)
 
@@ -183,10 +185,10 @@ def test_a_probe_that_hears_nothing_is_joined_by_another() -> None:
     """After 15 s; the late answer of the first counts no more, the second's does."""
     cold_start = ColdStart(jitter=lambda: 0.0)
     cold_start.on_cold(now=0, sent_at=0, estimate=None, probe_id=0)
-    first = cold_start.on_sent(now=1)
+    first = cold_start.on_probe_sent(now=1)
     assert not cold_start.allows(now=1 + PROBE_SILENCE - 0.1, unanswered=1)
     assert cold_start.allows(now=1 + PROBE_SILENCE, unanswered=1)
-    second = cold_start.on_sent(now=20)
+    second = cold_start.on_probe_sent(now=20)
     cold_start.on_cold(now=21, sent_at=1, estimate=None, probe_id=first)
     assert cold_start.next_probe_at == 20 + PROBE_SILENCE
     cold_start.on_cold(now=22, sent_at=20, estimate=None, probe_id=second)

@@ -14,8 +14,7 @@ from bytebuddy_provider_hf.errors import Closed, Overloaded
 from bytebuddy_provider_hf.scheduling.coordinator import LocalCoordinator
 from bytebuddy_provider_hf.scheduling.limiter import Limiter
 from bytebuddy_provider_hf.scheduling.model_queue import ModelQueue
-from bytebuddy_provider_hf.scheduling.wait_list import WaitList
-from bytebuddy_provider_hf.scheduling.waiter import Waiter
+from bytebuddy_provider_hf.scheduling.waiter import Waiter, WaitList
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.virtual_time import run, virtual_time
 from bytebuddy_provider_hf.transport.http_client import Destination
@@ -194,4 +193,4 @@ def test_a_line_keeps_the_order_of_arrival(seed: int) -> None:
         first = line.first_waiting()
         assert (None if first is None else first.number) == min(here, default=None)
         assert set(line) == inside
-        assert (len(line), bool(line)) == (len(inside), bool(inside))
+        assert line.size == len(inside)

@@ -9,20 +9,25 @@ from hypothesis import strategies as st
 
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.transport.bounded import MOST_KEPT, BoundedCache
-from bytebuddy_provider_hf.transport.http_client import Destination, Response
-from bytebuddy_provider_hf.transport.http_clients import HttpClients
+from bytebuddy_provider_hf.transport.http_client import (
+    Destination,
+    HttpClients,
+    Response,
+)
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 
 def test_the_values_used_last_are_kept() -> None:
     """Reading a value is using it; what went is told of."""
-    gone: list[int] = []
-    cache: BoundedCache[str, int] = BoundedCache(2, dropped=gone.append)
+    gone: list[tuple[str, int]] = []
+    cache: BoundedCache[str, int] = BoundedCache(
+        2, dropped=lambda *dropped: gone.append(dropped)
+    )
     cache.put("a", 1)
     cache.put("b", 2)
     assert cache.get("a") == 1
     cache.put("c", 3)
-    assert gone == [2]
+    assert gone == [("b", 2)]
     assert list(cache.values()) == [1, 3]
 
 
@@ -119,10 +124,10 @@ async def test_a_channel_that_nobody_holds_is_closed_when_there_are_too_many() -
     assert not made[0].closed
     assert sum(not each.closed for each in made) == len(channels)
     assert channels.take(destination(0)) is held
-    channels.give_back(destination(0), held)
+    channels.give_back(held)
     await channels.aclose()
     assert all(each.closed for each in made)
-    channels.give_back(destination(0), held)
+    channels.give_back(held)
 
 
 @virtual_time

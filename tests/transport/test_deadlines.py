@@ -8,13 +8,13 @@ import random
 import pytest
 
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
-from bytebuddy_provider_hf.transport.deadlines import Deadlines
+from bytebuddy_provider_hf.transport.deadlines import Deadlines, Timeout
 
 
 async def bounded(deadlines: Deadlines, seconds: float, work: float) -> bool:
     """Return whether ``work`` seconds were cut at ``seconds``."""
     until = asyncio.get_running_loop().time() + seconds
-    with deadlines.timeout_at(until):
+    with Timeout(deadlines, until):
         await asyncio.sleep(work)
         return False
     return True
@@ -68,7 +68,7 @@ async def test_blocks_nest() -> None:
     """The inner deadline ends the inner block, the outer goes on."""
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(loop)
-    with deadlines.timeout_at(loop.time() + 50):
+    with Timeout(deadlines, loop.time() + 50):
         assert await bounded(deadlines, 10, 100)
         await asyncio.sleep(10)
     deadlines.close()
@@ -82,7 +82,7 @@ def test_a_block_needs_a_task() -> None:
 
     def enter() -> None:
         try:
-            deadlines.timeout_at(1).__enter__()
+            Timeout(deadlines, 1).__enter__()
         except RuntimeError as error:
             seen.append(error)
 

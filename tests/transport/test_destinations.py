@@ -11,7 +11,7 @@ from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
-from bytebuddy_provider_hf.transport.destinations import destination_for
+from bytebuddy_provider_hf.transport.http_client import destination_for
 
 ORIGIN = "https://h.example"
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from bytebuddy_provider_hf.config.values import RequestOptions
-from bytebuddy_provider_hf.transport.destinations import destination_for
+from bytebuddy_provider_hf.transport.http_client import destination_for
 from bytebuddy_provider_hf.transport.proxies import proxy_for
 
 PASSWORD = "Canary0815%40OfTheProxy"  # %40 is an @

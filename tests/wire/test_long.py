@@ -23,7 +23,7 @@ from bytebuddy_provider_hf.errors import (
     ResponseTooLarge,
 )
 from bytebuddy_provider_hf.failures.classify import classify, classify_event
-from bytebuddy_provider_hf.hub.provider_ids import provider_id
+from bytebuddy_provider_hf.hub.models_api import read_model
 from bytebuddy_provider_hf.types import Reply
 from bytebuddy_provider_hf.wire import decode
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
@@ -46,7 +46,7 @@ DECODERS: tuple[Callable[[bytes], object], ...] = (
     decode.generation,
     decode.native,
     decode.embeddings,
-    lambda data: provider_id(data, "groq"),
+    read_model,
 )
 
 SINGLE = """
