@@ -117,8 +117,9 @@ class ServerCache:
                 self._path,
             )
             return {}
-        ours = version == _VERSION and isinstance(servers, dict)
-        return servers if ours else {}
+        if version != _VERSION or not isinstance(servers, dict):
+            return {}
+        return servers
 
     def _write(self, kept: dict[str, object]) -> None:
         if self._is_off:
