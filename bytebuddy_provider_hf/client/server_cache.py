@@ -1,10 +1,13 @@
-"""What probes found out, kept on disk for a day: the next start asks nobody."""
+"""Keep on disk for a day what probes found out, so that the next start asks nobody.
+
+The file is a cache, ``{"version": 2, "servers": {...}}``: one of an older version, or
+of another shape, is dropped. One of a newer version is another program's, and stays.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,10 +22,15 @@ from bytebuddy_provider_hf.client.knowledge import (
     ServerTokens,
     TokenEstimate,
 )
-from bytebuddy_provider_hf.config.files import make_folder
+from bytebuddy_provider_hf.config.files import write_atomic
+from bytebuddy_provider_hf.errors import ConfigError
+from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.wire.dialects import BY_NAME
 from bytebuddy_provider_hf.wire.server import Server
 
+_log: Final = logging.getLogger(__name__)
+
+_VERSION: Final = 2
 _DAY: Final = 86_400.0
 _MOST: Final = 500
 _LARGEST: Final = 1024 * 1024
@@ -38,6 +46,8 @@ class ServerCache:
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._path = path
         self._clock = clock
+        # Set when a newer version wrote the file: it is neither read nor written.
+        self._is_off = False
 
     def get(self, url: str) -> tuple[Server, float] | None:
         """Return a server that is younger than a day, and its age in seconds."""
@@ -51,22 +61,18 @@ class ServerCache:
 
     def get_tokens(self, url: str, model: str) -> tuple[ServerTokens, float] | None:
         """Return what a model's server told within the last hour, and its age."""
-        said, age = self._find(_model(url, model), "tokens", WINDOW_AGE)
+        said, age = self._find(_model_key(url, model), "tokens", WINDOW_AGE)
         return None if said is None else (_tokens(said), age)
 
     def put_tokens(self, url: str, model: str, tokens: ServerTokens) -> None:
         """Keep what a model's server told of its window."""
-        estimate = asdict(tokens.estimate)
-        self._keep(
-            _model(url, model),
-            "tokens",
-            {
-                "window": tokens.window,
-                "max_input": tokens.max_input,
-                "identity": tokens.identity,
-                **estimate,
-            },
-        )
+        said = {
+            "window": tokens.window,
+            "max_input": tokens.max_input,
+            "identity": tokens.identity,
+            **asdict(tokens.estimate),
+        }
+        self._keep(_model_key(url, model), "tokens", said)
 
     def delete(self, url: str) -> None:
         """Drop a server that proved wrong."""
@@ -94,34 +100,40 @@ class ServerCache:
         self._write(dict(list(kept.items())[-_MOST:]))
 
     def _read(self) -> dict[str, object]:
-        with suppress(OSError, ValueError, RecursionError):
-            with self._path.open("rb") as file:
-                value = json.loads(file.read(_LARGEST))
-            if isinstance(value, dict):
-                return value
-        return {}
+        if self._is_off:
+            return {}
+        value: object = None
+        with (
+            suppress(OSError, ValueError, RecursionError),
+            self._path.open("rb") as file,
+        ):
+            value = json.loads(file.read(_LARGEST))
+        if not isinstance(value, dict):
+            return {}
+        version, servers = value.get("version"), value.get("servers")
+        if isinstance(version, int) and version > _VERSION:
+            self._is_off = True
+            _log.warning(
+                "%s was written by a newer version: servers are not remembered.",
+                self._path,
+            )
+            return {}
+        if version != _VERSION or not isinstance(servers, dict):
+            return {}
+        return servers
 
     def _write(self, kept: dict[str, object]) -> None:
+        if self._is_off:
+            return
+        text = json.dumps({"version": _VERSION, "servers": kept})
+        # What is longer than is read would be as none: the oldest half goes.
+        while len(text) > _LARGEST and kept:
+            for key in list(kept)[: max(1, len(kept) // 2)]:
+                del kept[key]
+            text = json.dumps({"version": _VERSION, "servers": kept})
         # A folder that cannot be written costs the next start a question, no more.
-        with suppress(OSError):
-            make_folder(self._path.parent)
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".servers-")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(_bounded(kept))
-            Path(name).replace(self._path)
-
-
-def _bounded(kept: dict[str, object]) -> str:
-    """Return the file's text, without the oldest entries where it would be too long.
-
-    What is longer than is read would be as none.
-    """
-    text = json.dumps(kept)
-    while len(text) > _LARGEST and kept:
-        for key in list(kept)[: max(1, len(kept) // 2)]:
-            del kept[key]
-        text = json.dumps(kept)
-    return text
+        with suppress(ConfigError):
+            write_atomic(self._path, Secret(text))
 
 
 def _cache_key(url: str) -> str:
@@ -129,17 +141,14 @@ def _cache_key(url: str) -> str:
     return url.partition("?")[0]
 
 
-def _model(url: str, model: str) -> str:
+def _model_key(url: str, model: str) -> str:
     # No address has a blank: this is no server's key.
     return f"{_cache_key(url)} {model}"
 
 
 def _to_json(server: Server) -> dict[str, object]:
     values = {name: getattr(server, name) for name in _FIELDS}
-    return {"engine": server.name} | {
-        name: sorted(value) if isinstance(value, frozenset) else value
-        for name, value in values.items()
-    }
+    return {"engine": server.name} | values | {"routes": sorted(server.routes)}
 
 
 def _from_json(said: Mapping[str, object]) -> Server | None:
@@ -155,7 +164,9 @@ def _from_json(said: Mapping[str, object]) -> Server | None:
     if not isinstance(routes, list) or not all(isinstance(r, str) for r in routes):
         return None
     return kind(
-        version=_numbers(version),
+        version=tuple(n for n in version if isinstance(n, int))
+        if isinstance(version, list)
+        else None,
         model=_text(said.get("model")),
         model_names=tuple(n for n in names if isinstance(n, str))
         if isinstance(names, list)
@@ -187,12 +198,6 @@ def _tokens(said: Mapping[str, object]) -> ServerTokens:
 def _positive(value: object) -> int | None:
     number = _number(value)
     return number if number is not None and number > 0 else None
-
-
-def _numbers(value: object) -> tuple[int, ...] | None:
-    if not isinstance(value, list):
-        return None
-    return tuple(number for number in value if isinstance(number, int))
 
 
 def _number(value: object) -> int | None:

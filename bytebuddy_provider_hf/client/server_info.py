@@ -108,7 +108,7 @@ class ServerRecord:
         family: Family | None,
         prompt_tokens: int | None = None,
     ) -> Knowledge:
-        """Return what is known of ``server`` now; the same object while nothing changed.
+        """Return what is known of ``server``; the same object while nothing changed.
 
         ``adaptations`` are those of the call, ``window`` is the configured one,
         ``family`` what the Hub told, ``prompt_tokens`` what the server's tokenizer said

@@ -160,9 +160,10 @@ def _provider_ids(said: object) -> Iterator[tuple[str, str]]:
         entries = [(_map(each).get("provider"), each) for each in listed]
     for provider, entry in entries[:_MOST_PROVIDERS]:
         name = _map(entry).get("providerId")
-        if isinstance(provider, str) and isinstance(name, str):
-            if 0 < len(name) <= _LONGEST_PROVIDER_ID:
-                yield provider, name
+        if not isinstance(provider, str) or not isinstance(name, str):
+            continue
+        if 0 < len(name) <= _LONGEST_PROVIDER_ID:
+            yield provider, name
 
 
 def _parents(

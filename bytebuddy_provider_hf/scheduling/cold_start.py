@@ -47,6 +47,9 @@ class ColdStart:
     ) -> None:
         self._jitter = jitter
         self.cold = False
+        # Whether nobody is held back, nor will be by a good answer: two calls fewer
+        # for each request.
+        self.settled = False
         # What the words on the screen say of it.
         self.reason: WaitReason = "loading"
         self._next_probe = 0.0
@@ -88,7 +91,7 @@ class ColdStart:
         if not self.cold:
             if sent_at < self._ready_at:
                 return  # an answer from before the model was ready
-            self.cold = True
+            self.cold, self.settled = True, False
             self._probe_id = self._probes = 0
             self._estimate = self._release = None
         elif probe_id != self._probe_id or not probe_id:
@@ -120,6 +123,7 @@ class ColdStart:
         self._known = True
         if self._release is not None and self._release >= limit:
             self._release = None
+        self.settled = self._release is None
 
     def on_probe_lost(self, *, now: float, cancelled: bool, probe_id: int) -> None:
         """Note that the probe has no outcome: its caller left, or its connection broke.
@@ -137,6 +141,7 @@ class ColdStart:
         """Take the model for one that never answered: it may have fallen asleep."""
         if not self.cold:
             self._release, self._known = self._unknown, False
+            self.settled = False
 
     def probe_by(self, until: float) -> None:
         """Let the next probe leave at ``until`` at the latest."""

@@ -81,7 +81,7 @@ class ModelQueue:
             self._check_deadlines(waiter, now)
             return False
         limiter = self.limiter
-        if now < limiter.quota_error_until:
+        if limiter.quota_error is not None and now < limiter.quota_error_until:
             raise copy(limiter.quota_error)
         if self._refusal is not None and now < self._refused_at + REFUSAL_MEMORY:
             refusal = copy(self._refusal)
@@ -246,7 +246,8 @@ class ModelQueue:
                 waiter.answered = True
                 self._answering += 1
                 self.limiter.answered += 1
-        self._cold_start.on_ready(now=now, limit=self.limiter.limit)
+        if not self._cold_start.settled:
+            self._cold_start.on_ready(now=now, limit=self.limiter.limit)
         if good:
             self.limiter.on_success()
         elif rated:
@@ -361,8 +362,11 @@ class ModelQueue:
             return False
         if not self.active and now - self._good_at >= AWAKE:
             self._cold_start.reset()
+        if not limiter.free:
+            return False
         waiting = self.active - self._answering
-        return limiter.free and self._cold_start.allows(now=now, unanswered=waiting)
+        cold_start = self._cold_start
+        return cold_start.settled or cold_start.allows(now=now, unanswered=waiting)
 
     def _grant(self, waiter: Waiter, now: float) -> None:
         self.limiter.take()

@@ -15,6 +15,7 @@ import socket
 import ssl
 import sys
 import time
+from collections.abc import Mapping
 from contextvars import ContextVar
 from email.utils import formatdate
 from typing import Final
@@ -88,12 +89,12 @@ class AiohttpResponse:
         self._content = response.content
         self._hop = hop
         self.status: int = response.status
-        headers = response.headers
+        headers: Mapping[str, str] = response.headers
         if self.status != _OK and hdrs.DATE not in headers:
             # RFC 9110, 6.6.1: an answer without a date gets the time at which it came.
             # A Retry-After that is a date counts from there.
             headers = CIMultiDict(headers, date=formatdate(usegmt=True))
-        self.headers = headers
+        self.headers: Mapping[str, str] = headers
 
     def chunks(self) -> AiohttpResponse:
         """Return the body, chunk by chunk, as it arrives."""

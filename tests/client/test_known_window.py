@@ -432,7 +432,7 @@ async def test_a_kept_window_of_another_form_is_as_none(
     loop = asyncio.get_running_loop()
     url = f"{NAMED}/chat/completions"
     kept = {f"{url} org/name": {"at": loop.time(), "tokens": tokens}, url: 7}
-    path.write_text(json.dumps(kept))
+    path.write_text(json.dumps({"version": 2, "servers": kept}))
     model = at(server, NAMED, path)
     await by("chat", model)
     assert len(server.sent) == 2

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -99,10 +100,12 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     path = tmp_path / "servers.json"
     server_cache = ServerCache(path)
     server_cache.put(URL, SERVER)
-    (said,) = json.loads(path.read_text()).values()
-    path.write_text(json.dumps({f"{URL}{number}": said for number in range(500)}))
+    (said,) = json.loads(path.read_text())["servers"].values()
+    many = {f"{URL}{number}": said for number in range(500)}
+    path.write_text(json.dumps({"version": 2, "servers": many}))
     server_cache.put(f"{URL}500", SERVER)
-    assert list(json.loads(path.read_text())) == [f"{URL}{n}" for n in range(1, 501)]
+    kept = json.loads(path.read_text())["servers"]
+    assert list(kept) == [f"{URL}{n}" for n in range(1, 501)]
     assert server_cache.get(f"{URL}500")
 
 
@@ -118,6 +121,50 @@ def test_a_file_that_is_not_ours_is_as_none(content: bytes) -> None:
         assert server_cache.get(URL) is None
         server_cache.put(URL, SERVER)
         assert server_cache.get(URL)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda servers: servers,  # as the first files were, without a version
+        lambda servers: {"version": 1, "servers": servers},
+        lambda servers: {"version": "2", "servers": servers},
+        lambda servers: {"version": 2, "servers": list(servers)},
+        lambda servers: {"version": 2, "names": servers},
+        lambda servers: [servers],
+    ],
+)
+def test_a_file_of_another_shape_is_dropped(
+    shape: Callable[[dict[str, object]], object], tmp_path: Path
+) -> None:
+    """It is a cache: no error, and the next server is written over it."""
+    path = tmp_path / "servers.json"
+    ServerCache(path).put(URL, SERVER)
+    servers = json.loads(path.read_text())["servers"]
+    path.write_text(json.dumps(shape(servers)))
+    server_cache = ServerCache(path)
+    assert server_cache.get(URL) is None
+    server_cache.put(f"{URL}/other", SERVER)
+    kept = json.loads(path.read_text())
+    assert kept["version"] == 2
+    assert list(kept["servers"]) == [f"{URL}/other"]
+
+
+def test_a_file_of_a_newer_version_is_left_untouched(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another program's: nothing is read or written, and one warning says so."""
+    path = tmp_path / "servers.json"
+    text = json.dumps({"version": 3, "servers": {URL: {"at": 0}}})
+    path.write_text(text)
+    server_cache = ServerCache(path)
+    for _ in range(2):
+        assert server_cache.get(URL) is None
+        server_cache.put(URL, SERVER)
+        server_cache.delete(URL)
+    assert path.read_text() == text
+    (warning,) = caplog.records
+    assert (warning.levelname, str(path) in warning.message) == ("WARNING", True)
 
 
 def test_a_place_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
