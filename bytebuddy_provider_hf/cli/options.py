@@ -150,7 +150,7 @@ def call_options(
             **own: object,
         ) -> None:
             # An option that was not given is None, as in CompletionOptions itself.
-            given = {name: own.pop(name) for name in SAMPLING if name in own}
+            given = {name: own.pop(name) for name in _SAMPLING if name in own}
             settings = CallSettings(
                 model,
                 base,
@@ -161,7 +161,7 @@ def call_options(
             )
             command(settings=settings, **own)
 
-        chosen = SAMPLING.values() if sampling else ()
+        chosen = _SAMPLING.values() if sampling else ()
         return add_options(gather, *_MODEL, *chosen, *_LIMITS, json_option)
 
     return add
@@ -211,7 +211,7 @@ _LIMITS: Final = (
 )
 
 # A field of CompletionOptions -> its option. Ranges are those of the configuration.
-SAMPLING: Final = {
+_SAMPLING: Final = {
     "temperature": click.option(
         "--temperature",
         type=_range("temperature"),
