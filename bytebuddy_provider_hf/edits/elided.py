@@ -79,7 +79,7 @@ class _Unplaced(Exception):
 
 
 def has_elisions(suggestion: str) -> bool:
-    """Whether a line of ``suggestion`` is a marker."""
+    """Return whether a line of ``suggestion`` is a marker."""
     return any(
         classify_line(line) is ElisionKind.MARKER for line in lines_of(suggestion).texts
     )
@@ -248,7 +248,7 @@ def _pieces(
 
 
 def _appends(segment: Segment, before: Lines) -> bool:
-    """Whether the last segment is new throughout and stands for itself.
+    """Return whether the last segment is new throughout and stands for itself.
 
     It begins at the margin, its brackets are balanced, none of its distinctive lines
     is in the original, and nothing there is like its first line: code that is like it

@@ -49,7 +49,7 @@ class Fence:
     info: str
 
     def closed_by(self, other: Fence) -> bool:
-        """Whether ``other`` ends the block that this opens."""
+        """Return whether ``other`` ends the block that this opens."""
         return (
             not other.info
             and other.mark[0] == self.mark[0]
@@ -66,7 +66,7 @@ def fence_in(line: str) -> Fence | None:
 
 
 def has_fences(text: str) -> bool:
-    """Whether a line of ``text`` is a fence, as in a Markdown file."""
+    """Return whether a line of ``text`` is a fence, as in a Markdown file."""
     # Most code has neither, and splitting a file costs more than looking.
     if "```" not in text and "~~~" not in text:
         return False
@@ -93,7 +93,7 @@ def is_preamble(line: str) -> bool:
 
 
 def is_prose(line: str) -> bool:
-    """Whether a line reads like a sentence that somebody says, not like code."""
+    """Return whether a line reads like a sentence that somebody says, not like code."""
     text = line.strip()
     if not text or len(line) > _LONGEST or line[0].isspace():
         return False

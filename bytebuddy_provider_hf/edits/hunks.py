@@ -77,7 +77,7 @@ class Hunk:
         return (self.numbers.count, self.numbers.new_count) == (len(self.old), new)
 
     def interpretations(self) -> Iterator[Hunk]:
-        """Give the hunk, then as it may have been meant.
+        """Yield the hunk, then as it may have been meant.
 
         Empty lines round it may be the model's, not the file's. A model that leaves out
         the space before lines at the margin leaves it out before all context.
@@ -111,7 +111,7 @@ class Patch:
 
 
 def is_patch(text: str) -> bool:
-    """Whether a text is a unified diff: it has headers of hunks or of files."""
+    """Return whether a text is a unified diff: it has headers of hunks or of files."""
     lines = lines_of(text).texts
     for at, line in enumerate(lines):
         if _HEADER.match(line) and _body_follows(lines[at + 1 : at + 40]):

@@ -133,7 +133,7 @@ def _expected(original: str, suggestion: str) -> _Expected:
 
 
 def _lost(old: list[str], new: list[str], expected: _Expected) -> Iterator[str]:
-    """Give the lines of the original that went although nothing touches them."""
+    """Yield the lines of the original that went although nothing touches them."""
     pairs = aligned(old, new)
     # A line that stands elsewhere in the answer was moved, not lost.
     moved = Counter(new)

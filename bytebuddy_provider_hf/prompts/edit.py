@@ -50,24 +50,24 @@ class EditPrompt:
     fence: str
 
 
-def render_commit(taught: EditFormat, task: EditTask) -> Rendered:
+def render_commit(form: EditFormat, task: EditTask) -> Rendered:
     """Return the start of a commit: the code, the instruction, and the model's part.
 
     Tokens of the model inside either are escaped, so that they do not act;
     :class:`CommitFilter` restores them in the answer.
     """
-    escaper = Escaper(taught.specials)
+    escaper = Escaper(form.specials)
     code = escaper.escape(task.code)
     message = escaper.escape(task.instruction.strip())
-    prompt = f"{taught.before}{code}{taught.message}{message}{taught.after}"
+    prompt = f"{form.before}{code}{form.message}{message}{form.after}"
     notes: tuple[str, ...] = ()
     if escaper.found:
         names = ", ".join(escaper.found)
         notes = (f"The text holds tokens of the model, sent broken: {names}.",)
     if task.prefix.strip() or task.suffix.strip():
-        told = "What surrounds the code was not shown: the model's format has no place."
-        notes = (*notes, told)
-    return Rendered(prompt, taught.stops, notes)
+        note = "What surrounds the code was not shown: the model's format has no place."
+        notes = (*notes, note)
+    return Rendered(prompt, form.stops, notes)
 
 
 class CommitFilter:
@@ -76,9 +76,9 @@ class CommitFilter:
     The line ends are those of most lines of the code.
     """
 
-    def __init__(self, taught: EditFormat, task: EditTask) -> None:
+    def __init__(self, form: EditFormat, task: EditTask) -> None:
         lines = lines_of(task.code)
-        self._unescape = Unescape(taught.specials)
+        self._unescape = Unescape(form.specials)
         self._end = lines.usual
         # Nothing tells how code that did not exist should end.
         self._ended = lines.ended if task.code else None

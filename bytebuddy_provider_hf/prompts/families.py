@@ -39,7 +39,7 @@ class TemplateMarks:
     family: str
 
     def match(self, template: str) -> bool:
-        """Whether a template in Jinja has these marks."""
+        """Return whether a template in Jinja has these marks."""
         return all(mark in template for mark in self.has) and not any(
             mark in template for mark in self.lacks
         )
@@ -118,8 +118,8 @@ def structure_families(data: Row) -> FamilyTable:
         fim = fims[row["fim"]] if "fim" in row else None
         edit = edits[row["edit"]] if "edit" in row else None
         kind = row.get("kind", ModelKind.BASE if chat is None else ModelKind.CHAT)
-        taught = chat or fim
-        source = row.get("source", "" if taught is None else taught.source)
+        form = chat or fim
+        source = row.get("source", "" if form is None else form.source)
         family = Family(name, ModelKind(kind), chat, fim, edit, source=source)
         by_name[name] = family
         for alias in row.get("aliases", ()):

@@ -189,7 +189,7 @@ class FillAnswerFilter:
                 kept = kept[:-1].removesuffix("\r")
             return kept[len(before) :]
         # What may be the beginning of an end waits, with the line end before it.
-        waits = [f"{gap}{end}" for end in ends for gap in ("", "\n", "\r", "\r\n")]
+        waits = [f"{lead}{end}" for end in ends for lead in ("", "\n", "\r", "\r\n")]
         sizes = range(min(max(map(len, waits)), len(text)), 0, -1)
         undecided = next(
             (size for size in sizes if any(w.startswith(text[-size:]) for w in waits)),

@@ -24,8 +24,8 @@ def render_fim(format: FimFormat, context: FillContext) -> Rendered:  # noqa: A0
     left out. A token of the family inside the user's text is sent broken, see
     :func:`~bytebuddy_provider_hf.prompts.special_tokens.escape`.
 
-    An empty suffix keeps the format: all families here were trained on gaps drawn at
-    random, those at the end of a file among them (CodeGemma's prompt-structure page and
+    An empty suffix keeps the format: all families here were trained to infill at random
+    places, the end of a file among them (CodeGemma's prompt-structure page and
     CodeGeeX4's guide say so in words), and without the suffix's token the model would
     meet an order of tokens that it has never seen.
     """
@@ -92,7 +92,7 @@ def render_template(
 
 
 def continuation(context: FillContext, *, specials: Iterable[str] = ()) -> Rendered:
-    """Write the prefix as it stands, for models that were not trained on gaps.
+    """Write the prefix as it stands, for models that were not trained to infill.
 
     ``notes`` says that the suffix was not seen, where there is one. ``specials`` are
     the model's own tokens.
