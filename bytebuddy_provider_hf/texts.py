@@ -18,7 +18,8 @@ class LocalizedText(str):
     """Be the English sentence, and know its row, so that it can be said in Chinese.
 
     ``id`` names the row, ``facts`` what is filled in. It compares, hashes and joins as
-    the plain English text; a join is a plain ``str``.
+    the plain English text; a join is a plain ``str``. The standard ``json`` writes it;
+    msgspec, which refuses every subclass of ``str``, is given ``str(text)``.
     """
 
     __slots__ = ("facts", "id")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 import bytebuddy_provider_hf
@@ -114,6 +115,8 @@ def test_a_text_is_its_english_sentence() -> None:
     assert {said: 1}["Next:"] == 1
     assert json.dumps([said]) == '["Next:"]'
     assert type(str(said)) is str
+    # What msgspec writes is made plain before.
+    assert msgspec.json.encode(str(said)) == b'"Next:"'
     assert said.render() == said.render("en") == "Next:"
     assert said.render("zh") == render(said, "zh") == "下一步："
     assert render("plain", "zh") == "plain"

@@ -34,7 +34,7 @@ _LOADING: Final = re.compile(r"\bloading\b", re.IGNORECASE)
 
 
 @frozen
-class _Answer:
+class ErrorResponse:
     """An error answer, or an error event inside a stream.
 
     ``status`` is ``None`` for an event that names none. ``found`` is the JSON object
@@ -66,7 +66,7 @@ def classify(
     ``token_source`` names the variable or file that held the token that was sent.
     """
     said, found = error_message(body), _object(body)
-    answer = _Answer(
+    answer = ErrorResponse(
         status=status,
         said=said,
         words=_searched(said, found),
@@ -94,7 +94,7 @@ def classify_event(
         return None
     said = error_message(data)
     words = _searched(said, found)
-    answer = _Answer(
+    answer = ErrorResponse(
         status=_status_of_event(words, found),
         said=said,
         words=words,
@@ -121,7 +121,9 @@ def stream_failed(data: bytes, scrub: Callable[[str], str]) -> errors.StreamFail
     return error
 
 
-def _error(answer: _Answer, body: bytes, token_source: str | None) -> errors.APIError:
+def _error(
+    answer: ErrorResponse, body: bytes, token_source: str | None
+) -> errors.APIError:
     kind: type[errors.APIError] = getattr(errors, _class_name(answer))
     row, host = row_of(kind), answer.target.origin.split("://", 1)[1]
     where = host if answer.status is None else f"{host}, {answer.status}"
@@ -200,7 +202,7 @@ def _status_of_event(words: str, found: Mapping[str, object]) -> int | None:
     return None
 
 
-def _class_name(answer: _Answer) -> str:
+def _class_name(answer: ErrorResponse) -> str:
     """Return the name of an answer's class: what a sentence says beats its status."""
     if _is_cold(answer):
         return errors.ModelLoading.__name__
@@ -227,7 +229,7 @@ def _class_name(answer: _Answer) -> str:
     return name
 
 
-def _named_by_words(answer: _Answer, *, last: bool) -> str | None:
+def _named_by_words(answer: ErrorResponse, *, last: bool) -> str | None:
     """Return the class of the first wording that the answer says."""
     for rule in failure_table().rules:
         wording = rule.wording
@@ -243,7 +245,7 @@ def _named_by_words(answer: _Answer, *, last: bool) -> str | None:
     return None
 
 
-def _is_cold(answer: _Answer) -> bool:
+def _is_cold(answer: ErrorResponse) -> bool:
     """Return whether the model is not ready yet but will be.
 
     A 503 that says loading or carries an estimate; any 502 or 503 of a dedicated

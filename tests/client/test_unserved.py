@@ -116,7 +116,7 @@ async def test_where_nobody_serves_it_the_hint_names_what_is_near() -> None:
     """A model of a like name that somebody serves."""
     error = await (world := World(told=GONE)).refused(world.open())
     assert (error.served_by, error.neighbours) == ((), ("somebody/old-2",))
-    assert "Nobody serves somebody/old" in str(error)
+    assert "No provider serves somebody/old" in str(error)
     assert "somebody/old-2" in str(error)
 
 
