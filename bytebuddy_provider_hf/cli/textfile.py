@@ -126,7 +126,7 @@ def replace_text(file: TextFile, text: str) -> None:
         raise ByteBuddyError(
             f"{file.path} is read-only. {_UNCHANGED}", hint="Make it writable first."
         )
-    # Not `config.files.write_atomic`: that one makes private files of its own; this
+    # Not `config.files.write_private`: that one makes private files of its own; this
     # one keeps owner and mode, and looks whether somebody else wrote meanwhile.
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:80]}.")
     try:

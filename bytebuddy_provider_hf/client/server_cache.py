@@ -22,7 +22,7 @@ from bytebuddy_provider_hf.client.knowledge import (
     ServerTokens,
     TokenEstimate,
 )
-from bytebuddy_provider_hf.config.files import write_atomic
+from bytebuddy_provider_hf.config.files import write_private
 from bytebuddy_provider_hf.errors import ConfigError
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.wire.dialects import BY_NAME
@@ -133,7 +133,7 @@ class ServerCache:
             text = json.dumps({"version": _VERSION, "servers": kept})
         # A folder that cannot be written costs the next start a question, no more.
         with suppress(ConfigError):
-            write_atomic(self._path, Secret(text))
+            write_private(self._path, Secret(text))
 
 
 def _cache_key(url: str) -> str:
