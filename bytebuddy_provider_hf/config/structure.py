@@ -158,11 +158,6 @@ def unknown_keys(node: MapNode, section: Section, *, path: str) -> Iterator[Prob
             yield from unknown_keys(pair.value, key.kind.section, path=dotted)
 
 
-def extra_pairs(node: MapNode) -> tuple[Pair, ...]:
-    """Return the pairs of an entry whose keys the schema does not know."""
-    return tuple(p for p in node.pairs if find_key("models[]", p.key.text) is None)
-
-
 def _hint(name: str, section: Section) -> str:
     # A slip is more likely than a key in the wrong place.
     near = nearest_word(name, SECTIONS[section])
