@@ -183,26 +183,38 @@ class FakeHub:
 
     async def _route(self, record: Record, state: _ModelState | None) -> FakeReply:
         request = record.request
-        if not self._allowed(request):
-            return unauthorized()
-        simple = self._simple(request)
-        if simple is not None:
-            return simple
-        if request.method != "POST" or not self._generates(request.path):
+        if self._key is not None:
+            sent = Secret(request.headers.get("authorization", ""))
+            if sent != Secret(f"Bearer {self._key.reveal()}"):
+                return unauthorized()
+        if request.method == "GET":
+            return self._get(request)
+        path = request.path
+        providers = {name for found in self._mappings.values() for name in found}
+        routed = path.split("/")[1] in providers and path.endswith(
+            (_CHAT, _COMPLETIONS)
+        )
+        generates = path in {_CHAT, _COMPLETIONS} or path.startswith(_TASK) or routed
+        if request.method != "POST" or not generates:
             return not_found()
         if state is None:
             return not_supported(record.model)
-        return await _generate(record, state, now=self._now())
+        refused = _refused(record, state, now=self._now())
+        if refused is not None:
+            return refused
+        behaviour = state.behaviour
+        scripted: FakeReply | Handler | None = behaviour.always
+        if state.taken < len(behaviour.replies):
+            scripted = behaviour.replies[state.taken]
+        state.taken += 1
+        if scripted is None:
+            return _answer(record, behaviour)
+        if isinstance(scripted, FakeReply):
+            return scripted
+        return await scripted(request)
 
-    def _allowed(self, request: FakeRequest) -> bool:
-        if self._key is None:
-            return True
-        sent = Secret(request.headers.get("authorization", ""))
-        return sent == Secret(f"Bearer {self._key.reveal()}")
-
-    def _simple(self, request: FakeRequest) -> FakeReply | None:
-        if request.method != "GET":
-            return None
+    def _get(self, request: FakeRequest) -> FakeReply:
+        """Tell of models and tokens, as the router and the Hub do."""
         if request.path == "/v1/models":
             return models_reply(self._models)
         if request.path == "/api/whoami-v2":
@@ -211,19 +223,10 @@ class FakeHub:
             token = {"displayName": "simulated", "role": "fineGrained"}
             auth = {"type": "access_token", "accessToken": token}
             return json_reply({"type": "user", "name": "simulated", "auth": auth})
-        if request.path.startswith(_INFO):
-            return self._info(request.path.removeprefix(_INFO))
-        return None
-
-    def _generates(self, path: str) -> bool:
-        if path in {_CHAT, _COMPLETIONS} or path.startswith(_TASK):
-            return True
-        providers = {name for found in self._mappings.values() for name in found}
-        routed = path.split("/")[1] in providers
-        return routed and path.endswith((_CHAT, _COMPLETIONS))
-
-    def _info(self, model: str) -> FakeReply:
-        """Tell what a model is and how it is served; the Hub wants no token for it."""
+        if not request.path.startswith(_INFO):
+            return not_found()
+        # The Hub wants no token for what a model is and how it is served.
+        model = request.path.removeprefix(_INFO)
         found = {
             provider: {"status": "live", "providerId": name, "task": "conversational"}
             for provider, name in self._mappings.get(model, {}).items()
@@ -232,27 +235,18 @@ class FakeHub:
         return json_reply({"id": model, "inferenceProviderMapping": found, **facts})
 
 
-async def _generate(record: Record, state: _ModelState, *, now: float) -> FakeReply:
-    refused = _refused(record, state, now=now)
-    if refused is not None:
-        return refused
-    behaviour = state.behaviour
-    scripted: FakeReply | Handler | None = behaviour.always
-    if state.taken < len(behaviour.replies):
-        scripted = behaviour.replies[state.taken]
-    state.taken += 1
-    if scripted is None:
-        return _travelling(_answer(record, behaviour), behaviour)
-    if isinstance(scripted, FakeReply):
-        return scripted
-    return await scripted(record.request)
-
-
 def _refused(record: Record, state: _ModelState, *, now: float) -> FakeReply | None:
+    """Return why the model does not answer: it is cold, or was asked too often."""
     behaviour = state.behaviour
-    cold = _cold(record.model, state, now=now)
-    if cold is not None:
-        return cold
+    idle, state.seen = now - state.seen, now
+    if behaviour.sleeps_after is not None and idle > behaviour.sleeps_after:
+        state.woken, state.looks = None, 0
+    if state.woken is None:
+        state.woken = now
+    left = state.woken + behaviour.cold_for - now
+    if left > 0 or state.looks < behaviour.cold_looks:
+        state.looks += 1
+        return behaviour.cold_reply(record.model, max(left, 0.0))
     if behaviour.rate is not None:
         while state.recent and state.recent[0] <= now - behaviour.window:
             state.recent.popleft()
@@ -265,69 +259,36 @@ def _refused(record: Record, state: _ModelState, *, now: float) -> FakeReply | N
     return None
 
 
-def _cold(model: str, state: _ModelState, *, now: float) -> FakeReply | None:
-    behaviour = state.behaviour
-    idle = now - state.seen
-    state.seen = now
-    if behaviour.sleeps_after is not None and idle > behaviour.sleeps_after:
-        state.woken, state.looks = None, 0
-    if state.woken is None:
-        state.woken = now
-    left = state.woken + behaviour.cold_for - now
-    if left <= 0 and state.looks >= behaviour.cold_looks:
-        return None
-    state.looks += 1
-    return behaviour.cold_reply(model, max(left, 0.0))
-
-
 def _answer(record: Record, behaviour: Behaviour) -> FakeReply:
     request, model = record.request, record.model
     text = behaviour.answer(request)
-    pieces = words(text)
-    usage = _usage(request, pieces)
-    streamed = request.value("stream") is True
-    if request.path.endswith(_CHAT):
-        if not streamed:
-            return chat_reply(text, model=model, usage=usage)
-        return chat_stream(
+    pieces, asked = words(text), len(words(last_words(request)))
+    usage = Usage(asked, len(pieces), asked + len(pieces))
+    chat = request.path.endswith(_CHAT)
+    if not chat and not request.path.endswith(_COMPLETIONS):
+        # A task that no path names: pairs of texts are classified.
+        task = request.path.partition(_PIPELINE)[2]
+        inputs = request.value("inputs")
+        pairs = isinstance(inputs, list) and all(isinstance(i, dict) for i in inputs)
+        if task or pairs:
+            reply = task_reply(task or "text-classification", request, text)
+        else:
+            reply = json_reply([{"generated_text": text}])
+    elif request.value("stream") is not True:
+        whole = chat_reply if chat else completion_reply
+        reply = whole(text, model=model, usage=usage)
+    else:
+        options = request.value("stream_options")
+        counted = isinstance(options, dict) and options.get("include_usage") is True
+        streamed = chat_stream if chat else completion_stream
+        reply = streamed(
             pieces,
             model=model,
-            usage=usage if _wants_usage(request) else None,
+            usage=usage if counted else None,
             done=behaviour.done_mark,
         )
-    if request.path.endswith(_COMPLETIONS):
-        if not streamed:
-            return completion_reply(text, model=model, usage=usage)
-        return completion_stream(
-            pieces,
-            model=model,
-            usage=usage if _wants_usage(request) else None,
-            done=behaviour.done_mark,
-        )
-    # A task that no path names: pairs of texts are classified.
-    task = request.path.partition(_PIPELINE)[2]
-    inputs = request.value("inputs")
-    pairs = isinstance(inputs, list) and all(isinstance(each, dict) for each in inputs)
-    if task or pairs:
-        return task_reply(task or "text-classification", request, text)
-    return json_reply([{"generated_text": text}])
-
-
-def _usage(request: FakeRequest, pieces: list[str]) -> Usage:
-    asked = len(words(last_words(request)))
-    return Usage(asked, len(pieces), asked + len(pieces))
-
-
-def _wants_usage(request: FakeRequest) -> bool:
-    options = request.value("stream_options")
-    return isinstance(options, dict) and options.get("include_usage") is True
-
-
-def _travelling(reply: FakeReply, behaviour: Behaviour) -> FakeReply:
-    if behaviour.split is not None:
-        reply = reply.split(behaviour.split)
     return evolve(
-        reply,
+        reply if behaviour.split is None else reply.split(behaviour.split),
         delay=behaviour.delay,
         gap=behaviour.gap,
         cut=behaviour.cut,

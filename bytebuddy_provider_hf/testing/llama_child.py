@@ -1,4 +1,4 @@
-"""The child process in which llama.cpp's own HTTP server runs.
+"""Run llama.cpp's own HTTP server, in a child process.
 
 It speaks JSON lines on standard output: first ``{"url", "pid"}``, just before it
 begins to listen (some 0.1 s; from then on every path answers 503 "Loading model"),
@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _watch_parent(watch=True)
-    out = _private_stdout()
+    # Whatever others print on standard output goes to standard error.
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
     if not options.model.is_file():
         return _failed(out, f"There is no model at {options.model}.")
     try:
@@ -57,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _failed(out, f"llama.cpp could not serve {options.model}.")
         _watch_parent(watch=False)
         _say(out, {"ready": True})
-        _until_input_ends(stay=options.stay)
+        while options.stay or sys.stdin.buffer.read(4_096):
+            if options.stay:
+                signal.pause()
         return _leave(server)
     return _failed(out, "No free port was found.")
 
@@ -146,13 +150,6 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _private_stdout() -> TextIO:
-    """Return standard output, and send whatever others print there to stderr."""
-    private = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return private
-
-
 def _say(out: TextIO, message: dict[str, object]) -> None:
     out.write(json.dumps(message) + "\n")
     out.flush()
@@ -176,12 +173,6 @@ def _watch_parent(*, watch: bool) -> None:
     fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
     flags = fcntl.fcntl(0, fcntl.F_GETFL)
     fcntl.fcntl(0, fcntl.F_SETFL, flags | os.O_ASYNC if watch else flags & ~os.O_ASYNC)
-
-
-def _until_input_ends(*, stay: bool) -> None:
-    while stay or sys.stdin.buffer.read(4_096):
-        if stay:
-            signal.pause()
 
 
 def _leave(_server: object) -> int:

@@ -1,4 +1,4 @@
-"""The transport's port in memory: no socket, so virtual time can be used."""
+"""Answer requests in memory: without a socket, virtual time can be used."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class MemoryConnect:
         self.open = 0
 
     def __call__(self, destination: Destination) -> MemoryClient:
-        """Open a channel; nothing is sent yet."""
+        """Return a client; nothing is sent yet."""
         return MemoryClient(self, destination)
 
     async def answer(self, request: FakeRequest) -> FakeReply:
@@ -53,7 +53,7 @@ class MemoryConnect:
 
 @final
 class MemoryClient:
-    """The channel of :class:`MemoryConnect`."""
+    """The connections of :class:`MemoryConnect` to one destination."""
 
     def __init__(self, connect: MemoryConnect, destination: Destination) -> None:
         self._connect = connect
@@ -64,7 +64,20 @@ class MemoryClient:
     async def send(self, call: HttpRequest) -> MemoryResponse:
         """Send ``call`` and wait for the headers of its answer."""
         self._check()
-        reply = await self._connect.answer(self._request(call))
+        headers = {"accept": call.accept}
+        if call.body:
+            headers["content-type"] = "application/json"
+            headers["content-length"] = str(len(call.body))
+        options = self._destination.options.headers
+        headers |= {name: value.reveal() for name, value in options.items()}
+        headers |= dict(call.headers)
+        if self._destination.credential is not None:
+            token = self._destination.credential.reveal()
+            headers["authorization"] = f"Bearer {token}"
+        request = request_to(
+            call.url, method=call.method, headers=headers, body=call.body
+        )
+        reply = await self._connect.answer(request)
         self._connect.open += 1
         response = MemoryResponse(self, reply)
         self._responses.add(response)
@@ -95,28 +108,20 @@ class MemoryClient:
         self._responses.discard(response)
         self._connect.open -= 1
 
-    def _request(self, call: HttpRequest) -> FakeRequest:
-        headers = {"accept": call.accept}
-        if call.body:
-            headers["content-type"] = "application/json"
-            headers["content-length"] = str(len(call.body))
-        options = self._destination.options.headers
-        headers |= {name: value.reveal() for name, value in options.items()}
-        headers |= dict(call.headers)
-        if self._destination.credential is not None:
-            token = self._destination.credential.reveal()
-            headers["authorization"] = f"Bearer {token}"
-        return request_to(call.url, method=call.method, headers=headers, body=call.body)
-
 
 @final
 class MemoryResponse:
     """The answer of a :class:`MemoryClient`."""
 
-    def __init__(self, channel: MemoryClient, reply: FakeReply) -> None:
+    def __init__(self, client: MemoryClient, reply: FakeReply) -> None:
         self.status: int = reply.status
-        self.headers: Mapping[str, str] = _headers(reply)
-        self._channel = channel
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        if reply.ending == "length":
+            headers["content-length"] = str(len(reply.content))
+        elif reply.ending == "chunked":
+            headers["transfer-encoding"] = "chunked"
+        self.headers: Mapping[str, str] = headers
+        self._client = client
         self._reply = reply
         self._steps: Iterator[Step] = steps(reply)
         self._over = False
@@ -199,17 +204,8 @@ class MemoryResponse:
         if self._over:
             return
         self._over = True
-        self._channel.ended(self)
+        self._client.ended(self)
         self._reply.ended(whole=whole)
-
-
-def _headers(reply: FakeReply) -> Mapping[str, str]:
-    headers = {name.lower(): value for name, value in reply.headers.items()}
-    if reply.ending == "length":
-        headers["content-length"] = str(len(reply.content))
-    elif reply.ending == "chunked":
-        headers["transfer-encoding"] = "chunked"
-    return headers
 
 
 def _was_closed() -> Closed:

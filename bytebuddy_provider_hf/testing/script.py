@@ -1,4 +1,4 @@
-"""What a scripted server is asked and what it answers, as plain values.
+"""Requests to a scripted server and its replies, as plain values.
 
 Nothing here does input or output: :func:`steps` tells a carrier (a socket, or memory)
 what to do with a reply, one step after the other.
@@ -152,7 +152,13 @@ Step: TypeAlias = Wait | Send | Cut | Stall
 
 def steps(reply: FakeReply) -> Iterator[Step]:
     """Yield what happens after the headers; the end of the steps is a good end."""
-    limit, last = _limit(reply)
+    # After how many bytes the body stops early, and with what.
+    limit: int | None = None
+    last: Step | None = None
+    if reply.stall is not None:
+        limit, last = reply.stall, Stall()
+    elif reply.cut is not None:
+        limit, last = reply.cut, Cut(reset=reply.reset)
     sent = 0
     for index, piece in enumerate(reply.body):
         if index and reply.gap:
@@ -165,15 +171,6 @@ def steps(reply: FakeReply) -> Iterator[Step]:
         yield Send(piece)
     if last is not None:
         yield last
-
-
-def _limit(reply: FakeReply) -> tuple[int | None, Step | None]:
-    """Return after how many bytes the body stops early, and with what."""
-    if reply.stall is not None:
-        return reply.stall, Stall()
-    if reply.cut is not None:
-        return reply.cut, Cut(reset=reply.reset)
-    return None, None
 
 
 @final

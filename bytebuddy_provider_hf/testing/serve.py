@@ -1,4 +1,4 @@
-"""A handler on a real socket: aiohttp's server, with endings as rude as scripted."""
+"""Serve a handler on a real socket, with endings as rude as scripted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from aiohttp import web
 from bytebuddy_provider_hf.testing.script import (
     Cut,
     FakeReply,
-    FakeRequest,
     Handler,
     Send,
     Wait,
@@ -32,9 +31,24 @@ async def serve(handler: Handler, *, port: int = 0) -> AsyncIterator[str]:
     """Serve ``handler`` on 127.0.0.1; the value is the base URL."""
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        seen = await _seen(request)
+        seen = request_to(
+            str(request.url),
+            method=request.method,
+            headers=dict(request.headers),
+            # Not request.read(), which refuses more than a megabyte.
+            body=await request.content.read(),
+        )
         reply = await handler(seen)
-        return await _carry(request, reply)
+        whole = False
+        response: web.StreamResponse
+        try:
+            response, whole = await _sent(request, reply)
+        except ConnectionError:
+            # The caller left: ``whole`` tells that, and it is no fault of the server.
+            response = web.Response()
+        finally:
+            reply.ended(whole=whole)
+        return response
 
     server = web.Server(answer, access_log=None, handler_cancellation=True)
     runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
@@ -48,29 +62,6 @@ async def serve(handler: Handler, *, port: int = 0) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _seen(request: web.BaseRequest) -> FakeRequest:
-    return request_to(
-        str(request.url),
-        method=request.method,
-        headers=dict(request.headers),
-        # Not request.read(), which refuses more than a megabyte.
-        body=await request.content.read(),
-    )
-
-
-async def _carry(request: web.BaseRequest, reply: FakeReply) -> web.StreamResponse:
-    whole = False
-    response: web.StreamResponse
-    try:
-        response, whole = await _sent(request, reply)
-    except ConnectionError:
-        # The caller left: that is what ``whole`` tells, and no fault of the server.
-        response = web.Response()
-    finally:
-        reply.ended(whole=whole)
-    return response
-
-
 async def _sent(
     request: web.BaseRequest, reply: FakeReply
 ) -> tuple[web.StreamResponse, bool]:
@@ -81,7 +72,11 @@ async def _sent(
         return web.Response(), False
     if reply.ending == "close":
         return await _sent_until_close(request, reply)
-    response = _prepared(reply)
+    response = web.StreamResponse(status=reply.status, headers=dict(reply.headers))
+    if reply.ending == "chunked":
+        response.enable_chunked_encoding()
+    else:
+        response.content_length = len(reply.content)
     await response.prepare(request)
     for step in steps(reply):
         if isinstance(step, Send):
@@ -97,15 +92,6 @@ async def _sent(
     return response, True
 
 
-def _prepared(reply: FakeReply) -> web.StreamResponse:
-    response = web.StreamResponse(status=reply.status, headers=dict(reply.headers))
-    if reply.ending == "chunked":
-        response.enable_chunked_encoding()
-    else:
-        response.content_length = len(reply.content)
-    return response
-
-
 async def _sent_until_close(
     request: web.BaseRequest, reply: FakeReply
 ) -> tuple[web.StreamResponse, bool]:
@@ -113,7 +99,13 @@ async def _sent_until_close(
     transport = request.transport
     whole = False
     if transport is not None:
-        transport.write(_head(reply))
+        known = {status.value: status.phrase for status in HTTPStatus}
+        lines = [
+            f"HTTP/1.1 {reply.status} {known.get(reply.status, 'Unknown')}",
+            "connection: close",
+            *(f"{name}: {value}" for name, value in reply.headers.items()),
+        ]
+        transport.write("\r\n".join([*lines, "", ""]).encode())
         whole = True
         for step in steps(reply):
             if isinstance(step, Send):
@@ -127,16 +119,6 @@ async def _sent_until_close(
                 await _forever()
     _close(request, reset=reply.reset and not whole)
     return web.Response(), whole
-
-
-def _head(reply: FakeReply) -> bytes:
-    try:
-        reason = HTTPStatus(reply.status).phrase
-    except ValueError:
-        reason = "Unknown"
-    lines = [f"HTTP/1.1 {reply.status} {reason}", "connection: close"]
-    lines += [f"{name}: {value}" for name, value in reply.headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def _close(request: web.BaseRequest, *, reset: bool) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Final, TypeVar, final
 
 _MANY: Final = 100_000
@@ -74,18 +73,6 @@ class _Counted(Coroutine[Any, Any, _T]):
         self._inner.close()
 
 
-@contextmanager
-def _counting(steps: _Steps) -> Iterator[None]:
-    """Count the suspensions of every task that is started meanwhile."""
-    loop = asyncio.get_running_loop()
-    before = loop.get_task_factory()
-    loop.set_task_factory(steps.started)
-    try:
-        yield
-    finally:
-        loop.set_task_factory(before)
-
-
 def _coroutine(awaitable: Awaitable[_T]) -> Coroutine[Any, Any, _T]:
     """Return what a task takes: the very object, if it is a coroutine."""
     if isinstance(awaitable, Coroutine):
@@ -106,18 +93,22 @@ async def cancel_at_step(make: Callable[[], Awaitable[object]], step: int) -> bo
     the coroutine is raised as it is.
     """
     steps = _Steps(step)
-
-    with _counting(steps):
+    loop = asyncio.get_running_loop()
+    before = loop.get_task_factory()
+    # The suspensions of every task that is started meanwhile count.
+    loop.set_task_factory(steps.started)
+    try:
         steps.task = task = asyncio.ensure_future(_coroutine(make()))
         if step == 0:
             task.cancel()
-        try:
-            await task
-        except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if current is not None and current.cancelling():
-                raise
-            return False
+        await task
+    except asyncio.CancelledError:
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
+            raise
+        return False
+    finally:
+        loop.set_task_factory(before)
     if steps.reached:
         message = f"the cancellation at step {step} was swallowed"
         raise AssertionError(message)

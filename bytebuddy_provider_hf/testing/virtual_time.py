@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer when nothing else can happen.
+"""Run an event loop whose clock jumps to the next timer when nothing else can happen.
 
 It is meant for the in-memory transport. While work of an executor is pending the
 clock stands still; while a real socket, pipe or child is watched it runs as real time
@@ -54,42 +54,31 @@ class _JumpingSelector(selectors.BaseSelector):
         if events or (timeout is not None and timeout <= 0):
             return events
         if self.executing:
-            return self._wait_for_executor()
-        if len(self.inner.get_map()) > self.own:
-            return self._wait_for_real(timeout)
-        if timeout is None:
-            return self._wait_for_threads()
-        if self.now + timeout > START + self.limit:
+            events = self.inner.select(PATIENCE)
+            if not events:
+                message = (
+                    f"work in an executor did not finish within {PATIENCE:g} s; time "
+                    "stands still meanwhile, so it must not wait for a timer of this "
+                    "loop"
+                )
+                raise Stuck(message)
+        elif len(self.inner.get_map()) > self.own:
+            before = time.monotonic()
+            events = self.inner.select(timeout)
+            passed = time.monotonic() - before
+            # Without events the timer is due, whatever the kernel's clock rounds to.
+            self.now += passed if events or timeout is None else timeout
+        elif timeout is None:
+            # Only another thread can call in now.
+            events = self.inner.select(GRACE)
+            if not events:
+                message = "nothing is ready, no timer is set and no input is awaited"
+                raise Stuck(message)
+        elif self.now + timeout > START + self.limit:
             message = f"{self.limit:g} virtual seconds passed and the work goes on"
             raise Stuck(message)
-        self.now += timeout
-        return []
-
-    def _wait_for_executor(self) -> list[tuple[selectors.SelectorKey, int]]:
-        events = self.inner.select(PATIENCE)
-        if not events:
-            message = (
-                f"work in an executor did not finish within {PATIENCE:g} s; time stands"
-                " still meanwhile, so it must not wait for a timer of this loop"
-            )
-            raise Stuck(message)
-        return events
-
-    def _wait_for_real(
-        self, timeout: float | None
-    ) -> list[tuple[selectors.SelectorKey, int]]:
-        before = time.monotonic()
-        events = self.inner.select(timeout)
-        passed = time.monotonic() - before
-        # Without events the timer is due, whatever the kernel's clock rounds to.
-        self.now += passed if events or timeout is None else timeout
-        return events
-
-    def _wait_for_threads(self) -> list[tuple[selectors.SelectorKey, int]]:
-        events = self.inner.select(GRACE)
-        if not events:
-            message = "nothing is ready, no timer is set and no input is awaited"
-            raise Stuck(message)
+        else:
+            self.now += timeout
         return events
 
     def register(
@@ -168,21 +157,15 @@ def run(main: Coroutine[Any, Any, T], *, limit: float = ONE_DAY) -> T:
         try:
             return runner.run(main)
         except Stuck as stuck:
-            loop = runner.get_loop()
-            stuck.add_note(_whereabouts(loop))
+            stuck.add_note("tasks that wait:")
+            for task in asyncio.all_tasks(runner.get_loop()):
+                place = "?"
+                if frames := task.get_stack(limit=1):
+                    name = frames[-1].f_code.co_qualname
+                    file = frames[-1].f_code.co_filename
+                    place = f"{file}:{frames[-1].f_lineno} in {name}"
+                stuck.add_note(f"  {task.get_name()} at {place}")
             raise
-
-
-def _whereabouts(loop: asyncio.AbstractEventLoop) -> str:
-    lines = ["tasks that wait:"]
-    for task in asyncio.all_tasks(loop):
-        frames = task.get_stack(limit=1)
-        place = "?"
-        if frames:
-            code = frames[-1].f_code
-            place = f"{code.co_filename}:{frames[-1].f_lineno} in {code.co_qualname}"
-        lines.append(f"  {task.get_name()} at {place}")
-    return "\n".join(lines)
 
 
 def virtual_time(
