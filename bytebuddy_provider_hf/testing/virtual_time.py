@@ -132,7 +132,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Run ``func`` in a thread; time stands still until it is done."""
         future = super().run_in_executor(executor, func, *args)
         self._jumping.executing += 1
-        future.add_done_callback(self._executed)
+
+        def executed(_future: asyncio.Future[T]) -> None:
+            self._jumping.executing -= 1
+
+        future.add_done_callback(executed)
         return future
 
     async def shutdown_default_executor(self, *timeout: float | None) -> None:
@@ -142,9 +146,6 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             await super().shutdown_default_executor(*timeout)
         finally:
             self._jumping.executing -= 1
-
-    def _executed(self, _future: asyncio.Future[T]) -> None:
-        self._jumping.executing -= 1
 
 
 def run(main: Coroutine[Any, Any, T], *, limit: float = ONE_DAY) -> T:
