@@ -1,4 +1,4 @@
-"""Which proxy, if any, stands between here and an origin.
+"""Choose the proxy, if any, between here and an origin.
 
 ``requestOptions.proxy`` decides, then the variables that curl, Go and Python read:
 ``HTTPS_PROXY`` or ``HTTP_PROXY`` by the scheme of the origin, then ``ALL_PROXY``, each
@@ -11,9 +11,10 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
-from typing import Final, TypeAlias
-from urllib.parse import SplitResult, unquote, urlsplit
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
 
@@ -26,8 +27,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"[\w.\-:]+", re.ASCII)
 _OPTION: Final = "requestOptions.proxy"
 
-_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-_Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+_T = TypeVar("_T")
 
 
 @frozen
@@ -76,26 +76,27 @@ def proxy_for(
     ``InvalidOption``, without what may hold a password.
     """
     parts = urlsplit(origin)
-    if _excepted(parts, options, env):
-        return None
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    listed = env.get("no_proxy") or env.get("NO_PROXY") or ""
+    # A plain name in the variable stands for what is below it too, as for curl, Go and
+    # Python; in the file it is that host.
+    exceptions = [(entry, False) for entry in options.no_proxy or ()]
+    for entry, below in (*exceptions, (listed, True)):
+        for pattern in re.split(r"[\s,]+", entry):
+            if _matches(pattern, host.rstrip("."), port, below=below):
+                return None
     if options.proxy is not None:
         return _checked(_OPTION, _parsed(options.proxy))
-    if is_loopback(parts.hostname or ""):
+    if is_loopback(host):
         return None
-    name = _variable(parts.scheme, env)
-    return None if name is None else _checked(name, _parsed(env[name]))
-
-
-def _variable(scheme: str, env: Mapping[str, str]) -> str | None:
-    """Return the name of the variable that decides; one set to nothing says none."""
-    for stem in (f"{scheme}_proxy", "all_proxy"):
+    for stem in (f"{parts.scheme}_proxy", "all_proxy"):
         for name in (stem, stem.upper()):
             # In a CGI program HTTP_PROXY is a header of the request: https://httpoxy.org
             foreign = name == "HTTP_PROXY" and "REQUEST_METHOD" in env
             if name in env and not foreign:
                 if env[name].strip():
-                    return name
-                break
+                    return _checked(name, _parsed(env[name]))
+                break  # one set to nothing says: none of this kind
     return None
 
 
@@ -129,57 +130,33 @@ def _parsed(text: str) -> Proxy | str | None:
         return "it has no usable host and port"
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         return "it has more than a host and a port"
+    authorization = None
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        encoded = base64.b64encode(pair.encode("utf-8", "replace")).decode()
+        authorization = Secret(f"Basic {encoded}")
     return Proxy(
         scheme=parts.scheme,
         host=parts.hostname or "",
         port=port or _PORTS[parts.scheme],
-        authorization=_authorization(parts),
+        authorization=authorization,
         password=Secret(unquote(parts.password)) if parts.password else None,
     )
-
-
-def _authorization(parts: SplitResult) -> Secret | None:
-    if parts.username is None:
-        return None
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    encoded = base64.b64encode(pair.encode("utf-8", "replace")).decode()
-    return Secret(f"Basic {encoded}")
-
-
-def _excepted(
-    parts: SplitResult, options: RequestOptions, env: Mapping[str, str]
-) -> bool:
-    host = (parts.hostname or "").rstrip(".")
-    port = parts.port or _PORTS[parts.scheme]
-    return any(
-        _matches(pattern, host, port, below=below)
-        for pattern, below in _patterns(options, env)
-    )
-
-
-def _patterns(
-    options: RequestOptions, env: Mapping[str, str]
-) -> Iterator[tuple[str, bool]]:
-    """Yield each pattern, and whether a plain name stands for what is below it too.
-
-    In the variable it does, as for curl, Go and Python; in the file it is that host.
-    """
-    for entry in options.no_proxy or ():
-        for pattern in re.split(r"[\s,]+", entry):
-            yield pattern, False
-    listed = env.get("no_proxy") or env.get("NO_PROXY") or ""
-    for pattern in re.split(r"[\s,]+", listed):
-        yield pattern, True
 
 
 def _matches(pattern: str, host: str, port: int, *, below: bool) -> bool:
     if pattern == "*":
         return True
-    name, wanted = _split_port(pattern.lower())
+    name, wanted = pattern.lower(), ""
+    if name.startswith("["):
+        name, _, wanted = name[1:].partition("]")
+        wanted = wanted.removeprefix(":")
+    elif name.count(":") == 1:  # an IPv6 address has more colons than one
+        name, _, wanted = name.partition(":")
     if wanted not in ("", str(port)):
         return False
-    if (address := _address(host)) is not None:
-        network = _network(name)
+    if (address := _parse_ip(ipaddress.ip_address, host)) is not None:
+        network = _parse_ip(partial(ipaddress.ip_network, strict=False), name)
         return network is not None and address in network
     name = name.rstrip(".")
     if name.startswith("*."):
@@ -189,24 +166,8 @@ def _matches(pattern: str, host: str, port: int, *, below: bool) -> bool:
     return host == name or (below and host.endswith(f".{name}"))
 
 
-def _split_port(pattern: str) -> tuple[str, str]:
-    if pattern.startswith("["):
-        name, _, rest = pattern[1:].partition("]")
-        return name, rest.removeprefix(":")
-    name, colon, port = pattern.partition(":")
-    # An IPv6 address has more colons than one.
-    return (name, port) if colon and ":" not in port else (pattern, "")
-
-
-def _address(host: str) -> _Address | None:
+def _parse_ip(parse: Callable[[str], _T], text: str) -> _T | None:
     try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def _network(name: str) -> _Network | None:
-    try:
-        return ipaddress.ip_network(name, strict=False)
+        return parse(text)
     except ValueError:
         return None

@@ -130,7 +130,7 @@ def test_a_token_never_travels_in_clear(tmp_path: Path) -> None:
                 credential_for(
                     target, explicit=explicit, env={}, state_dir=state(tmp_path)
                 )
-                is explicit
+                == explicit
             )
 
 
