@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bytebuddy_provider_hf.address import HUB, HostKind, Target
-from bytebuddy_provider_hf.wire import decode
+from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 MAX_ANSWER: Final = 1024 * 1024
@@ -57,7 +57,7 @@ def renamed_request(location: str) -> HttpRequest | None:
 
 def provider_id(body: bytes, provider: str) -> str | None:
     """Return the id that ``provider`` knows the model by, or ``None``; total."""
-    found = decode.loads(body)
+    found = loads(body)
     mapping = found.get("inferenceProviderMapping") if isinstance(found, dict) else None
     entry: object = None
     if isinstance(mapping, dict):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.types import ImagePart, Message, TextPart, ToolCall
-from bytebuddy_provider_hf.wire import decode
 from bytebuddy_provider_hf.wire.body_parts import TGI_ENGINES, is_older, server_name
+from bytebuddy_provider_hf.wire.openai_json import arguments_text
 from bytebuddy_provider_hf.wire.server import Server
 
 
@@ -48,9 +49,9 @@ def _for_tgi(
 
 def _as_text(call: ToolCall) -> str:
     """Return a call in the form that TGI's own prompt for tools asks for."""
-    value = decode.loads(call.arguments.encode("utf-8", "replace"))
+    value = loads(call.arguments.encode("utf-8", "replace"))
     given = value if isinstance(value, dict) else {}
-    return decode.arguments_text({"name": call.name, "parameters": given})
+    return arguments_text({"name": call.name, "parameters": given})
 
 
 def _message(message: Message) -> dict[str, object]:

@@ -22,9 +22,9 @@ from bytebuddy_provider_hf.types import (
     Tool,
 )
 from bytebuddy_provider_hf.wire.body_parts import EMPTY_PART, BodyPart, merge_parts
+from bytebuddy_provider_hf.wire.choices import Expectations
 from bytebuddy_provider_hf.wire.dialects import TEMPLATE
 from bytebuddy_provider_hf.wire.encode import json_body
-from bytebuddy_provider_hf.wire.expectations import Expectations
 from bytebuddy_provider_hf.wire.grammar import response_format_param
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.messages import encode_messages

@@ -14,7 +14,7 @@ from typing import Final
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.failures.classify import classify
-from bytebuddy_provider_hf.wire import decode
+from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Engine, Server
 
@@ -82,7 +82,7 @@ class Probe:
         a list of models that cannot be made does not end it.
         """
         if status == _OK:
-            self._on_ok(decode.loads(body))
+            self._on_ok(loads(body))
             return None
         failure = classify(
             status,

@@ -12,12 +12,11 @@ from typing import Final
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
+from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores
-from bytebuddy_provider_hf.wire import decode
 from bytebuddy_provider_hf.wire.encode import json_body
-from bytebuddy_provider_hf.wire.floats import matrix, number
+from bytebuddy_provider_hf.wire.floats import in_order, matrix, number
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
-from bytebuddy_provider_hf.wire.ranking import in_order
 from bytebuddy_provider_hf.wire.routes import root_url
 
 # What TEI takes at once unless told otherwise (--max-client-batch-size).
@@ -90,7 +89,7 @@ def read_embed(data: bytes, *, count: int) -> Embeddings:
 
     Raises ``MalformedResponse`` unless there are as many, finite and equally long.
     """
-    value = decode.loads(data)
+    value = loads(data)
     vectors = matrix(value)
     if vectors is None or len(vectors) != count:
         raise malformed(data, f"{count} vectors", error=reports_error(value))
@@ -102,7 +101,7 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
 
     Raises ``MalformedResponse`` unless each has one, and a finite one.
     """
-    value = decode.loads(data)
+    value = loads(data)
     scores = in_order(value, count)
     if scores is None:
         raise malformed(data, f"{count} scores", error=reports_error(value))
@@ -114,7 +113,7 @@ def read_predict(data: bytes, *, count: int) -> Labels:
 
     Raises ``MalformedResponse`` unless each has some.
     """
-    value = decode.loads(data)
+    value = loads(data)
     items = value if isinstance(value, list) else []
     if count == 1 and items and isinstance(items[0], dict):
         items = [items]

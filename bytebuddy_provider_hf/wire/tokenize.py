@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from bytebuddy_provider_hf.address import Target
-from bytebuddy_provider_hf.wire import decode
+from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.wire.encode import json_body
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
@@ -55,7 +55,7 @@ def tokenize_request(
 
 def read_token_count(data: bytes, request: Prompted) -> int | None:
     """Return how many tokens an answer counts, or ``None`` where it is no count."""
-    found = decode.loads(data)
+    found = loads(data)
     if isinstance(found, list):
         return len(found)
     if not isinstance(found, dict):

@@ -21,7 +21,6 @@ from bytebuddy_provider_hf.client.roles.chat import (
     plan_conversation,
     server_has_template,
 )
-from bytebuddy_provider_hf.client.text_pipeline import Finish
 from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 from bytebuddy_provider_hf.errors import StreamInterrupted, UnsupportedRole
@@ -30,6 +29,7 @@ from bytebuddy_provider_hf.prompts import history
 from bytebuddy_provider_hf.prompts.edit_format import EditFormat
 from bytebuddy_provider_hf.prompts.family import Family, ModelKind
 from bytebuddy_provider_hf.types import CompletionOptions, Message, Reply
+from bytebuddy_provider_hf.wire.filtered_stream import Finish
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
 
 # The whole of the code comes back, and what was asked for with it.

@@ -1,19 +1,21 @@
-"""What every stream of server-sent events has in common: bounds, errors, the end."""
+"""Turn the bytes of an answer into events and a reply, whole or streamed.
+
+A whole answer is read into the same state as a stream, so that both cannot disagree.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Final, Generic, NoReturn, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from bytebuddy_provider_hf.errors import (
     MalformedResponse,
     ResponseError,
     ResponseTooLarge,
+    StreamFailed,
     StreamInterrupted,
 )
-from bytebuddy_provider_hf.failures.body_text import error_message
-from bytebuddy_provider_hf.failures.stream_error import stream_failed
+from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message
 from bytebuddy_provider_hf.types import Event, Reply
 from bytebuddy_provider_hf.wire.sse import SseDecoder, SseEvent
 
@@ -23,33 +25,66 @@ _P = TypeVar("_P")
 _E = TypeVar("_E", bound=ResponseError)
 
 
-def same(text: str) -> str:
-    """Return a text in which there is nothing to hide."""
-    return text
+class StreamDecoder(Protocol):
+    """Turn the bytes of one answer into events.
+
+    ``done`` tells that the end mark came, ``stopped_early`` that the server may still
+    be writing all the same; ``events`` counts data events, so that a watch can tell
+    pings from progress; ``partial`` is the text so far.
+    """
+
+    @property
+    def done(self) -> bool:
+        """Whether the end mark came."""
+        ...
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the answer ended here while the server may still be writing."""
+        ...
+
+    @property
+    def events(self) -> int:
+        """Data events so far."""
+        ...
+
+    @property
+    def partial(self) -> str:
+        """The text that has come so far."""
+        ...
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Return the events in ``chunk``; raises ``ResponseError``."""
+        ...
+
+    def close(self) -> tuple[list[Event], Reply]:
+        """Return the last events and the reply; raises ``StreamInterrupted``."""
+        ...
+
+    def whole(self, body: bytes) -> tuple[list[Event], Reply]:
+        """Return what an answer in one piece holds; raises ``MalformedResponse``."""
+        ...
+
+    def reply(self) -> Reply:
+        """Return the reply as far as it has come."""
+        ...
 
 
 class EventStreamDecoder(ABC, Generic[_P]):
-    """Turn the bytes of a stream into events; the last step is :meth:`close`.
+    """Turn server-sent events into events; the last step is :meth:`close`.
 
     A protocol says how one event's data are decoded, what is read of them, and when
-    the answer is complete. ``scrub`` takes secrets out of what the server says about
-    errors.
+    the answer is complete. What a server says about an error is quoted as it stands:
+    who shows it masks the secrets in it.
     """
 
     # Whether OpenAI's mark ends the stream; elsewhere some proxies add it.
     mark_ends = True
+    stopped_early = False
 
-    def __init__(
-        self,
-        *,
-        model: str,
-        request_id: str | None = None,
-        scrub: Callable[[str], str] = same,
-    ) -> None:
+    def __init__(self, *, model: str) -> None:
         self._sse = SseDecoder()
         self._model = model
-        self._request_id = request_id
-        self._scrub = scrub
         self._size = 0
         # Whether the end came: nothing after it is read.
         self.done = False
@@ -64,6 +99,14 @@ class EventStreamDecoder(ABC, Generic[_P]):
     @abstractmethod
     def reply(self) -> Reply:
         """Return the reply as far as it has come."""
+
+    @abstractmethod
+    def whole(self, body: bytes) -> tuple[list[Event], Reply]:
+        """Return what an answer in one piece holds.
+
+        Raises ``MalformedResponse`` when there is no reply in it, also when the body
+        is an error that came with status 200.
+        """
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events in ``chunk``.
@@ -126,21 +169,17 @@ class EventStreamDecoder(ABC, Generic[_P]):
         if piece is None and is_mark(data):
             self.done = self.mark_ends
             return
-        if piece is None or event.name == "error":
-            self._unreadable(event)
+        # transformers serve writes errors by hand: a quote in one breaks the JSON.
+        if event.name == "error" or (piece is None and data[:8] == b'{"error"'):
+            raise self._failed(data)
+        if piece is None:
+            said = f"The stream holds what is not JSON: {error_message(data)}."
+            raise self._with_partial(MalformedResponse(said))
         self._take(piece, data, events)
 
-    def _unreadable(self, event: SseEvent) -> NoReturn:
-        # transformers serve writes errors by hand: a quote in one breaks the JSON.
-        if event.name == "error" or event.data[:8] == b'{"error"':
-            self._failed(event.data)
-        said = self._scrub(error_message(event.data))
-        raise self._with_partial(
-            MalformedResponse(f"The stream holds what is not JSON: {said}.")
-        )
-
-    def _failed(self, data: bytes) -> NoReturn:
-        raise self._with_partial(stream_failed(data, self._scrub))
+    def _failed(self, data: bytes) -> StreamFailed:
+        """Return the error of an event that reports one."""
+        return self._with_partial(stream_failed(data))
 
     def _with_partial(self, error: _E) -> _E:
         error.partial = self.partial
@@ -150,3 +189,20 @@ class EventStreamDecoder(ABC, Generic[_P]):
 def is_mark(data: bytes) -> bool:
     """Whether data are the mark that ends a stream of OpenAI's."""
     return data.strip().lower() == b"[done]"
+
+
+def stream_failed(data: bytes) -> StreamFailed:
+    """Return the error of an event that reports one, what it says as it stands."""
+    said = error_message(data)
+    error = StreamFailed(f"The server reported an error inside the stream: {said}.")
+    error.event = data[:MAX_BODY].decode("utf-8", "replace")
+    return error
+
+
+def without_reply(body: bytes, server: str) -> MalformedResponse:
+    """Return the error of a whole answer that holds no reply of such a ``server``."""
+    said = error_message(body) or "an empty body"
+    return MalformedResponse(
+        f"The server answered without a reply: {said}.",
+        hint=f"Check that apiBase is the address of {server}.",
+    )
