@@ -60,7 +60,6 @@ class PartialChoice:
     """One answer while it comes."""
 
     __slots__ = (
-        "_begun",
         "_calls",
         "_reasoning",
         "_splitter",
@@ -68,6 +67,7 @@ class PartialChoice:
         "finish",
         "index",
         "logprobs",
+        "plain",
         "text",
     )
 
@@ -79,23 +79,31 @@ class PartialChoice:
         self._reasoning: list[str] = []
         self._calls: ToolPieces | None = None
         self._wanted = wanted
-        self._begun = not wanted.split
+        # Whether nothing is looked for in the text any more.
+        self.plain = not wanted.split
         self._splitter: ThinkSplitter | None = None
 
     def add_text(self, text: str, events: list[Event]) -> None:
         """Take a piece of the answer."""
-        if self._begun and self._splitter is None:
+        if not text:
+            return
+        if not self.plain and self._splitter is None:
+            # Reasoning is marked at the beginning of an answer, or nowhere.
+            opened = self._wanted.opened
+            self.plain = not (opened or text[0] in FIRST or text[0].isspace())
+            if not self.plain:
+                self._splitter = ThinkSplitter(opened=opened, choice=self.index)
+        if self._splitter is None:
             self.text.append(text)
             events.append(Text(text, self.index))
-        elif self._begun or self._begin(text):
-            self._split(text, events)
-        else:
-            self.text.append(text)
-            events.append(Text(text, self.index))
+            return
+        self._add(self._splitter.feed(text), events)
+        if self._splitter.settled:
+            self._splitter, self.plain = None, True
 
     def add_reasoning(self, text: str, events: list[Event]) -> None:
         """Take a piece of what the server itself calls reasoning."""
-        self._begun = True
+        self.plain = True
         if self._splitter is not None:
             self._add(self._splitter.disable(), events)
             self._splitter = None
@@ -170,20 +178,6 @@ class PartialChoice:
             yield "The whole answer came as reasoning: see the reply's reasoning."
         elif self._wanted.json and "".join(self.text) == self.reasoning:
             yield "The JSON came as reasoning and was taken for the answer."
-
-    def _begin(self, text: str) -> bool:
-        """Whether the answer may begin with a mark of reasoning."""
-        self._begun = bool(text)
-        opened = self._wanted.opened
-        if opened or (text and (text[0] in FIRST or text[0].isspace())):
-            self._splitter = ThinkSplitter(opened=opened, choice=self.index)
-        return not text or self._splitter is not None
-
-    def _split(self, text: str, events: list[Event]) -> None:
-        if self._splitter is not None and text:
-            self._add(self._splitter.feed(text), events)
-            if self._splitter.settled:
-                self._splitter = None
 
     def _add(self, pieces: Iterable[Text | Reasoning], events: list[Event]) -> None:
         for piece in pieces:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import math
 import struct
@@ -31,9 +30,10 @@ def vector(value: object) -> Vector | None:
     """Return a list of finite numbers as a vector; one that is empty is none."""
     if not isinstance(value, list) or not value:
         return None
-    # What nearly every answer holds, at a tenth of the cost of asking each number.
-    if all(type(item) is float for item in value):
-        return tuple(value) if all(map(math.isfinite, value)) else None
+    # What nearly every answer holds, at a tenth of the cost of asking each number: a
+    # sum with NaN or an infinity in it is not finite.
+    if set(map(type, value)) == {float} and math.isfinite(sum(value)):
+        return tuple(value)
     found = [number(item) for item in value]
     kept = tuple(item for item in found if item is not None)
     return kept if len(kept) == len(found) else None
@@ -45,13 +45,19 @@ def vector_from_base64(text: str) -> Vector | None:
     The form is that of OpenAI's ``encoding_format``.
     """
     try:
-        raw = base64.b64decode(text, validate=True)
+        raw = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):
         return None
     if not raw or len(raw) % _WIDTH:
         return None
     found = struct.unpack(f"<{len(raw) // _WIDTH}f", raw)
-    return found if all(map(math.isfinite, found)) else None
+    # NaN and the infinities have all exponent bits set, so that their last byte is one
+    # of these two; so has nothing below 1.7e38. To look for the bytes costs 0.4 µs a
+    # vector of 384, to ask each number 9.
+    last = raw[3::4]
+    if b"\x7f" in last or b"\xff" in last:
+        return found if all(map(math.isfinite, found)) else None
+    return found
 
 
 def matrix(value: object) -> tuple[Vector, ...] | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Literal
 
-from bytebuddy_provider_hf.types import Event, Reply, Usage
+import msgspec
+
+from bytebuddy_provider_hf.types import Event, Reply, Text, Usage
 from bytebuddy_provider_hf.wire import openai_json
 from bytebuddy_provider_hf.wire.choices import (
     MAX_CHOICES,
@@ -20,6 +22,53 @@ from bytebuddy_provider_hf.wire.stream import EventStreamDecoder, without_reply
 
 # TGI whose completions end without any mark: 1.4.5 to 2.1.
 _OLD_TGI: Final = re.compile(r"(1\.\d+|2\.[01])\.")
+
+# Of a stream's end so many events may be of another form: a finish reason, the usage,
+# the mark.
+_LAST_EVENTS: Final = 3
+
+
+class _PlainDelta(msgspec.Struct, gc=False):
+    """A delta that says text and nothing else."""
+
+    content: str | None = None
+    reasoning_content: None = None
+    reasoning: None = None
+    reasoning_text: None = None
+    reasoning_details: None = None
+    tool_calls: None = None
+
+
+class _PlainChoice(msgspec.Struct, gc=False):
+    """The only choice of a chunk in the middle of an answer."""
+
+    delta: _PlainDelta | None = None
+    text: str | None = None
+    index: Literal[0] = 0
+    finish_reason: None = None
+    logprobs: None = None
+
+
+class _PlainChunk(msgspec.Struct, gc=False):
+    """A chunk of the common form: what else could matter is refused by its type."""
+
+    choices: tuple[_PlainChoice]
+    usage: None = None
+    error: None = None
+    kind: Literal["chat.completion.chunk", "text_completion"] | None = msgspec.field(
+        default=None, name="object"
+    )
+
+
+class _NamelessChunk(_PlainChunk, gc=False):
+    """The same as long as no id has come: the one that brings it is read in full."""
+
+    id: Literal[""] | None = None
+
+
+_UNDECODED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_plain_chunks: Final = msgspec.json.Decoder(_PlainChunk).decode_lines
+_nameless_chunks: Final = msgspec.json.Decoder(_NamelessChunk).decode_lines
 
 
 class OpenAIStream(EventStreamDecoder[Completion]):
@@ -100,6 +149,35 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         if not self._id and piece.id:
             self._id = piece.id
             self._model = piece.model or self._model
+
+    def _take_plain(self, lines: bytes, events: list[Event]) -> bytes:
+        # The hot path: one call of ours an event, 0.9 µs in all against 2.4 in _take.
+        if not self._first.plain:
+            return lines
+        decode = _plain_chunks if self._id else _nameless_chunks
+        left = b""
+        try:
+            pieces = decode(lines)
+        except _UNDECODED:
+            parts = lines.rsplit(b"\n", _LAST_EVENTS)
+            if len(parts) <= _LAST_EVENTS:
+                return lines
+            try:
+                pieces = decode(parts[0])
+            except _UNDECODED:
+                return lines
+            left = b"\n".join(parts[1:])
+        kept = self._first.text
+        for piece in pieces:
+            (choice,) = piece.choices
+            text = choice.text
+            if choice.delta is not None:
+                text = text or choice.delta.content
+            if text:
+                kept.append(text)
+                events.append(Text(text))
+        self.events += len(pieces)
+        return left
 
     def _read_choice(
         self, chunk: Completion, choice: ChoiceData, events: list[Event]

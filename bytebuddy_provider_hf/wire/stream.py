@@ -119,9 +119,20 @@ class EventStreamDecoder(ABC, Generic[_P]):
             raise self._with_partial(ResponseTooLarge("The stream exceeds 256 MiB."))
         events: list[Event] = []
         try:
-            blocks = self._sse.feed(chunk)
+            lines = self._sse.plain_lines(chunk)
+            blocks = [] if lines is not None else self._sse.feed(chunk)
         except ResponseTooLarge as error:
             raise self._with_partial(error) from None
+        if lines is not None:
+            lines = self._take_plain(lines, events)
+            if not lines:
+                return events
+            blocks = [
+                SseEvent("", line)
+                for line in lines.split(b"\n")
+                # As SseDecoder does: some proxies write their keep-alive as data.
+                if line and line[:1] != b":"
+            ]
         for block in blocks:
             if self.done:
                 break
@@ -154,6 +165,11 @@ class EventStreamDecoder(ABC, Generic[_P]):
     @abstractmethod
     def _take(self, piece: _P, data: bytes, events: list[Event]) -> None:
         """Read one event; ``data`` is what it was decoded from."""
+
+    def _take_plain(self, lines: bytes, events: list[Event]) -> bytes:
+        """Read what is of the common form; return the lines that are left to read."""
+        del events
+        return lines
 
     def _complete(self) -> bool:
         """Whether what came is a whole answer."""

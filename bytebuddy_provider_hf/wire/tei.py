@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
+
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
 from bytebuddy_provider_hf.lenient_json import loads
-from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores
+from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores, Vector
 from bytebuddy_provider_hf.wire.encode import json_body
-from bytebuddy_provider_hf.wire.floats import in_order, matrix, number
+from bytebuddy_provider_hf.wire.floats import in_order, matrix, number, of_equal_length
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.routes import root_url
 
 # What TEI takes at once unless told otherwise (--max-client-batch-size).
 USUAL_BATCH: Final = 32
+
+_decode_vectors: Final = msgspec.json.Decoder(tuple[Vector, ...]).decode
 
 
 def build_embed(
@@ -89,9 +93,20 @@ def read_embed(data: bytes, *, count: int) -> Embeddings:
 
     Raises ``MalformedResponse`` unless there are as many, finite and equally long.
     """
-    value = loads(data)
-    vectors = matrix(value)
-    if vectors is None or len(vectors) != count:
+    value: object = None
+    vectors: tuple[Vector, ...] | None
+    try:
+        # Typed, the numbers are finite: msgspec refuses NaN and what is out of range.
+        vectors = _decode_vectors(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        value = loads(data)
+        vectors = matrix(value)
+    if (
+        not vectors
+        or len(vectors) != count
+        or not all(vectors)
+        or not of_equal_length(vectors)
+    ):
         raise malformed(data, f"{count} vectors", error=reports_error(value))
     return Embeddings(vectors)
 

@@ -33,7 +33,7 @@ from bytebuddy_provider_hf.wire.routes import v1_url
 class EmbeddingItem(msgspec.Struct):
     """One vector, and the place of its text."""
 
-    embedding: list[float] | str
+    embedding: tuple[float, ...] | str
     index: int | None = None
 
 
@@ -91,9 +91,7 @@ def _picked_items(value: object) -> list[EmbeddingItem]:
             continue
         place = number(item.get("index"))
         whole = int(place) if place is not None and place.is_integer() else None
-        items.append(
-            EmbeddingItem(read if isinstance(read, str) else list(read), whole)
-        )
+        items.append(EmbeddingItem(read, whole))
     return items
 
 
@@ -181,8 +179,8 @@ def _in_order(items: list[EmbeddingItem], count: int) -> tuple[Vector, ...] | No
     found: dict[int, Vector] = {}
     for position, item in enumerate(items):
         given = item.embedding
-        read = vector_from_base64(given) if isinstance(given, str) else vector(given)
-        if read is None:
+        read = vector_from_base64(given) if isinstance(given, str) else given
+        if not read:
             return None
         found[position if item.index is None else item.index] = read
     if found.keys() != set(range(count)) or not of_equal_length(found.values()):
