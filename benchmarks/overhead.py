@@ -21,7 +21,7 @@ import re
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from multiprocessing.connection import Connection
 
 import aiohttp
@@ -64,6 +64,9 @@ LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 class Answers(asyncio.Protocol):
     """Answer each request at once, streamed when it asks for it; list one model."""
 
+    def __init__(self, owner: bytes) -> None:
+        self.listed = _plain(_MODEL % owner)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.buffer = b""
@@ -77,13 +80,13 @@ class Answers(asyncio.Protocol):
         if len(body) < length:
             return
         self.buffer = body[length:]
-        self.transport.write(_answer(head, body[:length]))  # type: ignore[attr-defined]  # a transport that writes
+        self.transport.write(_answer(head, body[:length], self.listed))  # type: ignore[attr-defined]  # a transport that writes
 
 
-def _answer(head: bytes, body: bytes) -> bytes:
+def _answer(head: bytes, body: bytes, listed: bytes) -> bytes:
     route = head.split(b" ", 2)[1]
     if not head.startswith(b"POST"):
-        return LISTED.get(route, ABSENT)
+        return listed if route == b"/v1/models" else ABSENT
     asked = json.loads(body)
     if route.endswith(b"/embeddings"):
         encoded = asked.get("encoding_format") == "base64"
@@ -123,14 +126,10 @@ def _plain(body: bytes) -> bytes:
 
 
 PLAIN = _plain(WHOLE)
-# This package asks once what it talks to: the answer is one OpenAI-style model, below
-# a path of its own that of a server known to give vectors, and so encoded.
+# This package asks a bare address once what it talks to: one OpenAI-style model. Two
+# more addresses are those of servers known to give vectors, one of them encoded.
 _MODEL = b'{"object":"list","data":[{"id":"m","object":"model","owned_by":"%s"}]}'
-LISTED = {
-    b"/v1/models": _plain(_MODEL % b"me"),
-    b"/lists/v1/models": _plain(_MODEL % b"sglang"),
-    b"/base64/v1/models": _plain(_MODEL % b"vllm"),
-}
+OWNERS = (b"me", b"sglang", b"vllm")
 ABSENT = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 STREAMED = {
     events: HEAD % b"text/event-stream"
@@ -141,12 +140,15 @@ STREAMED = {
 
 
 def serve(pipe: Connection) -> None:
-    """Serve until the process is ended; tell the port."""
+    """Serve until the process is ended; tell the port of each owner."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(Answers, "127.0.0.1", 0)
-        pipe.send(server.sockets[0].getsockname()[1])
+        servers = [
+            await loop.create_server(partial(Answers, owner), "127.0.0.1", 0)
+            for owner in OWNERS
+        ]
+        pipe.send([server.sockets[0].getsockname()[1] for server in servers])
         await asyncio.Event().wait()
 
     asyncio.run(main())
@@ -159,9 +161,9 @@ INPUTS = [f"text number {number}" for number in range(TEXTS)]
 class ByHand:
     """What most people write with aiohttp and json."""
 
-    def __init__(self, base: str) -> None:
-        self.base = base
-        self.url = f"{base}/v1/chat/completions"
+    def __init__(self, bases: Sequence[str]) -> None:
+        self.base = bases[0]
+        self.url = f"{self.base}/v1/chat/completions"
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=120),
@@ -217,10 +219,8 @@ class ByHand:
 class ByThisPackage:
     """The same through ``model.chat`` and ``model.embed``."""
 
-    def __init__(self, base: str) -> None:
-        self.model = _opened(base)
-        self._lists = _opened(f"{base}/lists")
-        self._base64 = _opened(f"{base}/base64")
+    def __init__(self, bases: Sequence[str]) -> None:
+        self.model, self._lists, self._base64 = map(_opened, bases)
 
     async def whole(self) -> int:
         return len((await self.model.chat(MESSAGES)).text)
@@ -268,13 +268,13 @@ async def cpu(make: Callable[[], Awaitable[int]], *, calls: int, at_once: int) -
     return (time.process_time() - started) / calls
 
 
-async def crowd(kind: type[Client], base: str) -> tuple[float, float, float]:
+async def crowd(kind: type[Client], bases: Sequence[str]) -> tuple[float, float, float]:
     """Return seconds of 64 streams: all of them, the last one's first token, CPU.
 
     The client is new and has made one call: what it learns of a server under load it
     learns here.
     """
-    client = kind(base)
+    client = kind(bases)
     await client.whole()
     firsts: list[float] = []
     gc.collect()
@@ -309,9 +309,9 @@ class Workload:
     scale: float = 1e6
 
 
-async def compare(base: str, rounds: int, share: int) -> None:
+async def compare(bases: Sequence[str], rounds: int, share: int) -> None:
     """Print what each workload costs with both clients, in interleaved rounds."""
-    clients: tuple[Client, Client] = ByHand(base), ByThisPackage(base)
+    clients: tuple[Client, Client] = ByHand(bases), ByThisPackage(bases)
     many, few = 1_600 // share, max(1, 4 // share)
     embeds = max(1, 20 // share)
     workloads = (
@@ -336,7 +336,7 @@ async def compare(base: str, rounds: int, share: int) -> None:
     for client in clients:
         await client.aclose()
     crowds = [
-        [await crowd(kind, base) for kind in (ByHand, ByThisPackage)]
+        [await crowd(kind, bases) for kind in (ByHand, ByThisPackage)]
         for _ in range(rounds + 1)
     ][1:]
     for at, (what, scale) in enumerate(
@@ -361,8 +361,8 @@ def main() -> None:
     server = context.Process(target=serve, args=(theirs,), daemon=True)
     server.start()
     try:
-        base = f"http://127.0.0.1:{mine.recv()}"
-        asyncio.run(compare(base, asked.rounds, 20 if asked.quick else 1))
+        bases = [f"http://127.0.0.1:{port}" for port in mine.recv()]
+        asyncio.run(compare(bases, asked.rounds, 20 if asked.quick else 1))
     finally:
         server.terminate()
         server.join()

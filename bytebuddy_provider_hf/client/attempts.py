@@ -35,7 +35,6 @@ from bytebuddy_provider_hf.client.reader_task import ReaderTask
 from bytebuddy_provider_hf.client.response_errors import (
     add_alternatives,
     error_from_response,
-    unwrap_stream_error,
 )
 from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.errors import (
@@ -259,17 +258,6 @@ class CallAttempts:
         self._queue.limiter.budget.give_back(self._waiter.retry_cost)
         if self._sent is not None:
             self._tokens.on_reply(reply, self._sent.plan, self._sent.server)
-
-    def unwrap_stream_error(self, failure: ByteBuddyError) -> ByteBuddyError:
-        """Return the error an event inside a stream stands for; others as they are."""
-        return unwrap_stream_error(failure, self._spec.endpoint)
-
-    def with_cause(self, failure: ByteBuddyError) -> ByteBuddyError:
-        """Return ``failure`` with what it stands for as its cause."""
-        cause = self.unwrap_stream_error(failure)
-        if cause is not failure:
-            failure.__cause__ = cause
-        return failure
 
     async def handle_failure(self, failure: ByteBuddyError) -> None:
         """Get ready for another attempt, or raise ``failure``.

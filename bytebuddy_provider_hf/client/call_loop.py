@@ -8,25 +8,18 @@ block, so that no foreign error hangs in its context.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
-from typing import Final
-
-from attrs import evolve
+from functools import partial
+from typing import Final, TypeVar
 
 from bytebuddy_provider_hf.client.attempts import CallAttempts, CallSpec
 from bytebuddy_provider_hf.client.endpoint import Endpoint
-from bytebuddy_provider_hf.client.plan import (
-    Plan,
-    Planner,
-    R,
-    add_notes,
-    no_stream,
-    with_plan_notes,
-)
+from bytebuddy_provider_hf.client.plan import Plan, Planner, R, finished
+from bytebuddy_provider_hf.client.response_errors import masked
 from bytebuddy_provider_hf.client.runtime import LoopState
-from bytebuddy_provider_hf.client.text_pipeline import FilteredStream
 from bytebuddy_provider_hf.errors import (
+    APIError,
     ByteBuddyError,
     Closed,
     ConnectionLost,
@@ -34,13 +27,13 @@ from bytebuddy_provider_hf.errors import (
     MalformedResponse,
     NoDataTimeout,
     ResponseError,
+    StreamFailed,
     StreamInterrupted,
 )
-from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message
+from bytebuddy_provider_hf.failures.body_text import MAX_BODY
 from bytebuddy_provider_hf.transport.deadlines import StreamWatch, Timeout
 from bytebuddy_provider_hf.transport.http_client import Response
 from bytebuddy_provider_hf.types import Done, Event, Loading, Reply
-from bytebuddy_provider_hf.wire.events import events_of
 from bytebuddy_provider_hf.wire.server import Server
 
 # After the end mark: long enough for the last bytes of the framing, so that the
@@ -48,23 +41,12 @@ from bytebuddy_provider_hf.wire.server import Server
 _DRAIN_SECONDS: Final = 0.1
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 async def run(planner: Planner[R], spec: CallSpec, state: LoopState) -> R:
     """Return the answer in one piece; waiting is told to ``spec.on_event``."""
-    with CallAttempts(spec, state) as attempts:
-        while True:
-            while not attempts.try_acquire():
-                _notify(spec, attempts.wait_state())
-                await attempts.wait(observed=spec.on_event is not None)
-            try:
-                reply = await _fetch(planner, spec, attempts)
-            except ByteBuddyError as error:
-                failure = error
-            else:
-                attempts.succeeded(reply)
-                return reply
-            await attempts.handle_failure(failure)
+    return await _until_answered(spec, state, partial(_fetch, planner, spec))
 
 
 async def detect_server(spec: CallSpec, state: LoopState) -> Server:
@@ -76,16 +58,7 @@ async def detect_server(spec: CallSpec, state: LoopState) -> Server:
     known = state.detector.record(endpoint.target, endpoint.destination.account).server
     if known is not None:
         return known
-    with CallAttempts(spec, state) as attempts:
-        while True:
-            while not attempts.try_acquire():
-                _notify(spec, attempts.wait_state())
-                await attempts.wait(observed=spec.on_event is not None)
-            try:
-                return await attempts.detect_server()
-            except ByteBuddyError as error:
-                failure = error
-            await attempts.handle_failure(failure)
+    return await _until_answered(spec, state, CallAttempts.detect_server)
 
 
 async def stream(
@@ -102,7 +75,8 @@ async def stream(
                 await attempts.wait()
             delivered = False
             try:
-                reader = await _open(planner, spec, state, attempts)
+                response, plan = await attempts.send(planner, stream=True)
+                reader = AnswerReader(response, plan, attempts, spec, state)
                 try:
                     while (batch := await reader.batch()) is not None:
                         for event in batch:
@@ -116,93 +90,101 @@ async def stream(
                 failure = error
             else:
                 attempts.succeeded(reply)
-                yield Done(add_notes(reply, spec.notes))
+                yield Done(reply)
                 return
             if delivered:
-                raise attempts.with_cause(failure)
-            await attempts.handle_failure(attempts.unwrap_stream_error(failure))
+                raise failure
+            # TGI sends the headers before it looks at the request: what it refuses
+            # then is an answer like any other as long as nobody has seen an event.
+            meant = failure.__cause__ if isinstance(failure, StreamFailed) else None
+            await attempts.handle_failure(
+                meant if isinstance(meant, APIError) else failure
+            )
+
+
+async def _until_answered(
+    spec: CallSpec,
+    state: LoopState,
+    once: Callable[[CallAttempts], Awaitable[_T]],
+) -> _T:
+    """Make attempts until one has an answer, or a failure that ends the call."""
+    with CallAttempts(spec, state) as attempts:
+        while True:
+            while not attempts.try_acquire():
+                _notify(spec, attempts.wait_state())
+                await attempts.wait(observed=spec.on_event is not None)
+            try:
+                return await once(attempts)
+            except ByteBuddyError as error:
+                failure = error
+            await attempts.handle_failure(failure)
 
 
 async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) -> R:
     response, plan = await attempts.send(planner, stream=False)
+    endpoint = spec.endpoint
     try:
-        reply = _reply(await attempts.read(response), spec, plan)
+        body = await attempts.read(response)
     finally:
         response.close()
-    return add_notes(_with_request_id(reply, response, spec), spec.notes)
+    try:
+        reply = plan.read_whole(body)
+    except MalformedResponse as error:
+        failure = error
+    else:
+        reply = finished(reply, plan, spec.notes, _request_id(response, endpoint))
+        attempts.succeeded(reply)
+        return reply
+    # A server may echo the key: its bytes stay out of the traceback.
+    del body
+    raise masked(failure, endpoint).with_traceback(None)
 
 
-async def _open(
-    planner: Planner, spec: CallSpec, state: LoopState, attempts: CallAttempts
-) -> EventStream | JsonBody:
-    response, plan = await attempts.send(planner, stream=True)
-    kind = response.headers.get("content-type", "").lower()
-    # A page instead of a stream: apiBase is not the address of an API.
-    if "json" in kind or "html" in kind:
-        return JsonBody(response, spec, plan, attempts)
-    return EventStream(response, spec, plan, state)
-
-
-class JsonBody:
-    """Read a whole answer where a stream was asked for: some servers cannot stream."""
-
-    def __init__(
-        self, response: Response, spec: CallSpec, plan: Plan, attempts: CallAttempts
-    ) -> None:
-        self._response = response
-        self._errand = spec
-        self._asked = plan
-        self._passage = attempts
-        self._reply: Reply | None = None
-
-    async def batch(self) -> list[Event] | None:
-        """Return what a stream would have told, then ``None``."""
-        if self._reply is not None:
-            return None
-        body = await self._passage.read(self._response)
-        reply = _reply(body, self._errand, self._asked)
-        self._reply = _with_request_id(reply, self._response, self._errand)
-        return list(events_of(reply))
-
-    async def reply(self) -> Reply:
-        """Return the reply."""
-        return self._reply or Reply("")
-
-    def close(self) -> None:
-        """Close the answer."""
-        self._response.close()
-
-
-class EventStream:
-    """Read a stream into batches of events, under a watch."""
+class AnswerReader:
+    """Read an answer in batches of events: a stream under a watch, or one body."""
 
     def __init__(
-        self, response: Response, spec: CallSpec, plan: Plan, state: LoopState
+        self,
+        response: Response,
+        plan: Plan,
+        attempts: CallAttempts,
+        spec: CallSpec,
+        state: LoopState,
     ) -> None:
-        endpoint = spec.endpoint
-        self._asked = plan
         self._response = response
+        self._plan = plan
+        self._attempts = attempts
+        self._spec = spec
         self._state = state
         self._chunks = aiter(response.chunks())
-        self._decoder = plan.decoder(_request_id(response, endpoint), endpoint.scrub)
+        self._decoder = plan.open_decoder()
+        kind = response.headers.get("content-type", "").lower()
+        # Some servers cannot stream. A page instead: apiBase is not that of an API.
+        self._in_one_piece = "json" in kind or "html" in kind
+        self._ended = False
         self._watch = StreamWatch(
             loop=state.loop,
-            idle=endpoint.idle_timeout,
-            no_data=endpoint.no_data_timeout,
+            idle=spec.endpoint.idle_timeout,
+            no_data=spec.endpoint.no_data_timeout,
             abort=response.abort,
         )
-        self._ended = False
 
     async def batch(self) -> list[Event] | None:
-        """Return the next events, or ``None`` when the stream ended well."""
+        """Return the next events, or ``None`` when the answer ended well."""
         decoder, watch = self._decoder, self._watch
         while not (self._ended or decoder.done):
-            chunk = await self._chunk()
+            if self._in_one_piece:
+                chunk: bytes | None = await self._attempts.read(self._response)
+            else:
+                chunk = await self._chunk()
             before = decoder.events
             try:
                 if chunk is None:
                     self._ended = True
                     return decoder.close()[0]
+                if self._in_one_piece:
+                    self._ended = True
+                    return decoder.whole(chunk)[0]
                 batch = decoder.feed(chunk)
             except ResponseError as error:
                 failure = error
@@ -213,17 +195,19 @@ class EventStream:
                 continue
             # A server may echo the key: its bytes stay out of the traceback.
             del chunk
-            raise failure.with_traceback(None)
+            raise masked(failure, self._spec.endpoint).with_traceback(None)
         return None
 
     async def reply(self) -> Reply:
         """Return the finished reply, the connection made ready for the next call."""
         self._watch.stop()
-        decoder = self._decoder
-        early = isinstance(decoder, FilteredStream) and decoder.stopped_early
-        if not (self._ended or early):
-            await self._drain()
-        return with_plan_notes(self._decoder.reply(), self._asked)
+        if not (self._ended or self._decoder.stopped_early):
+            until = self._state.loop.time() + _DRAIN_SECONDS
+            with suppress(ByteBuddyError), Timeout(self._state.deadlines, until):
+                await self._response.read(MAX_BODY)
+        request_id = _request_id(self._response, self._spec.endpoint)
+        reply = self._decoder.reply()
+        return finished(reply, self._plan, self._spec.notes, request_id)
 
     def close(self) -> None:
         """Stop watching and close the answer."""
@@ -249,33 +233,6 @@ class EventStream:
             )
         failure.partial = self._decoder.partial
         raise failure
-
-    async def _drain(self) -> None:
-        until = self._state.loop.time() + _DRAIN_SECONDS
-        with suppress(ByteBuddyError), Timeout(self._state.deadlines, until):
-            await self._response.read(MAX_BODY)
-
-
-def _reply(body: bytes, spec: CallSpec, plan: Plan[R]) -> R:
-    try:
-        return with_plan_notes(plan.read(body), plan)
-    except MalformedResponse as error:
-        if plan.decoder is no_stream:
-            message, hint = spec.endpoint.scrub(error.message), error.hint
-        else:
-            said = spec.endpoint.scrub(error_message(body)) or "an empty body"
-            message = f"The server answered without a reply: {said}."
-            hint = "Check that apiBase is the address of an OpenAI-style API."
-    # A server may echo the key: its bytes stay out of the traceback.
-    del body
-    raise MalformedResponse(message, hint=hint)
-
-
-def _with_request_id(reply: R, response: Response, spec: CallSpec) -> R:
-    request_id = _request_id(response, spec.endpoint)
-    if request_id and isinstance(reply, Reply):
-        return evolve(reply, request_id=request_id)
-    return reply
 
 
 def _request_id(response: Response, endpoint: Endpoint) -> str | None:

@@ -5,39 +5,33 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeAlias, cast
 
 from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.client.context_length import cut_note, room_for_answer
 from bytebuddy_provider_hf.client.knowledge import Knowledge
-from bytebuddy_provider_hf.client.text_pipeline import (
-    FilteredStream,
-    Finish,
-    PassThrough,
-    StopFilter,
-    apply_filter,
-)
 from bytebuddy_provider_hf.edits.text_filter import TextFilter
 from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
 from bytebuddy_provider_hf.prompts.family import Rendered
 from bytebuddy_provider_hf.types import CompletionOptions, Reply
 from bytebuddy_provider_hf.wire import llamacpp, openai, tgi
-from bytebuddy_provider_hf.wire.decoder import StreamDecoder
-from bytebuddy_provider_hf.wire.expectations import Expectations
+from bytebuddy_provider_hf.wire.choices import Expectations
+from bytebuddy_provider_hf.wire.filtered_stream import FilteredStream, Finish
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
+from bytebuddy_provider_hf.wire.infill_reply import InfillStream
 from bytebuddy_provider_hf.wire.notes import Note
-from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
+from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
 from bytebuddy_provider_hf.wire.server import Server
-from bytebuddy_provider_hf.wire.stops import CuttingStream, cut
+from bytebuddy_provider_hf.wire.stream import StreamDecoder
 from bytebuddy_provider_hf.wire.supported_options import (
     SupportedOptions,
     supported_options,
 )
 from bytebuddy_provider_hf.wire.tasks import build_task
-from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
+from bytebuddy_provider_hf.wire.tgi_reply import TgiStream
 from bytebuddy_provider_hf.wire.tokenize import Prompted
 
 _NO_WINDOW: Final = Note(
@@ -48,7 +42,6 @@ _NO_WINDOW: Final = Note(
 # What a call says that has no options of its own.
 NO_OPTIONS: Final = CompletionOptions()
 
-Scrub = Callable[[str], str]
 AnyReply: TypeAlias = Reply | Embeddings | Scores | TaskReply
 
 if TYPE_CHECKING:
@@ -63,23 +56,57 @@ else:
 
 
 @define
+class PostProcessing:
+    """How an answer is changed: its text by a filter, then the reply finished."""
+
+    make_filter: Callable[[], TextFilter]
+    finish: Finish = field(default=lambda reply: reply)
+
+
+@define
 class Plan(Generic[R]):
     """A request, and how its answer is read.
 
-    ``notes`` tells what was changed to please the server, one sentence each. Of a
-    prompt ``request`` is what the server is asked, ``guess`` its tokens where they were
-    guessed, ``lowered`` the maxTokens that was sent in place of a larger one, and
-    ``unsure`` that counting the prompt first would tell how far to lower it.
+    ``decoder`` makes what turns the answer's bytes into events, ``stops`` end the texts
+    of its ``answers``, and ``changes`` are made to the first of them, in turn. What
+    never generates text has ``read`` instead. ``notes`` tells what was changed to
+    please the server, one sentence each. Of a prompt ``request`` is what the server is
+    asked, ``guess`` its tokens where they were guessed, ``lowered`` the maxTokens that
+    was sent in place of a larger one, and ``unsure`` that counting the prompt first
+    would tell how far to lower it.
     """
 
     http_request: HttpRequest
-    decoder: Callable[[str | None, Scrub], StreamDecoder]
-    read: Callable[[bytes], R]
+    decoder: Callable[[], StreamDecoder]
+    read: Callable[[bytes], R] | None = None
     notes: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
+    answers: int = 1
+    changes: tuple[PostProcessing, ...] = ()
     request: Prompted | None = None
     guess: int | None = None
     lowered: int | None = None
     unsure: bool = False
+
+    def open_decoder(self) -> StreamDecoder:
+        """Return a decoder for one answer, with the stops and filters round it."""
+        inner = self.decoder()
+        if not self.stops and not self.changes:
+            return inner
+        return FilteredStream(
+            inner,
+            stops=self.stops,
+            filters=[each.make_filter() for each in self.changes],
+            finishes=[each.finish for each in self.changes],
+            answers=self.answers,
+        )
+
+    def read_whole(self, body: bytes) -> R:
+        """Return the reply in an answer of one piece."""
+        if self.read is not None:
+            return self.read(body)
+        # A plan without ``read`` is one of a Reply.
+        return cast("R", self.open_decoder().whole(body)[1])
 
 
 @define
@@ -108,14 +135,6 @@ class Planner(ABC, Generic[R]):
         ``no_template`` says that the server has no chat template.
         """
         return 0.0
-
-
-@define
-class PostProcessing:
-    """How an answer is changed: its text by a filter, then the reply finished."""
-
-    make_filter: Callable[[], TextFilter]
-    finish: Finish = field(default=lambda reply: reply)
 
 
 @define
@@ -232,31 +251,18 @@ def _plan_infill(
 ) -> Plan:
     supported = _supported(request.options, server, "infill")
     call = llamacpp.build_infill(request, target, options=supported.body, stream=stream)
-    model = target.model
-
-    def decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
-        inner = llamacpp.InfillStream(model=model, request_id=request_id, scrub=scrub)
-        return CuttingStream(inner, supported.cuts) if supported.cuts else inner
-
-    def read(body: bytes) -> Reply:
-        return cut(llamacpp.read_infill(body, model=model), supported.cuts)
-
     several = server.several(request.options.n, "infill")
-    return Plan(call, decoder, read, (*supported.notes, *several.notes))
+    return Plan(
+        call,
+        partial(InfillStream, model=target.model),
+        notes=(*supported.notes, *several.notes),
+        stops=supported.cuts,
+    )
 
 
 def post_processed(plan: Plan, shape: PostProcessing) -> Plan:
     """Return the same call, its answer put into shape."""
-    decoder, read = plan.decoder, plan.read
-
-    def shaped_decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
-        inner = decoder(request_id, scrub)
-        return FilteredStream(inner, shape.make_filter(), shape.finish)
-
-    def shaped_read(body: bytes) -> Reply:
-        return apply_filter(read(body), shape.make_filter(), shape.finish)
-
-    return evolve(plan, decoder=shaped_decoder, read=shaped_read)
+    return evolve(plan, changes=(*plan.changes, shape))
 
 
 def plan_rendered(
@@ -280,15 +286,9 @@ def plan_rendered(
     options = evolve(options, stop=sent) if sent else options
     request = evolve(request, prompt=written.prompt, options=options)
     plan = plan_completion(request, target, knowledge, stream=stream)
-    inner = shape or PostProcessing(PassThrough)
-    through = partial(_with_stops, written.stops, inner.make_filter)
-    return with_notes(
-        post_processed(plan, PostProcessing(through, inner.finish)), written.notes
-    )
-
-
-def _with_stops(stops: tuple[str, ...], inner: Callable[[], TextFilter]) -> TextFilter:
-    return StopFilter(stops, inner()) if stops else inner()
+    changes = plan.changes if shape is None else (*plan.changes, shape)
+    plan = evolve(plan, stops=(*plan.stops, *written.stops), changes=changes)
+    return with_notes(plan, written.notes)
 
 
 def with_notes(plan: Plan, notes: tuple[str, ...]) -> Plan:
@@ -309,19 +309,13 @@ def _plan_generate(
     supported = _supported(request.options, server, "generate")
     call = tgi.build_generate(request, target, stream=stream, server=server)
     # return_full_text is off here: an answer that begins as the prompt does is whole.
-    model, wanted = target.model, openai.expectations(request)
-
-    def decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
-        inner = TgiStream(
-            model=model, request_id=request_id, scrub=scrub, wanted=wanted
-        )
-        return CuttingStream(inner, supported.cuts) if supported.cuts else inner
-
-    def read(body: bytes) -> Reply:
-        reply = read_generated(body, model=model, wanted=wanted)
-        return cut(reply, supported.cuts)
-
-    return Plan(call, decoder, read, (*supported.notes, *call.notes))
+    wanted = openai.expectations(request)
+    return Plan(
+        call,
+        partial(TgiStream, model=target.model, wanted=wanted),
+        notes=(*supported.notes, *call.notes),
+        stops=supported.cuts,
+    )
 
 
 def _plan_task(
@@ -332,34 +326,25 @@ def _plan_task(
     given = supported.body.get("parameters")
     parameters = given if isinstance(given, dict) else {}
     call = build_task("text-generation", request.prompt, parameters, target)
-    model, prompt = target.model, request.prompt
-
-    def decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
-        return TgiStream(model=model, request_id=request_id, prompt=prompt, scrub=scrub)
-
-    def read(body: bytes) -> Reply:
-        return cut(read_generated(body, model=model, prompt=prompt), supported.cuts)
-
     several = server.several(request.options.n, "tasks")
-    return Plan(call, decoder, read, (*supported.notes, *several.notes))
+    return Plan(
+        call,
+        partial(TgiStream, model=target.model, prompt=request.prompt),
+        notes=(*supported.notes, *several.notes),
+        stops=supported.cuts,
+    )
 
 
 def _openai_plan(
     call: HttpRequest, supported: SupportedOptions, model: str, wanted: Expectations
 ) -> Plan:
-    def decoder(request_id: str | None, scrub: Scrub) -> StreamDecoder:
-        inner = OpenAIStream(
-            model=model, request_id=request_id, scrub=scrub, wanted=wanted
-        )
-        if not supported.cuts:
-            return inner
-        return CuttingStream(inner, supported.cuts, answers=wanted.n)
-
-    def read(body: bytes) -> Reply:
-        reply = read_reply(body, model=model, wanted=wanted)
-        return cut(reply, supported.cuts) if supported.cuts else reply
-
-    return Plan(call, decoder, read, (*supported.notes, *call.notes))
+    return Plan(
+        call,
+        partial(OpenAIStream, model=model, wanted=wanted),
+        notes=(*supported.notes, *call.notes),
+        stops=supported.cuts,
+        answers=wanted.n,
+    )
 
 
 # The answer for an entry's own options, asked for at every call of a script: the
@@ -384,18 +369,24 @@ def _supported(
     return found
 
 
-def no_stream(_request_id: str | None, _scrub: Scrub) -> NoReturn:
+def no_stream() -> NoReturn:
     """Stand for the decoder of an answer that comes in one piece only."""
     raise UnsupportedRole("This is never answered in a stream.")
 
 
-def with_plan_notes(reply: R, plan: Plan[R]) -> R:
-    """Return ``reply`` with the notes of the request that it answers."""
-    notes = plan.notes
-    if plan.lowered is not None and isinstance(reply, Reply):
-        cut = reply.finish_reason == "length"
-        notes = (*notes, cut_note(plan.lowered)) if cut else notes
-    return add_notes(reply, notes)
+def finished(
+    reply: R, plan: Plan[R], notes: tuple[str, ...], request_id: str | None
+) -> R:
+    """Return ``reply`` with the notes of its request and of its call, and its id."""
+    said = plan.notes
+    if not isinstance(reply, Reply):
+        return add_notes(reply, (*said, *notes))
+    if plan.lowered is not None and reply.finish_reason == "length":
+        said = (*said, cut_note(plan.lowered))
+    if not (said or notes or request_id):
+        return reply
+    changed = evolve(reply, notes=(*reply.notes, *said, *notes), request_id=request_id)
+    return cast("R", changed)
 
 
 def add_notes(reply: R, notes: tuple[str, ...]) -> R:

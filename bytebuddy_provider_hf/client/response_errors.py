@@ -11,6 +11,7 @@ from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.errors import (
     APIError,
     ByteBuddyError,
+    ResponseError,
     StreamFailed,
 )
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY
@@ -21,9 +22,12 @@ from bytebuddy_provider_hf.failures.next_steps import (
 )
 from bytebuddy_provider_hf.hub.router import LIMIT
 from bytebuddy_provider_hf.transport.http_client import Response
+from bytebuddy_provider_hf.wire.stream import stream_failed
 
 # A status without its body still tells most; nobody waits longer for the words.
 _ERROR_BODY: Final = 5.0
+# What is kept of an event that reports an error.
+_LONGEST_EVENT: Final = 2_000
 
 
 async def error_from_response(response: Response, endpoint: Endpoint) -> APIError:
@@ -50,16 +54,28 @@ async def error_from_response(response: Response, endpoint: Endpoint) -> APIErro
     )
 
 
-def unwrap_stream_error(failure: ByteBuddyError, endpoint: Endpoint) -> ByteBuddyError:
-    """Return the error an event inside a stream stands for; others as they are."""
+def masked(failure: ResponseError, endpoint: Endpoint) -> ResponseError:
+    """Return the error of an answer without the secrets that a server may echo.
+
+    Its ``cause`` is then the error that an event inside a stream stands for, and its
+    ``status`` the one that this would have had as an answer of its own.
+    """
+    failure.message = endpoint.scrub(failure.message)
+    failure.args = (failure.message,)
     if not isinstance(failure, StreamFailed):
         return failure
-    # The event was masked where it was read.
-    event = failure.event.encode()
-    return (
-        classify_event(event, endpoint.target, token_source=_token_source(endpoint))
-        or failure
+    event = endpoint.scrub(failure.event)
+    if event != failure.event:
+        # Said anew: where the sentence was cut, half a secret may have been left.
+        partial, failure = failure.partial, stream_failed(event.encode())
+        failure.partial = partial
+    cause = classify_event(
+        event.encode(), endpoint.target, token_source=_token_source(endpoint)
     )
+    failure.event = event[:_LONGEST_EVENT]
+    failure.__cause__ = cause
+    failure.status = None if cause is None else cause.status
+    return failure
 
 
 async def add_alternatives(

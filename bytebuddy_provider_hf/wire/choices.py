@@ -1,4 +1,4 @@
-"""The answers of one reply while they come: text, reasoning, tool calls, the end."""
+"""Collect the answers of one reply while they come: text, reasoning, tool calls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
-from attrs import evolve
+from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.types import (
     Choice,
@@ -17,22 +17,49 @@ from bytebuddy_provider_hf.types import (
     Text,
     TokenLogprob,
     ToolCall,
+    ToolCallDelta,
     Usage,
 )
-from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.expectations import Expectations
+from bytebuddy_provider_hf.wire.openai_json import (
+    UNNAMED,
+    FunctionPiece,
+    ToolPiece,
+    arguments_of,
+    named_call,
+)
 from bytebuddy_provider_hf.wire.thinking import FIRST, ThinkSplitter
-from bytebuddy_provider_hf.wire.tool_pieces import ToolPieces
 
 # As many as OpenAI lets one ask for; a stranger's server may count on.
 MAX_CHOICES: Final = 128
+
+
+@frozen
+class Expectations:
+    """How an answer is to be read.
+
+    ``n`` answers were asked for, and ``logprobs`` with them. ``tool`` is the one that
+    is called where the server gives the call no name. ``json`` is what the text must
+    be. ``split`` tells reasoning from text by the marks in it; ``opened`` is the mark
+    with which the prompt ended, where the template opens the reasoning itself.
+    """
+
+    n: int = 1
+    logprobs: bool = False
+    tool: str = ""
+    json: bool = False
+    split: bool = True
+    opened: str = ""
+
+
+NO_EXPECTATIONS: Final = Expectations()
+# The continuation of a prompt, as it stands.
+RAW: Final = Expectations(split=False)
 
 
 class PartialChoice:
     """One answer while it comes."""
 
     __slots__ = (
-        "_begun",
         "_calls",
         "_reasoning",
         "_splitter",
@@ -40,6 +67,7 @@ class PartialChoice:
         "finish",
         "index",
         "logprobs",
+        "plain",
         "text",
     )
 
@@ -51,32 +79,38 @@ class PartialChoice:
         self._reasoning: list[str] = []
         self._calls: ToolPieces | None = None
         self._wanted = wanted
-        self._begun = not wanted.split
+        # Whether nothing is looked for in the text any more.
+        self.plain = not wanted.split
         self._splitter: ThinkSplitter | None = None
 
     def add_text(self, text: str, events: list[Event]) -> None:
         """Take a piece of the answer."""
-        if self._begun and self._splitter is None:
+        if not text:
+            return
+        if not self.plain and self._splitter is None:
+            # Reasoning is marked at the beginning of an answer, or nowhere.
+            opened = self._wanted.opened
+            self.plain = not (opened or text[0] in FIRST or text[0].isspace())
+            if not self.plain:
+                self._splitter = ThinkSplitter(opened=opened, choice=self.index)
+        if self._splitter is None:
             self.text.append(text)
             events.append(Text(text, self.index))
-        elif self._begun or self._begin(text):
-            self._split(text, events)
-        else:
-            self.text.append(text)
-            events.append(Text(text, self.index))
+            return
+        self._add(self._splitter.feed(text), events)
+        if self._splitter.settled:
+            self._splitter, self.plain = None, True
 
     def add_reasoning(self, text: str, events: list[Event]) -> None:
         """Take a piece of what the server itself calls reasoning."""
-        self._begun = True
+        self.plain = True
         if self._splitter is not None:
             self._add(self._splitter.disable(), events)
             self._splitter = None
         self._reasoning.append(text)
         events.append(Reasoning(text, self.index))
 
-    def add_tool_calls(
-        self, pieces: Iterable[decode.ToolPiece], events: list[Event]
-    ) -> None:
+    def add_tool_calls(self, pieces: Iterable[ToolPiece], events: list[Event]) -> None:
         """Take pieces of tool calls."""
         if self._calls is None:
             self._calls = ToolPieces()
@@ -110,7 +144,7 @@ class PartialChoice:
             return ()
         name = self._wanted.tool
         return tuple(
-            evolve(call, name=name) if name and call.name in decode.UNNAMED else call
+            evolve(call, name=name) if name and call.name in UNNAMED else call
             for call in self._calls.whole()
         )
 
@@ -145,25 +179,25 @@ class PartialChoice:
         elif self._wanted.json and "".join(self.text) == self.reasoning:
             yield "The JSON came as reasoning and was taken for the answer."
 
-    def _begin(self, text: str) -> bool:
-        """Whether the answer may begin with a mark of reasoning."""
-        self._begun = bool(text)
-        opened = self._wanted.opened
-        if opened or (text and (text[0] in FIRST or text[0].isspace())):
-            self._splitter = ThinkSplitter(opened=opened, choice=self.index)
-        return not text or self._splitter is not None
-
-    def _split(self, text: str, events: list[Event]) -> None:
-        if self._splitter is not None and text:
-            self._add(self._splitter.feed(text), events)
-            if self._splitter.settled:
-                self._splitter = None
-
     def _add(self, pieces: Iterable[Text | Reasoning], events: list[Event]) -> None:
         for piece in pieces:
             kept = self.text if isinstance(piece, Text) else self._reasoning
             kept.append(piece.text)
             events.append(piece)
+
+
+def events_of(choices: Sequence[PartialChoice]) -> list[Event]:
+    """Return the events in which a stream would have told whole answers."""
+    events: list[Event] = []
+    for choice in choices:
+        if thought := choice.reasoning:
+            events.append(Reasoning(thought, choice.index))
+        if text := "".join(choice.text):
+            events.append(Text(text, choice.index))
+        for at, call in enumerate(choice.calls):
+            delta = ToolCallDelta(at, call.id, call.name, call.arguments, choice.index)
+            events.append(delta)
+    return events
 
 
 def reply_of(
@@ -173,10 +207,12 @@ def reply_of(
     model: str,
     usage: Usage | None = None,
     given_id: str = "",
-    request_id: str | None = None,
 ) -> Reply:
     """Return the reply that the answers make, the first one's members its own."""
     first = choices[0]
+    notes = [note for each in choices if not each.is_text_only for note in each.notes()]
+    if len(choices) < wanted.n:
+        notes.append(f"The server gave {len(choices)} of {wanted.n} answers.")
     return Reply(
         text="".join(first.text),
         model=model,
@@ -185,21 +221,10 @@ def reply_of(
         reasoning="" if first.is_text_only else first.reasoning,
         tool_calls=() if first.is_text_only else first.calls,
         id=given_id,
-        request_id=request_id,
-        notes=_notes(choices, wanted),
+        notes=tuple(dict.fromkeys(notes)) if notes else (),
         logprobs=tuple(first.logprobs),
         choices=tuple(each.to_choice() for each in choices) if len(choices) > 1 else (),
     )
-
-
-def _notes(choices: Sequence[PartialChoice], wanted: Expectations) -> tuple[str, ...]:
-    notes: list[str] = []
-    for choice in choices:
-        if not choice.is_text_only:
-            notes += choice.notes()
-    if len(choices) < wanted.n:
-        notes.append(f"The server gave {len(choices)} of {wanted.n} answers.")
-    return tuple(dict.fromkeys(notes)) if notes else ()
 
 
 def _is_json(text: str) -> bool:
@@ -209,3 +234,75 @@ def _is_json(text: str) -> bool:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return False
     return True
+
+
+class ToolPieces:
+    """Add pieces to their calls: found by id first, then by index.
+
+    Ollama and others give several calls the same index: an id not seen before at an
+    index in use begins a new call.
+    """
+
+    __slots__ = ("_at", "_calls", "_nameless", "_with", "_with_at")
+
+    def __init__(self) -> None:
+        self._calls: list[_OpenCall] = []
+        # Positions of the last call by index, by id, by both, and without an id.
+        self._at: dict[int | None, int] = {}
+        self._with: dict[str, int] = {}
+        self._with_at: dict[tuple[str, int | None], int] = {}
+        self._nameless: dict[int | None, int] = {}
+
+    def add(self, piece: ToolPiece, choice: int) -> ToolCallDelta:
+        """Return the event of a piece."""
+        given = "" if piece.id is None else str(piece.id)
+        function = piece.function or FunctionPiece()
+        arguments = arguments_of(function)
+        position = self._position(given, piece.index)
+        if position is None:
+            position = len(self._calls)
+            self._calls.append(_OpenCall(index=piece.index))
+            self._at[piece.index] = position
+            if not given:
+                self._nameless[piece.index] = position
+        call = self._calls[position]
+        if given and not call.id:
+            call.id = given
+            # An earlier call that gets its id late hides no later one.
+            key = given, call.index
+            self._with[given] = max(position, self._with.get(given, -1))
+            self._with_at[key] = max(position, self._with_at.get(key, -1))
+            self._nameless.pop(call.index, None)
+        call.name = call.name or function.name or ""
+        call.arguments.append(arguments)
+        return ToolCallDelta(position, given or None, function.name, arguments, choice)
+
+    def whole(self) -> tuple[ToolCall, ...]:
+        """Return the calls as far as they have come."""
+        return tuple(call.whole() for call in self._calls)
+
+    def _position(self, given: str, index: int | None) -> int | None:
+        if not given:
+            last = len(self._calls) - 1 if index is None and self._calls else None
+            return self._at.get(index, last)
+        if index is None:
+            found = self._with.get(given, -1)
+        else:
+            found = self._with_at.get((given, index), -1)
+        found = max(found, self._nameless.get(index, -1))
+        return None if found < 0 else found
+
+
+class _OpenCall:
+    """A tool call whose pieces are still coming."""
+
+    __slots__ = ("arguments", "id", "index", "name")
+
+    def __init__(self, *, index: int | None) -> None:
+        self.index = index
+        self.id = ""
+        self.name = ""
+        self.arguments: list[str] = []
+
+    def whole(self) -> ToolCall:
+        return named_call(self.id, self.name, "".join(self.arguments))

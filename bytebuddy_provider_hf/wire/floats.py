@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import math
-import struct
-from collections.abc import Iterable
+import sys
+from array import array
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bytebuddy_provider_hf.outcomes import Vector
 
 _WIDTH: Final = 4
+# llama.cpp, vLLM, infinity, Jina and Cohere say the first; TEI the second.
+_SCORES: Final = ("relevance_score", "score")
 
 
 def number(value: object) -> float | None:
@@ -29,9 +31,10 @@ def vector(value: object) -> Vector | None:
     """Return a list of finite numbers as a vector; one that is empty is none."""
     if not isinstance(value, list) or not value:
         return None
-    # What nearly every answer holds, at a tenth of the cost of asking each number.
-    if all(type(item) is float for item in value):
-        return tuple(value) if all(map(math.isfinite, value)) else None
+    # What nearly every answer holds, at a tenth of the cost of asking each number: a
+    # sum with NaN or an infinity in it is not finite.
+    if set(map(type, value)) == {float} and math.isfinite(sum(value)):
+        return tuple(value)
     found = [number(item) for item in value]
     kept = tuple(item for item in found if item is not None)
     return kept if len(kept) == len(found) else None
@@ -43,13 +46,22 @@ def vector_from_base64(text: str) -> Vector | None:
     The form is that of OpenAI's ``encoding_format``.
     """
     try:
-        raw = base64.b64decode(text, validate=True)
+        raw = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):
         return None
     if not raw or len(raw) % _WIDTH:
         return None
-    found = struct.unpack(f"<{len(raw) // _WIDTH}f", raw)
-    return found if all(map(math.isfinite, found)) else None
+    numbers = array("f", raw)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    found = tuple(numbers)
+    # NaN and the infinities have all exponent bits set, so that their last byte is one
+    # of these two, which else means 1.7e38 or more. Looking for it costs 0.4 µs a
+    # vector of 384, asking each number 9.
+    last = raw[3::4]
+    if b"\x7f" in last or b"\xff" in last:
+        return found if all(map(math.isfinite, found)) else None
+    return found
 
 
 def matrix(value: object) -> tuple[Vector, ...] | None:
@@ -64,3 +76,36 @@ def matrix(value: object) -> tuple[Vector, ...] | None:
 def of_equal_length(vectors: Iterable[Vector]) -> bool:
     """Whether all vectors have the same number of dimensions."""
     return len({len(each) for each in vectors}) <= 1
+
+
+def in_order(items: object, count: int) -> tuple[float, ...] | None:
+    """Return one score for each of ``count`` documents, in the order sent.
+
+    ``items`` is a list of ``{index, relevance_score}`` or ``{index, score}``, in any
+    order. ``None`` where one is missing, twice there, or not a finite number.
+    """
+    if not isinstance(items, list) or len(items) != count:
+        return None
+    found: dict[int, float] = {}
+    for item in items:
+        place, score = _place(item), _score(item)
+        if place is None or score is None:
+            return None
+        found[place] = score
+    if found.keys() != set(range(count)):
+        return None
+    return tuple(found[place] for place in range(count))
+
+
+def _place(item: object) -> int | None:
+    place = number(item.get("index")) if isinstance(item, Mapping) else None
+    return int(place) if place is not None and place.is_integer() else None
+
+
+def _score(item: object) -> float | None:
+    if not isinstance(item, Mapping):
+        return None
+    for name in _SCORES:
+        if (score := number(item.get(name))) is not None:
+            return score
+    return None

@@ -22,7 +22,7 @@ from bytebuddy_provider_hf.types import (
     ResponseFormat,
     Tool,
 )
-from bytebuddy_provider_hf.wire.expectations import Expectations
+from bytebuddy_provider_hf.wire.choices import Expectations
 from bytebuddy_provider_hf.wire.http_request import (
     EVENT_STREAM,
     JSON,

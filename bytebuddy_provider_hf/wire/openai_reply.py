@@ -1,65 +1,86 @@
-"""The OpenAI protocol: answers, whole and streamed, become events and a reply."""
+"""Read the answers of OpenAI-style servers, of chat and of completions."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
-from bytebuddy_provider_hf.errors import MalformedResponse
-from bytebuddy_provider_hf.failures.body_text import error_message
-from bytebuddy_provider_hf.types import Event, Reply, Usage
-from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.choices import MAX_CHOICES, PartialChoice, reply_of
-from bytebuddy_provider_hf.wire.event_stream import EventStreamDecoder, same
-from bytebuddy_provider_hf.wire.expectations import NO_EXPECTATIONS, Expectations
+import msgspec
+
+from bytebuddy_provider_hf.types import Event, Reply, Text, Usage
+from bytebuddy_provider_hf.wire import openai_json
+from bytebuddy_provider_hf.wire.choices import (
+    MAX_CHOICES,
+    NO_EXPECTATIONS,
+    Expectations,
+    PartialChoice,
+    events_of,
+    reply_of,
+)
+from bytebuddy_provider_hf.wire.openai_json import ChoiceData, Completion
+from bytebuddy_provider_hf.wire.stream import EventStreamDecoder, without_reply
 
 # TGI whose completions end without any mark: 1.4.5 to 2.1.
 _OLD_TGI: Final = re.compile(r"(1\.\d+|2\.[01])\.")
 
+# Of a stream's end so many events may be of another form: a finish reason, the usage,
+# the mark.
+_LAST_EVENTS: Final = 3
 
-def read_reply(
-    data: bytes, *, model: str, wanted: Expectations = NO_EXPECTATIONS
-) -> Reply:
-    """Return the reply in a whole answer of chat or completions.
 
-    Raises ``MalformedResponse`` when there is none in it, also when the body is an
-    error that came with status 200.
-    """
-    answer = decode.completion(data)
-    if answer is None or not answer.choices:
-        said = error_message(data)
-        raise MalformedResponse(
-            f"The server answered without a reply: {said or 'an empty body'}.",
-            hint="Check that apiBase is the address of an OpenAI-style API.",
-        )
-    return reply_of(
-        [_whole(place, choice, wanted) for place, choice in _ordered(answer.choices)],
-        wanted,
-        model=answer.model or model,
-        usage=decode.usage(answer.usage),
-        given_id=answer.id or "",
+class _PlainDelta(msgspec.Struct, gc=False):
+    """A delta that says text and nothing else."""
+
+    content: str | None = None
+    reasoning_content: None = None
+    reasoning: None = None
+    reasoning_text: None = None
+    reasoning_details: None = None
+    tool_calls: None = None
+
+
+class _PlainChoice(msgspec.Struct, gc=False):
+    """The only choice of a chunk in the middle of an answer."""
+
+    delta: _PlainDelta | None = None
+    text: str | None = None
+    index: Literal[0] = 0
+    finish_reason: None = None
+    logprobs: None = None
+
+
+class _PlainChunk(msgspec.Struct, gc=False):
+    """A chunk of the common form: what else could matter is refused by its type."""
+
+    choices: tuple[_PlainChoice]
+    usage: None = None
+    error: None = None
+    kind: Literal["chat.completion.chunk", "text_completion"] | None = msgspec.field(
+        default=None, name="object"
     )
 
 
-class OpenAIStream(EventStreamDecoder[decode.Completion]):
-    """Turn the bytes of a stream into events; the last step is ``close``.
+class _NamelessChunk(_PlainChunk, gc=False):
+    """The same as long as no id has come: the one that brings it is read in full."""
 
-    ``scrub`` takes secrets out of what the server says about errors. Of several
-    choices each event tells the one it belongs to.
+    id: Literal[""] | None = None
+
+
+_UNDECODED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_plain_chunks: Final = msgspec.json.Decoder(_PlainChunk).decode_lines
+_nameless_chunks: Final = msgspec.json.Decoder(_NamelessChunk).decode_lines
+
+
+class OpenAIStream(EventStreamDecoder[Completion]):
+    """Turn the bytes of an answer into events; the last step is ``close``.
+
+    Of several choices each event tells the one it belongs to.
     """
 
-    _decode = staticmethod(decode.completion)
+    _decode = staticmethod(openai_json.completion)
 
-    def __init__(
-        self,
-        *,
-        model: str,
-        request_id: str | None = None,
-        scrub: Callable[[str], str] = same,
-        wanted: Expectations = NO_EXPECTATIONS,
-    ) -> None:
-        super().__init__(model=model, request_id=request_id, scrub=scrub)
+    def __init__(self, *, model: str, wanted: Expectations = NO_EXPECTATIONS) -> None:
+        super().__init__(model=model)
         self._wanted = wanted
         self._first = PartialChoice(0, wanted)
         self._others: dict[int, PartialChoice] = {}
@@ -80,8 +101,26 @@ class OpenAIStream(EventStreamDecoder[decode.Completion]):
             model=self._model,
             usage=self._usage,
             given_id=self._id,
-            request_id=self._request_id,
         )
+
+    def whole(self, body: bytes) -> tuple[list[Event], Reply]:
+        """Return what a whole answer holds; raises ``MalformedResponse``."""
+        answer = openai_json.completion(body)
+        if answer is None or not answer.choices:
+            raise without_reply(body, "an OpenAI-style API")
+        given = answer.choices[:MAX_CHOICES]
+        # Some servers number all of their choices 0: then their order counts.
+        given.sort(key=lambda choice: choice.index)
+        for place, choice in enumerate(given):
+            taken = self._first
+            if place:
+                taken = self._others[place] = PartialChoice(place, self._wanted)
+            _take_whole(choice, taken)
+        self._usage = openai_json.usage(answer.usage)
+        self._id = answer.id or ""
+        self._model = answer.model or self._model
+        self.done = True
+        return events_of(self._choices()), self.reply()
 
     def _complete(self) -> bool:
         """Whether the end mark, or a finish reason for each choice, came.
@@ -100,32 +139,62 @@ class OpenAIStream(EventStreamDecoder[decode.Completion]):
     def _choices(self) -> list[PartialChoice]:
         return [self._first, *(self._others[at] for at in sorted(self._others))]
 
-    def _take(self, piece: decode.Completion, data: bytes, events: list[Event]) -> None:
+    def _take(self, piece: Completion, data: bytes, events: list[Event]) -> None:
         if piece.error or piece.kind == "error":
-            self._failed(data)
+            raise self._failed(data)
         for choice in piece.choices or ():
             self._read_choice(piece, choice, events)
         if piece.usage is not None:
-            self._usage = decode.usage(piece.usage)
+            self._usage = openai_json.usage(piece.usage)
         if not self._id and piece.id:
             self._id = piece.id
             self._model = piece.model or self._model
 
+    def _take_plain(self, lines: bytes, events: list[Event]) -> bytes:
+        # The hot path: one call of ours an event, 0.9 µs in all against 2.4 in _take.
+        if not self._first.plain:
+            return lines
+        decode = _plain_chunks if self._id else _nameless_chunks
+        left = b""
+        try:
+            pieces = decode(lines)
+        except _UNDECODED:
+            parts = lines.rsplit(b"\n", _LAST_EVENTS)
+            if len(parts) <= _LAST_EVENTS:
+                return lines
+            try:
+                pieces = decode(parts[0])
+            except _UNDECODED:
+                return lines
+            left = b"\n".join(parts[1:])
+        kept = self._first.text
+        for piece in pieces:
+            (choice,) = piece.choices
+            text = choice.text
+            if choice.delta is not None:
+                text = text or choice.delta.content
+            if text:
+                kept.append(text)
+                events.append(Text(text))
+        self.events += len(pieces)
+        return left
+
     def _read_choice(
-        self, chunk: decode.Completion, choice: decode.ChoiceData, events: list[Event]
+        self, chunk: Completion, choice: ChoiceData, events: list[Event]
     ) -> None:
-        delta = choice.delta
-        taken = self._first
+        delta, index = choice.delta, choice.index
+        taken: PartialChoice | None = self._first
         # TGI up to 1.4.3 counts the tokens here; only it calls a chat a completion.
-        if choice.index and (delta is None or chunk.kind != "text_completion"):
-            found = self._other(choice.index)
-            if found is None:
-                return
-            taken = found
+        if index and (delta is None or chunk.kind != "text_completion"):
+            taken = self._others.get(index)
+            if taken is None and 0 < index < MAX_CHOICES:
+                taken = self._others[index] = PartialChoice(index, self._wanted)
+        if taken is None:
+            return
         text = choice.text
         if delta is not None:
             text = text or delta.content
-            if thought := decode.reasoning_text(delta):
+            if thought := openai_json.reasoning_text(delta):
                 taken.add_reasoning(thought, events)
         # With this reason, TGI's alone, the text is that of the end mark: "</s>".
         if text and choice.finish_reason != "eos_token":
@@ -133,47 +202,29 @@ class OpenAIStream(EventStreamDecoder[decode.Completion]):
         if delta is not None and delta.tool_calls:
             taken.add_tool_calls(delta.tool_calls, events)
         if choice.logprobs is not None:
-            taken.logprobs.extend(decode.logprobs(choice.logprobs))
+            taken.logprobs.extend(openai_json.logprobs(choice.logprobs))
         if choice.finish_reason:
-            taken.finish = decode.finish_reason(choice.finish_reason)
+            taken.finish = openai_json.finish_reason(choice.finish_reason)
         elif choice.finish_reason is not None:
             self._unmarked = _OLD_TGI.match(chunk.fingerprint or "") is not None
 
-    def _other(self, index: int) -> PartialChoice | None:
-        found = self._others.get(index)
-        if found is None and 0 < index < MAX_CHOICES:
-            found = self._others[index] = PartialChoice(index, self._wanted)
-        return found
 
-
-def _ordered(choices: list[decode.ChoiceData]) -> list[tuple[int, decode.ChoiceData]]:
-    """Return the choices by their index; some servers number all of them 0."""
-    if len(choices) == 1:
-        return [(0, choices[0])]
-    ordered = sorted(choices[:MAX_CHOICES], key=lambda choice: choice.index)
-    return list(enumerate(ordered))
-
-
-def _whole(
-    place: int, choice: decode.ChoiceData, wanted: Expectations
-) -> PartialChoice:
-    """Return one answer, all of it at once."""
-    said = choice.message or choice.delta or decode.Content()
+def _take_whole(choice: ChoiceData, taken: PartialChoice) -> None:
+    """Read one answer that came in one piece."""
+    said = choice.message or choice.delta or openai_json.Content()
     events: list[Event] = []
-    taken = PartialChoice(place, wanted)
-    if thought := decode.reasoning_text(said):
+    if thought := openai_json.reasoning_text(said):
         taken.add_reasoning(thought, events)
     if text := choice.text if choice.text is not None else said.content:
         taken.add_text(text, events)
     if said.tool_calls:
         # A whole call is one piece, whatever index or id the server gave it.
         calls = (
-            decode.ToolPiece(at, each.id, each.function)
+            openai_json.ToolPiece(at, each.id, each.function)
             for at, each in enumerate(said.tool_calls)
         )
         taken.add_tool_calls(calls, events)
     if choice.logprobs is not None:
-        taken.logprobs.extend(decode.logprobs(choice.logprobs))
-    taken.finish = decode.finish_reason(choice.finish_reason)
+        taken.logprobs.extend(openai_json.logprobs(choice.logprobs))
+    taken.finish = openai_json.finish_reason(choice.finish_reason)
     taken.complete(events)
-    return taken

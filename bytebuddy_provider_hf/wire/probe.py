@@ -13,8 +13,7 @@ from typing import Final
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.failures.classify import classify
-from bytebuddy_provider_hf.lenient_json import lenient_text
-from bytebuddy_provider_hf.wire import decode
+from bytebuddy_provider_hf.lenient_json import lenient_text, loads
 from bytebuddy_provider_hf.wire.dialects import SERVERS
 from bytebuddy_provider_hf.wire.dialects.toolkit import Toolkit
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
@@ -64,7 +63,7 @@ class Probe:
         a list of models that cannot be made does not end it.
         """
         if status == _OK:
-            value = decode.loads(body)
+            value = loads(body)
             found = value if isinstance(value, dict) else {}
             if self._asked == _MODELS:
                 self._listed = _from_models(found)

@@ -7,13 +7,15 @@ toolkit and TEI do not. The shapes are those of recorded answers, 2023 to 2026.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
+from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import (
     Answer,
     Entity,
+    Features,
     Filling,
     GeneratedText,
     Label,
@@ -23,9 +25,8 @@ from bytebuddy_provider_hf.outcomes import (
     TaskReply,
     Turn,
 )
-from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.features import features
-from bytebuddy_provider_hf.wire.floats import number, vector
+from bytebuddy_provider_hf.wire.floats import matrix, number, of_equal_length, vector
+from bytebuddy_provider_hf.wire.openai_json import finish_reason
 from bytebuddy_provider_hf.wire.tasks import Task
 
 _Item: TypeAlias = Mapping[str, object]
@@ -34,6 +35,12 @@ _Group: TypeAlias = tuple[Outcome, ...]
 _TEXTS: Final = ("generated_text", "summary_text", "translation_text", "answer", "text")
 _MASK_NAMES: Final = ("token_str", "sequence")
 _GROUP_NAMES: Final = ("entity_group", "entity")
+# Depths of features: a vector for each token, and these in a batch of one.
+_TOKENS: Final = 2
+_BATCHED: Final = 3
+# What a classifier of pairs calls "this document answers it".
+_RELEVANT: Final = frozenset({"label_1", "relevant", "yes", "true", "1"})
+_TWO: Final = 2
 
 
 def read_task(name: Task | str, data: bytes, *, count: int | None = None) -> TaskReply:
@@ -45,7 +52,7 @@ def read_task(name: Task | str, data: bytes, *, count: int | None = None) -> Tas
     status 200.
     """
     task = Task(name)
-    value = decode.loads(data)
+    value = loads(data)
     groups = None if reports_error(value) else _groups(task, value, count)
     if groups is None:
         raise malformed(data, f"{task} answer", error=reports_error(value))
@@ -112,7 +119,7 @@ def _generated(item: _Item) -> GeneratedText | None:
     reason = details.get("finish_reason")
     return GeneratedText(
         text,
-        finish_reason=decode.finish_reason(reason if isinstance(reason, str) else None),
+        finish_reason=finish_reason(reason if isinstance(reason, str) else None),
         tokens=_whole(details.get("generated_tokens")),
     )
 
@@ -229,3 +236,66 @@ def _texts(value: object) -> tuple[str, ...]:
 def _whole(value: object) -> int | None:
     found = number(value)
     return int(found) if found is not None and found.is_integer() else None
+
+
+def relevance(groups: Sequence[Sequence[Outcome]]) -> tuple[float, ...] | None:
+    """Return the score of each pair that a classifier was asked about, in order.
+
+    A cross-encoder has one class, whose score it is, or two, of which one means
+    relevant by its name. ``None`` where the classes do not tell.
+    """
+    found = [_of_pair(group) for group in groups]
+    kept = tuple(score for score in found if score is not None)
+    return kept if len(kept) == len(found) else None
+
+
+def _of_pair(group: Sequence[Outcome]) -> float | None:
+    labels = [each for each in group if isinstance(each, Label)]
+    if len(labels) == 1:
+        return labels[0].score
+    named = [each.score for each in labels if each.label.lower() in _RELEVANT]
+    return named[0] if len(labels) == _TWO and len(named) == 1 else None
+
+
+def features(value: object, count: int | None) -> tuple[Features, ...] | None:
+    """Return the features of each input, or ``None`` where the answer has others.
+
+    ``count`` is how many inputs were sent as a list, ``None`` for one that was not.
+    A sentence-transformers model gives a vector for each input, others a vector for
+    each token, some wrapped in a batch of one.
+    """
+    items = _items(value, count)
+    if items is None:
+        return None
+    found = [_one(item) for item in items]
+    whole = tuple(each for each in found if each is not None)
+    vectors = [each for one in whole for each in one.vectors]
+    complete = len(whole) == len(found) == (count or 1)
+    return whole if complete and of_equal_length(vectors) else None
+
+
+def _items(value: object, count: int | None) -> list[object] | None:
+    """Return what the answer holds for each input."""
+    if not isinstance(value, list):
+        return None
+    if count is not None and (count > 1 or _depth(value) > 1):
+        return value
+    return [value]
+
+
+def _one(value: object) -> Features | None:
+    depth = _depth(value)
+    while depth >= _TOKENS and isinstance(value, list) and len(value) == 1:
+        value, depth = value[0], depth - 1
+    if depth == 1:
+        found = vector(value)
+        return None if found is None else Features((found,), pooled=True)
+    rows = matrix(value) if depth == _TOKENS else None
+    return None if rows is None else Features(rows, pooled=False)
+
+
+def _depth(value: object) -> int:
+    depth = 0
+    while isinstance(value, list) and value and depth <= _BATCHED:
+        value, depth = value[0], depth + 1
+    return depth

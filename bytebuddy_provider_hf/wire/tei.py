@@ -7,15 +7,19 @@ keeps the server's own default. Vectors come in the order sent, scores do not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
 
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
-from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores
-from bytebuddy_provider_hf.wire import decode
+from bytebuddy_provider_hf.lenient_json import loads
+from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores, Vector
 from bytebuddy_provider_hf.wire.body_parts import text_list
-from bytebuddy_provider_hf.wire.floats import matrix, number
+from bytebuddy_provider_hf.wire.floats import in_order, matrix, number, of_equal_length
 from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, root_url
-from bytebuddy_provider_hf.wire.ranking import in_order
+
+_decode_vectors: Final = msgspec.json.Decoder(tuple[Vector, ...]).decode
 
 
 def build_embed(
@@ -67,9 +71,20 @@ def read_embed(data: bytes, *, count: int) -> Embeddings:
 
     Raises ``MalformedResponse`` unless there are as many, finite and equally long.
     """
-    value = decode.loads(data)
-    vectors = matrix(value)
-    if vectors is None or len(vectors) != count:
+    value: object = None
+    vectors: tuple[Vector, ...] | None
+    try:
+        # Typed, the numbers are finite: msgspec refuses NaN and what is out of range.
+        vectors = _decode_vectors(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        value = loads(data)
+        vectors = matrix(value)
+    if (
+        not vectors
+        or len(vectors) != count
+        or not all(vectors)
+        or not of_equal_length(vectors)
+    ):
         raise malformed(data, f"{count} vectors", error=reports_error(value))
     return Embeddings(vectors)
 
@@ -79,7 +94,7 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
 
     Raises ``MalformedResponse`` unless each has one, and a finite one.
     """
-    value = decode.loads(data)
+    value = loads(data)
     scores = in_order(value, count)
     if scores is None:
         raise malformed(data, f"{count} scores", error=reports_error(value))
@@ -91,7 +106,7 @@ def read_predict(data: bytes, *, count: int) -> Labels:
 
     Raises ``MalformedResponse`` unless each has some.
     """
-    value = decode.loads(data)
+    value = loads(data)
     items = value if isinstance(value, list) else []
     if count == 1 and items and isinstance(items[0], dict):
         items = [items]

@@ -1,64 +1,95 @@
-"""TGI's own protocol: answers, whole and streamed, become events and a reply."""
+"""Read the answers of TGI's own protocol, ``/generate`` and ``/generate_stream``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from typing import Final
 
-from bytebuddy_provider_hf.errors import MalformedResponse
-from bytebuddy_provider_hf.failures.body_text import error_message
-from bytebuddy_provider_hf.types import Event, FinishReason, Reply, Usage
-from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.choices import PartialChoice, reply_of
-from bytebuddy_provider_hf.wire.event_stream import EventStreamDecoder, same
-from bytebuddy_provider_hf.wire.expectations import RAW, Expectations
+import msgspec
+
+from bytebuddy_provider_hf.lenient_json import (
+    lenient_integer,
+    lenient_list,
+    lenient_map,
+    lenient_text,
+    loads,
+)
+from bytebuddy_provider_hf.types import Event, FinishReason, Reply, TokenLogprob, Usage
+from bytebuddy_provider_hf.wire.choices import (
+    RAW,
+    Expectations,
+    PartialChoice,
+    events_of,
+    reply_of,
+)
+from bytebuddy_provider_hf.wire.floats import number
+from bytebuddy_provider_hf.wire.openai_json import finish_reason
+from bytebuddy_provider_hf.wire.stream import EventStreamDecoder, without_reply
 
 
-def read_generated(
-    data: bytes, *, model: str = "", prompt: str = "", wanted: Expectations = RAW
-) -> Reply:
-    """Return the reply in a whole answer: an object, or a list of one.
+class Token(msgspec.Struct):
+    """One token; a special one is a mark, not text."""
 
-    An echo of ``prompt`` is removed; a stop text is not, which TGI leaves in.
-    Raises ``MalformedResponse`` when there is no reply in it, also when the body is an
-    error that came with status 200.
+    text: str | None = None
+    special: bool = False
+    logprob: float | None = None
+
+
+class GenerationDetails(msgspec.Struct):
+    """What TGI tells of a generation; ``prefill`` is the prompt's tokens, if told."""
+
+    finish_reason: str | None = None
+    generated_tokens: int | None = None
+    input_length: int | None = None
+    prefill: list[msgspec.Raw] | None = None
+    tokens: list[Token] | None = None
+    top_tokens: list[list[Token]] | None = None
+
+
+class Generation(msgspec.Struct):
+    """A whole answer of TGI's own protocol, or one event of its stream."""
+
+    token: Token | None = None
+    top_tokens: list[Token] | None = None
+    generated_text: str | None = None
+    details: GenerationDetails | None = None
+    error: object = None
+    error_type: str | None = None
+
+
+_decode: Final = msgspec.json.Decoder(Generation).decode
+
+
+def generation(data: bytes) -> Generation | None:
+    """Return the answer or event in ``data``; of a list, its first member.
+
+    ``None`` where it is not a JSON object, nor a list that begins with one.
     """
-    answer = decode.generation(data)
-    if answer is None or answer.generated_text is None:
-        said = error_message(data)
-        raise MalformedResponse(
-            f"The server answered without a reply: {said or 'an empty body'}.",
-            hint="Check that apiBase is the address of a TGI server.",
-        )
-    choice = PartialChoice(0, wanted)
-    choice.finish, usage = _told(answer.details)
-    events: list[Event] = []
-    choice.add_text(_without_echo(answer.generated_text, prompt), events)
-    choice.complete(events)
-    if wanted.logprobs and answer.details is not None:
-        choice.logprobs.extend(decode.detailed_logprobs(answer.details))
-    return reply_of([choice], wanted, model=model, usage=usage)
+    try:
+        return _decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    value = loads(data)
+    if isinstance(value, list) and value:
+        value = value[0]
+    return _pick_generation(value) if isinstance(value, dict) else None
 
 
-class TgiStream(EventStreamDecoder[decode.Generation]):
-    """Turn the bytes of ``/generate_stream`` into events; the last step is ``close``.
+class TgiStream(EventStreamDecoder[Generation]):
+    """Turn the bytes of an answer into events; the last step is ``close``.
 
-    The stream is over with the event that holds ``generated_text``, or details with a
-    finish reason. Special tokens are no text; a stop text is, for TGI leaves it in.
-    ``scrub`` takes secrets out of what the server says about errors.
+    A stream is over with the event that holds ``generated_text``, or details with a
+    finish reason. Special tokens are no text; a stop text is, for TGI leaves it in. Of
+    a whole text an echo of ``prompt`` is removed, which ``return_full_text`` puts
+    before it.
     """
 
-    _decode = staticmethod(decode.generation)
+    _decode = staticmethod(generation)
 
     def __init__(
-        self,
-        *,
-        model: str,
-        request_id: str | None = None,
-        prompt: str = "",
-        scrub: Callable[[str], str] = same,
-        wanted: Expectations = RAW,
+        self, *, model: str, prompt: str = "", wanted: Expectations = RAW
     ) -> None:
-        super().__init__(model=model, request_id=request_id, scrub=scrub)
+        super().__init__(model=model)
         self._prompt = prompt
         self._wanted = wanted
         self._choice = PartialChoice(0, wanted)
@@ -73,42 +104,59 @@ class TgiStream(EventStreamDecoder[decode.Generation]):
     def reply(self) -> Reply:
         """Return the reply as far as it has come."""
         return reply_of(
-            [self._choice],
-            self._wanted,
-            model=self._model,
-            usage=self._usage,
-            request_id=self._request_id,
+            [self._choice], self._wanted, model=self._model, usage=self._usage
         )
+
+    def whole(self, body: bytes) -> tuple[list[Event], Reply]:
+        """Return what a whole answer holds, an object or a list of one.
+
+        Raises ``MalformedResponse``.
+        """
+        answer = generation(body)
+        if answer is None or answer.generated_text is None:
+            raise without_reply(body, "a TGI server")
+        choice, details = self._choice, answer.details
+        choice.finish, self._usage = _outcome(details)
+        choice.add_text(answer.generated_text.removeprefix(self._prompt), [])
+        choice.complete([])
+        if self._wanted.logprobs and details is not None:
+            tops = details.top_tokens or []
+            for place, token in enumerate(details.tokens or ()):
+                others = tops[place] if place < len(tops) else None
+                choice.logprobs.extend(_token_logprob(token, others))
+        self.done = True
+        return events_of([choice]), self.reply()
 
     def _finish(self, events: list[Event]) -> None:
         self._choice.complete(events)
 
-    def _take(self, piece: decode.Generation, data: bytes, events: list[Event]) -> None:
+    def _take(self, piece: Generation, data: bytes, events: list[Event]) -> None:
         if piece.error:
-            self._failed(data)
+            raise self._failed(data)
         token = piece.token
         if token is not None and token.text and not token.special:
             self._begun = True
             self._choice.add_text(token.text, events)
             if self._wanted.logprobs:
-                found = decode.token_logprob(token, piece.top_tokens)
-                self._choice.logprobs.extend(() if found is None else (found,))
+                found = _token_logprob(token, piece.top_tokens)
+                self._choice.logprobs.extend(found)
         if piece.generated_text is None and piece.details is None:
             return
-        finish, usage = _told(piece.details)
+        finish, usage = _outcome(piece.details)
         self._usage = usage or self._usage
         if piece.generated_text is not None or finish is not None:
             self._choice.finish = finish
             self.done = True
             # A server that sends no tokens has the whole text here, and only here.
             if not self._begun and piece.generated_text:
-                text = _without_echo(piece.generated_text, self._prompt)
+                text = piece.generated_text.removeprefix(self._prompt)
                 self._choice.add_text(text, events)
 
 
-def _told(
-    details: decode.GenerationDetails | None,
+def _outcome(
+    details: GenerationDetails | None,
 ) -> tuple[FinishReason | None, Usage | None]:
+    """Return why a generation ended, and its token counts."""
     if details is None:
         return None, None
     prompt = details.input_length
@@ -116,9 +164,49 @@ def _told(
         prompt = len(details.prefill or ())
     answer = details.generated_tokens
     usage = None if answer is None else Usage(prompt, answer, prompt + answer)
-    return decode.finish_reason(details.finish_reason), usage
+    return finish_reason(details.finish_reason), usage
 
 
-def _without_echo(text: str, prompt: str) -> str:
-    """Return the text without the prompt that return_full_text puts before it."""
-    return text.removeprefix(prompt)
+def _token_logprob(token: Token, others: list[Token] | None) -> Iterator[TokenLogprob]:
+    """Yield a token with its probability, if it is text and has one."""
+    if token.text is None or token.logprob is None or token.special:
+        return
+    alternatives = tuple(
+        (each.text, each.logprob)
+        for each in others or ()
+        if each.text is not None and each.logprob is not None
+    )
+    yield TokenLogprob(token.text, token.logprob, alternatives)
+
+
+def _pick_generation(value: Mapping[str, object]) -> Generation:
+    return Generation(
+        token=lenient_map(value.get("token"), _pick_token),
+        top_tokens=lenient_list(value.get("top_tokens"), _pick_token),
+        generated_text=lenient_text(value.get("generated_text")),
+        details=lenient_map(value.get("details"), _pick_details),
+        error=value.get("error"),
+        error_type=lenient_text(value.get("error_type")),
+    )
+
+
+def _pick_token(value: Mapping[str, object]) -> Token:
+    return Token(
+        text=lenient_text(value.get("text")),
+        special=value.get("special") is True,
+        logprob=number(value.get("logprob")),
+    )
+
+
+def _pick_details(value: Mapping[str, object]) -> GenerationDetails:
+    prefill, tops = value.get("prefill"), value.get("top_tokens")
+    return GenerationDetails(
+        finish_reason=lenient_text(value.get("finish_reason")),
+        generated_tokens=lenient_integer(value.get("generated_tokens")),
+        input_length=lenient_integer(value.get("input_length")),
+        prefill=[msgspec.Raw()] * len(prefill) if isinstance(prefill, list) else None,
+        tokens=lenient_list(value.get("tokens"), _pick_token),
+        top_tokens=[lenient_list(each, _pick_token) or [] for each in tops]
+        if isinstance(tops, list)
+        else None,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, TypeAlias
 
 from bytebuddy_provider_hf.address import Target
-from bytebuddy_provider_hf.wire import decode
+from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, root_url
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
@@ -47,7 +47,7 @@ def tokenize_request(
 
 def read_token_count(data: bytes, request: Prompted) -> int | None:
     """Return how many tokens an answer counts, or ``None`` where it is no count."""
-    found = decode.loads(data)
+    found = loads(data)
     # TGI lists the tokens of a text, and those of a chat in a member.
     if isinstance(found, list):
         return len(found)

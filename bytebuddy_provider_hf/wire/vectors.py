@@ -10,18 +10,88 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
+
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
+from bytebuddy_provider_hf.lenient_json import lenient_text, loads
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, Vector
-from bytebuddy_provider_hf.wire import decode
 from bytebuddy_provider_hf.wire.body_parts import text_list
 from bytebuddy_provider_hf.wire.floats import (
+    in_order,
+    number,
     of_equal_length,
     vector,
     vector_from_base64,
 )
 from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, v1_url
-from bytebuddy_provider_hf.wire.ranking import in_order
+from bytebuddy_provider_hf.wire.openai_json import UsageBlock, usage
+
+
+class EmbeddingItem(msgspec.Struct):
+    """One vector, and the place of its text."""
+
+    embedding: tuple[float, ...] | str
+    index: int | None = None
+
+
+class EmbeddingsAnswer(msgspec.Struct):
+    """A whole answer; ``kind`` is ``object`` on the wire."""
+
+    data: list[EmbeddingItem]
+    model: str | None = None
+    usage: UsageBlock | None = None
+    error: object = None
+    kind: str | None = msgspec.field(default=None, name="object")
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it is an error that came with status 200."""
+        return bool(self.error) or self.kind == "error"
+
+
+_decode: Final = msgspec.json.Decoder(EmbeddingsAnswer).decode
+
+
+def embeddings(data: bytes) -> EmbeddingsAnswer:
+    """Return an answer: typed first, then whatever of it can be used."""
+    try:
+        return _decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    value = loads(data)
+    found = value if isinstance(value, dict) else {}
+    return EmbeddingsAnswer(
+        data=_picked_items(found.get("data")),
+        model=lenient_text(found.get("model")),
+        usage=counted(found.get("usage")),
+        error=found.get("error"),
+        kind=lenient_text(found.get("object")),
+    )
+
+
+def counted(value: object) -> UsageBlock | None:
+    """Return the token counts of an answer that generated nothing."""
+    if not isinstance(value, dict):
+        return None
+    counts = (number(value.get(name)) for name in ("prompt_tokens", "total_tokens"))
+    prompt, total = (None if each is None else int(each) for each in counts)
+    return UsageBlock(prompt_tokens=prompt, total_tokens=total)
+
+
+def _picked_items(value: object) -> list[EmbeddingItem]:
+    """Return the items that hold a vector; one that does not is missing later."""
+    items: list[EmbeddingItem] = []
+    for item in value if isinstance(value, list) else []:
+        given = item.get("embedding") if isinstance(item, dict) else None
+        read = given if isinstance(given, str) else vector(given)
+        if read is None:
+            continue
+        place = number(item.get("index"))
+        whole = int(place) if place is not None and place.is_integer() else None
+        items.append(EmbeddingItem(read, whole))
+    return items
+
 
 _RESULTS: Final = ("results", "data")
 
@@ -80,13 +150,11 @@ def read_embeddings(data: bytes, *, count: int) -> Embeddings:
     Vectors may be lists or base64, in any order. Raises ``MalformedResponse`` unless
     there is one for each text, finite and all equally long.
     """
-    answer = decode.embeddings(data)
+    answer = embeddings(data)
     vectors = _in_order(answer.data, count)
     if vectors is None:
         raise malformed(data, f"{count} vectors", error=answer.is_error)
-    return Embeddings(
-        vectors, model=answer.model or "", usage=decode.usage(answer.usage)
-    )
+    return Embeddings(vectors, model=answer.model or "", usage=usage(answer.usage))
 
 
 def read_rerank(data: bytes, *, count: int) -> Scores:
@@ -94,7 +162,7 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
 
     Raises ``MalformedResponse`` unless each has one, and a finite one.
     """
-    value = decode.loads(data)
+    value = loads(data)
     found = value if isinstance(value, dict) else {}
     items = next((found[name] for name in _RESULTS if name in found), value)
     scores = in_order(items, count)
@@ -104,20 +172,18 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
     return Scores(
         scores,
         model=model if isinstance(model, str) else "",
-        usage=decode.usage(decode.counted(found.get("usage"))),
+        usage=usage(counted(found.get("usage"))),
     )
 
 
-def _in_order(
-    items: list[decode.EmbeddingItem], count: int
-) -> tuple[Vector, ...] | None:
+def _in_order(items: list[EmbeddingItem], count: int) -> tuple[Vector, ...] | None:
     if len(items) != count or not items:
         return None
     found: dict[int, Vector] = {}
     for position, item in enumerate(items):
         given = item.embedding
-        read = vector_from_base64(given) if isinstance(given, str) else vector(given)
-        if read is None:
+        read = vector_from_base64(given) if isinstance(given, str) else given
+        if not read:
             return None
         found[position if item.index is None else item.index] = read
     if found.keys() != set(range(count)) or not of_equal_length(found.values()):

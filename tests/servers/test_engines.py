@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from reading import read_reply
 from servers.asking import ask
 from servers.engines import FakeSglang, FakeVllm
 from servers.engines_hf import FakeCommunity, FakeHfServe, FakeToolkit, FakeTransformers
@@ -28,7 +29,7 @@ from bytebuddy_provider_hf.types import CompletionOptions, Message, Reply, Usage
 from bytebuddy_provider_hf.wire import vectors
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, build_chat
-from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
+from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
 from bytebuddy_provider_hf.wire.tasks import build_task
 from bytebuddy_provider_hf.wire.tasks_reply import read_task
 

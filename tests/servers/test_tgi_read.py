@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from reading import meant_by, read_generated, read_reply
 from servers.asking_tgi import LATER, TEXT, WITH_COMPLETIONS, chat, server
 from servers.fake_tgi import GENERATIONS, FakeTgi
 
@@ -14,6 +15,7 @@ from bytebuddy_provider_hf.testing.script import FakeReply, request_to
 from bytebuddy_provider_hf.testing.virtual_time import run
 from bytebuddy_provider_hf.types import CompletionOptions, Reply
 from bytebuddy_provider_hf.wire.dialects.tgi import Tgi
+from bytebuddy_provider_hf.wire.filtered_stream import FilteredStream
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.openai import (
     ChatRequest,
@@ -21,11 +23,10 @@ from bytebuddy_provider_hf.wire.openai import (
     build_chat,
     build_completion,
 )
-from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
-from bytebuddy_provider_hf.wire.stops import CuttingStream
+from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
 from bytebuddy_provider_hf.wire.supported_options import supported_options
 from bytebuddy_provider_hf.wire.tgi import build_generate
-from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
+from bytebuddy_provider_hf.wire.tgi_reply import TgiStream
 
 
 def sent(tgi: FakeTgi, call: HttpRequest) -> FakeReply:
@@ -34,7 +35,7 @@ def sent(tgi: FakeTgi, call: HttpRequest) -> FakeReply:
     return run(tgi.handle(request))
 
 
-def read(decoder: TgiStream | OpenAIStream | CuttingStream, reply: FakeReply) -> Reply:
+def read(decoder: TgiStream | OpenAIStream | FilteredStream, reply: FakeReply) -> Reply:
     for piece in reply.body:
         decoder.feed(piece)
     return decoder.close()[1]
@@ -108,7 +109,7 @@ def test_a_stream_that_breaks_is_never_taken_for_whole(version: str) -> None:
     call = build_generate(ASKED, TARGET, stream=True)
     with pytest.raises(StreamFailed, match="CUDA") as failed:
         read(TgiStream(model="m"), sent(server(version, fails_after=2), call))
-    assert (failed.value.status, failed.value.partial) == (424, "One two")
+    assert (meant_by(failed.value).status, failed.value.partial) == (424, "One two")
     reply = sent(server(version), call)
     decoder = TgiStream(model="m")
     for piece in reply.body[:-1]:
@@ -124,5 +125,5 @@ def test_a_stop_that_tgi_leaves_in_is_cut(version: str) -> None:
     request = CompletionRequest("Hi", options)
     found = supported_options(options, Tgi(), "generate")
     stream = sent(server(version), build_generate(request, TARGET, stream=True))
-    reply = read(CuttingStream(TgiStream(model="m"), found.cuts), stream)
+    reply = read(FilteredStream(TgiStream(model="m"), stops=found.cuts), stream)
     assert (reply.text, reply.finish_reason) == ("One two ", "stop")

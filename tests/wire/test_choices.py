@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import read_generated, read_reply
 
 from bytebuddy_provider_hf.errors import StreamInterrupted
 from bytebuddy_provider_hf.types import (
@@ -20,10 +21,9 @@ from bytebuddy_provider_hf.types import (
     ToolCall,
     ToolCallDelta,
 )
-from bytebuddy_provider_hf.wire.expectations import NO_EXPECTATIONS, RAW, Expectations
-from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
-from bytebuddy_provider_hf.wire.stops import CuttingStream, cut
-from bytebuddy_provider_hf.wire.tgi_reply import read_generated
+from bytebuddy_provider_hf.wire.choices import NO_EXPECTATIONS, RAW, Expectations
+from bytebuddy_provider_hf.wire.filtered_stream import FilteredStream
+from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
 
 DONE = b"data: [DONE]\n\n"
 TWO = Expectations(n=2)
@@ -49,7 +49,7 @@ def read(
 
 
 def drained(
-    decoder: OpenAIStream | CuttingStream, stream: bytes, size: int = 10**6
+    decoder: OpenAIStream | FilteredStream, stream: bytes, size: int = 10**6
 ) -> tuple[list[Event], Reply]:
     events: list[Event] = []
     for at in range(0, len(stream), size):
@@ -58,10 +58,13 @@ def drained(
     return events + last, reply
 
 
-def whole(*choices: object, wanted: Expectations = NO_EXPECTATIONS) -> Reply:
-    return read_reply(
-        json.dumps({"choices": choices}).encode(), model="m", wanted=wanted
-    )
+def whole(
+    *choices: object,
+    wanted: Expectations = NO_EXPECTATIONS,
+    stops: tuple[str, ...] = (),
+) -> Reply:
+    data = json.dumps({"choices": choices}).encode()
+    return read_reply(data, model="m", wanted=wanted, stops=stops)
 
 
 def answer(
@@ -151,7 +154,7 @@ def test_a_stop_ends_each_answer_on_its_own() -> None:
     stream += said("-", 1) * 20 + said("S", 1) + said("TOP y", 1) + DONE
     for size in (1, 10**6):
         decoder = OpenAIStream(model="m", wanted=TWO)
-        cutting = CuttingStream(decoder, ["STOP"], answers=2)
+        cutting = FilteredStream(decoder, stops=["STOP"], answers=2)
         events, reply = drained(cutting, stream, size)
         texts = ["", ""]
         for event in events:
@@ -162,8 +165,8 @@ def test_a_stop_ends_each_answer_on_its_own() -> None:
     reply = whole(
         {"index": 0, "message": {"content": "a STOP x"}, "finish_reason": "length"},
         {"index": 1, "message": {"content": "b"}, "finish_reason": "length"},
+        stops=("STOP",),
     )
-    reply = cut(reply, ["STOP"])
     assert reply.choices == (Choice("a ", "stop"), Choice("b", "length"))
     assert (reply.text, reply.finish_reason) == ("a ", "stop")
 

@@ -10,13 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bytebuddy_provider_hf.types import ToolCall
-from bytebuddy_provider_hf.wire import decode
+from bytebuddy_provider_hf.wire.infill_reply import native
+from bytebuddy_provider_hf.wire.openai_json import completion, logprobs, named_call
+from bytebuddy_provider_hf.wire.tgi_reply import generation
+from bytebuddy_provider_hf.wire.vectors import embeddings
 
 DECODERS: list[Callable[[bytes], object]] = [
-    decode.completion,
-    decode.generation,
-    decode.native,
-    decode.embeddings,
+    completion,
+    generation,
+    native,
+    embeddings,
 ]
 # Read typed it is refused, so that the rest is picked out by hand.
 ODD = b'"odd":NaN,'
@@ -158,11 +161,11 @@ def test_a_member_of_any_type_is_a_value_or_none(
         "choices": [{name: value, "delta": {name: value}}],
         "token": {name: value},
     }
-    found = decode.completion(json.dumps(inside).encode())
+    found = completion(json.dumps(inside).encode())
     assert found is not None
     for choice in found.choices or ():
         if choice.logprobs is not None:
-            list(decode.logprobs(choice.logprobs))
+            list(logprobs(choice.logprobs))
     read(json.dumps({**inside, "details": {name: value}}).encode())
 
 
@@ -179,5 +182,5 @@ def test_a_member_of_any_type_is_a_value_or_none(
 )
 def test_a_call_without_a_name_is_unwrapped(arguments: str, call: ToolCall) -> None:
     """Only what TGI's grammar makes, and nothing is lost of anything else."""
-    assert decode.named_call("", "", arguments) == call
-    assert decode.named_call("", "g", arguments).arguments == arguments
+    assert named_call("", "", arguments) == call
+    assert named_call("", "g", arguments).arguments == arguments

@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import read_infill, read_reply
 from recorded import recorded
 from servers.asking import ask
 from servers.llama import KeyedServer
@@ -16,17 +17,15 @@ from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.address import Target, resolve
 from bytebuddy_provider_hf.failures.classify import classify
 from bytebuddy_provider_hf.types import CompletionOptions, Event, Reply, Text, Usage
-from bytebuddy_provider_hf.wire.decoder import StreamDecoder
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
+from bytebuddy_provider_hf.wire.infill_reply import InfillStream
 from bytebuddy_provider_hf.wire.llamacpp import (
     InfillRequest,
-    InfillStream,
     build_infill,
-    read_infill,
     read_window,
 )
 from bytebuddy_provider_hf.wire.openai import CompletionRequest, build_completion
-from bytebuddy_provider_hf.wire.openai_reply import read_reply
+from bytebuddy_provider_hf.wire.stream import StreamDecoder
 
 ADD = InfillRequest(
     "def add(a, b):\n",
@@ -153,7 +152,7 @@ def test_what_is_not_json_is_malformed() -> None:
             read_infill(data, model="m")
     for more in (b"", b',"content":"a","stop":true'):
         body = b'{"error":{"message":"no infill"}' + more + b"}"
-        with pytest.raises(errors.MalformedResponse, match=r"an error.*no infill"):
+        with pytest.raises(errors.MalformedResponse, match="reply: no infill"):
             read_infill(body, model="m")
 
 

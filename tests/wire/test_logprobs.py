@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from reading import read_generated, read_reply
 
 from bytebuddy_provider_hf.types import Reply, TokenLogprob
-from bytebuddy_provider_hf.wire.expectations import Expectations
-from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
-from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
+from bytebuddy_provider_hf.wire.choices import Expectations
+from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
+from bytebuddy_provider_hf.wire.tgi_reply import TgiStream
 
 
 def data(value: object) -> bytes:

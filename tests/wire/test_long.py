@@ -13,6 +13,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from reading import read_generated, read_reply
 from rounds import rounds
 
 from bytebuddy_provider_hf.address import resolve
@@ -24,11 +25,14 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.failures.classify import classify, classify_event
 from bytebuddy_provider_hf.hub.models_api import read_model
+from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.types import Reply
-from bytebuddy_provider_hf.wire import decode
-from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
+from bytebuddy_provider_hf.wire.infill_reply import native
+from bytebuddy_provider_hf.wire.openai_json import completion
+from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
 from bytebuddy_provider_hf.wire.sse import SseDecoder, SseEvent
-from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
+from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, generation
+from bytebuddy_provider_hf.wire.vectors import embeddings
 
 VALUES = rounds(2_000, long=1_000_000)
 AT_ONCE = 100
@@ -41,11 +45,11 @@ TARGETS = (
 )
 STATUSES = (200, 307, 400, 401, 403, 404, 413, 422, 424, 429, 500, 502, 503, 504, 999)
 DECODERS: tuple[Callable[[bytes], object], ...] = (
-    decode.loads,
-    decode.completion,
-    decode.generation,
-    decode.native,
-    decode.embeddings,
+    loads,
+    completion,
+    generation,
+    native,
+    embeddings,
     read_model,
 )
 

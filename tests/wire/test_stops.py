@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import read_reply
 
 from bytebuddy_provider_hf.errors import StreamFailed, StreamInterrupted
 from bytebuddy_provider_hf.testing.answers import chat_stream, event
 from bytebuddy_provider_hf.types import LONGEST_STOP, Event, Reply, Text, Usage
+from bytebuddy_provider_hf.wire.filtered_stream import FilteredStream, StopFilter
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
-from bytebuddy_provider_hf.wire.stops import CuttingStream, StopCutter, cut
 
 
-def pieces(cutter: StopCutter, chunks: list[str]) -> list[str]:
-    return [cutter.feed(chunk) for chunk in chunks] + [cutter.finish()]
+def pieces(cutter: StopFilter, chunks: list[str]) -> list[str]:
+    return [cutter.feed(chunk) for chunk in chunks] + [cutter.close()]
 
 
 def expected(text: str, stops: list[str]) -> str:
@@ -33,10 +35,10 @@ def test_any_text_in_any_chunks_is_cut_before_the_first_stop(
     chunks: list[str], stops: list[str]
 ) -> None:
     """The chunks make no difference; of overlapping stops the first to begin counts."""
-    cutter = StopCutter(stops)
+    cutter = StopFilter(stops)
     text = "".join(chunks)
     assert "".join(pieces(cutter, chunks)) == expected(text, stops)
-    assert cutter.stopped == any(stop in text for stop in stops)
+    assert cutter.done == any(stop in text for stop in stops)
 
 
 @given(LETTERS, STOPS)
@@ -44,11 +46,11 @@ def test_no_more_is_held_back_than_may_become_a_stop(
     text: str, stops: list[str]
 ) -> None:
     """What is held back is how some stop begins, and never longer than needed."""
-    cutter = StopCutter(stops)
+    cutter = StopFilter(stops)
     passed = ""
     for at, char in enumerate(text, 1):
         passed += cutter.feed(char)
-        if cutter.stopped or any(stop in text[:at] for stop in stops):
+        if cutter.done or any(stop in text[:at] for stop in stops):
             break
         held = text[len(passed) : at]
         assert not held or any(stop.startswith(held) for stop in stops)
@@ -61,55 +63,58 @@ def test_no_more_is_held_back_than_may_become_a_stop(
 
 def test_a_stop_over_many_chunks_is_cut_and_nothing_after_it_leaks() -> None:
     """One character a chunk, and the rest of the last chunk, are handled."""
-    cutter = StopCutter(["\n\nUser:"])
+    cutter = StopFilter(["\n\nUser:"])
     chunks = ["Hi", "\n", "\nUs", "e", "r", ": no", "more"]
     assert pieces(cutter, chunks) == ["Hi", "", "", "", "", "", "", ""]
-    assert cutter.stopped
+    assert cutter.done
 
 
 def test_text_that_begins_like_a_stop_comes_as_soon_as_it_cannot_be_one() -> None:
     """Only the part that may still become a stop waits."""
-    cutter = StopCutter(["\n\nUser:"])
+    cutter = StopFilter(["\n\nUser:"])
     chunks = ["a\n", "\nU", "n", "\n"]
     assert pieces(cutter, chunks) == ["a", "", "\n\nUn", "", "\n"]
-    assert not cutter.stopped
+    assert not cutter.done
 
 
 def test_the_stop_that_begins_first_counts_though_another_ends_first() -> None:
     """The stop "bc" is complete sooner, but "abcd" began before it."""
-    assert pieces(StopCutter(["abcd", "bc"]), ["xa", "bc", "d"]) == ["x", "", "", ""]
-    assert pieces(StopCutter(["abcd", "bc"]), ["xa", "bc", "e"]) == ["x", "", "a", ""]
-    assert pieces(StopCutter(["abcd", "bc"]), ["xa", "bc"]) == ["x", "", "a"]
+    assert pieces(StopFilter(["abcd", "bc"]), ["xa", "bc", "d"]) == ["x", "", "", ""]
+    assert pieces(StopFilter(["abcd", "bc"]), ["xa", "bc", "e"]) == ["x", "", "a", ""]
+    assert pieces(StopFilter(["abcd", "bc"]), ["xa", "bc"]) == ["x", "", "a"]
 
 
 def test_no_stops_pass_everything_on() -> None:
     """Without stops, or with empty ones, nothing is held."""
-    assert pieces(StopCutter(["", ""]), ["a", "b"]) == ["a", "b", ""]
+    assert pieces(StopFilter(["", ""]), ["a", "b"]) == ["a", "b", ""]
 
 
 @pytest.mark.measured
 def test_it_takes_linear_time() -> None:
     """Characters that all but match the longest stops there may be, one a chunk."""
     stop = "a" * (LONGEST_STOP - 1) + "b"
-    cutter = StopCutter([stop, "ab" * (LONGEST_STOP // 2)])
+    cutter = StopFilter([stop, "ab" * (LONGEST_STOP // 2)])
     began = time.process_time()
     total = 0
     for _ in range(60_000):
         total += len(cutter.feed("a"))
-    total += len(cutter.finish())
+    total += len(cutter.close())
     assert total == 60_000
     assert time.process_time() - began < 5
 
 
 def test_a_whole_reply_is_cut_and_says_stop() -> None:
     """The finish reason is that of a stop."""
-    reply = Reply("one two three", finish_reason="length")
-    assert cut(reply, ["two"]) == Reply("one ", finish_reason="stop")
-    assert cut(reply, ["four"]) == reply
+    message = {"message": {"content": "one two three"}, "finish_reason": "length"}
+    data = json.dumps({"choices": [message]}).encode()
+    cut = read_reply(data, model="", stops=["two"])
+    assert cut == Reply("one ", finish_reason="stop")
+    uncut = read_reply(data, model="", stops=["four"])
+    assert uncut == Reply("one two three", finish_reason="length")
 
 
 def read(stream: bytes, stops: list[str], size: int) -> tuple[list[Event], Reply]:
-    decoder = CuttingStream(OpenAIStream(model="m"), stops)
+    decoder = FilteredStream(OpenAIStream(model="m"), stops=stops)
     events: list[Event] = []
     for at in range(0, len(stream), size):
         if decoder.done:
@@ -132,7 +137,7 @@ def test_a_stream_is_cut_and_its_usage_still_read(size: int) -> None:
 
 def test_a_server_that_goes_on_after_a_stop_is_not_waited_for() -> None:
     """After a few events the stream is over."""
-    decoder = CuttingStream(OpenAIStream(model="m"), ["x"])
+    decoder = FilteredStream(OpenAIStream(model="m"), stops=["x"])
     fed = 0
     for piece in chat_stream(["x", *["y"] * 1_000]).body:
         decoder.feed(piece)

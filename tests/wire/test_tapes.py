@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
+from reading import read_generated, read_reply
 from recorded import recorded
 
 from bytebuddy_provider_hf import outcomes as outcome
@@ -19,9 +20,9 @@ from bytebuddy_provider_hf.address import Target, resolve
 from bytebuddy_provider_hf.errors import APIError, ByteBuddyError, StreamFailed
 from bytebuddy_provider_hf.failures.classify import classify, classify_event
 from bytebuddy_provider_hf.types import Event, Reasoning, Reply, Text
-from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
+from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
 from bytebuddy_provider_hf.wire.tasks_reply import read_task
-from bytebuddy_provider_hf.wire.tgi_reply import TgiStream, read_generated
+from bytebuddy_provider_hf.wire.tgi_reply import TgiStream
 
 Record: TypeAlias = Mapping[str, Any]
 Entry: TypeAlias = Mapping[str, str]

@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from reading import read_reply
 from recorded import recorded
 
 from bytebuddy_provider_hf.errors import StreamInterrupted
 from bytebuddy_provider_hf.types import Event, Reply, ToolCall
-from bytebuddy_provider_hf.wire.expectations import Expectations
-from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream, read_reply
+from bytebuddy_provider_hf.wire.choices import Expectations
+from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
 
 
 def read(stream: bytes, size: int = 10**6) -> tuple[list[Event], Reply]:

@@ -22,8 +22,8 @@ from bytebuddy_provider_hf.client.roles.scoring_api import (
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.outcomes import Scores
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
-from bytebuddy_provider_hf.wire.ranking import relevance
 from bytebuddy_provider_hf.wire.server import ScoringApi, Server
+from bytebuddy_provider_hf.wire.tasks_reply import relevance
 
 ERROR_TEXTS: Final = ErrorTexts(
     "scores no documents here",

@@ -16,7 +16,6 @@ from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.lenient_json import lenient_text, loads
 from bytebuddy_provider_hf.sampling import Range
 from bytebuddy_provider_hf.types import Message, Tool
-from bytebuddy_provider_hf.wire import decode
 from bytebuddy_provider_hf.wire.body_parts import (
     EMPTY_PART,
     BodyPart,
@@ -24,6 +23,7 @@ from bytebuddy_provider_hf.wire.body_parts import (
     encode_message,
     encode_tool,
 )
+from bytebuddy_provider_hf.wire.openai_json import arguments_text
 from bytebuddy_provider_hf.wire.route_options import (
     POSITIVE,
     RANGES,
@@ -192,7 +192,7 @@ class Tgi(Server):
                     if not isinstance(given, dict):
                         given = {}
                     texts.append(
-                        decode.arguments_text({"name": call.name, "parameters": given})
+                        arguments_text({"name": call.name, "parameters": given})
                     )
                 body["content"] = "\n".join(texts)
                 del body["tool_calls"]

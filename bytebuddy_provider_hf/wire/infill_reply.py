@@ -1,4 +1,4 @@
-"""Answers and events of llama.cpp's own protocol."""
+"""Read the answers of llama.cpp's own protocol, as ``/infill`` gives them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Final
 import msgspec
 
 from bytebuddy_provider_hf.lenient_json import lenient_text, loads
-from bytebuddy_provider_hf.types import FinishReason, Usage
+from bytebuddy_provider_hf.types import Event, FinishReason, Reply, Text, Usage
 from bytebuddy_provider_hf.wire.floats import number
+from bytebuddy_provider_hf.wire.stream import EventStreamDecoder, without_reply
 
 _FINISH: Final[Mapping[str, FinishReason]] = {"limit": "length"}
 
@@ -85,3 +86,56 @@ def native(data: bytes) -> Native | None:
 def _count(value: object) -> int | None:
     found = number(value)
     return None if found is None else int(found)
+
+
+class InfillStream(EventStreamDecoder[Native]):
+    """Turn the bytes of an answer into events; the last step is ``close``.
+
+    A stream has no ``[DONE]``: the event that says ``stop`` is the end.
+    """
+
+    mark_ends = False
+
+    _decode = staticmethod(native)
+
+    def __init__(self, *, model: str) -> None:
+        super().__init__(model=model)
+        self._text: list[str] = []
+        self._finish_reason: FinishReason | None = None
+        self._usage: Usage | None = None
+
+    @property
+    def partial(self) -> str:
+        """The text that has come so far."""
+        return "".join(self._text)
+
+    def reply(self) -> Reply:
+        """Return the reply as far as it has come."""
+        return Reply(
+            text=self.partial,
+            model=self._model,
+            finish_reason=self._finish_reason,
+            usage=self._usage,
+        )
+
+    def whole(self, body: bytes) -> tuple[list[Event], Reply]:
+        """Return what a whole answer holds; raises ``MalformedResponse``."""
+        found = native(body)
+        if found is None or found.content is None or found.error:
+            raise without_reply(body, "a llama.cpp server")
+        events: list[Event] = []
+        found.stop = True
+        self._take(found, body, events)
+        return events, self.reply()
+
+    def _take(self, piece: Native, data: bytes, events: list[Event]) -> None:
+        if piece.error:
+            raise self._failed(data)
+        if piece.content:
+            self._text.append(piece.content)
+            events.append(Text(piece.content))
+        if piece.stop:
+            self.done = True
+            self._model = piece.model or self._model
+            self._finish_reason = piece.finish_reason
+            self._usage = piece.usage

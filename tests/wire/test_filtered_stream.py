@@ -1,20 +1,18 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bytebuddy_provider_hf.client.text_pipeline import (
-    FilteredStream,
-    PassThrough,
-    StopFilter,
-    apply_filter,
-)
 from bytebuddy_provider_hf.edits.text_filter import TextFilter
 from bytebuddy_provider_hf.errors import StreamFailed, StreamInterrupted
 from bytebuddy_provider_hf.testing.answers import completion_stream
 from bytebuddy_provider_hf.types import Event, Reply, Text, Usage
+from bytebuddy_provider_hf.wire.filtered_stream import FilteredStream
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
 
 
@@ -37,11 +35,35 @@ class Upper:
         return "!"
 
 
+class Shout:
+    """Shout, to the end."""
+
+    done = False
+
+    def feed(self, text: str) -> str:
+        return text.upper()
+
+    def close(self) -> str:
+        return ""
+
+
+def texts(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Text))
+
+
+def whole(text: str, filters: list[TextFilter], stops: Sequence[str] = ()) -> Reply:
+    body = {"choices": [{"text": text, "finish_reason": "length"}]}
+    decoder = FilteredStream(OpenAIStream(model="m"), stops=stops, filters=filters)
+    return decoder.whole(json.dumps(body).encode())[1]
+
+
 def read(
     stream: bytes, through: TextFilter, size: int
 ) -> tuple[list[Event], Reply, FilteredStream]:
     decoder = FilteredStream(
-        OpenAIStream(model="m"), through, lambda r: evolve(r, diff="d")
+        OpenAIStream(model="m"),
+        filters=[through],
+        finishes=[lambda reply: evolve(reply, diff="d")],
     )
     events: list[Event] = []
     for start in range(0, len(stream), size):
@@ -117,20 +139,42 @@ def test_usage_that_comes_after_enough_is_read() -> None:
 
 def test_a_whole_reply_is_filtered_in_the_same_way() -> None:
     """Its finish reason stays, unless the filter had enough."""
-    short = apply_filter(Reply("ab", finish_reason="length"), Upper(), lambda r: r)
+    short = whole("ab", [Upper()])
     assert (short.text, short.finish_reason) == ("AB!", "length")
-    long = apply_filter(Reply("a" * 99, finish_reason="length"), Upper(), lambda r: r)
+    long = whole("a" * 99, [Upper()])
     assert (long.text, long.finish_reason) == ("A" * 10 + "!", "stop")
+
+
+WORDS = st.lists(st.text("ab<", min_size=1, max_size=9), min_size=1, max_size=8)
+
+
+@given(WORDS, st.integers(1, 40), st.sampled_from([[], ["<b", "ab<"]]))
+def test_whole_and_streamed_answers_do_not_differ(
+    words: list[str], size: int, stops: list[str]
+) -> None:
+    """The same text in one piece and in many, cut at stops and filtered."""
+    stream = completion_stream(words, finish_reason="length").content
+    decoder = FilteredStream(OpenAIStream(model="m"), stops=stops, filters=[Upper()])
+    told = ""
+    for start in range(0, len(stream), size):
+        told += texts(decoder.feed(stream[start : start + size]))
+    events, streamed = decoder.close()
+    at_once = whole("".join(words), [Upper()], stops)
+    assert (streamed.text, streamed.finish_reason) == (
+        at_once.text,
+        at_once.finish_reason,
+    )
+    assert told + texts(events) == streamed.text
 
 
 @given(st.text("ab<", max_size=30), st.integers(1, 5))
 def test_stops_end_a_text_before_it_is_filtered(text: str, size: int) -> None:
-    """The first stop, over any cut."""
-    through = StopFilter(["<b", "ab<"], PassThrough())
-    shown = ""
-    for start in range(0, len(text), size):
-        shown += through.feed(text[start : start + size])
-    shown += through.close()
-    places = [at for stop in ("<b", "ab<") if (at := text.find(stop)) >= 0]
-    assert shown == (text[: min(places)] if places else text)
-    assert through.done == bool(places)
+    """The first stop, over any cut; what it held back is filtered at the end."""
+    stops = ["<b", "ab<"]
+    words = [text[start : start + size] for start in range(0, len(text), size)]
+    stream = completion_stream(words, finish_reason="length").content
+    decoder = FilteredStream(OpenAIStream(model="m"), stops=stops, filters=[Shout()])
+    shown = texts(decoder.feed(stream)) + texts(decoder.close()[0])
+    places = [at for stop in stops if (at := text.find(stop)) >= 0]
+    assert shown == (text[: min(places)] if places else text).upper()
+    assert (decoder.reply().finish_reason == "stop") == bool(places)
