@@ -15,7 +15,6 @@ from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     APIError,
     Closed,
-    ColdStartTimeout,
     Overloaded,
     QuotaExhausted,
     RateLimited,
@@ -23,7 +22,7 @@ from bytebuddy_provider_hf.errors import (
 from bytebuddy_provider_hf.scheduling.cold_start import UNKNOWN, ColdStart
 from bytebuddy_provider_hf.scheduling.limiter import REFUSAL_MEMORY, Limiter
 from bytebuddy_provider_hf.scheduling.retry import LONGEST_HINT
-from bytebuddy_provider_hf.scheduling.waiter import WAIT_LONGER, Waiter, WaitList
+from bytebuddy_provider_hf.scheduling.waiter import Waiter, WaitList
 from bytebuddy_provider_hf.types import Loading, WaitReason
 
 # So long after a good answer an endpoint that sheds a request is busy, not asleep.
@@ -67,7 +66,7 @@ class ModelQueue:
     def try_acquire(self, waiter: Waiter) -> bool:
         """Return whether the call may be sent now; otherwise it waits.
 
-        Raises ``Overloaded``, ``ColdStartTimeout``, ``DeadlineExceeded``,
+        Raises ``Overloaded``, ``CallTimeout``,
         ``RateLimited`` where the pause lasts longer than the call may, and what was
         remembered: that there are no credits, or a limit too long to wait for. After
         :meth:`close`, ``Closed``.
@@ -433,12 +432,7 @@ class ModelQueue:
             )
         estimate = self._cold_start.estimate(now) if self._cold_start.cold else None
         if estimate is not None and estimate > left:
-            raise ColdStartTimeout(
-                f"The model says it needs about {estimate:,.0f} s to load and "
-                f"{left:,.0f} s of waiting are left.",
-                retry_after=estimate,
-                hint=WAIT_LONGER,
-            )
+            raise waiter.loads_too_long(estimate, left)
 
     def _arm_timer(self) -> None:
         """Wake the queue when the next probe is due, if somebody waits for it."""

@@ -106,6 +106,15 @@ class Waiter:
             f"The model was not ready after {waited:,.0f} s.", hint=WAIT_LONGER
         )
 
+    def loads_too_long(self, estimate: float, left: float) -> ColdStartTimeout:
+        """Return the error of a call with less time than its model needs to load."""
+        return ColdStartTimeout(
+            f"The model says it needs about {estimate:,.0f} s to load and "
+            f"{left:,.0f} s of waiting are left.",
+            retry_after=estimate,
+            hint=WAIT_LONGER,
+        )
+
     def wake(self) -> None:
         """Let the waiting call look at its state again."""
         if self._future is not None and not self._future.done():

@@ -119,7 +119,8 @@ class EventStreamDecoder(ABC, Generic[_P]):
             raise self._with_partial(ResponseTooLarge("The stream exceeds 256 MiB."))
         events: list[Event] = []
         try:
-            lines = self._sse.plain_lines(chunk)
+            # After the end nothing is read, on neither way.
+            lines = None if self.done else self._sse.plain_lines(chunk)
             blocks = [] if lines is not None else self._sse.feed(chunk)
         except ResponseTooLarge as error:
             raise self._with_partial(error) from None

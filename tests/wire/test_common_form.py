@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bytebuddy_provider_hf.errors import ResponseError
@@ -35,6 +35,7 @@ def said(content: object, **more: object) -> bytes:
     return block(id="c", choices=[{"index": 0, "delta": {"content": content}, **more}])
 
 
+END = b"data: [DONE]\n\n"
 BLOCKS = st.sampled_from(
     [
         said("a"),
@@ -60,7 +61,7 @@ BLOCKS = st.sampled_from(
         block(choices=[], usage={"prompt_tokens": 1, "completion_tokens": 2}),
         block(error={"message": "boom"}),
         block(object="error", message="boom"),
-        b"data: [DONE]\n\n",
+        END,
         b"data: \n\n",
         b"data: : ping\n\n",
         b"data:  {}\n\n",
@@ -100,6 +101,7 @@ def drained(
 
 
 @pytest.mark.parametrize("wanted", [NO_EXPECTATIONS, RAW])
+@example(blocks=[said("a"), END, said("a")], sizes=[len(said("a") + END)])
 @given(blocks=st.lists(BLOCKS, max_size=12), sizes=st.lists(st.integers(1, 300)))
 def test_the_common_form_gives_the_same_events(
     wanted: Expectations, blocks: list[bytes], sizes: list[int]
