@@ -31,6 +31,7 @@ _log: Final = logging.getLogger(__name__)
 
 _VERSION: Final = 2
 _DAY: Final = 86_400.0
+# Servers that are remembered; the file is read and written whole.
 _MOST: Final = 500
 _LARGEST: Final = 1024 * 1024
 _FIELDS: Final = frozenset(fields_dict(Server))
@@ -89,6 +90,7 @@ class ServerCache:
         if isinstance(at, bool) or not isinstance(at, int | float):
             return None, 0.0
         age = self._clock() - at
+        # A time to come is of a clock that was set back: it would hold for ever.
         young = 0 <= age < most
         return (said if isinstance(said, dict) and young else None), age
 

@@ -17,11 +17,13 @@ _MAKES_VECTORS: Final = Family(
 )
 _REWRITES: Final = Family("a text-to-text model", ModelKind.SEQ2SEQ, source=_SOURCE)
 
+# Tasks of models that write no text; a chat template of theirs means nothing.
 _TEXTLESS: Final = {
     "fill-mask": _FILLS_MASKS,
     "feature-extraction": _MAKES_VECTORS,
     "sentence-similarity": _MAKES_VECTORS,
 }
+# transformers' class for encoder-decoders, which take no chat.
 _SEQ2SEQ: Final = "AutoModelForSeq2SeqLM"
 
 

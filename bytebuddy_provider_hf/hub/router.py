@@ -75,7 +75,7 @@ class RouterCatalogue:
         async def ask_providers() -> tuple[str, ...] | None:
             status, found = await _ask(f"{_MODELS}/{name}", client)
             if status == _NOT_FOUND:
-                return ()
+                return ()  # an answer: nobody serves it
             return found[0].providers if found else None
 
         async def ask_all() -> tuple[ServedModel, ...] | None:

@@ -1,4 +1,4 @@
-"""Finding a token, and tying it to where it may go.
+"""Find a token, and tie it to where it may go.
 
 The names and places are those of huggingface_hub 2.4 (``utils/_auth.py``,
 ``constants.py``) with the names other programs use; ``~/.bytebuddy/.env`` is where
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -54,7 +55,14 @@ def credential_for(
     lying about goes to Hugging Face's own hosts only. Raises ``MissingToken``,
     ``InvalidToken`` and ``InsecureEndpoint``.
     """
-    credential = None if explicit is None else _stripped(explicit)
+    credential = explicit
+    if explicit is not None:
+        # Space around a token is pasted along; nothing else is no token.
+        stripped = Secret(explicit.secret.reveal().strip())
+        if stripped != explicit.secret:
+            credential = Credential(stripped, explicit.source)
+        if not stripped:
+            credential = None
     if credential is None and target.is_hugging_face:
         credential = find_token(env, state_dir=state_dir)
     if credential is None:
@@ -64,7 +72,16 @@ def credential_for(
                 hint="Run `bytebuddy-hf login`, or set HF_API_KEY.",
             )
         return None
-    _check(credential)
+    wrong = None
+    if len(credential.secret.reveal()) > _LONGEST:
+        wrong = f"it is longer than {_LONGEST:,} characters"
+    elif not _VISIBLE.fullmatch(credential.secret.reveal()):
+        wrong = "it has a space, a line break or a character outside ASCII in it"
+    if wrong is not None:
+        raise InvalidToken(
+            f"What stands in {credential.source} cannot be a token: {wrong}.",
+            hint="Copy the token again from https://huggingface.co/settings/tokens.",
+        )
     if not target.secure:
         raise InsecureEndpoint(
             f"The token would travel unencrypted to {target.origin}.",
@@ -83,33 +100,13 @@ def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
         kept = login.values.get(variable)
         if kept is not None and (secret := _without_line_breaks(kept.reveal())):
             return Credential(secret, f"{variable} in {login.path}")
-    path = _token_file(env, state_dir)
-    secret = None if path is None else _without_line_breaks(_file_text(path))
+    path, secret = _token_file(env, state_dir), None
+    # ValueError: a path with NUL in it.
+    with suppress(OSError, ValueError):
+        if path is not None:
+            with path.open(encoding="utf-8-sig", errors="replace") as file:
+                secret = _without_line_breaks(file.read(_LONGEST + 2))
     return None if secret is None else Credential(secret, str(path))
-
-
-def _check(credential: Credential) -> None:
-    if wrong := _wrong(credential.secret):
-        raise InvalidToken(
-            f"What stands in {credential.source} cannot be a token: {wrong}.",
-            hint="Copy the token again from https://huggingface.co/settings/tokens.",
-        )
-
-
-def _wrong(secret: Secret) -> str | None:
-    if len(secret.reveal()) > _LONGEST:
-        return f"it is longer than {_LONGEST:,} characters"
-    if not _VISIBLE.fullmatch(secret.reveal()):
-        return "it has a space, a line break or a character outside ASCII in it"
-    return None
-
-
-def _stripped(credential: Credential) -> Credential | None:
-    """Return a credential without space around it; ``None`` if it is nothing else."""
-    tidied = Secret(credential.secret.reveal().strip())
-    if tidied == credential.secret:
-        return credential if tidied else None
-    return Credential(tidied, credential.source) if tidied else None
 
 
 def _without_line_breaks(text: str) -> Secret | None:
@@ -133,21 +130,8 @@ def _token_file(env: Mapping[str, str], state_dir: Path) -> Path | None:
             return base / "huggingface" / "token"
     except RuntimeError:  # ~nobody
         return None
-    home = _home(env, state_dir)
-    return None if home is None else home / ".cache" / "huggingface" / "token"
-
-
-def _home(env: Mapping[str, str], state_dir: Path) -> Path | None:
     # What stands beside a host's own folder may be anybody's.
+    home = env.get("HOME") or env.get("USERPROFILE") or ""
     if state_dir.name == ".bytebuddy":
-        return state_dir.parent
-    home = env.get("HOME") or env.get("USERPROFILE")
-    return Path(home) if home else None
-
-
-def _file_text(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            return file.read(_LONGEST + 2)
-    except (OSError, ValueError):  # ValueError: a path with NUL in it
-        return ""
+        home = str(state_dir.parent)
+    return Path(home, ".cache", "huggingface", "token") if home else None

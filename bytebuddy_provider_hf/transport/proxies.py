@@ -1,4 +1,4 @@
-"""Which proxy, if any, stands between here and an origin.
+"""Choose the proxy, if any, that stands between here and an origin.
 
 ``requestOptions.proxy`` decides, then the variables that curl, Go and Python read:
 ``HTTPS_PROXY`` or ``HTTP_PROXY`` by the scheme of the origin, then ``ALL_PROXY``, each
@@ -11,8 +11,9 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from attrs import frozen
@@ -25,9 +26,6 @@ from bytebuddy_provider_hf.secret import Secret
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"[\w.\-:]+", re.ASCII)
 _OPTION: Final = "requestOptions.proxy"
-
-_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-_Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @frozen
@@ -80,6 +78,7 @@ def proxy_for(
         return None
     if options.proxy is not None:
         return _checked(_OPTION, _parsed(options.proxy))
+    # Such a proxy knows another machine by that name.
     if is_loopback(parts.hostname or ""):
         return None
     name = _variable(parts.scheme, env)
@@ -129,84 +128,57 @@ def _parsed(text: str) -> Proxy | str | None:
         return "it has no usable host and port"
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         return "it has more than a host and a port"
+    authorization = None
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        encoded = base64.b64encode(pair.encode("utf-8", "replace")).decode()
+        authorization = Secret(f"Basic {encoded}")
     return Proxy(
         scheme=parts.scheme,
         host=parts.hostname or "",
         port=port or _PORTS[parts.scheme],
-        authorization=_authorization(parts),
+        authorization=authorization,
         password=Secret(unquote(parts.password)) if parts.password else None,
     )
-
-
-def _authorization(parts: SplitResult) -> Secret | None:
-    if parts.username is None:
-        return None
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    encoded = base64.b64encode(pair.encode("utf-8", "replace")).decode()
-    return Secret(f"Basic {encoded}")
 
 
 def _excepted(
     parts: SplitResult, options: RequestOptions, env: Mapping[str, str]
 ) -> bool:
+    """Whether ``noProxy`` or ``NO_PROXY`` names the origin."""
     host = (parts.hostname or "").rstrip(".")
     port = parts.port or _PORTS[parts.scheme]
+    listed = env.get("no_proxy") or env.get("NO_PROXY") or ""
+    # In the variable a plain name stands for what is below it too, as for curl, Go and
+    # Python; in the file it is that host.
+    texts = [(entry, False) for entry in options.no_proxy or ()] + [(listed, True)]
     return any(
         _matches(pattern, host, port, below=below)
-        for pattern, below in _patterns(options, env)
+        for text, below in texts
+        for pattern in re.split(r"[\s,]+", text)
     )
-
-
-def _patterns(
-    options: RequestOptions, env: Mapping[str, str]
-) -> Iterator[tuple[str, bool]]:
-    """Yield each pattern, and whether a plain name stands for what is below it too.
-
-    In the variable it does, as for curl, Go and Python; in the file it is that host.
-    """
-    for entry in options.no_proxy or ():
-        for pattern in re.split(r"[\s,]+", entry):
-            yield pattern, False
-    listed = env.get("no_proxy") or env.get("NO_PROXY") or ""
-    for pattern in re.split(r"[\s,]+", listed):
-        yield pattern, True
 
 
 def _matches(pattern: str, host: str, port: int, *, below: bool) -> bool:
     if pattern == "*":
         return True
-    name, wanted = _split_port(pattern.lower())
+    name, wanted = pattern.lower(), ""
+    if name.startswith("["):
+        name, _, rest = name[1:].partition("]")
+        wanted = rest.removeprefix(":")
+    elif name.count(":") == 1:  # an IPv6 address has more
+        name, _, wanted = name.partition(":")
     if wanted not in ("", str(port)):
         return False
-    if (address := _address(host)) is not None:
-        network = _network(name)
-        return network is not None and address in network
+    # ValueError: a name, which is compared as a text, or no network at all.
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        with suppress(ValueError):
+            return address in ipaddress.ip_network(name, strict=False)
+        return False
     name = name.rstrip(".")
     if name.startswith("*."):
         return host.endswith(name[1:])
     if name.startswith("."):
         return host == name[1:] or host.endswith(name)
     return host == name or (below and host.endswith(f".{name}"))
-
-
-def _split_port(pattern: str) -> tuple[str, str]:
-    if pattern.startswith("["):
-        name, _, rest = pattern[1:].partition("]")
-        return name, rest.removeprefix(":")
-    name, colon, port = pattern.partition(":")
-    # An IPv6 address has more colons than one.
-    return (name, port) if colon and ":" not in port else (pattern, "")
-
-
-def _address(host: str) -> _Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def _network(name: str) -> _Network | None:
-    try:
-        return ipaddress.ip_network(name, strict=False)
-    except ValueError:
-        return None
