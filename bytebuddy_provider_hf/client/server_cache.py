@@ -57,7 +57,12 @@ class ServerCache:
 
     def put(self, url: str, server: Server) -> None:
         """Keep a server; the oldest go when there are too many."""
-        self._keep(_cache_key(url), "server", _to_json(server))
+        values = {name: getattr(server, name) for name in _FIELDS}
+        # JSON has no sets.
+        said = {
+            k: sorted(v) if isinstance(v, frozenset) else v for k, v in values.items()
+        }
+        self._keep(_cache_key(url), "server", said)
 
     def get_tokens(self, url: str, model: str) -> tuple[ServerTokens, float] | None:
         """Return what a model's server told within the last hour, and its age."""
@@ -145,11 +150,6 @@ def _cache_key(url: str) -> str:
 def _model_key(url: str, model: str) -> str:
     # No address has a blank: this is no server's key.
     return f"{_cache_key(url)} {model}"
-
-
-def _to_json(server: Server) -> dict[str, object]:
-    values = {name: getattr(server, name) for name in _FIELDS}
-    return values | {"routes": sorted(server.routes)}
 
 
 def _from_json(said: Mapping[str, object]) -> Server | None:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
 
@@ -74,8 +74,16 @@ def proxy_for(
     ``InvalidOption``, without what may hold a password.
     """
     parts = urlsplit(origin)
-    if _excepted(parts, options, env):
-        return None
+    host = (parts.hostname or "").rstrip(".")
+    port = parts.port or _PORTS[parts.scheme]
+    listed = env.get("no_proxy") or env.get("NO_PROXY") or ""
+    # In the variable a plain name stands for what is below it too, as for curl, Go and
+    # Python; in the file it is that host.
+    texts = [(entry, False) for entry in options.no_proxy or ()] + [(listed, True)]
+    for text, below in texts:
+        for pattern in re.split(r"[\s,]+", text):
+            if _matches(pattern, host, port, below=below):
+                return None
     if options.proxy is not None:
         return _checked(_OPTION, _parsed(options.proxy))
     # Such a proxy knows another machine by that name.
@@ -139,23 +147,6 @@ def _parsed(text: str) -> Proxy | str | None:
         port=port or _PORTS[parts.scheme],
         authorization=authorization,
         password=Secret(unquote(parts.password)) if parts.password else None,
-    )
-
-
-def _excepted(
-    parts: SplitResult, options: RequestOptions, env: Mapping[str, str]
-) -> bool:
-    """Whether ``noProxy`` or ``NO_PROXY`` names the origin."""
-    host = (parts.hostname or "").rstrip(".")
-    port = parts.port or _PORTS[parts.scheme]
-    listed = env.get("no_proxy") or env.get("NO_PROXY") or ""
-    # In the variable a plain name stands for what is below it too, as for curl, Go and
-    # Python; in the file it is that host.
-    texts = [(entry, False) for entry in options.no_proxy or ()] + [(listed, True)]
-    return any(
-        _matches(pattern, host, port, below=below)
-        for text, below in texts
-        for pattern in re.split(r"[\s,]+", text)
     )
 
 
