@@ -133,7 +133,7 @@ class CallAttempts:
         # What the log was last told that the call waits for.
         self._logged_wait: WaitReason | None = None
         self._waiter = Waiter(
-            now=state.loop.time(),
+            since=state.loop.time(),
             timeout=spec.timeout,
             cold_timeout=endpoint.cold_start_timeout,
         )

@@ -1,4 +1,4 @@
-"""What models share: connections, permits and cold starts, for each running loop."""
+"""Own what models share: connections, permits, cold starts, for each running loop."""
 
 from __future__ import annotations
 
@@ -91,6 +91,8 @@ class Runtime:
             WeakKeyDictionary()
         )
         self._leases = 0
+        # The state used last: finding it among all of them takes 1.5 µs.
+        self._latest: LoopState | None = None
         self._closed = False
 
     def lease(self) -> Lease:
@@ -102,9 +104,12 @@ class Runtime:
         """Return what belongs to the running loop, made on first use."""
         if self._closed:
             raise Closed("The runtime was closed.", hint="Make a new Runtime.")
-        loop = asyncio.get_running_loop()
+        loop, pid = asyncio.get_running_loop(), os.getpid()
+        state = self._latest
+        if state is not None and state.loop is loop and state.pid == pid:
+            return state
         state = self._states.get(loop)
-        if state is None or state.pid != os.getpid():
+        if state is None or state.pid != pid:
             # A state holds its loop, so the weak key alone would keep both for ever.
             for ended in [each for each in self._states if each.is_closed()]:
                 del self._states[ended]
@@ -112,6 +117,7 @@ class Runtime:
                 self._connect or _sockets, self._jitter, self._server_cache
             )
             self._states[loop] = state
+        self._latest = state
         return state
 
     def counters(self) -> Counters:
@@ -135,6 +141,7 @@ class Runtime:
             await self._close_state()
 
     async def _close_state(self) -> None:
+        self._latest = None
         state = self._states.pop(asyncio.get_running_loop(), None)
         if state is not None and state.pid == os.getpid():
             await state.aclose()

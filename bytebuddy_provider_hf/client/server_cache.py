@@ -32,6 +32,7 @@ _log: Final = logging.getLogger(__name__)
 
 _VERSION: Final = 2
 _DAY: Final = 86_400.0
+# Servers that are remembered; the file is read and written whole.
 _MOST: Final = 500
 _LARGEST: Final = 1024 * 1024
 _FIELDS: Final = frozenset(fields_dict(Server))
@@ -57,7 +58,12 @@ class ServerCache:
 
     def put(self, url: str, server: Server) -> None:
         """Keep a server; the oldest go when there are too many."""
-        self._keep(_cache_key(url), "server", _to_json(server))
+        values = {name: getattr(server, name) for name in _FIELDS}
+        # JSON has no sets.
+        said = {
+            k: sorted(v) if isinstance(v, frozenset) else v for k, v in values.items()
+        } | {"engine": server.name}
+        self._keep(_cache_key(url), "server", said)
 
     def get_tokens(self, url: str, model: str) -> tuple[ServerTokens, float] | None:
         """Return what a model's server told within the last hour, and its age."""
@@ -90,6 +96,7 @@ class ServerCache:
         if isinstance(at, bool) or not isinstance(at, int | float):
             return None, 0.0
         age = self._clock() - at
+        # A time to come is of a clock that was set back: it would hold for ever.
         young = 0 <= age < most
         return (said if isinstance(said, dict) and young else None), age
 
@@ -144,11 +151,6 @@ def _cache_key(url: str) -> str:
 def _model_key(url: str, model: str) -> str:
     # No address has a blank: this is no server's key.
     return f"{_cache_key(url)} {model}"
-
-
-def _to_json(server: Server) -> dict[str, object]:
-    values = {name: getattr(server, name) for name in _FIELDS}
-    return {"engine": server.name} | values | {"routes": sorted(server.routes)}
 
 
 def _from_json(said: Mapping[str, object]) -> Server | None:

@@ -17,6 +17,7 @@ from bytebuddy_provider_hf.wire.http_request import HttpRequest
 _log: Final = logging.getLogger(__name__)
 
 _MINUTE: Final = 60.0
+# Models and lists that are remembered, whatever a long-lived host asks about.
 _MOST: Final = 256
 
 A = TypeVar("A")
@@ -59,6 +60,7 @@ class AnswerCache(Generic[A]):
         except TimeoutError:
             source = self._source
             _log.info("%s did not tell about %s within %.1f s", source, name, limit)
+        # Whoever still asks, with more time, will keep what it hears.
         if name not in self._asking:
             self._keep(name, None)
         return None

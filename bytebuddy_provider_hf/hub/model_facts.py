@@ -17,11 +17,13 @@ _MAKES_VECTORS: Final = Family(
 )
 _REWRITES: Final = Family("a text-to-text model", ModelKind.SEQ2SEQ, source=_SOURCE)
 
+# Tasks of models that write no text; a chat template of theirs means nothing.
 _TEXTLESS: Final = {
     "fill-mask": _FILLS_MASKS,
     "feature-extraction": _MAKES_VECTORS,
     "sentence-similarity": _MAKES_VECTORS,
 }
+# transformers' class for encoder-decoders, which take no chat.
 _SEQ2SEQ: Final = "AutoModelForSeq2SeqLM"
 
 
@@ -62,7 +64,11 @@ def family_of(facts: ModelFacts) -> Family | None:
         return known
     if facts.pipeline_tag in _TEXTLESS:
         return _TEXTLESS[facts.pipeline_tag]
-    parent = _parent(facts)
+    # The nearest base model that writes text. What was made of an encoder is most
+    # often a classifier: its parent tells nothing.
+    textless = (ModelKind.MASK, ModelKind.EMBEDDING)
+    near = (families.family_by_id(each) for each in facts.base_models)
+    parent = next((each for each in near if each and each.kind not in textless), None)
     template = facts.chat_template
     spoken = None if template is None else families.family_by_template(template)
     if parent is not None and (
@@ -83,18 +89,3 @@ def family_of(facts: ModelFacts) -> Family | None:
         rewrites = facts.pipeline_tag == "text2text-generation"
         return _REWRITES if rewrites or facts.auto_model == _SEQ2SEQ else None
     return found if facts.window is None else evolve(found, window=facts.window)
-
-
-def _parent(facts: ModelFacts) -> Family | None:
-    """Return the family of the nearest base model that is known and writes text.
-
-    What was made of an encoder is most often a classifier: its parent tells nothing.
-    """
-    for model_id in facts.base_models:
-        found = families.family_by_id(model_id)
-        if found is not None and found.kind not in (
-            ModelKind.MASK,
-            ModelKind.EMBEDDING,
-        ):
-            return found
-    return None

@@ -26,9 +26,11 @@ LIMIT: Final = 10.0
 
 _log: Final = logging.getLogger(__name__)
 
+# A model's card and template change by commits, which are rare.
 _DAY: Final = 86_400.0
 _OK: Final = 200
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
+# Bounds of what a stranger's model card can make us keep.
 _LARGEST_ANSWER: Final = 4 * 1024 * 1024
 _LONGEST_TEMPLATE: Final = 64 * 1024
 _LARGEST_WINDOW: Final = 2**31
@@ -126,6 +128,7 @@ class HubCatalogue:
         async def ask() -> ModelFacts | None:
             """Return what the Hub says, following one renaming."""
             asked = name
+            # Not followed further: a circle of names would never end.
             for _ in range(2):
                 status, headers, body = await fetch_answer(
                     info_request(asked), client, most=_LARGEST_ANSWER

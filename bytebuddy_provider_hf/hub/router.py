@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -76,7 +75,7 @@ class RouterCatalogue:
         async def ask_providers() -> tuple[str, ...] | None:
             status, found = await _ask(f"{_MODELS}/{name}", client)
             if status == _NOT_FOUND:
-                return ()
+                return ()  # an answer: nobody serves it
             return found[0].providers if found else None
 
         async def ask_all() -> tuple[ServedModel, ...] | None:
@@ -127,6 +126,8 @@ def neighbours(model: str, served: Iterable[ServedModel]) -> tuple[str, ...]:
     """Return the ids spelt most like ``model`` of those that somebody serves."""
     ids = {each.id.casefold(): each.id for each in served if each.providers}
     ids.pop(model.casefold(), None)
+    import difflib  # for a failure only; it would take 6 ms of each start
+
     close = difflib.get_close_matches(model.casefold(), ids, n=_MOST_NEIGHBOURS)
     return tuple(ids[each] for each in close)
 

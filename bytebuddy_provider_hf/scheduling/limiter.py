@@ -24,7 +24,7 @@ from collections import OrderedDict
 from copy import copy
 from typing import Final, Protocol
 
-from bytebuddy_provider_hf.errors import QuotaExhausted
+from bytebuddy_provider_hf.errors import Overloaded, QuotaExhausted
 from bytebuddy_provider_hf.scheduling.retry import LONG_PAUSE, Budget
 
 FIRST_LIMIT: Final = 8
@@ -148,6 +148,20 @@ class Limiter:
         """Note that a model has calls waiting, and can perhaps use a permit now."""
         self._queues.setdefault(queue)
         self._ready_queues.setdefault(queue)
+
+    def enter_queue(self, queue: PermitQueue, *, again: bool) -> None:
+        """Count a call that begins to wait; raise ``Overloaded`` where too many do.
+
+        One that comes ``again`` has waited its turn once already.
+        """
+        if self.queued >= self.max_queue and not again:
+            raise Overloaded(
+                f"The queue for this endpoint is full: {self.queued:,} calls wait and "
+                f"maxQueue is {self.max_queue:,}.",
+                hint="Send fewer at once, or raise requestOptions.maxQueue.",
+            )
+        self.queued += 1
+        self.register(queue)
 
     def unregister(self, queue: PermitQueue) -> None:
         """Note that a model has no more calls waiting."""

@@ -15,7 +15,6 @@ from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     APIError,
     Closed,
-    Overloaded,
     QuotaExhausted,
     RateLimited,
 )
@@ -91,7 +90,10 @@ class ModelQueue:
             if not self._wait_list.size and self._may_send(now):
                 self._grant(waiter, now)
                 return True
-            self._enqueue(waiter)
+            limiter.enter_queue(self, again=waiter.not_before > 0)
+            waiter.paced = waiter.paced or limiter.long_pause
+            self._wait_list.add(waiter)
+            self._arm_timer()
         self._check_deadlines(waiter, now)
         return False
 
@@ -392,21 +394,6 @@ class ModelQueue:
         self._wait_list.add(waiter)
         self.limiter.queued += 1
         self._return_permit(waiter)
-
-    def _enqueue(self, waiter: Waiter) -> None:
-        limiter = self.limiter
-        again = waiter.not_before > 0  # it has waited its turn once already
-        if limiter.queued >= limiter.max_queue and not again:
-            raise Overloaded(
-                f"The queue for this endpoint is full: {limiter.queued:,} calls wait "
-                f"and maxQueue is {limiter.max_queue:,}.",
-                hint="Send fewer at once, or raise requestOptions.maxQueue.",
-            )
-        waiter.paced = waiter.paced or limiter.long_pause
-        self._wait_list.add(waiter)
-        limiter.queued += 1
-        limiter.register(self)
-        self._arm_timer()
 
     def _after_dequeue(self) -> None:
         self.limiter.queued -= 1

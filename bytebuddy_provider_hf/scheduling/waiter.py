@@ -10,6 +10,8 @@ from itertools import count
 from operator import attrgetter
 from typing import Final
 
+from attrs import define, field
+
 from bytebuddy_provider_hf.errors import ColdStartTimeout, DeadlineExceeded
 from bytebuddy_provider_hf.types import WaitReason
 
@@ -18,10 +20,10 @@ WAIT_LONGER: Final = (
     "already loaded."
 )
 
-_numbers = count()
 _number: Final = attrgetter("number")
 
 
+@define(eq=False)  # slots, because 10,000 calls may wait at once
 class Waiter:
     """Hold where a call stands. Times are seconds of the loop's clock.
 
@@ -34,51 +36,30 @@ class Waiter:
     wakes in steps; ``retry_cost`` what its retries took from the budget.
     """
 
-    # Slots, because 10,000 calls may wait at once.
-    __slots__ = (
-        "_future",
-        "_timer",
-        "answered",
-        "attempt",
-        "cold_since",
-        "cold_timeout",
-        "deadline",
-        "granted",
-        "is_waiting",
-        "not_before",
-        "number",
-        "observed",
-        "paced",
-        "probe_id",
-        "queued",
-        "retry_cost",
-        "sent_at",
-        "sheds",
-        "since",
-        "timeout",
-    )
+    since: float
+    timeout: float
+    cold_timeout: float
+    deadline: float = field(init=False)
+    number: int = field(init=False, factory=count().__next__)
+    queued: bool = False
+    is_waiting: bool = False
+    observed: bool = True
+    granted: bool = False
+    answered: bool = False
+    paced: bool = False
+    attempt: int = 1
+    sheds: int = 0
+    retry_cost: int = 0
+    probe_id: int = 0
+    sent_at: float = 0.0
+    not_before: float = 0.0
+    cold_since: float | None = None
+    _future: asyncio.Future[None] | None = None
+    _timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, *, now: float, timeout: float, cold_timeout: float) -> None:
-        self.number = next(_numbers)
-        self.queued = False
-        self.is_waiting = False
-        self.observed = True
-        self.sheds = 0
-        self.answered = False
-        self.paced = False
-        self.since = now
-        self.deadline = now + timeout
-        self.timeout = timeout
-        self.cold_timeout = cold_timeout
-        self.cold_since: float | None = None
-        self.attempt = 1
-        self.retry_cost = 0
-        self.not_before = 0.0
-        self.granted = False
-        self.probe_id = 0
-        self.sent_at = 0.0
-        self._future: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+    @deadline.default
+    def _deadline(self) -> float:
+        return self.since + self.timeout
 
     @property
     def expires(self) -> float:

@@ -55,11 +55,14 @@ def credential_for(
     lying about goes to Hugging Face's own hosts only. Raises ``MissingToken``,
     ``InvalidToken`` and ``InsecureEndpoint``.
     """
-    credential = None
+    credential = explicit
     if explicit is not None:
-        # Space around it came with the copying and is no part of a token.
+        # Space around a token is pasted along; nothing else is no token.
         stripped = Secret(explicit.secret.reveal().strip())
-        credential = Credential(stripped, explicit.source) if stripped else None
+        if stripped != explicit.secret:
+            credential = Credential(stripped, explicit.source)
+        if not stripped:
+            credential = None
     if credential is None and target.is_hugging_face:
         credential = find_token(env, state_dir=state_dir)
     if credential is None:
@@ -97,16 +100,13 @@ def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
         kept = login.values.get(variable)
         if kept is not None and (secret := _without_line_breaks(kept.reveal())):
             return Credential(secret, f"{variable} in {login.path}")
-    path = _token_file(env, state_dir)
-    if path is None:
-        return None
+    path, secret = _token_file(env, state_dir), None
     # ValueError: a path with NUL in it.
     with suppress(OSError, ValueError):
-        # A little more than the longest token tells that it is none.
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            secret = _without_line_breaks(file.read(_LONGEST + 2))
-        return None if secret is None else Credential(secret, str(path))
-    return None
+        if path is not None:
+            with path.open(encoding="utf-8-sig", errors="replace") as file:
+                secret = _without_line_breaks(file.read(_LONGEST + 2))
+    return None if secret is None else Credential(secret, str(path))
 
 
 def _without_line_breaks(text: str) -> Secret | None:
@@ -131,8 +131,7 @@ def _token_file(env: Mapping[str, str], state_dir: Path) -> Path | None:
     except RuntimeError:  # ~nobody
         return None
     # What stands beside a host's own folder may be anybody's.
+    home = env.get("HOME") or env.get("USERPROFILE") or ""
     if state_dir.name == ".bytebuddy":
         home = str(state_dir.parent)
-    else:
-        home = env.get("HOME") or env.get("USERPROFILE") or ""
     return Path(home, ".cache", "huggingface", "token") if home else None

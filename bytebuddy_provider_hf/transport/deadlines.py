@@ -77,6 +77,7 @@ class Timeout:
             message = "a call runs in a task, as asyncio.timeout does"
             raise RuntimeError(message)
         self._task = task
+        # As asyncio.timeout does: a cancellation from outside must not be swallowed.
         self._cancelling = task.cancelling()
         deadlines = self._deadlines
         deadlines.blocks[self] = None
@@ -146,6 +147,7 @@ class StreamWatch:
 
     def _on_timer(self) -> None:
         now = self._loop.time()
+        # Nobody reads now: the time is the caller's own.
         if math.isinf(self._reading):
             due = now + min(self._idle, self._no_data)
         else:

@@ -87,6 +87,7 @@ def destination_for(
     Raises ``InvalidOption``, and ``InsecureEndpoint`` where a proxy elsewhere could
     read the token.
     """
+    # Here and not at the first request: a file's mistake shows when a model opens.
     for name, value in options.headers.items():
         _check_header(name, value)
     proxy = proxy_for(origin, options, env)
@@ -215,6 +216,7 @@ class HttpClients:
 
     def give_back(self, lent: LentClient) -> None:
         """Note that a call is over; nothing happens after :meth:`aclose`."""
+        # Not looked up again: after aclose another client may have the key.
         lent.users -= 1
         self._lent.trim(lent.key)
 

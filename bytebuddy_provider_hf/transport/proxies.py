@@ -1,4 +1,4 @@
-"""Choose the proxy, if any, between here and an origin.
+"""Choose the proxy, if any, that stands between here and an origin.
 
 ``requestOptions.proxy`` decides, then the variables that curl, Go and Python read:
 ``HTTPS_PROXY`` or ``HTTP_PROXY`` by the scheme of the origin, then ``ALL_PROXY``, each
@@ -11,9 +11,9 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Final, TypeVar
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
@@ -26,8 +26,6 @@ from bytebuddy_provider_hf.secret import Secret
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"[\w.\-:]+", re.ASCII)
 _OPTION: Final = "requestOptions.proxy"
-
-_T = TypeVar("_T")
 
 
 @frozen
@@ -76,27 +74,35 @@ def proxy_for(
     ``InvalidOption``, without what may hold a password.
     """
     parts = urlsplit(origin)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    host = (parts.hostname or "").rstrip(".")
+    port = parts.port or _PORTS[parts.scheme]
     listed = env.get("no_proxy") or env.get("NO_PROXY") or ""
-    # A plain name in the variable stands for what is below it too, as for curl, Go and
+    # In the variable a plain name stands for what is below it too, as for curl, Go and
     # Python; in the file it is that host.
-    exceptions = [(entry, False) for entry in options.no_proxy or ()]
-    for entry, below in (*exceptions, (listed, True)):
-        for pattern in re.split(r"[\s,]+", entry):
-            if _matches(pattern, host.rstrip("."), port, below=below):
+    texts = [(entry, False) for entry in options.no_proxy or ()] + [(listed, True)]
+    for text, below in texts:
+        for pattern in re.split(r"[\s,]+", text):
+            if _matches(pattern, host, port, below=below):
                 return None
     if options.proxy is not None:
         return _checked(_OPTION, _parsed(options.proxy))
-    if is_loopback(host):
+    # Such a proxy knows another machine by that name.
+    if is_loopback(parts.hostname or ""):
         return None
-    for stem in (f"{parts.scheme}_proxy", "all_proxy"):
+    name = _variable(parts.scheme, env)
+    return None if name is None else _checked(name, _parsed(env[name]))
+
+
+def _variable(scheme: str, env: Mapping[str, str]) -> str | None:
+    """Return the name of the variable that decides; one set to nothing says none."""
+    for stem in (f"{scheme}_proxy", "all_proxy"):
         for name in (stem, stem.upper()):
             # In a CGI program HTTP_PROXY is a header of the request: https://httpoxy.org
             foreign = name == "HTTP_PROXY" and "REQUEST_METHOD" in env
             if name in env and not foreign:
                 if env[name].strip():
-                    return _checked(name, _parsed(env[name]))
-                break  # one set to nothing says: none of this kind
+                    return name
+                break
     return None
 
 
@@ -149,25 +155,21 @@ def _matches(pattern: str, host: str, port: int, *, below: bool) -> bool:
         return True
     name, wanted = pattern.lower(), ""
     if name.startswith("["):
-        name, _, wanted = name[1:].partition("]")
-        wanted = wanted.removeprefix(":")
-    elif name.count(":") == 1:  # an IPv6 address has more colons than one
+        name, _, rest = name[1:].partition("]")
+        wanted = rest.removeprefix(":")
+    elif name.count(":") == 1:  # an IPv6 address has more
         name, _, wanted = name.partition(":")
     if wanted not in ("", str(port)):
         return False
-    if (address := _parse_ip(ipaddress.ip_address, host)) is not None:
-        network = _parse_ip(partial(ipaddress.ip_network, strict=False), name)
-        return network is not None and address in network
+    # ValueError: a name, which is compared as a text, or no network at all.
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        with suppress(ValueError):
+            return address in ipaddress.ip_network(name, strict=False)
+        return False
     name = name.rstrip(".")
     if name.startswith("*."):
         return host.endswith(name[1:])
     if name.startswith("."):
         return host == name[1:] or host.endswith(name)
     return host == name or (below and host.endswith(f".{name}"))
-
-
-def _parse_ip(parse: Callable[[str], _T], text: str) -> _T | None:
-    try:
-        return parse(text)
-    except ValueError:
-        return None

@@ -8,6 +8,7 @@ import re
 import ssl
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -27,11 +28,33 @@ _CERTIFICATES: Final = frozenset({".pem", ".crt", ".cer"})
 
 # Codes of X509_verify_cert: https://docs.openssl.org/3.0/man3/
 # X509_STORE_CTX_get_error/.
-_OUT_OF_TIME: Final = frozenset({9, 10})
-_OTHER_HOST: Final = frozenset({62, 64})
-_UNKNOWN: Final = frozenset({2, 18, 19, 20, 21, 24, 27, 33})
+_REFUSALS: Final = (
+    (
+        {9, 10},
+        errors.CertificateExpired,
+        "The certificate of {host} does not count today: {said}.",
+        (
+            "Check this machine's clock; if it is right, the server's owner must renew "
+            "the certificate."
+        ),
+    ),
+    (
+        {62, 64},
+        errors.CertificateForOtherHost,
+        "The certificate that {host} showed was made for another host.",
+        "Check the host name; write the one that the certificate names.",
+    ),
+    (
+        {2, 18, 19, 20, 21, 24, 27, 33},
+        errors.UnknownAuthority,
+        "No authority that is trusted here vouches for {host}: {said}.",
+        (
+            "Name the PEM file of a private authority, or of a company's proxy, in "
+            "requestOptions.caBundlePath."
+        ),
+    ),
+)
 
-# What a server says about a client's certificate, or about its absence.
 # Alerts are known by their names, which differ a little between versions of OpenSSL:
 # https://www.rfc-editor.org/rfc/rfc8446#section-6.2.
 _ABSENT: Final = "CERTIFICATE_REQUIRED"
@@ -133,10 +156,17 @@ def _base_context() -> ssl.SSLContext:
 
 
 def _load_ca(made: ssl.SSLContext, name: str, path: Path) -> None:
-    for file in (files := _plain_files(path)):
-        _load_ca(made, name, file)
-    if files:
-        return
+    files: list[Path] = []
+    with suppress(OSError):  # no folder, or not readable: loading it says why
+        files = [each for each in sorted(path.iterdir()) if each.is_file()]
+    # In a folder OpenSSL looks for names made of a hash, as `openssl rehash` gives
+    # them; people put company.crt there.
+    if not any(_HASHED.fullmatch(each.name) for each in files):
+        files = [each for each in files if each.suffix.lower() in _CERTIFICATES]
+        for file in files:
+            _load_ca(made, name, file)
+        if files:
+            return
     try:
         if path.is_dir():
             made.load_verify_locations(capath=path)
@@ -150,21 +180,6 @@ def _load_ca(made: ssl.SSLContext, name: str, path: Path) -> None:
         return
     reason = missing or "it holds no certificate in PEM form"
     raise InvalidOption(f"{name} {path} cannot be loaded: {reason}.", hint=_PEM)
-
-
-def _plain_files(path: Path) -> list[Path]:
-    """Return the files of certificates in a folder, none where OpenSSL finds them.
-
-    It looks for names made of a hash, as ``openssl rehash`` gives them; people put
-    ``company.crt`` there.
-    """
-    try:
-        names = [each for each in sorted(path.iterdir()) if each.is_file()]
-    except OSError:
-        return []  # no folder, or not readable: loading it says why
-    if any(_HASHED.fullmatch(each.name) for each in names):
-        return []
-    return [each for each in names if each.suffix.lower() in _CERTIFICATES]
 
 
 def _load_client_cert(made: ssl.SSLContext, certificate: ClientCertificate) -> None:
@@ -227,7 +242,14 @@ def handshake_failed(
 ) -> errors.ConnectionFailed:
     """Return our error for a TLS handshake that failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _not_trusted(error, host)
+        said = error.verify_message.rstrip(".")
+        for codes, kind, text, hint in _REFUSALS:
+            if error.verify_code in codes:
+                return kind(text.format(host=host, said=said), hint=hint)
+        return errors.TlsFailed(
+            f"The certificate of {host} was refused: {said}.",
+            hint="The server's owner must mend the certificate.",
+        )
     refused = client_refused(error, host, shows_certificate=shows_certificate)
     if refused is not None:
         return refused
@@ -276,31 +298,6 @@ def broken_off(host: str) -> errors.ConnectionLost:
         f"{host} broke off the TLS handshake.",
         hint="Try again. If it stays so, the server may want a client certificate "
         "(requestOptions.clientCertificate), or not speak TLS at all.",
-    )
-
-
-def _not_trusted(error: ssl.SSLCertVerificationError, host: str) -> errors.TlsFailed:
-    said = error.verify_message.rstrip(".")
-    if error.verify_code in _OUT_OF_TIME:
-        return errors.CertificateExpired(
-            f"The certificate of {host} does not count today: {said}.",
-            hint="Check this machine's clock; if it is right, the server's owner must "
-            "renew the certificate.",
-        )
-    if error.verify_code in _OTHER_HOST:
-        return errors.CertificateForOtherHost(
-            f"The certificate that {host} showed was made for another host.",
-            hint="Check the host name; write the one that the certificate names.",
-        )
-    if error.verify_code in _UNKNOWN:
-        return errors.UnknownAuthority(
-            f"No authority that is trusted here vouches for {host}: {said}.",
-            hint="Name the PEM file of a private authority, or of a company's proxy, "
-            "in requestOptions.caBundlePath.",
-        )
-    return errors.TlsFailed(
-        f"The certificate of {host} was refused: {said}.",
-        hint="The server's owner must mend the certificate.",
     )
 
 

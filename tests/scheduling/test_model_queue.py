@@ -38,7 +38,7 @@ class Hasty:
 
 def new_waiter(timeout: float = 100.0) -> Waiter:
     now = asyncio.get_running_loop().time()
-    return Waiter(now=now, timeout=timeout, cold_timeout=timeout)
+    return Waiter(since=now, timeout=timeout, cold_timeout=timeout)
 
 
 def coordinator() -> LocalCoordinator:
@@ -179,7 +179,7 @@ def test_a_line_keeps_the_order_of_arrival(seed: int) -> None:
     """Whoever comes back gets its old place; who is not here is passed over."""
     chance = random.Random(seed)
     line, inside = WaitList(), set[Waiter]()
-    everyone = [Waiter(now=0, timeout=1, cold_timeout=1) for _ in range(40)]
+    everyone = [Waiter(since=0, timeout=1, cold_timeout=1) for _ in range(40)]
     for _ in range(500):
         call = chance.choice(everyone)
         call.is_waiting = chance.random() < 0.7

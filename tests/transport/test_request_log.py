@@ -152,7 +152,8 @@ async def test_nothing_is_made_where_nobody_reads(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without DEBUG neither the clock nor a path is looked at."""
-    monkeypatch.setattr("bytebuddy_provider_hf.transport.pool._Noted", None)
+    monkeypatch.setattr(AiohttpClient, "_log_request", None)
+    monkeypatch.setattr("bytebuddy_provider_hf.transport.pool.time", None)
     async with (
         FakeHub().serve() as url,
         open_model("m", api_base=f"{url}/v1", env={}) as model,
