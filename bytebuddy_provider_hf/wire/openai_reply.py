@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.wire.choices import (
 )
 from bytebuddy_provider_hf.wire.openai_json import ChoiceData, Completion
 from bytebuddy_provider_hf.wire.stream import EventStreamDecoder, without_reply
+from bytebuddy_provider_hf.wire.typed_json import UNDECODED
 
 # TGI whose completions end without any mark: 1.4.5 to 2.1.
 _OLD_TGI: Final = re.compile(r"(1\.\d+|2\.[01])\.")
@@ -66,7 +67,6 @@ class _NamelessChunk(_PlainChunk, gc=False):
     id: Literal[""] | None = None
 
 
-_UNDECODED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _plain_chunks: Final = msgspec.json.Decoder(_PlainChunk).decode_lines
 _nameless_chunks: Final = msgspec.json.Decoder(_NamelessChunk).decode_lines
 
@@ -158,13 +158,13 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         left = b""
         try:
             pieces = decode(lines)
-        except _UNDECODED:
+        except UNDECODED:
             parts = lines.rsplit(b"\n", _LAST_EVENTS)
             if len(parts) <= _LAST_EVENTS:
                 return lines
             try:
                 pieces = decode(parts[0])
-            except _UNDECODED:
+            except UNDECODED:
                 return lines
             left = b"\n".join(parts[1:])
         kept = self._first.text

@@ -159,7 +159,7 @@ class EventStreamDecoder(ABC, Generic[_P]):
 
     @staticmethod
     @abstractmethod
-    def _decode(data: bytes) -> _P | None:
+    def _decode(data: bytes, /) -> _P | None:
         """Return the value of one event, or ``None`` where it is not JSON."""
 
     @abstractmethod

@@ -20,6 +20,7 @@ from bytebuddy_provider_hf.wire.encode import json_body
 from bytebuddy_provider_hf.wire.floats import in_order, matrix, number, of_equal_length
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.routes import root_url
+from bytebuddy_provider_hf.wire.typed_json import UNDECODED
 
 # What TEI takes at once unless told otherwise (--max-client-batch-size).
 USUAL_BATCH: Final = 32
@@ -98,7 +99,7 @@ def read_embed(data: bytes, *, count: int) -> Embeddings:
     try:
         # Typed, the numbers are finite: msgspec refuses NaN and what is out of range.
         vectors = _decode_vectors(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNDECODED:
         value = loads(data)
         vectors = matrix(value)
     if (

@@ -15,19 +15,18 @@ import msgspec
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
-from bytebuddy_provider_hf.lenient_json import lenient_text, loads
+from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, Vector
 from bytebuddy_provider_hf.wire.encode import json_body
 from bytebuddy_provider_hf.wire.floats import (
     in_order,
-    number,
     of_equal_length,
-    vector,
     vector_from_base64,
 )
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.openai_json import UsageBlock, usage
 from bytebuddy_provider_hf.wire.routes import v1_url
+from bytebuddy_provider_hf.wire.typed_json import fitted, struct_decoder
 
 
 class EmbeddingItem(msgspec.Struct):
@@ -40,7 +39,7 @@ class EmbeddingItem(msgspec.Struct):
 class EmbeddingsAnswer(msgspec.Struct):
     """A whole answer; ``kind`` is ``object`` on the wire."""
 
-    data: list[EmbeddingItem]
+    data: list[EmbeddingItem] = []
     model: str | None = None
     usage: UsageBlock | None = None
     error: object = None
@@ -52,48 +51,7 @@ class EmbeddingsAnswer(msgspec.Struct):
         return bool(self.error) or self.kind == "error"
 
 
-_decode: Final = msgspec.json.Decoder(EmbeddingsAnswer).decode
-
-
-def embeddings(data: bytes) -> EmbeddingsAnswer:
-    """Return an answer: typed first, then whatever of it can be used."""
-    try:
-        return _decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-    value = loads(data)
-    found = value if isinstance(value, dict) else {}
-    return EmbeddingsAnswer(
-        data=_picked_items(found.get("data")),
-        model=lenient_text(found.get("model")),
-        usage=counted(found.get("usage")),
-        error=found.get("error"),
-        kind=lenient_text(found.get("object")),
-    )
-
-
-def counted(value: object) -> UsageBlock | None:
-    """Return the token counts of an answer that generated nothing."""
-    if not isinstance(value, dict):
-        return None
-    counts = (number(value.get(name)) for name in ("prompt_tokens", "total_tokens"))
-    prompt, total = (None if each is None else int(each) for each in counts)
-    return UsageBlock(prompt_tokens=prompt, total_tokens=total)
-
-
-def _picked_items(value: object) -> list[EmbeddingItem]:
-    """Return the items that hold a vector; one that does not is missing later."""
-    items: list[EmbeddingItem] = []
-    for item in value if isinstance(value, list) else []:
-        given = item.get("embedding") if isinstance(item, dict) else None
-        read = given if isinstance(given, str) else vector(given)
-        if read is None:
-            continue
-        place = number(item.get("index"))
-        whole = int(place) if place is not None and place.is_integer() else None
-        items.append(EmbeddingItem(read, whole))
-    return items
-
+embeddings: Final = struct_decoder(EmbeddingsAnswer)
 
 _RESULTS: Final = ("results", "data")
 
@@ -147,7 +105,7 @@ def read_embeddings(data: bytes, *, count: int) -> Embeddings:
     Vectors may be lists or base64, in any order. Raises ``MalformedResponse`` unless
     there is one for each text, finite and all equally long.
     """
-    answer = embeddings(data)
+    answer = embeddings(data) or EmbeddingsAnswer()
     vectors = _in_order(answer.data, count)
     if vectors is None:
         raise malformed(data, f"{count} vectors", error=answer.is_error)
@@ -169,7 +127,7 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
     return Scores(
         scores,
         model=model if isinstance(model, str) else "",
-        usage=usage(counted(found.get("usage"))),
+        usage=usage(fitted(found.get("usage"), UsageBlock)),
     )
 
 
