@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final, TypeVar
 
 from bytebuddy_provider_hf.client.attempts import CallAttempts, CallSpec
@@ -32,7 +33,7 @@ from bytebuddy_provider_hf.errors import (
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY
 from bytebuddy_provider_hf.transport.http_client import Response
 from bytebuddy_provider_hf.transport.watch import StreamWatch
-from bytebuddy_provider_hf.types import Done, Event, Loading, Reply
+from bytebuddy_provider_hf.types import Done, Event, Reply
 from bytebuddy_provider_hf.wire.server import Server
 
 # After the end mark: long enough for the last bytes of the framing, so that the
@@ -45,7 +46,7 @@ _T = TypeVar("_T")
 
 async def run(spec: CallSpec[R], state: LoopState) -> R:
     """Return the answer in one piece; waiting is told to ``spec.on_event``."""
-    return await _until_answered(spec, state, _fetch)
+    return await _until_answered(spec, state, partial(_fetch, spec))
 
 
 async def detect_server(spec: CallSpec[R], state: LoopState) -> Server:
@@ -57,7 +58,7 @@ async def detect_server(spec: CallSpec[R], state: LoopState) -> Server:
     known = state.detector.known(endpoint.target, endpoint.destination.account)
     if known is not None:
         return known
-    return await _until_answered(spec, state, _detect)
+    return await _until_answered(spec, state, CallAttempts.detect_server)
 
 
 async def stream(spec: CallSpec, state: LoopState) -> AsyncGenerator[Event, None]:
@@ -102,23 +103,25 @@ async def stream(spec: CallSpec, state: LoopState) -> AsyncGenerator[Event, None
 async def _until_answered(
     spec: CallSpec[R],
     state: LoopState,
-    once: Callable[[CallSpec[R], CallAttempts[R]], Awaitable[_T]],
+    once: Callable[[CallAttempts[R]], Awaitable[_T]],
 ) -> _T:
     """Make attempts until one has an answer, or a failure that ends the call."""
     with CallAttempts(spec, state) as attempts:
         while True:
             while not attempts.try_acquire():
-                _notify(spec, attempts.wait_state())
+                waiting = attempts.wait_state()
+                if spec.on_event is not None and waiting is not None:
+                    try:
+                        spec.on_event(waiting)
+                    except Exception:  # noqa: BLE001 - a host's callback: its fault must not end the call
+                        _log.exception("on_event raised; the call goes on")
+                # Progress is news only where somebody is told of it.
                 await attempts.wait(observed=spec.on_event is not None)
             try:
-                return await once(spec, attempts)
+                return await once(attempts)
             except ByteBuddyError as error:
                 failure = error
             await attempts.handle_failure(failure)
-
-
-async def _detect(_spec: CallSpec[R], attempts: CallAttempts[R]) -> Server:
-    return await attempts.detect_server()
 
 
 async def _fetch(spec: CallSpec[R], attempts: CallAttempts[R]) -> R:
@@ -239,12 +242,3 @@ class AnswerReader:
 def _request_id(response: Response, endpoint: Endpoint) -> str | None:
     request_id = response.headers.get("x-request-id")
     return None if request_id is None else endpoint.scrub(request_id)
-
-
-def _notify(spec: CallSpec[R], waiting: Loading | None) -> None:
-    if spec.on_event is None or waiting is None:
-        return
-    try:
-        spec.on_event(waiting)
-    except Exception:  # noqa: BLE001 - a host's callback: its fault must not end the call
-        _log.exception("on_event raised; the call goes on")

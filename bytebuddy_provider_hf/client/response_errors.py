@@ -35,12 +35,21 @@ _LONGEST_EVENT: Final = 2_000
 
 async def error_from_response(response: Response, endpoint: Endpoint) -> APIError:
     """Return the error an answer stands for, a secret it may echo masked."""
-    body = await _start_of_body(response)
-    scrubbed = endpoint.scrub(body.decode("utf-8", "replace")).encode()
+    parts: list[bytes] = []
+    size = 0
+    # Where the body breaks off, the status alone classifies the failure.
+    with suppress(TimeoutError, ByteBuddyError):
+        async with asyncio.timeout(_ERROR_BODY):
+            async for chunk in response.chunks():
+                parts.append(chunk)
+                size += len(chunk)
+                if size >= MAX_BODY:
+                    break
+    body = b"".join(parts).decode("utf-8", "replace")
     return classify(
         response.status,
         endpoint.scrubbed(response.headers),
-        scrubbed,
+        endpoint.scrub(body).encode(),
         endpoint.target,
         token_sent=endpoint.credential is not None,
         token_source=_token_source(endpoint),
@@ -109,20 +118,3 @@ async def add_alternatives(
 
 def _token_source(endpoint: Endpoint) -> str | None:
     return None if endpoint.credential is None else endpoint.credential.source
-
-
-async def _start_of_body(response: Response) -> bytes:
-    """Return the start of an error's body, as much as comes.
-
-    Where the body breaks off, the status alone classifies the failure.
-    """
-    parts: list[bytes] = []
-    size = 0
-    with suppress(TimeoutError, ByteBuddyError):
-        async with asyncio.timeout(_ERROR_BODY):
-            async for chunk in response.chunks():
-                parts.append(chunk)
-                size += len(chunk)
-                if size >= MAX_BODY:
-                    break
-    return b"".join(parts)

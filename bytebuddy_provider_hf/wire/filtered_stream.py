@@ -10,7 +10,7 @@ from attrs import evolve
 
 from bytebuddy_provider_hf.edits.text_filter import TextFilter
 from bytebuddy_provider_hf.errors import ResponseError
-from bytebuddy_provider_hf.types import Choice, Event, FinishReason, Reply, Text
+from bytebuddy_provider_hf.types import Event, FinishReason, Reply, Text
 from bytebuddy_provider_hf.wire.stream import StreamDecoder
 
 Finish = Callable[[Reply], Reply]
@@ -66,7 +66,7 @@ class StopFilter:
         return held[: found.start()]
 
 
-class FilteredStream:
+class FilteredStream(StreamDecoder):
     """Read an answer through its decoder, its text cut at stops and filtered.
 
     After a stop, or where a filter wants no more, a few events are still read, since
@@ -100,13 +100,6 @@ class FilteredStream:
         # what they say last makes no difference to that.
         self._enough = False
         self._reply: Reply | None = None
-        self.stopped_early = False
-        self.done = False
-
-    @property
-    def events(self) -> int:
-        """Data events so far."""
-        return self._inner.events
 
     @property
     def partial(self) -> str:
@@ -130,6 +123,8 @@ class FilteredStream:
             kept = self._kept(self._inner.feed(chunk))
         except ResponseError as error:
             return self._after(error)
+        finally:
+            self.events = self._inner.events
         over = self._over()
         if over and not self._until:
             self._until = self.events + _EVENTS_AFTER_STOP
@@ -165,8 +160,14 @@ class FilteredStream:
         reason = _STOPPED if self._enough or self._stop.done else reply.finish_reason
         choices = reply.choices
         if choices:
-            first = evolve(choices[0], text=text, finish_reason=reason)
-            choices = (first, *(self._cut(choice) for choice in choices[1:]))
+            cut = [evolve(choices[0], text=text, finish_reason=reason)]
+            for choice in choices[1:]:
+                # As its events told it; their numbers may have gaps.
+                stop = StopFilter(self._stops)
+                kept = stop.feed(choice.text) + stop.close()
+                ended = _STOPPED if stop.done else choice.finish_reason
+                cut.append(evolve(choice, text=kept, finish_reason=ended))
+            choices = tuple(cut)
         reply = evolve(reply, text=text, finish_reason=reason, choices=choices)
         for finish in self._finishes:
             reply = finish(reply)
@@ -195,7 +196,9 @@ class FilteredStream:
             if not isinstance(event, Text):
                 kept.append(event)
             elif event.choice:
-                stop = self._others.setdefault(event.choice, StopFilter(self._stops))
+                stop = self._others.get(event.choice)
+                if stop is None:
+                    stop = self._others[event.choice] = StopFilter(self._stops)
                 if text := stop.feed(event.text):
                     kept.append(Text(text, event.choice))
             else:
@@ -225,9 +228,3 @@ class FilteredStream:
         if text:
             self._text.append(text)
             kept.append(Text(text))
-
-    def _cut(self, choice: Choice) -> Choice:
-        """Return another answer as its events told it."""
-        stop = StopFilter(self._stops)
-        text = stop.feed(choice.text) + stop.close()
-        return evolve(choice, text=text, finish_reason="stop") if stop.done else choice

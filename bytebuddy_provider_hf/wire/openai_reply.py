@@ -115,7 +115,22 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             taken = self._first
             if place:
                 taken = self._others[place] = PartialChoice(place, self._wanted)
-            _take_whole(choice, taken)
+            said = choice.message or choice.delta or openai_json.Content()
+            if thought := openai_json.reasoning_text(said):
+                taken.add_reasoning(thought, [])
+            if text := choice.text if choice.text is not None else said.content:
+                taken.add_text(text, [])
+            if said.tool_calls:
+                # A whole call is one piece, whatever index or id the server gave it.
+                calls = (
+                    openai_json.ToolPiece(at, each.id, each.function)
+                    for at, each in enumerate(said.tool_calls)
+                )
+                taken.add_tool_calls(calls, [])
+            if choice.logprobs is not None:
+                taken.logprobs.extend(openai_json.logprobs(choice.logprobs))
+            taken.finish = openai_json.finish_reason(choice.finish_reason)
+            taken.complete([])
         self._usage = openai_json.usage(answer.usage)
         self._id = answer.id or ""
         self._model = answer.model or self._model
@@ -207,24 +222,3 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             taken.finish = openai_json.finish_reason(choice.finish_reason)
         elif choice.finish_reason is not None:
             self._unmarked = _OLD_TGI.match(chunk.fingerprint or "") is not None
-
-
-def _take_whole(choice: ChoiceData, taken: PartialChoice) -> None:
-    """Read one answer that came in one piece."""
-    said = choice.message or choice.delta or openai_json.Content()
-    events: list[Event] = []
-    if thought := openai_json.reasoning_text(said):
-        taken.add_reasoning(thought, events)
-    if text := choice.text if choice.text is not None else said.content:
-        taken.add_text(text, events)
-    if said.tool_calls:
-        # A whole call is one piece, whatever index or id the server gave it.
-        calls = (
-            openai_json.ToolPiece(at, each.id, each.function)
-            for at, each in enumerate(said.tool_calls)
-        )
-        taken.add_tool_calls(calls, events)
-    if choice.logprobs is not None:
-        taken.logprobs.extend(openai_json.logprobs(choice.logprobs))
-    taken.finish = openai_json.finish_reason(choice.finish_reason)
-    taken.complete(events)

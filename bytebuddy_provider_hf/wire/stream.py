@@ -6,7 +6,7 @@ A whole answer is read into the same state as a stream, so that both cannot disa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 from bytebuddy_provider_hf.errors import (
     MalformedResponse,
@@ -25,52 +25,48 @@ _P = TypeVar("_P")
 _E = TypeVar("_E", bound=ResponseError)
 
 
-class StreamDecoder(Protocol):
+class StreamDecoder(ABC):
     """Turn the bytes of one answer into events.
 
-    ``done`` tells that the end mark came, ``stopped_early`` that the server may still
-    be writing all the same; ``events`` counts data events, so that a watch can tell
-    pings from progress; ``partial`` is the text so far.
+    ``done`` tells that the end came, after which nothing is read, ``stopped_early``
+    that the server may still be writing all the same. ``events`` counts data events, so
+    that a watch can tell pings from progress.
     """
 
-    @property
-    def done(self) -> bool:
-        """Whether the end mark came."""
-        ...
+    done = False
+    stopped_early = False
+    events = 0
 
     @property
-    def stopped_early(self) -> bool:
-        """Whether the answer ended here while the server may still be writing."""
-        ...
-
-    @property
-    def events(self) -> int:
-        """Data events so far."""
-        ...
-
-    @property
+    @abstractmethod
     def partial(self) -> str:
         """The text that has come so far."""
-        ...
 
+    @abstractmethod
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events in ``chunk``; raises ``ResponseError``."""
-        ...
 
+    @abstractmethod
     def close(self) -> tuple[list[Event], Reply]:
-        """Return the last events and the reply; raises ``StreamInterrupted``."""
-        ...
+        """Return the last events and the reply, the connection having ended well.
 
+        Raises ``StreamInterrupted`` unless the end of the answer came.
+        """
+
+    @abstractmethod
     def whole(self, body: bytes) -> tuple[list[Event], Reply]:
-        """Return what an answer in one piece holds; raises ``MalformedResponse``."""
-        ...
+        """Return what an answer in one piece holds.
 
+        Raises ``MalformedResponse`` when there is no reply in it, also when the body
+        is an error that came with status 200.
+        """
+
+    @abstractmethod
     def reply(self) -> Reply:
         """Return the reply as far as it has come."""
-        ...
 
 
-class EventStreamDecoder(ABC, Generic[_P]):
+class EventStreamDecoder(StreamDecoder, Generic[_P]):
     """Turn server-sent events into events; the last step is :meth:`close`.
 
     A protocol says how one event's data are decoded, what is read of them, and when
@@ -80,33 +76,11 @@ class EventStreamDecoder(ABC, Generic[_P]):
 
     # Whether OpenAI's mark ends the stream; elsewhere some proxies add it.
     mark_ends = True
-    stopped_early = False
 
     def __init__(self, *, model: str) -> None:
         self._sse = SseDecoder()
         self._model = model
         self._size = 0
-        # Whether the end came: nothing after it is read.
-        self.done = False
-        # Data events so far, so that a watch can tell pings from progress.
-        self.events = 0
-
-    @property
-    @abstractmethod
-    def partial(self) -> str:
-        """The text that has come so far."""
-
-    @abstractmethod
-    def reply(self) -> Reply:
-        """Return the reply as far as it has come."""
-
-    @abstractmethod
-    def whole(self, body: bytes) -> tuple[list[Event], Reply]:
-        """Return what an answer in one piece holds.
-
-        Raises ``MalformedResponse`` when there is no reply in it, also when the body
-        is an error that came with status 200.
-        """
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events in ``chunk``.
@@ -142,10 +116,7 @@ class EventStreamDecoder(ABC, Generic[_P]):
         return events
 
     def close(self) -> tuple[list[Event], Reply]:
-        """Return the last events and the reply, the connection having ended well.
-
-        Raises ``StreamInterrupted`` unless the end of the answer came.
-        """
+        """Return the last events and the reply; raises ``StreamInterrupted``."""
         events: list[Event] = []
         for block in () if self.done else self._sse.flush():
             # What lacks its blank line may be cut: then it is neither mark nor JSON.

@@ -131,13 +131,22 @@ def read_predict(data: bytes, *, count: int) -> Labels:
     """
     value = loads(data)
     items = value if isinstance(value, list) else []
+    # Of one text the list of its classes comes alone.
     if count == 1 and items and isinstance(items[0], dict):
         items = [items]
-    groups = [_labels(item) for item in items]
-    whole = tuple(group for group in groups if group is not None)
-    if not len(whole) == len(groups) == count:
+    groups: list[tuple[Label, ...]] = []
+    for item in items:
+        found = []
+        for each in item if isinstance(item, list) else ():
+            label = each.get("label") if isinstance(each, dict) else None
+            score = number(each.get("score")) if isinstance(each, dict) else None
+            if isinstance(label, str) and score is not None:
+                found.append(Label(label, score))
+        if found and len(found) == len(item):
+            groups.append(tuple(found))
+    if not len(groups) == len(items) == count:
         raise malformed(data, f"classes of {count}", error=reports_error(value))
-    return Labels(whole)
+    return Labels(tuple(groups))
 
 
 def _call(
@@ -157,16 +166,3 @@ def _list(texts: Sequence[str | tuple[str, str]]) -> list[str | tuple[str, str]]
     if isinstance(texts, str) or not texts:
         raise InvalidOption("There is no list of texts to send.")
     return list(texts)
-
-
-def _labels(value: object) -> tuple[Label, ...] | None:
-    if not isinstance(value, list) or not value:
-        return None
-    found = []
-    for item in value:
-        label = item.get("label") if isinstance(item, dict) else None
-        score = number(item.get("score")) if isinstance(item, dict) else None
-        if not isinstance(label, str) or score is None:
-            return None
-        found.append(Label(label, score))
-    return tuple(found)

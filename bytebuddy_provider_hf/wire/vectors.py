@@ -106,10 +106,26 @@ def read_embeddings(data: bytes, *, count: int) -> Embeddings:
     there is one for each text, finite and all equally long.
     """
     answer = embeddings(data) or EmbeddingsAnswer()
-    vectors = _in_order(answer.data, count)
-    if vectors is None:
+    found: dict[int, Vector] = {}
+    for position, item in enumerate(answer.data):
+        given = item.embedding
+        # A list was decoded typed: its numbers are finite.
+        read = vector_from_base64(given) if isinstance(given, str) else given
+        if read:
+            found[position if item.index is None else item.index] = read
+    # Also where a text has two vectors, or where one was left out above.
+    if (
+        not found
+        or not count == len(found) == len(answer.data)
+        or found.keys() != set(range(count))
+        or not of_equal_length(found.values())
+    ):
         raise malformed(data, f"{count} vectors", error=answer.is_error)
-    return Embeddings(vectors, model=answer.model or "", usage=usage(answer.usage))
+    return Embeddings(
+        tuple(found[place] for place in range(count)),
+        model=answer.model or "",
+        usage=usage(answer.usage),
+    )
 
 
 def read_rerank(data: bytes, *, count: int) -> Scores:
@@ -129,21 +145,6 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
         model=model if isinstance(model, str) else "",
         usage=usage(fitted(found.get("usage"), UsageBlock)),
     )
-
-
-def _in_order(items: list[EmbeddingItem], count: int) -> tuple[Vector, ...] | None:
-    if len(items) != count or not items:
-        return None
-    found: dict[int, Vector] = {}
-    for position, item in enumerate(items):
-        given = item.embedding
-        read = vector_from_base64(given) if isinstance(given, str) else given
-        if not read:
-            return None
-        found[position if item.index is None else item.index] = read
-    if found.keys() != set(range(count)) or not of_equal_length(found.values()):
-        return None
-    return tuple(found[place] for place in range(count))
 
 
 def _list(texts: Sequence[str]) -> list[str]:
