@@ -90,6 +90,7 @@ async def stream(spec: CallSpec, state: LoopState) -> AsyncGenerator[Event, None
                 attempts.succeeded(reply)
                 yield Done(reply)
                 return
+            # Sent again, the answer would begin anew behind what the caller has seen.
             if delivered:
                 raise failure
             # TGI sends the headers before it looks at the request: what it refuses
@@ -127,6 +128,7 @@ async def _until_answered(
 async def _fetch(spec: CallSpec[R], attempts: CallAttempts[R]) -> R:
     response, plan = await attempts.send(stream=False)
     endpoint = spec.endpoint
+    # Given back before the answer is read: decoding needs no connection.
     try:
         body = await attempts.read(response)
     finally:
@@ -160,6 +162,7 @@ class AnswerReader:
         self._attempts = attempts
         self._spec = spec
         self._state = state
+        # One read at a time: between two batches the caller has its turn.
         self._chunks = aiter(response.chunks())
         self._decoder = plan.open_decoder()
         kind = response.headers.get("content-type", "").lower()
@@ -181,6 +184,7 @@ class AnswerReader:
                 chunk: bytes | None = await self._attempts.read(self._response)
             else:
                 chunk = await self._chunk()
+            # Comments bring no event: a server may ping for ever and never answer.
             before = decoder.events
             try:
                 if chunk is None:
@@ -205,6 +209,7 @@ class AnswerReader:
     async def reply(self) -> Reply:
         """Return the finished reply, the connection made ready for the next call."""
         self._watch.stop()
+        # Where the server still writes, the connection is closed and not waited for.
         if not (self._ended or self._decoder.stopped_early):
             until = self._state.loop.time() + _DRAIN_SECONDS
             with suppress(ByteBuddyError), self._state.deadlines.timeout_at(until):
@@ -227,6 +232,7 @@ class AnswerReader:
             return None
         except (IdleTimeout, NoDataTimeout, ResponseError) as error:
             failure = error
+        # Nothing of these two may be sent again: events of the answer were seen.
         except ConnectionLost:
             failure = StreamInterrupted(
                 "The connection broke before the answer was complete."

@@ -32,10 +32,12 @@ class StopFilter:
     def __init__(self, stops: Iterable[str]) -> None:
         self._stops = tuple(dict.fromkeys(stop for stop in stops if stop))
         self._longest = max(map(len, self._stops), default=0)
+        # Alternatives are tried in order at each place: the first to begin is found.
         self._whole = re.compile("|".join(map(re.escape, self._stops)) or "(?!)")
         begins = "".join(re.escape(stop[0]) for stop in self._stops)
         self._begin = re.compile(f"[{begins}]" if begins else "(?!)")
         self._held = ""
+        # No more than the longest stop is held back, and that has 200 characters.
         self.done = False
 
     def feed(self, text: str) -> str:
@@ -88,6 +90,7 @@ class FilteredStream(StreamDecoder):
         self._stops = stops
         self._filters = filters
         self._finishes = finishes
+        # One answer that ended early says nothing of the others.
         self._several = answers > 1
         self._stop = StopFilter(stops)
         # The stops of the other answers, by their number.
@@ -169,6 +172,7 @@ class FilteredStream(StreamDecoder):
                 cut.append(evolve(choice, text=kept, finish_reason=ended))
             choices = tuple(cut)
         reply = evolve(reply, text=text, finish_reason=reason, choices=choices)
+        # Once only: a finish may compare whole files.
         for finish in self._finishes:
             reply = finish(reply)
         self._reply = reply
@@ -181,6 +185,8 @@ class FilteredStream(StreamDecoder):
 
     def _after(self, error: ResponseError) -> list[Event]:
         """Return the end of an answer that was complete; else raise ``error``."""
+        # The decoder failed in the middle of a chunk: its events are lost, the text of
+        # those before the error is not.
         kept = self._kept([Text(self._inner.partial[self._seen :])])
         self._pass_on(self._stop.close(), kept)
         if not self._over():
@@ -211,6 +217,7 @@ class FilteredStream(StreamDecoder):
         self._pass_on(self._stop.close(), kept)
         self._enough = any(each.done for each in self._filters)
         text = ""
+        # What one filter held back is still to pass through those after it.
         for each in self._filters:
             text = each.feed(text) + each.close()
         self._add(text, kept)

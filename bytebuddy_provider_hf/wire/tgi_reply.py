@@ -109,6 +109,7 @@ class TgiStream(EventStreamDecoder[Generation]):
         self._choice.complete(events)
 
     def _take(self, piece: Generation, data: bytes, events: list[Event]) -> None:
+        # With status 200: TGI sends the headers before it looks at the request.
         if piece.error:
             raise self._failed(data)
         token = piece.token
@@ -121,6 +122,7 @@ class TgiStream(EventStreamDecoder[Generation]):
         if piece.generated_text is None and piece.details is None:
             return
         finish, usage = _outcome(piece.details)
+        # An event may come with a text and no counts after one that had them.
         self._usage = usage or self._usage
         if piece.generated_text is not None or finish is not None:
             self._choice.finish = finish

@@ -39,6 +39,7 @@ _TOKENS: Final = (
     "<|call|>",
 )
 _TOKEN: Final = re.compile("|".join(map(re.escape, _TOKENS)))
+# A header is a role and a channel; what is longer was none.
 _LONGEST_HEADER: Final = 256
 
 _OPENINGS: Final = (*MARKS, *HARMONY)
@@ -127,6 +128,7 @@ class ThinkSplitter:
                 self._closing = MARKS[opening]
                 return self._think(start[len(opening) :])
         self._tail = ""
+        # The template wrote the opening mark into the prompt: the answer has none.
         if self._opened:
             self._blank = []
             self._closing = MARKS[self._opened]
@@ -150,6 +152,7 @@ class ThinkSplitter:
     def _reasoning(self, text: str) -> list[Text | Reasoning]:
         if not self._begun:
             text = text.lstrip()
+        # White space at the end waits: before the closing mark it is dropped.
         solid = text.rstrip()
         if not solid:
             if text:
@@ -160,6 +163,7 @@ class ThinkSplitter:
         return [Reasoning(before + solid, self._choice)]
 
     def _after(self, text: str) -> list[Text | Reasoning]:
+        # Templates put blank lines between the reasoning and the answer.
         text = text.lstrip()
         self.settled = bool(text)
         return [Text(text, self._choice)] if text else []

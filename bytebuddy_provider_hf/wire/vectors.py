@@ -113,7 +113,8 @@ def read_embeddings(data: bytes, *, count: int) -> Embeddings:
         read = vector_from_base64(given) if isinstance(given, str) else given
         if read:
             found[position if item.index is None else item.index] = read
-    # Also where a text has two vectors, or where one was left out above.
+    # Refused whole: a vector at the wrong place would never be noticed. Also where a
+    # text has two vectors, or where one was left out above.
     if (
         not found
         or not count == len(found) == len(answer.data)
