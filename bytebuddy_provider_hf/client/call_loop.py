@@ -33,7 +33,7 @@ from bytebuddy_provider_hf.errors import (
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY
 from bytebuddy_provider_hf.transport.deadlines import StreamWatch, Timeout
 from bytebuddy_provider_hf.transport.http_client import Response
-from bytebuddy_provider_hf.types import Done, Event, Loading, Reply
+from bytebuddy_provider_hf.types import Done, Event, Reply
 from bytebuddy_provider_hf.wire.server import Server
 
 # After the end mark: long enough for the last bytes of the framing, so that the
@@ -92,6 +92,7 @@ async def stream(
                 attempts.succeeded(reply)
                 yield Done(reply)
                 return
+            # Sent again, the answer would begin anew behind what the caller has seen.
             if delivered:
                 raise failure
             # TGI sends the headers before it looks at the request: what it refuses
@@ -111,7 +112,13 @@ async def _until_answered(
     with CallAttempts(spec, state) as attempts:
         while True:
             while not attempts.try_acquire():
-                _notify(spec, attempts.wait_state())
+                waiting = attempts.wait_state()
+                if spec.on_event is not None and waiting is not None:
+                    try:
+                        spec.on_event(waiting)
+                    except Exception:  # noqa: BLE001 - a host's callback: its fault must not end the call
+                        _log.exception("on_event raised; the call goes on")
+                # Progress is news only where somebody is told of it.
                 await attempts.wait(observed=spec.on_event is not None)
             try:
                 return await once(attempts)
@@ -123,6 +130,7 @@ async def _until_answered(
 async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) -> R:
     response, plan = await attempts.send(planner, stream=False)
     endpoint = spec.endpoint
+    # Given back before the answer is read: decoding needs no connection.
     try:
         body = await attempts.read(response)
     finally:
@@ -156,6 +164,7 @@ class AnswerReader:
         self._attempts = attempts
         self._spec = spec
         self._state = state
+        # One read at a time: between two batches the caller has its turn.
         self._chunks = aiter(response.chunks())
         self._decoder = plan.open_decoder()
         kind = response.headers.get("content-type", "").lower()
@@ -177,6 +186,7 @@ class AnswerReader:
                 chunk: bytes | None = await self._attempts.read(self._response)
             else:
                 chunk = await self._chunk()
+            # Comments bring no event: a server may ping for ever and never answer.
             before = decoder.events
             try:
                 if chunk is None:
@@ -201,6 +211,7 @@ class AnswerReader:
     async def reply(self) -> Reply:
         """Return the finished reply, the connection made ready for the next call."""
         self._watch.stop()
+        # Where the server still writes, the connection is closed and not waited for.
         if not (self._ended or self._decoder.stopped_early):
             until = self._state.loop.time() + _DRAIN_SECONDS
             with suppress(ByteBuddyError), Timeout(self._state.deadlines, until):
@@ -223,6 +234,7 @@ class AnswerReader:
             return None
         except (IdleTimeout, NoDataTimeout, ResponseError) as error:
             failure = error
+        # Nothing of these two may be sent again: events of the answer were seen.
         except ConnectionLost:
             failure = StreamInterrupted(
                 "The connection broke before the answer was complete."
@@ -238,12 +250,3 @@ class AnswerReader:
 def _request_id(response: Response, endpoint: Endpoint) -> str | None:
     request_id = response.headers.get("x-request-id")
     return None if request_id is None else endpoint.scrub(request_id)
-
-
-def _notify(spec: CallSpec, waiting: Loading | None) -> None:
-    if spec.on_event is None or waiting is None:
-        return
-    try:
-        spec.on_event(waiting)
-    except Exception:  # noqa: BLE001 - a host's callback: its fault must not end the call
-        _log.exception("on_event raised; the call goes on")

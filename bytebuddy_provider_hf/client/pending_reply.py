@@ -48,6 +48,7 @@ class PendingReply(ReplyCall):
         traceback: TracebackType | None = None,
     ) -> object:
         """Raise inside the call, as a coroutine does."""
+        # The three forms in which PEP 342 lets a generator be thrown into.
         error = kind if isinstance(kind, BaseException) else value
         if not isinstance(error, BaseException):
             error = kind() if isinstance(kind, type) else kind
@@ -60,6 +61,7 @@ class PendingReply(ReplyCall):
         self._begin = _spent
 
     async def __aenter__(self) -> AsyncIterator[Event]:
+        # Made here and not before: a generator that nobody enters must be closed too.
         self._claim()
         self._events = self._stream()
         return self._events

@@ -77,6 +77,7 @@ class Plan(Generic[R]):
     """
 
     http_request: HttpRequest
+    # What is known when it is planned; id and secrets are the attempt's business.
     decoder: Callable[[], StreamDecoder]
     read: Callable[[bytes], R] | None = None
     notes: tuple[str, ...] = ()
@@ -91,6 +92,7 @@ class Plan(Generic[R]):
     def open_decoder(self) -> StreamDecoder:
         """Return a decoder for one answer, with the stops and filters round it."""
         inner = self.decoder()
+        # Most calls have neither: nothing is put between the bytes and the caller.
         if not self.stops and not self.changes:
             return inner
         return FilteredStream(
@@ -157,6 +159,7 @@ Q = TypeVar("Q", bound=Prompted)
 
 def _fit_answer(make: Callable[[Q], Plan], request: Q, knowledge: Knowledge) -> Plan:
     """Return the plan of ``request``, its maxTokens lowered to what is left for it."""
+    # The first plan is made to know its size; most are sent as they are.
     plan = make(request)
     room = room_for_answer(request, len(plan.http_request.body), knowledge)
     if room is not None and room.lowered is not None:
@@ -383,6 +386,7 @@ def finished(
         return add_notes(reply, (*said, *notes))
     if plan.lowered is not None and reply.finish_reason == "length":
         said = (*said, cut_note(plan.lowered))
+    # One copy for all that is added: each costs more than making the reply did.
     if not (said or notes or request_id):
         return reply
     changed = evolve(reply, notes=(*reply.notes, *said, *notes), request_id=request_id)

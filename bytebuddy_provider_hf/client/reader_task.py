@@ -34,6 +34,7 @@ class ReaderTask:
         """End the wait of another task in ``events``, and close these."""
         task = self._task
         if task is not None and _is_running(events):
+            # Others may have asked the task to end before: that stays their wish.
             self._left, self._cancelling = True, task.cancelling()
             task.cancel()
             while _is_running(events):  # noqa: ASYNC110 - a generator has no event

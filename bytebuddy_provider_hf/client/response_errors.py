@@ -61,6 +61,7 @@ def masked(failure: ResponseError, endpoint: Endpoint) -> ResponseError:
     ``status`` the one that this would have had as an answer of its own.
     """
     failure.message = endpoint.scrub(failure.message)
+    # Exceptions show their arguments in a repr.
     failure.args = (failure.message,)
     if not isinstance(failure, StreamFailed):
         return failure
@@ -91,6 +92,7 @@ async def add_alternatives(
         return
     with state.clients.lend(endpoint.catalogue) as channel:
         found = await state.router.serving(model, channel, limit=min(limit, LIMIT))
+    # A catalogue that cannot be reached leaves the hint as it was.
     if found is not None:
         set_alternatives(failure, found.providers, found.neighbours)
 

@@ -103,6 +103,7 @@ class PartialChoice:
 
     def add_reasoning(self, text: str, events: list[Event]) -> None:
         """Take a piece of what the server itself calls reasoning."""
+        # A server that tells reasoning itself leaves no marks of it in the text.
         self.plain = True
         if self._splitter is not None:
             self._add(self._splitter.disable(), events)
@@ -112,6 +113,7 @@ class PartialChoice:
 
     def add_tool_calls(self, pieces: Iterable[ToolPiece], events: list[Event]) -> None:
         """Take pieces of tool calls."""
+        # Made when needed: few answers call a tool, and each choice would have one.
         if self._calls is None:
             self._calls = ToolPieces()
         calls = self._calls
@@ -122,7 +124,8 @@ class PartialChoice:
         if self._splitter is not None:
             self._add(self._splitter.close(), events)
             self._splitter = None
-        # vLLM with a reasoning parser, and a model that did not think.
+        # vLLM with a reasoning parser, and a model that did not think: all of the JSON
+        # that was asked for came as reasoning.
         if self._wanted.json and not self.text and self._calls is None:
             said = "".join(self._reasoning)
             if _is_json(said):
@@ -142,6 +145,7 @@ class PartialChoice:
         """The tool calls as far as they have come."""
         if self._calls is None:
             return ()
+        # TGI tells no name of a function that it was made to call.
         name = self._wanted.tool
         return tuple(
             evolve(call, name=name) if name and call.name in UNNAMED else call
@@ -166,6 +170,7 @@ class PartialChoice:
     def notes(self) -> Iterator[str]:
         """Tell what a caller would not expect of the answer."""
         cut = self.finish == "length"
+        # A caller parses them: JSON that was cut must not come as a surprise.
         for call in self.calls:
             if call.arguments and not _is_json(call.arguments):
                 said = f"The arguments of the call to {call.name} are not JSON"
@@ -221,6 +226,7 @@ def reply_of(
         reasoning="" if first.is_text_only else first.reasoning,
         tool_calls=() if first.is_text_only else first.calls,
         id=given_id,
+        # Several answers mostly have the same to tell.
         notes=tuple(dict.fromkeys(notes)) if notes else (),
         logprobs=tuple(first.logprobs),
         choices=tuple(each.to_choice() for each in choices) if len(choices) > 1 else (),
@@ -258,6 +264,7 @@ class ToolPieces:
         given = "" if piece.id is None else str(piece.id)
         function = piece.function or FunctionPiece()
         arguments = arguments_of(function)
+        # Some servers name a call in its first piece only, some in each.
         position = self._position(given, piece.index)
         if position is None:
             position = len(self._calls)

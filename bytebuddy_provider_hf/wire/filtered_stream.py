@@ -10,7 +10,7 @@ from attrs import evolve
 
 from bytebuddy_provider_hf.edits.text_filter import TextFilter
 from bytebuddy_provider_hf.errors import ResponseError
-from bytebuddy_provider_hf.types import Choice, Event, FinishReason, Reply, Text
+from bytebuddy_provider_hf.types import Event, FinishReason, Reply, Text
 from bytebuddy_provider_hf.wire.stream import StreamDecoder
 
 Finish = Callable[[Reply], Reply]
@@ -32,10 +32,12 @@ class StopFilter:
     def __init__(self, stops: Iterable[str]) -> None:
         self._stops = tuple(dict.fromkeys(stop for stop in stops if stop))
         self._longest = max(map(len, self._stops), default=0)
+        # Alternatives are tried in order at each place: the first to begin is found.
         self._whole = re.compile("|".join(map(re.escape, self._stops)) or "(?!)")
         begins = "".join(re.escape(stop[0]) for stop in self._stops)
         self._begin = re.compile(f"[{begins}]" if begins else "(?!)")
         self._held = ""
+        # No more than the longest stop is held back, and that has 200 characters.
         self.done = False
 
     def feed(self, text: str) -> str:
@@ -66,7 +68,7 @@ class StopFilter:
         return held[: found.start()]
 
 
-class FilteredStream:
+class FilteredStream(StreamDecoder):
     """Read an answer through its decoder, its text cut at stops and filtered.
 
     After a stop, or where a filter wants no more, a few events are still read, since
@@ -88,6 +90,7 @@ class FilteredStream:
         self._stops = stops
         self._filters = filters
         self._finishes = finishes
+        # One answer that ended early says nothing of the others.
         self._several = answers > 1
         self._stop = StopFilter(stops)
         # The stops of the other answers, by their number.
@@ -100,13 +103,6 @@ class FilteredStream:
         # what they say last makes no difference to that.
         self._enough = False
         self._reply: Reply | None = None
-        self.stopped_early = False
-        self.done = False
-
-    @property
-    def events(self) -> int:
-        """Data events so far."""
-        return self._inner.events
 
     @property
     def partial(self) -> str:
@@ -130,6 +126,8 @@ class FilteredStream:
             kept = self._kept(self._inner.feed(chunk))
         except ResponseError as error:
             return self._after(error)
+        finally:
+            self.events = self._inner.events
         over = self._over()
         if over and not self._until:
             self._until = self.events + _EVENTS_AFTER_STOP
@@ -165,9 +163,16 @@ class FilteredStream:
         reason = _STOPPED if self._enough or self._stop.done else reply.finish_reason
         choices = reply.choices
         if choices:
-            first = evolve(choices[0], text=text, finish_reason=reason)
-            choices = (first, *(self._cut(choice) for choice in choices[1:]))
+            cut = [evolve(choices[0], text=text, finish_reason=reason)]
+            for choice in choices[1:]:
+                # As its events told it; their numbers may have gaps.
+                stop = StopFilter(self._stops)
+                kept = stop.feed(choice.text) + stop.close()
+                ended = _STOPPED if stop.done else choice.finish_reason
+                cut.append(evolve(choice, text=kept, finish_reason=ended))
+            choices = tuple(cut)
         reply = evolve(reply, text=text, finish_reason=reason, choices=choices)
+        # Once only: a finish may compare whole files.
         for finish in self._finishes:
             reply = finish(reply)
         self._reply = reply
@@ -180,6 +185,8 @@ class FilteredStream:
 
     def _after(self, error: ResponseError) -> list[Event]:
         """Return the end of an answer that was complete; else raise ``error``."""
+        # The decoder failed in the middle of a chunk: its events are lost, the text of
+        # those before the error is not.
         kept = self._kept([Text(self._inner.partial[self._seen :])])
         self._pass_on(self._stop.close(), kept)
         if not self._over():
@@ -195,7 +202,9 @@ class FilteredStream:
             if not isinstance(event, Text):
                 kept.append(event)
             elif event.choice:
-                stop = self._others.setdefault(event.choice, StopFilter(self._stops))
+                stop = self._others.get(event.choice)
+                if stop is None:
+                    stop = self._others[event.choice] = StopFilter(self._stops)
                 if text := stop.feed(event.text):
                     kept.append(Text(text, event.choice))
             else:
@@ -208,6 +217,7 @@ class FilteredStream:
         self._pass_on(self._stop.close(), kept)
         self._enough = any(each.done for each in self._filters)
         text = ""
+        # What one filter held back is still to pass through those after it.
         for each in self._filters:
             text = each.feed(text) + each.close()
         self._add(text, kept)
@@ -225,9 +235,3 @@ class FilteredStream:
         if text:
             self._text.append(text)
             kept.append(Text(text))
-
-    def _cut(self, choice: Choice) -> Choice:
-        """Return another answer as its events told it."""
-        stop = StopFilter(self._stops)
-        text = stop.feed(choice.text) + stop.close()
-        return evolve(choice, text=text, finish_reason="stop") if stop.done else choice

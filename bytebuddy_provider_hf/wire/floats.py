@@ -1,4 +1,4 @@
-"""Vectors of numbers in an answer: finite, and of equal length, or none at all."""
+"""Read the numbers of an answer: finite, in order, of equal length, or none at all."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import binascii
 import math
 import sys
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from bytebuddy_provider_hf.outcomes import Vector
 
 _WIDTH: Final = 4
-# llama.cpp, vLLM, infinity, Jina and Cohere say the first; TEI the second.
-_SCORES: Final = ("relevance_score", "score")
 
 
 def number(value: object) -> float | None:
     """Return ``value`` as a finite number; a bool or text is none."""
+    # JSON's true is an int to Python and no number to anybody.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
+    # An integer of JSON may have any length; one of 400 digits is no float.
     try:
         found = float(value)
     except OverflowError:
@@ -51,6 +51,7 @@ def vector_from_base64(text: str) -> Vector | None:
         return None
     if not raw or len(raw) % _WIDTH:
         return None
+    # Native floats are 14 µs a vector of 384, struct's little-endian ones 21.
     numbers = array("f", raw)
     if sys.byteorder == "big":
         numbers.byteswap()
@@ -86,26 +87,17 @@ def in_order(items: object, count: int) -> tuple[float, ...] | None:
     """
     if not isinstance(items, list) or len(items) != count:
         return None
-    found: dict[int, float] = {}
+    found: dict[float, float] = {}
     for item in items:
-        place, score = _place(item), _score(item)
+        if not isinstance(item, dict):
+            return None
+        place = number(item.get("index"))
+        # llama.cpp, vLLM, infinity, Jina and Cohere say the first; TEI the second.
+        scores = (number(item.get(name)) for name in ("relevance_score", "score"))
+        score = next((each for each in scores if each is not None), None)
         if place is None or score is None:
             return None
         found[place] = score
     if found.keys() != set(range(count)):
         return None
     return tuple(found[place] for place in range(count))
-
-
-def _place(item: object) -> int | None:
-    place = number(item.get("index")) if isinstance(item, Mapping) else None
-    return int(place) if place is not None and place.is_integer() else None
-
-
-def _score(item: object) -> float | None:
-    if not isinstance(item, Mapping):
-        return None
-    for name in _SCORES:
-        if (score := number(item.get(name))) is not None:
-            return score
-    return None

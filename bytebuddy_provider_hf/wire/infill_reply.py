@@ -7,10 +7,9 @@ from typing import Final
 
 import msgspec
 
-from bytebuddy_provider_hf.lenient_json import lenient_text, loads
 from bytebuddy_provider_hf.types import Event, FinishReason, Reply, Text, Usage
-from bytebuddy_provider_hf.wire.floats import number
 from bytebuddy_provider_hf.wire.stream import EventStreamDecoder, without_reply
+from bytebuddy_provider_hf.wire.typed_json import struct_decoder
 
 _FINISH: Final[Mapping[str, FinishReason]] = {"limit": "length"}
 
@@ -51,41 +50,7 @@ class Native(msgspec.Struct):
         return Usage(prompt, answer, prompt + answer, cached)
 
 
-_decode: Final = msgspec.json.Decoder(Native).decode
-
-
-def native(data: bytes) -> Native | None:
-    """Return an answer or an event; ``None`` where there is none.
-
-    Several prompts get a list; only one is ever sent.
-    """
-    try:
-        return _decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-    value = loads(data)
-    if isinstance(value, list) and value:
-        value = value[0]
-    if not isinstance(value, dict):
-        return None
-    timings = value.get("timings")
-    cached = timings.get("cache_n") if isinstance(timings, dict) else None
-    return Native(
-        content=lenient_text(value.get("content")),
-        stop=value.get("stop") is True,
-        stop_type=lenient_text(value.get("stop_type")),
-        stopped_limit=value.get("stopped_limit") is True,
-        model=lenient_text(value.get("model")),
-        tokens_predicted=_count(value.get("tokens_predicted")),
-        tokens_evaluated=_count(value.get("tokens_evaluated")),
-        timings=Timings(_count(cached)),
-        error=value.get("error"),
-    )
-
-
-def _count(value: object) -> int | None:
-    found = number(value)
-    return None if found is None else int(found)
+native: Final = struct_decoder(Native)
 
 
 class InfillStream(EventStreamDecoder[Native]):
@@ -124,6 +89,7 @@ class InfillStream(EventStreamDecoder[Native]):
         if found is None or found.content is None or found.error:
             raise without_reply(body, "a llama.cpp server")
         events: list[Event] = []
+        # Whether or not it says so, an answer in one piece is complete.
         found.stop = True
         self._take(found, body, events)
         return events, self.reply()

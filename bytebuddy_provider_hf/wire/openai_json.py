@@ -1,9 +1,4 @@
-"""Read OpenAI-style answers and chunks into values: typed first, leniently second.
-
-msgspec with only the fields we read decodes a chunk in about 0.4 µs. It refuses what
-real servers send now and then (``5.0`` for an int, NaN, a lone surrogate, broken
-UTF-8), so what it refuses is decoded untyped and picked through by hand.
-"""
+"""Read what OpenAI-style servers say, chunks and whole answers, into values."""
 
 from __future__ import annotations
 
@@ -13,15 +8,8 @@ from typing import Final
 
 import msgspec
 
-from bytebuddy_provider_hf.lenient_json import (
-    lenient_integer,
-    lenient_list,
-    lenient_map,
-    lenient_text,
-    loads,
-)
 from bytebuddy_provider_hf.types import FinishReason, TokenLogprob, ToolCall, Usage
-from bytebuddy_provider_hf.wire.floats import number
+from bytebuddy_provider_hf.wire.typed_json import struct_decoder
 
 # What TGI calls a function whose name it does not tell: 1.4.3 to 2.0.0, 2.0.1 to 2.2.
 UNNAMED: Final = ("", "tools", "default_function_name")
@@ -79,28 +67,6 @@ def named_call(call_id: str, name: str, arguments: str) -> ToolCall:
     return ToolCall(call_id, name, arguments)
 
 
-def lenient_tool(value: Mapping[str, object]) -> ToolPiece:
-    """Return what can be used of a tool call."""
-    given = value.get("id")
-    return ToolPiece(
-        index=lenient_integer(value.get("index")),
-        id=given if isinstance(given, str | int) else None,
-        function=lenient_map(value.get("function"), _pick_function),
-    )
-
-
-def _pick_function(value: Mapping[str, object]) -> FunctionPiece:
-    return FunctionPiece(
-        name=lenient_text(value.get("name")),
-        arguments=_arguments(value.get("arguments")),
-        parameters=_arguments(value.get("parameters")),
-    )
-
-
-def _arguments(value: object) -> str | dict[str, object] | None:
-    return value if isinstance(value, str | dict) else None
-
-
 class Alternative(msgspec.Struct):
     """A token that might have stood there."""
 
@@ -120,7 +86,7 @@ class Logprobs(msgspec.Struct):
     """``content`` in chats; the three lists in completions, one place for a token."""
 
     content: list[TokenItem] | None = None
-    tokens: list[str] | None = None
+    tokens: list[str | None] | None = None
     token_logprobs: list[float | None] | None = None
     top_logprobs: list[dict[str, float | None] | None] | None = None
 
@@ -135,40 +101,8 @@ def logprobs(found: Logprobs) -> Iterator[TokenLogprob]:
     for place, (token, value) in enumerate(zip(found.tokens or (), told, strict=False)):
         tops = found.top_logprobs or []
         others_here = tops[place] if place < len(tops) else None
-        if value is not None:
+        if token is not None and value is not None:
             yield TokenLogprob(token, value, _known((others_here or {}).items()))
-
-
-def lenient_logprobs(value: Mapping[str, object]) -> Logprobs:
-    """Return what can be used of either form."""
-    tokens, told = value.get("tokens"), value.get("token_logprobs")
-    tops = value.get("top_logprobs")
-    return Logprobs(
-        content=lenient_list(value.get("content"), _pick_item),
-        tokens=[str(each) for each in tokens] if isinstance(tokens, list) else None,
-        token_logprobs=[number(each) for each in told]
-        if isinstance(told, list)
-        else None,
-        top_logprobs=[lenient_map(each, _pick_tops) for each in tops]
-        if isinstance(tops, list)
-        else None,
-    )
-
-
-def _pick_item(value: Mapping[str, object]) -> TokenItem:
-    return TokenItem(
-        token=lenient_text(value.get("token")),
-        logprob=number(value.get("logprob")),
-        top_logprobs=lenient_list(value.get("top_logprobs"), _pick_alternative),
-    )
-
-
-def _pick_alternative(value: Mapping[str, object]) -> Alternative:
-    return Alternative(lenient_text(value.get("token")), number(value.get("logprob")))
-
-
-def _pick_tops(value: Mapping[str, object]) -> dict[str, float | None]:
-    return {key: number(found) for key, found in value.items()}
 
 
 def _known(
@@ -210,6 +144,20 @@ class Content(msgspec.Struct):
     reasoning_text: str | None = None
     reasoning_details: list[ReasoningDetail] | None = None
     tool_calls: list[ToolPiece] | None = None
+
+    @staticmethod
+    def normalized(value: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the members with content in parts, and a lone call, as others do."""
+        calls, parts = value.get("tool_calls"), value.get("content")
+        if isinstance(calls, dict):
+            # TGI before 3.2 streams one call, not in a list; its index counts tokens.
+            value = {**value, "tool_calls": [{**calls, "index": None}]}
+        if isinstance(parts, list):
+            # As multi-modal servers send it; Mistral's reasoning is among the parts.
+            thought = value.get("reasoning") or _thinking(parts)
+            said = "".join(_texts(parts))
+            value = {**value, "content": said, "reasoning": thought}
+        return value
 
 
 class ChoiceData(msgspec.Struct):
@@ -254,17 +202,7 @@ class Completion(msgspec.Struct):
     error: object = None
 
 
-_decode: Final = msgspec.json.Decoder(Completion).decode
-
-
-def completion(data: bytes) -> Completion | None:
-    """Return the answer or chunk in ``data``, or ``None`` where it is not JSON."""
-    try:
-        return _decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-    value = loads(data)
-    return _pick_completion(value) if isinstance(value, dict) else None
+completion: Final = struct_decoder(Completion)
 
 
 def usage(block: UsageBlock | None) -> Usage | None:
@@ -302,54 +240,10 @@ def reasoning_text(said: Content) -> str:
     return "".join(each.text or each.summary or "" for each in said.reasoning_details)
 
 
-def _pick_completion(value: Mapping[str, object]) -> Completion:
-    return Completion(
-        choices=lenient_list(value.get("choices"), _pick_choice),
-        usage=lenient_map(value.get("usage"), lenient_usage),
-        model=lenient_text(value.get("model")),
-        id=lenient_text(value.get("id")),
-        kind=lenient_text(value.get("object")),
-        fingerprint=lenient_text(value.get("system_fingerprint")),
-        error=value.get("error"),
-    )
-
-
-def _pick_choice(value: Mapping[str, object]) -> ChoiceData:
-    return ChoiceData(
-        index=lenient_integer(value.get("index")) or 0,
-        delta=lenient_map(value.get("delta"), _pick_content),
-        message=lenient_map(value.get("message"), _pick_content),
-        text=lenient_text(value.get("text")),
-        finish_reason=lenient_text(value.get("finish_reason")),
-        logprobs=lenient_map(value.get("logprobs"), lenient_logprobs),
-    )
-
-
-def _pick_content(value: Mapping[str, object]) -> Content:
-    calls = value.get("tool_calls")
-    if isinstance(calls, dict):
-        # TGI before 3.2 streams one call, not in a list; its index counts tokens.
-        calls = [{**calls, "index": None}]
-    given = value.get("content")
-    return Content(
-        content=_said(given) if isinstance(given, list) else lenient_text(given),
-        reasoning_content=lenient_text(value.get("reasoning_content")),
-        reasoning=lenient_text(value.get("reasoning")) or _thinking(given),
-        reasoning_text=lenient_text(value.get("reasoning_text")),
-        reasoning_details=lenient_list(value.get("reasoning_details"), _pick_detail),
-        tool_calls=lenient_list(calls, lenient_tool),
-    )
-
-
-def _said(parts: list[object]) -> str:
-    """Join content given as a list of parts, as multi-modal servers send it."""
-    return "".join(_texts(parts))
-
-
-def _thinking(content: object) -> str | None:
+def _thinking(parts: list[object]) -> str | None:
     """Return the thinking parts of a list: Mistral's form for reasoning."""
     found: list[str] = []
-    for part in content if isinstance(content, list) else ():
+    for part in parts:
         inner = part.get("thinking") if isinstance(part, dict) else None
         found += [inner] if isinstance(inner, str) else _texts(inner)
     return "".join(found) or None
@@ -360,22 +254,3 @@ def _texts(parts: object) -> Iterator[str]:
         said = part.get("text") if isinstance(part, dict) else None
         if isinstance(said, str):
             yield said
-
-
-def _pick_detail(value: Mapping[str, object]) -> ReasoningDetail:
-    return ReasoningDetail(
-        lenient_text(value.get("text")), lenient_text(value.get("summary"))
-    )
-
-
-def lenient_usage(value: Mapping[str, object]) -> UsageBlock:
-    """Return what can be used of token counts."""
-    details = lenient_map(value.get("prompt_tokens_details"), dict)
-    return UsageBlock(
-        prompt_tokens=lenient_integer(value.get("prompt_tokens")),
-        completion_tokens=lenient_integer(value.get("completion_tokens")),
-        total_tokens=lenient_integer(value.get("total_tokens")),
-        prompt_tokens_details=PromptDetails(
-            cached_tokens=lenient_integer((details or {}).get("cached_tokens"))
-        ),
-    )

@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.wire.choices import (
 )
 from bytebuddy_provider_hf.wire.openai_json import ChoiceData, Completion
 from bytebuddy_provider_hf.wire.stream import EventStreamDecoder, without_reply
+from bytebuddy_provider_hf.wire.typed_json import UNDECODED
 
 # TGI whose completions end without any mark: 1.4.5 to 2.1.
 _OLD_TGI: Final = re.compile(r"(1\.\d+|2\.[01])\.")
@@ -66,7 +67,6 @@ class _NamelessChunk(_PlainChunk, gc=False):
     id: Literal[""] | None = None
 
 
-_UNDECODED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _plain_chunks: Final = msgspec.json.Decoder(_PlainChunk).decode_lines
 _nameless_chunks: Final = msgspec.json.Decoder(_NamelessChunk).decode_lines
 
@@ -108,6 +108,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         answer = openai_json.completion(body)
         if answer is None or not answer.choices:
             raise without_reply(body, "an OpenAI-style API")
+        # A copy, for it is sorted.
         given = answer.choices[:MAX_CHOICES]
         # Some servers number all of their choices 0: then their order counts.
         given.sort(key=lambda choice: choice.index)
@@ -115,7 +116,22 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             taken = self._first
             if place:
                 taken = self._others[place] = PartialChoice(place, self._wanted)
-            _take_whole(choice, taken)
+            said = choice.message or choice.delta or openai_json.Content()
+            if thought := openai_json.reasoning_text(said):
+                taken.add_reasoning(thought, [])
+            if text := choice.text if choice.text is not None else said.content:
+                taken.add_text(text, [])
+            if said.tool_calls:
+                # A whole call is one piece, whatever index or id the server gave it.
+                calls = (
+                    openai_json.ToolPiece(at, each.id, each.function)
+                    for at, each in enumerate(said.tool_calls)
+                )
+                taken.add_tool_calls(calls, [])
+            if choice.logprobs is not None:
+                taken.logprobs.extend(openai_json.logprobs(choice.logprobs))
+            taken.finish = openai_json.finish_reason(choice.finish_reason)
+            taken.complete([])
         self._usage = openai_json.usage(answer.usage)
         self._id = answer.id or ""
         self._model = answer.model or self._model
@@ -140,31 +156,36 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         return [self._first, *(self._others[at] for at in sorted(self._others))]
 
     def _take(self, piece: Completion, data: bytes, events: list[Event]) -> None:
+        # vLLM before mid-2025 sends errors flat, with no member "error".
         if piece.error or piece.kind == "error":
             raise self._failed(data)
         for choice in piece.choices or ():
             self._read_choice(piece, choice, events)
         if piece.usage is not None:
             self._usage = openai_json.usage(piece.usage)
+        # The first that names itself counts, whatever later chunks say.
         if not self._id and piece.id:
             self._id = piece.id
             self._model = piece.model or self._model
 
     def _take_plain(self, lines: bytes, events: list[Event]) -> bytes:
-        # The hot path: one call of ours an event, 0.9 µs in all against 2.4 in _take.
+        # The hot path: one call of ours an event. In a burst an event costs a fifth of
+        # what it does in _take, alone in its chunk a third.
         if not self._first.plain:
             return lines
+        # Types that allow nothing else make the decoder ask all questions at C speed.
         decode = _plain_chunks if self._id else _nameless_chunks
         left = b""
         try:
             pieces = decode(lines)
-        except _UNDECODED:
+        except UNDECODED:
+            # Mostly it is the end that differs: what comes before is tried alone.
             parts = lines.rsplit(b"\n", _LAST_EVENTS)
             if len(parts) <= _LAST_EVENTS:
                 return lines
             try:
                 pieces = decode(parts[0])
-            except _UNDECODED:
+            except UNDECODED:
                 return lines
             left = b"\n".join(parts[1:])
         kept = self._first.text
@@ -189,6 +210,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             taken = self._others.get(index)
             if taken is None and 0 < index < MAX_CHOICES:
                 taken = self._others[index] = PartialChoice(index, self._wanted)
+        # An index beyond all that can be asked for: nothing there was.
         if taken is None:
             return
         text = choice.text
@@ -207,24 +229,3 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             taken.finish = openai_json.finish_reason(choice.finish_reason)
         elif choice.finish_reason is not None:
             self._unmarked = _OLD_TGI.match(chunk.fingerprint or "") is not None
-
-
-def _take_whole(choice: ChoiceData, taken: PartialChoice) -> None:
-    """Read one answer that came in one piece."""
-    said = choice.message or choice.delta or openai_json.Content()
-    events: list[Event] = []
-    if thought := openai_json.reasoning_text(said):
-        taken.add_reasoning(thought, events)
-    if text := choice.text if choice.text is not None else said.content:
-        taken.add_text(text, events)
-    if said.tool_calls:
-        # A whole call is one piece, whatever index or id the server gave it.
-        calls = (
-            openai_json.ToolPiece(at, each.id, each.function)
-            for at, each in enumerate(said.tool_calls)
-        )
-        taken.add_tool_calls(calls, events)
-    if choice.logprobs is not None:
-        taken.logprobs.extend(openai_json.logprobs(choice.logprobs))
-    taken.finish = openai_json.finish_reason(choice.finish_reason)
-    taken.complete(events)

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from bytebuddy_provider_hf.errors import ResponseTooLarge
 
+# The specification allows one at the very start; nobody sends it on purpose.
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
@@ -54,14 +55,15 @@ class SseDecoder:
         ``data: …`` each, whose last may still be coming. Nothing was read where
         ``None`` is returned: then :meth:`feed` is for the chunk.
         """
-        if self._data or self._name or self._skip_lf:
+        end = chunk.rfind(b"\n\n")
+        # Asked first: what is held back may be long, and is copied below.
+        if end < 0 or self._data or self._name or self._skip_lf:
             return None
-        end = chunk.rfind(b"\n\n") + 2
+        end += 2
         held, rest = bytes(self._buffer), chunk[end:]
         blocks = held + chunk[:end] if held else chunk[:end]
         if (
-            end < 2  # noqa: PLR2004 - the length of a blank line
-            or blocks[:6] != b"data: "
+            blocks[:6] != b"data: "
             or b"\n" in rest
             or b"\r" in chunk
             or len(held) + len(chunk) > self._max
@@ -82,7 +84,9 @@ class SseDecoder:
             return []
         if self._skip_lf and chunk[:1] == b"\n":
             chunk = chunk[1:]
+        # A "\n" that follows in the next chunk belongs to this line's end.
         self._skip_lf = chunk[-1:] == b"\r"
+        # What is held back has no line end in it: it is not searched again.
         scanned = len(self._buffer)
         self._buffer += chunk
         events: list[SseEvent] = []

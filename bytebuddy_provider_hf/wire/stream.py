@@ -6,7 +6,7 @@ A whole answer is read into the same state as a stream, so that both cannot disa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 from bytebuddy_provider_hf.errors import (
     MalformedResponse,
@@ -19,86 +19,40 @@ from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message
 from bytebuddy_provider_hf.types import Event, Reply
 from bytebuddy_provider_hf.wire.sse import SseDecoder, SseEvent
 
+# A model that never stops must not fill the memory: no answer comes near this.
 MAX_STREAM: Final = 256 * 1024 * 1024
 
 _P = TypeVar("_P")
 _E = TypeVar("_E", bound=ResponseError)
 
 
-class StreamDecoder(Protocol):
+class StreamDecoder(ABC):
     """Turn the bytes of one answer into events.
 
-    ``done`` tells that the end mark came, ``stopped_early`` that the server may still
-    be writing all the same; ``events`` counts data events, so that a watch can tell
-    pings from progress; ``partial`` is the text so far.
+    ``done`` tells that the end came, after which nothing is read, ``stopped_early``
+    that the server may still be writing all the same. ``events`` counts data events, so
+    that a watch can tell pings from progress.
     """
 
-    @property
-    def done(self) -> bool:
-        """Whether the end mark came."""
-        ...
+    done = False
+    stopped_early = False
+    events = 0
 
     @property
-    def stopped_early(self) -> bool:
-        """Whether the answer ended here while the server may still be writing."""
-        ...
-
-    @property
-    def events(self) -> int:
-        """Data events so far."""
-        ...
-
-    @property
+    @abstractmethod
     def partial(self) -> str:
         """The text that has come so far."""
-        ...
 
+    @abstractmethod
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events in ``chunk``; raises ``ResponseError``."""
-        ...
 
+    @abstractmethod
     def close(self) -> tuple[list[Event], Reply]:
-        """Return the last events and the reply; raises ``StreamInterrupted``."""
-        ...
+        """Return the last events and the reply, the connection having ended well.
 
-    def whole(self, body: bytes) -> tuple[list[Event], Reply]:
-        """Return what an answer in one piece holds; raises ``MalformedResponse``."""
-        ...
-
-    def reply(self) -> Reply:
-        """Return the reply as far as it has come."""
-        ...
-
-
-class EventStreamDecoder(ABC, Generic[_P]):
-    """Turn server-sent events into events; the last step is :meth:`close`.
-
-    A protocol says how one event's data are decoded, what is read of them, and when
-    the answer is complete. What a server says about an error is quoted as it stands:
-    who shows it masks the secrets in it.
-    """
-
-    # Whether OpenAI's mark ends the stream; elsewhere some proxies add it.
-    mark_ends = True
-    stopped_early = False
-
-    def __init__(self, *, model: str) -> None:
-        self._sse = SseDecoder()
-        self._model = model
-        self._size = 0
-        # Whether the end came: nothing after it is read.
-        self.done = False
-        # Data events so far, so that a watch can tell pings from progress.
-        self.events = 0
-
-    @property
-    @abstractmethod
-    def partial(self) -> str:
-        """The text that has come so far."""
-
-    @abstractmethod
-    def reply(self) -> Reply:
-        """Return the reply as far as it has come."""
+        Raises ``StreamInterrupted`` unless the end of the answer came.
+        """
 
     @abstractmethod
     def whole(self, body: bytes) -> tuple[list[Event], Reply]:
@@ -108,12 +62,34 @@ class EventStreamDecoder(ABC, Generic[_P]):
         is an error that came with status 200.
         """
 
+    @abstractmethod
+    def reply(self) -> Reply:
+        """Return the reply as far as it has come."""
+
+
+class EventStreamDecoder(StreamDecoder, Generic[_P]):
+    """Turn server-sent events into events; the last step is :meth:`close`.
+
+    A protocol says how one event's data are decoded, what is read of them, and when
+    the answer is complete. What a server says about an error is quoted as it stands:
+    who shows it masks the secrets in it.
+    """
+
+    # Whether OpenAI's mark ends the stream; elsewhere some proxies add it.
+    mark_ends = True
+
+    def __init__(self, *, model: str) -> None:
+        self._sse = SseDecoder()
+        self._model = model
+        self._size = 0
+
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events in ``chunk``.
 
         Raises ``StreamFailed`` for an error inside the stream, ``MalformedResponse``
         for data that is not JSON, ``ResponseTooLarge`` above 256 MiB.
         """
+        # Counted by bytes, for an event may say nothing in a megabyte.
         self._size += len(chunk)
         if self._size > MAX_STREAM:
             raise self._with_partial(ResponseTooLarge("The stream exceeds 256 MiB."))
@@ -143,12 +119,10 @@ class EventStreamDecoder(ABC, Generic[_P]):
         return events
 
     def close(self) -> tuple[list[Event], Reply]:
-        """Return the last events and the reply, the connection having ended well.
-
-        Raises ``StreamInterrupted`` unless the end of the answer came.
-        """
+        """Return the last events and the reply; raises ``StreamInterrupted``."""
         events: list[Event] = []
         for block in () if self.done else self._sse.flush():
+            # Servers that forget the last blank line are read all the same.
             # What lacks its blank line may be cut: then it is neither mark nor JSON.
             if is_mark(block.data) or self._decode(block.data) is not None:
                 self._read(block, events)
@@ -160,7 +134,7 @@ class EventStreamDecoder(ABC, Generic[_P]):
 
     @staticmethod
     @abstractmethod
-    def _decode(data: bytes) -> _P | None:
+    def _decode(data: bytes, /) -> _P | None:
         """Return the value of one event, or ``None`` where it is not JSON."""
 
     @abstractmethod
@@ -172,6 +146,7 @@ class EventStreamDecoder(ABC, Generic[_P]):
         del events
         return lines
 
+    # Not every protocol has an end mark, nor every server that has one sends it.
     def _complete(self) -> bool:
         """Whether what came is a whole answer."""
         return self.done
@@ -182,6 +157,7 @@ class EventStreamDecoder(ABC, Generic[_P]):
     def _read(self, event: SseEvent, events: list[Event]) -> None:
         data = event.data
         self.events += 1
+        # The mark is no JSON, so that asking for it costs nothing as long as it is.
         piece = self._decode(data)
         if piece is None and is_mark(data):
             self.done = self.mark_ends
@@ -212,6 +188,7 @@ def stream_failed(data: bytes) -> StreamFailed:
     """Return the error of an event that reports one, what it says as it stands."""
     said = error_message(data)
     error = StreamFailed(f"The server reported an error inside the stream: {said}.")
+    # As text and uncut: the secrets in it are masked by who knows them.
     error.event = data[:MAX_BODY].decode("utf-8", "replace")
     return error
 

@@ -1,4 +1,4 @@
-"""The task API: answers become values, whatever shape the server gave them.
+"""Read the answers of the task API into values, whatever shape a server gave them.
 
 The same task is answered with an object by one server, a list of one by another and
 a list in a list by a third: api-inference-community nests labels, the inference
@@ -7,8 +7,8 @@ toolkit and TEI do not. The shapes are those of recorded answers, 2023 to 2026.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias, TypeVar
 
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
 from bytebuddy_provider_hf.lenient_json import loads
@@ -31,6 +31,7 @@ from bytebuddy_provider_hf.wire.tasks import Task
 
 _Item: TypeAlias = Mapping[str, object]
 _Group: TypeAlias = tuple[Outcome, ...]
+_T = TypeVar("_T")
 
 _TEXTS: Final = ("generated_text", "summary_text", "translation_text", "answer", "text")
 _MASK_NAMES: Final = ("token_str", "sequence")
@@ -53,29 +54,38 @@ def read_task(name: Task | str, data: bytes, *, count: int | None = None) -> Tas
     """
     task = Task(name)
     value = loads(data)
-    groups = None if reports_error(value) else _groups(task, value, count)
+    groups: tuple[_Group, ...] | None = None
+    if reports_error(value):
+        pass
+    elif task is Task.FEATURE_EXTRACTION:
+        found = features(value, count)
+        groups = None if found is None else tuple((each,) for each in found)
+    elif task is Task.SENTENCE_SIMILARITY:
+        scores = vector(value)
+        if scores is not None and count in (None, len(scores)):
+            groups = ((Similarities(scores),),)
+    else:
+        given = _answers_by_input(task, value, count)
+        groups = _all_or_none(_group(task, each) for each in given)
     if groups is None:
         raise malformed(data, f"{task} answer", error=reports_error(value))
-    return TaskReply(groups, _warnings(value))
+    first = value[0] if isinstance(value, list) and value else value
+    warnings = _texts(first.get("warnings")) if isinstance(first, dict) else ()
+    return TaskReply(groups, warnings)
 
 
-def _groups(task: Task, value: object, count: int | None) -> tuple[_Group, ...] | None:
-    if task is Task.FEATURE_EXTRACTION:
-        found = features(value, count)
-        return None if found is None else tuple((each,) for each in found)
-    if task is Task.SENTENCE_SIMILARITY:
-        scores = vector(value)
-        if scores is None or count not in (None, len(scores)):
-            return None
-        return ((Similarities(scores),),)
-    return _read_groups(task, _grouped(task, value, count))
+def _all_or_none(found: Iterable[_T | None]) -> tuple[_T, ...] | None:
+    """Return what was found, or ``None`` where one is missing or there is nothing."""
+    items = tuple(found)
+    whole = tuple(each for each in items if each is not None)
+    return whole if items and len(whole) == len(items) else None
 
 
-def _grouped(task: Task, value: object, count: int | None) -> list[object] | None:
-    """Return what the answer holds for each input: an object or a list."""
+def _answers_by_input(task: Task, value: object, count: int | None) -> list[object]:
+    """Return what the answer holds for each input: objects, lists, or nothing."""
     items = [value] if isinstance(value, dict) else value
     if not isinstance(items, list):
-        return None
+        return []
     nested = bool(items) and all(isinstance(item, list) for item in items)
     if task is Task.FILL_MASK:
         # One group for each mask, and of one text there may be several.
@@ -84,29 +94,26 @@ def _grouped(task: Task, value: object, count: int | None) -> list[object] | Non
         return [items]
     # An entity list is no list of answers: its length says nothing of the inputs.
     flat_entities = task is Task.TOKEN_CLASSIFICATION and not nested
-    return None if flat_entities or len(items) != (count or 1) else items
-
-
-def _read_groups(task: Task, given: list[object] | None) -> tuple[_Group, ...] | None:
-    if given is None:
-        return None
-    groups = [_group(task, each) for each in given]
-    whole = tuple(group for group in groups if group is not None)
-    return whole if len(whole) == len(groups) else None
+    return [] if flat_entities or len(items) != (count or 1) else items
 
 
 def _group(task: Task, value: object) -> _Group | None:
+    """Return what the answer to one input says."""
     items = value if isinstance(value, list) else [value]
-    if not items and task is not Task.TOKEN_CLASSIFICATION:
-        return None
+    if not items:
+        # Of a text without names there are none; every other task has something to say.
+        return () if task is Task.TOKEN_CLASSIFICATION else None
     if task is Task.ZERO_SHOT and len(items) == 1 and isinstance(items[0], dict):
-        labels = _zero_shot(items[0])
-        if labels is not None:
-            return labels
+        labels, scores = items[0].get("labels"), vector(items[0].get("scores"))
+        # Older servers give two lists in place of a list of labels.
+        told = _texts(labels)
+        pairs = isinstance(labels, list) and len(labels) == len(told)
+        if pairs and scores is not None and len(told) == len(scores):
+            return tuple(map(Label, told, scores))
     read = _READERS[task]
-    found = [read(item) if isinstance(item, dict) else None for item in items]
-    group = tuple(each for each in found if each is not None)
-    return group if len(group) == len(items) else None
+    return _all_or_none(
+        read(item) if isinstance(item, dict) else None for item in items
+    )
 
 
 def _generated(item: _Item) -> GeneratedText | None:
@@ -160,16 +167,6 @@ def _label(item: _Item) -> Label | None:
     return Label(str(label), score)
 
 
-def _zero_shot(item: _Item) -> _Group | None:
-    labels, scores = item.get("labels"), vector(item.get("scores"))
-    if not isinstance(labels, list) or scores is None or len(labels) != len(scores):
-        return None
-    if not all(isinstance(label, str) for label in labels):
-        return None
-    pairs = zip(labels, scores, strict=True)
-    return tuple(Label(label, score) for label, score in pairs)
-
-
 def _entity(item: _Item) -> Entity | None:
     score, word = number(item.get("score")), item.get("word")
     group = next((g for key in _GROUP_NAMES if isinstance(g := item.get(key), str)), "")
@@ -220,13 +217,6 @@ _READERS: Final[Mapping[Task, Callable[[_Item], Outcome | None]]] = {
 }
 
 
-def _warnings(value: object) -> tuple[str, ...]:
-    """Return the warnings of an answer, or of the first object in it."""
-    if isinstance(value, list) and value:
-        value = value[0]
-    return _texts(value.get("warnings")) if isinstance(value, dict) else ()
-
-
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         return ()
@@ -244,17 +234,16 @@ def relevance(groups: Sequence[Sequence[Outcome]]) -> tuple[float, ...] | None:
     A cross-encoder has one class, whose score it is, or two, of which one means
     relevant by its name. ``None`` where the classes do not tell.
     """
-    found = [_of_pair(group) for group in groups]
-    kept = tuple(score for score in found if score is not None)
-    return kept if len(kept) == len(found) else None
-
-
-def _of_pair(group: Sequence[Outcome]) -> float | None:
-    labels = [each for each in group if isinstance(each, Label)]
-    if len(labels) == 1:
-        return labels[0].score
-    named = [each.score for each in labels if each.label.lower() in _RELEVANT]
-    return named[0] if len(labels) == _TWO and len(named) == 1 else None
+    found: list[float | None] = []
+    for group in groups:
+        labels = [each for each in group if isinstance(each, Label)]
+        named = [each.score for each in labels if each.label.lower() in _RELEVANT]
+        if len(labels) == 1:
+            found.append(labels[0].score)
+        else:
+            told = len(labels) == _TWO and len(named) == 1
+            found.append(named[0] if told else None)
+    return _all_or_none(found) if found else ()
 
 
 def features(value: object, count: int | None) -> tuple[Features, ...] | None:
@@ -264,26 +253,19 @@ def features(value: object, count: int | None) -> tuple[Features, ...] | None:
     A sentence-transformers model gives a vector for each input, others a vector for
     each token, some wrapped in a batch of one.
     """
-    items = _items(value, count)
-    if items is None:
+    items: list[object] = []
+    if isinstance(value, list):
+        several = count is not None and (count > 1 or _depth(value) > 1)
+        items = value if several else [value]
+    found = _all_or_none(_features_of(item) for item in items)
+    if found is None or len(found) != (count or 1):
         return None
-    found = [_one(item) for item in items]
-    whole = tuple(each for each in found if each is not None)
-    vectors = [each for one in whole for each in one.vectors]
-    complete = len(whole) == len(found) == (count or 1)
-    return whole if complete and of_equal_length(vectors) else None
+    vectors = [each for one in found for each in one.vectors]
+    return found if of_equal_length(vectors) else None
 
 
-def _items(value: object, count: int | None) -> list[object] | None:
-    """Return what the answer holds for each input."""
-    if not isinstance(value, list):
-        return None
-    if count is not None and (count > 1 or _depth(value) > 1):
-        return value
-    return [value]
-
-
-def _one(value: object) -> Features | None:
+def _features_of(value: object) -> Features | None:
+    """Return the features of one input, without the batches of one round them."""
     depth = _depth(value)
     while depth >= _TOKENS and isinstance(value, list) and len(value) == 1:
         value, depth = value[0], depth - 1

@@ -18,6 +18,7 @@ from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores, Ve
 from bytebuddy_provider_hf.wire.body_parts import text_list
 from bytebuddy_provider_hf.wire.floats import in_order, matrix, number, of_equal_length
 from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, root_url
+from bytebuddy_provider_hf.wire.typed_json import UNDECODED
 
 _decode_vectors: Final = msgspec.json.Decoder(tuple[Vector, ...]).decode
 
@@ -74,9 +75,10 @@ def read_embed(data: bytes, *, count: int) -> Embeddings:
     value: object = None
     vectors: tuple[Vector, ...] | None
     try:
+        # A quarter of what json takes, and no number need be asked afterwards.
         # Typed, the numbers are finite: msgspec refuses NaN and what is out of range.
         vectors = _decode_vectors(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNDECODED:
         value = loads(data)
         vectors = matrix(value)
     if (
@@ -108,13 +110,22 @@ def read_predict(data: bytes, *, count: int) -> Labels:
     """
     value = loads(data)
     items = value if isinstance(value, list) else []
+    # Of one text the list of its classes comes alone.
     if count == 1 and items and isinstance(items[0], dict):
         items = [items]
-    groups = [_labels(item) for item in items]
-    whole = tuple(group for group in groups if group is not None)
-    if not len(whole) == len(groups) == count:
+    groups: list[tuple[Label, ...]] = []
+    for item in items:
+        found = []
+        for each in item if isinstance(item, list) else ():
+            label = each.get("label") if isinstance(each, dict) else None
+            score = number(each.get("score")) if isinstance(each, dict) else None
+            if isinstance(label, str) and score is not None:
+                found.append(Label(label, score))
+        if found and len(found) == len(item):
+            groups.append(tuple(found))
+    if not len(groups) == len(items) == count:
         raise malformed(data, f"classes of {count}", error=reports_error(value))
-    return Labels(whole)
+    return Labels(tuple(groups))
 
 
 def _call(
@@ -130,16 +141,3 @@ def _call(
     # No server has another route that does the same as /predict.
     named = None if route == "predict" else route
     return HttpRequest(url=url, body=json_body(chosen), route=named)
-
-
-def _labels(value: object) -> tuple[Label, ...] | None:
-    if not isinstance(value, list) or not value:
-        return None
-    found = []
-    for item in value:
-        label = item.get("label") if isinstance(item, dict) else None
-        score = number(item.get("score")) if isinstance(item, dict) else None
-        if not isinstance(label, str) or score is None:
-            return None
-        found.append(Label(label, score))
-    return tuple(found)

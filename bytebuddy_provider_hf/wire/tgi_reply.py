@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from bytebuddy_provider_hf.lenient_json import (
-    lenient_integer,
-    lenient_list,
-    lenient_map,
-    lenient_text,
-    loads,
-)
 from bytebuddy_provider_hf.types import Event, FinishReason, Reply, TokenLogprob, Usage
 from bytebuddy_provider_hf.wire.choices import (
     RAW,
@@ -22,9 +15,9 @@ from bytebuddy_provider_hf.wire.choices import (
     events_of,
     reply_of,
 )
-from bytebuddy_provider_hf.wire.floats import number
 from bytebuddy_provider_hf.wire.openai_json import finish_reason
 from bytebuddy_provider_hf.wire.stream import EventStreamDecoder, without_reply
+from bytebuddy_provider_hf.wire.typed_json import struct_decoder
 
 
 class Token(msgspec.Struct):
@@ -41,9 +34,9 @@ class GenerationDetails(msgspec.Struct):
     finish_reason: str | None = None
     generated_tokens: int | None = None
     input_length: int | None = None
-    prefill: list[msgspec.Raw] | None = None
+    prefill: list[object] | None = None
     tokens: list[Token] | None = None
-    top_tokens: list[list[Token]] | None = None
+    top_tokens: list[list[Token] | None] | None = None
 
 
 class Generation(msgspec.Struct):
@@ -57,22 +50,7 @@ class Generation(msgspec.Struct):
     error_type: str | None = None
 
 
-_decode: Final = msgspec.json.Decoder(Generation).decode
-
-
-def generation(data: bytes) -> Generation | None:
-    """Return the answer or event in ``data``; of a list, its first member.
-
-    ``None`` where it is not a JSON object, nor a list that begins with one.
-    """
-    try:
-        return _decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-    value = loads(data)
-    if isinstance(value, list) and value:
-        value = value[0]
-    return _pick_generation(value) if isinstance(value, dict) else None
+generation: Final = struct_decoder(Generation)
 
 
 class TgiStream(EventStreamDecoder[Generation]):
@@ -131,6 +109,7 @@ class TgiStream(EventStreamDecoder[Generation]):
         self._choice.complete(events)
 
     def _take(self, piece: Generation, data: bytes, events: list[Event]) -> None:
+        # With status 200: TGI sends the headers before it looks at the request.
         if piece.error:
             raise self._failed(data)
         token = piece.token
@@ -143,6 +122,7 @@ class TgiStream(EventStreamDecoder[Generation]):
         if piece.generated_text is None and piece.details is None:
             return
         finish, usage = _outcome(piece.details)
+        # An event may come with a text and no counts after one that had them.
         self._usage = usage or self._usage
         if piece.generated_text is not None or finish is not None:
             self._choice.finish = finish
@@ -177,36 +157,3 @@ def _token_logprob(token: Token, others: list[Token] | None) -> Iterator[TokenLo
         if each.text is not None and each.logprob is not None
     )
     yield TokenLogprob(token.text, token.logprob, alternatives)
-
-
-def _pick_generation(value: Mapping[str, object]) -> Generation:
-    return Generation(
-        token=lenient_map(value.get("token"), _pick_token),
-        top_tokens=lenient_list(value.get("top_tokens"), _pick_token),
-        generated_text=lenient_text(value.get("generated_text")),
-        details=lenient_map(value.get("details"), _pick_details),
-        error=value.get("error"),
-        error_type=lenient_text(value.get("error_type")),
-    )
-
-
-def _pick_token(value: Mapping[str, object]) -> Token:
-    return Token(
-        text=lenient_text(value.get("text")),
-        special=value.get("special") is True,
-        logprob=number(value.get("logprob")),
-    )
-
-
-def _pick_details(value: Mapping[str, object]) -> GenerationDetails:
-    prefill, tops = value.get("prefill"), value.get("top_tokens")
-    return GenerationDetails(
-        finish_reason=lenient_text(value.get("finish_reason")),
-        generated_tokens=lenient_integer(value.get("generated_tokens")),
-        input_length=lenient_integer(value.get("input_length")),
-        prefill=[msgspec.Raw()] * len(prefill) if isinstance(prefill, list) else None,
-        tokens=lenient_list(value.get("tokens"), _pick_token),
-        top_tokens=[lenient_list(each, _pick_token) or [] for each in tops]
-        if isinstance(tops, list)
-        else None,
-    )

@@ -1,4 +1,4 @@
-"""Reasoning told from the answer where a server leaves its marks in the text.
+"""Split reasoning from the answer where a server leaves its marks in the text.
 
 Reasoning is looked for at the beginning of an answer only, after white space: a text
 that merely speaks of such a mark later is a text.
@@ -39,7 +39,7 @@ _TOKENS: Final = (
     "<|call|>",
 )
 _TOKEN: Final = re.compile("|".join(map(re.escape, _TOKENS)))
-_LONGEST: Final = max(map(len, _TOKENS))
+# A header is a role and a channel; what is longer was none.
 _LONGEST_HEADER: Final = 256
 
 _OPENINGS: Final = (*MARKS, *HARMONY)
@@ -79,7 +79,7 @@ class ThinkSplitter:
         if self.settled:
             return [Text(text, self._choice)] if text else []
         if self._harmony is not None:
-            return self._shown(self._harmony.feed(text))
+            return self._harmony.feed(text)
         if self._ended:
             return self._after(text)
         return self._think(text) if self._closing else self._begin(text)
@@ -87,7 +87,7 @@ class ThinkSplitter:
     def close(self) -> list[Text | Reasoning]:
         """Return what was held back, the answer having ended."""
         if self._harmony is not None:
-            return self._shown(self._harmony.close())
+            return self._harmony.close()
         held = "".join(self._blank) + self._tail
         thinking = bool(self._closing or self._opened) and not self._ended
         self.settled, self._blank, self._tail = True, [], ""
@@ -117,11 +117,18 @@ class ThinkSplitter:
             return []
         if start[0] in FIRST:
             for opening in _OPENINGS:
-                if start.startswith(opening):
-                    return self._open(opening, start)
-                if opening.startswith(start):
+                if opening.startswith(start) and opening != start:
                     return []
+                if not start.startswith(opening):
+                    continue
+                self._tail, self._blank = "", []
+                if opening in HARMONY:
+                    self._harmony = HarmonySplitter(self._choice)
+                    return self._harmony.feed(start)
+                self._closing = MARKS[opening]
+                return self._think(start[len(opening) :])
         self._tail = ""
+        # The template wrote the opening mark into the prompt: the answer has none.
         if self._opened:
             self._blank = []
             self._closing = MARKS[self._opened]
@@ -129,14 +136,6 @@ class ThinkSplitter:
         self.settled = True
         before, self._blank = "".join(self._blank), []
         return [Text(before + start, self._choice)]
-
-    def _open(self, opening: str, start: str) -> list[Text | Reasoning]:
-        self._tail, self._blank = "", []
-        if opening in HARMONY:
-            self._harmony = HarmonySplitter()
-            return self._shown(self._harmony.feed(start))
-        self._closing = MARKS[opening]
-        return self._think(start[len(opening) :])
 
     def _think(self, text: str) -> list[Text | Reasoning]:
         text = self._tail + text
@@ -146,13 +145,14 @@ class ThinkSplitter:
             found = self._reasoning(text[:at])
             self._ended = True
             return found + self._after(text[at + len(self._closing) :])
-        kept = len(text) - _overlap(text, self._closing)
+        kept = len(text) - _begun_mark(text, (self._closing,))
         self._tail = text[kept:]
         return self._reasoning(text[:kept])
 
     def _reasoning(self, text: str) -> list[Text | Reasoning]:
         if not self._begun:
             text = text.lstrip()
+        # White space at the end waits: before the closing mark it is dropped.
         solid = text.rstrip()
         if not solid:
             if text:
@@ -163,93 +163,71 @@ class ThinkSplitter:
         return [Reasoning(before + solid, self._choice)]
 
     def _after(self, text: str) -> list[Text | Reasoning]:
+        # Templates put blank lines between the reasoning and the answer.
         text = text.lstrip()
         self.settled = bool(text)
         return [Text(text, self._choice)] if text else []
 
-    def _shown(self, pieces: list[tuple[bool, str]]) -> list[Text | Reasoning]:
-        choice = self._choice
-        return [
-            Reasoning(said, choice) if thought else Text(said, choice)
-            for thought, said in pieces
-        ]
-
 
 class HarmonySplitter:
-    """Split gpt-oss's own format into pieces, each with whether it is reasoning.
+    """Split an answer in gpt-oss's own format into reasoning and text.
 
     Its messages are ``<|start|>assistant<|channel|>analysis<|message|>…<|end|>``; the
     channel ``final`` is for the user, ``analysis`` and ``commentary`` are not.
     What stands where the format has no place for it is text, never lost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, choice: int) -> None:
+        self._choice = choice
         self._tail = ""
         # The header so far, or None in the body of a message and outside of one.
         self._header: str | None = None
         self._thought = False
 
-    def feed(self, text: str) -> list[tuple[bool, str]]:
+    def feed(self, text: str) -> list[Text | Reasoning]:
         """Return the pieces that can be told now."""
         text = self._tail + text
-        kept = len(text) - _begun_token(text)
+        kept = len(text) - _begun_mark(text, _TOKENS)
         self._tail = text[kept:]
-        pieces: list[tuple[bool, str]] = []
+        pieces: list[Text | Reasoning] = []
         at = 0
         for match in _TOKEN.finditer(text, 0, kept):
             self._say(text[at : match.start()], pieces)
-            self._turn(match.group())
-            at = match.end()
+            mark, at = match.group(), match.end()
+            if mark == "<|message|>":
+                channel = (self._header or "final").split()[:1]
+                self._header, self._thought = None, channel != ["final"]
+            elif mark in ("<|start|>", "<|channel|>"):
+                self._header = ""
+            else:
+                self._header, self._thought = None, False
         self._say(text[at:kept], pieces)
         return pieces
 
-    def close(self) -> list[tuple[bool, str]]:
+    def close(self) -> list[Text | Reasoning]:
         """Return what was held back, the answer having ended."""
-        pieces: list[tuple[bool, str]] = []
+        pieces: list[Text | Reasoning] = []
         self._say(self._tail, pieces)
         self._tail, self._header = "", None
         return pieces
 
-    def _turn(self, mark: str) -> None:
-        if mark == "<|message|>":
-            channel = (self._header or "final").split()[:1]
-            self._header, self._thought = None, channel != ["final"]
-        elif mark in ("<|start|>", "<|channel|>"):
-            self._header = ""
-        else:
-            self._header, self._thought = None, False
-
-    def _say(self, text: str, pieces: list[tuple[bool, str]]) -> None:
+    def _say(self, text: str, pieces: list[Text | Reasoning]) -> None:
         if self._header is not None:
             self._header += text
             if len(self._header) <= _LONGEST_HEADER:
                 return
             text, self._header, self._thought = self._header, None, False
         if text:
-            pieces.append((self._thought, text))
+            kind = Reasoning if self._thought else Text
+            pieces.append(kind(text, self._choice))
 
 
-def split(text: str, *, opened: str = "") -> tuple[str, str]:
-    """Return the reasoning and the text of a whole answer."""
-    splitter = ThinkSplitter(opened=opened)
-    pieces = splitter.feed(text) + splitter.close()
-    thought = "".join(each.text for each in pieces if isinstance(each, Reasoning))
-    return thought, "".join(each.text for each in pieces if isinstance(each, Text))
-
-
-def _overlap(text: str, mark: str) -> int:
-    """Return how many characters at the end of ``text`` begin ``mark``."""
-    start = max(0, len(text) - len(mark) + 1)
-    while (start := text.find(mark[0], start)) >= 0:
-        if mark.startswith(text[start:]):
-            return len(text) - start
+def _begun_mark(text: str, marks: tuple[str, ...]) -> int:
+    """Return how many characters at the end begin a mark; all marks begin alike."""
+    start = max(0, len(text) - max(map(len, marks)))
+    while (start := text.find(marks[0][0], start)) >= 0:
+        rest = text[start:]
+        if any(mark.startswith(rest) and mark != rest for mark in marks):
+            return len(rest)
         start += 1
     return 0
-
-
-def _begun_token(text: str) -> int:
-    """Return how many characters at the end may begin a token."""
-    start = text.rfind("<", max(0, len(text) - _LONGEST + 1))
-    tail = text[start:] if start >= 0 else ""
-    begun = any(token.startswith(tail) and token != tail for token in _TOKENS)
-    return len(tail) if begun else 0

@@ -14,18 +14,17 @@ import msgspec
 
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
-from bytebuddy_provider_hf.lenient_json import lenient_text, loads
+from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, Vector
 from bytebuddy_provider_hf.wire.body_parts import text_list
 from bytebuddy_provider_hf.wire.floats import (
     in_order,
-    number,
     of_equal_length,
-    vector,
     vector_from_base64,
 )
 from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, v1_url
 from bytebuddy_provider_hf.wire.openai_json import UsageBlock, usage
+from bytebuddy_provider_hf.wire.typed_json import fitted, struct_decoder
 
 
 class EmbeddingItem(msgspec.Struct):
@@ -38,7 +37,7 @@ class EmbeddingItem(msgspec.Struct):
 class EmbeddingsAnswer(msgspec.Struct):
     """A whole answer; ``kind`` is ``object`` on the wire."""
 
-    data: list[EmbeddingItem]
+    data: list[EmbeddingItem] = []
     model: str | None = None
     usage: UsageBlock | None = None
     error: object = None
@@ -50,48 +49,7 @@ class EmbeddingsAnswer(msgspec.Struct):
         return bool(self.error) or self.kind == "error"
 
 
-_decode: Final = msgspec.json.Decoder(EmbeddingsAnswer).decode
-
-
-def embeddings(data: bytes) -> EmbeddingsAnswer:
-    """Return an answer: typed first, then whatever of it can be used."""
-    try:
-        return _decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-    value = loads(data)
-    found = value if isinstance(value, dict) else {}
-    return EmbeddingsAnswer(
-        data=_picked_items(found.get("data")),
-        model=lenient_text(found.get("model")),
-        usage=counted(found.get("usage")),
-        error=found.get("error"),
-        kind=lenient_text(found.get("object")),
-    )
-
-
-def counted(value: object) -> UsageBlock | None:
-    """Return the token counts of an answer that generated nothing."""
-    if not isinstance(value, dict):
-        return None
-    counts = (number(value.get(name)) for name in ("prompt_tokens", "total_tokens"))
-    prompt, total = (None if each is None else int(each) for each in counts)
-    return UsageBlock(prompt_tokens=prompt, total_tokens=total)
-
-
-def _picked_items(value: object) -> list[EmbeddingItem]:
-    """Return the items that hold a vector; one that does not is missing later."""
-    items: list[EmbeddingItem] = []
-    for item in value if isinstance(value, list) else []:
-        given = item.get("embedding") if isinstance(item, dict) else None
-        read = given if isinstance(given, str) else vector(given)
-        if read is None:
-            continue
-        place = number(item.get("index"))
-        whole = int(place) if place is not None and place.is_integer() else None
-        items.append(EmbeddingItem(read, whole))
-    return items
-
+embeddings: Final = struct_decoder(EmbeddingsAnswer)
 
 _RESULTS: Final = ("results", "data")
 
@@ -150,11 +108,28 @@ def read_embeddings(data: bytes, *, count: int) -> Embeddings:
     Vectors may be lists or base64, in any order. Raises ``MalformedResponse`` unless
     there is one for each text, finite and all equally long.
     """
-    answer = embeddings(data)
-    vectors = _in_order(answer.data, count)
-    if vectors is None:
+    answer = embeddings(data) or EmbeddingsAnswer()
+    found: dict[int, Vector] = {}
+    for position, item in enumerate(answer.data):
+        given = item.embedding
+        # A list was decoded typed: its numbers are finite.
+        read = vector_from_base64(given) if isinstance(given, str) else given
+        if read:
+            found[position if item.index is None else item.index] = read
+    # Refused whole: a vector at the wrong place would never be noticed. Also where a
+    # text has two vectors, or where one was left out above.
+    if (
+        not found
+        or not count == len(found) == len(answer.data)
+        or found.keys() != set(range(count))
+        or not of_equal_length(found.values())
+    ):
         raise malformed(data, f"{count} vectors", error=answer.is_error)
-    return Embeddings(vectors, model=answer.model or "", usage=usage(answer.usage))
+    return Embeddings(
+        tuple(found[place] for place in range(count)),
+        model=answer.model or "",
+        usage=usage(answer.usage),
+    )
 
 
 def read_rerank(data: bytes, *, count: int) -> Scores:
@@ -172,20 +147,5 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
     return Scores(
         scores,
         model=model if isinstance(model, str) else "",
-        usage=usage(counted(found.get("usage"))),
+        usage=usage(fitted(found.get("usage"), UsageBlock)),
     )
-
-
-def _in_order(items: list[EmbeddingItem], count: int) -> tuple[Vector, ...] | None:
-    if len(items) != count or not items:
-        return None
-    found: dict[int, Vector] = {}
-    for position, item in enumerate(items):
-        given = item.embedding
-        read = vector_from_base64(given) if isinstance(given, str) else given
-        if not read:
-            return None
-        found[position if item.index is None else item.index] = read
-    if found.keys() != set(range(count)) or not of_equal_length(found.values()):
-        return None
-    return tuple(found[place] for place in range(count))

@@ -12,12 +12,19 @@ from hypothesis import strategies as st
 
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.types import Reasoning, Text
-from bytebuddy_provider_hf.wire.thinking import MARKS, ThinkSplitter, split
+from bytebuddy_provider_hf.wire.thinking import MARKS, ThinkSplitter
 
 HARMONY = (
     "<|channel|>analysis<|message|>They greet.<|end|>"
     "<|start|>assistant<|channel|>final<|message|>Hello!<|return|>"
 )
+
+
+def split(text: str, *, opened: str = "") -> tuple[str, str]:
+    splitter = ThinkSplitter(opened=opened)
+    pieces = splitter.feed(text) + splitter.close()
+    thought = "".join(each.text for each in pieces if isinstance(each, Reasoning))
+    return thought, "".join(each.text for each in pieces if isinstance(each, Text))
 
 
 def pieces(
