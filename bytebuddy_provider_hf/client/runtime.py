@@ -31,7 +31,7 @@ from bytebuddy_provider_hf.transport.http_client import (
 
 
 class LoopState:
-    """What belongs to one running loop; sockets cannot be used from another."""
+    """Hold what belongs to one running loop: no other can use its sockets."""
 
     def __init__(
         self,

@@ -71,7 +71,7 @@ class ServerRecord:
 
     @property
     def server(self) -> Server | None:
-        """What stands there, or ``None`` where it must be asked."""
+        """Return what stands there, or ``None`` where it must be asked."""
         address = self.address
         if address.until <= self.loop.time():
             return None

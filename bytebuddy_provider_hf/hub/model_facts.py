@@ -29,7 +29,7 @@ _SEQ2SEQ: Final = "AutoModelForSeq2SeqLM"
 
 @frozen
 class ModelFacts:
-    """What the Hub says of a model; ``None`` means: it does not say.
+    """Hold what the Hub says of a model; ``None`` means: it does not say.
 
     ``id`` is the present one, which differs from the one asked for after a renaming.
     ``base_models`` are ids, the nearest first, and ``relation`` is what was made of

@@ -1,4 +1,4 @@
-"""Cold starts: when to probe a model again that is not ready.
+"""Decide when to probe a model again that is not ready.
 
 A state machine fed with classified outcomes and the time; it parses nothing, sleeps
 nowhere and knows no caller. However many calls wait, one of them at a time is let
@@ -67,13 +67,13 @@ class ColdStart:
 
     @property
     def next_probe_at(self) -> float:
-        """When the next probe may leave, while it is cold."""
+        """Return when the next probe may leave, while it is cold."""
         if self._probe_id:
             return max(self._next_probe, self._probed_at + PROBE_SILENCE)
         return self._next_probe
 
     def allows(self, *, now: float, unanswered: int) -> bool:
-        """Whether a request may leave while so many others have no answer yet."""
+        """Return whether a request may leave while so many others have no answer."""
         if self.cold:
             return now >= self.next_probe_at
         return self._release is None or unanswered < self._release

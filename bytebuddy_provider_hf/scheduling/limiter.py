@@ -1,4 +1,4 @@
-"""Permits: how many requests may be in flight for one origin and credential.
+"""Limit how many requests are in flight for one origin and credential.
 
 Slow start, then AIMD. Until the first refusal each answer lets one more request be
 sent unanswered, so that the number doubles in each round trip and callers of long
@@ -117,19 +117,19 @@ class Limiter:
 
     @property
     def limit(self) -> int:
-        """How many may be in flight now."""
+        """Return how many may be in flight now."""
         if self._slow_start is None:
             return self._limit
         return min(self.max_concurrency, self.answered + self._slow_start)
 
     @property
     def free(self) -> bool:
-        """Whether a permit may be given now."""
+        """Return whether a permit may be given now."""
         return self._timer is None and self.in_flight < self.limit
 
     @property
     def long_pause(self) -> bool:
-        """Whether everybody here is told to wait for a long time."""
+        """Return whether everybody here is told to wait for a long time."""
         return self._timer is not None and self._pause_is_long
 
     def take(self) -> None:
@@ -192,7 +192,7 @@ class Limiter:
             queue.on_pause(until, paced=self._pause_is_long)
 
     def may_wake(self) -> bool:
-        """Whether one more of those who were told to wait may go in this step."""
+        """Return whether one more who was told to wait may go in this step."""
         now = self._loop.time()
         if now >= self._step_ends:
             self._step_ends, self._woken = now + _PACING_INTERVAL, 0
@@ -282,7 +282,7 @@ class Limiter:
             self._asked_queue = self.max_queue = smallest
 
     def is_evictable(self, now: float) -> bool:
-        """Whether nothing would be lost but the figures it learned."""
+        """Return whether nothing would be lost but the figures it learned."""
         used = self.models or self.in_flight or self._timer is not None
         return not used and now >= max(self.paused_until, self.quota_error_until)
 

@@ -180,11 +180,11 @@ class ModelQueue:
         self.back_off(waiter, max(now, until))
 
     def is_awake(self) -> bool:
-        """Whether the model gave a good answer of late, or is giving one now."""
+        """Return whether the model gave a good answer of late, or is giving one."""
         return self._answering > 0 or self._loop.time() - self._good_at < AWAKE
 
     def on_connection_refused(self, waiter: Waiter, *, restart: bool) -> bool:
-        """Whether a refused connection is worth waiting: put the call back if so.
+        """Return whether a refused connection is worth waiting; requeue the call if so.
 
         Where ``restart`` says that no server is known to be starting, it is for 30 s
         after the first refusal by an address that had answered, for all its callers
@@ -308,7 +308,7 @@ class ModelQueue:
             waiter.wake()
 
     def is_evictable(self, now: float) -> bool:
-        """Whether nobody is under way here, and nothing is known that is worth it."""
+        """Return whether nobody is under way, and nothing known is worth keeping."""
         if self.active or self._wait_list.size or self._backing_off:
             return False
         due = self._cold_start.next_probe_at if self._cold_start.cold else now
@@ -344,7 +344,7 @@ class ModelQueue:
                 waiter.wake()
 
     def _is_busy(self, now: float) -> bool:
-        """Whether "not ready" means that others are being answered.
+        """Return whether "not ready" means that others are being answered.
 
         Of a burst it refuses those that are too many, which are fewer than were let
         go. More refusals in a row without a good answer are believed.

@@ -1,4 +1,4 @@
-"""What becomes of a failed attempt: decisions only, from values that come in.
+"""Decide whether a failed attempt is sent again, from values that come in.
 
 The one place that retries. The figures are botocore's and openai's (quota 500, cost 14,
 throttled 5, back +1; 0.5 s doubling to 8 s; hints above 120 s are not slept) and
@@ -35,7 +35,7 @@ _COST_THROTTLED: Final = 5
 
 
 class FailureKind(Enum):
-    """What kind of failure an attempt met."""
+    """Name the kind of failure that an attempt met."""
 
     COLD = "the model is not ready"
     THROTTLED = "too many requests"
@@ -127,7 +127,7 @@ class Retry:
 
 @frozen
 class RetryState:
-    """What a decision depends on besides the failure.
+    """Hold what a decision depends on besides the failure.
 
     ``attempt`` counts from 1. ``left`` is the time left of the call, in seconds.
     """

@@ -1,4 +1,4 @@
-"""Calls that wait for a model: one call through all its attempts, and their list."""
+"""Hold a call that waits for its model, and list those that do in their order."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Waiter:
 
     @property
     def expires(self) -> float:
-        """When the waiting must end."""
+        """Return when the waiting must end."""
         if self.cold_since is None:
             return self.deadline
         return min(self.deadline, self.cold_since + self.cold_timeout)

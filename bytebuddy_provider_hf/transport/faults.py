@@ -1,4 +1,4 @@
-"""aiohttp's errors become ours; nothing of theirs is kept.
+"""Translate aiohttp's errors into ours; nothing of theirs is kept.
 
 Their errors hold the request with its ``Authorization`` header, so ours are made from
 plain words and raised outside the ``except`` block that caught theirs.
@@ -70,7 +70,7 @@ class Hop:
 
     @property
     def secure(self) -> bool:
-        """Whether the server is spoken to in TLS."""
+        """Return whether the server is spoken to in TLS."""
         return self.origin.startswith("https://")
 
     @property
@@ -276,7 +276,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _refused(error: BaseException) -> bool:
-    """Whether nothing listens; several addresses tried give one joined text."""
+    """Return whether nothing listens; several addresses give one joined text."""
     cause = getattr(error, "os_error", error)
     if isinstance(cause, ConnectionRefusedError):
         return True
@@ -285,7 +285,7 @@ def _refused(error: BaseException) -> bool:
 
 
 def _unreachable(cause: BaseException) -> bool:
-    """Whether no way leads there; several addresses tried give one joined text."""
+    """Return whether no way leads there; several addresses give one joined text."""
     said = str(cause).lower()
     known = getattr(cause, "errno", None) in _NO_WAY
     return known or "unreachable" in said or "no route to host" in said

@@ -196,7 +196,7 @@ class HttpClients:
         self._lent: BoundedCache[str, LentClient] = BoundedCache(
             in_use=lambda lent: lent.users > 0, dropped=self._close
         )
-        self._closing: dict[asyncio.Task[None], HttpClient] = {}
+        self._closing: dict[LentClient, asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
         return len(self._lent)
@@ -231,17 +231,13 @@ class HttpClients:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        clients = [lent.client for lent in self._lent.clear()]
         # The end of a loop cancels its tasks: what they were closing is still open.
-        clients += self._closing.values()
-        self._closing.clear()
-        for client in clients:
-            await client.aclose()
+        for lent in (*self._lent.clear(), *self._closing):
+            await lent.client.aclose()
 
     def _close(self, _key: str, lent: LentClient) -> None:
-        async def close() -> None:
-            await lent.client.aclose()
-            del self._closing[task]
+        self._closing[lent] = self._loop.create_task(self._end(lent))
 
-        task = self._loop.create_task(close())
-        self._closing[task] = lent.client
+    async def _end(self, lent: LentClient) -> None:
+        await lent.client.aclose()
+        del self._closing[lent]

@@ -188,7 +188,7 @@ class AiohttpClient:
 
     @property
     def connections(self) -> int:
-        """How many connections are in use."""
+        """Return how many connections are in use."""
         connector = self._session.connector
         return 0 if connector is None else len(connector._acquired)  # noqa: SLF001 - the only way to count them
 

@@ -54,7 +54,7 @@ class Proxy:
 
     @property
     def loopback(self) -> bool:
-        """Whether the proxy runs on this machine."""
+        """Return whether the proxy runs on this machine."""
         return is_loopback(self.host)
 
     def scrub(self, text: str) -> str:

@@ -71,7 +71,7 @@ _REFUSED: Final = (
 
 @frozen
 class CaBundle:
-    """Who vouches for servers: files and folders, each with what named it.
+    """Name who vouches for servers: files and folders, each with what named it.
 
     ``system``: the authorities of the system count as well.
     """
