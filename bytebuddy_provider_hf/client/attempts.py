@@ -56,7 +56,7 @@ from bytebuddy_provider_hf.scheduling.waiter import Waiter
 from bytebuddy_provider_hf.transport.deadlines import Timeout
 from bytebuddy_provider_hf.transport.http_client import Response
 from bytebuddy_provider_hf.types import Loading, WaitReason
-from bytebuddy_provider_hf.wire.adapt import Adaptations, refuses_route
+from bytebuddy_provider_hf.wire.adapt import NO_ADAPTATIONS, Adaptations, refuses_route
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Server
 
@@ -215,7 +215,11 @@ class CallAttempts:
         until = min(self._waiter.deadline, first_byte)
         with Timeout(self._state.deadlines, until):
             server = self._record.server or await self._detect()
-            asked_hub = await self._ask_for_family(planner, server)
+            asked_hub = (
+                planner.asks_hub
+                and self._family is None
+                and await self._ask_for_family(planner, server)
+            )
             sent, self._next = self._next, None
             if sent is None or sent.server != server or asked_hub:
                 sent = self._plan(planner, server, stream=stream)
@@ -227,7 +231,9 @@ class CallAttempts:
             self._sent, plan = sent, sent.plan
             if plan.notes:
                 warn_dropped_option(endpoint.target, plan.notes)
-            notes = (*server.notes, *self._adaptations.notes_for(planner.options))
+            notes = server.notes
+            if self._adaptations is not NO_ADAPTATIONS:
+                notes = (*notes, *self._adaptations.notes_for(planner.options))
             if notes:
                 plan.notes = (*plan.notes, *notes)
             response = await self._client.send(self._numbered(plan.http_request))
@@ -256,8 +262,10 @@ class CallAttempts:
     def succeeded(self, reply: AnyReply) -> None:
         """Note that the answer came whole: the retries were worth their cost."""
         self._queue.limiter.budget.give_back(self._waiter.retry_cost)
-        if self._sent is not None:
-            self._tokens.on_reply(reply, self._sent.plan, self._sent.server)
+        sent = self._sent
+        # Only a prompt whose tokens were guessed teaches how to guess.
+        if sent is not None and sent.plan.guess is not None:
+            self._tokens.on_reply(reply, sent.plan.guess, sent.server)
 
     async def handle_failure(self, failure: ByteBuddyError) -> None:
         """Get ready for another attempt, or raise ``failure``.
@@ -347,8 +355,11 @@ class CallAttempts:
             return False
         self._adaptations = adaptations
         try:
-            changed = self._plan_with(
-                adaptations, sent.planner, sent.server, stream=sent.stream
+            changed = self._plan(
+                sent.planner,
+                sent.server,
+                stream=sent.stream,
+                adaptations=adaptations,
             )
         except ByteBuddyError:
             changed = sent
@@ -397,50 +408,47 @@ class CallAttempts:
             await add_alternatives(failure, endpoint, self._state, limit=limit)
         return failure
 
-    def _plan(self, planner: Planner[R], server: Server, *, stream: bool) -> Sent[R]:
-        """Plan the request for the server, with what it made us change."""
-        adaptations = self._adaptations
-        try:
-            return self._plan_with(adaptations, planner, server, stream=stream)
-        except UnsupportedRole:
-            if not (adaptations.excluded_routes or adaptations.no_template):
-                raise
-        # Another call learned that; this one has no other way.
-        adaptations = evolve(
-            adaptations, excluded_routes=frozenset(), no_template=False
-        )
-        return self._plan_with(adaptations, planner, server, stream=stream)
-
-    def _plan_with(
+    def _plan(
         self,
-        adaptations: Adaptations,
         planner: Planner[R],
         server: Server,
         *,
         stream: bool,
+        adaptations: Adaptations | None = None,
     ) -> Sent[R]:
+        """Plan the request for the server, with what it made us change."""
+        changes = self._adaptations if adaptations is None else adaptations
         knowledge = self._record.knowledge(
             server,
-            adaptations,
+            changes,
             window=self._spec.window,
             family=self._family,
             prompt_tokens=self._tokens.counted,
         )
-        plan = planner.plan(
-            knowledge,
-            adaptations.apply_to(planner.options),
-            stream=stream and not adaptations.no_streaming,
-        )
+        options = planner.options
+        if changes is not NO_ADAPTATIONS:
+            options = changes.apply_to(options)
+        plan: Plan[R] | None = None
+        try:
+            plan = planner.plan(
+                knowledge, options, stream=stream and not changes.no_streaming
+            )
+        except UnsupportedRole:
+            stuck = changes.excluded_routes or changes.no_template
+            if adaptations is not None or not stuck:
+                raise
+        if plan is None:
+            # Another call learned to leave a route; this one has no other way.
+            fewer = evolve(changes, excluded_routes=frozenset(), no_template=False)
+            return self._plan(planner, server, stream=stream, adaptations=fewer)
         if planner.notes:
             plan.notes = (*planner.notes, *plan.notes)
-        if adaptations.max_tokens is not None:
-            plan.lowered = adaptations.max_tokens
+        if changes.max_tokens is not None:
+            plan.lowered = changes.max_tokens
         return Sent(planner, plan, server, stream)
 
     async def _ask_for_family(self, planner: Planner[R], server: Server) -> bool:
         """Ask the Hub what the model is, where that is worth its time."""
-        if self._family is not None:
-            return False
         adaptations = self._adaptations
         wanted = planner.hub_seconds(
             adaptations.without_routes(server), no_template=adaptations.no_template

@@ -99,16 +99,18 @@ class HuggingFaceModel(ScoringRoles):
             parallel_tool_calls=parallel_tool_calls,
             response_format=response_format,
         )
-        self._check_capable(request)
-        info = self._model_info_for(options)
-        planner = ChatPlanner(request.options, request, info)
+        if self._entry.capabilities is not None:
+            self._check_capable(request, self._entry.capabilities)
+        info = self._model_info if options is None else self._model_info_for(options)
+        planner = ChatPlanner(
+            request.options, request, info, asks_hub=info.family is None
+        )
         return self._call(planner, timeout, wait=wait, on_event=on_event)
 
-    def _check_capable(self, request: openai.ChatRequest) -> None:
-        """Refuse what the entry, if it lists capabilities, does not list."""
-        listed = self._entry.capabilities
-        if listed is None:
-            return
+    def _check_capable(
+        self, request: openai.ChatRequest, listed: Sequence[str]
+    ) -> None:
+        """Refuse what the capabilities of the entry do not list."""
         pictures = any(
             isinstance(part, ImagePart)
             for message in request.messages
@@ -221,6 +223,8 @@ class HuggingFaceModel(ScoringRoles):
             template=self._templates.autocomplete,
             limits=self._entry.autocomplete_options or _NO_LIMITS,
             extra=self._endpoint.extra,
+            asks_hub=self._model_info.family is None
+            and not self._templates.autocomplete,
         )
         return self._call(planner, timeout, wait=wait, on_event=on_event)
 
@@ -273,6 +277,7 @@ class HuggingFaceModel(ScoringRoles):
             template=self._templates.edit,
             extra=self._endpoint.extra,
             notes=plan.window_notes(options),
+            asks_hub=self._model_info.family is None,
         )
         return self._call(planner, timeout, wait=wait, on_event=on_event)
 
@@ -320,6 +325,7 @@ class HuggingFaceModel(ScoringRoles):
             template=self._templates.apply,
             extra=self._endpoint.extra,
             notes=plan.window_notes(options),
+            asks_hub=self._model_info.family is None,
         )
         spec = self._call_spec(timeout, wait=wait, on_event=on_event, part=True)
         return PendingReply(

@@ -60,7 +60,7 @@ class PostProcessing:
     """How an answer is changed: its text by a filter, then the reply finished."""
 
     make_filter: Callable[[], TextFilter]
-    finish: Finish = field(default=lambda reply: reply)
+    finish: Finish = field(default=lambda reply, _filter: reply)
 
 
 @define
@@ -121,6 +121,8 @@ class Planner(ABC, Generic[R]):
 
     options: CompletionOptions
     notes: tuple[str, ...] = field(default=(), kw_only=True)
+    # Whether the Hub may know more of the model than is known here.
+    asks_hub: bool = field(default=False, kw_only=True)
 
     @abstractmethod
     def plan(
@@ -157,19 +159,23 @@ class CompletionPlanner(Planner):
 Q = TypeVar("Q", bound=Prompted)
 
 
-def _fit_answer(make: Callable[[Q], Plan], request: Q, knowledge: Knowledge) -> Plan:
-    """Return the plan of ``request``, its maxTokens lowered to what is left for it."""
-    # The first plan is made to know its size; most are sent as they are.
-    plan = make(request)
+def _fit_answer(
+    plan: Plan, make: Callable[[Q], Plan], request: Q, knowledge: Knowledge
+) -> Plan:
+    """Return ``plan``, made anew where maxTokens must be lowered to what is left.
+
+    Its size tells: most are sent as they are.
+    """
     room = room_for_answer(request, len(plan.http_request.body), knowledge)
-    if room is not None and room.lowered is not None:
+    if room is None:
+        return plan
+    if room.lowered is not None:
         options = evolve(request.options, max_tokens=room.lowered)
         plan = make(evolve(request, options=options))
         plan.lowered = room.lowered
         plan.notes = (*plan.notes, room.note)
-    plan.request = request
-    if room is not None:
-        plan.guess, plan.unsure = room.guess, room.unsure
+        plan.request = request
+    plan.guess, plan.unsure = room.guess, room.unsure
     return plan
 
 
@@ -177,13 +183,7 @@ def plan_chat(
     request: openai.ChatRequest, target: Target, knowledge: Knowledge, *, stream: bool
 ) -> Plan:
     """Return the call that puts a conversation to a server's own template."""
-    make = partial(_plan_chat, target=target, server=knowledge.server, stream=stream)
-    return _fit_answer(make, request, knowledge)
-
-
-def _plan_chat(
-    request: openai.ChatRequest, *, target: Target, server: Server, stream: bool
-) -> Plan:
+    server = knowledge.server
     supported = _supported(request.options, server, "chat")
     name = server.name_for(target.model)
     call = openai.build_chat(
@@ -194,7 +194,19 @@ def _plan_chat(
         model=name,
         stream=stream,
     )
-    return _openai_plan(call, supported, name, openai.expectations(request))
+    plan = _openai_plan(call, supported, name, openai.expectations(request))
+    plan.request = request
+    if knowledge.window is None:
+        return plan
+    again = partial(
+        plan_chat, target=target, knowledge=_unbounded(knowledge), stream=stream
+    )
+    return _fit_answer(plan, again, request, knowledge)
+
+
+def _unbounded(knowledge: Knowledge) -> Knowledge:
+    """Return what is known for a request that was made to fit already."""
+    return evolve(knowledge, window=None)
 
 
 def plan_completion(
@@ -209,7 +221,9 @@ def plan_completion(
     Raises ``UnsupportedRole`` for a server that only chats.
     """
     make = partial(_plan_prompt, target=target, server=knowledge.server, stream=stream)
-    return _fit_answer(make, request, knowledge)
+    plan = make(request)
+    plan.request = request
+    return _fit_answer(plan, make, request, knowledge)
 
 
 def _plan_prompt(
@@ -246,7 +260,9 @@ def plan_infill(
 ) -> Plan:
     """Return the call for llama.cpp's own infilling, which knows the model's tokens."""
     make = partial(_plan_infill, target=target, server=knowledge.server, stream=stream)
-    return _fit_answer(make, request, knowledge)
+    plan = make(request)
+    plan.request = request
+    return _fit_answer(plan, make, request, knowledge)
 
 
 def _plan_infill(

@@ -51,11 +51,10 @@ class PromptTokens:
         if learned is not tokens:
             self._record.learn(learned, keep=True)
 
-    def on_reply(self, reply: AnyReply, sent: Plan[Any], server: Server) -> None:
+    def on_reply(self, reply: AnyReply, guess: int, server: Server) -> None:
         """Correct the estimate of prompts by what a server counted of one."""
-        if sent.guess is None or not isinstance(reply, Reply) or reply.usage is None:
-            return
-        self._correct(sent.guess, reply.usage.prompt_tokens, server)
+        if isinstance(reply, Reply) and reply.usage is not None:
+            self._correct(guess, reply.usage.prompt_tokens, server)
 
     async def count(self, plan: Plan[Any], server: Server, client: HttpClient) -> bool:
         """Have the server's tokenizer count a prompt, once; tell whether it did.

@@ -13,8 +13,10 @@ from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.types import FinishReason, ToolCall, Usage
 
 MODEL: Final = "simulated/model"
+# A fixed time: two runs of a test give the same bytes.
 CREATED: Final = 1_700_000_000
 DONE: Final = b"data: [DONE]\n\n"
+# Enough to tell texts apart, few enough to read in a failing test.
 _DIMENSIONS: Final = 8
 
 
@@ -42,6 +44,7 @@ def event_stream(values: Iterable[object], *, done: bool = True) -> FakeReply:
     return FakeReply(
         headers={"content-type": "text/event-stream"},
         body=[*pieces, DONE] if done else pieces,
+        # No server knows the length of a stream beforehand.
         ending="chunked",
     )
 
@@ -54,6 +57,7 @@ def usage_json(usage: Usage) -> dict[str, object]:
         "total_tokens": usage.total_tokens,
     }
     if usage.cached_tokens is not None:
+        # OpenAI nests it; servers without a cache of prefixes leave it out.
         counted["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
     return counted
 
@@ -84,6 +88,7 @@ def chat_reply(
 ) -> FakeReply:
     """Answer ``/v1/chat/completions`` in one piece."""
     message: dict[str, object] = {"role": "assistant", "content": text}
+    # The name is vLLM's, SGLang's and llama.cpp's; OpenAI shows no reasoning.
     if reasoning:
         message["reasoning_content"] = reasoning
     if tool_calls:
@@ -108,6 +113,7 @@ def chat_stream(
     ``finish_reason=None`` leaves the finishing event out; ``done=False`` the end
     mark ``[DONE]``: with neither, the stream is an interrupted one.
     """
+    # The first event of OpenAI, vLLM and llama.cpp names the role alone.
     deltas: list[dict[str, object]] = [{"role": "assistant", "content": ""}]
     deltas += [{"reasoning_content": piece} for piece in reasoning]
     deltas += [{"content": piece} for piece in pieces]
@@ -119,6 +125,7 @@ def chat_stream(
         {"index": 0, "delta": delta, "finish_reason": None} for delta in deltas
     ]
     if finish_reason is not None:
+        # The end has an event of its own, as at OpenAI.
         choices.append({"index": 0, "delta": {}, "finish_reason": finish_reason})
     return _stream("chat.completion.chunk", model, choices, usage=usage, done=done)
 
@@ -164,6 +171,7 @@ def _stream(
     envelope = _envelope(kind, model)
     events = [envelope | {"choices": [choice]} for choice in choices]
     if usage is not None:
+        # With include_usage the counts come last, in an event without a choice.
         events.append(envelope | {"choices": [], "usage": usage_json(usage)})
     return event_stream(events, done=done)
 
@@ -180,6 +188,7 @@ def models_reply(names: Iterable[str]) -> FakeReply:
 def simulated_vector(text: str) -> list[float]:
     """Return a vector of length 1, the same for the same text."""
     numbers = [
+        # Not hash(), which differs from process to process.
         zlib.crc32(f"{place}:{text}".encode()) / 2**31 - 1
         for place in range(_DIMENSIONS)
     ]
@@ -212,6 +221,7 @@ def task_reply(
     texts = inputs if isinstance(inputs, list) else [inputs]
     if task == "text-generation":
         given = request.value("parameters")
+        # transformers repeats the prompt unless it is told not to.
         full = not isinstance(given, dict) or given.get("return_full_text") is not False
         made = text if not full else str(inputs) + text
         return json_reply([{"generated_text": made}])

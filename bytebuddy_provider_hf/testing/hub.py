@@ -131,12 +131,14 @@ class FakeHub:
         record = Record(request, self._now())
         self.records.append(record)
         self.in_flight += 1
+        # Counted before the answer: a refused request was in flight too.
         self.in_flight_max = max(self.in_flight, self.in_flight_max)
         state = self._state(record)
         if state is not None:
             state.in_flight += 1
         try:
             reply = await self._route(record, state)
+        # A handler's own error, and a caller that hung up while it waited.
         except BaseException:
             self._ended(record, state, whole=False)
             raise
@@ -167,12 +169,14 @@ class FakeHub:
         request = record.request
         if request.path.startswith(_TASK):
             rest = request.path.removeprefix(_TASK).partition(_PIPELINE)[0]
+            # hf-inference serves the OpenAI routes below a model's own path.
             name = rest.removesuffix(_CHAT).removesuffix(_COMPLETIONS)
         else:
             asked = request.value("model")
             # ":fastest" and the like choose a provider; the model is the same.
             name = asked.partition(":")[0] if isinstance(asked, str) else ""
         record.model = name
+        # Made at the first request: that is what wakes a cold model.
         state = self._states.get(name)
         if state is None:
             behaviour = self._models.get(name, self._default)
@@ -203,6 +207,7 @@ class FakeHub:
         if refused is not None:
             return refused
         behaviour = state.behaviour
+        # A cold or busy model uses up none of its scripted replies.
         scripted: FakeReply | Handler | None = behaviour.always
         if state.taken < len(behaviour.replies):
             scripted = behaviour.replies[state.taken]
@@ -240,6 +245,7 @@ def _refused(record: Record, state: _ModelState, *, now: float) -> FakeReply | N
     behaviour = state.behaviour
     idle, state.seen = now - state.seen, now
     if behaviour.sleeps_after is not None and idle > behaviour.sleeps_after:
+        # Scaled to zero: this request is the one that wakes it.
         state.woken, state.looks = None, 0
     if state.woken is None:
         state.woken = now
@@ -248,12 +254,14 @@ def _refused(record: Record, state: _ModelState, *, now: float) -> FakeReply | N
         state.looks += 1
         return behaviour.cold_reply(record.model, max(left, 0.0))
     if behaviour.rate is not None:
+        # A sliding window: a bucket that is refilled would let bursts through.
         while state.recent and state.recent[0] <= now - behaviour.window:
             state.recent.popleft()
         if len(state.recent) >= behaviour.rate:
             oldest = state.recent[0] if state.recent else now
             return behaviour.rate_reply(oldest + behaviour.window - now)
         state.recent.append(now)
+    # This request is counted already.
     if behaviour.capacity is not None and state.in_flight > behaviour.capacity:
         return behaviour.busy_reply
     return None

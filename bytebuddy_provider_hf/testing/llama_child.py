@@ -27,6 +27,7 @@ Pooling: TypeAlias = Literal["mean", "cls", "last", "rank"]
 HOST: Final = "127.0.0.1"
 # Out of the command line, which every user of the machine can read.
 KEYS_VARIABLE: Final = "BYTEBUDDY_LLAMA_API_KEYS"
+# Only where a port cannot be held; another program may take it meanwhile.
 _ATTEMPTS: Final = 5
 
 
@@ -97,6 +98,7 @@ def _params(options: argparse.Namespace, port: int) -> object:
     # The context is shared out among the slots.
     params.n_ctx = options.context * options.parallel
     params.n_parallel = options.parallel
+    # It would measure the memory first and may choose a smaller context.
     params.fit_params = False
     params.n_threads_http = 8
     params.cpuparams.n_threads = options.threads
@@ -110,6 +112,7 @@ def _params(options: argparse.Namespace, port: int) -> object:
         params.n_batch = params.n_ubatch = options.context
     if options.alias:
         params.model_alias = {options.alias}
+    # Popped, so that no child of this process inherits them.
     keys = os.environ.pop(KEYS_VARIABLE, "")
     if keys:
         params.api_keys = keys.split(",")

@@ -38,7 +38,9 @@ __all__ = [
 ]
 
 _ROOT: Final = str(Path(__file__).parents[2])
+# Seconds for requests under way to be answered.
 _GENTLE: Final = 5.0
+# Seconds; a small model is loaded in some tenths of one.
 _LOOK_AGAIN: Final = 0.01
 
 
@@ -118,6 +120,7 @@ class LocalServer:
         self._spawn()
         try:
             async with asyncio.timeout(timeout):
+                # The URL is told a moment before the port accepts.
                 while not await self._listens():
                     self._check()
                     await asyncio.sleep(_LOOK_AGAIN)

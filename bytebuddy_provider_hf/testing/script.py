@@ -52,6 +52,7 @@ def request_to(
     return FakeRequest(
         method=method,
         path=parts.path or "/",
+        # A parameter without a value is one too.
         query=dict(parse_qsl(parts.query, keep_blank_values=True)),
         headers={name.lower(): value for name, value in headers.items()},
         body=body,
@@ -163,12 +164,14 @@ def steps(reply: FakeReply) -> Iterator[Step]:
     for index, piece in enumerate(reply.body):
         if index and reply.gap:
             yield Wait(reply.gap)
+        # A break may fall within a piece, even within a character.
         if limit is not None and sent + len(piece) >= limit:
             if limit > sent:
                 yield Send(piece[: limit - sent])
             break
         sent += len(piece)
         yield Send(piece)
+    # A limit beyond the body still cuts, or stalls, at its end.
     if last is not None:
         yield last
 

@@ -50,10 +50,12 @@ async def serve(handler: Handler, *, port: int = 0) -> AsyncIterator[str]:
             reply.ended(whole=whole)
         return response
 
+    # handler_cancellation: a caller that leaves must be noticed at once.
     server = web.Server(answer, access_log=None, handler_cancellation=True)
     runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN)
     await runner.setup()
     try:
+        # By address: looked up, "localhost" may be ::1 first.
         site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         host, bound = runner.addresses[0][:2]
@@ -88,6 +90,7 @@ async def _sent(
             return response, False
         else:
             await _forever()
+    # The chunk of length 0, or the last byte that was announced.
     await response.write_eof()
     return response, True
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Final, TypeVar, final
 
+# A coroutine that never ends would be cancelled for ever.
 _MANY: Final = 100_000
 
 _T = TypeVar("_T")
@@ -99,11 +100,13 @@ async def cancel_at_step(make: Callable[[], Awaitable[object]], step: int) -> bo
     loop.set_task_factory(steps.started)
     try:
         steps.task = task = asyncio.ensure_future(_coroutine(make()))
+        # A task that is cancelled before it ran never enters its coroutine.
         if step == 0:
             task.cancel()
         await task
     except asyncio.CancelledError:
         current = asyncio.current_task()
+        # Not the work was cancelled but the test itself.
         if current is not None and current.cancelling():
             raise
         return False

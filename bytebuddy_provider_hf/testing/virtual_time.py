@@ -24,6 +24,7 @@ Ts = TypeVarTuple("Ts")
 
 # Not zero: code that mistakes a time of 0.0 for "never" should not pass here only.
 START: Final = 1_000.0
+# An endless retry shows within a blink, not after hours.
 ONE_DAY: Final = 86_400.0
 # Real seconds that pending work of an executor may take.
 PATIENCE: Final = 30.0
@@ -51,6 +52,7 @@ class _JumpingSelector(selectors.BaseSelector):
         self, timeout: float | None = None
     ) -> list[tuple[selectors.SelectorKey, int]]:
         events = self.inner.select(0)
+        # What is ready goes first; time passes only when nothing is.
         if events or (timeout is not None and timeout <= 0):
             return events
         if self.executing:
@@ -78,6 +80,7 @@ class _JumpingSelector(selectors.BaseSelector):
             message = f"{self.limit:g} virtual seconds passed and the work goes on"
             raise Stuck(message)
         else:
+            # The next timer is due: nothing else could happen before it.
             self.now += timeout
         return events
 
@@ -154,6 +157,7 @@ def run(main: Coroutine[Any, Any, T], *, limit: float = ONE_DAY) -> T:
     Raises :class:`Stuck` where a real loop would wait for ever, and when more than
     ``limit`` virtual seconds pass.
     """
+    # A Runner, as asyncio.run has no loop_factory before Python 3.12.
     with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(limit=limit)) as runner:
         try:
             return runner.run(main)

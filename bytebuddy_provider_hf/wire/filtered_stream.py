@@ -13,7 +13,8 @@ from bytebuddy_provider_hf.errors import ResponseError
 from bytebuddy_provider_hf.types import Event, FinishReason, Reply, Text
 from bytebuddy_provider_hf.wire.stream import StreamDecoder
 
-Finish = Callable[[Reply], Reply]
+# What makes a reply complete, and the filter that its text went through.
+Finish = Callable[[Reply, TextFilter], Reply]
 
 _STOPPED: Final[FinishReason] = "stop"
 # After the end of the text so many events may still tell the usage, which comes last.
@@ -74,7 +75,8 @@ class FilteredStream(StreamDecoder):
     After a stop, or where a filter wants no more, a few events are still read, since
     the usage comes last; then the stream is over, whatever the server goes on to say.
     Of several ``answers`` each has its own stop, the first alone is filtered, and the
-    stream is read to its end. ``finishes`` make the reply complete, in turn.
+    stream is read to its end. ``finishes`` make the reply complete, in the order of the
+    filters.
     """
 
     def __init__(
@@ -173,8 +175,8 @@ class FilteredStream(StreamDecoder):
             choices = tuple(cut)
         reply = evolve(reply, text=text, finish_reason=reason, choices=choices)
         # Once only: a finish may compare whole files.
-        for finish in self._finishes:
-            reply = finish(reply)
+        for each, finish in zip(self._filters, self._finishes, strict=False):
+            reply = finish(reply, each)
         self._reply = reply
         return reply
 

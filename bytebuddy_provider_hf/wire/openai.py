@@ -92,7 +92,8 @@ def build_chat(
     # ``model`` first, for the router; see the top of this file.
     messages, notes = server.messages(request.messages)
     body: dict[str, object] = {"model": model or target.model, "messages": messages}
-    _check_tools(request.tools, request.tool_choice)
+    if request.tools or request.tool_choice is not None:
+        _check_tools(request.tools, request.tool_choice)
     if request.tools:
         part = server.tools(
             request.tools, request.tool_choice, parallel=request.parallel_tool_calls
@@ -173,14 +174,17 @@ def _build(
     notes: tuple[str, ...] = (),
 ) -> HttpRequest:
     """Return the call with what both routes have in common added to ``body``."""
-    part = server.answer_form(
-        route,
-        n=request.options.n,
-        logprobs=request.logprobs,
-        wanted=request.response_format,
-        tools=isinstance(request, ChatRequest) and bool(request.tools),
-    )
-    body.update(part.body)
+    n, logprobs, form = request.options.n, request.logprobs, request.response_format
+    if n is not None or logprobs is not None or form is not None:
+        part = server.answer_form(
+            route,
+            n=n,
+            logprobs=logprobs,
+            wanted=form,
+            tools=isinstance(request, ChatRequest) and bool(request.tools),
+        )
+        body.update(part.body)
+        notes = (*notes, *part.notes)
     # The order of the members is kept: recorded requests are compared by their bytes.
     if options is None:
         options = supported_options(request.options, server, route).body
@@ -198,6 +202,6 @@ def _build(
         url=url,
         body=json_body(body),
         accept=EVENT_STREAM if stream else JSON,
-        notes=(*notes, *part.notes),
+        notes=notes,
         route=route,
     )

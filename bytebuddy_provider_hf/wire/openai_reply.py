@@ -111,7 +111,8 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         # A copy, for it is sorted.
         given = answer.choices[:MAX_CHOICES]
         # Some servers number all of their choices 0: then their order counts.
-        given.sort(key=lambda choice: choice.index)
+        if len(given) > 1:
+            given.sort(key=lambda choice: choice.index)
         for place, choice in enumerate(given):
             taken = self._first
             if place:

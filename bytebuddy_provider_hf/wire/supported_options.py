@@ -6,6 +6,7 @@ costs the user's trust.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import field, frozen
@@ -57,10 +58,14 @@ def supported_options(
             sent[taken.names[option.name]] = value
         else:
             notes.append(_left_out(option.name, taken, where))
-    sent |= _reasoning(options, taken, notes, where=where)
-    stops, cuts = _stops(options, server, taken, notes)
-    if stops:
-        sent[taken.names["stop"]] = list(stops)
+    asked = [name for name in REASONING if getattr(options, name) is not None]
+    if asked:
+        sent |= _reasoning(options, asked, taken, notes, where=where)
+    cuts: tuple[str, ...] = ()
+    if options.stop:
+        stops, cuts = _stops(options, server, taken, notes)
+        if stops:
+            sent[taken.names["stop"]] = list(stops)
     if route == "generate":
         # The details tell why an answer ended, and the tokens if they are wanted.
         sent |= {"return_full_text": False, "details": True}
@@ -128,17 +133,19 @@ def _numbers(
 
 
 def _reasoning(
-    options: CompletionOptions, taken: RouteOptions, notes: list[str], *, where: str
+    options: CompletionOptions,
+    asked: Sequence[str],
+    taken: RouteOptions,
+    notes: list[str],
+    *,
+    where: str,
 ) -> dict[str, object]:
     """Return what tells a server whether, how much and how long to reason.
 
     The effort decides: none is off, and everything else is on.
     """
     effort, switch = options.reasoning_effort, options.reasoning
-    asked = [name for name in REASONING if getattr(options, name) is not None]
     sent: dict[str, object] = {}
-    if not asked:
-        return sent
     # One note an option that has no member here, in the order of the table.
     missing = (name for name in asked if name not in taken.names)
     notes.extend(_left_out(name, taken, where) for name in missing)

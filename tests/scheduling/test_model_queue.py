@@ -194,3 +194,31 @@ def test_a_line_keeps_the_order_of_arrival(seed: int) -> None:
         assert (None if first is None else first.number) == min(here, default=None)
         assert set(line) == inside
         assert line.size == len(inside)
+
+
+@virtual_time
+async def test_an_account_has_one_set_of_permits_while_a_model_of_it_is_known() -> None:
+    """However many accounts came after it: two sets would be twice the limit."""
+    shared = coordinator()
+    account = Destination("https://a", Secret("hf_a"))
+    queue, call = shared.model_queue(account, "org/one"), new_waiter()
+    assert queue.try_acquire(call)
+    for number in range(2_000):
+        _ask(shared, Destination("https://a", Secret(f"hf_{number}")), "org/name")
+    assert shared.model_queue(account, "org/two").limiter is queue.limiter
+    queue.release(call)
+    assert shared.counters().permits == 0
+
+
+@virtual_time
+async def test_an_idle_model_and_a_new_one_of_its_account_share_permits() -> None:
+    """As long as the idle one's queue is kept, so are the permits of the account."""
+    shared = coordinator()
+    account = Destination("https://a", Secret("hf_a"))
+    _ask(shared, account, "org/one")
+    for number in range(1_000):
+        _ask(shared, Destination("https://a", Secret(f"hf_{number}")), "org/name")
+    first = shared.model_queue(account, "org/one")
+    for number in range(100):
+        _ask(shared, Destination("https://b", Secret(f"hf_{number}")), "org/name")
+    assert shared.model_queue(account, "org/two").limiter is first.limiter

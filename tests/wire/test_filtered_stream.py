@@ -63,7 +63,7 @@ def read(
     decoder = FilteredStream(
         OpenAIStream(model="m"),
         filters=[through],
-        finishes=[lambda reply: evolve(reply, diff="d")],
+        finishes=[lambda reply, _filter: evolve(reply, diff="d")],
     )
     events: list[Event] = []
     for start in range(0, len(stream), size):

@@ -44,7 +44,7 @@ class ApplyPlanner(CodePlanner):
             original, suggestion, path=self.task.path, language=self.task.language
         )
 
-    def finish(self, reply: Reply) -> Reply:
+    def judge(self, reply: Reply) -> Reply:
         """Return the reply with its diff; raises ``ApplyFailed`` for a lost line."""
         task = self.task
         if reply.finish_reason == "length":

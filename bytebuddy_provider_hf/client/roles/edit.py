@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar, Final
 
 from attrs import define, evolve, field
@@ -22,6 +23,7 @@ from bytebuddy_provider_hf.client.roles.chat import (
     plan_conversation,
     server_has_template,
 )
+from bytebuddy_provider_hf.edits.text_filter import TextFilter
 from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 from bytebuddy_provider_hf.errors import StreamInterrupted, UnsupportedRole
@@ -64,8 +66,14 @@ class CodePlanner(Planner):
         """Return the instruction for a model that follows instructions."""
 
     @abstractmethod
-    def finish(self, reply: Reply) -> Reply:
+    def judge(self, reply: Reply) -> Reply:
         """Return the reply with its diff, or with what is wrong with it."""
+
+    def finish(self, reply: Reply, through: TextFilter) -> Reply:
+        """Return the reply, judged; ``through`` took the fences off its text."""
+        if isinstance(through, Unwrapper) and not through.complete:
+            reply = _unclosed_block(reply)
+        return self.judge(reply)
 
     def plan(
         self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool
@@ -109,18 +117,9 @@ class CodePlanner(Planner):
             messages = (*messages, Message("assistant", prompt.prefill))
         request = ChatRequest(messages, options=options, extra=self.extra)
         plan = plan_conversation(request, info, knowledge, stream=stream, role="edit")
-        made: list[Unwrapper] = []
-
-        def make_filter() -> Unwrapper:
-            fence = prompt.fence if begun else ""
-            made[:] = [Unwrapper(task.code, prefilled=begun, fence=fence)]
-            return made[0]
-
-        def finish(reply: Reply) -> Reply:
-            whole = not made or made[0].complete
-            return self.finish(reply if whole else _unclosed_block(reply))
-
-        return post_processed(plan, PostProcessing(make_filter, finish))
+        fence = prompt.fence if begun else ""
+        unwrapper = partial(Unwrapper, task.code, prefilled=begun, fence=fence)
+        return post_processed(plan, PostProcessing(unwrapper, self.finish))
 
     def hub_seconds(self, server: Server, *, no_template: bool) -> float:
         """Return how long the Hub may be asked for the model's family."""
@@ -161,7 +160,7 @@ class EditPlanner(CodePlanner):
         text = prompts.render_edit_template(self.template, self.task)
         return prompts.EditPrompt((Message("user", text),), "", "")
 
-    def finish(self, reply: Reply) -> Reply:
+    def judge(self, reply: Reply) -> Reply:
         """Return the reply with its diff, or with a note that it is not whole."""
         code = self.task.code
         if reply.finish_reason == "length":
