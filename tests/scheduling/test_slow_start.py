@@ -168,7 +168,7 @@ async def test_sleepers_of_a_short_hint_wake_in_steps() -> None:
     tasks = [asyncio.create_task(stand.model.chat(f"q{n}")) for n in range(200)]
     await asyncio.sleep(1)
     limiter = next(iter(stand.runtime.state().coordinator._limiters.values()))
-    limiter._opening, limiter._limit = None, 10  # as after a later refusal
+    limiter._slow_start, limiter._limit = None, 10  # as after a later refusal
     await asyncio.gather(*tasks)
     assert len(woken) == 64
     woken.sort()
