@@ -27,19 +27,19 @@ def read_reply(
     decoder: StreamDecoder = OpenAIStream(model=model, wanted=wanted)
     if stops:
         decoder = FilteredStream(decoder, stops=stops)
-    return decoder.whole(data)[1]
+    return decoder.whole(data)
 
 
 def read_generated(
     data: bytes, *, model: str = "", prompt: str = "", wanted: Expectations = RAW
 ) -> Reply:
     """Return the reply of TGI's own protocol."""
-    return TgiStream(model=model, prompt=prompt, wanted=wanted).whole(data)[1]
+    return TgiStream(model=model, prompt=prompt, wanted=wanted).whole(data)
 
 
 def read_infill(data: bytes, *, model: str) -> Reply:
     """Return the reply of llama.cpp's infilling."""
-    return InfillStream(model=model).whole(data)[1]
+    return InfillStream(model=model).whole(data)
 
 
 def meant_by(failure: StreamFailed) -> APIError:

@@ -108,7 +108,7 @@ class Plan(Generic[R]):
         if self.read is not None:
             return self.read(body)
         # A plan without ``read`` is one of a Reply.
-        return cast("R", self.open_decoder().whole(body)[1])
+        return cast("R", self.open_decoder().whole(body))
 
 
 @define

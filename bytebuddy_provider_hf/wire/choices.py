@@ -191,17 +191,18 @@ class PartialChoice:
             events.append(piece)
 
 
-def events_of(choices: Sequence[PartialChoice]) -> list[Event]:
-    """Return the events in which a stream would have told whole answers."""
+def events_of(reply: Reply) -> list[Event]:
+    """Return the events in which a stream would have told a whole reply."""
     events: list[Event] = []
-    for choice in choices:
-        if thought := choice.reasoning:
-            events.append(Reasoning(thought, choice.index))
-        if text := "".join(choice.text):
-            events.append(Text(text, choice.index))
-        for at, call in enumerate(choice.calls):
-            delta = ToolCallDelta(at, call.id, call.name, call.arguments, choice.index)
-            events.append(delta)
+    alone = Choice(reply.text, reasoning=reply.reasoning, tool_calls=reply.tool_calls)
+    for at, choice in enumerate(reply.choices or (alone,)):
+        if choice.reasoning:
+            events.append(Reasoning(choice.reasoning, at))
+        if choice.text:
+            events.append(Text(choice.text, at))
+        for place, call in enumerate(choice.tool_calls):
+            piece = ToolCallDelta(place, call.id, call.name, call.arguments, at)
+            events.append(piece)
     return events
 
 

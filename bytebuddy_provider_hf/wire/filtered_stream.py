@@ -150,11 +150,12 @@ class FilteredStream(StreamDecoder):
             self._end(kept)
         return kept, self.reply()
 
-    def whole(self, body: bytes) -> tuple[list[Event], Reply]:
-        """Return what an answer in one piece holds; raises what the decoder raises."""
-        kept = self._kept(self._inner.whole(body)[0])
-        self._end(kept)
-        return kept, self.reply()
+    def whole(self, body: bytes) -> Reply:
+        """Return the reply in an answer of one piece; raises as the decoder does."""
+        reply = self._inner.whole(body)
+        texts = [choice.text for choice in reply.choices] or [reply.text]
+        self._end(self._kept([Text(text, at) for at, text in enumerate(texts)]))
+        return self.reply()
 
     def reply(self) -> Reply:
         """Return the reply as far as it has come."""

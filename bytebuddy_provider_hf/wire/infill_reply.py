@@ -83,16 +83,15 @@ class InfillStream(EventStreamDecoder[Native]):
             usage=self._usage,
         )
 
-    def whole(self, body: bytes) -> tuple[list[Event], Reply]:
-        """Return what a whole answer holds; raises ``MalformedResponse``."""
+    def whole(self, body: bytes) -> Reply:
+        """Return the reply in a whole answer; raises ``MalformedResponse``."""
         found = native(body)
         if found is None or found.content is None or found.error:
             raise without_reply(body, "a llama.cpp server")
-        events: list[Event] = []
         # Whether or not it says so, an answer in one piece is complete.
         found.stop = True
-        self._take(found, body, events)
-        return events, self.reply()
+        self._take(found, body, [])
+        return self.reply()
 
     def _take(self, piece: Native, data: bytes, events: list[Event]) -> None:
         if piece.error:

@@ -14,7 +14,6 @@ from bytebuddy_provider_hf.wire.choices import (
     NO_EXPECTATIONS,
     Expectations,
     PartialChoice,
-    events_of,
     reply_of,
 )
 from bytebuddy_provider_hf.wire.openai_json import ChoiceData, Completion
@@ -103,8 +102,8 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             given_id=self._id,
         )
 
-    def whole(self, body: bytes) -> tuple[list[Event], Reply]:
-        """Return what a whole answer holds; raises ``MalformedResponse``."""
+    def whole(self, body: bytes) -> Reply:
+        """Return the reply in a whole answer; raises ``MalformedResponse``."""
         answer = openai_json.completion(body)
         if answer is None or not answer.choices:
             raise without_reply(body, "an OpenAI-style API")
@@ -137,7 +136,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         self._id = answer.id or ""
         self._model = answer.model or self._model
         self.done = True
-        return events_of(self._choices()), self.reply()
+        return self.reply()
 
     def _complete(self) -> bool:
         """Whether the end mark, or a finish reason for each choice, came.

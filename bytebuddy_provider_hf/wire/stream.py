@@ -55,8 +55,8 @@ class StreamDecoder(ABC):
         """
 
     @abstractmethod
-    def whole(self, body: bytes) -> tuple[list[Event], Reply]:
-        """Return what an answer in one piece holds.
+    def whole(self, body: bytes) -> Reply:
+        """Return the reply in an answer of one piece.
 
         Raises ``MalformedResponse`` when there is no reply in it, also when the body
         is an error that came with status 200.

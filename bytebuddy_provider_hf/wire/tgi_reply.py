@@ -12,7 +12,6 @@ from bytebuddy_provider_hf.wire.choices import (
     RAW,
     Expectations,
     PartialChoice,
-    events_of,
     reply_of,
 )
 from bytebuddy_provider_hf.wire.openai_json import finish_reason
@@ -85,8 +84,8 @@ class TgiStream(EventStreamDecoder[Generation]):
             [self._choice], self._wanted, model=self._model, usage=self._usage
         )
 
-    def whole(self, body: bytes) -> tuple[list[Event], Reply]:
-        """Return what a whole answer holds, an object or a list of one.
+    def whole(self, body: bytes) -> Reply:
+        """Return the reply in a whole answer, an object or a list of one.
 
         Raises ``MalformedResponse``.
         """
@@ -103,7 +102,7 @@ class TgiStream(EventStreamDecoder[Generation]):
                 others = tops[place] if place < len(tops) else None
                 choice.logprobs.extend(_token_logprob(token, others))
         self.done = True
-        return events_of([choice]), self.reply()
+        return self.reply()
 
     def _finish(self, events: list[Event]) -> None:
         self._choice.complete(events)

@@ -54,7 +54,7 @@ def texts(events: list[Event]) -> str:
 def whole(text: str, filters: list[TextFilter], stops: Sequence[str] = ()) -> Reply:
     body = {"choices": [{"text": text, "finish_reason": "length"}]}
     decoder = FilteredStream(OpenAIStream(model="m"), stops=stops, filters=filters)
-    return decoder.whole(json.dumps(body).encode())[1]
+    return decoder.whole(json.dumps(body).encode())
 
 
 def read(
