@@ -62,6 +62,7 @@ from bytebuddy_provider_hf.wire.server import Server
 
 _log: Final = logging.getLogger(__name__)
 
+# A batch of embeddings is the largest honest answer, some ten MiB.
 MAX_REPLY: Final = 64 * 1024 * 1024
 # The Hub may take so much of the time that is left; the call itself gets the rest.
 _HUB_SHARE: Final = 0.25
@@ -149,9 +150,11 @@ class CallAttempts:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        # CancelledError and KeyboardInterrupt say nothing about the server.
         cancelled = kind is not None and not issubclass(kind, Exception)
         self._queue.release(self._waiter, cancelled=cancelled)
         self._state.clients.give_back(self._lent)
+        # A batch among several is told by the call it belongs to.
         if error is not None and not self._spec.part:
             call_log.log_call_error(self._spec.endpoint.target, error)
 
@@ -165,6 +168,7 @@ class CallAttempts:
         if self._spec.wait:
             return False
         waiting = self.wait_state()
+        # A place in the queue is no wait for the server: it comes by itself, soon.
         if waiting is None or waiting.reason in ("queued", "retrying"):
             return False
         model = self._spec.endpoint.target.model
@@ -220,6 +224,7 @@ class CallAttempts:
                 and self._family is None
                 and await self._ask_for_family(planner, server)
             )
+            # What an adaptation planned is sent, if it is still for this server.
             sent, self._next = self._next, None
             if sent is None or sent.server != server or asked_hub:
                 sent = self._plan(planner, server, stream=stream)
@@ -240,6 +245,7 @@ class CallAttempts:
             if response.status == _OK:
                 self._queue.on_response(self._waiter)
                 return response, plan
+            # Closed before it is raised: nobody holds a connection while it rests.
             try:
                 raise await error_from_response(response, endpoint)
             finally:
@@ -274,6 +280,7 @@ class CallAttempts:
         """
         queue, waiter, sent = self._queue, self._waiter, self._sent
         state = self._call_state()
+        # Before the decision, which plans by what the refusal told.
         if isinstance(failure, ContextTooLong) and sent is not None:
             self._tokens.on_refusal(failure, sent.plan, sent.server)
         while True:
@@ -288,7 +295,11 @@ class CallAttempts:
                     return queue.on_shed(waiter, until)
                 case DetectAgain():
                     self._report(failure)
-                    self._detect_again(failure)
+                    # Once a call: a server that changes its model each time is broken.
+                    self._detected_again = True
+                    origin = state.target.origin
+                    _log.info("%s is asked anew what it serves: %s", origin, failure)
+                    self._state.detector.forget(self._record)
                     return queue.back_off(waiter, state.now)
                 case Adapt(adaptations=adaptations):
                     if self._adapt(failure, adaptations):
@@ -299,6 +310,7 @@ class CallAttempts:
                     self._report(failure)
                     return self._retry(failure, decision, state.now)
                 case Raise(error=error):
+                    # Loading is the queue's own news: it is no failed attempt.
                     if not isinstance(failure, ModelLoading):
                         self._report(failure)
                     raise await self._final_error(error, state.now)
@@ -342,12 +354,6 @@ class CallAttempts:
         )
         self._queue.remember_refusal(failure)
 
-    def _detect_again(self, failure: ByteBuddyError) -> None:
-        target = self._spec.endpoint.target
-        self._detected_again = True
-        _log.info("%s is asked anew what it serves: %s", target.origin, failure)
-        self._state.detector.forget(self._record)
-
     def _adapt(self, failure: ByteBuddyError, adaptations: Adaptations) -> bool:
         """Plan the changed request; return whether it is another one."""
         sent, before = self._sent, self._adaptations
@@ -362,6 +368,7 @@ class CallAttempts:
                 adaptations=adaptations,
             )
         except ByteBuddyError:
+            # No request can be made like this: the failure stands.
             changed = sent
         if changed.plan.http_request == sent.plan.http_request:
             self._adaptations = before
@@ -392,6 +399,7 @@ class CallAttempts:
     async def _final_error(self, failure: ByteBuddyError, now: float) -> ByteBuddyError:
         """Return the error that the call ends with."""
         endpoint, sent = self._spec.endpoint, self._sent
+        # Of two routes that refuse, the first was the one that was meant.
         if self._route_refusal and refuses_route(failure):
             failure = self._route_refusal
         local = endpoint.target.host_kind is HostKind.LOOPBACK
@@ -403,6 +411,7 @@ class CallAttempts:
             )
         wrote = sent is not None and sent.plan.http_request.route in _GENERATIVE_ROUTES
         if wrote and isinstance(failure, APIError) and not_served_model(failure):
+            # The permit goes back first: the catalogue may take a while.
             self._queue.back_off(self._waiter, now)
             limit = self._waiter.deadline - now if self._spec.wait else 0.0
             await add_alternatives(failure, endpoint, self._state, limit=limit)

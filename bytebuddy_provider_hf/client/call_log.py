@@ -21,6 +21,7 @@ def log_wait(
 
     Why it rests before another attempt is told with the failure.
     """
+    # Progress of the same wait is no news to a log; a rest is told with its failure.
     if waiting.reason in (told, "retrying") or not _log.isEnabledFor(logging.INFO):
         return told
     left = waiting.estimate
@@ -38,6 +39,7 @@ def log_retry(target: Target, failure: ByteBuddyError, decision: Retry) -> None:
     """Log how long a call, or all of them, rests, and after which failure."""
     if not _log.isEnabledFor(logging.INFO):
         return
+    # A rate limit holds for all calls of the account, anything else for this one.
     who = "every call" if decision.applies_to_origin else f"a call of {target.model}"
     status = "" if failure.status is None else f", status {failure.status}"
     _log.info(

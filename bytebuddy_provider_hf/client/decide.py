@@ -100,6 +100,7 @@ class CallState:
     route: str | None
     budget: retry.Budget
     jitter: Callable[[], float]
+    # What was tried already, and made no difference.
     may_wait_for_server: bool = True
     may_detect: bool = True
     may_adapt: bool = True
@@ -124,6 +125,7 @@ def decide(failure: ByteBuddyError, state: CallState) -> Decision:
         and state.may_detect
     ):
         return DetectAgain()
+    # Before a retry: the same request would be refused for the same reason.
     if state.server is not None and state.may_adapt:
         adaptations = adapt(
             failure,
@@ -134,6 +136,7 @@ def decide(failure: ByteBuddyError, state: CallState) -> Decision:
         )
         if adaptations is not None:
             return Adapt(adaptations)
+    # To rest before a retry is to wait, which this caller does not.
     throttled = retry.failure_kind(failure) is retry.FailureKind.THROTTLED
     if throttled and not state.waits:
         return Raise(failure)
@@ -158,6 +161,7 @@ def _decide_cold(failure: ModelLoading, state: CallState) -> Decision:
     """
     if failure.asleep and state.answers_others:
         busy = _busy_endpoint(failure)
+        # As for a 429, and without using up a retry: the endpoint has not failed.
         kind = retry.FailureKind.THROTTLED
         delay = retry.backoff(kind, state.sheds + 1, jitter=state.jitter)
         until = state.now + max(delay, busy.retry_after or 0.0)
@@ -177,6 +181,7 @@ def _busy_endpoint(failure: ModelLoading) -> ServerOverloaded:
         retry_after=failure.retry_after,
         body=failure.body,
     )
+    # Its next step is that of an overload: a sleeping endpoint's would mislead.
     error.endpoint, error.model = failure.endpoint, failure.model
     error.found_in = failure.found_in
     error.hint = next_step(error)

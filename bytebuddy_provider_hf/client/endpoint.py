@@ -69,6 +69,7 @@ def endpoint_for(
 
     ``env`` may name a proxy and authorities.
     """
+    # The key is bound to this origin here: nothing below can send it elsewhere.
     secret = None if credential is None else credential.secret
     routed = target.host_kind is HostKind.ROUTER
     destination = destination_for(target.origin, secret, options, env=env)
@@ -83,6 +84,7 @@ def endpoint_for(
         cold_start_timeout=patience,
         idle_timeout=options.idle_timeout or IDLE_TIMEOUT,
         no_data_timeout=options.no_data_timeout or NO_DATA_TIMEOUT,
+        # Bounded by the call's own time: a long prompt may be read for minutes.
         first_byte_timeout=options.first_byte_timeout or math.inf,
         max_attempts=options.max_attempts or MAX_ATTEMPTS,
         wait_for_server=bool(options.wait_for_server),
@@ -102,6 +104,7 @@ def _anonymous(
     offline = env.get("HF_HUB_OFFLINE") or env.get("TRANSFORMERS_OFFLINE", "")
     if offline.upper() in _TRUE:
         return None
+    # Headers and certificates are for the model's server, and may be secrets.
     plain = evolve(options, headers={}, client_certificate=None)
     # A proxy that the model's own way does not need must not keep it from opening.
     with suppress(InvalidOption):

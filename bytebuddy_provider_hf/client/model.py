@@ -44,6 +44,7 @@ class HuggingFaceModel(ScoringRoles):
 
     def __init__(self, entry: ModelEntry, endpoint: Endpoint, runtime: Runtime) -> None:
         super().__init__(entry, endpoint, runtime)
+        # A host opens the same entry many times: once is enough for its log.
         for notice in self._notes:
             log_once(notice)
 
@@ -99,6 +100,7 @@ class HuggingFaceModel(ScoringRoles):
             parallel_tool_calls=parallel_tool_calls,
             response_format=response_format,
         )
+        # An entry without a list says nothing about its model: all may be tried.
         if self._entry.capabilities is not None:
             self._check_capable(request, self._entry.capabilities)
         info = self._model_info if options is None else self._model_info_for(options)
@@ -111,6 +113,7 @@ class HuggingFaceModel(ScoringRoles):
         self, request: openai.ChatRequest, listed: Sequence[str]
     ) -> None:
         """Refuse what the capabilities of the entry do not list."""
+        # Told before it is sent: most servers drop what they cannot read in silence.
         pictures = any(
             isinstance(part, ImagePart)
             for message in request.messages
@@ -205,8 +208,8 @@ class HuggingFaceModel(ScoringRoles):
             language=language,
             repository=repository,
         )
-        for name, text in files:
-            check_texts("fill", path=name, file=text)
+        for name, content in files:
+            check_texts("fill", path=name, file=content)
         asked = {
             "temperature": temperature,
             "max_tokens": max_tokens,

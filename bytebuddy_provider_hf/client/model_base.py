@@ -34,6 +34,7 @@ class ModelBase:
         self._window = (
             entry.context_length or entry.default_completion_options.context_length
         )
+        # A wrong name is told at opening; the table is read when a call needs it.
         check_family(entry)
 
     @cached_property
@@ -70,6 +71,7 @@ class ModelBase:
         """What the entry says the model can do beyond text."""
         return frozenset(self._entry.capabilities or ())
 
+    # Names only: what else an entry holds may be a key.
     def __repr__(self) -> str:
         return f"<HuggingFaceModel {self.name!r}: {self.model}>"
 
@@ -106,6 +108,7 @@ class ModelBase:
         on_event: OnEvent | None,
         part: bool = False,
     ) -> attempts.CallSpec:
+        # At once, not when the call is awaited: the mistake is on the caller's line.
         if timeout is not None:
             check_option("timeout", timeout)
         return attempts.CallSpec(

@@ -23,6 +23,7 @@ def log_once(notice: str) -> None:
 
 def warn_dropped_option(target: Target, notes: Sequence[str]) -> None:
     """Log what is not sent as it was asked for: once for each option of a target."""
+    # Other notes are about one prompt, and the caller reads them in the reply.
     for note in notes:
         if isinstance(note, Note) and _is_new(
             target.chat_url, target.model, note.option
@@ -33,6 +34,7 @@ def warn_dropped_option(target: Target, notes: Sequence[str]) -> None:
 def _is_new(*key: str) -> bool:
     if key in _said:
         return False
+    # Said again after ten thousand others: better than a set that only grows.
     if len(_said) >= _MOST_SAID:
         _said.clear()
     _said.add(key)

@@ -49,6 +49,7 @@ class PendingReply(ReplyCall):
     ) -> object:
         """Raise inside the call, as a coroutine does."""
         # The three forms in which PEP 342 lets a generator be thrown into.
+        # The three-argument form, which generators took before Python 3.12.
         error = kind if isinstance(kind, BaseException) else value
         if not isinstance(error, BaseException):
             error = kind() if isinstance(kind, type) else kind
@@ -70,6 +71,7 @@ class PendingReply(ReplyCall):
         if self._events is not None:
             await self._reading.cancel(self._events)
 
+    # As Python does for a coroutine that is never awaited: nothing was sent.
     def __del__(self) -> None:
         if self._coroutine is None and self._events is None and self._begin != _spent:
             warnings.warn(
@@ -80,6 +82,7 @@ class PendingReply(ReplyCall):
             )
 
     def _started(self) -> Coroutine[object, object, Reply]:
+        # Awaited twice it is the same coroutine, and Python says what is wrong.
         if self._coroutine is None:
             begin = self._begin
             self._claim()

@@ -160,18 +160,24 @@ Q = TypeVar("Q", bound=Prompted)
 
 
 def _fit_answer(
-    plan: Plan, make: Callable[[Q], Plan], request: Q, knowledge: Knowledge
+    plan: Plan, again: Callable[..., Plan], request: Q, knowledge: Knowledge
 ) -> Plan:
-    """Return ``plan``, made anew where maxTokens must be lowered to what is left.
+    """Return ``plan``, made ``again`` where maxTokens must be lowered to what is left.
 
-    Its size tells: most are sent as they are.
+    The size of its body tells: most are sent as they are.
     """
+    plan.request = request
+    if knowledge.window is None:
+        return plan
     room = room_for_answer(request, len(plan.http_request.body), knowledge)
     if room is None:
         return plan
     if room.lowered is not None:
         options = evolve(request.options, max_tokens=room.lowered)
-        plan = make(evolve(request, options=options))
+        # Lowered once: by a guess a second look would lower it again.
+        plan = again(
+            evolve(request, options=options), knowledge=evolve(knowledge, window=None)
+        )
         plan.lowered = room.lowered
         plan.notes = (*plan.notes, room.note)
         plan.request = request
@@ -195,18 +201,8 @@ def plan_chat(
         stream=stream,
     )
     plan = _openai_plan(call, supported, name, openai.expectations(request))
-    plan.request = request
-    if knowledge.window is None:
-        return plan
-    again = partial(
-        plan_chat, target=target, knowledge=_unbounded(knowledge), stream=stream
-    )
+    again = partial(plan_chat, target=target, stream=stream)
     return _fit_answer(plan, again, request, knowledge)
-
-
-def _unbounded(knowledge: Knowledge) -> Knowledge:
-    """Return what is known for a request that was made to fit already."""
-    return evolve(knowledge, window=None)
 
 
 def plan_completion(
@@ -220,35 +216,30 @@ def plan_completion(
 
     Raises ``UnsupportedRole`` for a server that only chats.
     """
-    make = partial(_plan_prompt, target=target, server=knowledge.server, stream=stream)
-    plan = make(request)
-    plan.request = request
-    return _fit_answer(plan, make, request, knowledge)
-
-
-def _plan_prompt(
-    request: openai.CompletionRequest, *, target: Target, server: Server, stream: bool
-) -> Plan:
+    server = knowledge.server
     if "generate" in server.routes:
-        return _plan_generate(request, target, server, stream=stream)
-    if "completions" not in server.routes and "tasks" in server.routes:
-        return _plan_task(request, target, server)
-    if "completions" not in server.routes:
+        plan = _plan_generate(request, target, server, stream=stream)
+    elif "completions" in server.routes:
+        supported = _supported(request.options, server, "completions")
+        name = server.name_for(target.model)
+        call = openai.build_completion(
+            request,
+            target,
+            server=server,
+            options=supported.body,
+            model=name,
+            stream=stream,
+        )
+        plan = _openai_plan(call, supported, name, openai.expectations(request))
+    elif "tasks" in server.routes:
+        plan = _plan_task(request, target, server)
+    else:
         raise server.unsupported(
             "continue a text",
             "Ask a dedicated endpoint (TGI, vLLM) or llama.cpp, or use chat().",
         )
-    supported = _supported(request.options, server, "completions")
-    name = server.name_for(target.model)
-    call = openai.build_completion(
-        request,
-        target,
-        server=server,
-        options=supported.body,
-        model=name,
-        stream=stream,
-    )
-    return _openai_plan(call, supported, name, openai.expectations(request))
+    again = partial(plan_completion, target=target, stream=stream)
+    return _fit_answer(plan, again, request, knowledge)
 
 
 def plan_infill(
@@ -259,24 +250,18 @@ def plan_infill(
     stream: bool,
 ) -> Plan:
     """Return the call for llama.cpp's own infilling, which knows the model's tokens."""
-    make = partial(_plan_infill, target=target, server=knowledge.server, stream=stream)
-    plan = make(request)
-    plan.request = request
-    return _fit_answer(plan, make, request, knowledge)
-
-
-def _plan_infill(
-    request: llamacpp.InfillRequest, *, target: Target, server: Server, stream: bool
-) -> Plan:
+    server = knowledge.server
     supported = _supported(request.options, server, "infill")
     call = llamacpp.build_infill(request, target, options=supported.body, stream=stream)
     several = server.several(request.options.n, "infill")
-    return Plan(
+    plan: Plan = Plan(
         call,
         partial(InfillStream, model=target.model),
         notes=(*supported.notes, *several.notes),
         stops=supported.cuts,
     )
+    again = partial(plan_infill, target=target, stream=stream)
+    return _fit_answer(plan, again, request, knowledge)
 
 
 def post_processed(plan: Plan, shape: PostProcessing) -> Plan:
@@ -306,6 +291,8 @@ def plan_rendered(
     request = evolve(request, prompt=written.prompt, options=options)
     plan = plan_completion(request, target, knowledge, stream=stream)
     changes = plan.changes if shape is None else (*plan.changes, shape)
+    # All of the prompt's stops are cut here, also those that were sent: TGI leaves
+    # a stop text in its answer.
     plan = evolve(plan, stops=(*plan.stops, *written.stops), changes=changes)
     return with_notes(plan, written.notes)
 
@@ -341,6 +328,7 @@ def _plan_task(
     request: openai.CompletionRequest, target: Target, server: Server
 ) -> Plan:
     """Ask a pipeline of transformers, which answers in one piece and may echo."""
+    # Only hf-inference's pipelines still come here; they cannot stream.
     supported = _supported(request.options, server, "tasks")
     given = supported.body.get("parameters")
     parameters = given if isinstance(given, dict) else {}

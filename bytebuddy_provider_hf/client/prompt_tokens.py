@@ -62,6 +62,7 @@ class PromptTokens:
         It never fails a call: a server that does not count is left to refuse.
         """
         tokens = self._record.tokens(server)
+        # Once a call: its prompt stays the same, whatever is changed around it.
         if self._asked or plan.request is None or not tokens.tokenizes:
             return False
         self._asked = True
@@ -87,6 +88,7 @@ class PromptTokens:
         return True
 
     def _correct(self, guess: int, count: int, server: Server) -> None:
+        # A server that counts nothing says 0, which would teach that text is free.
         if count < 1:
             return
         tokens = self._record.tokens(server)
