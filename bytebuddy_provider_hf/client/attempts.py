@@ -53,6 +53,7 @@ from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.scheduling import retry
 from bytebuddy_provider_hf.scheduling.waiter import Waiter
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.deadlines import Timeout
 from bytebuddy_provider_hf.transport.http_client import Response
 from bytebuddy_provider_hf.types import Loading, WaitReason
@@ -172,15 +173,25 @@ class CallAttempts:
         if waiting is None or waiting.reason in ("queued", "retrying"):
             return False
         model = self._spec.endpoint.target.model
-        hint = "Ask again later, or let the call wait."
+        hint = text("calls.ask_again_later_or_let_the_call")
         if waiting.reason == "rate limited":
             raise RateLimited(
-                f"{model} is rate limited, and this call does not wait.",
+                text("calls.rate_limited_and_this_call_does_not", model=model),
                 retry_after=waiting.estimate,
                 hint=hint,
             )
         raise ModelLoading(
-            f"{model} is still {waiting.reason}, and this call does not wait.",
+            text(
+                "calls.still_and_this_call_does_not_wait",
+                model=model,
+                reason=text(
+                    "calls.reason_waking"
+                    if waiting.reason == "waking"
+                    else "calls.reason_starting"
+                    if waiting.reason == "starting"
+                    else "calls.reason_loading"
+                ),
+            ),
             retry_after=waiting.estimate,
             hint=hint,
         )
@@ -254,8 +265,11 @@ class CallAttempts:
         if first_byte < self._waiter.deadline:
             seconds = endpoint.first_byte_timeout
             raise FirstByteTimeout(
-                f"The server did not begin to answer within {seconds:,.0f} s.",
-                hint="Raise requestOptions.firstByteTimeout, or ask for fewer tokens.",
+                text(
+                    "calls.server_did_not_begin_to_answer_within",
+                    seconds=f"{seconds:,.0f}",
+                ),
+                hint=text("calls.raise_requestoptions_firstbytetimeout"),
             )
         raise self._deadline_exceeded()
 
@@ -405,10 +419,7 @@ class CallAttempts:
         local = endpoint.target.host_kind is HostKind.LOOPBACK
         refused = local and isinstance(failure, ConnectionRefused)
         if refused and self._queue.limiter.reached:
-            failure.hint = (
-                "It answered before: perhaps it is restarting. Start it again, or look "
-                "at its log."
-            )
+            failure.hint = text("calls.it_answered_before_perhaps")
         wrote = sent is not None and sent.plan.http_request.route in _GENERATIVE_ROUTES
         if wrote and isinstance(failure, APIError) and not_served_model(failure):
             # The permit goes back first: the catalogue may take a while.
@@ -492,6 +503,6 @@ class CallAttempts:
 
     def _deadline_exceeded(self) -> DeadlineExceeded:
         return DeadlineExceeded(
-            f"No answer within {self._spec.timeout:,.0f} s.",
-            hint="Raise requestOptions.timeout, ask for fewer tokens, or stream.",
+            text("calls.no_answer_within_s", timeout=f"{self._spec.timeout:,.0f}"),
+            hint=text("calls.raise_requestoptions_timeout_ask"),
         )

@@ -31,6 +31,7 @@ from bytebuddy_provider_hf.errors import (
     StreamInterrupted,
 )
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.deadlines import StreamWatch, Timeout
 from bytebuddy_provider_hf.transport.http_client import Response
 from bytebuddy_provider_hf.types import Done, Event, Reply
@@ -241,11 +242,11 @@ class AnswerReader:
         # Nothing of these two may be sent again: events of the answer were seen.
         except ConnectionLost:
             failure = StreamInterrupted(
-                "The connection broke before the answer was complete."
+                text("calls.connection_broke_before_the_answer")
             )
         except Closed:
             failure = StreamInterrupted(
-                "The model was closed before the answer was complete."
+                text("calls.model_was_closed_before_the_answer")
             )
         failure.partial = self._decoder.partial
         raise failure

@@ -14,6 +14,7 @@ from bytebuddy_provider_hf.client.knowledge import (
     guess_tokens,
 )
 from bytebuddy_provider_hf.prompts import history
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import ImagePart
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
@@ -69,11 +70,11 @@ def truncate_history(
     )
     if not dropped:
         return request, ()
-    note = (
-        f"{dropped} earlier message{'s were' if dropped > 1 else ' was'} left out: "
-        f"the model's window is {limit if counted is None else counted.window:,} "
-        "tokens."
-    )
+    window_told = f"{limit if counted is None else counted.window:,}"
+    if dropped == 1:
+        note = text("calls.one_message_left_out", window=window_told)
+    else:
+        note = text("calls.messages_left_out", dropped=dropped, window=window_told)
     return evolve(request, messages=kept), (note,)
 
 
@@ -132,21 +133,22 @@ def room_for_answer(
             found.unsure = not fits
             return found
     if room >= least:
-        about = "about " if counted is None else ""
         found.lowered = room
-        found.note = (
-            f"maxTokens was lowered from {asked:,} to {room:,}: the model's window is "
-            f"{window:,} tokens, of which the prompt takes {about}{prompt:,}."
+        found.note = text(
+            "calls.maxtokens_was_lowered_by_guess"
+            if counted is None
+            else "calls.maxtokens_was_lowered_from",
+            asked=f"{asked:,}",
+            room=f"{room:,}",
+            window=f"{window:,}",
+            prompt=f"{prompt:,}",
         )
     return found
 
 
 def cut_note(lowered: int) -> str:
     """Return the note of an answer that ended at a lowered maxTokens."""
-    return (
-        f"The answer was cut at {lowered:,} tokens, all that the prompt left of the "
-        "model's window. Shorten the prompt for a longer answer."
-    )
+    return text("calls.answer_was_cut_at_tokens_all", lowered=f"{lowered:,}")
 
 
 def guess_prompt(request: Prompted, count: Callable[[str], int] = guess_tokens) -> int:

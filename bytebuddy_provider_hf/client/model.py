@@ -26,6 +26,7 @@ from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.prompts.edit import EditTask
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Conversation,
@@ -123,9 +124,12 @@ class HuggingFaceModel(ScoringRoles):
         for needed, asked in (("tool_use", request.tools), ("image_input", pictures)):
             if asked and needed not in listed:
                 raise UnsupportedRole(
-                    f"The entry '{self.name}' lists what its model is capable of, and "
-                    f"{needed} is not among it.",
-                    hint=f"Add {needed} to its capabilities, or take another model.",
+                    text(
+                        "calls.entry_lists_what_its_model_is_capable",
+                        name=self.name,
+                        needed=needed,
+                    ),
+                    hint=text("calls.add_to_its_capabilities_or_take", needed=needed),
                 )
 
     def complete(

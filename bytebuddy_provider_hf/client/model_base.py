@@ -18,6 +18,7 @@ from bytebuddy_provider_hf.client.unsent import unsent_options, unused_keys
 from bytebuddy_provider_hf.config.values import ModelEntry, PromptTemplates
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions, Role
 
 _NO_TEMPLATES: Final = PromptTemplates()
@@ -137,5 +138,10 @@ def check_texts(method: str, **texts: object) -> None:
     for name, value in texts.items():
         if not isinstance(value, str):
             raise InvalidOption(
-                f"{method} takes a text as {name}, not a {type(value).__name__}."
+                text(
+                    "calls.takes_a_text_as_not",
+                    method=method,
+                    name=name,
+                    kind=type(value).__name__,
+                )
             )

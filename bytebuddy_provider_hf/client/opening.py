@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
 from bytebuddy_provider_hf.plugin import PROVIDER
 from bytebuddy_provider_hf.plugins.protocols import OpenContext
 from bytebuddy_provider_hf.secret import Environment, Secret
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.credentials import Credential, credential_for
 from bytebuddy_provider_hf.types import CompletionOptions, Role
 
@@ -29,8 +30,8 @@ def open_entry(entry: ModelEntry, context: OpenContext) -> HuggingFaceModel:
     runtime = context.runtime
     if runtime is not None and not isinstance(runtime, Runtime):
         raise InvalidOption(
-            f"This provider cannot use a {type(runtime).__name__} as its runtime.",
-            hint="Pass a bytebuddy_provider_hf.client.runtime.Runtime, or none.",
+            text("calls.this_provider_cannot_use", name=type(runtime).__name__),
+            hint=text("calls.pass_a_bytebuddy_provider_hf_client"),
         )
     return _open(entry, context.env, context.state_dir, runtime)
 
@@ -83,8 +84,8 @@ def _open(
     credential = credential_for(target, explicit=explicit, env=env, state_dir=state_dir)
     if entry.request_options.headers and not target.secure:
         raise InsecureEndpoint(
-            f"The configured headers would travel unencrypted to {target.origin}.",
-            hint="Write the apiBase with https://; plain http is for this machine.",
+            text("calls.configured_headers_would_travel", origin=target.origin),
+            hint=text("calls.write_the_apibase_with_https_plain"),
         )
     endpoint = endpoint_for(target, credential, entry.request_options, env=env)
     return HuggingFaceModel(entry, endpoint, runtime or shared_runtime)

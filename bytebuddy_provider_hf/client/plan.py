@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.edits.text_filter import TextFilter
 from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
 from bytebuddy_provider_hf.prompts.family import Rendered
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions, Reply
 from bytebuddy_provider_hf.wire import llamacpp, openai, tgi
 from bytebuddy_provider_hf.wire.choices import Expectations
@@ -236,7 +237,7 @@ def plan_completion(
     else:
         raise server.unsupported(
             "continue a text",
-            "Ask a dedicated endpoint (TGI, vLLM) or llama.cpp, or use chat().",
+            text("calls.ask_a_dedicated_endpoint_tgi_vllm"),
         )
     again = partial(plan_completion, target=target, stream=stream)
     return _fit_answer(plan, again, request, knowledge)
@@ -378,7 +379,7 @@ def _supported(
 
 def no_stream() -> NoReturn:
     """Stand for the decoder of an answer that comes in one piece only."""
-    raise UnsupportedRole("This is never answered in a stream.")
+    raise UnsupportedRole(text("calls.this_is_never_answered_in_a_stream"))
 
 
 def finished(

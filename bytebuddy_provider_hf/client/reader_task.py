@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from bytebuddy_provider_hf.errors import Closed
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Event
 
 
@@ -56,8 +57,8 @@ class ReaderTask:
         if self._task is None or self._task.uncancel() > self._cancelling:
             return  # somebody else wants the task to end as well
         raise Closed(
-            "The block of this call was left while another task read its events.",
-            hint="Let that task end before you leave, or expect this error in it.",
+            text("calls.block_of_this_call_was_left_while"),
+            hint=text("calls.let_that_task_end_before_you_leave"),
         ) from None
 
 

@@ -21,6 +21,7 @@ from bytebuddy_provider_hf.scheduling.coordinator import (
     Counters,
     LocalCoordinator,
 )
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.deadlines import Deadlines
 from bytebuddy_provider_hf.transport.http_client import (
     Destination,
@@ -103,7 +104,9 @@ class Runtime:
     def state(self) -> LoopState:
         """Return what belongs to the running loop, made on first use."""
         if self._closed:
-            raise Closed("The runtime was closed.", hint="Make a new Runtime.")
+            raise Closed(
+                text("calls.runtime_was_closed"), hint=text("calls.make_a_new_runtime")
+            )
         loop, pid = asyncio.get_running_loop(), os.getpid()
         state = self._latest
         if state is not None and state.loop is loop and state.pid == pid:
@@ -156,7 +159,9 @@ class Lease:
     def state(self) -> LoopState:
         """Return what belongs to the running loop; raises ``Closed``."""
         if self._runtime is None:
-            raise Closed("The model was closed.", hint="Open it again.")
+            raise Closed(
+                text("calls.model_was_closed"), hint=text("calls.open_it_again")
+            )
         return self._runtime.state()
 
     async def aclose(self) -> None:

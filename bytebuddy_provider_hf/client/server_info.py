@@ -22,6 +22,7 @@ from bytebuddy_provider_hf.client.knowledge import (
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.hub.models_api import HubCatalogue, provider_of
 from bytebuddy_provider_hf.prompts.family import Family
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.bounded import BoundedCache
 from bytebuddy_provider_hf.transport.http_client import HttpClient, HttpClients
 from bytebuddy_provider_hf.wire.adapt import NO_ADAPTATIONS, Adaptations
@@ -256,7 +257,7 @@ class ServerDetector:
             if name is None:
                 self._hub.forget(model)  # the provider may begin to serve it
         _log.info("%s calls %s %s", provider, model, name or "?")
-        note = f"{provider}'s own id of {model} is not known: sent as is."
+        note = text("calls.own_id_of_is_not_known_sent", provider=provider, model=model)
         found = Router(model=name, notes=() if name else (note,))
         until = self._loop.time() + _RETRY_LOOKUP_AFTER
         record.address.server = found
