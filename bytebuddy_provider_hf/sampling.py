@@ -66,8 +66,8 @@ class Option:
     """One field of ``CompletionOptions``.
 
     ``key`` is its name in the configuration file, ``allowed`` what a caller may say.
-    Leaving out ``neutral`` loses nothing. ``unsent`` is the reason why no server is
-    sent it at all.
+    Leaving out ``neutral`` loses nothing, unless it is ``set_by_models``: some servers
+    take its default from the model. ``unsent`` is the reason why no server is sent it.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Option:
     neutral: float | None = None
     unit: str = ""
     unsent: str = ""
+    set_by_models: bool = False
 
 
 _SHARE: Final = Range(0, 1)
@@ -89,15 +90,24 @@ _ZERO_UP: Final = Range(0)
 OPTIONS: Final = (
     Option("temperature", "temperature", "number", Range(0, 2)),
     Option("max_tokens", "maxTokens", "whole", _COUNT, unit="tokens"),
-    Option("top_p", "topP", "number", _SHARE, neutral=1),
-    Option("top_k", "topK", "whole", _ZERO_UP, neutral=0, unit="tokens"),
-    Option("min_p", "minP", "number", _SHARE, neutral=0),
+    Option("top_p", "topP", "number", _SHARE, neutral=1, set_by_models=True),
+    Option(
+        "top_k",
+        "topK",
+        "whole",
+        _ZERO_UP,
+        neutral=0,
+        unit="tokens",
+        set_by_models=True,
+    ),
+    Option("min_p", "minP", "number", _SHARE, neutral=0, set_by_models=True),
     Option(
         "repetition_penalty",
         "repetitionPenalty",
         "number",
         Range(0, above=True),
         neutral=1,
+        set_by_models=True,
     ),
     Option("presence_penalty", "presencePenalty", "number", _PENALTY, neutral=0),
     Option("frequency_penalty", "frequencyPenalty", "number", _PENALTY, neutral=0),
@@ -134,6 +144,8 @@ OPTIONS: Final = (
         unsent="of the servers that are known here none has it, only Ollama",
     ),
 )
+# vLLM and llama.cpp read these out of the model's files (generation_config.json).
+SET_BY_MODELS: Final = frozenset(each.name for each in OPTIONS if each.set_by_models)
 BY_NAME: Final[Mapping[str, Option]] = {option.name: option for option in OPTIONS}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.sampling import LARGEST_COUNT, Range
+from bytebuddy_provider_hf.sampling import LARGEST_COUNT, SET_BY_MODELS, Range
 from bytebuddy_provider_hf.types import Message, Tool
 from bytebuddy_provider_hf.wire.body_parts import BodyPart
 from bytebuddy_provider_hf.wire.route_options import (
@@ -46,7 +46,7 @@ class LlamaCpp(Server):
             "top_k": Range(0, LARGEST_COUNT),
             "seed": Range(-1, 2**32 - 1),
         },
-        own_defaults=frozenset({"top_p", "top_k", "min_p", "repetition_penalty"}),
+        own_defaults=SET_BY_MODELS,
         leaves_stop_text=False,
         # Must be a bool. reasoning_effort is read since #26941 (b10434), before only
         # out of the template's variables.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bytebuddy_provider_hf.sampling import SET_BY_MODELS
 from bytebuddy_provider_hf.types import Message
 from bytebuddy_provider_hf.wire.route_options import (
     NAMES,
@@ -37,8 +38,7 @@ class Vllm(Server):
             "reasoning_budget_tokens": "thinking_token_budget",
         },
         ranges=TOP_P_ABOVE_ZERO,
-        # A model's generation_config.json may bring other defaults than neutral ones.
-        own_defaults=frozenset({"top_p", "top_k", "min_p", "repetition_penalty"}),
+        own_defaults=SET_BY_MODELS,
         leaves_stop_text=False,
         # Qwen3's template reads enable_thinking, that of DeepSeek-V3.1 and Granite
         # thinking; a template passes over what it does not read.
