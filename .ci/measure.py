@@ -43,6 +43,8 @@ OPTION: Final = "min_p"
 # Folders that mirror each other by role: these module names may stand in several.
 ROLES: Final = frozenset(
     {"apply", "chat", "complete", "edit", "embed", "fill", "rerank", "task"}
+    # In wire/ a server's own protocol, in wire/dialects/ what that server is like.
+    | {"llamacpp", "tei", "tgi"}
 )
 # One server is one file here, however short: only its own quirks stand in it.
 DIALECTS: Final = "wire.dialects."

@@ -93,7 +93,7 @@ class HostKind(Enum):
 
 
 @frozen
-class Url:
+class HttpUrl:
     """An http or https URL in one spelling.
 
     ``origin`` is scheme, host and port: two spellings of one server have the same, and
@@ -140,7 +140,7 @@ class Target:
         return self.host_kind in (HostKind.ROUTER, HostKind.HUB, HostKind.ENDPOINT)
 
 
-def parse(text: str) -> Url:
+def parse(text: str) -> HttpUrl:
     """Return the address that ``text`` is, or raise ``InvalidEndpoint``.
 
     Host and scheme become lower case, a default port and the last dot of a name are
@@ -175,7 +175,7 @@ def parse(text: str) -> Url:
     origin = f"{parts.scheme}://" + (f"[{host}]" if ":" in host else host)
     if port != _DEFAULT_PORTS[parts.scheme]:
         origin = f"{origin}:{port}"
-    return Url(origin, host, parts.path, parts.query)
+    return HttpUrl(origin, host, parts.path, parts.query)
 
 
 def _host(name: str | None, ipv6: str | None) -> str:
