@@ -43,7 +43,13 @@ OPTION: Final = "min_p"
 # Folders that mirror each other by role: these module names may stand in several.
 ROLES: Final = frozenset(
     {"apply", "chat", "complete", "edit", "embed", "fill", "rerank", "task"}
+    # In wire/ a server's own protocol, in wire/dialects/ what that server is like.
+    | {"llamacpp", "tei", "tgi"}
 )
+# One server is one file here, however short: only its own quirks stand in it.
+DIALECTS: Final = "wire.dialects."
+# The packaging names it, and hosts import it first: merged, it would bring more along.
+ENTRY_POINT: Final = "plugin"
 # Shorter files say nothing about the size of files.
 SHORTEST: Final = 3
 SMALL: Final = 60
@@ -255,12 +261,14 @@ def names_twice(package: Package) -> str:
 
 
 def lonely(package: Package) -> int:
-    """Return how many short files have one importer."""
+    """Return how many short files have one importer, for no reason of their own."""
     importers = package.importers()
     return sum(
         SHORTEST < module.lines < SMALL and importers[f"{PACKAGE}.{module.name}"] == 1
         for module in package.modules
         if module.name
+        and module.name != ENTRY_POINT
+        and not module.name.startswith(DIALECTS)
     )
 
 

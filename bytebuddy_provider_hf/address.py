@@ -93,7 +93,7 @@ class HostKind(Enum):
 
 
 @frozen
-class Address:
+class HttpUrl:
     """An http or https URL in one spelling.
 
     ``origin`` is scheme, host and port: two spellings of one server have the same, and
@@ -132,7 +132,7 @@ class Target:
     @property
     def router_picks_provider(self) -> bool:
         """Whether the router picks the provider: there it documents chat only."""
-        return self.chat_url.partition("?")[0] == f"{ROUTER}/v1{_CHAT}"
+        return without_query(self.chat_url) == f"{ROUTER}/v1{_CHAT}"
 
     @property
     def is_hugging_face(self) -> bool:
@@ -140,7 +140,7 @@ class Target:
         return self.host_kind in (HostKind.ROUTER, HostKind.HUB, HostKind.ENDPOINT)
 
 
-def parse(text: str) -> Address:
+def parse(text: str) -> HttpUrl:
     """Return the address that ``text`` is, or raise ``InvalidEndpoint``.
 
     Host and scheme become lower case, a default port and the last dot of a name are
@@ -175,7 +175,7 @@ def parse(text: str) -> Address:
     origin = f"{parts.scheme}://" + (f"[{host}]" if ":" in host else host)
     if port != _DEFAULT_PORTS[parts.scheme]:
         origin = f"{origin}:{port}"
-    return Address(origin, host, parts.path, parts.query)
+    return HttpUrl(origin, host, parts.path, parts.query)
 
 
 def _host(name: str | None, ipv6: str | None) -> str:
@@ -263,6 +263,14 @@ def is_loopback(host: str) -> bool:
         return False
     # Whatever the version of Python says of 127.0.0.1 in its IPv6 form.
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def without_query(url: str) -> str:
+    """Return an address without its query, as a key or for comparison.
+
+    A query may hold a key, and does not make another server.
+    """
+    return url.partition("?")[0]
 
 
 def _base_path(path: str) -> str:

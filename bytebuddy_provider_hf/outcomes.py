@@ -1,4 +1,4 @@
-"""What models that do not generate text answer: vectors, scores, labels."""
+"""Hold the answers of models that write no text: vectors, scores, labels."""
 
 from __future__ import annotations
 

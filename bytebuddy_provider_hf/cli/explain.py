@@ -18,7 +18,7 @@ from bytebuddy_provider_hf.failures.body_text import MAX_BODY
 from bytebuddy_provider_hf.texts import text
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.hub.router import Serving
+    from bytebuddy_provider_hf.hub.router_models import Serving
 
 
 @click.command(no_args_is_help=True)
@@ -110,7 +110,7 @@ def _catalogue(model: str) -> Serving | None:
 async def _served(model: str) -> Serving | None:
     from bytebuddy_provider_hf.address import ROUTER
     from bytebuddy_provider_hf.config.values import RequestOptions
-    from bytebuddy_provider_hf.hub.router import LIMIT, RouterCatalogue
+    from bytebuddy_provider_hf.hub.router_models import LIMIT, RouterCatalogue
     from bytebuddy_provider_hf.secret import Environment
     from bytebuddy_provider_hf.transport.http_client import destination_for
     from bytebuddy_provider_hf.transport.pool import open_http_client

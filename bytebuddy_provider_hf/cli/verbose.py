@@ -14,7 +14,7 @@ from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.status_line import print_above
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.logs.install import attach, detach
-from bytebuddy_provider_hf.logs.lines import log_failure, message_of
+from bytebuddy_provider_hf.logs.line_format import log_failure, message_of
 
 _COLOURS: Final = {logging.WARNING: "yellow", logging.ERROR: "red"}
 # Says that the log file itself fails: a person hears of that unasked.

@@ -7,7 +7,7 @@ from typing import Final
 
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.errors import ByteBuddyError
-from bytebuddy_provider_hf.logs.lines import log_failure
+from bytebuddy_provider_hf.logs.line_format import log_failure
 from bytebuddy_provider_hf.scheduling.retry import Retry
 from bytebuddy_provider_hf.types import Loading, WaitReason
 

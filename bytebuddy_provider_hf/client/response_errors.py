@@ -20,7 +20,7 @@ from bytebuddy_provider_hf.failures.next_steps import (
     not_served_model,
     set_alternatives,
 )
-from bytebuddy_provider_hf.hub.router import LIMIT
+from bytebuddy_provider_hf.hub.router_models import LIMIT
 from bytebuddy_provider_hf.transport.http_client import Response
 from bytebuddy_provider_hf.wire.stream import stream_failed
 

@@ -15,7 +15,7 @@ from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.client.server_info import ServerDetector
 from bytebuddy_provider_hf.errors import Closed
 from bytebuddy_provider_hf.hub.models_api import HubCatalogue
-from bytebuddy_provider_hf.hub.router import RouterCatalogue
+from bytebuddy_provider_hf.hub.router_models import RouterCatalogue
 from bytebuddy_provider_hf.scheduling.coordinator import (
     Coordinator,
     Counters,

@@ -16,6 +16,7 @@ from typing import Final
 
 from attrs import asdict, fields_dict
 
+from bytebuddy_provider_hf.address import without_query
 from bytebuddy_provider_hf.client.knowledge import (
     MOST_RATIO,
     WINDOW_AGE,
@@ -52,7 +53,7 @@ class ServerCache:
 
     def get(self, url: str) -> tuple[Server, float] | None:
         """Return a server that is younger than a day, and its age in seconds."""
-        said, age = self._find(_cache_key(url), "server", _DAY)
+        said, age = self._find(without_query(url), "server", _DAY)
         server = None if said is None else _from_json(said)
         return None if server is None else (server, age)
 
@@ -63,7 +64,7 @@ class ServerCache:
         said = {
             k: sorted(v) if isinstance(v, frozenset) else v for k, v in values.items()
         } | {"engine": server.name}
-        self._keep(_cache_key(url), "server", said)
+        self._keep(without_query(url), "server", said)
 
     def get_tokens(self, url: str, model: str) -> tuple[ServerTokens, float] | None:
         """Return what a model's server told within the last hour, and its age."""
@@ -83,7 +84,7 @@ class ServerCache:
     def delete(self, url: str) -> None:
         """Drop a server that proved wrong."""
         kept = self._read()
-        if kept.pop(_cache_key(url), None) is not None:
+        if kept.pop(without_query(url), None) is not None:
             self._write(kept)
 
     def _find(
@@ -143,14 +144,9 @@ class ServerCache:
             write_private(self._path, Secret(text))
 
 
-def _cache_key(url: str) -> str:
-    # A query may hold a key, and does not make another server.
-    return url.partition("?")[0]
-
-
 def _model_key(url: str, model: str) -> str:
     # No address has a blank: this is no server's key.
-    return f"{_cache_key(url)} {model}"
+    return f"{without_query(url)} {model}"
 
 
 def _from_json(said: Mapping[str, object]) -> Server | None:

@@ -15,7 +15,7 @@ from bytebuddy_provider_hf.failures import error_details, next_steps
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message
 from bytebuddy_provider_hf.failures.classify import classify, classify_event
 from bytebuddy_provider_hf.failures.table import row_of
-from bytebuddy_provider_hf.hub.router import Serving
+from bytebuddy_provider_hf.hub.router_models import Serving
 from bytebuddy_provider_hf.texts import Language
 
 # Who serves a model now, by its id on the Hub; None for "cannot tell".

@@ -15,7 +15,7 @@ from typing import Final, final
 
 from bytebuddy_provider_hf.config.files import FILE_MODE, make_folder, sole_writer
 from bytebuddy_provider_hf.config.values import LogOptions
-from bytebuddy_provider_hf.logs.lines import LineFormatter
+from bytebuddy_provider_hf.logs.line_format import LineFormatter
 
 _log: Final = logging.getLogger(__name__)
 

@@ -66,17 +66,16 @@ class _Outlet(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Pass a record on to the loggers above."""
         above = self._logger.parent
-        if above is None or record.levelno < self._threshold(above):
+        if above is None:
+            return
+        # A host may have set another level since.
+        own = self._logger.level
+        kept = self._before if own == self._lowered else own
+        if record.levelno < (kept or above.getEffectiveLevel()):
             return
         # Without a handler there, logging would print it as a last resort.
         if above.hasHandlers():
             above.callHandlers(record)
-
-    def _threshold(self, above: logging.Logger) -> int:
-        # A host may have set another level since.
-        own = self._logger.level
-        kept = self._before if own == self._lowered else own
-        return kept or above.getEffectiveLevel()
 
     def _set_level(self) -> None:
         logger = self._logger

@@ -226,7 +226,11 @@ def resolve_conflicts(
     failures: list[PluginFailure] = []
     points: dict[str, LoadedPlugin] = {}
     names: dict[str, LoadedPlugin] = {}
-    for each in sorted(plugins, key=_rank):
+    ranked = sorted(
+        plugins,
+        key=lambda it: (not _is_own(it), it.plugin not in it.names, it.order),
+    )
+    for each in ranked:
         taken = next((name for name in each.names if name in names), None)
         if each.distribution is not None and each.plugin in points:
             what = f"the entry-point name {each.plugin}"
@@ -243,10 +247,6 @@ def resolve_conflicts(
         reserved = each.aliases if _is_own(each) else ()
         names |= dict.fromkeys((*each.names, *reserved), each)
     return tuple(_with_aliases(kept, names, failures)), tuple(failures)
-
-
-def _rank(plugin: LoadedPlugin) -> tuple[bool, bool, int]:
-    return not _is_own(plugin), plugin.plugin not in plugin.names, plugin.order
 
 
 def _is_own(plugin: LoadedPlugin) -> bool:

@@ -227,7 +227,22 @@ class OpenModels:
         attempt.callers += 1
         try:
             async with attempt.lock:
-                return await self._attempted(attempt, opening)
+                if attempt.error is not None:
+                    # A copy each: raising writes the traceback into the error.
+                    raise copy(attempt.error)
+                self.refuse_if_closed()
+                if (model := self._models.get(name)) is not None:
+                    return model
+                try:
+                    model = await opening.open_async()
+                except ByteBuddyError as error:
+                    # Those who waited share the failure; later ones try anew.
+                    attempt.error = error
+                    self._retire(name, attempt)
+                    raise
+                if self.closed:
+                    await _closed(name, model)
+                return self._kept(name, model)
         finally:
             attempt.callers -= 1
             if attempt.callers == 0:
@@ -252,25 +267,6 @@ class OpenModels:
             failed += [failure] if failure else []
         if failed:
             raise ProviderFailed(f"{len(failed)} not closed: {'; '.join(failed)}.")
-
-    async def _attempted(self, attempt: _Attempt, opening: Opening) -> Model:
-        name = opening.entry.name
-        if attempt.error is not None:
-            # A copy each: raising writes the traceback into the error.
-            raise copy(attempt.error)
-        self.refuse_if_closed()
-        if (model := self._models.get(name)) is not None:
-            return model
-        try:
-            model = await opening.open_async()
-        except ByteBuddyError as error:
-            # Those who waited share the failure; whoever comes later tries anew.
-            attempt.error = error
-            self._retire(name, attempt)
-            raise
-        if self.closed:
-            await _closed(name, model)
-        return self._kept(name, model)
 
     def _kept(self, name: str, model: Model) -> Model:
         self.refuse_if_closed()

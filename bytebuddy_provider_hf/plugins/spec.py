@@ -1,4 +1,4 @@
-"""What a plugin and a host agree on: the markers, the hook, and its value.
+"""Define the contract of plugin and host: the markers, the hook, and its value.
 
 Both the pluggy project and the entry-point group are the string ``"bytebuddy"``, so a
 plugin needs no import from its host. This module brings in nothing heavy.

@@ -156,9 +156,19 @@ def load_plugin(candidate: Candidate) -> LoadedPlugin | PluginFailure:
         hooks.add_hookspecs(spec)
         hooks.register(plugin, candidate.name)
         stage = "hook"
-        values = _values(hooks)
+        # pluggy cannot type a hook's call; this is the one place that makes it.
+        results = cast("list[object]", hooks.hook.bytebuddy_providers())
+        values: list[object] = []
+        for result in results:
+            if isinstance(result, Iterable) and not isinstance(result, str | Mapping):
+                values.extend(islice(result, _MOST_PROVIDERS + 1))
+            else:
+                values.append(result)
+            if isinstance(result, Coroutine):
+                result.close()  # or Python complains that nobody awaited it
         stage = "value"
-        return _checked(candidate, hooks, values)
+        # Of a hook that returned nothing pluggy gives no result at all.
+        return _checked(candidate, hooks, values if results else None)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  # foreign code may raise anything
@@ -182,21 +192,6 @@ def plugin_failure(
         hint=hint
         or f"Update or remove {where}, or keep it out: BYTEBUDDY_BLOCK={where}",
     )
-
-
-def _values(manager: pluggy.PluginManager) -> list[object] | None:
-    """Return what the hook gave, or ``None`` if it gave nothing (pluggy drops it)."""
-    # pluggy cannot type a hook's call; this is the one place that makes it.
-    results = cast("list[object]", manager.hook.bytebuddy_providers())
-    values: list[object] = []
-    for result in results:
-        if isinstance(result, Iterable) and not isinstance(result, str | Mapping):
-            values.extend(islice(result, _MOST_PROVIDERS + 1))
-        else:
-            values.append(result)
-        if isinstance(result, Coroutine):
-            result.close()  # or Python complains that nobody awaited it
-    return values if results else None
 
 
 def _checked(

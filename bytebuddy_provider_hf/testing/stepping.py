@@ -74,17 +74,6 @@ class _Counted(Coroutine[Any, Any, _T]):
         self._inner.close()
 
 
-def _coroutine(awaitable: Awaitable[_T]) -> Coroutine[Any, Any, _T]:
-    """Return what a task takes: the very object, if it is a coroutine."""
-    if isinstance(awaitable, Coroutine):
-        return awaitable
-
-    async def awaited() -> _T:
-        return await awaitable
-
-    return awaited()
-
-
 async def cancel_at_step(make: Callable[[], Awaitable[object]], step: int) -> bool:
     """Run what ``make`` returns and cancel it at suspension ``step``.
 
@@ -99,7 +88,7 @@ async def cancel_at_step(make: Callable[[], Awaitable[object]], step: int) -> bo
     # The suspensions of every task that is started meanwhile count.
     loop.set_task_factory(steps.started)
     try:
-        steps.task = task = asyncio.ensure_future(_coroutine(make()))
+        steps.task = task = asyncio.ensure_future(make())
         # A task that is cancelled before it ran never enters its coroutine.
         if step == 0:
             task.cancel()

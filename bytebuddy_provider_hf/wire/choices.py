@@ -266,8 +266,19 @@ class ToolPieces:
         function = piece.function or FunctionPiece()
         arguments = arguments_of(function)
         # Some servers name a call in its first piece only, some in each.
-        position = self._position(given, piece.index)
-        if position is None:
+        if not given:
+            # Without an index too, a piece goes on with the last call.
+            last = len(self._calls) - 1 if piece.index is None else -1
+            position = self._at.get(piece.index, last)
+        else:
+            position = self._nameless.get(piece.index, -1)
+            same = (
+                self._with.get(given, -1)
+                if piece.index is None
+                else self._with_at.get((given, piece.index), -1)
+            )
+            position = max(position, same)
+        if position < 0:
             position = len(self._calls)
             self._calls.append(_OpenCall(index=piece.index))
             self._at[piece.index] = position
@@ -288,17 +299,6 @@ class ToolPieces:
     def whole(self) -> tuple[ToolCall, ...]:
         """Return the calls as far as they have come."""
         return tuple(call.whole() for call in self._calls)
-
-    def _position(self, given: str, index: int | None) -> int | None:
-        if not given:
-            last = len(self._calls) - 1 if index is None and self._calls else None
-            return self._at.get(index, last)
-        if index is None:
-            found = self._with.get(given, -1)
-        else:
-            found = self._with_at.get((given, index), -1)
-        found = max(found, self._nameless.get(index, -1))
-        return None if found < 0 else found
 
 
 class _OpenCall:

@@ -154,9 +154,13 @@ class Content(msgspec.Struct):
             value = {**value, "tool_calls": [{**calls, "index": None}]}
         if isinstance(parts, list):
             # As multi-modal servers send it; Mistral's reasoning is among the parts.
-            thought = value.get("reasoning") or _thinking(parts)
+            thought: list[str] = []
+            for part in parts:
+                inner = part.get("thinking") if isinstance(part, dict) else None
+                thought += [inner] if isinstance(inner, str) else _texts(inner)
+            reasoning = value.get("reasoning") or "".join(thought) or None
             said = "".join(_texts(parts))
-            value = {**value, "content": said, "reasoning": thought}
+            value = {**value, "content": said, "reasoning": reasoning}
         return value
 
 
@@ -238,15 +242,6 @@ def reasoning_text(said: Content) -> str:
     if found or not said.reasoning_details:
         return found or ""
     return "".join(each.text or each.summary or "" for each in said.reasoning_details)
-
-
-def _thinking(parts: list[object]) -> str | None:
-    """Return the thinking parts of a list: Mistral's form for reasoning."""
-    found: list[str] = []
-    for part in parts:
-        inner = part.get("thinking") if isinstance(part, dict) else None
-        found += [inner] if isinstance(inner, str) else _texts(inner)
-    return "".join(found) or None
 
 
 def _texts(parts: object) -> Iterator[str]:

@@ -9,7 +9,7 @@ from cli.process import Run
 
 from bytebuddy_provider_hf.cli.explain import _catalogue
 from bytebuddy_provider_hf.cli.language import language_of
-from bytebuddy_provider_hf.hub.router import Serving
+from bytebuddy_provider_hf.hub.router_models import Serving
 from bytebuddy_provider_hf.testing.answers import json_reply
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.failures import quota_exhausted

@@ -18,7 +18,7 @@ from bytebuddy_provider_hf.doctor.explanation import (
 )
 from bytebuddy_provider_hf.failures.next_steps import next_step
 from bytebuddy_provider_hf.failures.table import row_of
-from bytebuddy_provider_hf.hub.router import Serving
+from bytebuddy_provider_hf.hub.router_models import Serving
 from bytebuddy_provider_hf.texts import LANGUAGES, Language
 
 ENGLISH_ONLY = re.compile(r"^[\x20-\x7e’…]+$")

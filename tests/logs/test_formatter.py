@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from bytebuddy_provider_hf.logs.lines import LineFormatter, printable
+from bytebuddy_provider_hf.logs.line_format import LineFormatter, printable
 
 FORGED = "fine\n2026-01-01T00:00:00.000Z ERROR bank: all is lost"
 

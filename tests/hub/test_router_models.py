@@ -10,7 +10,7 @@ from attrs import define, field
 
 from bytebuddy_provider_hf.address import ROUTER
 from bytebuddy_provider_hf.errors import ConnectionRefused
-from bytebuddy_provider_hf.hub.router import (
+from bytebuddy_provider_hf.hub.router_models import (
     LIMIT,
     RouterCatalogue,
     ServedModel,
