@@ -81,9 +81,10 @@ def config() -> None:
 @trouble_options
 def init(*, config: Path | None) -> None:
     """Write a first configuration; one that is there is left alone."""
+    from bytebuddy_provider_hf.config.stored_files import CONFIG, user_folder
     from bytebuddy_provider_hf.config.write import init as write_first
 
-    path = config or home_folder() / ".bytebuddy" / "config.yaml"
+    path = config or user_folder(home_folder()) / CONFIG.name
     write_first(path)
     screen.note(f"wrote {path}", colour="green")
     screen.note("  next: bytebuddy-hf login, then: bytebuddy-hf chat")

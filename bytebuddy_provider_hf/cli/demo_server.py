@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Final
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.config.stored_files import cache_folder
 from bytebuddy_provider_hf.errors import ConnectionFailed
 from bytebuddy_provider_hf.testing.demo_prompts import PROMPTS
 
@@ -61,9 +62,10 @@ async def local_server(gguf: Path | None) -> AsyncIterator[DemoServer]:
 
     path = gguf
     if path is None:
-        screen.note(f"Gemma 3 270M is checked, or put together, in {cache_folder()}")
+        folder = cache_folder(os.environ, home_folder())
+        screen.note(f"Gemma 3 270M is checked, or put together, in {folder}")
         # Checking reads 253 MB, which would hold the event loop up.
-        path = await asyncio.to_thread(find_gemma, cache_folder())
+        path = await asyncio.to_thread(find_gemma, folder)
     threads = usual_threads()
     server = LocalServer(path, threads=threads)
     try:
@@ -110,14 +112,3 @@ async def simulated_server() -> AsyncIterator[DemoServer]:
     async with FakeHub({SIMULATED_MODEL: behaviour}).serve() as base:
         what = "a simulation in this process; no model runs"
         yield DemoServer(f"{base}/v1", SIMULATED_MODEL, what, simulated=True)
-
-
-def cache_folder() -> Path:
-    """Return where the assembled model is kept between runs."""
-    # https://specifications.freedesktop.org/basedir: a relative path is to be ignored.
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if given.is_absolute():
-        return given / "bytebuddy"
-    if sys.platform == "win32":
-        return Path.home() / "AppData" / "Local" / "bytebuddy" / "Cache"
-    return Path.home() / ".cache" / "bytebuddy"

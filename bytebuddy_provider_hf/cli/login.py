@@ -83,6 +83,7 @@ def login(*, no_check: bool, hub: str) -> None:
     programs can read a command line.
     """
     from bytebuddy_provider_hf.config.files import home_folder
+    from bytebuddy_provider_hf.config.stored_files import ENV, user_folder
     from bytebuddy_provider_hf.config.write import write_secret
 
     token = read_token()
@@ -95,7 +96,7 @@ def login(*, no_check: bool, hub: str) -> None:
             screen.note(f"  a token that has it: {TOKEN_PAGE}")
         elif found.may_infer:
             screen.note("it may call models")
-    path = home_folder() / ".bytebuddy" / ".env"
+    path = user_folder(home_folder()) / ENV.name
     write_secret(path, VARIABLE, token)
     screen.note(f"kept as {VARIABLE} in {path}, readable by you only")
     if os.environ.get(VARIABLE):

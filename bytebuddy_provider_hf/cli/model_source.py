@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.options import CallSettings
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.config.stored_files import TRUST, user_folder
 from bytebuddy_provider_hf.config.trust import TrustStore, grant, origin_for, project_of
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import (
@@ -171,7 +172,7 @@ def require(model: Model, protocol: Callable[..., P]) -> P:
 
 def trust_store() -> TrustStore:
     """Return what this user trusts."""
-    return TrustStore(home_folder() / ".bytebuddy" / "trust.json")
+    return TrustStore(user_folder(home_folder()) / TRUST.name)
 
 
 def is_interactive_session() -> bool:

@@ -11,6 +11,7 @@ from bytebuddy_provider_hf.client.endpoint import endpoint_for
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.config.stored_files import user_folder
 from bytebuddy_provider_hf.config.values import ModelEntry, RequestOptions
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
 from bytebuddy_provider_hf.plugin import PROVIDER
@@ -68,7 +69,7 @@ def open_model(
         request_options=request_options or RequestOptions(),
         api_key_origin=None if secret is None else "api_key",
     )
-    return _open(entry, variables, state_dir or home_folder() / ".bytebuddy", runtime)
+    return _open(entry, variables, state_dir or user_folder(home_folder()), runtime)
 
 
 def _open(

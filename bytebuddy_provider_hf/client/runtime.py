@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.client.server_info import ServerDetector
+from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.config.stored_files import SERVERS, cache_folder
 from bytebuddy_provider_hf.errors import Closed
 from bytebuddy_provider_hf.hub.models_api import HubCatalogue
 from bytebuddy_provider_hf.hub.router_models import RouterCatalogue
@@ -178,18 +180,9 @@ def _sockets(destination: Destination) -> HttpClient:
     return open_http_client(destination)
 
 
-def _cache_file() -> Path:
+def server_cache_file() -> Path:
     """Return where facts about servers are kept between processes."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # A relative one does not count: it would be read from a stranger's project.
-    if Path(base).is_absolute():
-        return Path(base) / "bytebuddy" / "servers.json"
-    try:
-        home = Path.home()
-    except RuntimeError:
-        # A user without a home, as in containers: nothing is kept, nothing fails.
-        return Path(os.devnull) / "servers.json"
-    return home / ".cache" / "bytebuddy" / "servers.json"
+    return cache_folder(os.environ, home_folder()) / SERVERS.name
 
 
-shared_runtime = Runtime(server_cache=ServerCache(_cache_file()))
+shared_runtime = Runtime(server_cache=ServerCache(server_cache_file()))

@@ -24,6 +24,7 @@ from bytebuddy_provider_hf.client.knowledge import (
     TokenEstimate,
 )
 from bytebuddy_provider_hf.config.files import write_private
+from bytebuddy_provider_hf.config.stored_files import SERVERS
 from bytebuddy_provider_hf.errors import ConfigError
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.wire.dialects import BY_NAME
@@ -31,11 +32,9 @@ from bytebuddy_provider_hf.wire.server import Server
 
 _log: Final = logging.getLogger(__name__)
 
-_VERSION: Final = 2
 _DAY: Final = 86_400.0
 # Servers that are remembered; the file is read and written whole.
 _MOST: Final = 500
-_LARGEST: Final = 1024 * 1024
 _FIELDS: Final = frozenset(fields_dict(Server))
 
 
@@ -115,30 +114,30 @@ class ServerCache:
             suppress(OSError, ValueError, RecursionError),
             self._path.open("rb") as file,
         ):
-            value = json.loads(file.read(_LARGEST))
+            value = json.loads(file.read(SERVERS.most))
         if not isinstance(value, dict):
             return {}
         version, servers = value.get("version"), value.get("servers")
-        if isinstance(version, int) and version > _VERSION:
+        if isinstance(version, int) and version > SERVERS.version:
             self._is_off = True
             _log.warning(
                 "%s was written by a newer version: servers are not remembered.",
                 self._path,
             )
             return {}
-        if version != _VERSION or not isinstance(servers, dict):
+        if version != SERVERS.version or not isinstance(servers, dict):
             return {}
         return servers
 
     def _write(self, kept: dict[str, object]) -> None:
         if self._is_off:
             return
-        text = json.dumps({"version": _VERSION, "servers": kept})
+        text = json.dumps({"version": SERVERS.version, "servers": kept})
         # What is longer than is read would be as none: the oldest half goes.
-        while len(text) > _LARGEST and kept:
+        while len(text) > SERVERS.most and kept:
             for key in list(kept)[: max(1, len(kept) // 2)]:
                 del kept[key]
-            text = json.dumps({"version": _VERSION, "servers": kept})
+            text = json.dumps({"version": SERVERS.version, "servers": kept})
         # A folder that cannot be written costs the next start a question, no more.
         with suppress(ConfigError):
             write_private(self._path, Secret(text))

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from attrs import field, frozen
 
+from bytebuddy_provider_hf.config.stored_files import CONFIG
 from bytebuddy_provider_hf.secret import one_line
 
 if TYPE_CHECKING:
     from ruamel.yaml.events import Event
 
 # A configuration is written by hand: what is larger is something else.
-MAX_BYTES: Final = 256 * 1024
+MAX_BYTES: Final = CONFIG.most
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 10_000
 

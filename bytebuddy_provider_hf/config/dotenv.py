@@ -9,9 +9,10 @@ from typing import Final
 
 from attrs import field, frozen
 
+from bytebuddy_provider_hf.config.stored_files import ENV
 from bytebuddy_provider_hf.secret import Secret
 
-MAX_BYTES: Final = 64 * 1024
+MAX_BYTES: Final = ENV.most
 
 _LINE: Final = re.compile(
     r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=[ \t]*(?P<value>.*)"

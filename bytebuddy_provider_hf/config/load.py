@@ -14,6 +14,12 @@ from attrs import evolve
 
 from bytebuddy_provider_hf.config.entry import Context
 from bytebuddy_provider_hf.config.reader import ReadFile, read_file
+from bytebuddy_provider_hf.config.stored_files import (
+    CONFIG,
+    MACHINE_CONFIG,
+    TRUST,
+    user_folder,
+)
 from bytebuddy_provider_hf.config.trust import TrustStore
 from bytebuddy_provider_hf.config.values import (
     Config,
@@ -24,16 +30,12 @@ from bytebuddy_provider_hf.config.values import (
 )
 from bytebuddy_provider_hf.config.variables import Variables, read_variables
 from bytebuddy_provider_hf.errors import ConfigInvalid, ConfigNotFound
+from bytebuddy_provider_hf.texts import text
 
-GLOBAL: Final = Path("/etc/bytebuddy/config.yaml")
+GLOBAL: Final = Path(MACHINE_CONFIG.place)
 
 # skipped: it is there, but it is another program's or no file at all.
 FileState: TypeAlias = Literal["read", "missing", "skipped", "invalid"]
-
-
-def user_folder(home: Path) -> Path:
-    """Return the folder of the user's configuration, keys and trusted projects."""
-    return home / ".bytebuddy"
 
 
 def search_places(
@@ -41,8 +43,8 @@ def search_places(
 ) -> tuple[tuple[SourceKind, Path], ...]:
     """Return every place a configuration is looked for, the strongest first."""
     places: tuple[tuple[SourceKind, Path], ...] = (
-        ("user", user_folder(home) / "config.yaml"),
-        ("project", cwd / "config.yaml"),
+        ("user", user_folder(home) / CONFIG.name),
+        ("project", cwd / CONFIG.name),
         ("global", global_path),
     )
     seen: dict[Path, tuple[SourceKind, Path]] = {}
@@ -78,11 +80,12 @@ def load(  # each is a place that a test and a host must choose
     places = search_places(cwd=cwd, home=home, global_path=global_path)
     if path is not None:
         places = (("explicit", cwd / path),)
-    found = _read(places, variables, trust or _store(home), cwd)
+    store = trust or _store(home)
+    found = _read(places, variables, store, cwd)
     missing = next((r.missing for r in found.values() if r.missing), None)
     if path is not None and missing is not None:
         raise ConfigNotFound(missing, hint="Check the path given with --config.")
-    problems = tuple(text for r in found.values() for text in r.problems)
+    problems = tuple(each for r in found.values() for each in r.problems)
     if problems:
         files = ", ".join(str(file) for file, r in found.items() if r.problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -100,6 +103,11 @@ def load(  # each is a place that a test and a host must choose
         warnings=(
             *(warning for r in found.values() for warning in r.warnings),
             *(ConfigWarning(file, complaint) for file, complaint in complaints),
+            *(
+                [ConfigWarning(str(store.path), text("trust.off"))]
+                if store.is_newer()
+                else []
+            ),
         ),
         files=tuple(file for file, reading in found.items() if reading.read),
         searched=tuple(found),
@@ -135,7 +143,7 @@ def file_states(
 
 
 def _store(home: Path) -> TrustStore:
-    return TrustStore(user_folder(home) / "trust.json")
+    return TrustStore(user_folder(home) / TRUST.name)
 
 
 def _read(

@@ -7,6 +7,7 @@ only to Hugging Face and to this machine.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Final
@@ -20,9 +21,11 @@ from bytebuddy_provider_hf.address import (
     parse,
 )
 from bytebuddy_provider_hf.config.files import sole_writer, write_private
+from bytebuddy_provider_hf.config.stored_files import TRUST
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import ConfigError, UntrustedProject
 from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.texts import text
 
 COMMAND: Final = "bytebuddy-hf config trust"
 
@@ -30,8 +33,6 @@ COMMAND: Final = "bytebuddy-hf config trust"
 # endpoints.huggingface.cloud are missing on purpose: anyone can rent one.
 # https only: over http anyone on the way could read the key.
 _TRUSTED: Final = frozenset({HUB, ROUTER, f"https://{RETIRED_HOST}"})
-# Some ten thousand projects.
-_MAX_STORE: Final = 1024 * 1024
 
 
 def trusted_by_default(origin: str) -> bool:
@@ -43,7 +44,8 @@ class TrustStore:
     """The projects the user trusts, each with the origins it may use.
 
     A JSON file of mode 0600 that is replaced whole. One that does not exist trusts
-    nobody; one that cannot be read trusts nobody either, and is never overwritten.
+    nobody; one that cannot be read, or that a newer version wrote, trusts nobody
+    either, and is never overwritten.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,30 +85,45 @@ class TrustStore:
             return True
 
     def entries(self) -> dict[str, tuple[str, ...]]:
-        """Return every trusted project's path with its origins; none if damaged."""
-        return self._read() or {}
+        """Return every trusted project's path with its origins; none if unusable."""
+        with contextlib.suppress(ConfigError):
+            return self._read() or {}
+        return {}
 
     def listing(self) -> dict[str, tuple[str, ...]]:
-        """Return what ``entries`` does, or raise ``ConfigError`` for a damaged file."""
+        """Return what ``entries`` does; ``ConfigError`` for a file it cannot use."""
         known = self._read()
         if known is None:
             message = f"the trust file {self._path} is damaged"
             raise ConfigError(message, hint="Remove it to begin anew.")
         return known
 
-    def _read(self) -> dict[str, tuple[str, ...]] | None:
-        """Return what the file says, or ``None`` where it is no trust file."""
+    def is_newer(self) -> bool:
+        """Tell whether a newer version wrote the file, so that nothing in it counts."""
+        return _is_newer(self._content())
+
+    def _content(self) -> object:
+        """Return the file's JSON; ``None`` where it is none."""
         try:
             with self._path.open("rb") as file:
-                raw = file.read(_MAX_STORE + 1)
+                raw = file.read(TRUST.most + 1)
             # Brackets without end exhaust the parser's stack.
-            found = json.loads(raw)
+            return None if len(raw) > TRUST.most else json.loads(raw)
         except (FileNotFoundError, NotADirectoryError):
-            return {}
+            return {"projects": {}}
         except (OSError, ValueError, RecursionError):
             return None
+
+    def _read(self) -> dict[str, tuple[str, ...]] | None:
+        """Return what the file says, or ``None`` where it is no trust file."""
+        found = self._content()
+        if _is_newer(found):
+            # What it means may have changed: guessing could trust somebody.
+            raise ConfigError(
+                text("trust.newer", path=self._path), hint=text("trust.update")
+            )
         projects = found.get("projects") if isinstance(found, dict) else None
-        if not isinstance(projects, dict) or len(raw) > _MAX_STORE:
+        if not isinstance(projects, dict):
             return None
         return {
             project: tuple(origin for origin in origins if isinstance(origin, str))
@@ -115,8 +132,18 @@ class TrustStore:
         }
 
     def _write(self, projects: dict[str, tuple[str, ...]]) -> None:
-        content = json.dumps({"version": 1, "projects": projects}, indent=2)
+        content = json.dumps({"version": TRUST.version, "projects": projects}, indent=2)
+        if len(content) >= TRUST.most:
+            # It would not be read again.
+            raise ConfigError(
+                text("trust.full", path=self._path), hint=text("trust.take_back")
+            )
         write_private(self._path, Secret(f"{content}\n"))
+
+
+def _is_newer(content: object) -> bool:
+    version = content.get("version") if isinstance(content, dict) else None
+    return isinstance(version, int) and version > TRUST.version
 
 
 def _key(project: Path) -> str:

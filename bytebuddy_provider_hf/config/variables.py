@@ -20,6 +20,7 @@ from bytebuddy_provider_hf.config.document import (
     shown_key,
 )
 from bytebuddy_provider_hf.config.dotenv import EnvFile, read_env
+from bytebuddy_provider_hf.config.stored_files import ENV, STATE, user_folder
 from bytebuddy_provider_hf.secret import Secret
 
 # The second form is that of GitHub Actions, which the page uses as well.
@@ -70,8 +71,8 @@ def read_variables(
     # Beside a configuration only, and not in parents, where others may write.
     return Variables(
         process,
-        read_env(home / ".bytebuddy" / ".env"),
-        (read_env(project / ".bytebuddy" / ".env"), read_env(project / ".env")),
+        read_env(user_folder(home) / ENV.name),
+        (read_env(project / STATE / ENV.name), read_env(project / ENV.name)),
     )
 
 

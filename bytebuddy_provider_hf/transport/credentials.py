@@ -17,6 +17,7 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.config.dotenv import read_env
+from bytebuddy_provider_hf.config.stored_files import ENV, HUB_TOKEN, STATE
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidToken, MissingToken
 from bytebuddy_provider_hf.secret import Secret
 
@@ -30,7 +31,7 @@ VARIABLES: Final = (
 
 # No server reads a header line beyond this; tokens have some 40 characters, those of
 # an OAuth login some thousand.
-_LONGEST: Final = 8_000
+_LONGEST: Final = HUB_TOKEN.most
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -95,7 +96,7 @@ def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
     for variable in VARIABLES:
         if secret := _without_line_breaks(env.get(variable, "")):
             return Credential(secret, variable)
-    login = read_env(state_dir / ".env")
+    login = read_env(state_dir / ENV.name)
     for variable in VARIABLES:
         kept = login.values.get(variable)
         if kept is not None and (secret := _without_line_breaks(kept.reveal())):
@@ -132,6 +133,6 @@ def _token_file(env: Mapping[str, str], state_dir: Path) -> Path | None:
         return None
     # What stands beside a host's own folder may be anybody's.
     home = env.get("HOME") or env.get("USERPROFILE") or ""
-    if state_dir.name == ".bytebuddy":
+    if state_dir.name == STATE:
         home = str(state_dir.parent)
     return Path(home, ".cache", "huggingface", "token") if home else None

@@ -151,7 +151,7 @@ def _become(request: Mapping[str, object], descriptors: Sequence[int]) -> None:
         locale.setlocale(locale.LC_CTYPE, "")
     runtime = importlib.import_module(f"{PACKAGE}.client.runtime")
     # The place of its file was chosen by the environment of the import.
-    runtime.shared_runtime._server_cache._path = runtime._cache_file()
+    runtime.shared_runtime._server_cache._path = runtime.server_cache_file()
 
 
 def _import_all() -> None:

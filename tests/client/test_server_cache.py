@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bytebuddy_provider_hf.client.opening import open_model
-from bytebuddy_provider_hf.client.runtime import Runtime, _cache_file
+from bytebuddy_provider_hf.client.runtime import Runtime, server_cache_file
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.testing.answers import chat_reply, json_reply
 from bytebuddy_provider_hf.testing.failures import object_error
@@ -73,9 +73,9 @@ def test_a_relative_cache_folder_does_not_count(
     """A stranger's project, stood in by chance, must not say what servers are."""
     monkeypatch.setenv("XDG_CACHE_HOME", "cache")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert _cache_file() == tmp_path / ".cache" / "bytebuddy" / "servers.json"
+    assert server_cache_file() == tmp_path / ".cache" / "bytebuddy-hf" / "servers.json"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
-    assert _cache_file() == tmp_path / "x" / "bytebuddy" / "servers.json"
+    assert server_cache_file() == tmp_path / "x" / "bytebuddy-hf" / "servers.json"
 
 
 def test_a_kept_server_from_the_future_does_not_count(tmp_path: Path) -> None:
@@ -109,6 +109,7 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     assert server_cache.get(f"{URL}500")
 
 
+@settings(deadline=None)  # a disk that others write to is slow
 @given(st.binary(max_size=80) | st.just(b"[" * 100_000))
 def test_a_file_that_is_not_ours_is_as_none(content: bytes) -> None:
     """Whatever stands in it, and it can be written over."""
@@ -121,6 +122,22 @@ def test_a_file_that_is_not_ours_is_as_none(content: bytes) -> None:
         assert server_cache.get(URL) is None
         server_cache.put(URL, SERVER)
         assert server_cache.get(URL)
+
+
+def test_a_file_in_the_folder_of_before_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an earlier program kept in ``bytebuddy``, without a version, is not read."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    before = tmp_path / "bytebuddy" / "servers.json"
+    before.parent.mkdir()
+    text = json.dumps({URL: {"at": 1_000.0, "server": {"engine": "tgi"}}})
+    before.write_text(text)
+    server_cache = ServerCache(server_cache_file(), clock=lambda: 1_000.0)
+    assert server_cache.get(URL) is None
+    server_cache.put(URL, SERVER)
+    assert server_cache.get(URL) == (SERVER, 0.0)
+    assert before.read_text() == text
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -244,6 +245,57 @@ def test_a_damaged_store_trusts_nobody_and_is_not_overwritten(
         with pytest.raises(ConfigError, match="damaged"):
             world.store.add(world.project, ROUTER)
         assert world.store.path.read_text() == text
+
+
+NEWER = '{"version": 2, "projects": {"P": ["https://evil.example"]}}'
+
+
+def test_a_file_of_a_newer_version_trusts_nobody_and_stays(world: World) -> None:
+    """Each change is refused with the next step, and loading warns once."""
+    text = NEWER.replace("P", str(world.project))
+    world.write(world.store.path, text)
+    assert not world.store.is_trusted(world.project, "https://evil.example")
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: world.store.add(world.project, ROUTER),
+        lambda: world.store.remove(world.project),
+        world.store.listing,
+    )
+    for change in changes:
+        with pytest.raises(ConfigError, match="newer version") as caught:
+            change()
+        assert "pip install -U bytebuddy-provider-hf" in str(caught.value.hint)
+    world.write(world.project_file, EVIL)
+    told = [w for w in world.load().warnings if w.place == str(world.store.path)]
+    assert len(told) == 1
+    assert "no project is trusted" in told[0].message
+    assert world.store.path.read_text() == text
+
+
+def test_the_first_version_of_the_file_is_read_and_kept(world: World) -> None:
+    """What somebody trusted once needs no second question."""
+    text = NEWER.replace("P", str(world.project)).replace("2", "1", 1)
+    world.write(world.store.path, text)
+    assert world.store.is_trusted(world.project, "https://evil.example")
+    assert world.load().warnings == ()
+    world.store.add(world.project, ROUTER)
+    written = json.loads(world.store.path.read_text())
+    assert written == {
+        "version": 1,
+        "projects": {str(world.project): ["https://evil.example", ROUTER]},
+    }
+
+
+def test_a_store_never_grows_larger_than_it_is_read(world: World) -> None:
+    """Else the next program would take it for damaged."""
+    origins = [f"https://{number}.example.org" for number in range(34_000)]
+    full = {"version": 1, "projects": {"/a": origins}}
+    text = json.dumps(full)
+    assert 900_000 < len(text) < 1024 * 1024
+    world.write(world.store.path, text)
+    with pytest.raises(ConfigError, match="full") as caught:
+        world.store.add(world.project, ROUTER)
+    assert "config trust --remove" in str(caught.value.hint)
+    assert world.store.path.read_text() == text
 
 
 PASSING_ON = """\

@@ -38,7 +38,7 @@ def test_a_provider_gets_its_context(registry_of: Make, tmp_path: Path) -> None:
     model = registry_of(ModelEntry("x", "parrot", "m"), runtime=runtime)["x"]
     context: OpenContext = model.context  # type: ignore[attr-defined]  # the echo model keeps it
     assert context.state_dir == tmp_path / ".bytebuddy"
-    assert context.cache_dir == tmp_path / ".cache" / "bytebuddy"
+    assert context.cache_dir == tmp_path / ".cache" / "bytebuddy-hf"
     assert context.log is logging.getLogger("bytebuddy.echo")
     assert context.runtime is runtime
     assert context.trusted
@@ -51,7 +51,7 @@ def test_the_cache_folder_follows_the_desktop_s_variable(
     """``XDG_CACHE_HOME`` counts where it is an absolute path."""
     env = {"XDG_CACHE_HOME": str(tmp_path / "caches")}
     model = registry_of(ModelEntry("x", "echo", "m"), env=env)["x"]
-    assert model.context.cache_dir == tmp_path / "caches" / "bytebuddy"  # type: ignore[attr-defined]  # the echo model keeps it
+    assert model.context.cache_dir == tmp_path / "caches" / "bytebuddy-hf"  # type: ignore[attr-defined]  # the echo model keeps it
 
 
 @pytest.mark.asyncio

@@ -1,0 +1,237 @@
+"""Name every file on a user's disk: its path, mode, largest size and format version.
+
+``docs/files.md`` is made from these rows, and the code that reads or writes a file
+takes its name and limits from here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.config.files import FILE_MODE, FOLDER_MODE
+
+STATE: Final = ".bytebuddy"
+CACHE: Final = "bytebuddy-hf"
+
+# As the page names the folders.
+_STATE: Final = f"~/{STATE}/"
+_CACHE: Final = f"$XDG_CACHE_HOME/{CACHE}/"
+_PROJECT: Final = "./"
+
+
+@frozen
+class StoredFile:
+    """A file or a folder, and what a user wants to know of it.
+
+    ``mode`` is what this package gives it, ``None`` where it never writes it; ``most``
+    are the bytes that it may have, 0 where ``limit`` says it in words; ``version`` is
+    that of its format, 0 where it has none.
+    """
+
+    folder: str
+    name: str
+    purpose: str
+    writer: str
+    removal: str
+    mode: int | None = FILE_MODE
+    most: int = 0
+    limit: str = ""
+    version: int = 0
+
+    @property
+    def place(self) -> str:
+        """The path, as the page shows it."""
+        return f"{self.folder}{self.name}"
+
+
+STATE_FOLDER: Final = StoredFile(
+    folder=_STATE,
+    name="",
+    purpose="what you have set up",
+    writer="whatever first writes a file below",
+    removal="with all files below: your configuration, token and trusted projects",
+    mode=FOLDER_MODE,
+    limit="the files below",
+)
+CONFIG: Final = StoredFile(
+    folder=_STATE,
+    name="config.yaml",
+    purpose="your [configuration](configuration.md)",
+    writer="you; `bytebuddy-hf config init` where there is none",
+    removal="remove it; `config init` writes a new one",
+    most=256 * 1024,
+)
+ENV: Final = StoredFile(
+    folder=_STATE,
+    name=".env",
+    purpose="your token and other variables",
+    writer="`bytebuddy-hf login`, and you",
+    removal="remove the line `HF_API_KEY=…`, or the file; `login` asks anew",
+    most=64 * 1024,
+)
+TRUST: Final = StoredFile(
+    folder=_STATE,
+    name="trust.json",
+    purpose="which project may have your token sent where",
+    writer="`bytebuddy-hf config trust`, and the question of a command",
+    removal="`config trust --remove` in the project, or remove it: nothing is trusted",
+    # Some ten thousand projects.
+    most=1024 * 1024,
+    version=1,
+)
+CACHE_FOLDER: Final = StoredFile(
+    folder=_CACHE,
+    name="",
+    purpose="what can be made again",
+    writer="whatever first writes a file below",
+    removal="with all files below, at any time",
+    mode=FOLDER_MODE,
+    limit="the files below",
+)
+SERVERS: Final = StoredFile(
+    folder=_CACHE,
+    name="servers.json",
+    purpose="what 500 servers told of themselves: kind, model, context length",
+    writer="the first call to a server, for a day",
+    removal="at any time; servers are asked again",
+    most=1024 * 1024,
+    version=2,
+)
+GEMMA: Final = StoredFile(
+    folder=_CACHE,
+    name="gemma-3-270m-q4_k_m.gguf",
+    purpose="the model of the demo",
+    writer="`bytebuddy-hf demo`, with the extra `local`",
+    removal="at any time; the demo puts it together again, in seconds",
+    # Its SHA-256 is known: it has no other size.
+    most=253_113_024,
+)
+LOG: Final = StoredFile(
+    folder="",
+    name="`path` of the key `log`",
+    purpose="the [log](logs.md), where you ask for one",
+    writer="every program that reads a configuration with that key",
+    removal="at any time; the next line begins a new one",
+    limit="`size` MB, 5 by default",
+)
+OLD_LOGS: Final = StoredFile(
+    folder="",
+    name="the same with `.1`, `.2`, …",
+    purpose="older lines of the log",
+    writer="a log that is full",
+    removal="at any time",
+    limit="`size` MB each, `keep` files, 3 by default",
+)
+BESIDE: Final = StoredFile(
+    folder="",
+    name="`.NAME.XXXXXXXX` beside the file `NAME`",
+    purpose="a new content, until it replaces the old one at once",
+    writer="every writer of a file but the log",
+    removal="at any time; only a program that was killed leaves one",
+    limit="as the file",
+)
+GEMMA_PARTS: Final = StoredFile(
+    folder=_CACHE,
+    name=".gemma-XXXXXXXX/",
+    purpose="the model of the demo, while it is put together",
+    writer="`bytebuddy-hf demo`",
+    removal="at any time; only a program that was killed leaves one",
+    mode=FOLDER_MODE,
+    most=GEMMA.most,
+)
+DEMO_FOLDER: Final = StoredFile(
+    folder="",
+    name="`bytebuddy-demo-XXXXXXXX/` in the folder for temporary files",
+    purpose="the `config.yaml` that the demo shows",
+    writer="`bytebuddy-hf demo`",
+    removal="the demo removes it when it ends",
+    mode=FOLDER_MODE,
+    limit="1 KiB",
+)
+PROJECT_CONFIG: Final = StoredFile(
+    folder=_PROJECT,
+    name=CONFIG.name,
+    purpose="the project's configuration",
+    writer="the project",
+    removal="that is up to the project; nothing here needs it",
+    mode=None,
+    most=CONFIG.most,
+)
+PROJECT_ENV: Final = StoredFile(
+    folder=_PROJECT,
+    name=ENV.name,
+    purpose="the project's variables, once it is trusted",
+    writer="the project",
+    removal="that is up to the project; nothing here needs it",
+    mode=None,
+    most=ENV.most,
+)
+PROJECT_STATE_ENV: Final = StoredFile(
+    folder=f"{_PROJECT}{STATE}/",
+    name=ENV.name,
+    purpose="the same, read first",
+    writer="the project",
+    removal="that is up to the project; nothing here needs it",
+    mode=None,
+    most=ENV.most,
+)
+MACHINE_CONFIG: Final = StoredFile(
+    folder="/etc/bytebuddy/",
+    name=CONFIG.name,
+    purpose="the machine's configuration",
+    writer="its administrator",
+    removal="that is up to the administrator; nothing here needs it",
+    mode=None,
+    most=CONFIG.most,
+)
+HUB_TOKEN: Final = StoredFile(
+    folder="~/.cache/huggingface/",
+    name="token",
+    purpose="the token of `hf auth login`, where no other is found",
+    writer="Hugging Face's own programs",
+    removal="`hf auth logout`",
+    mode=None,
+    most=8_000,
+)
+
+FILES: Final = (
+    STATE_FOLDER,
+    CONFIG,
+    ENV,
+    TRUST,
+    CACHE_FOLDER,
+    SERVERS,
+    GEMMA,
+    LOG,
+    OLD_LOGS,
+    BESIDE,
+    GEMMA_PARTS,
+    DEMO_FOLDER,
+    PROJECT_CONFIG,
+    PROJECT_ENV,
+    PROJECT_STATE_ENV,
+    MACHINE_CONFIG,
+    HUB_TOKEN,
+)
+
+
+def user_folder(home: Path) -> Path:
+    """Return the folder of the user's configuration, keys and trusted projects."""
+    return home / STATE
+
+
+def cache_folder(env: Mapping[str, str], home: Path) -> Path:
+    """Return the folder of what can be made again."""
+    given = Path(env.get("XDG_CACHE_HOME", ""))
+    # A relative one does not count (https://specifications.freedesktop.org/
+    # basedir-spec/latest/): it would be read from a stranger's project.
+    if given.is_absolute():
+        return given / CACHE
+    if sys.platform == "win32":
+        return home / "AppData" / "Local" / CACHE / "Cache"
+    return home / ".cache" / CACHE
