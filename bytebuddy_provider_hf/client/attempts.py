@@ -23,6 +23,7 @@ from bytebuddy_provider_hf.client.decide import (
 from bytebuddy_provider_hf.client.endpoint import Endpoint
 from bytebuddy_provider_hf.client.model_family import hub_family
 from bytebuddy_provider_hf.client.notices import warn_dropped_option
+from bytebuddy_provider_hf.client.pending_reply import ReaderTask
 from bytebuddy_provider_hf.client.plan import (
     NO_OPTIONS,
     AnyReply,
@@ -31,7 +32,6 @@ from bytebuddy_provider_hf.client.plan import (
     R,
 )
 from bytebuddy_provider_hf.client.prompt_tokens import PromptTokens
-from bytebuddy_provider_hf.client.reader_task import ReaderTask
 from bytebuddy_provider_hf.client.response_errors import (
     add_alternatives,
     error_from_response,
