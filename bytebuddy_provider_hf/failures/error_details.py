@@ -13,6 +13,7 @@ from typing import Final
 from bytebuddy_provider_hf.address import OWNED_ID_PATTERN
 from bytebuddy_provider_hf.errors import APIError, ParameterRefused
 from bytebuddy_provider_hf.failures.table import row_of
+from bytebuddy_provider_hf.sampling import OPTIONS
 from bytebuddy_provider_hf.secret import one_line
 
 # More names, or longer ones, are no parameters of a request but an attack on a screen.
@@ -21,7 +22,12 @@ _LONGEST_LOCATION: Final = 500
 # A larger number is no count of tokens or texts.
 _LARGEST: Final = 10**9
 
+_WORDS: Final = ("temperature",)
 _NAME: Final = r"([A-Za-z_]\w{0,40})"
+# A plain word of English, such as stop or seed, is no name of a parameter by itself.
+_OPTION: Final = "|".join(
+    option.name for option in OPTIONS if "_" in option.name or option.name in _WORDS
+)
 _QUOTED: Final = re.compile(rf"'{_NAME}'", re.ASCII)
 _MODEL: Final = (
     rf"\bmodel ['\"`]?({OWNED_ID_PATTERN})",
@@ -84,7 +90,8 @@ def refused_parameters(said: str, found: Mapping[str, object]) -> tuple[str, ...
                 names[match[1]] = None
                 break
         else:
-            if match := re.search(patterns.bare, sentence, re.IGNORECASE):
+            bare = patterns.bare.replace("<option>", _OPTION)
+            if match := re.search(bare, sentence, re.IGNORECASE):
                 names[match[1].lower()] = None
     told = tuple(name for name in names if name not in patterns.content)
     if told:
