@@ -252,7 +252,11 @@ class CallAttempts:
                 notes = (*notes, *self._adaptations.notes_for(planner.options))
             if notes:
                 plan.notes = (*plan.notes, *notes)
-            response = await self._client.send(self._numbered(plan.http_request))
+            request = plan.http_request
+            self._requests += 1
+            if self._requests > 1 or self._waiter.probe_id:
+                request = self._numbered(request)
+            response = await self._client.send(request)
             if response.status == _OK:
                 self._queue.on_response(self._waiter)
                 return response, plan
@@ -488,7 +492,6 @@ class CallAttempts:
 
     def _numbered(self, request: HttpRequest) -> HttpRequest:
         """Return the request with its number; a probe asks its endpoint to hold it."""
-        self._requests += 1
         if self._requests > 1:
             request = evolve(request, attempt=self._requests)
         waiter = self._waiter

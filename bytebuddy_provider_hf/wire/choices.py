@@ -216,7 +216,12 @@ def reply_of(
 ) -> Reply:
     """Return the reply that the answers make, the first one's members its own."""
     first = choices[0]
-    notes = [note for each in choices if not each.is_text_only for note in each.notes()]
+    plain = first.is_text_only
+    notes: list[str] = []
+    if not plain or len(choices) > 1:
+        for each in choices:
+            if not each.is_text_only:
+                notes += each.notes()
     if len(choices) < wanted.n:
         notes.append(f"The server gave {len(choices)} of {wanted.n} answers.")
     return Reply(
@@ -224,8 +229,8 @@ def reply_of(
         model=model,
         finish_reason=first.finish,
         usage=usage,
-        reasoning="" if first.is_text_only else first.reasoning,
-        tool_calls=() if first.is_text_only else first.calls,
+        reasoning="" if plain else first.reasoning,
+        tool_calls=() if plain else first.calls,
         id=given_id,
         # Several answers mostly have the same to tell.
         notes=tuple(dict.fromkeys(notes)) if notes else (),

@@ -7,6 +7,7 @@ costs the user's trust.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
 
 from attrs import field, frozen
@@ -22,6 +23,11 @@ _AS_IS: Final = handled("as is")
 _BUDGET: Final = BY_NAME["reasoning_budget_tokens"]
 # OpenAI's word for an effort that is off.
 _NO_EFFORT: Final = "none"
+
+
+# One step of C for what hardly any call asks.
+_reasoning_of: Final = attrgetter(*REASONING)
+_NOTHING_ASKED: Final = (None,) * len(REASONING)
 
 
 @frozen
@@ -58,8 +64,8 @@ def supported_options(
             sent[taken.names[option.name]] = value
         else:
             notes.append(_left_out(option.name, taken, where))
-    asked = [name for name in REASONING if getattr(options, name) is not None]
-    if asked:
+    if _reasoning_of(options) != _NOTHING_ASKED:
+        asked = [name for name in REASONING if getattr(options, name) is not None]
         sent |= _reasoning(options, asked, taken, notes, where=where)
     cuts: tuple[str, ...] = ()
     if options.stop:

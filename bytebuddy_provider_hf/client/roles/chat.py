@@ -56,18 +56,23 @@ class ChatPlanner(Planner):
         request, server = self.request, knowledge.server
         if options is not request.options:
             request = evolve(request, options=options)
-        model = self.model_info.with_family(knowledge.family)
+        model = self.model_info
+        if knowledge.family is not None:
+            model = model.with_family(knowledge.family)
         # The configured context length, the server's, or the published one. Behind the
         # router each provider has one of its own, often longer than the published.
         window = smallest(model.window, server.context_length)
-        routed = model.target.router_picks_provider
-        if window is None and model.family is not None and not routed:
+        if (
+            window is None
+            and model.family is not None
+            and not model.target.router_picks_provider
+        ):
             window = model.family.window
         request, notes = truncate_history(
             request, window, knowledge.token_counts, server.max_input
         )
         plan = plan_conversation(request, model, knowledge, stream=stream)
-        return with_notes(plan, notes)
+        return with_notes(plan, notes) if notes else plan
 
     def hub_seconds(self, server: Server, *, no_template: bool) -> float:
         """Return how long the Hub may be asked for the model's family."""
