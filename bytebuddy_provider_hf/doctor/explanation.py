@@ -21,8 +21,10 @@ from bytebuddy_provider_hf.texts import Language
 # Who serves a model now, by its id on the Hub; None for "cannot tell".
 Catalogue: TypeAlias = Callable[[str], Serving | None]
 
+# What an event of a stream came with: the failure is in its data.
 _OK: Final = 200
 _UNNAMED: Final = "owner/name"
+# Chinese sentences end in signs that no URL has, and without a blank.
 _URL: Final = re.compile(r"https://[^\s`'\"，。；）)]+")
 # Codes that only the proxy of dedicated endpoints writes.
 _PROXY_CODES: Final = frozenset({"SERVICE_UNAVAILABLE", "UNAUTHORIZED", "BAD_REQUEST"})

@@ -13,6 +13,7 @@ from bytebuddy_provider_hf.edits.lines import lines_of
 _NUMBERED: Final = re.compile(
     r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@"
 )
+# Models leave the numbers out, or write a bare @@.
 _HEADER: Final = re.compile(r"@@(?:\s|$)")
 # What git format-patch puts at the end: "-- " and its version, in the first column.
 _SIGNATURE: Final = re.compile(r"\n-- ?\r?\n\d[\d.a-z-]*\s*$")
@@ -114,6 +115,7 @@ def is_patch(text: str) -> bool:
     """Return whether a text is a unified diff: it has headers of hunks or of files."""
     lines = lines_of(text).texts
     for at, line in enumerate(lines):
+        # Without a change close by it is a text that quotes a header.
         if _HEADER.match(line) and _body_follows(lines[at + 1 : at + 40]):
             return True
         if _names_files(lines, at) and _body_follows(lines[at + 2 : at + 40]):

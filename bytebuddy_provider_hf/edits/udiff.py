@@ -9,6 +9,7 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned
 
+# As diff -u and git write by default.
 _CONTEXT: Final = 3
 _NO_END: Final = "\n\\ No newline at end of file\n"
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}

@@ -65,6 +65,7 @@ class FailureRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wordings: tuple[Wording, ...] = ()
     without_token: str = ""
     elsewhere: str = ""
+    # msgspec gives each row an empty one of its own.
     numbers: dict[str, tuple[str, ...]] = {}
     texts: dict[str, tuple[str, ...]] = {}
     fields: dict[str, str] = {}
@@ -187,6 +188,7 @@ def _written_out(
     alternatives: Alternatives, language: Language, file: _File
 ) -> Iterator[str]:
     for one in alternatives:
+        # A list of [shared], so that steps of several classes stand once.
         if one.startswith("@"):
             yield from _written_out(file.shared[one[1:]][language], language, file)
         else:

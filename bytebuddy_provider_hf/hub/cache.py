@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 _log: Final = logging.getLogger(__name__)
 
+# After a failure: an outage costs at most one wait a minute for each model.
 _MINUTE: Final = 60.0
 # Models and lists that are remembered, whatever a long-lived host asks about.
 _MOST: Final = 256
@@ -41,6 +42,8 @@ class AnswerCache(Generic[A]):
         self._age = age
         self._clock = clock
         self._kept: BoundedCache[str, _Answer[A]] = BoundedCache(_MOST)
+        # Events and no tasks: a caller that is cancelled ends its own question only,
+        # and whoever waits for that asks anew.
         self._asking: dict[str, asyncio.Event] = {}
 
     async def get(

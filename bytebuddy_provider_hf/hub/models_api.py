@@ -29,6 +29,7 @@ _log: Final = logging.getLogger(__name__)
 # A model's card and template change by commits, which are rare.
 _DAY: Final = 86_400.0
 _OK: Final = 200
+# A model that was renamed: 307 as a rule, its Location relative.
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 # Bounds of what a stranger's model card can make us keep.
 _LARGEST_ANSWER: Final = 4 * 1024 * 1024
@@ -103,6 +104,7 @@ def read_model(data: bytes) -> ModelFacts | None:
         model_type=_short(config.get("model_type")),
         auto_model=_short(_map(value.get("transformersInfo")).get("auto_model")),
         window=window if window is not None and 0 < window < _LARGEST_WINDOW else None,
+        # Agreed to by itself or by hand: either way somebody has to agree.
         gated=value.get("gated") in ("auto", "manual", True),
         provider_ids=dict(_provider_ids(value.get("inferenceProviderMapping"))),
     )
@@ -143,6 +145,7 @@ class HubCatalogue:
                 _log.info("The Hub says nothing of %s: status %d", asked, status)
             return found
 
+        # The Hub takes upper and lower case for one.
         return await self._facts.get(name.lower(), ask, limit=limit)
 
     def forget(self, model: str) -> None:

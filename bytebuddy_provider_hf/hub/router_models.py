@@ -24,8 +24,10 @@ _OK: Final = 200
 _NOT_FOUND: Final = 404
 _LARGEST_ANSWER: Final = 4 * 1024 * 1024
 _MOST_MODELS: Final = 1_000
+# They end in a hint, for people.
 _MOST_PROVIDERS: Final = 8
 _MOST_NEIGHBOURS: Final = 3
+# Any other text of a stranger would stand in an error's hint, too.
 _PROVIDER: Final = re.compile(r"[A-Za-z0-9][\w.\-]{0,63}", re.ASCII)
 _MODELS: Final = "/v1/models"
 
@@ -82,6 +84,7 @@ class RouterCatalogue:
             return (await _ask(_MODELS, client))[1]
 
         async def ask_near() -> tuple[str, ...] | None:
+            # One list for all models: kept by itself, it is asked for once.
             served = await self._served.get(_MODELS, ask_all, limit=LIMIT)
             return None if served is None else neighbours(name, served)
 

@@ -79,6 +79,7 @@ def family_by_template(template: str) -> Family | None:
     shows. A template tells nothing of infilling or windows: both stay unknown.
     """
     table = load_families()
+    # In the order of the rows: wider marks stand below narrower ones.
     for marks in table.templates:
         if marks.match(template):
             family = table.by_name.get(marks.family)

@@ -16,8 +16,10 @@ class ModelKind(StrEnum):
     """What a model was trained to do."""
 
     CHAT = "chat"
+    # DialoGPT answers small talk; it takes no instructions.
     DIALOG = "dialog"
     BASE = "base"
+    # FLAN-T5, which learned instructions without marks of turns.
     SEQ2SEQ = "seq2seq"
     MASK = "mask"
     EMBEDDING = "embedding"
@@ -28,7 +30,9 @@ class SystemPlace(StrEnum):
 
     TURN = "turn"
     FIRST = "first"
+    # As Mistral's third template has it.
     LAST = "last"
+    # DialoGPT.
     NOWHERE = "nowhere"
 
 
@@ -80,6 +84,7 @@ class ChatFormat:
     strip: bool = False
     tools: ToolStyle | None = field(default=None, converter=optional(ToolStyle))
     calls: Wrap | None = None
+    # Sent here as well, it would begin the prompt twice.
     bos: str = ""
     stops: tuple[str, ...] = ()
     specials: tuple[str, ...] = ()
@@ -143,6 +148,7 @@ class Family:
     chat: ChatFormat | None = None
     fim: FimFormat | None = None
     edit: EditFormat | None = None
+    # None where no card or configuration documents it.
     window: int | None = None
     source: str = ""
 

@@ -31,6 +31,7 @@ CODE: Final = DemoPrompt(
         'def factorial(n):\n    """Return n!."""\n    if n == 0:\n        return 1\n'
     ),
     max_tokens=48,
+    # A base model would go on with the next function.
     stop=("\n\n", "\ndef"),
     seen=(
         "    elif n == 1:\n        return 1\n"
@@ -46,6 +47,7 @@ TRANSLATION: Final = DemoPrompt(
         "English: Where is the library?\nFrench:"
     ),
     max_tokens=24,
+    # One line is the translation; further pairs would follow.
     stop=("\n",),
     seen=" Où est la bibliothèque?",
 )

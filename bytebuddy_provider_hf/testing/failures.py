@@ -30,6 +30,7 @@ def list_error(
 ) -> FakeReply:
     """``{"error": ["…"]}``: how the pipelines report validation."""
     body: dict[str, object] = {"error": list(messages)}
+    # api-inference-community says what a model does not use in both places.
     if warnings:
         body["warnings"] = list(warnings)
     return json_reply(body, status=status)
@@ -144,6 +145,7 @@ ESTIMATES: Final[Mapping[str, Estimate]] = {
     "countdown": countdown,
     "missing": omitted,
     "null": constant(None),
+    # Python's json writes these two although JSON has neither.
     "nan": constant(math.nan),
     "infinite": constant(math.inf),
     "text": constant("20 seconds"),
@@ -196,6 +198,7 @@ def rate_limited(
     if retry_after is not None:
         headers["retry-after"] = str(retry_after)
     if reset is not None:
+        # In the form of version 8 of the draft and later, as huggingface.co sends it.
         headers["ratelimit"] = f'"api";r=0;t={reset}'
         headers["ratelimit-policy"] = '"fixed window";"api";q=500;w=300'
     text = "Rate limit reached. Please log in or use a HF access token"
@@ -205,6 +208,7 @@ def rate_limited(
 def unauthorized() -> FakeReply:
     """401 of the Hub and the router for a bad token, or none."""
     text = "Invalid username or password."
+    # The Hub repeats its sentence in a header.
     return string_error(401, text, headers={"x-error-message": text})
 
 
@@ -230,6 +234,7 @@ def gated(model: str = MODEL) -> FakeReply:
         f"Access to model {model} is restricted and you are not in the authorized"
         f" list. Visit https://huggingface.co/{model} to ask for access."
     )
+    # The code is the Hub's own verdict, whatever the sentence says.
     return text_error(403, text).with_headers({"x-error-code": "GatedRepo"})
 
 
@@ -258,5 +263,6 @@ def gone() -> FakeReply:
 
 def error_in_stream(*before: object) -> FakeReply:
     """Make TGI's 200 stream that ends in an error event, then ``[DONE]``."""
+    # 422 whatever the cause, on TGI's OpenAI routes from 2.4.1 on.
     error = {"message": "Input validation error", "http_status_code": 422}
     return event_stream([*before, {"error": error}])

@@ -196,7 +196,9 @@ class LocalServer:
         }
         with open(self._log or os.devnull, "ab") as log:  # noqa: PTH123  # devnull is no Path
             self._child = subprocess.Popen(  # noqa: S603  # our own module
+                # By the spec: run as a program, this module calls itself __main__.
                 [sys.executable, "-P", "-m", __spec__.name, *self._arguments],
+                # Closed by our end, however that comes; the child ends with it.
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

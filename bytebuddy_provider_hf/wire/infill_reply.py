@@ -11,6 +11,7 @@ from bytebuddy_provider_hf.types import Event, FinishReason, Reply, Text, Usage
 from bytebuddy_provider_hf.wire.stream import EventStreamDecoder, without_reply
 from bytebuddy_provider_hf.wire.typed_json import struct_decoder
 
+# The other values of stop_type (eos, word) are good ends.
 _FINISH: Final[Mapping[str, FinishReason]] = {"limit": "length"}
 
 
@@ -45,6 +46,7 @@ class Native(msgspec.Struct):
         """The token counts."""
         if self.tokens_evaluated is None and self.tokens_predicted is None:
             return None
+        # tokens_evaluated counts the whole prompt, the cached part of it included.
         prompt, answer = self.tokens_evaluated or 0, self.tokens_predicted or 0
         cached = None if self.timings is None else self.timings.cache_n
         return Usage(prompt, answer, prompt + answer, cached)

@@ -80,6 +80,7 @@ def read_window(data: bytes) -> int | None:
     if isinstance(value, list):
         value = value[0] if value else None
     elif isinstance(value, dict):
+        # /props has the settings of a slot below this name, /slots lists the slots.
         value = value.get("default_generation_settings")
     window = number(value.get("n_ctx")) if isinstance(value, dict) else None
     return int(window) if window is not None and window >= 1 else None

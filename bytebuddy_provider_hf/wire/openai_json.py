@@ -29,6 +29,7 @@ class ToolPiece(msgspec.Struct):
     """A tool call, whole or in pieces."""
 
     index: int | None = None
+    # TGI before 3.2 sends a number.
     id: str | int | None = None
     function: FunctionPiece | None = None
 
@@ -86,6 +87,7 @@ class Logprobs(msgspec.Struct):
     """``content`` in chats; the three lists in completions, one place for a token."""
 
     content: list[TokenItem] | None = None
+    # OpenAI's old form, which vLLM and SGLang have kept for completions.
     tokens: list[str | None] | None = None
     token_logprobs: list[float | None] | None = None
     top_logprobs: list[dict[str, float | None] | None] | None = None
@@ -117,12 +119,15 @@ def _known(
 
 _FINISH: Final[Mapping[str, FinishReason]] = {
     "stop": "stop",
+    # TGI's own reasons, on its OpenAI routes too before 2.3.
     "eos_token": "stop",
     "stop_sequence": "stop",
+    # Anthropic's.
     "end_turn": "stop",
     "length": "length",
     "max_tokens": "length",
     "tool_calls": "tool_calls",
+    # OpenAI's before it called functions tools.
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
@@ -154,6 +159,7 @@ class Content(msgspec.Struct):
             value = {**value, "tool_calls": [{**calls, "index": None}]}
         if isinstance(parts, list):
             # As multi-modal servers send it; Mistral's reasoning is among the parts.
+            # Parts of the type thinking hold a text, or parts of their own.
             thought: list[str] = []
             for part in parts:
                 inner = part.get("thinking") if isinstance(part, dict) else None
@@ -172,6 +178,7 @@ class ChoiceData(msgspec.Struct):
     message: Content | None = None
     text: str | None = None
     finish_reason: str | None = None
+    # TGI 1.4.0 sends bare numbers, which do not fit and are left out.
     logprobs: Logprobs | None = None
 
 

@@ -35,6 +35,7 @@ _T = TypeVar("_T")
 
 _TEXTS: Final = ("generated_text", "summary_text", "translation_text", "answer", "text")
 _MASK_NAMES: Final = ("token_str", "sequence")
+# The first where the pipeline joined the pieces of a name, else the second.
 _GROUP_NAMES: Final = ("entity_group", "entity")
 # Depths of features: a vector for each token, and these in a batch of one.
 _TOKENS: Final = 2
@@ -70,6 +71,7 @@ def read_task(name: Task | str, data: bytes, *, count: int | None = None) -> Tas
     if groups is None:
         raise malformed(data, f"{task} answer", error=reports_error(value))
     first = value[0] if isinstance(value, list) and value else value
+    # api-inference-community puts what transformers warned of beside the answer.
     warnings = _texts(first.get("warnings")) if isinstance(first, dict) else ()
     return TaskReply(groups, warnings)
 
@@ -255,6 +257,7 @@ def features(value: object, count: int | None) -> tuple[Features, ...] | None:
     """
     items: list[object] = []
     if isinstance(value, list):
+        # Of a list of one input some servers send the vector alone.
         several = count is not None and (count > 1 or _depth(value) > 1)
         items = value if several else [value]
     found = _all_or_none(_features_of(item) for item in items)
@@ -278,6 +281,7 @@ def _features_of(value: object) -> Features | None:
 
 def _depth(value: object) -> int:
     depth = 0
+    # Deeper lists are no features: a stranger's nesting is not followed.
     while isinstance(value, list) and value and depth <= _BATCHED:
         value, depth = value[0], depth + 1
     return depth

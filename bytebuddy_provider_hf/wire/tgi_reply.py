@@ -32,6 +32,7 @@ class GenerationDetails(msgspec.Struct):
 
     finish_reason: str | None = None
     generated_tokens: int | None = None
+    # From 2.3 on; before, only a prefill tells how long the prompt was.
     input_length: int | None = None
     prefill: list[object] | None = None
     tokens: list[Token] | None = None
@@ -94,6 +95,7 @@ class TgiStream(EventStreamDecoder[Generation]):
             raise without_reply(body, "a TGI server")
         choice, details = self._choice, answer.details
         choice.finish, self._usage = _outcome(details)
+        # The root route gives the prompt back unless told not to.
         choice.add_text(answer.generated_text.removeprefix(self._prompt), [])
         choice.complete([])
         if self._wanted.logprobs and details is not None:

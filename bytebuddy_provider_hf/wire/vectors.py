@@ -30,6 +30,7 @@ from bytebuddy_provider_hf.wire.typed_json import fitted, struct_decoder
 class EmbeddingItem(msgspec.Struct):
     """One vector, and the place of its text."""
 
+    # Typed, so that msgspec itself refuses NaN and what is out of range.
     embedding: tuple[float, ...] | str
     index: int | None = None
 
