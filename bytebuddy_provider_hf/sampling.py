@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
+
+from bytebuddy_provider_hf.texts import LocalizedText, text
 
 Kind: TypeAlias = Literal["number", "whole", "flag", "effort", "texts"]
 # "number": one value in a range; "as is": sent as it was given; "reasoning": the three
@@ -53,12 +56,20 @@ class Range:
             return self.high
         return None
 
-    def __str__(self) -> str:
-        low = f"above {self.low:g}" if self.above else f"at least {self.low:g}"
+    @property
+    def words(self) -> LocalizedText:
+        """The range in words, such as: above 0 and at most 2."""
+        low = text(
+            "wire.range_above" if self.above else "wire.range_from",
+            low=f"{self.low:g}",
+        )
         if self.high >= LARGEST_COUNT:
             return low
-        high = f"below {self.high:g}" if self.below else f"at most {self.high:g}"
-        return f"{low} and {high}"
+        high = text(
+            "wire.range_below" if self.below else "wire.range_to",
+            high=f"{self.high:g}",
+        )
+        return text("wire.range", low=low, high=high)
 
 
 @frozen
@@ -77,7 +88,7 @@ class Option:
     handling: Handling = "number"
     neutral: float | None = None
     unit: str = ""
-    unsent: str = ""
+    unsent: Callable[[], str] | None = None
     set_by_models: bool = False
 
 
@@ -132,7 +143,7 @@ OPTIONS: Final = (
         "stream",
         "flag",
         handling="as is",
-        unsent="a call is streamed where its events are asked for, and only there",
+        unsent=partial(text, "wire.stream_unsent"),
     ),
     Option(
         "keep_alive",
@@ -141,7 +152,7 @@ OPTIONS: Final = (
         Range(-1),
         "as is",
         unit="seconds",
-        unsent="of the servers that are known here none has it, only Ollama",
+        unsent=partial(text, "wire.keep_alive_unsent"),
     ),
 )
 # vLLM and llama.cpp read these out of the model's files (generation_config.json).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final, Literal, Self, TypeAlias, final
+from typing import Any, Final, Literal, Self, TypeAlias
 
 Language: TypeAlias = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
@@ -13,7 +13,6 @@ LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 _FACT: Final = re.compile(r"\{(\w+)\}")
 
 
-@final
 class LocalizedText(str):
     """Be the English sentence, and know its row, so that it can be said in Chinese.
 
@@ -42,7 +41,7 @@ class LocalizedText(str):
         """Return the sentence in a language; facts that are such texts follow it."""
         return str(self) if language == "en" else _rendered(self.id, self.facts, "zh")
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str, Mapping[str, str]]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         return type(self), (self.id, self.facts)
 
 

@@ -27,7 +27,9 @@ from bytebuddy_provider_hf.texts import (
 
 PACKAGE = Path(bytebuddy_provider_hf.__file__).parent
 # What a reader copies: it must not differ between the languages.
-COPIED = re.compile(r"`[^`]+`|https://\w[^\s`'\"，。；）)]*")
+COPIED = re.compile(
+    r"`[^`]+`|https://\w[^\s`'\"，。；：、）)]*[^\s`'\"，。；：、）),.:;]"
+)
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
@@ -43,8 +45,14 @@ def uses() -> Iterator[Use]:
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and _is_text(node.func) and node.args:
-                ids = tuple(_strings(node.args[0]))
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            # A table keeps partial(text, "…"), said when it is needed.
+            made = [node.func, *node.args]
+            if isinstance(node.func, ast.Name) and node.func.id == "partial":
+                made = node.args
+            if len(made) > 1 and _is_text(made[0]):
+                ids = tuple(_strings(made[1]))
                 names = {keyword.arg for keyword in node.keywords}
                 known = None if None in names else frozenset(map(str, names))
                 yield Use(ids, known, f"{path.relative_to(PACKAGE)}:{node.lineno}")

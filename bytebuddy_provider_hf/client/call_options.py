@@ -10,6 +10,7 @@ from attrs import evolve
 
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.sampling import BY_NAME, Option, Range
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import LONGEST_STOP, CompletionOptions, ReasoningEffort
 
 _EFFORTS: Final = get_args(ReasoningEffort)
@@ -54,11 +55,16 @@ def check_option(name: str, value: object) -> None:
     match option.kind:
         case "flag":
             if not isinstance(value, bool):
-                raise InvalidOption(f"{name} takes True or False, not {shown}.")
+                raise InvalidOption(text("roles.flag_wrong", name=name, shown=shown))
         case "effort":
             if value not in _EFFORTS:
                 raise InvalidOption(
-                    f"{name} takes one of {', '.join(_EFFORTS)}, not {value!r:.60}."
+                    text(
+                        "roles.effort_wrong",
+                        name=name,
+                        names=", ".join(_EFFORTS),
+                        value=f"{value!r:.60}",
+                    )
                 )
         case "texts":
             _check_stop(value)
@@ -71,13 +77,24 @@ def check_option(name: str, value: object) -> None:
                 or not option.allowed.contains(value)
             ):
                 low, high = option.allowed.low, option.allowed.high
-                expected = "a whole number" if whole else "a number"
+                expected = text("roles.whole_number" if whole else "roles.number")
                 if not math.isinf(low):
-                    over = "above" if option.allowed.above else "from"
-                    expected += f" {over} {low:g}"
+                    expected = text(
+                        "roles.number_above"
+                        if option.allowed.above
+                        else "roles.number_from",
+                        number=expected,
+                        low=f"{low:g}",
+                    )
                 if not math.isinf(high):
-                    expected += f" to {high:g}"
-                raise InvalidOption(f"{name} takes {expected}, not {shown}.")
+                    expected = text(
+                        "roles.number_to", number=expected, high=f"{high:g}"
+                    )
+                raise InvalidOption(
+                    text(
+                        "roles.number_wrong", name=name, expected=expected, shown=shown
+                    )
+                )
 
 
 def _check_stop(value: object) -> None:
@@ -85,12 +102,12 @@ def _check_stop(value: object) -> None:
     if not isinstance(stops, Sequence) or not all(
         isinstance(stop, str) and stop for stop in stops
     ):
-        message = "stop takes a list of texts that are not empty."
+        message = text("roles.stop_wrong")
         raise InvalidOption(message)
     longest = max(map(len, stops), default=0)
     # What may become a stop text is held back, and searched again with each piece.
     if longest > LONGEST_STOP:
         raise InvalidOption(
-            f"A stop text has at most {LONGEST_STOP} characters, not {longest:,}.",
-            hint="Stop at a shorter text that the long one begins with.",
+            text("roles.stop_too_long", most=LONGEST_STOP, given=f"{longest:,}"),
+            hint=text("roles.stop_too_long_hint"),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Final
 
 from attrs import evolve
@@ -16,6 +17,7 @@ from bytebuddy_provider_hf.hub.model_facts import family_of
 from bytebuddy_provider_hf.hub.models_api import repository
 from bytebuddy_provider_hf.prompts import families
 from bytebuddy_provider_hf.prompts.family import Family, ModelKind
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.wire.server import Server
 
 _log: Final = logging.getLogger(__name__)
@@ -29,13 +31,19 @@ _FOR_CHAT: Final = 10.0
 _FOR_FILL: Final = 2.0
 
 _TASKS: Final = {
-    ModelKind.MASK: "It fills masks: use task('fill-mask', …).",
-    ModelKind.EMBEDDING: "It makes vectors: use embed().",
+    ModelKind.MASK: partial(text, "roles.use_fill_mask"),
+    ModelKind.EMBEDDING: partial(text, "roles.use_embed"),
 }
-_FOR_CODE: Final = (
-    "Give the role to a model of code (StarCoder, Qwen2.5-Coder, …) or to one tuned to "
-    "follow instructions."
-)
+# What a role does, as a refusal says it. Names until then: each call is checked, and
+# few are refused.
+DOING: Final = {
+    "chat": partial(text, "roles.chat"),
+    "edit": partial(text, "roles.edit"),
+    "edit code": partial(text, "roles.edit_code"),
+    "apply a change": partial(text, "roles.apply_change"),
+    "fill": partial(text, "roles.fill"),
+    "fill a gap": partial(text, "roles.fill_gap"),
+}
 
 
 def check_family(entry: ModelEntry) -> None:
@@ -54,7 +62,8 @@ def family_of_entry(entry: ModelEntry) -> Family | None:
         if found is None:
             known = ", ".join(families.load_families().by_name)
             raise InvalidOption(
-                f"There is no family '{named}'.", hint=f"One of: {known}."
+                text("roles.no_family", named=named),
+                hint=text("wire.one_of", names=known),
             )
     else:
         found = families.family_by_id(entry.model)
@@ -139,7 +148,8 @@ def refuse_non_generative(family: Family | None, model: str, role: str) -> None:
     """Raise ``UnsupportedRole`` for a model that generates no text."""
     if family is not None and family.kind in _TASKS:
         raise UnsupportedRole(
-            f"{model} cannot {role}: it generates no text.", hint=_TASKS[family.kind]
+            text("roles.no_text", model=model, role=DOING[role]()),
+            hint=_TASKS[family.kind](),
         )
 
 
@@ -147,7 +157,8 @@ def refuse_dialog_only(family: Family | None, model: str, role: str) -> None:
     """Raise ``UnsupportedRole`` for a model that was trained on dialogues alone."""
     if family is not None and family.kind is ModelKind.DIALOG:
         raise UnsupportedRole(
-            f"{model} was trained on talk alone: it cannot {role}.", hint=_FOR_CODE
+            text("roles.only_talk", model=model, role=DOING[role]()),
+            hint=text("roles.model_for_code"),
         )
 
 
@@ -155,15 +166,14 @@ def refuse_seq2seq(family: Family | None, model: str, role: str) -> None:
     """Raise ``UnsupportedRole`` for a model that answers instead of continuing."""
     if family is not None and family.kind is ModelKind.SEQ2SEQ:
         raise UnsupportedRole(
-            f"{model} answers a text and does not continue one: it cannot {role}.",
-            hint=_FOR_CODE,
+            text("roles.only_answers", model=model, role=DOING[role]()),
+            hint=text("roles.model_for_code"),
         )
 
 
 def no_template_error(model: str) -> UnsupportedRole:
     """Return the refusal of a model without a template behind a server that chats."""
     return UnsupportedRole(
-        f"{model} has no chat template, and this server only has a chat route.",
-        hint="Serve it from a dedicated endpoint (TGI, vLLM) or llama.cpp and write "
-        "its address as apiBase, or use a model tuned to follow instructions.",
+        text("roles.no_template", model=model),
+        hint=text("roles.no_template_hint"),
     )

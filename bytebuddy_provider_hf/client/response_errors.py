@@ -60,9 +60,12 @@ def masked(failure: ResponseError, endpoint: Endpoint) -> ResponseError:
     Its ``cause`` is then the error that an event inside a stream stands for, and its
     ``status`` the one that this would have had as an answer of its own.
     """
-    failure.message = endpoint.scrub(failure.message)
-    # Exceptions show their arguments in a repr.
-    failure.args = (failure.message,)
+    said = endpoint.scrub(failure.message)
+    # Otherwise it stays as it is, for then it can be said in another language too.
+    if said != failure.message:
+        failure.message = said
+        # Exceptions show their arguments in a repr.
+        failure.args = (said,)
     if not isinstance(failure, StreamFailed):
         return failure
     event = endpoint.scrub(failure.event)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Final
 
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.sampling import OPTIONS
-from bytebuddy_provider_hf.wire.dialects import SERVERS
+from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.wire.dialects import BY_NAME, SERVERS
 from bytebuddy_provider_hf.wire.dialects.router import Router
 from bytebuddy_provider_hf.wire.notes import Note
 from bytebuddy_provider_hf.wire.server import Server
@@ -21,14 +23,14 @@ def unused_keys(entry: ModelEntry) -> tuple[Note, ...]:
     """Return a note for each key of an entry that asks for what no call does."""
     notes = []
     if entry.use_responses_api:
-        told = "useResponsesApi is not used: chats go to /v1/chat/completions."
+        told = text("roles.responses_api_unused")
         notes.append(Note(told, "useResponsesApi"))
     if entry.use_legacy_completions_endpoint:
         key = "useLegacyCompletionsEndpoint"
-        told = f"{key} is not used: a call's role and the server decide its route."
+        told = text("roles.legacy_unused", key=key)
         notes.append(Note(told, key))
     if entry.max_stop_words is not None:
-        told = "maxStopWords is not used: as many are sent as the server takes."
+        told = text("roles.max_stop_words_unused")
         notes.append(Note(told, "maxStopWords"))
     return tuple(notes)
 
@@ -56,6 +58,14 @@ def unsent_options(entry: ModelEntry, target: Target) -> tuple[Note, ...]:
         if _ANY.name in names:
             # It is sent, changed to what a server may take.
             continue
-        only = Note(f"{key} is sent to {', '.join(names)} only.", key)
-        notes.append(only if names else told[key])
+        if not names:
+            notes.append(told[key])
+            continue
+        # Some servers have a name in words: each is said in the note's language.
+        said = reduce(_and, (BY_NAME[name].said_name() for name in names))
+        notes.append(Note(text("roles.sent_to_only", key=key, names=said), key))
     return tuple(notes)
+
+
+def _and(first: str, last: str) -> str:
+    return text("roles.listed", first=first, last=last)

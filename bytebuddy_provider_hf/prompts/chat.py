@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from attrs import evolve, frozen
 
+from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.prompts import chat_tools
 from bytebuddy_provider_hf.prompts.families import load_families
@@ -21,23 +21,6 @@ from bytebuddy_provider_hf.prompts.family import (
 )
 from bytebuddy_provider_hf.prompts.special_tokens import Escaper
 from bytebuddy_provider_hf.types import ImagePart, Message, TextPart
-
-_CHOOSE: Final = "or choose a model that was trained to chat."
-_REFUSALS: Final = {
-    ModelKind.MASK: (
-        "fills in one masked word; it cannot write an answer",
-        f'Ask it with task("fill-mask", …), {_CHOOSE}',
-    ),
-    ModelKind.EMBEDDING: (
-        "turns text into vectors; it cannot write an answer",
-        f'Give its entry `roles: ["embed"]`, {_CHOOSE}',
-    ),
-}
-_OWN_TEMPLATE: Final = (
-    "Ask a server that applies the model's own template (an address that answers "
-    "/v1/chat/completions), or leave the {what} out."
-)
-_NO_SYSTEM: Final = "{name} models know no system message: it was left out."
 
 
 @frozen
@@ -74,7 +57,7 @@ def adapt_messages(
             first = next(i for i, m in enumerate(turns) if m.role == "user")
             turns[first] = _join([*system, turns[first]], form.system_in_user[1])
         else:
-            notes = (_NO_SYSTEM.format(name=family.name),)
+            notes = (texts.text("prompts.no_system", name=family.name),)
     if not form.strict_alternation:
         return tuple(turns), notes
     merged: list[Message] = []
@@ -92,8 +75,8 @@ def adapt_messages(
 def _join(messages: Sequence[Message], between: str) -> Message:
     """Return the last message with the content of all."""
     if all(isinstance(m.content, str) for m in messages):
-        texts = [m.content for m in messages if isinstance(m.content, str)]
-        return evolve(messages[-1], content=between.join(filter(None, texts)))
+        said = [m.content for m in messages if isinstance(m.content, str)]
+        return evolve(messages[-1], content=between.join(filter(None, said)))
     parts: list[TextPart | ImagePart] = []
     for message in messages:
         content = message.content
@@ -131,10 +114,7 @@ def render_chat(family: Family, messages: Sequence[Message]) -> Rendered:
     if form.tools is ToolStyle.LLAMA:
         apart = chat_tools.one_call_a_turn(rest)
         if len(apart) != len(rest):
-            notes.append(
-                "Llama 3.1's template takes one tool call a turn: "
-                "parallel calls were written one after the other."
-            )
+            notes.append(texts.text("prompts.one_call_a_turn"))
         rest = apart
     # Qwen's template writes parallel results into one turn of the user.
     joins = {"tool": "\n"} if form.tools is ToolStyle.HERMES else {}
@@ -148,14 +128,11 @@ def render_chat(family: Family, messages: Sequence[Message]) -> Rendered:
         else:
             turns.append(turn)
     if system is not None and form.system_place is SystemPlace.NOWHERE:
-        notes.append(_NO_SYSTEM.format(name=family.name))
+        notes.append(texts.text("prompts.no_system", name=family.name))
     turns = _with_system(turns, system, form)
     if escaper.found:
         names = ", ".join(repr(token) for token in escaper.found)
-        notes.append(
-            f"The text held {names}, which the model reads as its own marks: an "
-            "invisible character was put in, so that they cannot act."
-        )
+        notes.append(texts.text("prompts.marks_broken", names=names))
     prompt = "".join(turn.wrap[0] + turn.text + turn.wrap[1] for turn in turns)
     return Rendered(prompt + ending, form.stops, tuple(notes))
 
@@ -164,18 +141,25 @@ def _usable_format(
     family: Family, messages: Sequence[Message]
 ) -> tuple[ChatFormat, list[str]]:
     """Return the format that writes these messages, with notes, or refuse them."""
-    if family.kind in _REFUSALS:
-        reason, hint = _REFUSALS[family.kind]
+    if family.kind is ModelKind.MASK:
         raise UnsupportedRole(
-            f"a model of the family {family.name} {reason}", hint=hint
+            texts.text("prompts.fills_masks", family=family.name),
+            hint=texts.text("prompts.fills_masks_hint"),
+        )
+    if family.kind is ModelKind.EMBEDDING:
+        raise UnsupportedRole(
+            texts.text("prompts.makes_vectors", family=family.name),
+            hint=texts.text("prompts.makes_vectors_hint"),
         )
     if not messages:
-        raise InvalidOption("a conversation needs a message", hint="Give at least one.")
+        raise InvalidOption(
+            texts.text("prompts.no_message"), hint=texts.text("prompts.no_message_hint")
+        )
     form = _format_of(family)
     if form.tools is None and any(m.role == "tool" or m.tool_calls for m in messages):
         raise UnsupportedRole(
-            f"no way to write tools for the family {family.name} is known",
-            hint=_OWN_TEMPLATE.format(what="tools"),
+            texts.text("prompts.no_tools", family=family.name),
+            hint=texts.text("prompts.no_tools_hint"),
         )
     said = sum(message.role != "system" for message in messages)
     if family.kind is ModelKind.SEQ2SEQ and said <= 1:
@@ -184,11 +168,7 @@ def _usable_format(
         return bare, []
     if family.chat is not None:
         return form, []
-    note = (
-        f"{family.name} models have no chat template: "
-        "the conversation was written as a plain transcript."
-    )
-    return form, [note]
+    return form, [texts.text("prompts.transcript", name=family.name)]
 
 
 def _format_of(family: Family) -> ChatFormat:
@@ -202,8 +182,7 @@ def _text(message: Message) -> str:
     parts = [p.text for p in message.content if isinstance(p, TextPart)]
     if len(parts) != len(message.content):
         raise UnsupportedRole(
-            "a raw prompt cannot carry an image",
-            hint=_OWN_TEMPLATE.format(what="image"),
+            texts.text("prompts.no_image"), hint=texts.text("prompts.no_image_hint")
         )
     # Engines join parts of text in this way before they apply a template.
     return "\n".join(parts)
@@ -232,8 +211,8 @@ def _split(
         if messages[begun - 1].tool_calls:
             break
         begun -= 1
-    texts = [escaper.escape(_text(m)) for m in messages[begun:]]
-    text = "\n\n".join(filter(None, texts))
+    open_texts = [escaper.escape(_text(m)) for m in messages[begun:]]
+    text = "\n\n".join(filter(None, open_texts))
     ending = form.continue_prompt + text if text else form.generation_prompt
     return system, messages[count:begun], ending
 

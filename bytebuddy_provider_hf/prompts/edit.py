@@ -7,6 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
+from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.edits.fences import fence_for
 from bytebuddy_provider_hf.edits.lines import lines_of
 from bytebuddy_provider_hf.prompts.family import EditFormat, Rendered
@@ -63,10 +64,9 @@ def render_commit(form: EditFormat, task: EditTask) -> Rendered:
     notes: tuple[str, ...] = ()
     if escaper.found:
         names = ", ".join(escaper.found)
-        notes = (f"The text holds tokens of the model, sent broken: {names}.",)
+        notes = (texts.text("prompts.commit_marks", names=names),)
     if task.prefix.strip() or task.suffix.strip():
-        note = "What surrounds the code was not shown: the model's format has no place."
-        notes = (*notes, note)
+        notes = (*notes, texts.text("prompts.surroundings_left_out"))
     return Rendered(prompt, form.stops, notes)
 
 

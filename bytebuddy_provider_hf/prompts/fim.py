@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
+from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.prompts.family import FimFormat, Rendered
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
 from bytebuddy_provider_hf.prompts.special_tokens import Escaper
 from bytebuddy_provider_hf.prompts.template import render
-
-_UNSEEN: Final = (
-    "This model cannot fill a gap: it continues the code before the cursor and has not "
-    "seen what follows."
-)
 
 
 def render_fim(format: FimFormat, context: FillContext) -> Rendered:  # noqa: A002 - the field's word
@@ -54,10 +49,10 @@ def render_fim(format: FimFormat, context: FillContext) -> Rendered:  # noqa: A0
     label = format.label.format(path=path, language=language)
     left_out: tuple[str, ...] = ()
     if context.files and not format.file:
-        note = (
-            f"Other files were left out ({len(context.files)}): models of the family "
+        count = len(context.files)
+        left_out = (
+            texts.text("prompts.files_left_out", count=count, name=format.name),
         )
-        left_out = (f"{note}{format.name} read one file at a time.",)
     return Rendered(
         prompt=f"{format.head}{''.join(repository)}{label}{both}{format.middle}",
         stops=format.stops,
@@ -99,7 +94,7 @@ def continuation(context: FillContext, *, specials: Iterable[str] = ()) -> Rende
     """
     escaper = Escaper(tuple(specials))
     prompt = escaper.escape(context.prefix)
-    unseen = (_UNSEEN,) if context.suffix.strip() else ()
+    unseen = (texts.text("prompts.cannot_fill"),) if context.suffix.strip() else ()
     return Rendered(prompt=prompt, notes=(*unseen, *_notes(escaper)))
 
 
@@ -111,6 +106,4 @@ def _one_line(name: str) -> str:
 def _notes(escaper: Escaper) -> tuple[str, ...]:
     if not escaper.found:
         return ()
-    spelled = ", ".join(escaper.found)
-    note = f"The code spells tokens of the model ({spelled}); they were sent so "
-    return (f"{note}that they do not act as tokens.",)
+    return (texts.text("prompts.code_marks", names=", ".join(escaper.found)),)

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.texts import text
 
-_HINT: Final = "A template may hold {{name}} and {{{name}}}, and no other braces form."
 _OPEN: Final = "{{"
 _NAME: Final = re.compile(r"\s*([A-Za-z_]\w*)\s*", re.ASCII)
 # What Handlebars means by the first character inside the braces (its guide,
 # handlebarsjs.com, "Expressions" and "Block Helpers").
 _FORMS: Final = {
-    "#": "a block",
-    "/": "the end of a block",
-    "^": "an inverted block",
-    ">": "a partial",
-    "!": "a comment",
-    "&": "an unescaped value",
-    "~": "a whitespace mark",
+    "#": partial(text, "prompts.block"),
+    "/": partial(text, "prompts.block_end"),
+    "^": partial(text, "prompts.inverted_block"),
+    ">": partial(text, "prompts.partial"),
+    "!": partial(text, "prompts.comment"),
+    "&": partial(text, "prompts.unescaped"),
+    "~": partial(text, "prompts.whitespace"),
 }
-_NO_NAME: Final = "no name between matching braces"
+_NO_NAME: Final = partial(text, "prompts.no_name")
 
 
 def render(template: str, values: Mapping[str, str]) -> str:
@@ -45,12 +46,27 @@ def render(template: str, values: Mapping[str, str]) -> str:
         if name is None or not template.startswith("}" * braces, name.end()):
             shown = template[start : start + 24].partition("\n")[0]
             form = _FORMS.get(template[start + braces :][:1], _NO_NAME)
-            message = f"{_place(template, start)}: {shown!r} is {form}"
-            raise InvalidOption(f"template, {message}", hint=_HINT)
+            raise InvalidOption(
+                text(
+                    "prompts.template",
+                    place=_place(template, start),
+                    shown=f"{shown!r}",
+                    form=form(),
+                ),
+                hint=text(
+                    "prompts.template_hint", double="{{name}}", triple="{{{name}}}"
+                ),
+            )
         if name[1] not in values:
-            known = ", ".join(sorted(values)) or "none"
-            message = f"{_place(template, start)}: there is no {name[1]!r} here"
-            raise InvalidOption(f"template, {message}", hint=f"Known are: {known}.")
+            known = ", ".join(sorted(values)) or text("prompts.none")
+            raise InvalidOption(
+                text(
+                    "prompts.template_name",
+                    place=_place(template, start),
+                    name=f"{name[1]!r}",
+                ),
+                hint=text("prompts.template_name_hint", known=known),
+            )
         pieces.append(values[name[1]])
         done = name.end() + braces
     return "".join([*pieces, template[done:]])

@@ -26,6 +26,7 @@ from typing import Final, Protocol
 
 from bytebuddy_provider_hf.errors import Overloaded, QuotaExhausted
 from bytebuddy_provider_hf.scheduling.retry import LONG_PAUSE, Budget
+from bytebuddy_provider_hf.texts import text
 
 FIRST_LIMIT: Final = 8
 _DECREASE: Final = 0.7
@@ -156,9 +157,12 @@ class Limiter:
         """
         if self.queued >= self.max_queue and not again:
             raise Overloaded(
-                f"The queue for this endpoint is full: {self.queued:,} calls wait and "
-                f"maxQueue is {self.max_queue:,}.",
-                hint="Send fewer at once, or raise requestOptions.maxQueue.",
+                text(
+                    "scheduling.queue_full",
+                    queued=f"{self.queued:,}",
+                    max_queue=f"{self.max_queue:,}",
+                ),
+                hint=text("scheduling.queue_full_hint"),
             )
         self.queued += 1
         self.register(queue)

@@ -22,6 +22,7 @@ from bytebuddy_provider_hf.scheduling.cold_start import UNKNOWN, ColdStart
 from bytebuddy_provider_hf.scheduling.limiter import REFUSAL_MEMORY, Limiter
 from bytebuddy_provider_hf.scheduling.retry import LONGEST_HINT
 from bytebuddy_provider_hf.scheduling.waiter import Waiter, WaitList
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Loading, WaitReason
 
 # So long after a good answer an endpoint that sheds a request is busy, not asleep.
@@ -71,7 +72,7 @@ class ModelQueue:
         :meth:`close`, ``Closed``.
         """
         if self._closed:
-            raise Closed("The model was closed.", hint="Open it again.")
+            raise Closed(text("scheduling.closed"), hint=text("scheduling.closed_hint"))
         if waiter.granted:
             return True
         now = self._loop.time()
@@ -412,10 +413,13 @@ class ModelQueue:
         quiet = self.limiter.paused_until
         if quiet >= waiter.deadline:
             raise RateLimited(
-                f"The server asked for {quiet - now:,.0f} s of rest and {left:,.0f} s "
-                "of this call are left.",
+                text(
+                    "scheduling.rest_too_long",
+                    rest=f"{quiet - now:,.0f}",
+                    left=f"{left:,.0f}",
+                ),
                 retry_after=quiet - now,
-                hint="Ask again later, or raise requestOptions.timeout.",
+                hint=text("scheduling.rest_too_long_hint"),
             )
         estimate = self._cold_start.estimate(now) if self._cold_start.cold else None
         if estimate is not None and estimate > left:

@@ -13,12 +13,8 @@ from typing import Final
 from attrs import define, field
 
 from bytebuddy_provider_hf.errors import ColdStartTimeout, DeadlineExceeded
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import WaitReason
-
-WAIT_LONGER: Final = (
-    "Raise requestOptions.coldStartTimeout to wait longer, or choose a model that is "
-    "already loaded."
-)
 
 _number: Final = attrgetter("number")
 
@@ -74,26 +70,30 @@ class Waiter:
         """Return the error of a call that waited too long: for ``reason`` if cold."""
         if self.cold_since is None:
             return DeadlineExceeded(
-                f"The call waited {self.timeout:,.0f} s for its turn.",
-                hint="Raise requestOptions.timeout, or send fewer calls at once.",
+                text("scheduling.deadline", timeout=f"{self.timeout:,.0f}"),
+                hint=text("scheduling.deadline_hint"),
             )
         waited = now - self.cold_since
         if reason == "starting":
             return ColdStartTimeout(
-                f"The server did not answer for {waited:,.0f} s.",
-                hint="Start it, or look at its log; then ask again.",
+                text("scheduling.no_answer", waited=f"{waited:,.0f}"),
+                hint=text("scheduling.no_answer_hint"),
             )
         return ColdStartTimeout(
-            f"The model was not ready after {waited:,.0f} s.", hint=WAIT_LONGER
+            text("scheduling.not_ready", waited=f"{waited:,.0f}"),
+            hint=text("scheduling.wait_longer"),
         )
 
     def loads_too_long(self, estimate: float, left: float) -> ColdStartTimeout:
         """Return the error of a call with less time than its model needs to load."""
         return ColdStartTimeout(
-            f"The model says it needs about {estimate:,.0f} s to load and "
-            f"{left:,.0f} s of waiting are left.",
+            text(
+                "scheduling.loads_too_long",
+                estimate=f"{estimate:,.0f}",
+                left=f"{left:,.0f}",
+            ),
             retry_after=estimate,
-            hint=WAIT_LONGER,
+            hint=text("scheduling.wait_longer"),
         )
 
     def wake(self) -> None:

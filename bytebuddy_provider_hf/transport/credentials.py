@@ -20,6 +20,7 @@ from bytebuddy_provider_hf.config.dotenv import read_env
 from bytebuddy_provider_hf.config.stored_files import ENV, HUB_TOKEN, STATE
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidToken, MissingToken
 from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.texts import text
 
 VARIABLES: Final = (
     "HF_API_KEY",
@@ -69,24 +70,24 @@ def credential_for(
     if credential is None:
         if target.host_kind is HostKind.ROUTER:
             raise MissingToken(
-                "Hugging Face's router needs a token and none was found.",
-                hint="Run `bytebuddy-hf login`, or set HF_API_KEY.",
+                text("transport.router_needs_token"),
+                hint=text("transport.router_needs_token_hint"),
             )
         return None
     wrong = None
     if len(credential.secret.reveal()) > _LONGEST:
-        wrong = f"it is longer than {_LONGEST:,} characters"
+        wrong = text("transport.token_too_long", limit=f"{_LONGEST:,}")
     elif not _VISIBLE.fullmatch(credential.secret.reveal()):
-        wrong = "it has a space, a line break or a character outside ASCII in it"
+        wrong = text("transport.token_not_visible")
     if wrong is not None:
         raise InvalidToken(
-            f"What stands in {credential.source} cannot be a token: {wrong}.",
-            hint="Copy the token again from https://huggingface.co/settings/tokens.",
+            text("transport.bad_token", source=credential.source, wrong=wrong),
+            hint=text("transport.bad_token_hint"),
         )
     if not target.secure:
         raise InsecureEndpoint(
-            f"The token would travel unencrypted to {target.origin}.",
-            hint="Write the apiBase with https://; plain http is for this machine.",
+            text("transport.token_unencrypted", origin=target.origin),
+            hint=text("transport.token_unencrypted_hint"),
         )
     return credential
 
@@ -110,9 +111,9 @@ def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
     return None if secret is None else Credential(secret, str(path))
 
 
-def _without_line_breaks(text: str) -> Secret | None:
-    """Return the token in ``text``: pasted line breaks are dropped, as the Hub does."""
-    cleaned = text.replace("\r", "").replace("\n", "").strip()
+def _without_line_breaks(found: str) -> Secret | None:
+    """Return the token in ``found`` without pasted line breaks, as the Hub does."""
+    cleaned = found.replace("\r", "").replace("\n", "").strip()
     return Secret(cleaned) if cleaned else None
 
 

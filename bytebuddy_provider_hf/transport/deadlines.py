@@ -6,11 +6,10 @@ import asyncio
 import math
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from bytebuddy_provider_hf.errors import IdleTimeout, NoDataTimeout
-
-_HINT: Final = "Try again; requestOptions.{key} sets how long a silence may last."
+from bytebuddy_provider_hf.texts import text
 
 
 class Deadlines:
@@ -154,11 +153,15 @@ class StreamWatch:
             due = min(self._reading + self._idle, self._since + self._no_data)
             if due <= now:
                 kind: type[IdleTimeout | NoDataTimeout] = NoDataTimeout
-                what, key, limit = "no data", "noDataTimeout", self._no_data
-                if now >= self._reading + self._idle:
-                    kind, what, key = IdleTimeout, "nothing", "idleTimeout"
-                    limit = self._idle
-                message = f"The stream sent {what} for {limit:,.0f} s."
-                self._abort(kind(message, hint=_HINT.format(key=key)))
+                key, limit = "noDataTimeout", self._no_data
+                idle = now >= self._reading + self._idle
+                if idle:
+                    kind, key, limit = IdleTimeout, "idleTimeout", self._idle
+                message = text(
+                    "transport.stream_idle" if idle else "transport.stream_no_data",
+                    limit=f"{limit:,.0f}",
+                )
+                hint = text("transport.silence_hint", key=key)
+                self._abort(kind(message, hint=hint))
                 return
         self._timer = self._loop.call_at(due, self._on_timer)

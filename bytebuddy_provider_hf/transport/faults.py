@@ -18,6 +18,7 @@ from aiohttp import hdrs, http_exceptions
 from attrs import frozen
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.proxies import Proxy
 from bytebuddy_provider_hf.transport.tls import (
     broken_off,
@@ -44,9 +45,6 @@ _NO_SUCH_NAME: Final = frozenset(
 _NO_WAY: Final = frozenset(
     getattr(errno, name, None)
     for name in ("ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "EHOSTDOWN")
-)
-_CHECK_PROXY: Final = (
-    "Check requestOptions.proxy, or the variables HTTPS_PROXY, HTTP_PROXY, ALL_PROXY."
 )
 
 
@@ -76,7 +74,9 @@ class Hop:
     @property
     def via_proxy(self) -> str:
         """The words that name the proxy, if there is one."""
-        return "" if self.proxy is None else f" through the proxy {self.proxy.place}"
+        if self.proxy is None:
+            return ""
+        return text("transport.via_proxy", place=self.proxy.place)
 
 
 def translate(error: BaseException, hop: Hop) -> errors.ByteBuddyError:
@@ -125,15 +125,14 @@ def proxy_wants_a_user(hop: Hop) -> errors.ProxyAuthenticationFailed:
     place = "" if proxy is None else f" {proxy.place}"
     if proxy is None or proxy.authorization is None:
         return errors.ProxyAuthenticationFailed(
-            f"The proxy{place} wants a user name and password.",
+            text("transport.proxy_wants_user", place=place),
             status=_PROXY_WANTS_A_USER,
-            hint="Write USER:PASSWORD@ into its address, before the host.",
+            hint=text("transport.proxy_wants_user_hint"),
         )
     return errors.ProxyAuthenticationFailed(
-        f"The proxy{place} refused the user name and password.",
+        text("transport.proxy_refused_user", place=place),
         status=_PROXY_WANTS_A_USER,
-        hint="Correct them in its address, signs such as @ : / # % percent-encoded; "
-        "no other scheme than `Basic` is supported.",
+        hint=text("transport.proxy_refused_hint"),
     )
 
 
@@ -143,18 +142,23 @@ def _not_resolved(error: BaseException, hop: Hop) -> errors.ConnectionFailed:
     later = code is not None and code not in _NO_SUCH_NAME
     if hop.proxy is not None:
         # Behind a proxy only its own name is looked up here.
-        verb = "could not be looked up" if later else "does not exist"
         return errors.ProxyFailed(
-            f"The name of the proxy {hop.proxy.place} {verb}.", hint=_CHECK_PROXY
+            text(
+                "transport.proxy_not_looked_up"
+                if later
+                else "transport.proxy_does_not_exist",
+                place=hop.proxy.place,
+            ),
+            hint=text("transport.check_proxy"),
         )
     if later:
         return errors.HostLookupFailed(
-            f"The name {hop.name} could not be looked up.",
-            hint="Check the network and its DNS, and try again.",
+            text("transport.not_looked_up", name=hop.name),
+            hint=text("transport.not_looked_up_hint"),
         )
     return errors.HostNotFound(
-        f"There is no host named {hop.name}.",
-        hint="Check the spelling of apiBase and the network's DNS.",
+        text("transport.no_host", name=hop.name),
+        hint=text("transport.no_host_hint"),
     )
 
 
@@ -162,7 +166,7 @@ def _tls_failed(error: BaseException, hop: Hop) -> errors.ConnectionFailed:
     host, proxy = hop.host, hop.proxy
     met = (getattr(error, "host", None), getattr(error, "port", None))
     if proxy is not None and met == (proxy.host, proxy.port):
-        host = f"the proxy {proxy.place}"
+        host = text("transport.the_proxy", place=proxy.place)
     cause = _cause(error)
     if cause is None:
         return broken_off(host)
@@ -179,9 +183,8 @@ def _cause(error: BaseException) -> ssl.SSLError | None:
 
 def _too_slow(_error: BaseException, hop: Hop) -> errors.ConnectTimeout:
     return errors.ConnectTimeout(
-        f"No connection to {hop.host}{hop.via_proxy} in time.",
-        hint="Check the address, the network and the proxy settings; "
-        "requestOptions.connectTimeout sets how long to try.",
+        text("transport.connect_timeout", host=hop.host, via_proxy=hop.via_proxy),
+        hint=text("transport.connect_timeout_hint"),
     )
 
 
@@ -191,20 +194,25 @@ def _proxy_refused(error: BaseException, hop: Hop) -> errors.ConnectionFailed:
     status = getattr(error, "status", 0)
     reach = status >= 500  # noqa: PLR2004 - 5xx
     return errors.ProxyFailed(
-        f"There is no way to {hop.host}{hop.via_proxy}: it answered {status}.",
+        text(
+            "transport.proxy_no_way",
+            host=hop.host,
+            via_proxy=hop.via_proxy,
+            status=status,
+        ),
         status=status,
-        hint="Check apiBase, and try again: the proxy does not reach the server."
+        hint=text("transport.proxy_does_not_reach_hint")
         if reach
-        else "The proxy does not allow it; name the host in requestOptions.noProxy if "
-        "it can be reached directly.",
+        else text("transport.proxy_forbids_hint"),
     )
 
 
 def _proxy_down(error: BaseException, hop: Hop) -> errors.ProxyFailed:
     place = "" if hop.proxy is None else f" {hop.proxy.place}"
-    said = "nothing listens there" if _refused(error) else _reason(error)
+    said = text("transport.nothing_there") if _refused(error) else _reason(error)
     return errors.ProxyFailed(
-        f"No connection to the proxy{place}: {said}.", hint=_CHECK_PROXY
+        text("transport.proxy_down", place=place, said=said),
+        hint=text("transport.check_proxy"),
     )
 
 
@@ -212,18 +220,19 @@ def _not_http(error: BaseException, hop: Hop) -> errors.ByteBuddyError:
     asked = getattr(getattr(error, "request_info", None), "method", None)
     if hop.proxy is not None and asked == hdrs.METH_CONNECT:
         return errors.ProxyFailed(
-            f"The proxy {hop.proxy.place} does not speak HTTP.", hint=_CHECK_PROXY
+            text("transport.proxy_not_http", place=hop.proxy.place),
+            hint=text("transport.check_proxy"),
         )
     return errors.MalformedResponse(
-        f"{hop.host} does not speak HTTP as expected.",
-        hint="Check that apiBase names a model server and the right scheme.",
+        text("transport.not_http", host=hop.host),
+        hint=text("transport.not_http_hint"),
     )
 
 
 def _connection_refused(hop: Hop) -> errors.ConnectionRefused:
     return errors.ConnectionRefused(
-        f"Nothing listens at {hop.host}.",
-        hint="Start the server, or check host and port of apiBase.",
+        text("transport.connection_refused", host=hop.host),
+        hint=text("transport.connection_refused_hint"),
     )
 
 
@@ -237,13 +246,12 @@ def _not_connected(error: BaseException, hop: Hop) -> errors.ByteBuddyError:
         return _too_slow(error, hop)
     if _unreachable(cause):
         return errors.HostUnreachable(
-            f"There is no way to {hop.host}: {_reason(error)}.",
-            hint="Check the network and the VPN; where only a proxy leads out, name "
-            "it in requestOptions.proxy.",
+            text("transport.unreachable", host=hop.host, error=_reason(error)),
+            hint=text("transport.unreachable_hint"),
         )
     return errors.ConnectionFailed(
-        f"No connection to {hop.host}: {_reason(error)}.",
-        hint="Check the address and the network.",
+        text("transport.no_connection", host=hop.host, error=_reason(error)),
+        hint=text("transport.no_connection_hint"),
     )
 
 
@@ -255,8 +263,7 @@ def _lost(error: BaseException, hop: Hop) -> errors.ConnectionFailed:
         if refused is not None:
             return refused
     return errors.ConnectionLost(
-        f"The connection to {hop.host}{hop.via_proxy} broke before the answer was "
-        "whole.",
+        text("transport.connection_lost", host=hop.host, via_proxy=hop.via_proxy),
         hint=_retry_hint(hop),
     )
 
@@ -264,10 +271,10 @@ def _lost(error: BaseException, hop: Hop) -> errors.ConnectionFailed:
 def _retry_hint(hop: Hop) -> str:
     proxy = hop.proxy
     if proxy is not None and proxy.scheme == "http":
-        return "Try again; if the proxy speaks TLS, write https:// in its address."
+        return text("transport.try_tls_to_proxy")
     if hop.secure:
-        return "Try again."
-    return "Try again; if the server speaks TLS, write https:// instead of http://."
+        return text("transport.try_again")
+    return text("transport.try_tls")
 
 
 def _reason(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from attrs import define, field, frozen
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
 from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.bounded import BoundedCache
 from bytebuddy_provider_hf.transport.proxies import Proxy, proxy_for
 from bytebuddy_provider_hf.transport.tls import CaBundle, ca_bundle
@@ -95,8 +96,8 @@ def destination_for(
     plain = not origin.startswith("https://")
     if proxy is not None and not proxy.loopback and plain and secret:
         raise InsecureEndpoint(
-            f"The proxy {proxy.place} could read the token or headers for {origin}.",
-            hint="Name the host in requestOptions.noProxy.",
+            text("transport.proxy_could_read", place=proxy.place, origin=origin),
+            hint=text("transport.proxy_could_read_hint"),
         )
     trusted = ca_bundle(options, env)
     shown = options.client_certificate
@@ -117,16 +118,16 @@ def destination_for(
 
 def _check_header(name: str, value: Secret) -> None:
     if not _NAME.fullmatch(name):
-        wrong = "its name is no header's name"
+        wrong = text("transport.header_bad_name")
     elif name.lower() in _FRAMING:
-        wrong = "how a request is framed is for the client to say"
+        wrong = text("transport.header_framing")
     elif not _VALUE.fullmatch(value.reveal()):
-        wrong = "its value has a line break or a character outside Latin-1"
+        wrong = text("transport.header_bad_value")
     else:
         return
     raise InvalidOption(
-        f"The header {name!r} of requestOptions.headers cannot be sent: {wrong}.",
-        hint="Correct it, or leave it out.",
+        text("transport.header_not_sent", name=f"{name!r}", wrong=wrong),
+        hint=text("transport.header_hint"),
     )
 
 

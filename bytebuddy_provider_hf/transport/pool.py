@@ -33,6 +33,7 @@ from bytebuddy_provider_hf.errors import (
     ResponseTooLarge,
 )
 from bytebuddy_provider_hf.secret import one_line
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport import faults, tls
 from bytebuddy_provider_hf.transport.faults import Hop
 from bytebuddy_provider_hf.transport.http_client import Destination
@@ -132,7 +133,9 @@ class AiohttpResponse:
                     break
                 parts.append(chunk)
         if size > limit:
-            message = f"{self._hop.host} sent more than {limit:,} bytes."
+            message = text(
+                "transport.too_large", host=self._hop.host, limit=f"{limit:,}"
+            )
             raise ResponseTooLarge(message)
         return b"".join(parts)
 
@@ -327,7 +330,7 @@ def open_http_client(destination: Destination) -> AiohttpClient:
 
 
 def _was_closed() -> Closed:
-    return Closed("The connections were closed here.", hint="Open the model again.")
+    return Closed(text("transport.closed"), hint=text("transport.closed_hint"))
 
 
 def _open_session(

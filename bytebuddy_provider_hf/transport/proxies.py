@@ -22,6 +22,7 @@ from bytebuddy_provider_hf.address import is_loopback
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.texts import LocalizedText, text
 
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"[\w.\-:]+", re.ASCII)
@@ -79,9 +80,9 @@ def proxy_for(
     listed = env.get("no_proxy") or env.get("NO_PROXY") or ""
     # In the variable a plain name stands for what is below it too, as for curl, Go and
     # Python; in the file it is that host.
-    texts = [(entry, False) for entry in options.no_proxy or ()] + [(listed, True)]
-    for text, below in texts:
-        for pattern in re.split(r"[\s,]+", text):
+    lists = [(entry, False) for entry in options.no_proxy or ()] + [(listed, True)]
+    for names, below in lists:
+        for pattern in re.split(r"[\s,]+", names):
             if _matches(pattern, host, port, below=below):
                 return None
     if options.proxy is not None:
@@ -106,36 +107,35 @@ def _variable(scheme: str, env: Mapping[str, str]) -> str | None:
     return None
 
 
-def _checked(name: str, found: Proxy | str | None) -> Proxy | None:
-    if not isinstance(found, str):
+def _checked(name: str, found: Proxy | LocalizedText | None) -> Proxy | None:
+    if not isinstance(found, LocalizedText):
         return found
     raise InvalidOption(
-        f"The proxy in {name} cannot be used: {found}.",
-        hint="Write it as http://HOST:PORT, with USER:PASSWORD@ before HOST where it "
-        "wants them, signs such as @ : / # % in the password percent-encoded.",
+        text("transport.proxy_unusable", name=name, found=found),
+        hint=text("transport.proxy_unusable_hint"),
     )
 
 
-def _parsed(text: str) -> Proxy | str | None:
+def _parsed(written: str) -> Proxy | LocalizedText | None:
     """Return the proxy, none for an empty text, or why it is not usable.
 
     Raises nothing: a traceback of this frame would show the password.
     """
-    text = text.strip()
-    if not text:
+    written = written.strip()
+    if not written:
         return None
     try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
+        parts = urlsplit(written if "://" in written else f"http://{written}")
         port = parts.port
     except ValueError:
-        return "it is not a URL"
+        return text("transport.proxy_no_url")
     if parts.scheme not in _PORTS:
         socks = parts.scheme.startswith("socks")
-        return "SOCKS is not supported" if socks else "its scheme is not http or https"
+        return text("transport.proxy_socks" if socks else "transport.proxy_scheme")
     if not _HOST.fullmatch(parts.hostname or "") or port == 0:
-        return "it has no usable host and port"
+        return text("transport.proxy_no_host")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
-        return "it has more than a host and a port"
+        return text("transport.proxy_more")
     authorization = None
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

@@ -18,42 +18,20 @@ from attrs import frozen
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.config.values import ClientCertificate, RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.texts import text
 
 _log: Final = logging.getLogger(__name__)
 _said: Final[set[str]] = set()
 
-_PEM: Final = "Name a readable PEM file."
+
 _HASHED: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _CERTIFICATES: Final = frozenset({".pem", ".crt", ".cer"})
 
 # Codes of X509_verify_cert: https://docs.openssl.org/3.0/man3/
 # X509_STORE_CTX_get_error/.
-_REFUSALS: Final = (
-    (
-        {9, 10},
-        errors.CertificateExpired,
-        "The certificate of {host} does not count today: {said}.",
-        (
-            "Check this machine's clock; if it is right, the server's owner must renew "
-            "the certificate."
-        ),
-    ),
-    (
-        {62, 64},
-        errors.CertificateForOtherHost,
-        "The certificate that {host} showed was made for another host.",
-        "Check the host name; write the one that the certificate names.",
-    ),
-    (
-        {2, 18, 19, 20, 21, 24, 27, 33},
-        errors.UnknownAuthority,
-        "No authority that is trusted here vouches for {host}: {said}.",
-        (
-            "Name the PEM file of a private authority, or of a company's proxy, in "
-            "requestOptions.caBundlePath."
-        ),
-    ),
-)
+_OUTDATED: Final = frozenset({9, 10})
+_OTHER_HOST: Final = frozenset({62, 64})
+_UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21, 24, 27, 33})
 
 # Alerts are known by their names, which differ a little between versions of OpenSSL:
 # https://www.rfc-editor.org/rfc/rfc8446#section-6.2.
@@ -178,8 +156,11 @@ def _load_ca(made: ssl.SSLContext, name: str, path: Path) -> None:
         missing = getattr(error, "strerror", None) if known else None
     else:
         return
-    reason = missing or "it holds no certificate in PEM form"
-    raise InvalidOption(f"{name} {path} cannot be loaded: {reason}.", hint=_PEM)
+    reason = missing or text("transport.no_pem_certificate")
+    raise InvalidOption(
+        text("transport.authority_not_loaded", name=name, path=path, reason=reason),
+        hint=text("transport.pem_hint"),
+    )
 
 
 def _load_client_cert(made: ssl.SSLContext, certificate: ClientCertificate) -> None:
@@ -192,7 +173,8 @@ def _load_client_cert(made: ssl.SSLContext, certificate: ClientCertificate) -> N
             problem = error.strerror
         if problem:
             raise InvalidOption(
-                f"clientCertificate {path} cannot be loaded: {problem}.", hint=_PEM
+                text("transport.client_file_not_loaded", path=path, problem=problem),
+                hint=text("transport.pem_hint"),
             )
     asked: list[bool] = []
     secret = certificate.passphrase
@@ -216,24 +198,30 @@ def _not_loaded(
 ) -> InvalidOption:
     if mismatch:
         return InvalidOption(
-            f"clientCertificate.key {certificate.key} is not the key of "
-            f"{certificate.cert}.",
-            hint="Name the key that the certificate was made for.",
+            text(
+                "transport.client_key_mismatch",
+                key=certificate.key,
+                cert=certificate.cert,
+            ),
+            hint=text("transport.client_key_mismatch_hint"),
         )
     if not encrypted:
         return InvalidOption(
-            f"clientCertificate {certificate.cert} and {certificate.key} cannot be "
-            "loaded: one is not a certificate or key in PEM form.",
-            hint="Name PEM files; convert a .p12 or .pfx with `openssl pkcs12`.",
+            text(
+                "transport.client_pair_not_loaded",
+                cert=certificate.cert,
+                key=certificate.key,
+            ),
+            hint=text("transport.client_pair_hint"),
         )
     if not certificate.passphrase:
         return InvalidOption(
-            f"clientCertificate.key {certificate.key} is encrypted.",
-            hint="Set requestOptions.clientCertificate.passphrase.",
+            text("transport.client_key_encrypted", key=certificate.key),
+            hint=text("transport.client_key_encrypted_hint"),
         )
     return InvalidOption(
-        f"clientCertificate.passphrase does not open {certificate.key}.",
-        hint="Correct requestOptions.clientCertificate.passphrase.",
+        text("transport.client_passphrase_wrong", key=certificate.key),
+        hint=text("transport.client_passphrase_wrong_hint"),
     )
 
 
@@ -242,14 +230,7 @@ def handshake_failed(
 ) -> errors.ConnectionFailed:
     """Return our error for a TLS handshake that failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        said = error.verify_message.rstrip(".")
-        for codes, kind, text, hint in _REFUSALS:
-            if error.verify_code in codes:
-                return kind(text.format(host=host, said=said), hint=hint)
-        return errors.TlsFailed(
-            f"The certificate of {host} was refused: {said}.",
-            hint="The server's owner must mend the certificate.",
-        )
+        return _certificate_refused(error, host)
     refused = client_refused(error, host, shows_certificate=shows_certificate)
     if refused is not None:
         return refused
@@ -258,14 +239,41 @@ def handshake_failed(
         return broken_off(host)
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"):
         return errors.TlsFailed(
-            f"{host} does not speak TLS.",
-            hint="If it is a plain http server, write http:// instead of https://.",
+            text("transport.not_tls", host=host),
+            hint=text("transport.not_tls_hint"),
         )
     said = reason.replace("_", " ").lower()
     return errors.TlsFailed(
-        f"The TLS connection to {host} failed" + (f": {said}." if said else "."),
-        hint="The server may want another version of TLS, or a client certificate: "
-        "requestOptions.clientCertificate.",
+        text("transport.tls_failed_because", host=host, said=said)
+        if said
+        else text("transport.tls_failed", host=host),
+        hint=text("transport.tls_failed_hint"),
+    )
+
+
+def _certificate_refused(
+    error: ssl.SSLCertVerificationError, host: str
+) -> errors.ConnectionFailed:
+    """Return our error for a server's certificate that this client refused."""
+    said = error.verify_message.rstrip(".")
+    if error.verify_code in _OUTDATED:
+        return errors.CertificateExpired(
+            text("transport.certificate_outdated", host=host, said=said),
+            hint=text("transport.certificate_outdated_hint"),
+        )
+    if error.verify_code in _OTHER_HOST:
+        return errors.CertificateForOtherHost(
+            text("transport.certificate_other_host", host=host),
+            hint=text("transport.certificate_other_host_hint"),
+        )
+    if error.verify_code in _UNKNOWN_AUTHORITY:
+        return errors.UnknownAuthority(
+            text("transport.unknown_authority", host=host, said=said),
+            hint=text("transport.unknown_authority_hint"),
+        )
+    return errors.TlsFailed(
+        text("transport.certificate_refused", host=host, said=said),
+        hint=text("transport.certificate_refused_hint"),
     )
 
 
@@ -281,27 +289,25 @@ def client_refused(
         return None
     if reason.endswith(_ABSENT) or not shows_certificate:
         return errors.ClientCertificateNeeded(
-            f"{host} wants a client certificate and got none.",
-            hint="Set requestOptions.clientCertificate: cert and key.",
+            text("transport.client_wanted", host=host),
+            hint=text("transport.client_wanted_hint"),
         )
     said = reason.rpartition("ALERT_")[2].replace("_", " ").lower()
     return errors.ClientCertificateRefused(
-        f"{host} refused the client certificate: {said}.",
-        hint="Check that it is valid today, and issued by an authority that this "
-        "server knows.",
+        text("transport.client_refused", host=host, said=said),
+        hint=text("transport.client_refused_hint"),
     )
 
 
 def broken_off(host: str) -> errors.ConnectionLost:
     """Return the error for a handshake that ended without a word; try it again."""
     return errors.ConnectionLost(
-        f"{host} broke off the TLS handshake.",
-        hint="Try again. If it stays so, the server may want a client certificate "
-        "(requestOptions.clientCertificate), or not speak TLS at all.",
+        text("transport.handshake_broken_off", host=host),
+        hint=text("transport.handshake_broken_off_hint"),
     )
 
 
 def _name(error: ssl.SSLError) -> str:
     reason: object = error.reason
-    text = reason if isinstance(reason, str) else ""
-    return text.upper().replace(" ", "_")
+    name = reason if isinstance(reason, str) else ""
+    return name.upper().replace(" ", "_")

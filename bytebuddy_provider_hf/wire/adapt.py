@@ -12,6 +12,7 @@ from typing import Any, Final
 from attrs import evolve, field, frozen
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.dialects import options_by_member
 from bytebuddy_provider_hf.wire.server import Server
@@ -50,8 +51,11 @@ class Adaptations:
     def notes_for(self, options: CompletionOptions) -> tuple[str, ...]:
         """Return the notes of a call with ``options``, refused earlier or just now."""
         refused = _given(self.dropped, options)
+        # Most calls have nothing to tell: no sentence is made for them.
+        if not refused:
+            return self.notes
         note = _left_out_note(refused)
-        return (*self.notes, note) if refused and note not in self.notes else self.notes
+        return self.notes if note in self.notes else (*self.notes, note)
 
     def persistent(self) -> Adaptations:
         """Return what holds for later calls too: not what depends on the prompt."""
@@ -94,10 +98,10 @@ def adapt(
         case errors.RouteNotSupported() | errors.RouteNotFound():
             return _exclude_route(failure, adaptations, route, server)
         case errors.StreamingNotSupported() if not adaptations.no_streaming:
-            note = "This server cannot stream here; the answer came in one piece."
+            note = text("wire.no_streaming")
             return adaptations.changed(note, no_streaming=True)
         case errors.TemplateMissing() if not adaptations.no_template:
-            note = "The server has no chat template for this model."
+            note = text("wire.no_template")
             return adaptations.changed(note, no_template=True)
     return None
 
@@ -117,13 +121,16 @@ def _fit_window(
         return None
     asked, room = options.max_tokens or failure.asked, limit - given
     if asked is not None and adaptations.max_tokens is None and 1 <= room < asked:
-        note = (
-            f"maxTokens was lowered from {asked:,} to {room:,}: the model's window is "
-            f"{limit:,} tokens, of which the prompt takes {given:,}."
+        note = text(
+            "wire.max_tokens_lowered",
+            asked=f"{asked:,}",
+            room=f"{room:,}",
+            limit=f"{limit:,}",
+            given=f"{given:,}",
         )
         return adaptations.changed(note, max_tokens=room)
     if room <= 0 and adaptations.window is None:
-        note = f"The prompt has {given:,} tokens, the model's window {limit:,}."
+        note = text("wire.prompt_over_window", given=f"{given:,}", limit=f"{limit:,}")
         return adaptations.changed(note, window=limit, prompt_tokens=given)
     return None
 
@@ -168,7 +175,7 @@ def _exclude_route(
     excluded = adaptations.excluded_routes | {route}
     if not server.routes - excluded:
         return None
-    note = f"The model is not served by the route {route} here; another was asked."
+    note = text("wire.route_left", route=route)
     return adaptations.changed(note, excluded_routes=excluded)
 
 
@@ -177,4 +184,4 @@ def _given(names: set[str] | frozenset[str], options: CompletionOptions) -> list
 
 
 def _left_out_note(names: list[str]) -> str:
-    return f"Left out, because the server refuses it: {', '.join(names)}."
+    return text("wire.refused_options", names=", ".join(names))

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from attrs import field, frozen
 
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Message, ResponseFormat, TextPart, Tool
 
 # The names that OpenAI allows for a schema.
@@ -34,7 +35,7 @@ def text_list(texts: Sequence[_T]) -> list[_T]:
     """Return texts as a list; raises ``InvalidOption`` for one text, or none."""
     # A text is a sequence of texts too: its letters would be sent one by one.
     if isinstance(texts, str) or not texts:
-        raise InvalidOption("There is no list of texts to send.")
+        raise InvalidOption(text("wire.no_list"))
     return list(texts)
 
 
@@ -95,8 +96,8 @@ class JsonForm:
         given: object = wanted
         if not isinstance(given, Mapping) or not given:
             raise InvalidOption(
-                f"response_format cannot be {wanted!r}.",
-                hint='Pass "json", or a JSON schema as a mapping.',
+                text("wire.response_format", wanted=f"{wanted!r}"),
+                hint=text("wire.response_format_hint"),
             )
         if given.get("type") == "json_object":
             return cls()
@@ -111,9 +112,8 @@ class JsonForm:
             strict = inner.get("strict") is not False
         if not isinstance(schema, Mapping):
             raise InvalidOption(
-                "response_format has a json_schema without a schema.",
-                hint='Write {"type": "json_schema", "json_schema": {"name", '
-                '"schema"}}.',
+                text("wire.no_schema"),
+                hint=text("wire.response_format_form"),
             )
         name = _NOT_NAME.sub("_", title if isinstance(title, str) else "").strip("_")
         return cls(name[:_LONGEST_NAME] or "answer", schema, strict)

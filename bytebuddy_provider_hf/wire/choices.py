@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from attrs import evolve, frozen
 
+from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.types import (
     Choice,
     Event,
@@ -173,16 +174,18 @@ class PartialChoice:
         # A caller parses them: JSON that was cut must not come as a surprise.
         for call in self.calls:
             if call.arguments and not _is_json(call.arguments):
-                said = f"The arguments of the call to {call.name} are not JSON"
-                yield f"{said}: cut at maxTokens." if cut else f"{said}."
+                yield texts.text(
+                    "wire.arguments_cut" if cut else "wire.arguments_no_json",
+                    name=call.name,
+                )
         if not self._reasoning or self._calls is not None:
             return
         if not self.text and cut:
-            yield "The answer was cut at maxTokens while the model was thinking."
+            yield texts.text("wire.cut_while_thinking")
         elif not self.text and self.finish is not None:
-            yield "The whole answer came as reasoning: see the reply's reasoning."
+            yield texts.text("wire.all_reasoning")
         elif self._wanted.json and "".join(self.text) == self.reasoning:
-            yield "The JSON came as reasoning and was taken for the answer."
+            yield texts.text("wire.json_as_reasoning")
 
     def _add(self, pieces: Iterable[Text | Reasoning], events: list[Event]) -> None:
         for piece in pieces:
@@ -223,7 +226,7 @@ def reply_of(
             if not each.is_text_only:
                 notes += each.notes()
     if len(choices) < wanted.n:
-        notes.append(f"The server gave {len(choices)} of {wanted.n} answers.")
+        notes.append(texts.text("wire.fewer_answers", choices=len(choices), n=wanted.n))
     return Reply(
         text="".join(first.text),
         model=model,

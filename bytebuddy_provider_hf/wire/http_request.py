@@ -12,6 +12,7 @@ from attrs import define, field
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.secret import redacted_repr
+from bytebuddy_provider_hf.texts import text
 
 EVENT_STREAM: Final = "text/event-stream"
 JSON: Final = "application/json"
@@ -76,7 +77,6 @@ def json_body(body: Mapping[str, object]) -> bytes:
         # Raised below, so that the error does not hold the body that it failed on.
         pass
     raise InvalidOption(
-        "The request cannot be written as JSON.",
-        hint="Inputs, parameters and extraBodyProperties take text, numbers, lists and "
-        "mappings with text keys; text must not hold lone surrogates.",
+        text("wire.not_json"),
+        hint=text("wire.not_json_hint"),
     )

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Event, FinishReason, Reply, Text, Usage
 from bytebuddy_provider_hf.wire.stream import EventStreamDecoder, without_reply
 from bytebuddy_provider_hf.wire.typed_json import struct_decoder
@@ -89,7 +90,7 @@ class InfillStream(EventStreamDecoder[Native]):
         """Return the reply in a whole answer; raises ``MalformedResponse``."""
         found = native(body)
         if found is None or found.content is None or found.error:
-            raise without_reply(body, "a llama.cpp server")
+            raise without_reply(body, text("wire.llamacpp_server"))
         # Whether or not it says so, an answer in one piece is complete.
         found.stop = True
         self._take(found, body, [])

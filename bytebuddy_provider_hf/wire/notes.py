@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from typing import Self
 
+from bytebuddy_provider_hf.texts import Language, LocalizedText
 
-class Note(str):
+
+class Note(LocalizedText):
     """A sentence for ``reply.notes``; ``option`` is the option's name in the file."""
 
     __slots__ = ("option",)
     option: str
 
-    def __new__(cls, text: str, option: str = "") -> Self:
-        """Return ``text`` as a note on ``option``."""
-        note = super().__new__(cls, text)
-        note.option = option
+    def __new__(cls, told: str, option: str = "") -> Self:
+        """Return a sentence as a note on ``option``; a plain one has no row."""
+        note = str.__new__(cls, told)
+        note.id, note.facts, note.option = "", {}, option
+        if isinstance(told, LocalizedText):
+            note.id, note.facts = told.id, told.facts
         return note
+
+    def render(self, language: Language = "en") -> str:
+        """Return the sentence in a language; one without a row has English alone."""
+        return super().render(language) if self.id else str(self)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        told = LocalizedText(self.id, self.facts) if self.id else str(self)
+        return type(self), (told, self.option)

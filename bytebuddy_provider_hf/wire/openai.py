@@ -16,6 +16,7 @@ from attrs import define, field
 
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Message,
@@ -153,12 +154,12 @@ def _check_tools(tools: Sequence[Tool], choice: str | None) -> None:
         return
     if choice in TOOL_WORDS:
         raise InvalidOption(
-            f"tool_choice {choice!r} is given without tools.",
-            hint="Pass the tools that the model may call.",
+            text("wire.choice_without_tools", choice=f"{choice!r}"),
+            hint=text("wire.choice_without_tools_hint"),
         )
     raise InvalidOption(
-        f"No tool is called {choice!r}.",
-        hint=f"tool_choice is auto, none, required or one of: {', '.join(names)}.",
+        text("wire.no_such_tool", choice=f"{choice!r}"),
+        hint=text("wire.no_such_tool_hint", names=", ".join(names)),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.types import Event, Reply, Text, Usage
 from bytebuddy_provider_hf.wire import openai_json
 from bytebuddy_provider_hf.wire.choices import (
@@ -106,7 +107,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         """Return the reply in a whole answer; raises ``MalformedResponse``."""
         answer = openai_json.completion(body)
         if answer is None or not answer.choices:
-            raise without_reply(body, "an OpenAI-style API")
+            raise without_reply(body, texts.text("wire.openai_api"))
         # A copy, for it is sorted.
         given = answer.choices[:MAX_CHOICES]
         # Some servers number all of their choices 0: then their order counts.

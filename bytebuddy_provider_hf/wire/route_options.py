@@ -5,12 +5,14 @@ The names and ranges below are OpenAI's; a server's file changes what differs th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, field, frozen
 
 from bytebuddy_provider_hf.sampling import LARGEST_COUNT, Range, handled
+from bytebuddy_provider_hf.texts import text
 
 _LARGEST_FLOAT: Final = 3.4e38
 _LARGEST_SEED: Final = 2**63 - 1
@@ -37,6 +39,8 @@ TEMPLATE: Final = "chat_template_kwargs"
 MOST_ALTERNATIVES: Final = 20
 
 
+# A sentence that is said when it is needed: importing these tables reads no texts.
+Said: TypeAlias = Callable[[], str]
 JsonMember: TypeAlias = Literal["openai", "schema", "schema text"]
 
 
@@ -64,8 +68,8 @@ class RouteOptions:
 
     names: Mapping[str, str] = field(factory=lambda: NAMES)
     ranges: Mapping[str, Range] = field(factory=lambda: RANGES)
-    reasons: Mapping[str, str] = field(factory=dict)
-    since: Mapping[str, str] = field(factory=dict)
+    reasons: Mapping[str, Said] = field(factory=dict)
+    since: Mapping[str, Said] = field(factory=dict)
     own_defaults: frozenset[str] = frozenset({"top_p"})
     sends_zero: bool = True
     least_temperature: float | None = None
@@ -82,7 +86,7 @@ class RouteOptions:
 
     def for_prompt(self, json: JsonMember | None = None) -> RouteOptions:
         """Return what is taken for a raw prompt, whose text no template writes."""
-        reason = "a prompt without a template has no reasoning"
+        reason = partial(text, "wire.prompt_without_reasoning")
         return evolve(
             self,
             names={k: v for k, v in self.names.items() if k not in REASONING},
@@ -92,7 +96,7 @@ class RouteOptions:
             json=json,
         )
 
-    def without(self, name: str, reason: str) -> RouteOptions:
+    def without(self, name: str, reason: Said) -> RouteOptions:
         """Return the same without one option, and why."""
         names = {key: value for key, value in self.names.items() if key != name}
         return evolve(self, names=names, reasons={**self.reasons, name: reason})

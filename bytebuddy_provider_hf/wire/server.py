@@ -16,6 +16,7 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.sampling import BY_NAME
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Message, ResponseFormat, Tool
 from bytebuddy_provider_hf.wire.body_parts import (
     EMPTY_PART,
@@ -36,7 +37,6 @@ from bytebuddy_provider_hf.wire.route_options import (
 MAX_STOPS: Final = 4
 # The words of ``tool_choice`` that are no tool's name.
 TOOL_WORDS: Final = ("auto", "none", "required")
-HOLD_TO_JSON: Final = "hold an answer to JSON here"
 
 _LARGEST_COUNT: Final = 2**31
 _VERSION: Final = re.compile(
@@ -115,18 +115,30 @@ class Server:
         del found
         return None
 
+    @classmethod
+    def said_name(cls, *, first: bool = False) -> str:
+        """Return its name as a sentence says it, ``first`` at its beginning."""
+        if cls.name == Server.name:
+            return text("wire.openai_server_first" if first else "wire.openai_server")
+        # Names such as vLLM and llama.cpp keep their small letter.
+        capital = first and cls.name.startswith("t")
+        return cls.name[0].upper() + cls.name[1:] if capital else cls.name
+
     @property
     def label(self) -> str:
         """Its name and version."""
-        version = "" if not self.version else f" {'.'.join(map(str, self.version))}"
-        return f"{self.name}{version}"
+        return self._with_version(self.said_name())
 
     @property
     def title(self) -> str:
         """Its name and version, to begin a sentence with."""
-        label = self.label
-        # Names such as vLLM and llama.cpp keep their small letter.
-        return label[0].upper() + label[1:] if label.startswith(("a", "t")) else label
+        return self._with_version(self.said_name(first=True))
+
+    def _with_version(self, name: str) -> str:
+        if not self.version:
+            return name
+        number = ".".join(map(str, self.version))
+        return text("wire.name_version", name=name, number=number)
 
     @property
     def most_stops(self) -> int:
@@ -146,7 +158,9 @@ class Server:
 
     def unsupported(self, what: str, hint: str) -> UnsupportedRole:
         """Return the refusal of what it would silently leave out, or refuse."""
-        return UnsupportedRole(f"{self.label} cannot {what}.", hint=hint)
+        return UnsupportedRole(
+            text("wire.cannot", label=self.label, what=what), hint=hint
+        )
 
     def options_for(self, route: str) -> RouteOptions:
         """Return what one of ``routes`` takes."""
@@ -190,8 +204,8 @@ class Server:
                 return BodyPart({"json_schema": schema})
             case "schema text":
                 return BodyPart({"json_schema": json_body(schema).decode()})
-        hint = "Ask for JSON in the message, and check what comes."
-        raise self.unsupported(HOLD_TO_JSON, hint)
+        hint = text("wire.hold_to_json_hint")
+        raise self.unsupported(text("wire.hold_to_json"), hint)
 
     def several(self, n: int | None, route: str) -> BodyPart:
         """Return what asks for ``n`` answers. Raises ``InvalidOption``."""
@@ -200,13 +214,13 @@ class Server:
         allowed = BY_NAME["n"].allowed
         if isinstance(n, bool) or not allowed.contains(n):
             raise InvalidOption(
-                f"n cannot be {n}.",
-                hint=f"It counts answers: {allowed.low} to {allowed.high}.",
+                text("wire.n_wrong", n=n),
+                hint=text("wire.n_hint", low=allowed.low, high=allowed.high),
             )
         if n == 1:
             return EMPTY_PART
         if not self.options_for(route).several:
-            told = f"n is not sent: {self.label} gives one answer."
+            told = text("wire.n_not_sent", label=self.label)
             return BodyPart(notes=(Note(told, "n"),))
         return BodyPart({"n": n})
 
@@ -220,17 +234,17 @@ class Server:
             return EMPTY_PART
         if not 0 <= logprobs <= MOST_ALTERNATIVES:
             raise InvalidOption(
-                f"logprobs cannot be {logprobs}.",
-                hint=f"It counts alternatives for a token: 0 to {MOST_ALTERNATIVES}.",
+                text("wire.logprobs_wrong", logprobs=logprobs),
+                hint=text("wire.logprobs_hint", most=MOST_ALTERNATIVES),
             )
         taken = self.options_for(route)
         if taken.logprobs is None:
-            told = f"logprobs is not sent: {self.label} does not tell them here."
+            told = text("wire.logprobs_not_sent", label=self.label)
             return BodyPart(notes=(Note(told, "logprobs"),))
         most = min(max(logprobs, taken.least_alternatives), taken.most_alternatives)
         notes: tuple[str, ...] = ()
         if most < logprobs:
-            told = f"logprobs is sent as {most}, the most {self.name} tells."
+            told = text("wire.logprobs_lowered", most=most, name=self.said_name())
             notes = (Note(told, "logprobs"),)
         if taken.logprobs == "completions":
             return BodyPart({"logprobs": most}, notes)

@@ -14,6 +14,7 @@ import re
 from typing import Final, NamedTuple
 
 from bytebuddy_provider_hf.errors import ResponseTooLarge
+from bytebuddy_provider_hf.texts import text
 
 # The specification allows one at the very start; nobody sends it on purpose.
 _BOM: Final = b"\xef\xbb\xbf"
@@ -144,5 +145,5 @@ class SseDecoder:
             events.append(SseEvent(name, data))
 
     def _refuse(self) -> None:
-        message = f"One event of the stream is larger than {self._max:,} bytes."
+        message = text("wire.event_too_large", max=f"{self._max:,}")
         raise ResponseTooLarge(message)

@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.errors import (
     StreamInterrupted,
 )
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Event, Reply
 from bytebuddy_provider_hf.wire.sse import SseDecoder, SseEvent
 
@@ -92,7 +93,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         # Counted by bytes, for an event may say nothing in a megabyte.
         self._size += len(chunk)
         if self._size > MAX_STREAM:
-            raise self._with_partial(ResponseTooLarge("The stream exceeds 256 MiB."))
+            raise self._with_partial(ResponseTooLarge(text("wire.stream_too_large")))
         events: list[Event] = []
         try:
             # After the end nothing is read, on neither way.
@@ -127,7 +128,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
             if is_mark(block.data) or self._decode(block.data) is not None:
                 self._read(block, events)
         if not self._complete():
-            message = "The stream ended before the answer was complete."
+            message = text("wire.stream_ended")
             raise self._with_partial(StreamInterrupted(message)) from None
         self._finish(events)
         return events, self.reply()
@@ -166,7 +167,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         if event.name == "error" or (piece is None and data[:8] == b'{"error"'):
             raise self._failed(data)
         if piece is None:
-            said = f"The stream holds what is not JSON: {error_message(data)}."
+            said = text("wire.stream_not_json", said=error_message(data))
             raise self._with_partial(MalformedResponse(said))
         self._take(piece, data, events)
 
@@ -187,7 +188,7 @@ def is_mark(data: bytes) -> bool:
 def stream_failed(data: bytes) -> StreamFailed:
     """Return the error of an event that reports one, what it says as it stands."""
     said = error_message(data)
-    error = StreamFailed(f"The server reported an error inside the stream: {said}.")
+    error = StreamFailed(text("failures.in_stream", said=said))
     # As text and uncut: the secrets in it are masked by who knows them.
     error.event = data[:MAX_BODY].decode("utf-8", "replace")
     return error
@@ -195,8 +196,8 @@ def stream_failed(data: bytes) -> StreamFailed:
 
 def without_reply(body: bytes, server: str) -> MalformedResponse:
     """Return the error of a whole answer that holds no reply of such a ``server``."""
-    said = error_message(body) or "an empty body"
+    said = error_message(body) or text("failures.empty_body")
     return MalformedResponse(
-        f"The server answered without a reply: {said}.",
-        hint=f"Check that apiBase is the address of {server}.",
+        text("wire.without_reply", said=said),
+        hint=text("wire.without_reply_hint", server=server),
     )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Final
+from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
 from bytebuddy_provider_hf.sampling import BY_NAME, handled, single
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.notes import Note
 from bytebuddy_provider_hf.wire.route_options import REASONING, TEMPLATE, RouteOptions
@@ -23,6 +24,9 @@ _AS_IS: Final = handled("as is")
 _BUDGET: Final = BY_NAME["reasoning_budget_tokens"]
 # OpenAI's word for an effort that is off.
 _NO_EFFORT: Final = "none"
+
+# A server and its route, which a note names.
+_Where: TypeAlias = tuple[Server, str]
 
 
 # One step of C for what hardly any call asks.
@@ -54,7 +58,7 @@ def supported_options(
     """
     taken = server.options_for(route)
     notes: list[str] = []
-    where = f"{server.name} ({route})"
+    where = (server, route)
     sent = _numbers(options, taken, notes, where=where)
     for option in _AS_IS:
         value = getattr(options, option.name)
@@ -89,7 +93,11 @@ def takers(name: str, value: object, kinds: tuple[type[Server], ...]) -> list[st
 
 
 def _numbers(
-    options: CompletionOptions, taken: RouteOptions, notes: list[str], *, where: str
+    options: CompletionOptions,
+    taken: RouteOptions,
+    notes: list[str],
+    *,
+    where: _Where,
 ) -> dict[str, object]:
     """Return the options with a range, as they may be sent."""
     # A temperature below half the least 32-bit float is 0 to a server.
@@ -107,10 +115,7 @@ def _numbers(
                 sent[name] = 0
             elif least is not None:
                 sent[name] = least
-                told = (
-                    f"temperature is sent as {least:g}: this version of the server "
-                    "refuses 0."
-                )
+                told = text("wire.temperature_raised", least=f"{least:g}")
                 notes.append(Note(told, key))
             continue
         says_nothing = value == option.neutral
@@ -123,10 +128,15 @@ def _numbers(
         if nearest is not None:
             sent[taken.names[name]] = nearest
             if nearest != value:
-                told = f"{key} is sent as {nearest:g}, the highest it may be."
+                told = text("wire.sent_as_highest", key=key, nearest=f"{nearest:g}")
                 notes.append(Note(told, key))
         elif not says_nothing:
-            told = f"{key} {value:g} is not sent: it must be {taken.ranges[name]}."
+            told = text(
+                "wire.out_of_range",
+                key=key,
+                value=f"{value:g}",
+                range=taken.ranges[name].words,
+            )
             notes.append(Note(told, key))
     if taken.in_parameters and greedy:
         sent["do_sample"] = False
@@ -144,7 +154,7 @@ def _reasoning(
     taken: RouteOptions,
     notes: list[str],
     *,
-    where: str,
+    where: _Where,
 ) -> dict[str, object]:
     """Return what tells a server whether, how much and how long to reason.
 
@@ -156,7 +166,7 @@ def _reasoning(
     missing = (name for name in asked if name not in taken.names)
     notes.extend(_left_out(name, taken, where) for name in missing)
     if effort is not None and switch not in (None, effort != _NO_EFFORT):
-        told = f"reasoning is not sent: reasoningEffort {effort} says otherwise."
+        told = text("wire.reasoning_contradicted", effort=effort)
         notes.append(Note(told, "reasoning"))
     if effort is not None and "reasoning_effort" in taken.names:
         sent[taken.names["reasoning_effort"]] = effort
@@ -166,19 +176,19 @@ def _reasoning(
     elif member is not None and effort is None and switch is False:
         sent[member] = _NO_EFFORT
     elif member is not None and effort is None and switch:
-        told = "reasoning is not sent: here an effort turns it on; say reasoningEffort."
+        told = text("wire.reasoning_by_effort")
         notes.append(Note(told, "reasoning"))
     off = effort == _NO_EFFORT or (effort is None and switch is False)
     budget, key = options.reasoning_budget_tokens, _BUDGET.key
     if budget is None or _BUDGET.name not in taken.names:
         return sent
     if off:
-        notes.append(Note(f"{key} is not sent: reasoning is off.", key))
+        notes.append(Note(text("wire.reasoning_off", key=key), key))
         return sent
     member = taken.names[_BUDGET.name]
     sent[member] = budget
     if (since := taken.since.get(_BUDGET.name)) is not None:
-        told = f"{key} is sent as {member}: {since} keeps to it, older ones do not."
+        told = text("wire.sent_since", key=key, member=member, since=since())
         notes.append(Note(told, key))
     return sent
 
@@ -201,12 +211,17 @@ def _template_variables(
     return {TEMPLATE: variables} if variables else {}
 
 
-def _left_out(name: str, taken: RouteOptions, where: str) -> Note:
+def _left_out(name: str, taken: RouteOptions, where: _Where) -> Note:
     option = BY_NAME[name]
-    usual = option.unsent or f"{where} does not take it"
-    return Note(
-        f"{option.key} is not sent: {taken.reasons.get(name, usual)}.", option.key
+    reason = taken.reasons.get(name, option.unsent)
+    server, route = where
+    because = (
+        reason()
+        if reason is not None
+        else text("wire.not_taken", server=server.said_name(), route=route)
     )
+    told = text("wire.not_sent", key=option.key, reason=because)
+    return Note(told, option.key)
 
 
 def _stops(
@@ -218,16 +233,14 @@ def _stops(
     if not asked:
         return (), ()
     if "stop" not in taken.names:
-        reason = taken.reasons.get("stop", "this route does not take it")
-        told = f"stop is not sent: {reason}; the answer is cut here."
+        known = taken.reasons.get("stop")
+        reason = text("wire.route_does_not_take") if known is None else known()
+        told = text("wire.stop_not_sent", reason=reason)
         notes.append(Note(told, "stop"))
         return (), asked
     most = server.most_stops
     if len(asked) > most:
-        told = (
-            f"Only {most} of {len(asked)} stop texts are sent, as many as the server "
-            "takes; the answer is cut here."
-        )
+        told = text("wire.stops_over", most=most, asked=len(asked))
         notes.append(Note(told, "stop"))
         # Which of them comes first is not known, so all are looked for here too.
         return asked[:most], asked

@@ -14,6 +14,7 @@ from typing import Final
 
 from bytebuddy_provider_hf.address import HUB_ID, HostKind, Target
 from bytebuddy_provider_hf.errors import InvalidEndpoint, InvalidModelId, InvalidOption
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.wire.http_request import (
     HttpRequest,
     json_body,
@@ -118,22 +119,22 @@ def check_task(
     """
     if name not in list(Task):
         raise InvalidOption(
-            f"There is no task '{name}'.", hint=f"One of: {', '.join(Task)}."
+            text("wire.no_task", name=name),
+            hint=text("wire.one_of", names=", ".join(Task)),
         )
     task = Task(name)
     members = _MEMBERS.get(task)
     if members is None:
         if not isinstance(inputs, str) and not (inputs and _is_text_list(inputs)):
-            raise InvalidOption(f"The inputs of {task} are a text or a list of texts.")
+            raise InvalidOption(text("wire.inputs_are_text", task=task))
     elif not isinstance(inputs, Mapping) or not members <= inputs.keys():
-        named = " and ".join(sorted(members))
-        raise InvalidOption(f"The inputs of {task} are a mapping with {named}.")
+        first, *others = sorted(members)
+        named = text("wire.and", first=first, last=others[0]) if others else first
+        raise InvalidOption(text("wire.inputs_are_mapping", task=task, named=named))
     elif task is Task.SENTENCE_SIMILARITY and not _is_text_list(inputs["sentences"]):
-        raise InvalidOption(f"The sentences of {task} are a list of texts.")
+        raise InvalidOption(text("wire.sentences_are_list", task=task))
     if task is Task.ZERO_SHOT and not parameters.get("candidate_labels"):
-        raise InvalidOption(
-            "zero-shot-classification needs candidate_labels among its parameters."
-        )
+        raise InvalidOption(text("wire.no_candidate_labels"))
     return task
 
 
@@ -160,9 +161,8 @@ def task_url(task: Task, target: Target) -> str:
         path = path or _HF_INFERENCE
         if _HF_INFERENCE not in path:
             raise InvalidEndpoint(
-                f"{target.origin}{path} serves no tasks.",
-                hint="Of the providers behind the router only hf-inference does: leave "
-                "apiBase out.",
+                text("wire.serves_no_tasks", origin=target.origin, path=path),
+                hint=text("wire.serves_no_tasks_hint"),
             )
     if path.endswith((_HF_INFERENCE, f"{_HF_INFERENCE}{_MODELS}")):
         path = path.removesuffix(_MODELS) + f"{_MODELS}/{_hub_id(target.model)}"
@@ -181,15 +181,14 @@ def _hub_id(model: str) -> str:
     name, _, suffix = model.partition(":")
     if suffix not in _SUFFIXES:
         raise InvalidModelId(
-            f"'{model[:200]}' names a provider, but only hf-inference serves tasks.",
-            hint="Write the id without what stands behind the colon.",
+            text("wire.names_provider", model=model[:200]),
+            hint=text("wire.names_provider_hint"),
         )
     # Dots would climb out of the model's place in the path, to another model's.
     if not HUB_ID.fullmatch(name) or ".." in name:
         raise InvalidModelId(
-            f"'{model[:200]}' is not a model id of the Hub.",
-            hint="Write it as on huggingface.co: owner/name, for example "
-            "google-bert/bert-base-uncased.",
+            text("wire.no_hub_id", model=model[:200]),
+            hint=text("wire.no_hub_id_hint"),
         )
     return name
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
+from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
 from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import (
@@ -69,7 +70,9 @@ def read_task(name: Task | str, data: bytes, *, count: int | None = None) -> Tas
         given = _answers_by_input(task, value, count)
         groups = _all_or_none(_group(task, each) for each in given)
     if groups is None:
-        raise malformed(data, f"{task} answer", error=reports_error(value))
+        raise malformed(
+            data, texts.text("wire.task_answer", task=task), error=reports_error(value)
+        )
     first = value[0] if isinstance(value, list) and value else value
     # api-inference-community puts what transformers warned of beside the answer.
     warnings = _texts(first.get("warnings")) if isinstance(first, dict) else ()

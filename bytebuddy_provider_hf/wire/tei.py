@@ -15,6 +15,7 @@ from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
 from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores, Vector
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.wire.body_parts import text_list
 from bytebuddy_provider_hf.wire.floats import in_order, matrix, number, of_equal_length
 from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, root_url
@@ -87,7 +88,9 @@ def read_embed(data: bytes, *, count: int) -> Embeddings:
         or not all(vectors)
         or not of_equal_length(vectors)
     ):
-        raise malformed(data, f"{count} vectors", error=reports_error(value))
+        raise malformed(
+            data, text("wire.vectors", count=count), error=reports_error(value)
+        )
     return Embeddings(vectors)
 
 
@@ -99,7 +102,9 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
     value = loads(data)
     scores = in_order(value, count)
     if scores is None:
-        raise malformed(data, f"{count} scores", error=reports_error(value))
+        raise malformed(
+            data, text("wire.scores", count=count), error=reports_error(value)
+        )
     return Scores(scores)
 
 
@@ -124,7 +129,9 @@ def read_predict(data: bytes, *, count: int) -> Labels:
         if found and len(found) == len(item):
             groups.append(tuple(found))
     if not len(groups) == len(items) == count:
-        raise malformed(data, f"classes of {count}", error=reports_error(value))
+        raise malformed(
+            data, text("wire.classes", count=count), error=reports_error(value)
+        )
     return Labels(tuple(groups))
 
 

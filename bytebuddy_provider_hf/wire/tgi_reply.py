@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Event, FinishReason, Reply, TokenLogprob, Usage
 from bytebuddy_provider_hf.wire.choices import (
     RAW,
@@ -92,7 +93,7 @@ class TgiStream(EventStreamDecoder[Generation]):
         """
         answer = generation(body)
         if answer is None or answer.generated_text is None:
-            raise without_reply(body, "a TGI server")
+            raise without_reply(body, text("wire.tgi_server"))
         choice, details = self._choice, answer.details
         choice.finish, self._usage = _outcome(details)
         # The root route gives the prompt back unless told not to.

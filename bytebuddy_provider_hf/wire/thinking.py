@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.types import Reasoning, Text
 
@@ -60,8 +61,8 @@ class ThinkSplitter:
     def __init__(self, *, opened: str = "", choice: int = 0) -> None:
         if opened and opened not in MARKS:
             raise InvalidOption(
-                f"{opened!r} does not open reasoning.",
-                hint=f"The marks known are {', '.join(MARKS)}.",
+                texts.text("wire.not_opening", opened=f"{opened!r}"),
+                hint=texts.text("wire.not_opening_hint", marks=", ".join(MARKS)),
             )
         self._choice = choice
         self._opened = opened

@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
 from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, Vector
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.wire.body_parts import text_list
 from bytebuddy_provider_hf.wire.floats import (
     in_order,
@@ -125,7 +126,7 @@ def read_embeddings(data: bytes, *, count: int) -> Embeddings:
         or found.keys() != set(range(count))
         or not of_equal_length(found.values())
     ):
-        raise malformed(data, f"{count} vectors", error=answer.is_error)
+        raise malformed(data, text("wire.vectors", count=count), error=answer.is_error)
     return Embeddings(
         tuple(found[place] for place in range(count)),
         model=answer.model or "",
@@ -143,7 +144,9 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
     items = next((found[name] for name in _RESULTS if name in found), value)
     scores = in_order(items, count)
     if scores is None:
-        raise malformed(data, f"{count} scores", error=reports_error(value))
+        raise malformed(
+            data, text("wire.scores", count=count), error=reports_error(value)
+        )
     model = found.get("model")
     return Scores(
         scores,

@@ -23,6 +23,7 @@ from bytebuddy_provider_hf.prompts.families import load_families
 from bytebuddy_provider_hf.testing.answers import simulated_vector
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
+from bytebuddy_provider_hf.texts import render
 
 TEXTS = ["one", "two", "three"]
 FEATURES = FakeCommunity(task="feature-extraction")
@@ -184,6 +185,7 @@ async def test_texts_above_max_chunk_size_are_sent_whole_and_told() -> None:
     assert [len(text) for text in sent] == [513, 512]
     (note,) = found.notes
     assert note.startswith("1 text seems longer than embedOptions.maxChunkSize")
+    assert render(note, "zh").startswith("有 1 个文本似乎超过了")
 
 
 @pytest.mark.parametrize("texts", [["a"], ["a"] * 200])
@@ -204,9 +206,13 @@ async def test_a_server_that_writes_text_is_refused_with_the_way_out(
 async def test_nothing_is_sent_in_vain_to_a_server_known_to_write_text() -> None:
     """Its ``/info`` told what it is."""
     stand = at(FakeTgi("3.2.0").handle)
-    with pytest.raises(UnsupportedRole, match="it writes text"):
+    with pytest.raises(UnsupportedRole, match="it writes text") as caught:
         await stand.model.embed("a")
     assert stand.stand.asked == []
+    # The refusal can be said in Chinese, by a row for what the role does not get.
+    assert render(caught.value.message, "zh") == (
+        "Text-generation-inference 3.2.0 在此不提供向量：它只生成文本。"
+    )
 
 
 @virtual_time

@@ -30,6 +30,7 @@ from bytebuddy_provider_hf.testing.llama_server import LocalServer
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import Handler, Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
+from bytebuddy_provider_hf.texts import render
 from bytebuddy_provider_hf.types import CompletionOptions, Done, Text
 
 PREFIX = "def add(a, b):\n"
@@ -197,8 +198,16 @@ async def test_a_text_that_is_none_is_refused_at_once() -> None:
 async def test_a_model_of_another_kind_is_refused_with_the_way_out() -> None:
     """BERT fills masks, and the message names the method that asks it to."""
     vllm = Recorded(FakeVllm("google-bert/bert-base-uncased"))
-    with pytest.raises(UnsupportedRole, match="fill-mask"):
+    with pytest.raises(UnsupportedRole, match="fill-mask") as caught:
         await at(vllm, "google-bert/bert-base-uncased").fill("a", "b")
+    error = caught.value
+    assert error.message == (
+        "google-bert/bert-base-uncased cannot fill a gap: it generates no text."
+    )
+    assert render(error.message, "zh") == (
+        "google-bert/bert-base-uncased 无法补全空缺：它不生成文本。"
+    )
+    assert "task('fill-mask', …)" in render(error.hint or "", "zh")
 
 
 @virtual_time

@@ -28,6 +28,7 @@ from bytebuddy_provider_hf.prompts import families
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
+from bytebuddy_provider_hf.texts import rows_of
 from bytebuddy_provider_hf.types import CompletionOptions, Message
 
 ROOT: Final = Path(__file__).parents[2]
@@ -118,7 +119,7 @@ def test_every_word_of_the_table_is_explained() -> None:
 
 @pytest.mark.parametrize("why", [row[1] for row in rows("What is refused")])
 def test_a_reason_of_the_page_is_one_that_is_given(why: str) -> None:
-    """The words of a refusal are written so in the code."""
+    """The words of a refusal are written so in the package."""
     known = strings()
     for part in why.removeprefix("it ").split("…"):
         assert any(part.strip() in each for each in known), part
@@ -126,7 +127,7 @@ def test_a_reason_of_the_page_is_one_that_is_given(why: str) -> None:
 
 @pytest.mark.parametrize("note", [row[0] for row in rows("What the notes say")])
 def test_a_note_of_the_page_is_one_that_is_given(note: str) -> None:
-    """What stands between the gaps is written so in the code."""
+    """What stands between the gaps is written so in the package."""
     known = strings()
     for part in filter(None, (part.strip() for part in note.split("…"))):
         assert any(part in each for each in known), part
@@ -134,7 +135,7 @@ def test_a_note_of_the_page_is_one_that_is_given(note: str) -> None:
 
 @functools.cache
 def strings() -> set[str]:
-    """Return every text in the package's code but its documentation."""
+    """Return every text in the package's code and tables but its documentation."""
     package = Path(bytebuddy_provider_hf.__file__).parent
     nodes = [
         node
@@ -143,7 +144,8 @@ def strings() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
     ]
     documentation = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
-    return {
+    tables = [path.stem for path in (package / "data" / "texts").glob("*.toml")]
+    return {row["en"] for table in tables for row in rows_of(table).values()} | {
         node.value
         for node in nodes
         if isinstance(node, ast.Constant)

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 
 import pytest
+from aiohttp import ConnectionTimeoutError
 from servers.http_proxy import HttpProxy
 from servers.proxies import closing
 
@@ -28,6 +29,9 @@ from bytebuddy_provider_hf.errors import (
     ProxyFailed,
 )
 from bytebuddy_provider_hf.secret import MASK
+from bytebuddy_provider_hf.texts import render
+from bytebuddy_provider_hf.transport.faults import Hop, translate
+from bytebuddy_provider_hf.transport.proxies import Proxy
 
 pytestmark = pytest.mark.asyncio
 
@@ -85,6 +89,21 @@ async def test_why_there_is_no_connection(
     assert len(calls) == tries
 
 
+async def test_a_failure_can_be_said_in_chinese(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the system says, an address and an option's name stay as they are."""
+    calls: list[int] = []
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "sock_connect", never(errno.ENETUNREACH, calls))
+    error = await refused("https://192.0.2.1")
+    reason = os.strerror(errno.ENETUNREACH)
+    assert error.message == f"There is no way to 192.0.2.1: {reason}."
+    assert render(error.message, "zh") == f"无法到达 192.0.2.1：{reason}。"
+    assert "requestOptions.proxy" in render(error.hint or "", "zh")
+    assert render(error.hint or "", "zh") != error.hint
+
+
 async def test_several_addresses_that_nothing_leads_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -118,6 +137,19 @@ LOOKUPS = [
     (socket.EAI_MEMORY, HostLookupFailed),
     (socket.EAI_SYSTEM, HostLookupFailed),
 ]
+
+
+async def test_the_way_through_a_proxy_is_said_in_chinese() -> None:
+    """It stands elsewhere in the sentence, and not at all where there is no proxy."""
+    through = Hop(SERVER, Proxy("http", "proxy.test", 3128))
+    told = [
+        render(translate(ConnectionTimeoutError(), hop).message, "zh")
+        for hop in (through, Hop(SERVER))
+    ]
+    assert told == [
+        "未能及时通过代理 proxy.test:3128 连接到 model.test。",
+        "未能及时连接到 model.test。",
+    ]
 
 
 @pytest.mark.parametrize(("code", "kind"), LOOKUPS)

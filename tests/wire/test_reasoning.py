@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bytebuddy_provider_hf.address import resolve
+from bytebuddy_provider_hf.texts import render
 from bytebuddy_provider_hf.types import CompletionOptions, Message
 from bytebuddy_provider_hf.wire.dialects import SERVERS
 from bytebuddy_provider_hf.wire.dialects.hf_inference import HfInference
@@ -228,4 +229,15 @@ def test_a_note_is_a_text_that_keeps_its_option() -> None:
     again = pickle.loads(pickle.dumps(note))  # noqa: S301 - our own bytes
     assert isinstance(again, Note)
     assert (again, again.option) == (note, "reasoning")
+    assert render(again, "zh") == render(note, "zh") != note
     assert json.loads(json.dumps([note])) == [str(note)]
+
+
+def test_a_plain_note_has_no_other_language() -> None:
+    """A plugin may write one; it too can be pickled."""
+    note = pickle.loads(pickle.dumps(Note("Something.", "stop")))  # noqa: S301 - our own bytes
+    assert (note, note.option, render(note, "zh")) == (
+        "Something.",
+        "stop",
+        "Something.",
+    )

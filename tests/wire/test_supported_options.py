@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bytebuddy_provider_hf.client.call_options import merge_options
+from bytebuddy_provider_hf.texts import render
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.dialects import SERVERS
 from bytebuddy_provider_hf.wire.dialects.hf_inference import HfInference
@@ -203,6 +204,31 @@ def test_what_is_dropped_or_changed_is_told_by_name(
     (note,) = ask(kind, route, **asked).notes
     assert named in note
     assert note.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {"prompt_caching": True},
+            "未发送 promptCaching：OpenAI 风格的服务器（chat）不接受它。",
+        ),
+        ({"top_p": 1.5}, "未发送 topP 1.5：它必须不小于 0 且不大于 1。"),
+        ({"max_tokens": 2**40}, "maxTokens 按 2.14748e+09 发送，这是允许的最大值。"),
+        (
+            {"keep_alive": 5},
+            "未发送 keepAlive：此处已知的服务器都不支持它，只有 Ollama 支持。",
+        ),
+        (
+            {"stop": MANY},
+            "6 个停止文本中只发送了 4 个，这是服务器能接受的数量；回答在本端截断。",
+        ),
+    ],
+)
+def test_a_note_can_be_said_in_chinese(asked: dict[str, object], said: str) -> None:
+    """With the server's name, the range and the reason that are its facts."""
+    (note,) = ask(Server, **asked).notes
+    assert render(note, "zh") == said
 
 
 def test_what_says_nothing_is_dropped_without_a_word() -> None:

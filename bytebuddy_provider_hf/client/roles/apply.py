@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Final
 
 from attrs import define, evolve
@@ -14,15 +15,22 @@ from bytebuddy_provider_hf.client.attempts import CallSpec
 from bytebuddy_provider_hf.client.call_log import ErrorLogging
 from bytebuddy_provider_hf.client.roles.edit import CodePlanner
 from bytebuddy_provider_hf.client.runtime import LoopState
-from bytebuddy_provider_hf.edits.merge import merge
+from bytebuddy_provider_hf.edits.merge import How, merge
 from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.errors import ApplyFailed, UnsupportedRole
 from bytebuddy_provider_hf.prompts import apply as prompts
 from bytebuddy_provider_hf.prompts.edit import EditPrompt
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Done, Event, Message, Reply, Text
 
 # Characters from which on a merge would hold the event loop for a while.
 _LARGE: Final = 50_000
+_HOW: Final[Mapping[How, Callable[[], str]]] = {
+    "patch": partial(text, "roles.by_patch"),
+    "lazy": partial(text, "roles.by_lazy"),
+    "whole": partial(text, "roles.by_whole"),
+    "snippet": partial(text, "roles.by_snippet"),
+}
 
 
 @define
@@ -38,8 +46,8 @@ class ApplyPlanner(CodePlanner):
         """Return the instruction, in the configured words if there are any."""
         original, suggestion = self.task.code, self.task.instruction
         if self.template is not None:
-            text = prompts.render_apply_template(self.template, original, suggestion)
-            return EditPrompt((Message("user", text),), "", "")
+            asked = prompts.render_apply_template(self.template, original, suggestion)
+            return EditPrompt((Message("user", asked),), "", "")
         return prompts.apply_messages(
             original, suggestion, path=self.task.path, language=self.task.language
         )
@@ -49,17 +57,18 @@ class ApplyPlanner(CodePlanner):
         task = self.task
         if reply.finish_reason == "length":
             raise self.failed(
-                "The model's answer was cut at its limit of tokens.",
-                hint="Raise maxTokens, or apply the change to a smaller part.",
+                text("roles.apply_cut"),
+                hint=text("roles.apply_cut_hint"),
                 partial=reply.text,
             )
         missing = prompts.checked(task.code, task.instruction, reply.text)
         if missing:
-            count = "a line" if len(missing) == 1 else f"{len(missing)} lines"
+            lost = text("roles.a_line")
+            if len(missing) > 1:
+                lost = text("roles.lines", count=len(missing))
             raise self.failed(
-                f"The model's answer lost {count} of the text or of the suggestion.",
-                hint="The error's `unplaced` has them. Ask for the change as a unified "
-                "diff or as the whole file.",
+                text("roles.lines_lost", lost=lost),
+                hint=text("roles.lines_lost_hint"),
                 partial=reply.text,
                 unplaced=missing,
             )
@@ -69,9 +78,7 @@ class ApplyPlanner(CodePlanner):
         added = sum(line.startswith("+") for line in lines)
         notes = reply.notes
         if removed > added:  # the suggestion may have meant it
-            told = (
-                f"The model put {added} lines in the place of {removed}: see the diff."
-            )
+            told = text("roles.fewer_lines", added=added, removed=removed)
             notes = (*notes, told)
         return evolve(reply, diff=diff, notes=notes)
 
@@ -102,7 +109,9 @@ class ApplyPlanner(CodePlanner):
             merged.text,
             finish_reason="stop",
             model=self.model_info.target.model,
-            notes=(f"Worked in by rule ({merged.how}); no model was asked.",),
+            notes=(
+                text("roles.by_rule", how=_HOW[merged.how]() if merged.how else ""),
+            ),
             diff=unified(task.code, merged.text, path=task.path),
         )
 
@@ -153,5 +162,5 @@ def _cannot_apply(
     planner: ApplyPlanner, unplaced: tuple[str, ...], refusal: UnsupportedRole
 ) -> ApplyFailed:
     """Return the error for what no rule could place and this model cannot."""
-    message = f"A part of the suggestion has no certain place. {refusal.message}"
+    message = text("roles.no_certain_place", refusal=refusal.message)
     return planner.failed(message, hint=refusal.hint or "", unplaced=unplaced)

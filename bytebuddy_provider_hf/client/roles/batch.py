@@ -36,6 +36,7 @@ from bytebuddy_provider_hf.errors import (
     UnprocessableRequest,
 )
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.server import Server
 
@@ -100,8 +101,8 @@ def in_time(spec: CallSpec, until: float | None, now: float) -> CallSpec:
         return spec
     if until <= now:
         raise DeadlineExceeded(
-            "The time for this call was over before all was sent.",
-            hint="Raise timeout, or send less at once.",
+            text("roles.out_of_time"),
+            hint=text("roles.out_of_time_hint"),
         )
     return evolve(spec, timeout=until - now)
 
@@ -143,8 +144,15 @@ async def run_batches(
                 failure = error
             break
         if job.count > len(batch) and isinstance(failure, _OF_INPUTS):
-            place = f"{batch.start + 1:,} to {batch.stop:,} of {job.count:,}"
-            failure.add_note(f"It concerns {job.error_texts.items} {place}.")
+            failure.add_note(
+                text(
+                    "roles.concerns",
+                    items=job.error_texts.items(),
+                    first=f"{batch.start + 1:,}",
+                    last=f"{batch.stop:,}",
+                    count=f"{job.count:,}",
+                )
+            )
         raise as_unsupported(failure, server, spec.endpoint.target, job.error_texts)
 
     batches = Batches(

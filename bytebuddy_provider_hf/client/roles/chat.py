@@ -24,6 +24,7 @@ from bytebuddy_provider_hf.prompts.chat import (
 )
 from bytebuddy_provider_hf.prompts.family import Family, ModelKind
 from bytebuddy_provider_hf.prompts.special_tokens import Unescape
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
 from bytebuddy_provider_hf.wire.server import Server
@@ -113,10 +114,8 @@ def plan_conversation(
         raise model_family.no_template_error(target.model)
     if family is None and not no_template:
         raise UnsupportedRole(
-            f"{server.name} has no chat route here, and the chat template of "
-            f"{target.model} is not known.",
-            hint="Write the family of the model into its entry (family: llama3), or "
-            "use complete(), which continues a text.",
+            text("roles.no_chat_route", name=server.said_name(), model=target.model),
+            hint=text("roles.no_chat_route_hint"),
         )
     return _plan_rendered_chat(
         request, family or model_family.UNKNOWN_BASE, target, knowledge, stream
@@ -144,22 +143,20 @@ def _plan_rendered_chat(
     knowledge: Knowledge,
     stream: bool,  # noqa: FBT001 - one of the call's facts
 ) -> Plan:
-    name = knowledge.server.name
     if request.tools:
+        name = knowledge.server.said_name()
         raise UnsupportedRole(
-            f"{name} has no chat route for {target.model}: nobody would read "
-            "its tool calls.",
-            hint="Leave the tools out, or ask a server that applies the model's own "
-            "template and reads its calls (vLLM, llama.cpp, TGI 1.4.3 and later).",
+            text("roles.no_tool_calls", name=name, model=target.model),
+            hint=text("roles.no_tool_calls_hint"),
         )
     written = render_chat(family, request.messages)
     specials = special_tokens_of(family)
     told: tuple[str, ...] = ()
     if family.chat is not None:
-        told = (f"The chat template of {family.name} was written here.",)
+        told = (text("roles.template_written", name=family.name),)
     options = request.options
     if (options.n or 1) > 1:
-        told = (*told, "One answer was asked for: a prompt written here gets one.")
+        told = (*told, text("roles.one_answer"))
         options = evolve(options, n=None)
     plan = plan_rendered(
         written,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, cast, get_args
 
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import (
     Conversation,
     ImagePart,
@@ -30,11 +31,11 @@ def conversation(messages: Conversation) -> tuple[Message, ...]:
     if isinstance(messages, Message | Mapping | bytes) or not isinstance(
         messages, Sequence
     ):
-        message = "A conversation is a text or a list of messages."
+        message = text("roles.no_conversation")
         raise InvalidOption(message)
     turns = tuple(_message(turn, at) for at, turn in enumerate(messages))
     if not turns:
-        message = "A conversation needs at least one message."
+        message = text("roles.no_messages")
         raise InvalidOption(message)
     return turns
 
@@ -43,15 +44,15 @@ def _message(turn: object, at: int) -> Message:
     if isinstance(turn, Message):
         return turn
     if not isinstance(turn, Mapping):
-        raise _bad(at, "is neither a Message nor a mapping")
+        raise _bad(at, text("roles.no_mapping"))
     role, content = turn.get("role"), turn.get("content")
     if len(turn) == len(_PLAIN) and role in _ROLES and isinstance(content, str):
         # What nearly every message is.
         return Message(cast("RoleName", role), content)
     if unknown := sorted(str(key) for key in turn if key not in _KEYS):
-        raise _bad(at, f"has unknown keys: {', '.join(unknown[:5])}")
+        raise _bad(at, text("roles.unknown_keys", keys=", ".join(unknown[:5])))
     if role not in _ROLES:
-        raise _bad(at, f"needs a role: {', '.join(sorted(_ROLES))}")
+        raise _bad(at, text("roles.needs_role", roles=", ".join(sorted(_ROLES))))
     return Message(
         role=role,  # type: ignore[arg-type]  # just checked against RoleName
         content=_content(content, at),
@@ -68,20 +69,20 @@ def _content(value: object, at: int) -> str | tuple[TextPart | ImagePart, ...]:
         return value
     if isinstance(value, list | tuple):
         return tuple(_part(part, at) for part in value)
-    raise _bad(at, "has content that is neither a text nor a list of parts")
+    raise _bad(at, text("roles.bad_content"))
 
 
 def _part(part: object, at: int) -> TextPart | ImagePart:
     if isinstance(part, TextPart | ImagePart):
         return part
     if isinstance(part, Mapping):
-        if isinstance(text := part.get("text"), str):
-            return TextPart(text)
+        if isinstance(said := part.get("text"), str):
+            return TextPart(said)
         image = part.get("image_url")
         url = image.get("url") if isinstance(image, Mapping) else image
         if isinstance(url, str):
             return ImagePart(url)
-    raise _bad(at, "has a part that is neither a text nor an image_url")
+    raise _bad(at, text("roles.bad_part"))
 
 
 def _list(turn: Mapping[str, object], at: int) -> Sequence[object]:
@@ -90,7 +91,7 @@ def _list(turn: Mapping[str, object], at: int) -> Sequence[object]:
         return ()
     if isinstance(calls, list | tuple):
         return calls
-    raise _bad(at, "has tool_calls that are no list")
+    raise _bad(at, text("roles.bad_tool_calls"))
 
 
 def _tool_call(call: object, at: int) -> ToolCall:
@@ -101,17 +102,17 @@ def _tool_call(call: object, at: int) -> ToolCall:
         name, arguments = function.get("name"), function.get("arguments", "")
         if isinstance(name, str) and isinstance(arguments, str):
             return ToolCall(str(call.get("id", "")), name, arguments)
-    raise _bad(at, "has a tool call without function name and arguments")
+    raise _bad(at, text("roles.bad_tool_call"))
 
 
 def _text_or_none(value: object, at: int) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    raise _bad(at, "has a name or tool_call_id that is no text")
+    raise _bad(at, text("roles.bad_name"))
 
 
 def _bad(at: int, problem: str) -> InvalidOption:
     return InvalidOption(
-        f"Message {at + 1} {problem}.",
-        hint='Write it as {"role": "user", "content": "…"}.',
+        text("roles.message", number=at + 1, problem=problem),
+        hint=text("roles.message_hint"),
     )

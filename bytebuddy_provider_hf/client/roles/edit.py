@@ -30,6 +30,7 @@ from bytebuddy_provider_hf.errors import StreamInterrupted, UnsupportedRole
 from bytebuddy_provider_hf.prompts import edit as prompts
 from bytebuddy_provider_hf.prompts import history
 from bytebuddy_provider_hf.prompts.family import Family, ModelKind
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions, Message, Reply
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
 from bytebuddy_provider_hf.wire.server import Server
@@ -37,14 +38,6 @@ from bytebuddy_provider_hf.wire.server import Server
 # The whole of the code comes back, and what was asked for with it.
 _GROWTH: Final = 1.5
 _ROOM: Final = 512
-
-CUT: Final = (
-    "The answer was cut at its limit of tokens: it is not the whole of the code. "
-    "Raise maxTokens, or edit a smaller part."
-)
-NOT_WHOLE: Final = "The answer is not whole: it has no diff."
-NO_CODE: Final = "The model answered with no code: there is no diff."
-OPEN: Final = "The model did not close its block of code: check the end of the answer."
 
 
 @define
@@ -139,11 +132,12 @@ class CodePlanner(Planner):
             base = family.chat is None and family.kind is ModelKind.BASE
         if base:
             raise UnsupportedRole(
-                f"{self.model_info.target.model} is a base model: it goes on with a "
-                f"text and cannot {self.doing}.",
-                hint="Give the role to a model tuned to follow instructions, or to "
-                "StarCoder behind a dedicated endpoint, which knows a format for "
-                "edits.",
+                text(
+                    "roles.base_model",
+                    model=self.model_info.target.model,
+                    doing=model_family.DOING[self.doing](),
+                ),
+                hint=text("roles.base_model_hint"),
             )
 
 
@@ -157,18 +151,18 @@ class EditPlanner(CodePlanner):
         """Return the instruction, in the configured words if there are any."""
         if self.template is None:
             return prompts.edit_messages(self.task)
-        text = prompts.render_edit_template(self.template, self.task)
-        return prompts.EditPrompt((Message("user", text),), "", "")
+        asked = prompts.render_edit_template(self.template, self.task)
+        return prompts.EditPrompt((Message("user", asked),), "", "")
 
     def judge(self, reply: Reply) -> Reply:
         """Return the reply with its diff, or with a note that it is not whole."""
         code = self.task.code
         if reply.finish_reason == "length":
-            return evolve(reply, notes=(*reply.notes, CUT))
+            return evolve(reply, notes=(*reply.notes, text("roles.edit_cut")))
         if reply.finish_reason not in ("stop", None):
-            return evolve(reply, notes=(*reply.notes, NOT_WHOLE))
+            return evolve(reply, notes=(*reply.notes, text("roles.not_whole")))
         if code.strip() and not reply.text.strip():
-            return evolve(reply, notes=(*reply.notes, NO_CODE))
+            return evolve(reply, notes=(*reply.notes, text("roles.no_code")))
         return evolve(reply, diff=unified(code, reply.text, path=self.task.path))
 
 
@@ -189,9 +183,9 @@ def _unclosed_block(reply: Reply) -> Reply:
     """
     if reply.finish_reason is None:
         error = StreamInterrupted(
-            "The answer ended inside its block of code, and nobody said why.",
-            hint="Ask again; what came is in the error's partial text.",
+            text("roles.ended_in_block"),
+            hint=text("roles.ended_in_block_hint"),
         )
         error.partial = reply.text
         raise error
-    return evolve(reply, notes=(*reply.notes, OPEN))
+    return evolve(reply, notes=(*reply.notes, text("roles.block_open")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from attrs import define, field
@@ -21,16 +22,15 @@ from bytebuddy_provider_hf.errors import (
     UnsupportedRole,
 )
 from bytebuddy_provider_hf.outcomes import Embeddings, Features, TaskReply
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Usage
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
 from bytebuddy_provider_hf.wire.server import ScoringApi, Server
 
 ERROR_TEXTS: Final = ErrorTexts(
-    "gives no vectors here",
-    hint="Ask text-embeddings-inference, vLLM with an embedding model, or llama.cpp "
-    "started with --embeddings; or leave apiBase out and name a model that "
-    "hf-inference serves, such as sentence-transformers/all-MiniLM-L6-v2.",
-    items="texts",
+    partial(text, "roles.gives_no_vectors"),
+    hint=partial(text, "roles.gives_no_vectors_hint"),
+    items=partial(text, "roles.texts"),
 )
 # A token of English is about so many characters; no text of more fits its number.
 _CHARACTERS: Final = 4
@@ -62,7 +62,7 @@ class EmbedJob(BatchJob[Embeddings]):
 
         Part of a text must not silently stand for the whole: it is always strict.
         """
-        texts = [self.prefix + text for text in self.texts[batch.start : batch.stop]]
+        texts = [self.prefix + each for each in self.texts[batch.start : batch.stop]]
         count = len(texts)
         match scoring_api(server, self.target):
             case ScoringApi.TEI:
@@ -119,15 +119,14 @@ class EmbedJob(BatchJob[Embeddings]):
         if len(lengths) > 1:
             shown = ", ".join(map(str, sorted(lengths)))
             raise MalformedResponse(
-                f"The server's vectors have different numbers of dimensions: {shown}.",
-                hint="Ask one model only: several may stand behind the address.",
+                text("roles.uneven_vectors", shown=shown),
+                hint=text("roles.uneven_vectors_hint"),
             )
         (length,) = lengths
         if self.dimensions not in (None, length):
             raise UnsupportedRole(
-                f"The server gives vectors of {length:,} dimensions, whatever is "
-                "asked for.",
-                hint="Leave dimensions out, or ask a model that can shorten them.",
+                text("roles.fixed_dimensions", length=f"{length:,}"),
+                hint=text("roles.fixed_dimensions_hint"),
             )
         pooling = "mean" if any(part.pooling == "mean" for part in parts) else "server"
         return Embeddings(
@@ -143,20 +142,21 @@ class EmbedJob(BatchJob[Embeddings]):
         if self.max_tokens is None:
             return ()
         most = self.max_tokens * _CHARACTERS
-        long = sum(len(self.prefix) + len(text) > most for text in self.texts)
+        long = sum(len(self.prefix) + len(each) > most for each in self.texts)
         if not long:
             return ()
-        texts = "1 text seems" if long == 1 else f"{long:,} texts seem"
         cut = (
-            "; hf-inference may have read only their beginning"
+            text("roles.beginning_only")
             if scoring_api(server, self.target) is ScoringApi.TASKS
             and self.target.is_hugging_face
             else ""
         )
-        note = (
-            f"{texts} longer than embedOptions.maxChunkSize ({self.max_tokens:,} "
-            f"tokens, about {_CHARACTERS} characters each) and went out whole: "
-            f"cutting texts into chunks is the caller's part{cut}."
+        note = text(
+            "roles.long_text" if long == 1 else "roles.long_texts",
+            count=f"{long:,}",
+            most=f"{self.max_tokens:,}",
+            characters=_CHARACTERS,
+            cut=cut,
         )
         return (note,)
 
@@ -176,7 +176,7 @@ def embed_job(
     given: object = dimensions
     whole = isinstance(given, int) and not isinstance(given, bool) and given >= 1
     if given is not None and not whole:
-        message = "dimensions takes a whole number from 1."
+        message = text("roles.dimensions_wrong")
         raise InvalidOption(message)
     return EmbedJob(
         texts=checked_texts(texts, "texts"),
@@ -192,16 +192,18 @@ def checked_texts(texts: object, name: str) -> Sequence[str]:
     """Return a list of texts; raises ``InvalidOption`` for anything else, or none."""
     found = (texts,) if isinstance(texts, str) else texts
     if not isinstance(found, Sequence) or isinstance(found, bytes | bytearray):
-        message = f"{name} takes a list of texts, not a {type(texts).__name__}."
+        message = text("roles.texts_wrong", name=name, kind=type(texts).__name__)
         raise InvalidOption(message)
     if not found:
-        raise InvalidOption(f"{name} is empty.", hint="Give at least one text.")
+        raise InvalidOption(
+            text("roles.empty", name=name), hint=text("roles.empty_hint")
+        )
     wrong = next(
-        (at for at, text in enumerate(found) if not isinstance(text, str)), None
+        (at for at, each in enumerate(found) if not isinstance(each, str)), None
     )
     if wrong is not None:
         kind = type(found[wrong]).__name__
-        message = f"Item {wrong + 1} of {name} is a {kind}, not a text."
+        message = text("roles.item_wrong", number=wrong + 1, name=name, kind=kind)
         raise InvalidOption(message)
     return found
 

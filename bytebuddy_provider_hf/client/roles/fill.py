@@ -32,6 +32,7 @@ from bytebuddy_provider_hf.prompts.filters import (
     FillFilter,
     has_crlf,
 )
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
@@ -46,10 +47,8 @@ _ANSWER_TOKENS: Final = 256
 _LINE_TOKENS: Final = 64
 # The tokens of the format itself, and those that an estimate may be wrong by.
 _MARKS: Final = 32
-_BY_CHAT: Final = "The gap was filled by chat: this model is not asked to infill here."
-_NO_RAW: Final = (
-    "promptTemplates.autocomplete was not used: this server only has a chat route."
-)
+
+
 # A guess at a cursor should be the likeliest one.
 _TEMPERATURE: Final = 0.01
 
@@ -126,7 +125,9 @@ class FillPlanner(Planner):
         if tuned and "chat" in server.routes and not knowledge.no_template:
             chat = ChatRequest(fill_messages(shown), options=options, extra=self.extra)
             plan = plan_conversation(chat, info, knowledge, stream=stream, role="fill")
-            notes = (_BY_CHAT,) if self.template is None else (_BY_CHAT, _NO_RAW)
+            notes: tuple[str, ...] = (text("roles.filled_by_chat"),)
+            if self.template is not None:
+                notes = (*notes, text("roles.template_unused"))
             return with_notes(post_processed(plan, self._shape(by_chat=shown)), notes)
         if raw:
             # The prefix's last blanks are left for the model to write: in its training

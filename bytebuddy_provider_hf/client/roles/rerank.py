@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from attrs import define, field
@@ -21,22 +22,17 @@ from bytebuddy_provider_hf.client.roles.scoring_api import (
 )
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.outcomes import Scores
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
 from bytebuddy_provider_hf.wire.server import ScoringApi, Server
 from bytebuddy_provider_hf.wire.tasks_reply import relevance
 
 ERROR_TEXTS: Final = ErrorTexts(
-    "scores no documents here",
-    hint="Ask text-embeddings-inference or vLLM with a reranker, or llama.cpp started "
-    "with --reranking; or leave apiBase out and name a cross-encoder that "
-    "hf-inference serves, such as BAAI/bge-reranker-v2-m3.",
-    items="documents",
+    partial(text, "roles.scores_no_documents"),
+    hint=partial(text, "roles.scores_no_documents_hint"),
+    items=partial(text, "roles.documents"),
 )
 _TASK: Final = tasks.Task.TEXT_CLASSIFICATION
-_CUT: Final = (
-    "The query with a document is longer than the model reads: the server cut what "
-    "did not fit."
-)
 
 
 @define
@@ -67,13 +63,12 @@ class RerankJob(BatchJob[Scores]):
         self, parts: Sequence[Scores], server: Server, *, truncated: bool
     ) -> Scores:
         """Return the scores of all batches as one answer."""
+        cut = (text("roles.documents_cut"),) if truncated else ()
         return Scores(
             tuple(score for part in parts for score in part.scores),
             model=parts[0].model or server.model or self.target.model,
             usage=total_usage([part.usage for part in parts]),
-            notes=merged_notes(
-                [*(part.notes for part in parts), (_CUT,) if truncated else ()]
-            ),
+            notes=merged_notes([*(part.notes for part in parts), cut]),
         )
 
     def plan_batch(self, batch: range, server: Server, *, strict: bool) -> Plan[Scores]:
@@ -122,10 +117,10 @@ def rerank_job(
     """Return the work of scoring ``documents``; raises ``InvalidOption``."""
     given: object = query
     if not isinstance(given, str) or not given:
-        message = "query takes a text that is not empty."
+        message = text("roles.query_wrong")
         raise InvalidOption(message)
     if isinstance(documents, str):
-        message = "documents takes a list of texts, not one text."
+        message = text("roles.documents_wrong")
         raise InvalidOption(message)
     return RerankJob(query, checked_texts(documents, "documents"), target, extra)
 
@@ -136,9 +131,7 @@ def _of_pairs(body: bytes, count: int) -> Scores:
     if scores is None:
         labels = sorted({getattr(one, "label", "?") for one in reply.groups[0]})
         raise UnsupportedRole(
-            "This model classifies pairs of texts, and its classes do not say which "
-            f"of them means relevant: {', '.join(labels)}.",
-            hint="Choose a reranker (a cross-encoder with one class), or use "
-            'task("text-classification", …) and read the classes yourself.',
+            text("roles.no_relevant_class", labels=", ".join(labels)),
+            hint=text("roles.no_relevant_class_hint"),
         )
     return Scores(scores, notes=reply.notes)

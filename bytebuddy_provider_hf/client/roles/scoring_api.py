@@ -14,6 +14,8 @@ from bytebuddy_provider_hf.errors import (
     RouteNotSupported,
     UnsupportedRole,
 )
+from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.wire.route_options import Said
 from bytebuddy_provider_hf.wire.server import ScoringApi, Server
 from bytebuddy_provider_hf.wire.tasks import serves_tasks
 
@@ -22,9 +24,9 @@ from bytebuddy_provider_hf.wire.tasks import serves_tasks
 class ErrorTexts:
     """What a server that cannot do the work does not, who can, and what inputs are."""
 
-    doing: str
-    hint: str
-    items: str = "inputs"
+    doing: Said
+    hint: Said
+    items: Said
 
 
 _ROUTED: Final = frozenset({HostKind.ROUTER, HostKind.HUB})
@@ -45,8 +47,10 @@ def scoring_api(server: Server, target: Target) -> ScoringApi:
 def require_scoring(server: Server, error_texts: ErrorTexts) -> None:
     """Raise ``UnsupportedRole`` for a server that is known to only write text."""
     if not server.may_score:
-        message = f"{server.title} {error_texts.doing}: it writes text."
-        raise UnsupportedRole(message, hint=error_texts.hint)
+        message = text(
+            "roles.writes_text", title=server.title, doing=error_texts.doing()
+        )
+        raise UnsupportedRole(message, hint=error_texts.hint())
 
 
 def as_unsupported(
@@ -63,9 +67,14 @@ def as_unsupported(
     if not wrong or not isinstance(failure, APIError):
         return failure
     found = UnsupportedRole(
-        f"{server.title} {error_texts.doing}. {failure.message}",
+        text(
+            "roles.unsupported",
+            title=server.title,
+            doing=error_texts.doing(),
+            said=failure.message,
+        ),
         status=failure.status,
-        hint=error_texts.hint,
+        hint=error_texts.hint(),
     )
     found.__cause__ = failure
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from attrs import define, evolve, field
@@ -27,28 +28,30 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.outcomes import Features, TaskReply
 from bytebuddy_provider_hf.secret import one_line
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei
+from bytebuddy_provider_hf.wire.route_options import Said
 from bytebuddy_provider_hf.wire.server import ScoringApi, Server
 from bytebuddy_provider_hf.wire.tasks import Task
 
 ERROR_TEXTS: Final = ErrorTexts(
-    "does no such task here",
-    hint="Leave apiBase out to ask hf-inference, or give the address of an endpoint "
-    "that runs this model with the inference toolkit.",
+    partial(text, "roles.does_no_such_task"),
+    hint=partial(text, "roles.does_no_such_task_hint"),
+    items=partial(text, "roles.inputs"),
 )
 # A server may refuse parameters this often; each time those it names are left out.
 _MOST_REFUSALS: Final = 3
 _MOST_WARNINGS: Final = 10
 _LONGEST_WARNING: Final = 500
-_INSTEAD: Final[Mapping[Task, str]] = {
-    Task.TEXT_GENERATION: "Use complete(), which continues a text.",
-    Task.TEXT2TEXT: "Use chat(), or complete() for a base model.",
-    Task.CONVERSATIONAL: "Use chat(), which takes the whole conversation.",
-    Task.SUMMARIZATION: "Use chat() and ask for a summary.",
-    Task.TRANSLATION: "Use chat() and ask for a translation.",
-    Task.FEATURE_EXTRACTION: "Use embed(), which gives vectors.",
-    Task.SENTENCE_SIMILARITY: "Use embed() and compare the vectors, or rerank().",
+_INSTEAD: Final[Mapping[Task, Said]] = {
+    Task.TEXT_GENERATION: partial(text, "roles.use_complete"),
+    Task.TEXT2TEXT: partial(text, "roles.use_chat"),
+    Task.CONVERSATIONAL: partial(text, "roles.use_chat_whole"),
+    Task.SUMMARIZATION: partial(text, "roles.use_chat_summary"),
+    Task.TRANSLATION: partial(text, "roles.use_chat_translation"),
+    Task.FEATURE_EXTRACTION: partial(text, "roles.use_embed_vectors"),
+    Task.SENTENCE_SIMILARITY: partial(text, "roles.use_embed_compare"),
 }
 
 
@@ -80,8 +83,10 @@ class TaskPlanner(Planner[TaskReply]):
             extra=self.extra,
         )
         left_out = sorted(self.without & self.parameters.keys())
-        told = f"Left out, because the server refuses it: {', '.join(left_out)}."
-        return Plan(call, no_stream, self._read, (told,) if left_out else ())
+        notes: tuple[str, ...] = ()
+        if left_out:
+            notes = (text("wire.refused_options", names=", ".join(left_out)),)
+        return Plan(call, no_stream, self._read, notes)
 
     def without_refused(self, refusal: ParameterRefused) -> TaskPlanner | None:
         """Return the task without the parameters a server refuses, if it has any."""
@@ -93,8 +98,8 @@ class TaskPlanner(Planner[TaskReply]):
     def _check(self, server: Server) -> None:
         if not server.may_serve_tasks:
             raise UnsupportedRole(
-                f"{server.title} has no task API: it cannot be asked for {self.task}.",
-                hint=_INSTEAD.get(self.task, ERROR_TEXTS.hint),
+                text("roles.no_task_api", title=server.title, task=self.task),
+                hint=_INSTEAD.get(self.task, ERROR_TEXTS.hint)(),
             )
 
     def _read(self, body: bytes) -> TaskReply:
@@ -125,8 +130,8 @@ class TaskPlanner(Planner[TaskReply]):
 
         else:
             raise UnsupportedRole(
-                f"{server.title} cannot be asked for {self.task}.",
-                hint=_INSTEAD.get(self.task, ERROR_TEXTS.hint),
+                text("roles.no_such_task", title=server.title, task=self.task),
+                hint=_INSTEAD.get(self.task, ERROR_TEXTS.hint)(),
             )
         return Plan(call, no_stream, read)
 
@@ -142,7 +147,7 @@ def task_planner(
     """Return how to ask for a task; raises ``InvalidOption``."""
     given: object = {} if parameters is None else parameters
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
-        message = "parameters takes a mapping with names as keys."
+        message = text("roles.parameters_wrong")
         raise InvalidOption(message)
     task = tasks.check_task(name, inputs, given)
     return TaskPlanner(NO_OPTIONS, task, inputs, given, target, extra)
@@ -177,5 +182,6 @@ async def run_task(
 
 
 def _warning_notes(warnings: tuple[str, ...]) -> tuple[str, ...]:
-    shown = (one_line(text, limit=_LONGEST_WARNING) for text in warnings)
-    return tuple(f"The server warns: {text}" for text in shown)[:_MOST_WARNINGS]
+    shown = (one_line(each, limit=_LONGEST_WARNING) for each in warnings)
+    told = tuple(text("roles.server_warns", said=said) for said in shown)
+    return told[:_MOST_WARNINGS]

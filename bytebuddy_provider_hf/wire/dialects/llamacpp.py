@@ -6,9 +6,11 @@ https://github.com/ggml-org/llama.cpp: tools/server/README.md and server-common.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from attrs import evolve
 
+from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.sampling import LARGEST_COUNT, SET_BY_MODELS, Range
 from bytebuddy_provider_hf.types import Message, Tool
 from bytebuddy_provider_hf.wire.body_parts import BodyPart
@@ -53,7 +55,7 @@ class LlamaCpp(Server):
         switches=("enable_thinking",),
         effort_in_template=True,
         # Read since #20297.
-        since={"reasoning_budget_tokens": "llama.cpp from March 2026 on"},
+        since={"reasoning_budget_tokens": partial(texts.text, "wire.llamacpp_since")},
         # Asked for none it tells no tokens at all, not asked for any 20 for each.
         least_alternatives=1,
     )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from attrs import evolve
 
 from bytebuddy_provider_hf.sampling import Range
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.wire.dialects.vllm import Vllm
 from bytebuddy_provider_hf.wire.server import Server
 
-_VLLM = Vllm.chat.without("reasoning_budget_tokens", "SGLang has no field for it")
+_VLLM = Vllm.chat.without(
+    "reasoning_budget_tokens", partial(text, "wire.no_field", server="SGLang")
+)
 
 
 class Sglang(Server):
@@ -31,7 +36,7 @@ class Sglang(Server):
         since={},
         reasons={
             **_VLLM.reasons,
-            "prompt_caching": "SGLang caches by itself, unless it was started not to",
+            "prompt_caching": partial(text, "wire.caches_itself", server="SGLang"),
         },
     )
     completions = chat.for_prompt(json="schema text")

@@ -8,6 +8,7 @@ about reasoning.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from attrs import evolve
@@ -15,6 +16,7 @@ from attrs import evolve
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.lenient_json import lenient_text, loads
 from bytebuddy_provider_hf.sampling import Range
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Message, Tool
 from bytebuddy_provider_hf.wire.body_parts import (
     EMPTY_PART,
@@ -31,7 +33,6 @@ from bytebuddy_provider_hf.wire.route_options import (
     names,
 )
 from bytebuddy_provider_hf.wire.server import (
-    HOLD_TO_JSON,
     TOOL_WORDS,
     Server,
     TokenizeRequest,
@@ -63,7 +64,7 @@ _REQUIRED: Final[Version] = (2, 4, 1)
 # A message has content or tool calls, and content wins; before, content only.
 _CALLS_IN_HISTORY: Final[Version] = (3, 2)
 
-_NAME_IT: Final = "Name the tool to call in tool_choice."
+
 _RANGES: Final = {
     **RANGES,
     "temperature": POSITIVE,
@@ -90,8 +91,9 @@ class Tgi(Server):
         own_defaults=frozenset(),
         greedy_drops=_SAMPLING,
         reasons={
-            "presence_penalty": "this server would make a repetition penalty of p + 2 "
-            "of it"
+            "presence_penalty": partial(
+                text, "wire.made_repetition_penalty", letter="p"
+            )
         },
         several=False,
         # The default of --max-top-n-tokens.
@@ -157,11 +159,11 @@ class Tgi(Server):
         if self._before(_ZERO_TEMPERATURE):
             found = evolve(found, sends_zero=False, least_temperature=0.01)
         if self._before(_STOP_IN_CHAT):
-            found = found.without("stop", "this version of the server ignores it")
+            found = found.without("stop", partial(text, "wire.version_ignores"))
         if self._before(_FREQUENCY_PENALTY):
             found = found.without(
                 "frequency_penalty",
-                "this server would make a repetition penalty of f + 2 of it",
+                partial(text, "wire.made_repetition_penalty", letter="f"),
             )
             reasons = {
                 k: v for k, v in found.reasons.items() if k != "presence_penalty"
@@ -183,7 +185,7 @@ class Tgi(Server):
             if not message.tool_calls:
                 continue
             if self._before(_CALLS_IN_HISTORY):
-                notes[f"{self.label} forgets tool calls: they are sent as text."] = None
+                notes[text("wire.tool_calls_as_text", label=self.label)] = None
                 said = message.content if isinstance(message.content, str) else ""
                 texts = [said] if said else []
                 for call in message.tool_calls:
@@ -198,7 +200,7 @@ class Tgi(Server):
                 del body["tool_calls"]
             else:
                 if message.content:
-                    notes[f"{self.label} reads no text beside tool calls."] = None
+                    notes[text("wire.no_text_beside_calls", label=self.label)] = None
                 del body["content"]
         return bodies, tuple(notes)
 
@@ -207,11 +209,14 @@ class Tgi(Server):
     ) -> BodyPart:
         """Return what offers ``tools``, one of which is called at a time."""
         if self._before(_TOOLS):
-            raise self.unsupported("call tools", "It can from version 1.4.3 on.")
+            raise self.unsupported(
+                text("wire.call_tools"),
+                text("wire.since_version", number=_shown(_TOOLS)),
+            )
         if choice == "none":
             # Before 2.2 the word would be looked for among the tools.
             return EMPTY_PART
-        notes = [f"{self.label} calls one tool at a time."] if parallel else []
+        notes = [text("wire.one_tool_at_a_time", label=self.label)] if parallel else []
         sent, told = self._tool_choice(tools, choice)
         body: dict[str, object] = {"tools": [encode_tool(tool) for tool in tools]}
         if sent is not None:
@@ -227,18 +232,20 @@ class Tgi(Server):
             return choice, ()
         notes: list[str] = []
         if choice != "required" and self._before(_TOOLS_OR_TEXT):
-            notes.append(f"{self.label} always calls a tool when it is given some.")
+            notes.append(text("wire.always_calls_a_tool", label=self.label))
         if not self._before(_REQUIRED):
             return choice, tuple(notes)
         if len(tools) == 1 and (choice == "required" or self._before(_AUTO)):
             return tools[0].name, tuple(notes)
         if self._before(_NAMES_ITS_CALLS):
-            what = "tell which of several tools it called"
-            raise self.unsupported(what, _NAME_IT)
+            what = text("wire.tell_which_tool")
+            raise self.unsupported(what, text("wire.name_the_tool"))
         if self._before(_AUTO) and not self._before(_AUTO_LOST):
-            raise self.unsupported("choose among several tools", _NAME_IT)
+            raise self.unsupported(
+                text("wire.choose_tools"), text("wire.name_the_tool")
+            )
         if choice == "required" and not self._before(_TOOLS_OR_TEXT):
-            notes.append(f"{self.label} does not know tool_choice 'required'.")
+            notes.append(text("wire.required_unknown", label=self.label))
         # Without the word, tools are left out before 2.1.
         return "auto", tuple(notes)
 
@@ -252,19 +259,21 @@ class Tgi(Server):
         if since is None:
             return super().json_form(form, route, tools=tools)
         if self._before(since):
-            number = ".".join(map(str, since))
-            raise self.unsupported(HOLD_TO_JSON, f"It can from version {number} on.")
+            raise self.unsupported(
+                text("wire.hold_to_json"),
+                text("wire.since_version", number=_shown(since)),
+            )
         if form.schema is None:
-            hint = "Pass a JSON schema: it knows no other way."
-            raise self.unsupported("be held to just any JSON", hint)
+            hint = text("wire.hold_to_any_json_hint")
+            raise self.unsupported(text("wire.hold_to_any_json"), hint)
         if not isinstance(form.schema.get("properties"), Mapping):
             raise InvalidOption(
-                f"{self.name} takes no JSON schema without properties.",
-                hint="Wrap the value in an object with one property.",
+                text("wire.schema_without_properties", name=self.said_name()),
+                hint=text("wire.schema_without_properties_hint"),
             )
         if tools:
-            hint = "Ask with tools first, then without them for the JSON."
-            raise self.unsupported("take tools and response_format together", hint)
+            hint = text("wire.tools_and_format_hint")
+            raise self.unsupported(text("wire.tools_and_format"), hint)
         member = "grammar" if route == "generate" else "response_format"
         return BodyPart({member: {"type": "json", "value": dict(form.schema)}})
 
@@ -285,3 +294,7 @@ class Tgi(Server):
     def _before(self, version: Version) -> bool:
         """Whether it is known to be older; what tells no version is taken for new."""
         return self.version is not None and self.version < version
+
+
+def _shown(version: Version) -> str:
+    return ".".join(map(str, version))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from bytebuddy_provider_hf.sampling import Range
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.wire.dialects.tgi import Tgi
 from bytebuddy_provider_hf.wire.route_options import RouteOptions, names
 from bytebuddy_provider_hf.wire.server import (
@@ -41,6 +42,11 @@ class Toolkit(Server):
 
     chat = evolve(Server.chat, several=False, logprobs=None, json=None)
     completions = chat.for_prompt()
+
+    @classmethod
+    def said_name(cls, *, first: bool = False) -> str:
+        """Return its name as a sentence says it, ``first`` at its beginning."""
+        return text("wire.toolkit_first" if first else "wire.toolkit")
 
     def options_for(self, route: str) -> RouteOptions:
         """Return what one of ``routes`` takes."""

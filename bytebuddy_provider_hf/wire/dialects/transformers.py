@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Tool
 from bytebuddy_provider_hf.wire.body_parts import EMPTY_PART, BodyPart
 from bytebuddy_provider_hf.wire.route_options import RouteOptions, names
@@ -39,6 +40,6 @@ class Transformers(Server):
         if choice == "none":
             return EMPTY_PART
         if choice not in (None, "auto"):
-            hint = "Leave tool_choice out, and ask for the call in the message."
-            raise self.unsupported("be told which tool to call", hint)
+            hint = text("wire.be_told_tool_hint")
+            raise self.unsupported(text("wire.be_told_tool"), hint)
         return super().tools(tools, None, parallel=None)

@@ -7,7 +7,9 @@ documentation.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.sampling import SET_BY_MODELS
 from bytebuddy_provider_hf.types import Message
 from bytebuddy_provider_hf.wire.route_options import (
@@ -44,9 +46,13 @@ class Vllm(Server):
         # thinking; a template passes over what it does not read.
         switches=("enable_thinking", "thinking"),
         # Refused by a server without --reasoning-parser or --reasoning-config.
-        since={"reasoning_budget_tokens": "vLLM from 0.20 on"},
+        since={
+            "reasoning_budget_tokens": partial(
+                texts.text, "wire.vllm_since", version="0.20"
+            )
+        },
         reasons={
-            "prompt_caching": "vLLM caches by itself, unless it was started not to"
+            "prompt_caching": partial(texts.text, "wire.caches_itself", server="vLLM")
         },
     )
     completions = chat.for_prompt(json="openai")
