@@ -23,6 +23,7 @@ from bytebuddy_provider_hf.config.files import sole_writer, write_private
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import ConfigError, UntrustedProject
 from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.texts import text
 
 COMMAND: Final = "bytebuddy-hf config trust"
 
@@ -90,8 +91,8 @@ class TrustStore:
         """Return what ``entries`` does, or raise ``ConfigError`` for a damaged file."""
         known = self._read()
         if known is None:
-            message = f"the trust file {self._path} is damaged"
-            raise ConfigError(message, hint="Remove it to begin anew.")
+            message = text("config.trust_damaged", path=self._path)
+            raise ConfigError(message, hint=text("config.remove_trust"))
         return known
 
     def _read(self) -> dict[str, tuple[str, ...]] | None:
@@ -152,11 +153,10 @@ def check_entry(entry: ModelEntry, store: TrustStore) -> None:
     origin = origin_for(entry)
     if trusted_by_default(origin) or store.is_trusted(project, origin):
         return
-    message = (
-        f"{entry.source}: the entry {entry.name!r} of this project's file wants your"
-        f" key sent to {origin}, which you have not trusted it with"
+    message = text(
+        "config.wants_key", place=entry.source, name=repr(entry.name), origin=origin
     )
-    hint = f"If that is what you want, run `{COMMAND}` in {project}."
+    hint = text("config.if_wanted", command=COMMAND, project=project)
     raise UntrustedProject(message, hint=hint)
 
 
