@@ -23,6 +23,7 @@ from attrs import field, frozen
 
 from bytebuddy_provider_hf.errors import InvalidEndpoint, InvalidModelId
 from bytebuddy_provider_hf.secret import redacted_repr
+from bytebuddy_provider_hf.texts import text
 
 HUB: Final = "https://huggingface.co"
 ROUTER: Final = "https://router.huggingface.co"
@@ -75,11 +76,6 @@ _NUMBER: Final = re.compile(r"0x[0-9a-f]*|[0-9]+")
 # A URL is written in ASCII (RFC 3986); of that, these must be percent-encoded. Letters
 # beyond ASCII may look like those of a trusted host: such a host is written xn--….
 _BAD_IN_URL: Final = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
-
-RETIRED_NOTICE: Final = (
-    f"{RETIRED_HOST} was shut down (it answers 410 Gone); "
-    f"calls go to {ROUTER}/v1 instead."
-)
 
 
 class HostKind(Enum):
@@ -140,37 +136,37 @@ class Target:
         return self.host_kind in (HostKind.ROUTER, HostKind.HUB, HostKind.ENDPOINT)
 
 
-def parse(text: str) -> HttpUrl:
-    """Return the address that ``text`` is, or raise ``InvalidEndpoint``.
+def parse(written: str) -> HttpUrl:
+    """Return the address that ``written`` is, or raise ``InvalidEndpoint``.
 
     Host and scheme become lower case, a default port and the last dot of a name are
     left out, an IPv6 address is compressed (RFC 5952), one that stands for an IPv4
     address becomes that.
     """
-    text = text.strip()
-    if len(text) > _LONGEST_URL:
-        raise _bad_endpoint("it is longer than 2,048 characters")
-    if _BAD_IN_URL.search(text):
-        raise _bad_endpoint("it has a character that no URL may have")
+    written = written.strip()
+    if len(written) > _LONGEST_URL:
+        raise _bad_endpoint(text("address.too_long"))
+    if _BAD_IN_URL.search(written):
+        raise _bad_endpoint(text("address.bad_character"))
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(written)
     except ValueError:
-        raise _bad_endpoint("it is not a URL") from None
+        raise _bad_endpoint(text("address.no_url")) from None
     if parts.scheme not in _DEFAULT_PORTS:
-        raise _bad_endpoint("it does not begin with https:// or http://")
+        raise _bad_endpoint(text("address.scheme"))
     if "@" in parts.netloc:
-        raise _bad_endpoint("it carries a user name or password")
+        raise _bad_endpoint(text("address.userinfo"))
     authority = _AUTHORITY.fullmatch(parts.netloc.lower())
     # An empty port is the default one (RFC 3986, section 3.2.3).
     port = int(authority["port"] or _DEFAULT_PORTS[parts.scheme]) if authority else 0
     if authority is None or not 0 < port < 2**16:
-        raise _bad_endpoint("it has no usable host and port")
-    if "#" in text:
-        raise _bad_endpoint("it has a fragment")
+        raise _bad_endpoint(text("address.no_authority"))
+    if "#" in written:
+        raise _bad_endpoint(text("address.fragment"))
     # As a server may read it, which takes %2e%2e for "..".
     plain = parts.path.lower().replace("%2e", ".").replace("%2f", "/")
     if not {".", ".."}.isdisjoint(plain.split("/")):
-        raise _bad_endpoint("its path has '.' or '..' in it")
+        raise _bad_endpoint(text("address.dots"))
     host = _host(authority["name"], authority["ipv6"])
     origin = f"{parts.scheme}://" + (f"[{host}]" if ":" in host else host)
     if port != _DEFAULT_PORTS[parts.scheme]:
@@ -182,27 +178,27 @@ def _host(name: str | None, ipv6: str | None) -> str:
     """Return a host in its one spelling, an IPv6 address without brackets."""
     if name is not None and not _NUMBER.fullmatch(name.rstrip(".").rpartition(".")[2]):
         if not name:
-            raise _bad_endpoint("it has no host")
+            raise _bad_endpoint(text("address.no_host"))
         if not _HOST_NAME.fullmatch(name) or ".." in name:
-            raise _bad_endpoint("its host is not a host name (write it in ASCII)")
+            raise _bad_endpoint(text("address.host_name"))
         return name.removesuffix(".")
     try:
         if name is not None:
             return str(ipaddress.IPv4Address(name))
         address = ipaddress.IPv6Address(ipv6 or "")
     except ValueError:
-        raise _bad_endpoint("its host is not a plain IP address") from None
+        raise _bad_endpoint(text("address.ip_address")) from None
     # Sockets reach the IPv4 address by both, and Python 3.13 began to write and judge
     # the mapped form differently.
     return str(address.ipv4_mapped or address)
 
 
-def origin_of(text: str) -> str:
+def origin_of(written: str) -> str:
     """Return ``scheme://host[:port]`` of an address, in one spelling.
 
     Raises ``InvalidEndpoint`` for what is no address that could be sent to.
     """
-    return parse(text).origin
+    return parse(written).origin
 
 
 def resolve(model: str, api_base: str | None = None) -> Target:
@@ -213,7 +209,8 @@ def resolve(model: str, api_base: str | None = None) -> Target:
     address = parse(api_base or ROUTER)
     notices: tuple[str, ...] = ()
     if address.host == RETIRED_HOST:
-        address, notices = parse(f"{ROUTER}/v1"), (RETIRED_NOTICE,)
+        address = parse(f"{ROUTER}/v1")
+        notices = (text("address.retired", host=RETIRED_HOST, router=ROUTER),)
     place, origin = address.host_kind, address.origin
     path, query = address.path.rstrip("/"), address.query and f"?{address.query}"
     # At a provider's own route a model goes by the provider's name for it.
@@ -223,9 +220,8 @@ def resolve(model: str, api_base: str | None = None) -> Target:
     if len(model) > _LONGEST_ID or not pattern.fullmatch(model) or ".." in model:
         shown = model if len(model) <= _LONGEST_ID else f"{model[:60]}…"
         raise InvalidModelId(
-            f"'{shown}' is not a model id.",
-            hint="Write it as on huggingface.co: owner/name, for example "
-            "meta-llama/Llama-3.1-8B-Instruct, optionally with :provider.",
+            text("address.no_model_id", model=shown),
+            hint=text("address.write_model_id"),
         )
     base = _base_path(_PROVIDERS.get(path, path) if routed else path)
     return Target(
@@ -284,7 +280,5 @@ def _base_path(path: str) -> str:
 
 def _bad_endpoint(reason: str) -> InvalidEndpoint:
     return InvalidEndpoint(
-        f"The apiBase cannot be used: {reason}.",
-        hint="Write it as https://HOST or https://HOST/v1, or leave it out "
-        "to use Hugging Face's router.",
+        text("address.unusable", reason=reason), hint=text("address.write_address")
     )

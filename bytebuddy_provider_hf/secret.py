@@ -143,8 +143,10 @@ def one_line(text: str, *, limit: int = _LONGEST_MESSAGE) -> str:
     """Return ``text`` as one printable, redacted line of at most ``limit`` characters.
 
     The length is cut first, so that a hostile megabyte costs nothing; a little beyond
-    the limit, so that what is masked is seen to its end.
+    the limit, so that what is masked is seen to its end. What is such a line already
+    is returned itself, so that a text of the table can still be said in Chinese.
     """
     cut = text[: limit + _BEYOND]
     line = redact(_UNPRINTABLE.sub(" ", cut).strip())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    line = line if len(line) <= limit else line[: limit - 1] + "…"
+    return text if line == text else line

@@ -151,7 +151,7 @@ def test_an_error_keeps_the_text_it_was_made_with() -> None:
 
 def test_an_error_masks_what_a_text_may_not_show() -> None:
     """Then the masked line is all there is, in every language."""
-    error = ByteBuddyError(text("explain.failed", title="hf_abcdefghijklmnop"))
+    error = ByteBuddyError(text("cli.error", said="hf_abcdefghijklmnop"))
     assert "abcdefghijklmnop" not in render(error.message, "zh")
 
 

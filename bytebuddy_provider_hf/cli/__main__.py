@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from functools import reduce
 from importlib.util import find_spec
+
+from bytebuddy_provider_hf.cli.language import language_of
+from bytebuddy_provider_hf.texts import text
 
 NEEDED = ("click", "rich")
 # Of ExitCode, which is not imported yet where this is needed.
@@ -18,10 +23,11 @@ def main() -> None:
     try:
         missing = [name for name in NEEDED if find_spec(name) is None]
         if missing:
-            sys.exit(
-                f"bytebuddy-hf needs {' and '.join(missing)}: "
-                "pip install 'bytebuddy-provider-hf[cli]'"
+            packages = reduce(
+                lambda one, other: text("cli.and", first=one, second=other), missing
             )
+            needs = text("cli.needs", packages=packages)
+            sys.exit(needs.render(language_of(os.environ)))
         from bytebuddy_provider_hf.cli.root import cli
         from bytebuddy_provider_hf.cli.screen import prepare_streams
 
@@ -29,10 +35,12 @@ def main() -> None:
         cli(prog_name="bytebuddy-hf")
     except KeyboardInterrupt:  # during the imports; later the root command tells it
         if sys.stderr is not None:
-            sys.stderr.write("stopped\n")
+            stopped = text("cli.stopped").render(language_of(os.environ))
+            sys.stderr.write(f"{stopped}\n")
         sys.exit(STOPPED)
     except OSError as error:  # --help and --version print before any command runs
-        sys.exit(f"error: {error.strerror or error}")
+        failed = text("cli.error", said=error.strerror or error)
+        sys.exit(failed.render(language_of(os.environ)))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.texts import text
 
 # The last numbers count: C:\a.py and a file called a:1 have colons of their own.
 _CURSOR: Final = re.compile(r"(.+?):([0-9]{1,9})(?::([0-9]{1,9}))?", re.DOTALL)
@@ -32,34 +33,36 @@ class Cursor:
     line: int
     column: int | None = None
 
-    def split(self, text: str) -> tuple[str, str]:
-        """Return what stands before and after the cursor.
+    def split(self, content: str) -> tuple[str, str]:
+        """Return what stands before and after the cursor in ``content``.
 
         A column counts characters. Raises ``InvalidOption`` where there is no such
         place.
         """
-        start, end = _line(text, self.line, self.file)
+        start, end = _line(content, self.line, self.file)
         size = end - start
         column = size + 1 if self.column is None else self.column
         if column > size + 1:
             raise InvalidOption(
-                f"Line {self.line} of {self.file} has {size} characters; there is no "
-                f"column {column}.",
-                hint=f"The column at its end is {size + 1}.",
+                text(
+                    "cli.no_column",
+                    line=self.line,
+                    file=self.file,
+                    size=size,
+                    column=column,
+                ),
+                hint=text("cli.last_column", column=size + 1),
             )
         at = start + column - 1
-        return text[:at], text[at:]
+        return content[:at], content[at:]
 
 
-def parse_cursor(text: str) -> Cursor:
+def parse_cursor(given: str) -> Cursor:
     """Return the cursor that ``FILE:LINE:COL`` or ``FILE:LINE`` describes."""
-    match = _CURSOR.fullmatch(text)
+    match = _CURSOR.fullmatch(given)
     numbers = [int(each) for each in match.groups()[1:] if each] if match else []
     if match is None or 0 in numbers:
-        raise click.BadParameter(
-            f"{text!r} is no place: write FILE:LINE:COL, both from 1, or FILE:LINE for "
-            "the end of a line."
-        )
+        raise click.BadParameter(text("cli.no_place", given=repr(given)))
     return Cursor(match[1], *numbers)
 
 
@@ -70,46 +73,46 @@ class LineRange:
     first: int = 1
     last: int | None = None
 
-    def split(self, text: str, name: str) -> tuple[str, str, str]:
+    def split(self, content: str, name: str) -> tuple[str, str, str]:
         """Return what stands before, in and after the lines.
 
         Raises ``InvalidOption`` where there are no such lines.
         """
-        start, _ = _line(text, self.first, name)
+        start, _ = _line(content, self.first, name)
         if self.last is None:
-            return text[:start], text[start:], ""
-        _, end = _line(text, self.last, name)
+            return content[:start], content[start:], ""
+        _, end = _line(content, self.last, name)
         # The last line takes its line end along: the code after it begins a line.
-        end = text.find("\n", end) + 1 or len(text)
-        return text[:start], text[start:end], text[end:]
+        end = content.find("\n", end) + 1 or len(content)
+        return content[:start], content[start:end], content[end:]
 
 
-def parse_line_range(text: str) -> LineRange:
+def parse_line_range(given: str) -> LineRange:
     """Return the lines of ``A:B``, ``A:`` (to the end), ``:B`` or one line ``A``."""
-    match = _LINES.fullmatch(text)
+    match = _LINES.fullmatch(given)
     if match is None or not (match[1] or match[3]):
-        raise click.BadParameter(f"{text!r}: write A:B, both from 1, or one number.")
+        raise click.BadParameter(text("cli.no_range", given=repr(given)))
     first = int(match[1] or 1)
     last = int(match[3]) if match[3] else None if match[2] else first
     if first < 1 or (last is not None and last < first):
-        raise click.BadParameter(f"{text!r}: lines count from 1, and forward.")
+        raise click.BadParameter(text("cli.backward_range", given=repr(given)))
     return LineRange(first, last)
 
 
-def _line(text: str, number: int, name: str) -> tuple[int, int]:
+def _line(content: str, number: int, name: str) -> tuple[int, int]:
     """Return where line ``number`` starts and ends; its line end is not in it."""
     start = 0
     for passed in range(1, number):
-        found = text.find("\n", start)
+        found = content.find("\n", start)
         if found < 0:
             raise InvalidOption(
-                f"{name} ends in line {passed}; there is no line {number}."
+                text("cli.no_line", file=name, last=passed, line=number)
             )
         start = found + 1
-    end = text.find("\n", start)
-    end = len(text) if end < 0 else end
+    end = content.find("\n", start)
+    end = len(content) if end < 0 else end
     # No cursor stands between the two characters of a CR LF.
-    return start, end - 1 if text[start:end].endswith("\r") else end
+    return start, end - 1 if content[start:end].endswith("\r") else end
 
 
 def readable(argument: str) -> str:
@@ -133,16 +136,14 @@ def read_prompt(argument: str | None) -> str:
     if not screen.is_interactive(sys.stdin):
         raw = sys.stdin.buffer.read(_LONGEST_PROMPT + 1)
         if len(raw) > _LONGEST_PROMPT:
-            message = "what is piped in is longer than 16 MiB; no model reads that much"
-            raise click.UsageError(message)
+            raise click.UsageError(text("cli.long_prompt"))
         piped = raw.decode("utf-8", "replace")
         if piped.strip():
             # A prompt that is only piped in is sent exactly as it came.
             parts.append(piped if argument is None else piped.rstrip("\n"))
     prompt = "\n\n".join(parts)
     if not prompt.strip():
-        message = "there is no prompt: give one as an argument, or pipe it in"
-        raise click.UsageError(message)
+        raise click.UsageError(text("cli.no_prompt"))
     return prompt
 
 
@@ -164,17 +165,14 @@ def read_texts(arguments: tuple[str, ...], file: Path | None, what: str) -> list
                 with file.open("rb") as opened:
                     raw = opened.read(_LARGEST_FILE + 1)
         except FileNotFoundError as error:
-            raise InvalidOption(f"There is no file {file}.") from error
+            raise InvalidOption(text("cli.no_file", file=file)) from error
         except IsADirectoryError as error:
-            raise InvalidOption(f"{file} is not a file.") from error
+            raise InvalidOption(text("cli.not_a_file", file=file)) from error
         if len(raw) > _LARGEST_FILE:
-            message = f"{file} is larger than 256 MiB: cut it into several files"
-            raise click.UsageError(message)
+            raise click.UsageError(text("cli.large_file", file=file))
         # Not splitlines: a text may hold U+2028 or a form feed.
         lines = raw.decode("utf-8-sig", "replace").split("\n")
-        texts += [text for line in lines if (text := line.removesuffix("\r")).strip()]
+        texts += [each for line in lines if (each := line.removesuffix("\r")).strip()]
     if not texts:
-        raise click.UsageError(
-            f"there are no {what}: give some as arguments, by --file, or pipe them in"
-        )
+        raise click.UsageError(text("cli.no_texts", items=what))
     return texts

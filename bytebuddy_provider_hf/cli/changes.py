@@ -12,6 +12,7 @@ import click
 from attrs import asdict, frozen
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import add_options
 from bytebuddy_provider_hf.cli.terminal import visible_controls
 from bytebuddy_provider_hf.cli.textfile import (
@@ -22,6 +23,7 @@ from bytebuddy_provider_hf.cli.textfile import (
 )
 from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.errors import ResponseError
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Reply
 
 # Seconds between two looks for Ctrl-C.
@@ -46,8 +48,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def gather(*, yes: bool, diff_only: bool, as_json: bool, **own: object) -> None:
         if yes and diff_only:
-            message = "--yes writes and --diff does not: give one of them"
-            raise click.UsageError(message)
+            raise click.UsageError(text("cli.yes_and_diff"))
         command(mode=WriteMode(yes, diff_only, as_json), **own)
 
     return add_options(
@@ -68,14 +69,11 @@ def complete_text(reply: Reply, *, hint: str) -> str:
     if reply.finish_reason in {None, "stop"}:
         return with_line_feeds(reply.text)
     if reply.finish_reason == "length":
-        error = ResponseError(
-            "The answer was cut at its limit of tokens. Nothing was written.", hint=hint
-        )
+        error = ResponseError(text("cli.cut_answer"), hint=hint)
     else:
         error = ResponseError(
-            f"The answer is not whole: it ended with {reply.finish_reason!r}. Nothing "
-            "was written.",
-            hint="Ask again, or in other words.",
+            text("cli.not_whole", reason=repr(reply.finish_reason)),
+            hint=text("cli.ask_again"),
         )
     error.partial = reply.text
     raise error
@@ -90,12 +88,12 @@ def reply_facts(reply: Reply) -> dict[str, object]:
     }
 
 
-def finish(file: TextFile, text: str, reply: Reply, mode: WriteMode) -> None:
+def finish(file: TextFile, wanted: str, reply: Reply, mode: WriteMode) -> None:
     """Show a change, and write it where somebody said so: ``--yes``, or a person.
 
-    ``text`` is the whole file as it shall be, with line feeds.
+    ``wanted`` is the whole file as it shall be, with line feeds.
     """
-    new = with_line_ends_of(file.text, text)
+    new = with_line_ends_of(file.text, wanted)
     changed = new != file.text
     # Of what is stored, byte order mark and line ends included: it may be a patch.
     before, after = file.stored(file.text), file.stored(new)
@@ -114,31 +112,30 @@ def finish(file: TextFile, text: str, reply: Reply, mode: WriteMode) -> None:
             }
         )
         return
-    for note in reply.notes:
-        screen.note(f"note: {note}", colour="yellow")
+    screen.print_notes(reply.notes)
     if not changed:
-        screen.note(f"no change: {file.path} stays as it is")
+        screen.note(text("cli.no_change", file=file.path))
         return
     if mode.yes:
         # Before it is shown: a reader of the diff may go away.
         replace_text(file, new)
         show_diff(diff)
-        screen.note(f"wrote {file.path}")
+        screen.note(text("cli.wrote", file=file.path))
         return
     show_diff(diff)
     if mode.diff_only:
         return
     if not all(map(screen.is_interactive, (sys.stdin, sys.stdout, sys.stderr))):
-        screen.note(f"{file.path} was not written; --yes writes it")
+        screen.note(text("cli.yes_writes", file=file.path))
     elif _agreed():
         replace_text(file, new)
-        screen.note(f"wrote {file.path}")
+        screen.note(text("cli.wrote", file=file.path))
     else:
-        screen.note(f"{file.path} was not written")
+        screen.note(text("cli.not_written", file=file.path))
 
 
 def _agreed() -> bool:
-    sys.stdout.write("Apply? [y/N] ")
+    sys.stdout.write(localized(text("cli.apply")))
     sys.stdout.flush()
     # Neither `input` nor click's question: both would sleep on where Ctrl-C came just
     # before they went to sleep. Windows selects on sockets only.

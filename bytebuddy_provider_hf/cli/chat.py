@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +14,6 @@ from attrs import define, field
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.arguments import read_prompt
-from bytebuddy_provider_hf.cli.language import chosen_language
 from bytebuddy_provider_hf.cli.model_source import ModelSource, add_help, require
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.print_error import print_error
@@ -26,6 +24,7 @@ from bytebuddy_provider_hf.cli.terminal import sanitize
 from bytebuddy_provider_hf.cli.verbose import log_command_error
 from bytebuddy_provider_hf.errors import ByteBuddyError, MissingToken
 from bytebuddy_provider_hf.plugins.protocols import Chat, Complete, Model
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Message
 
 _STREAM: Final = click.option(
@@ -33,15 +32,6 @@ _STREAM: Final = click.option(
 )
 
 PROMPT: Final = "> "
-
-HELP: Final = """\
-/model [NAME]  list the models, or go on with another one
-/system TEXT   set the system message (empty: none)
-/save FILE     write the talk to a new file, as Markdown
-/clear         forget what was said
-/help          this list
-/quit          leave; so does Ctrl-D, or Ctrl-C twice
-Ctrl-C stops an answer; what came of it stays."""
 
 
 @command(
@@ -105,10 +95,10 @@ def complete(
 
     PROMPT and what is piped in make one text.
     """
-    text = read_prompt(prompt)
+    begun = read_prompt(prompt)
     reply = ask(
         settings,
-        lambda model: require(model, Complete).complete(text, **settings.arguments),
+        lambda model: require(model, Complete).complete(begun, **settings.arguments),
         text_printer(as_json=as_json, stream=stream, markdown=False),
         quiet=as_json,
     )
@@ -128,12 +118,12 @@ class ChatSession:
     history: list[Message] = field(factory=list)
     _files: set[Path] = field(factory=set)
 
-    async def say(self, text: str) -> None:
+    async def say(self, asked: str) -> None:
         """Ask the model, show its answer, and keep both, even if it was stopped."""
         # Connections the server closed while nobody typed are noticed here.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        question = Message("user", text)
+        question = Message("user", asked)
         messages = [*self.opening(), *self.history, question]
         pieces: list[str] = []
         try:
@@ -159,12 +149,12 @@ class ChatSession:
         model = await self.source.open(name)
         require(model, Chat)
         self.model = model
-        screen.note(f"now talking with {model.name}")
+        screen.note(text("cli.now_talking", model=model.name))
 
     def save(self, name: str) -> None:
         """Write the conversation to a file, without control sequences."""
         if not name:
-            screen.note("say where: /save FILE")
+            screen.note(text("cli.save_where"))
             return
         parts = [
             f"## {message.role}\n\n{message.content}\n"
@@ -178,13 +168,13 @@ class ChatSession:
                 self._files.add(path)
                 file.write(sanitize("\n".join(parts)))
         except FileExistsError:
-            screen.note(f"not saved: {name} is there already", colour="red")
+            screen.note(text("cli.exists", file=name), colour="red")
         # ValueError: a NUL in the name. RuntimeError: a home folder of nobody.
         except (OSError, ValueError, RuntimeError) as error:
             why = getattr(error, "strerror", None) or error
-            screen.note(f"not saved: {why}: {name}", colour="red")
+            screen.note(text("cli.not_saved", why=why, file=name), colour="red")
         else:
-            screen.note(f"saved {len(self.history)} messages to {name}")
+            screen.note(text("cli.saved", count=len(self.history), file=name))
 
     def opening(self) -> list[Message]:
         """Return the messages that every request begins with."""
@@ -210,7 +200,7 @@ def run_session(settings: CallSettings, *, system: str | None, markdown: bool) -
         try:
             model = runner.run(models.open(settings.model))
             require(model, Chat)
-            screen.note(f"talking with {model.name}; /help lists the commands")
+            screen.note(text("cli.talking", model=model.name))
             session = ChatSession(models, model, settings, markdown, system=system)
             _loop(runner, session, typed)
         except MissingToken as error:
@@ -235,7 +225,8 @@ def _loop(
             if interrupted and not typed():
                 raise
             interrupted = True
-            screen.note("\nCtrl-C once more, or Ctrl-D, leaves.")
+            screen.note("")
+            screen.note(text("cli.once_more"))
             continue
         interrupted = False
         if line in {"/quit", "/exit"}:
@@ -246,13 +237,12 @@ def _loop(
         try:
             _command(runner, session, line)
         except KeyboardInterrupt:
-            screen.note("stopped")
+            screen.note(text("cli.stopped"))
         except ByteBuddyError as error:
             if isinstance(error, MissingToken):
                 add_help(error)
             log_command_error(error)
-            language = chosen_language(click.get_current_context(), os.environ)
-            print_error(error, language)
+            print_error(error)
 
 
 def _command(runner: asyncio.Runner, session: ChatSession, line: str) -> None:
@@ -261,19 +251,19 @@ def _command(runner: asyncio.Runner, session: ChatSession, line: str) -> None:
     rest = rest.strip()
     match command:
         case "/help":
-            screen.note(HELP)
+            screen.note(text("cli.chat_help"))
         case "/model":
             runner.run(session.use(rest))
         case "/system":
             session.system = rest or None
-            screen.note("system message set" if rest else "no system message")
+            screen.note(text("cli.system_set" if rest else "cli.system_none"))
         case "/save":
             session.save(rest)
         case "/clear":
             session.history.clear()
-            screen.note("forgotten")
+            screen.note(text("cli.forgotten"))
         # A question may begin with a path, such as /etc/hosts.
         case _ if command.startswith("/") and "/" not in command[1:]:
-            screen.note(f"there is no {command}; /help lists the commands")
+            screen.note(text("cli.no_command", command=command))
         case _:
             runner.run(session.say(line))

@@ -13,11 +13,12 @@ import click
 from bytebuddy_provider_hf.address import origin_of
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
+from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.model_source import (
-    NO_MODEL_HELP,
     confirm_trust,
     is_interactive_session,
     trust_store,
+    ways_to_a_model,
 )
 from bytebuddy_provider_hf.cli.options import (
     command,
@@ -37,13 +38,12 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.plugins.protocols import Noticing
 from bytebuddy_provider_hf.secret import redact
+from bytebuddy_provider_hf.texts import text
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.config.values import Config, ModelEntry
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
-# Of the table that `models` prints.
-_HEAD: Final = ("NAME", "PROVIDER", "MODEL", "ROLES", "STATE", "WRITTEN IN")
 _BEGIN: Final = """\b
 To begin:
   bytebuddy-hf config init     a first file, with comments
@@ -86,8 +86,8 @@ def init(*, config: Path | None) -> None:
 
     path = config or user_folder(home_folder()) / CONFIG.name
     write_first(path)
-    screen.note(f"wrote {path}", colour="green")
-    screen.note("  next: bytebuddy-hf login, then: bytebuddy-hf chat")
+    screen.note(text("cli.wrote", file=path), colour="green")
+    screen.detail(text("cli.next_login"))
 
 
 @config.command(short_help="List every problem; exit 3 if there is one.")
@@ -107,7 +107,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     checked = asyncio.run(_check_entries(registry))
     found = [(entry, problems) for entry, problems, _ in checked if problems]
     notices = [
-        f"{entry.source}: {redact(entry.name)}: {notice}"
+        text("cli.at", place=f"{entry.source}: {redact(entry.name)}", said=notice)
         for entry, _, told in checked
         for notice in told
     ]
@@ -124,14 +124,16 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     for entry, told in found:
         for problem in told:
             # `note` masks tokens: one may stand in the wrong key.
-            screen.note(f"{entry.name}: {problem}", colour="red")
+            said = text("cli.at", place=entry.name, said=problem)
+            screen.note(said, colour="red")
     _show_complaints(registry)
     for notice in notices:
         screen.warn(notice)
     for path in registry.files:
-        screen.note(f"read {path}")
+        screen.note(text("cli.read", file=path))
     total = len(registry.entries)
-    screen.note(f"{total - len(found)} of {total} models can be opened")
+    count = total - len(found)
+    screen.note(text("cli.can_be_opened", count=count, total=total))
     return code
 
 
@@ -142,30 +144,50 @@ async def _check_entries(
     checked = []
     async with registry:
         for entry in registry.entries:
-            problems = []
+            problems: list[str] = []
             notices: tuple[str, ...] = ()
             try:
                 model = await registry.open(entry.name)
                 notices = model.notices if isinstance(model, Noticing) else ()
             except ByteBuddyError as error:
-                told, place = str(error), str(entry.source)
+                told, place = _with_hint(error), str(entry.source)
                 # Most errors of configuration name file, line and column themselves.
                 named = place.partition(":")[0] in told
-                problems.append(told if named else f"{place}: {told}")
+                at = told if named else text("cli.at", place=place, said=told)
+                problems.append(at)
             if entry.unset:
                 # Opening stops at the first variable; here all are told, and the
                 # provider too.
                 problems += [
-                    f"{it.place}: {it.path} needs the variable {it.variable}, which is "
-                    f"not set. {it.hint}"
+                    text(
+                        "cli.unset",
+                        place=it.place,
+                        key=it.path,
+                        variable=it.variable,
+                        hint=it.hint,
+                    )
                     for it in entry.unset[1:]
                 ]
                 try:
                     registry.provider(entry.provider)
                 except UnknownProvider as error:
-                    problems.append(str(error))
+                    problems.append(_with_hint(error))
             checked.append((entry, list(dict.fromkeys(problems)), notices))
     return checked
+
+
+def _with_hint(error: ByteBuddyError) -> str:
+    """Return what ``str(error)`` is, in a form that can be said in Chinese."""
+    said = str(error)
+    for row in (
+        error.message,
+        text("cli.with_hint", message=error.message, hint=error.hint),
+        text("cli.stop_and_hint", message=error.message, hint=error.hint),
+    ):
+        if row == said:
+            return row
+    # An error whose class words it in its own way.
+    return said
 
 
 @config.command(short_help="Print what takes effect, and where it was written.")
@@ -191,7 +213,7 @@ def show(*, config: Path | None, as_json: bool) -> None:
         return
     screen.emit(sanitize(config_text(loaded, hidden)), nl=False)
     for warning in loaded.warnings:
-        screen.warn(str(warning))
+        screen.warn(warning.said)
 
 
 @config.command(short_help="List the files that are looked for.", epilog=_STATES)
@@ -211,8 +233,8 @@ def path(*, config: Path | None, as_json: bool) -> None:
             screen.emit(f"{state:7}  {sanitize(str(file))}")
     # The listing is complete all the same, so it comes before the error.
     if config is not None and states[0][1] == "missing":
-        message = f"{states[0][0]} does not exist or cannot be read"
-        raise ConfigNotFound(message, hint="Check the path given with --config.")
+        message = text("cli.unreadable", file=states[0][0])
+        raise ConfigNotFound(message, hint=text("cli.check_path"))
 
 
 @config.command(
@@ -243,8 +265,17 @@ def trust(*, origin: str | None, yes: bool, remove: bool, listing: bool) -> None
         # What was trusted may be gone from the file: only the store is asked.
         named = origin_of(origin) if origin else None
         gone = store.remove(project, named)
-        what = f" with {named}" if named else ""
-        screen.note(f"{project} is {'no longer' if gone else 'not'} trusted{what}")
+        screen.note(
+            text(
+                "cli.no_longer_trusted_with" if gone else "cli.not_trusted_with",
+                project=project,
+                origin=named,
+            )
+            if named
+            else text(
+                "cli.no_longer_trusted" if gone else "cli.not_trusted", project=project
+            )
+        )
         return
     if origin:
         wanted: tuple[str, ...] = (origin_of(origin),)
@@ -254,17 +285,18 @@ def trust(*, origin: str | None, yes: bool, remove: bool, listing: bool) -> None
         )
         wanted = strange_origins(entries, project=project, store=store)
     if not wanted:
-        screen.note(f"{project} names no address that is not trusted already")
+        screen.note(text("cli.nothing_to_trust", project=project))
     for each in wanted:
         # A program that pipes "y" is not a person who read the question.
         if not yes and not is_interactive_session():
             raise UntrustedProject(
-                f"{project} is not trusted with {each}, and nobody is here to ask",
-                hint="Add --yes if that is what you want.",
+                text("cli.nobody_to_ask", project=project, origin=each),
+                hint=text("cli.add_yes"),
             )
         if yes or confirm_trust(project, each):
             store.add(project, each)
-            screen.note(f"{project} is trusted with {each}", colour="green")
+            trusted_now = text("cli.trusted", project=project, origin=each)
+            screen.note(trusted_now, colour="green")
 
 
 def _load(path: Path | None) -> Config:
@@ -312,10 +344,19 @@ def models(*, config: Path | None, as_json: bool) -> None:
             (it.name, it.provider, it.model, ",".join(it.roles), state, str(it.source))
             for it, state, _ in states
         ]
-        screen.emit(columns([_HEAD, *rows]))
+        head = (
+            text("cli.head_name"),
+            text("cli.head_provider"),
+            text("cli.head_model"),
+            text("cli.head_roles"),
+            text("cli.head_state"),
+            text("cli.head_place"),
+        )
+        screen.emit(columns([head, *rows]))
     else:
-        screen.note("There is no model in the configuration.")
-        for line in ("  bytebuddy-hf config init    begin one", *NO_MODEL_HELP[1:]):
+        screen.note(text("cli.no_model"))
+        screen.detail(text("cli.begin"))
+        for line in ways_to_a_model():
             screen.note(line)
     _show_complaints(registry)
 
@@ -326,20 +367,22 @@ def _state(registry: ModelRegistry, entry: ModelEntry) -> tuple[str, str | None]
     try:
         registry.check(entry.name)
     except UnsetVariable as error:
-        return f"{error.variable} is not set", str(error)
+        return text("cli.is_not_set", variable=error.variable), str(error)
     except UnknownProvider as error:
-        return "provider is not installed", str(error)
+        return text("cli.no_provider"), str(error)
     except UntrustedProject as error:
-        return "not trusted", str(error)
+        return text("cli.untrusted"), str(error)
     except ByteBuddyError as error:
-        return "cannot be opened", str(error)
-    return "ready", None
+        return text("cli.cannot_open"), str(error)
+    return text("cli.ready"), None
 
 
 def _show_complaints(registry: ModelRegistry) -> None:
     """Print what concerns no single entry: plugins left out, and warnings."""
-    for complaint in (*registry.failures, *registry.warnings):
-        screen.warn(str(complaint))
+    for failure in registry.failures:
+        screen.warn(failure.said)
+    for warning in registry.warnings:
+        screen.warn(warning.said)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
@@ -347,7 +390,7 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     # Not rich's Table: it cuts what is wider than a terminal, and pads in a pipe.
     from rich.cells import cell_len
 
-    cells = [[redact(sanitize_line(cell)) for cell in row] for row in rows]
+    cells = [[redact(sanitize_line(localized(cell))) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(

@@ -10,8 +10,10 @@ from typing import Final
 from attrs import fields, has
 from ruamel.yaml import YAML
 
+from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.config.values import Config, LogOptions, ModelEntry
 from bytebuddy_provider_hf.secret import MASK, Secret, redact
+from bytebuddy_provider_hf.texts import text
 
 # Fields that say where an entry was written, not what it says.
 _ABOUT_THE_FILE: Final = frozenset({"source", "unset", "api_key_origin", "extra"})
@@ -37,12 +39,13 @@ def config_text(config: Config, hidden: Mapping[str, Secret]) -> str:
     for entry in config.entries:
         comments = [f"{entry.source} ({entry.source.kind})"]
         if entry.api_key_origin:
-            comments.append(f"apiKey is from {entry.api_key_origin}")
+            comments.append(text("cli.key_from", origin=entry.api_key_origin))
         comments += [
-            f"{it.variable} is not set: {it.path} at {it.place}" for it in entry.unset
+            text("cli.unset_at", variable=it.variable, key=it.path, place=it.place)
+            for it in entry.unset
         ]
         # A path may hold a line feed, which would end the comment.
-        parts += [f"  # {' '.join(line.split())}" for line in comments]
+        parts += [f"  # {' '.join(localized(line).split())}" for line in comments]
         first, *more = _yaml(_entry_object(entry, hidden))
         parts += [f"  - {first}", *(f"    {line}" for line in more)]
     return "\n".join([*parts, ""])
@@ -88,10 +91,10 @@ def _referring(value: object, hidden: Mapping[str, Secret]) -> object:
         return [_referring(each, hidden) for each in value]
     if isinstance(value, str):
         for name, held in hidden.items():
-            text = held.reveal().strip()
+            plain = held.reveal().strip()
             # A shorter one is no secret, and would be found in other words.
-            if value == text or len(text) >= _SHORTEST:
-                value = value.replace(text, f"${{{name}}}")
+            if value == plain or len(plain) >= _SHORTEST:
+                value = value.replace(plain, f"${{{name}}}")
     return value
 
 

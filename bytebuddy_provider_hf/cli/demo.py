@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from contextlib import AbstractAsyncContextManager
+from functools import reduce
 from importlib import import_module
 from pathlib import Path
 from typing import Final, final
@@ -17,13 +18,13 @@ from attrs import define, field
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.demo_server import (
-    PLATFORMS,
     DemoServer,
     can_run_here,
     local_server,
     simulated_server,
 )
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
+from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.model_source import require
 from bytebuddy_provider_hf.cli.options import command, trouble_options
 from bytebuddy_provider_hf.cli.render import Printer
@@ -32,6 +33,7 @@ from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.terminal import Sanitizer
 from bytebuddy_provider_hf.plugins.protocols import Complete, Model
 from bytebuddy_provider_hf.testing.demo_prompts import PROMPTS, DemoPrompt
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions, Event, Text
 
 NAME: Final = "local-gemma"
@@ -71,13 +73,15 @@ def demo(*, gguf: Path | None, simulated: bool) -> ExitCode:
     Windows; without it the replies are simulated.
     """
     if not simulated and not can_run_here(gguf):
-        screen.note("No model can run here: the extra is not installed.", bold=True)
+        screen.note(text("cli.demo_cannot_run"), bold=True)
         screen.note("  pip install 'bytebuddy-provider-hf[local]'")
-        screen.note(f"  It serves {PLATFORMS}.")
-        screen.note("What follows is simulated, by a server in this process.\n")
+        # The wheels of the pinned xllamacpp.
+        screen.detail(text("cli.demo_platforms"))
+        screen.note(text("cli.demo_simulated"))
+        screen.note("")
         simulated = True
     if not simulated:
-        screen.note("llama.cpp's server starts in a child process…")
+        screen.note(text("cli.demo_starts"))
     return asyncio.run(_run(simulated_server() if simulated else local_server(gguf)))
 
 
@@ -110,7 +114,7 @@ async def _run(starting: AbstractAsyncContextManager[DemoServer]) -> ExitCode:
         # Ctrl-C cancels this task, too; that is told by the root.
         if not terminated.is_set():
             raise
-        screen.note("terminated")
+        screen.note(text("cli.terminated"))
         return ExitCode.TERMINATED
     finally:
         for number in numbers:
@@ -121,30 +125,27 @@ async def _run(starting: AbstractAsyncContextManager[DemoServer]) -> ExitCode:
 async def _show(server: DemoServer) -> None:
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
-    screen.emit(f"Server: {server.what}\n        {server.base}\n")
+    screen.emit(text("cli.demo_server", what=server.what, base=server.base))
+    screen.emit()
     with tempfile.TemporaryDirectory(prefix="bytebuddy-demo-") as folder:
         path = Path(folder) / "config.yaml"
-        text = CONFIG.format(name=NAME, model=server.model, base=server.base)
-        path.write_text(text, encoding="utf-8")
-        screen.emit(f"{path}\n\n{text}")
+        config = CONFIG.format(name=NAME, model=server.model, base=server.base)
+        path.write_text(config, encoding="utf-8")
+        screen.emit(f"{path}\n\n{config}")
         async with ModelRegistry.load(path) as registry:
             provider = registry.provider(registry.entry(NAME).provider)
-            screen.emit(
-                "The registry found the provider "
-                f"{provider.name} by its entry point.\n"
-                "The first request leaves now; until the model is loaded, the server "
-                "answers 503.\n"
-            )
+            screen.emit(text("cli.demo_found", provider=provider.name))
+            screen.emit()
             model = await registry.open(NAME)
             # One after the other: the first waits for the model, the others find it.
             for number, step in enumerate(PROMPTS, start=1):
                 title = f"{number}. {step.title}"
                 if server.simulated:
-                    title += " (simulated reply)"
+                    title = text("cli.demo_title", title=title)
                 screen.emit(screen.styled(title, bold=True))
                 screen.emit(screen.styled(step.prompt, dim=True), nl=False)
                 figures = await _ask(model, step, simulated=server.simulated)
-                screen.emit(f"\n  [{figures}]\n")
+                screen.emit(f"\n  [{localized(figures)}]\n")
 
 
 async def _ask(model: Model, step: DemoPrompt, *, simulated: bool) -> str:
@@ -157,19 +158,22 @@ async def _ask(model: Model, step: DemoPrompt, *, simulated: bool) -> str:
     call = require(model, Complete).complete(step.prompt, options=options)
     reply = await show_reply(call, line, printer)
     ended = time.monotonic()
-    parts = [f"the model loaded for {line.waited:.1f} s"] if line.waited else []
+    parts = []
+    if line.waited:
+        parts.append(text("cli.demo_loaded", seconds=f"{line.waited:.1f}"))
     if printer.began is None:
-        parts.append("no text")
+        parts.append(text("cli.demo_no_text"))
     elif reply.usage is not None:
         tokens = reply.usage.completion_tokens
-        parts.append(f"{tokens} tokens")
+        parts.append(text("cli.demo_tokens", count=tokens))
         working = ended - printer.began
         # The first token ends the reading of the prompt; the rest are measured.
         if working > 0 and tokens > 1 and not simulated:
-            parts.append(f"{(tokens - 1) / working:.0f} tokens/s")
+            speed = f"{(tokens - 1) / working:.0f}"
+            parts.append(text("cli.demo_speed", speed=speed))
     if simulated:
-        parts.append("simulated")
-    return ", ".join(parts)
+        parts.append(text("cli.demo_is_simulated"))
+    return reduce(lambda one, more: text("cli.demo_and", first=one, second=more), parts)
 
 
 @final

@@ -17,12 +17,8 @@ from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import cache_folder
 from bytebuddy_provider_hf.errors import ConnectionFailed
 from bytebuddy_provider_hf.testing.demo_prompts import PROMPTS
+from bytebuddy_provider_hf.texts import text
 
-# The wheels of the pinned xllamacpp.
-PLATFORMS: Final = (
-    "Linux with glibc on x86-64 and ARM64, macOS 13 or later on Apple silicon and "
-    "Intel, Windows on x86-64"
-)
 SIMULATED_MODEL: Final = "google/gemma-3-270m"
 # Seconds, as a laptop takes them: to load the model, and from token to token.
 _SIMULATED_LOAD: Final = 2.0
@@ -63,7 +59,7 @@ async def local_server(gguf: Path | None) -> AsyncIterator[DemoServer]:
     path = gguf
     if path is None:
         folder = cache_folder(os.environ, home_folder())
-        screen.note(f"Gemma 3 270M is checked, or put together, in {folder}")
+        screen.note(text("cli.demo_checked", folder=folder))
         # Checking reads 253 MB, which would hold the event loop up.
         path = await asyncio.to_thread(find_gemma, folder)
     threads = usual_threads()
@@ -73,7 +69,9 @@ async def local_server(gguf: Path | None) -> AsyncIterator[DemoServer]:
         yield DemoServer(
             base=f"{server.url}/v1",
             model=path.stem if gguf else SIMULATED_MODEL,
-            what=f"llama.cpp, process {server.pid}, {threads} thread(s), {path.name}",
+            what=text(
+                "cli.demo_llama", pid=server.pid, threads=threads, file=path.name
+            ),
         )
     except ConnectionFailed:
         # It listens before it loads: a model it cannot load ends it in between.
@@ -81,8 +79,8 @@ async def local_server(gguf: Path | None) -> AsyncIterator[DemoServer]:
             await asyncio.wait_for(server.wait(), _LAST_BREATH)
         if server.returncode is None:
             raise
-        message = f"llama.cpp's server ended: it cannot load {path.name}"
-        raise ConnectionFailed(message, hint="Name a GGUF model.") from None
+        message = text("cli.demo_ended", file=path.name)
+        raise ConnectionFailed(message, hint=text("cli.demo_name_gguf")) from None
     finally:
         await server.stop()
 
@@ -110,5 +108,5 @@ async def simulated_server() -> AsyncIterator[DemoServer]:
         gap=_SIMULATED_GAP,
     )
     async with FakeHub({SIMULATED_MODEL: behaviour}).serve() as base:
-        what = "a simulation in this process; no model runs"
+        what = text("cli.demo_simulation")
         yield DemoServer(f"{base}/v1", SIMULATED_MODEL, what, simulated=True)

@@ -38,6 +38,7 @@ from bytebuddy_provider_hf.cli.textfile import (
 )
 from bytebuddy_provider_hf.errors import ResponseError
 from bytebuddy_provider_hf.plugins.protocols import Apply, Edit, Fill, Model, ReplyCall
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Reply, Role
 
 
@@ -77,8 +78,7 @@ def edit(
     """
     wanted = readable(instruction)
     if not wanted.strip():
-        message = "the instruction is empty: say with -i what to change"
-        raise click.UsageError(message)
+        raise click.UsageError(text("cli.no_instruction"))
     source = read_text_file(file)
     # Models write line feeds; the ends of the file come back when it is written.
     before, code, after = (lines or LineRange()).split(
@@ -97,15 +97,11 @@ def edit(
         role=Role.EDIT,
         mode=mode,
     )
-    hint = "Raise --max-tokens, or edit fewer lines (--lines A:B)."
-    changed = complete_text(reply, hint=hint)
+    changed = complete_text(reply, hint=text("cli.fewer_lines"))
     # Our own models see to both; one of another provider may not. No code at all is
     # no answer: who wants to delete everything uses an editor.
     if code.strip() and not changed.strip():
-        raise ResponseError(
-            "The model answered with no code. Nothing was written.",
-            hint="Say it in other words, or give the role edit to another model.",
-        )
+        raise ResponseError(text("cli.no_code"), hint=text("cli.other_words"))
     finish(source, f"{before}{ended_like(code, changed)}{after}", reply, mode)
 
 
@@ -136,14 +132,12 @@ def apply(
     if suggestion is not None and str(suggestion) != "-":
         suggested = read_text_file(suggestion).text
     elif suggestion is None and screen.is_interactive(sys.stdin):
-        message = "there is no suggestion: name its file, or pipe it in"
-        raise click.UsageError(message)
+        raise click.UsageError(text("cli.no_suggestion"))
     else:
         suggested = piped_file(Path("-")).text
     # A command before the pipe that failed is not a wish to change nothing.
     if not suggested.strip():
-        message = "the suggestion is empty"
-        raise click.UsageError(message)
+        raise click.UsageError(text("cli.empty_suggestion"))
     reply = _changed(
         settings,
         lambda model: require(model, Apply).apply(
@@ -155,8 +149,8 @@ def apply(
         role=Role.APPLY,
         mode=mode,
     )
-    hint = "Raise --max-tokens, or apply the change to a smaller file."
-    finish(source, complete_text(reply, hint=hint), reply, mode)
+    wanted = complete_text(reply, hint=text("cli.smaller_file"))
+    finish(source, wanted, reply, mode)
 
 
 def _changed(
@@ -217,8 +211,7 @@ def fill(
     character. FILE:LINE is the end of the line.
     """
     if insert and stdin:
-        message = "--insert writes into a file, and --stdin reads none"
-        raise click.UsageError(message)
+        raise click.UsageError(text("cli.insert_and_stdin"))
     read = piped_file if stdin else read_text_file
     source = read(Path(cursor.file))
     # As the model shall see it; the line ends come back with --insert.
@@ -253,4 +246,4 @@ def fill(
         return
     print_notes(reply)
     if inserted:
-        screen.note(f"wrote {cursor.file}")
+        screen.note(text("cli.wrote", file=cursor.file))

@@ -11,8 +11,12 @@ import click
 from attrs import asdict
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.language import chosen_language, lang_option
-from bytebuddy_provider_hf.cli.options import json_option, trouble_options
+from bytebuddy_provider_hf.cli.language import localized, process_language
+from bytebuddy_provider_hf.cli.options import (
+    json_option,
+    lang_option,
+    trouble_options,
+)
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY
 from bytebuddy_provider_hf.texts import text
@@ -42,9 +46,7 @@ if TYPE_CHECKING:
 @lang_option
 @json_option
 @trouble_options
-@click.pass_context
 def explain(
-    ctx: click.Context,
     *,
     status: int,
     body: str | None,
@@ -69,9 +71,9 @@ def explain(
     for header in headers:
         name, colon, value = header.partition(":")
         if not colon:
-            raise click.BadParameter(f"'{header}' is not NAME:VALUE")
+            raise click.BadParameter(text("cli.no_header", header=header))
         told[name.strip().lower()] = value.strip()
-    lang = chosen_language(ctx, os.environ)
+    lang = process_language()
     explanation = explained(
         status,
         said,
@@ -89,10 +91,10 @@ def explain(
     if explanation.said:
         # What a server said, and the steps that quote it, may hold a terminal's codes.
         quoted = text("explain.said", said=sanitize_line(explanation.said))
-        screen.emit(f"  {quoted.render(lang)}")
+        screen.emit(f"  {localized(quoted)}")
     screen.emit(f"  {explanation.meaning}")
     if explanation.next_steps:
-        screen.emit(text("explain.next").render(lang))
+        screen.emit(text("explain.next"))
     for number, step in enumerate(explanation.next_steps, start=1):
         screen.emit(f"  {number}. {sanitize_line(step)}")
 

@@ -1,18 +1,17 @@
-"""Choose the language to print in: by ``--lang``, else by the environment."""
+"""Choose the language to speak in: by ``--lang``, else by the environment."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Final
 
-import click
+from bytebuddy_provider_hf.texts import Language, render
 
-from bytebuddy_provider_hf.cli.options import AnyCallable
-from bytebuddy_provider_hf.texts import Language
-
+# The key of click's Context.meta under which ``--lang`` is kept.
 LANG: Final = "bytebuddy_provider_hf.lang"
-# POSIX's order of precedence for messages.
-_VARIABLES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")
+# This program's own, then POSIX's order of precedence for messages.
+_VARIABLES: Final = ("BYTEBUDDY_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
 def language_of(env: Mapping[str, str]) -> Language:
@@ -21,26 +20,18 @@ def language_of(env: Mapping[str, str]) -> Language:
     return "zh" if chosen.lower().startswith("zh") else "en"
 
 
-def chosen_language(ctx: click.Context, env: Mapping[str, str]) -> Language:
+def process_language() -> Language:
     """Return what ``--lang`` said, before or after the command, or the locale says."""
-    said = ctx.meta.get(LANG)
-    if said is not None:
-        return "zh" if said == "zh" else "en"
-    return language_of(env)
+    # Imported here: where click is missing, that is said in this language, too.
+    import click
+
+    ctx = click.get_current_context(silent=True)
+    said = None if ctx is None else ctx.meta.get(LANG)
+    if said is None:
+        return language_of(os.environ)
+    return "zh" if said == "zh" else "en"
 
 
-def _remember(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
-    if value is not None:
-        ctx.meta[LANG] = value
-    return value
-
-
-def lang_option(command: AnyCallable) -> AnyCallable:
-    """Add ``--lang``."""
-    return click.option(
-        "--lang",
-        type=click.Choice(["en", "zh"]),
-        expose_value=False,
-        callback=_remember,
-        help="Tell failures in this language (default: that of the locale).",
-    )(command)
+def localized(sentence: str) -> str:
+    """Return a sentence as this process says it; a plain ``str`` stays as it is."""
+    return render(sentence, process_language())

@@ -16,6 +16,7 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.address import HUB, HostKind, parse
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import command, trouble_options
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
@@ -29,6 +30,7 @@ from bytebuddy_provider_hf.errors import (
     UnexpectedStatus,
 )
 from bytebuddy_provider_hf.secret import Environment, Secret, one_line
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.http_client import (
     HttpClientFactory,
     destination_for,
@@ -52,21 +54,6 @@ _OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _LARGEST_ANSWER: Final = 1024 * 1024
 _LONGEST_NAME: Final = 100
 _OK: Final = 200
-_UNKNOWN_TOKEN: Final = (
-    AuthenticationFailed,
-    "Hugging Face does not know this token",
-    f"Make a new one: {TOKEN_PAGE}",
-)
-# A status of whoami-v2 -> the error, its message and its next step.
-_REFUSALS: Final[dict[int, tuple[type[APIError], str, str]]] = {
-    401: _UNKNOWN_TOKEN,
-    403: _UNKNOWN_TOKEN,
-    429: (
-        RateLimited,
-        "Hugging Face has been asked about tokens too often",
-        "Wait some minutes, or use --no-check.",
-    ),
-}
 
 
 @command(
@@ -89,21 +76,23 @@ def login(*, no_check: bool, hub: str) -> None:
     token = read_token()
     if not no_check:
         found = asyncio.run(_try(token, hub))
-        named = f' ("{found.token_name}")' if found.token_name else ""
-        screen.note(f"hello {found.name}; the token works{named}", colour="green")
+        works = text("cli.hello", name=found.name)
+        if found.token_name:
+            works = text("cli.hello_named", name=found.name, token=found.token_name)
+        screen.note(works, colour="green")
         if found.may_infer is False:
-            screen.warn(f"it lacks the permission {INFERENCE}: models will refuse it")
-            screen.note(f"  a token that has it: {TOKEN_PAGE}")
+            screen.warn(text("cli.lacks_permission", permission=INFERENCE))
+            screen.detail(text("cli.token_page", page=TOKEN_PAGE))
         elif found.may_infer:
-            screen.note("it may call models")
+            screen.note(text("cli.may_infer"))
     path = user_folder(home_folder()) / ENV.name
     write_secret(path, VARIABLE, token)
-    screen.note(f"kept as {VARIABLE} in {path}, readable by you only")
+    screen.note(text("cli.kept", variable=VARIABLE, file=path))
     if os.environ.get(VARIABLE):
-        screen.warn(f"{VARIABLE} is also set in this environment, which goes first")
+        screen.warn(text("cli.set_twice", variable=VARIABLE))
     # Whoever may write the folder may put another file in its place.
     if os.name == "posix" and path.parent.stat().st_mode & _OTHERS_MAY_WRITE:
-        screen.warn(f"others can replace it: chmod 700 {path.parent}")
+        screen.warn(text("cli.replaceable", folder=path.parent))
 
 
 def read_token() -> Secret:
@@ -113,11 +102,9 @@ def read_token() -> Secret:
         InvalidToken: Nothing came, or what came cannot be a token.
     """
     if screen.is_interactive(sys.stdin):
-        screen.note(
-            f"Make a token here; it may call models and nothing else:\n\n"
-            f"  {TOKEN_PAGE}\n"
-        )
-        given = getpass("Token (hidden): ")
+        screen.note(text("cli.make_token_here"))
+        screen.note(f"\n  {TOKEN_PAGE}\n")
+        given = getpass(localized(text("cli.token_hidden")))
     else:
         # As bytes: what is not UTF-8 is for the check below, and so is the end of what
         # is too long.
@@ -126,14 +113,10 @@ def read_token() -> Secret:
     # No frame that a traceback may show keeps it.
     del given
     if not token:
-        message = "no token was given"
-        raise InvalidToken(message, hint=f"Make one: {TOKEN_PAGE}")
+        hint = text("cli.make_one", page=TOKEN_PAGE)
+        raise InvalidToken(text("cli.no_token"), hint=hint)
     if not _SENDABLE.fullmatch(token.reveal()):
-        message = (
-            "what was given cannot be a token: it has spaces or odd characters, or is "
-            "too short or too long"
-        )
-        raise InvalidToken(message, hint="Copy it again, in one piece.")
+        raise InvalidToken(text("cli.bad_token"), hint=text("cli.copy_again"))
     return token
 
 
@@ -145,8 +128,8 @@ async def _try(token: Secret, hub: str) -> Identity:
         async with asyncio.timeout(_PATIENCE):
             return await whoami(token, hub=hub, connect=open_http_client)
     except TimeoutError:
-        waited = f"the Hub did not answer within {_PATIENCE:.0f} s"
-    raise DeadlineExceeded(waited, hint="Use --no-check to go on without it.")
+        waited = text("cli.hub_silent", seconds=f"{_PATIENCE:.0f}")
+    raise DeadlineExceeded(waited, hint=text("cli.go_on_without"))
 
 
 @frozen
@@ -176,15 +159,7 @@ async def whoami(token: Secret, *, hub: str, connect: HttpClientFactory) -> Iden
         try:
             # Before the body: a server may echo the token, and this frame may be shown.
             if response.status != _OK:
-                kind, message, hint = _REFUSALS.get(
-                    response.status,
-                    (
-                        UnexpectedStatus,
-                        f"the Hub answered whoami-v2 with status {response.status}",
-                        "Use --no-check to go on.",
-                    ),
-                )
-                raise kind(message, status=response.status, hint=hint)
+                raise _refusal(response.status)
             body = await response.read(_LARGEST_ANSWER)
         finally:
             response.close()
@@ -193,13 +168,28 @@ async def whoami(token: Secret, *, hub: str, connect: HttpClientFactory) -> Iden
     return identity(body)
 
 
+def _refusal(status: int) -> APIError:
+    """Return what a status of whoami-v2 means, with the next step."""
+    if status in (401, 403):
+        return AuthenticationFailed(
+            text("cli.token_unknown"),
+            status=status,
+            hint=text("cli.new_token", page=TOKEN_PAGE),
+        )
+    if status == 429:  # noqa: PLR2004 - Too Many Requests (RFC 6585)
+        return RateLimited(
+            text("cli.asked_too_often"), status=status, hint=text("cli.wait_minutes")
+        )
+    message = text("cli.hub_status", status=status)
+    return UnexpectedStatus(message, status=status, hint=text("cli.go_on"))
+
+
 def hub_origin(hub: str) -> str:
     """Return the origin of ``hub``: the Hub itself, or a server on this machine."""
     address = parse(hub)
     if address.origin == HUB or address.host_kind is HostKind.LOOPBACK:
         return address.origin
-    message = "a token is only tried at huggingface.co"
-    raise InvalidEndpoint(message)
+    raise InvalidEndpoint(text("cli.only_at_hub"))
 
 
 def identity(body: bytes) -> Identity:
@@ -210,8 +200,7 @@ def identity(body: bytes) -> Identity:
         answer = None
     name = _text(answer, "name")
     if not name:
-        message = "the Hub's answer to whoami-v2 names nobody"
-        raise MalformedResponse(message)
+        raise MalformedResponse(text("cli.names_nobody"))
     token = _member(_member(answer, "auth"), "accessToken")
     role = _text(token, "role")
     shown = one_line(_text(token, "displayName"), limit=_LONGEST_NAME)

@@ -13,6 +13,7 @@ import click
 from attrs import define, field
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import CallSettings
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.config.files import home_folder
@@ -38,6 +39,7 @@ from bytebuddy_provider_hf.plugins.protocols import (
     Rerank,
     Tasks,
 )
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Role
 
 if TYPE_CHECKING:
@@ -45,30 +47,22 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 
-# A protocol of the plugins' -> what a model lacks that does not implement it.
-_LACKING: Final[dict[object, str]] = {
-    Chat: "does not chat",
-    Complete: "does not complete texts",
-    Fill: "does not fill gaps in code",
-    Edit: "does not edit code",
-    Apply: "does not apply changes to code",
-    Embed: "gives no vectors",
-    Rerank: "scores no documents",
-    Tasks: "does no tasks",
+# A protocol of the plugins' -> what is said of a model that does not implement it.
+_LACKING: Final[dict[object, Callable[[str], str]]] = {
+    Chat: lambda name: text("cli.no_chat", model=name),
+    Complete: lambda name: text("cli.no_complete", model=name),
+    Fill: lambda name: text("cli.no_fill", model=name),
+    Edit: lambda name: text("cli.no_edit", model=name),
+    Apply: lambda name: text("cli.no_apply", model=name),
+    Embed: lambda name: text("cli.no_embed", model=name),
+    Rerank: lambda name: text("cli.no_rerank", model=name),
+    Tasks: lambda name: text("cli.no_tasks", model=name),
 }
 
-NO_MODEL_HELP: Final = (
-    "Three ways on:",
-    "  bytebuddy-hf login    store a token, then: bytebuddy-hf chat -m org/name",
-    "  bytebuddy-hf chat --base http://127.0.0.1:8080/v1 -m any    a server here",
-    "  bytebuddy-hf demo    a small model on this machine, no token needed",
-)
-NO_MODEL_HELP_ZH: Final = (
-    "有三种办法：",
-    "  bytebuddy-hf login    保存令牌，然后：bytebuddy-hf chat -m org/name",
-    "  bytebuddy-hf chat --base http://127.0.0.1:8080/v1 -m any    使用本机的服务器",
-    "  bytebuddy-hf demo    在本机运行小模型，不需要令牌",
-)
+
+def ways_to_a_model() -> tuple[str, ...]:
+    """Return what can be done without a token or a configuration file."""
+    return text("cli.way_login"), text("cli.way_base"), text("cli.way_demo")
 
 
 @define
@@ -89,7 +83,7 @@ class ModelSource:
             self.registry = ModelRegistry.load(self.settings.config)
             # A log file that is asked for and cannot be written stops no command.
             for complaint in complaints():
-                screen.warn(str(complaint))
+                screen.warn(complaint.said)
         return self
 
     async def __aexit__(
@@ -117,17 +111,16 @@ class ModelSource:
         if self.settings.base is not None:
             if not self.settings.base.strip():
                 # Empty means the router elsewhere: nobody who names a server means it.
-                message = "--base is empty"
-                raise InvalidEndpoint(message, hint="Write it as http://HOST:PORT/v1.")
+                hint = text("cli.write_base")
+                raise InvalidEndpoint(text("cli.base_empty"), hint=hint)
             if name is None:
-                message = "--base names a server, but no model of it was named"
-                raise InvalidOption(message, hint="Add -m with its name.")
+                hint = text("cli.add_model")
+                raise InvalidOption(text("cli.base_alone"), hint=hint)
             return self._open_loose(name)
         assert self.registry is not None  # noqa: S101  # only with --base there is none
         if name is None:
             if not self.names():
-                message = "no model was named and there is no configuration file"
-                error = ConfigNotFound(message)
+                error = ConfigNotFound(text("cli.no_configuration"))
                 add_help(error)
                 raise error
             name = self.registry.entry_for_role(role).name
@@ -156,7 +149,7 @@ class ModelSource:
 
 def add_help(error: MissingToken | ConfigNotFound) -> None:
     """Add to an error what can be done without a token or a configuration file."""
-    for line in NO_MODEL_HELP:
+    for line in (text("cli.three_ways"), *ways_to_a_model()):
         error.add_note(line)
 
 
@@ -167,7 +160,7 @@ def require(model: Model, protocol: Callable[..., P]) -> P:
     """
     if isinstance(model, cast("type", protocol)):
         return cast("P", model)
-    raise InvalidOption(f"the model {model.name} {_LACKING[protocol]}")
+    raise InvalidOption(_LACKING[protocol](model.name))
 
 
 def trust_store() -> TrustStore:
@@ -196,14 +189,15 @@ def _ask_for_trust(entry: ModelEntry) -> bool:
 
 def confirm_trust(project: Path, origin: str) -> bool:
     """Ask about one project and one origin; no is the default, and Ctrl-D says no."""
-    question = (
-        f"The configuration in {sanitize_line(str(project))} wants your token sent "
-        f"to {sanitize_line(origin)}, and decides how requests travel.\nTrust it?"
+    question = text(
+        "cli.ask_trust",
+        project=sanitize_line(str(project)),
+        origin=sanitize_line(origin),
     )
     # Ctrl-C is to end the question at once: a running loop only notes it for later.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return click.confirm(question, default=False, err=True)
+        return click.confirm(localized(question), default=False, err=True)
     except click.Abort as error:
         # click makes one error of Ctrl-C and of the end of what is typed.
         if isinstance(error.__context__, EOFError):

@@ -11,6 +11,7 @@ from typing import Final, TypedDict, TypeVar, get_args
 import click
 from attrs import frozen
 
+from bytebuddy_provider_hf.cli.language import LANG
 from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.sampling import BY_NAME
 from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
@@ -110,6 +111,25 @@ def trouble_options(command: AnyCallable) -> AnyCallable:
             help="Show where an error came from, without secrets.",
         ),
     )
+
+
+def _remember_language(
+    ctx: click.Context, _: click.Parameter, value: str | None
+) -> str | None:
+    if value is not None:
+        ctx.meta[LANG] = value
+    return value
+
+
+def lang_option(command: AnyCallable) -> AnyCallable:
+    """Add ``--lang``."""
+    return click.option(
+        "--lang",
+        type=click.Choice(["en", "zh"]),
+        expose_value=False,
+        callback=_remember_language,
+        help="Tell failures in this language (default: that of the locale).",
+    )(command)
 
 
 # Failures are then a JSON object on stdout, too.

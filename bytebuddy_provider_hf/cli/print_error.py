@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.errors import ByteBuddyError
-from bytebuddy_provider_hf.texts import Language, text
+from bytebuddy_provider_hf.cli.language import process_language
+from bytebuddy_provider_hf.errors import APIError, ByteBuddyError
+from bytebuddy_provider_hf.texts import LocalizedText, render
 
 
-def print_error(error: ByteBuddyError, lang: Language) -> None:
+def print_error(error: ByteBuddyError) -> None:
     """Print a failure on stderr: what is wrong, and the next step."""
+    lang = process_language()
     if lang == "en":
         screen.show_error(error)
         return
     # Imported here: it brings the wire, which English messages do not need.
-    from bytebuddy_provider_hf.cli.model_source import NO_MODEL_HELP, NO_MODEL_HELP_ZH
     from bytebuddy_provider_hf.doctor.explanation import explain_error
 
     explanation = explain_error(error, lang=lang)
-    screen.show_error_as(
-        error,
-        text("explain.failed", title=explanation.title).render(lang),
-        explanation.next_steps,
-        translated=dict(zip(NO_MODEL_HELP, NO_MODEL_HELP_ZH, strict=True)),
-    )
+    steps = explanation.next_steps
+    if isinstance(error.hint, LocalizedText):
+        # As in English: of what arose here the hint says all.
+        further = steps if isinstance(error, APIError) else ()
+        steps = tuple(dict.fromkeys((render(error.hint, lang), *further)))
+    screen.show_error_as(error, explanation.title, steps)

@@ -13,11 +13,12 @@ import click
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode, exit_code, table
-from bytebuddy_provider_hf.cli.language import chosen_language, lang_option
-from bytebuddy_provider_hf.cli.options import DEBUG, JSON, trouble_options
+from bytebuddy_provider_hf.cli.language import localized
+from bytebuddy_provider_hf.cli.options import DEBUG, JSON, lang_option, trouble_options
 from bytebuddy_provider_hf.cli.print_error import print_error
 from bytebuddy_provider_hf.cli.verbose import log_command_error
 from bytebuddy_provider_hf.errors import ByteBuddyError
+from bytebuddy_provider_hf.texts import text
 
 _PACKAGE: Final = "bytebuddy_provider_hf.cli"
 
@@ -62,7 +63,7 @@ class Root(click.Group):
         name = args[0]
         near = get_close_matches(name, COMMANDS, n=1)
         if near and name not in COMMANDS and not ctx.resilient_parsing:
-            ctx.fail(f"No such command '{name}'. Did you mean '{near[0]}'?")
+            ctx.fail(text("cli.did_you_mean", name=name, near=near[0]))
         return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own signature
@@ -104,7 +105,9 @@ class Root(click.Group):
             _tell(ctx, error)
             ctx.exit(exit_code(type(error)))
         except KeyboardInterrupt:
-            screen.note("\nstopped" if screen.is_terminal(sys.stderr) else "stopped")
+            # The terminal has shown ^C in the line of the answer.
+            above = "\n" if screen.is_terminal(sys.stderr) else ""
+            screen.note(f"{above}{localized(text('cli.stopped'))}")
             ctx.exit(ExitCode.STOPPED)
         except BrokenPipeError:
             _swallow_output()
@@ -126,12 +129,14 @@ def _tell(ctx: click.Context, error: ByteBuddyError) -> None:
     if ctx.meta.get(JSON):
         screen.print_json(screen.error_object(error))
     else:
-        print_error(error, chosen_language(ctx, os.environ))
+        print_error(error)
 
 
 def _refuse(ctx: click.Context, error: click.UsageError) -> NoReturn:
     """Tell wrong usage as JSON where that was asked for; else click tells it."""
     if not ctx.meta.get(JSON):
+        # click puts its own English words around it.
+        error.message = localized(error.message)  # type: ignore[misc]  # Final there
         raise error
     where = ctx.command_path if error.ctx is None else error.ctx.command_path
     screen.print_json(screen.usage_object(error.format_message(), f"{where} --help"))

@@ -14,6 +14,7 @@ from attrs import asdict, define, field
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.arguments import read_texts
+from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.model_source import ModelSource, require
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.status_line import StatusLine
@@ -22,6 +23,7 @@ from bytebuddy_provider_hf.errors import MalformedResponse
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, Vector
 from bytebuddy_provider_hf.plugins.protocols import Embed, Model, OnEvent, Rerank
 from bytebuddy_provider_hf.secret import redact
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Role, Usage
 
 # So many inputs are handed over at once: enough to keep every permit busy, and few
@@ -76,9 +78,9 @@ def embed(
     --json each line is an object with the whole vector, printed as they come; the last
     one has model, count and usage. Empty lines are skipped.
     """
-    inputs = read_texts(texts, file, "texts")
+    inputs = read_texts(texts, file, text("cli.texts"))
 
-    call = Batch(settings, Role.EMBED, inputs, "texts", quiet=as_json)
+    call = Batch(settings, Role.EMBED, inputs, text("cli.texts"), quiet=as_json)
     asyncio.run(
         _print_vectors(
             call,
@@ -120,9 +122,10 @@ def rerank(
     Each line is a score and its document; higher is better, in a range of the model's
     own. With --json the documents keep their order. Empty lines are skipped.
     """
-    inputs = read_texts(documents, file, "documents")
+    inputs = read_texts(documents, file, text("cli.documents"))
 
-    call = Batch(settings, Role.RERANK, inputs, "documents", quiet=as_json)
+    items = text("cli.documents")
+    call = Batch(settings, Role.RERANK, inputs, items, quiet=as_json)
     asyncio.run(
         _print_scores(
             call,
@@ -163,11 +166,11 @@ class Batch:
                     line.clear()
                     yield start, answer
                     done = start + len(chunk)
-                    for text in answer.notes:
-                        # Every chunk may have the same one.
-                        if text not in self.notes and not self.quiet:
-                            screen.note(f"note: {text}", colour="yellow")
-                        self.notes[text] = None
+                    # Every chunk may have the same ones.
+                    new = [it for it in answer.notes if it not in self.notes]
+                    self.notes |= dict.fromkeys(new)
+                    if not self.quiet:
+                        screen.print_notes(dict.fromkeys(new))
             except asyncio.CancelledError:
                 if self.quiet:
                     screen.print_json({"stopped": True, "count": done})
@@ -186,15 +189,14 @@ async def _print_vectors(call: Batch, send: Send[Embeddings]) -> None:
                 length = length or len(vector)
                 if len(vector) != length:
                     raise MalformedResponse(
-                        "The server's vectors have different numbers of dimensions: "
-                        f"{length} and {len(vector)}."
+                        text("cli.dimensions_differ", first=length, second=len(vector))
                     )
-                text = call.inputs[index]
+                given = call.inputs[index]
                 if call.quiet:
-                    row = {"index": index, "text": text, "vector": vector}
+                    row = {"index": index, "text": given, "vector": vector}
                     screen.print_json({"type": "vector", **row})
                 else:
-                    screen.emit(vector_line(text, vector))
+                    screen.emit(vector_line(given, vector))
             # The sum is unknown where one of the answers does not tell its part.
             if usage is not None and found.usage is not None:
                 usage = Usage(
@@ -244,11 +246,12 @@ async def _print_scores(call: Batch, send: Send[Scores]) -> None:
         screen.emit(f"{score:>{width}.6f}  {redact(sanitize_line(document))}")
 
 
-def vector_line(text: str, vector: Vector) -> str:
+def vector_line(given: str, vector: Vector) -> str:
     """Return a line for people: dimensions, first numbers, and what it is about."""
     first = " ".join(f"{number:+.4f}" for number in vector[:_FIRST_NUMBERS])
     more = " …" if len(vector) > _FIRST_NUMBERS else ""
-    shown = sanitize_line(text)
+    shown = sanitize_line(given)
     if len(shown) > _LONGEST_TEXT:
         shown = f"{shown[: _LONGEST_TEXT - 1]}…"
-    return f"{len(vector)} dimensions  {first}{more}  {shown}"
+    line = text("cli.vector", count=len(vector), numbers=f"{first}{more}", said=shown)
+    return localized(line)

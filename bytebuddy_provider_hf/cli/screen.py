@@ -14,9 +14,11 @@ from typing import Final, TextIO
 
 import click
 
+from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
 from bytebuddy_provider_hf.errors import ApplyFailed, ByteBuddyError, ConfigInvalid
 from bytebuddy_provider_hf.secret import MASK, redact
+from bytebuddy_provider_hf.texts import text
 
 _SECRET_NAME: Final = re.compile(r"(?i)token|key|secret|password")
 # A shorter value stands in ordinary words, which would all be masked.
@@ -65,89 +67,89 @@ def coloured(stream: TextIO) -> bool:
     return is_terminal(stream) and not os.environ.get("NO_COLOR")
 
 
-def emit(text: str = "", *, nl: bool = True) -> None:
-    """Print on stdout at once."""
-    _write(sys.stdout, text, nl=nl)
+def emit(said: str = "", *, nl: bool = True) -> None:
+    """Print on stdout at once, in the language of this process."""
+    _write(sys.stdout, localized(said), nl=nl)
 
 
-def emit_raw(text: str) -> None:
+def emit_raw(code: str) -> None:
     """Write text on stdout byte by byte as UTF-8, for a program that reads code.
 
     The text layer would change letters an encoding lacks, and line ends on Windows.
     """
     sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+    sys.stdout.buffer.write(code.encode("utf-8", "replace"))
     sys.stdout.buffer.flush()
 
 
-def styled(text: str, *, bold: bool = False, dim: bool = False) -> str:
-    """Return ``text`` as stdout may show it: styled on a terminal only."""
+def styled(said: str, *, bold: bool = False, dim: bool = False) -> str:
+    """Return ``said`` as stdout may show it: styled on a terminal only."""
     if not coloured(sys.stdout):
-        return text
-    return click.style(text, bold=bold or None, dim=dim or None)
+        return said
+    return click.style(localized(said), bold=bold or None, dim=dim or None)
 
 
-def _write(stream: TextIO, text: str, *, nl: bool = True) -> None:
+def _write(stream: TextIO, shown: str, *, nl: bool = True) -> None:
     # click.echo would print UTF-8 where the locale says ASCII.
-    stream.write(f"{text}\n" if nl else text)
+    stream.write(f"{shown}\n" if nl else shown)
     stream.flush()
 
 
-def note(text: str, *, colour: str | None = None, bold: bool = False) -> None:
-    """Print a line for people on stderr, tokens masked."""
-    line = redact(sanitize(text))
+def note(said: str, *, colour: str | None = None, bold: bool = False) -> None:
+    """Print a line for people on stderr, in their language, tokens masked."""
+    line = redact(sanitize(localized(said)))
     if (colour or bold) and coloured(sys.stderr):
         line = click.style(line, fg=colour, bold=bold)
     _write(sys.stderr, line)
 
 
-def warn(text: str) -> None:
+def detail(said: str) -> None:
+    """Print a line for people that belongs to the one above, indented."""
+    note(f"  {localized(said)}")
+
+
+def warn(said: str) -> None:
     """Print a warning, yellow on a terminal."""
-    note(f"warning: {text}", colour="yellow")
+    note(text("cli.warning", said=said), colour="yellow")
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what a reader of an answer should know, yellow on a terminal."""
+    for said in notes:
+        note(text("cli.note", said=said), colour="yellow")
 
 
 def show_error(error: ByteBuddyError) -> None:
     """Print one block on stderr: what is wrong, then the next step and its notes."""
-    note(f"error: {sanitize_line(error.message)}", colour="red", bold=True)
-    _show_rest(error, (error.hint, *_notes(error)))
+    said = sanitize_line(localized(error.message))
+    note(text("cli.error", said=said), colour="red", bold=True)
+    _show_rest(error, (error.hint,))
 
 
-def show_error_as(
-    error: ByteBuddyError,
-    title: str,
-    steps: Iterable[str],
-    *,
-    translated: Mapping[str, str],
-) -> None:
+def show_error_as(error: ByteBuddyError, title: str, steps: Iterable[str]) -> None:
     """Print one block on stderr under a translated title, with translated steps.
 
-    The error's own sentence stays: it names what this is about. Of its notes those
-    that ``translated`` has are told by that.
+    The error's own sentence stays: it names what this is about.
     """
-    note(title, colour="red", bold=True)
-    note(f"  {sanitize_line(error.message)}")
-    notes = (translated.get(each, each) for each in _notes(error))
-    _show_rest(error, (*steps, *notes))
+    note(text("cli.error", said=title), colour="red", bold=True)
+    detail(sanitize_line(localized(error.message)))
+    _show_rest(error, steps)
 
 
 def _show_rest(error: ByteBuddyError, steps: Iterable[str | None]) -> None:
     if isinstance(error, ConfigInvalid):
         for problem in error.problems:
-            note(f"  {problem}")
-    for line in steps:
+            detail(problem)
+    for line in (*steps, *getattr(error, "__notes__", ())):
         if line:
-            note(f"  {line}")
+            detail(line)
     if isinstance(error, ApplyFailed):
         parts = (part.rstrip("\n") for part in error.unplaced)
         lines = [line for part in parts for line in part.split("\n")]
         for line in lines[:_SHOWN_LINES]:
             note(f"  | {line}")
         if len(lines) > _SHOWN_LINES:
-            note(f"  … and {len(lines) - _SHOWN_LINES} more lines")
-
-
-def _notes(error: ByteBuddyError) -> tuple[str, ...]:
-    return tuple(getattr(error, "__notes__", ()))
+            detail(text("cli.more_lines", count=len(lines) - _SHOWN_LINES))
 
 
 def error_object(error: ByteBuddyError) -> dict[str, object]:
@@ -191,8 +193,8 @@ def print_json(value: object) -> None:
 
 def show_traceback(error: BaseException, *, env: Mapping[str, str]) -> None:
     """Print where ``error`` came from, without local variables or secrets."""
-    text = redact("".join(traceback.format_exception(error)))
+    trace = redact("".join(traceback.format_exception(error)))
     for name, value in env.items():
         if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name):
-            text = text.replace(value, MASK)
-    note(text.rstrip())
+            trace = trace.replace(value, MASK)
+    note(trace.rstrip())

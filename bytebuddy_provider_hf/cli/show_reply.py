@@ -13,6 +13,7 @@ from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.errors import StreamInterrupted
 from bytebuddy_provider_hf.plugins.protocols import Model, ReplyCall
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Done, Loading, Reply, Role, Text
 
 
@@ -76,18 +77,15 @@ async def show_reply(
         SCREEN.show_held()
     # Unknown is never success: a reply without its end may have been cut.
     if reply is None:
-        raise StreamInterrupted(f"{line.name} ended its answer without its end mark.")
+        raise StreamInterrupted(text("cli.no_end_mark", model=line.name))
     return reply
 
 
 def print_notes(reply: Reply) -> None:
     """Print on stderr what a reader of the answer should know."""
-    for text in reply.notes:
-        screen.note(f"note: {text}", colour="yellow")
+    notes = list(reply.notes)
     if reply.finish_reason == "length":
-        screen.note(
-            "note: the answer was cut at its limit of tokens (--max-tokens).",
-            colour="yellow",
-        )
+        notes.append(text("cli.note_cut"))
     if not reply.text and not reply.tool_calls:
-        screen.note("note: the model answered with no text.", colour="yellow")
+        notes.append(text("cli.note_empty"))
+    screen.print_notes(notes)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final, Self, TextIO, final
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
+from bytebuddy_provider_hf.texts import LocalizedText, text
 from bytebuddy_provider_hf.types import Event, Loading, Reasoning, Text, WaitReason
 
 if TYPE_CHECKING:
@@ -67,32 +69,47 @@ class WaitStatus:
 
     def text(self, name: str, now: float) -> str:
         """Return the text of the status line."""
-        elapsed = f"{max(0.0, now - self.began):.0f} s"
+        elapsed = _seconds(max(0.0, now - self.began))
         match self.reason:
             case "loading" | "waking":
-                doing = "loading" if self.reason == "loading" else "waking up"
-                line = f"{name} is {doing}… {elapsed}"
+                line = text(
+                    "cli.loading" if self.reason == "loading" else "cli.waking",
+                    model=name,
+                    elapsed=elapsed,
+                )
                 if self.ends is None:
                     return line
-                total = f"{self.ends - self.began:.0f} s"
-                if now <= self.ends:
-                    return f"{line} of about {total}"
-                return f"{line}, longer than the {total} that were estimated"
-            case "rate limited":
-                if self.until is None:
-                    return f"{name} is rate limited… {elapsed}"
+                total = _seconds(self.ends - self.began)
+                return text(
+                    "cli.of_about" if now <= self.ends else "cli.longer",
+                    line=line,
+                    total=total,
+                )
+            case "rate limited" if self.until is not None:
                 # Up, so that nobody comes back a moment too early.
                 until = time.localtime(math.ceil(self.until))
                 clock = time.strftime("%H:%M:%S", until)
-                return f"{name} is rate limited until {clock}"
-            case "starting":
-                return f"{name} does not answer; perhaps it is restarting… {elapsed}"
+                return text("cli.limited_until", model=name, clock=clock)
+            case "starting" | "rate limited":
+                return text(
+                    "cli.starting" if self.reason == "starting" else "cli.limited",
+                    model=name,
+                    elapsed=elapsed,
+                )
             case "queued":
-                behind = f" behind {self.ahead}" if self.ahead > 0 else ""
-                return f"{name} is queued{behind}… {elapsed}"
+                facts = {"model": name, "elapsed": elapsed}
+                if self.ahead <= 0:
+                    return text("cli.queued", **facts)
+                return text("cli.queued_behind", ahead=self.ahead, **facts)
             case "retrying":
                 left = 0 if self.ends is None else math.ceil(self.ends - now)
-                return f"retrying {name}{f' in {left} s' if left > 0 else ''}…"
+                if left <= 0:
+                    return text("cli.retrying", model=name)
+                return text("cli.retrying_in", model=name, left=_seconds(left))
+
+
+def _seconds(count: float) -> LocalizedText:
+    return text("time.seconds", count=f"{count:.0f}")
 
 
 @final
@@ -157,8 +174,12 @@ class StatusLine:
             began = self._clock()
 
             def writing(name: str) -> str:
-                lines = "1 line" if self._lines == 1 else f"{self._lines} lines"
-                return f"{name} is writing… {lines}, {self._clock() - began:.0f} s"
+                return text(
+                    "cli.writing_line" if self._lines == 1 else "cli.writing",
+                    model=name,
+                    count=self._lines,
+                    elapsed=_seconds(self._clock() - began),
+                )
 
             self._show(writing)
 
@@ -166,13 +187,15 @@ class StatusLine:
         """Show how many of the inputs are done."""
         self.clear()
         if self._live and done < count:
-            text = f": {done:,} of {count:,} {items}…"
+            facts = {"done": f"{done:,}", "count": f"{count:,}", "items": items}
             # It changes only with the next portion, so nothing redraws it meanwhile.
-            self._show(lambda name: f"{name}{text}", ticking=False)
+            self._show(
+                lambda name: text("cli.progress", model=name, **facts), ticking=False
+            )
 
     def text(self) -> str:
         """Return the line as it stands now."""
-        return "" if self._say is None else self._say(self.name)
+        return "" if self._say is None else localized(self._say(self.name))
 
     def clear(self) -> None:
         """Erase the line; in a pipe, print how long the wait was."""
@@ -185,7 +208,8 @@ class StatusLine:
                 _standing.pop(self._stream, None)
                 _write(ERASE, self._stream)
             elif self._wait is not None:
-                _write(f"waited {waited:.0f} s for {self.name}\n", self._stream)
+                told = text("cli.waited", elapsed=_seconds(waited), model=self.name)
+                _write(f"{localized(told)}\n", self._stream)
         self.waited += waited
         self._say = self._wait = self._began = None
 
@@ -212,10 +236,10 @@ class StatusLine:
             self._draw(self._say)
 
 
-def print_above(text: str, stream: TextIO) -> None:
-    """Print ``text`` above the line that stands on ``stream``, if one does."""
+def print_above(said: str, stream: TextIO) -> None:
+    """Print ``said`` above the line that stands on ``stream``, if one does."""
     line = _standing.get(stream)
-    _write(f"{text}\n" if line is None else f"{ERASE}{text}\n{line}", stream)
+    _write(f"{said}\n" if line is None else f"{ERASE}{said}\n{line}", stream)
 
 
 def redraw(say: Callable[[str], str], name: str, stream: TextIO) -> str:
@@ -224,7 +248,7 @@ def redraw(say: Callable[[str], str], name: str, stream: TextIO) -> str:
     A line that is wider than the terminal would go on in the next one, where it
     could not be erased: its name is shortened, then its end.
     """
-    line = say(name)
+    line = localized(say(name))
     try:
         width = os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError):  # no terminal; a stream without a file
@@ -234,28 +258,28 @@ def redraw(say: Callable[[str], str], name: str, stream: TextIO) -> str:
     # The last column stays free: some terminals go on in the next line there.
     over = _cells(line) - (width - 1)
     if over > 0:
-        line = say(_cut(name, max(_LEAST, _cells(name) - over)))
+        line = localized(say(_cut(name, max(_LEAST, _cells(name) - over))))
     return f"{ERASE}{_cut(line, width - 1)}"
 
 
-def _cut(text: str, most: int) -> str:
-    """Return ``text`` in ``most`` columns, with an ellipsis where it was cut."""
-    if _cells(text) <= most:
-        return text
+def _cut(line: str, most: int) -> str:
+    """Return ``line`` in ``most`` columns, with an ellipsis where it was cut."""
+    if _cells(line) <= most:
+        return line
     # No character is narrower than a column, but for those that combine.
-    text = text[:most]
-    while text and _cells(text) >= most:
-        text = text[:-1]
-    return f"{text}…"
+    line = line[:most]
+    while line and _cells(line) >= most:
+        line = line[:-1]
+    return f"{line}…"
 
 
-def _cells(text: str) -> int:
+def _cells(line: str) -> int:
     # rich knows the width of East Asian letters; it is heavy, and --help needs none.
     from rich.cells import cell_len
 
-    return cell_len(text)
+    return cell_len(line)
 
 
-def _write(text: str, stream: TextIO) -> None:
-    stream.write(text)
+def _write(shown: str, stream: TextIO) -> None:
+    stream.write(shown)
     stream.flush()

@@ -28,24 +28,25 @@ from bytebuddy_provider_hf.outcomes import (
     TaskReply,
 )
 from bytebuddy_provider_hf.plugins.protocols import Tasks
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.wire.tasks import check_task
 
 # The one task whose input has members also where it is a plain text.
 _CONVERSATIONAL: Final = "conversational"
 
 
-def parse_object(text: str) -> dict[str, object]:
+def parse_object(given: str) -> dict[str, object]:
     """Return the JSON object that an option's text holds."""
-    found = _json(text)
+    found = _json(given)
     if isinstance(found, dict):
         return found
-    raise click.BadParameter('it wants a JSON object, such as {"top_k": 3}')
+    raise click.BadParameter(text("cli.wants_object"))
 
 
-def _json(text: str) -> object:
+def _json(given: str) -> object:
     """Return the value of a JSON text, ``None`` for any other text."""
     try:
-        found: object = json.loads(text)
+        found: object = json.loads(given)
     except (ValueError, RecursionError):
         return None
     return found
@@ -81,15 +82,14 @@ def task(
     INPUT is a text, or JSON for tasks with several inputs: an object, or a list of
     texts. It can also be piped in.
     """
-    text = read_prompt(inputs)
+    typed = read_prompt(inputs)
     given = parameters or {}
     if settings.model is None:
-        message = "name the model with -m: each task has models of its own"
-        raise click.UsageError(message)
-    value = _json(text)
+        raise click.UsageError(text("cli.name_model"))
+    value = _json(typed)
     if not isinstance(value, dict | list):
         # A number or a word in quotes is a text that looks like JSON.
-        value = {"text": text} if name == _CONVERSATIONAL else text
+        value = {"text": typed} if name == _CONVERSATIONAL else typed
     # Before the model opens, which may want a token first.
     check_task(name, value, given)
     reply = asyncio.run(_ask(settings, name, value, given, quiet=as_json))
@@ -103,8 +103,7 @@ def task(
         for outcome in group:
             for line in _lines(outcome):
                 screen.emit(line)
-    for note in reply.notes:
-        screen.note(f"note: {note}", colour="yellow")
+    screen.print_notes(reply.notes)
 
 
 async def _ask(
@@ -141,12 +140,12 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         case Label(label, score):
             yield f"{score:.4f}  {sanitize_line(label)}"
         # The sentence says more than the word, where the server tells it.
-        case Filling(text, score, _, sequence):
-            yield f"{score:.4f}  {sanitize_line(sequence or text)}"
+        case Filling(word, score, _, sequence):
+            yield f"{score:.4f}  {sanitize_line(sequence or word)}"
         case Entity(group, score, word):
             yield f"{score:.4f}  {sanitize_line(group)}  {sanitize_line(word)}"
-        case Answer(text, score) if score is not None:
-            yield f"{score:.4f}  {sanitize_line(text)}"
+        case Answer(said, score) if score is not None:
+            yield f"{score:.4f}  {sanitize_line(said)}"
         case Similarities(scores):
             yield from (f"{score:.4f}" for score in scores)
         case Features(vectors):

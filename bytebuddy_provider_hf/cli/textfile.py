@@ -15,12 +15,12 @@ from attrs import field, frozen
 from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.lines import assemble, lines_of
 from bytebuddy_provider_hf.errors import ByteBuddyError, InvalidOption
+from bytebuddy_provider_hf.texts import text
 
 # Bytes; longer code than that fits into no model's context.
 LARGEST: Final = 4 * 1024 * 1024
 # An editor on Windows wants it back; a model takes it for a letter.
 _BOM: Final = "\ufeff"
-_UNCHANGED: Final = "Nothing was written."
 
 
 @frozen
@@ -49,9 +49,9 @@ class TextFile:
         # A name need not be text; what is sent must be.
         return label.encode("utf-8", "replace").decode()
 
-    def stored(self, text: str) -> str:
-        """Return ``text`` as the file would hold it: with its byte order mark."""
-        return f"{_BOM}{text}" if self.raw.startswith(_BOM.encode()) else text
+    def stored(self, content: str) -> str:
+        """Return ``content`` as the file would hold it: with its byte order mark."""
+        return f"{_BOM}{content}" if self.raw.startswith(_BOM.encode()) else content
 
 
 def read_text_file(path: Path) -> TextFile:
@@ -63,10 +63,10 @@ def read_text_file(path: Path) -> TextFile:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:
-        raise InvalidOption(f"There is no file {path}.") from error
+        raise InvalidOption(text("cli.no_file", file=path)) from error
     # A pipe would be waited for, and could not be replaced.
     if not stat.S_ISREG(mode):
-        raise InvalidOption(f"{path} is not a file.")
+        raise InvalidOption(text("cli.not_a_file", file=path))
     with path.open("rb") as file:
         raw = file.read(LARGEST + 1)
     return TextFile(path, decode(raw, str(path)), raw)
@@ -75,7 +75,7 @@ def read_text_file(path: Path) -> TextFile:
 def piped_file(path: Path) -> TextFile:
     """Read what is piped in as the text of ``path``; raises as for a file."""
     raw = sys.stdin.buffer.read(LARGEST + 1)
-    return TextFile(path, decode(raw, "What is piped in"), raw)
+    return TextFile(path, decode(raw, text("cli.piped")), raw)
 
 
 def decode(raw: bytes, name: str) -> str:
@@ -85,24 +85,25 @@ def decode(raw: bytes, name: str) -> str:
     """
     if len(raw) > LARGEST:
         raise InvalidOption(
-            f"{name} is larger than {LARGEST // 2**20} MiB",
-            hint="Name a smaller file; no model reads that much at once.",
+            text("cli.too_large", file=name, size=LARGEST // 2**20),
+            hint=text("cli.name_smaller"),
         )
     try:
-        text = raw.decode("utf-8")
+        content = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
+        byte = f"{raw[error.start]:02X}"
         raise InvalidOption(
-            f"{name} is not UTF-8 text: byte 0x{raw[error.start]:02X} in line {line}",
-            hint="Save it as UTF-8.",
+            text("cli.not_utf_8", file=name, byte=byte, line=line),
+            hint=text("cli.save_utf_8"),
         ) from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise InvalidOption(f"{name} is not text: a NUL in line {line}")
-    return text.removeprefix(_BOM)
+    if "\0" in content:
+        line = content.count("\n", 0, content.index("\0")) + 1
+        raise InvalidOption(text("cli.nul", file=name, line=line))
+    return content.removeprefix(_BOM)
 
 
-def replace_text(file: TextFile, text: str) -> None:
+def replace_text(file: TextFile, content: str) -> None:
     """Replace the file's text at once: who reads it sees the old one or the new.
 
     Its mode and byte order mark stay; where it is a symbolic link, the file it leads
@@ -111,11 +112,10 @@ def replace_text(file: TextFile, text: str) -> None:
     left beside it.
     """
     try:
-        new = file.stored(text).encode()
+        new = file.stored(content).encode()
     except UnicodeEncodeError as error:
         raise ByteBuddyError(
-            f"The new text has half a character in it. {_UNCHANGED}",
-            hint="Ask again: the model's answer was damaged on its way.",
+            text("cli.half_character"), hint=text("cli.damaged")
         ) from error
     try:
         target = file.path.resolve(strict=True)
@@ -124,7 +124,7 @@ def replace_text(file: TextFile, text: str) -> None:
     # The folder may allow to replace it; whoever made it read-only did not mean that.
     if not os.access(target, os.W_OK):
         raise ByteBuddyError(
-            f"{file.path} is read-only. {_UNCHANGED}", hint="Make it writable first."
+            text("cli.read_only", file=file.path), hint=text("cli.make_writable")
         )
     # Not `config.files.write_private`: that one makes private files of its own; this
     # one keeps owner and mode, and looks whether somebody else wrote meanwhile.
@@ -176,14 +176,13 @@ def _check_unchanged(file: TextFile, target: Path) -> None:
 
 def _changed(file: TextFile) -> ByteBuddyError:
     return ByteBuddyError(
-        f"{file.path} was changed or removed since it was read. {_UNCHANGED}",
-        hint="Run the command again.",
+        text("cli.changed_meanwhile", file=file.path), hint=text("cli.run_again")
     )
 
 
-def with_line_feeds(text: str) -> str:
-    """Return ``text`` with a line feed for every CR LF."""
-    return text.replace("\r\n", "\n")
+def with_line_feeds(content: str) -> str:
+    """Return ``content`` with a line feed for every CR LF."""
+    return content.replace("\r\n", "\n")
 
 
 def with_line_ends_of(original: str, changed: str) -> str:
@@ -196,7 +195,7 @@ def with_line_ends_of(original: str, changed: str) -> str:
         return changed.replace("\n", before.usual)
     after = lines_of(changed)
     same = {new: old for old, new in aligned(before.texts, after.texts)}
-    pieces = (same.get(at, text) for at, text in enumerate(after.texts))
+    pieces = (same.get(at, line) for at, line in enumerate(after.texts))
     return assemble(before, pieces, ended=after.ended)
 
 

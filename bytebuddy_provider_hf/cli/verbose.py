@@ -11,10 +11,12 @@ from typing import Final, final
 import click
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.status_line import print_above
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.logs.install import attach, detach
 from bytebuddy_provider_hf.logs.line_format import log_failure, message_of
+from bytebuddy_provider_hf.texts import text
 
 _COLOURS: Final = {logging.WARNING: "yellow", logging.ERROR: "red"}
 # Says that the log file itself fails: a person hears of that unasked.
@@ -86,7 +88,7 @@ class ScreenLog(logging.Handler):
             level = record.levelname.lower()
             line = f"{clock}.{record.msecs:03.0f} {level} {message_of(record)}"
         else:
-            line = f"warning: {message_of(record)}"
+            line = localized(text("cli.warning", said=message_of(record)))
         if screen.coloured(sys.stderr):
             colour = _COLOURS.get(record.levelno)
             line = click.style(line, fg=colour, dim=colour is None)

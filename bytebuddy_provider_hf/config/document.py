@@ -16,6 +16,7 @@ from attrs import field, frozen
 
 from bytebuddy_provider_hf.config.stored_files import CONFIG
 from bytebuddy_provider_hf.secret import one_line
+from bytebuddy_provider_hf.texts import text
 
 if TYPE_CHECKING:
     from ruamel.yaml.events import Event
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = CONFIG.most
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 10_000
-
-_TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels"
 
 # The characters YAML 1.2 allows (section 5.1) are all but these.
 _FORBIDDEN: Final = re.compile(
@@ -113,10 +112,12 @@ class Problem:
 
     def at(self, file: Path) -> str:
         """Return the problem as ``file:line:column: path: message``."""
-        path = f"{self.path}: " if self.path else ""
-        text = f"{file}:{self.line}:{self.column}: {path}{self.message}"
-        block = f"\n\n{self.block}" if self.block else ""
-        return f"{one_line(text)}{block}"
+        path = f": {self.path}" if self.path else ""
+        place = f"{file}:{self.line}:{self.column}{path}"
+        said = one_line(text("config.at", place=place, said=self.message))
+        if not self.block:
+            return said
+        return text("config.with_block", said=said, block=self.block)
 
 
 @frozen
@@ -133,53 +134,54 @@ def parse(raw: bytes) -> Document:
 
     Never raises: what is wrong is in ``problems``, which quote nothing of the text.
     """
-    text = decode(raw)
-    if isinstance(text, Problem):
-        return Document(text="", problems=(text,))
-    deep = _DEEP.search(text)
+    written = decode(raw)
+    if isinstance(written, Problem):
+        return Document(text="", problems=(written,))
+    deep = _DEEP.search(written)
     if deep:
-        problem = Problem(*_position(text[: deep.start()]), _TOO_DEEP)
-        return Document(text, problems=(problem,))
+        message = text("config.too_deep", levels=MAX_DEPTH)
+        problem = Problem(*_position(written[: deep.start()]), message)
+        return Document(written, problems=(problem,))
     from ruamel.yaml import YAML  # heavy, and needed only here
     from ruamel.yaml.error import MarkedYAMLError
 
     builder = _Builder()
     try:
-        events = YAML(typ="safe", pure=True).parse(text)
+        events = YAML(typ="safe", pure=True).parse(written)
         found = next(filter(None, map(builder.take, events)), None)
     except MarkedYAMLError as error:
         said = _explain(error)
         # A key without a colon is noticed at the next one only.
-        early = said == _IN_WORDS[_NO_COLON] and error.context_mark
+        early = said == text("config.no_colon") and error.context_mark
         mark = early or error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         found = Problem(line, column, said)
     except Exception:  # noqa: BLE001  # hostile escapes end in ValueError, IndexError
-        found = Problem(1, 1, "the file is not valid YAML")
+        found = Problem(1, 1, text("config.no_yaml"))
     if found is not None:
-        return Document(text, problems=(found,))
-    return Document(text, builder.root, tuple(duplicates(builder.root)))
+        return Document(written, problems=(found,))
+    return Document(written, builder.root, tuple(duplicates(builder.root)))
 
 
 def decode(raw: bytes) -> str | Problem:
     """Return ``raw`` as text without its byte order mark, or why it is none."""
     if len(raw) > MAX_BYTES:
-        return Problem(1, 1, f"the file is larger than {MAX_BYTES // 1024} KiB")
+        return Problem(1, 1, text("config.too_large", size=MAX_BYTES // 1024))
     # Editors on Windows save so; half of such a text is NUL bytes.
     if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or raw[:64].count(0) > len(raw[:64]) / 4:
-        return Problem(1, 1, "the file is UTF-16 or UTF-32; save it as UTF-8")
+        return Problem(1, 1, text("config.utf_16"))
     try:
-        text = raw.decode("utf-8-sig")
+        content = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         place = _position(raw[: error.start].decode("utf-8-sig", "replace"))
         byte = f"0x{raw[error.start]:02X}"
-        return Problem(*place, f"byte {byte} is not UTF-8; save the file as UTF-8")
-    bad = _FORBIDDEN.search(text)
+        return Problem(*place, text("config.not_utf_8", byte=byte))
+    bad = _FORBIDDEN.search(content)
     if bad:
         character = f"U+{ord(bad.group()):04X}"
-        message = f"the control character {character} is not allowed"
-        return Problem(*_position(text[: bad.start()]), message)
-    return text
+        message = text("config.control", character=character)
+        return Problem(*_position(content[: bad.start()]), message)
+    return content
 
 
 def _position(before: str) -> tuple[int, int]:
@@ -187,26 +189,20 @@ def _position(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-_NO_COLON: Final = "could not find expected ':'"
-# The parser's words for what most often goes wrong, and those of its users.
-_IN_WORDS: Final = {
-    "expected <block end>": "this line is indented like none of those above it",
-    "mapping values are not allowed": (
-        "a second ': ' in one value; if it belongs to the text, put the value in"
-        " quotes, else look at the indentation"
-    ),
-    _NO_COLON: "a key without ': ' and its value",
-}
-
-
 def _explain(error: object) -> str:
-    said = getattr(error, "problem", None) or "the file is not valid YAML"
+    said = getattr(error, "problem", None)
+    if not said:
+        return text("config.no_yaml")
     said = "".join(map(str, said)) if isinstance(said, tuple) else str(said)
-    for start, words in _IN_WORDS.items():
-        if said.startswith(start):
-            return words
+    # The parser's words for what most often goes wrong, and those of its users.
+    if said.startswith("expected <block end>"):
+        return text("config.indented")
+    if said.startswith("mapping values are not allowed"):
+        return text("config.second_colon")
+    if said.startswith("could not find expected ':'"):
+        return text("config.no_colon")
     if r"'\t'" in said or "\t" in said:
-        return "a tab stands here; write spaces instead"
+        return text("config.tab")
 
     def hide_names(quoted: re.Match[str]) -> str:
         # A name that the parser quotes may be a key that nobody put in quotes.
@@ -214,11 +210,12 @@ def _explain(error: object) -> str:
         is_token = len(inside) < 3 or inside.startswith("<")  # noqa: PLR2004  # like ?, <block end>
         return quoted.group() if is_token else "that name"
 
-    said = _QUOTED.sub(hide_names, said)
-    if "end of stream" in said or "<stream end>" in said:
-        said = f"{said}: the file seems to be cut off"
+    words = _QUOTED.sub(hide_names, said)
+    said = text("config.yaml_says", said=words)
+    if "end of stream" in words or "<stream end>" in words:
+        said = text("config.cut_off", said=said)
     context = getattr(error, "context", None)
-    return f"{said} ({context})" if context else said
+    return text("config.yaml_says_of", said=said, context=context) if context else said
 
 
 class _Builder:
@@ -237,25 +234,20 @@ class _Builder:
         wrong = ""
         if kind == "DocumentStartEvent":
             self._documents += 1
-            wrong = "a second document; a file holds one" if self._documents > 1 else ""
+            wrong = text("config.second_document") if self._documents > 1 else ""
         # An alias can make a small file huge, and a tag can name a class to call.
         elif kind == "AliasEvent" or getattr(event, "anchor", None) is not None:
-            wrong = (
-                "anchors and aliases (& and *) are not used here; write the value"
-                " out, or in quotes if it is text"
-            )
+            wrong = text("config.anchors")
         elif getattr(event, "tag", None) is not None:
-            wrong = (
-                "YAML tags are not used here; put a value that begins with ! in quotes"
-            )
+            wrong = text("config.tags")
         elif starts and len(self._open) >= MAX_DEPTH:
-            wrong = _TOO_DEEP
+            wrong = text("config.too_deep", levels=MAX_DEPTH)
         if wrong:
             return Problem(line, column, wrong)
         if kind == "ScalarEvent":
             plain = not getattr(event, "style", None)
-            text = str(getattr(event, "value", ""))
-            return self._add(ScalarNode(text, line, column, plain))
+            value = str(getattr(event, "value", ""))
+            return self._add(ScalarNode(value, line, column, plain))
         if starts:
             self._open.append((event, []))
         if kind not in {"SequenceEndEvent", "MappingEndEvent"}:
@@ -273,14 +265,15 @@ class _Builder:
         self._nodes += 1
         # Each costs memory, however small the file: "[,,,,]".
         if self._nodes > MAX_NODES:
-            return Problem(node.line, node.column, f"more than {MAX_NODES} values")
+            message = text("config.too_many", count=MAX_NODES)
+            return Problem(node.line, node.column, message)
         if not self._open:
             self.root = None if is_null(node) else node
             return None
         start, nodes = self._open[-1]
         is_key = type(start).__name__ == "MappingStartEvent" and len(nodes) % 2 == 0
         if is_key and (not isinstance(node, ScalarNode) or not node.text):
-            return Problem(node.line, node.column, "a key must be a word")
+            return Problem(node.line, node.column, text("config.key_no_word"))
         nodes.append(node)
         return None
 
@@ -306,10 +299,8 @@ def duplicates(node: Node | None) -> Iterator[Problem]:
             key = pair.key
             before = first.setdefault(key.text, key)
             if before is not key:
-                message = (
-                    f"the key {shown_key(key.text)} is already set at"
-                    f" {before.line}:{before.column}"
-                )
+                place = f"{before.line}:{before.column}"
+                message = text("config.same_key", key=shown_key(key.text), place=place)
                 yield Problem(key.line, key.column, message)
             yield from duplicates(pair.value)
 
@@ -328,10 +319,10 @@ def shown_key(name: str) -> str:
 
 def integer(node: ScalarNode) -> int | None:
     """Return the whole number that ``node`` is, or ``None``."""
-    text = _typed(node)
-    if text is None or not _INTEGER.fullmatch(text):
+    typed = _typed(node)
+    if typed is None or not _INTEGER.fullmatch(typed):
         return None
-    return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+    return int(typed, 0) if typed.startswith(("0o", "0x")) else int(typed)
 
 
 def number(node: ScalarNode) -> float | None:
@@ -339,18 +330,18 @@ def number(node: ScalarNode) -> float | None:
     whole = integer(node)
     if whole is not None:
         return whole
-    text = _typed(node)
-    if text is None:
+    typed = _typed(node)
+    if typed is None:
         return None
-    if _SPECIAL.fullmatch(text):
-        return float(text.replace(".", "", 1).lower())
-    return float(text) if _FLOAT.fullmatch(text) else None
+    if _SPECIAL.fullmatch(typed):
+        return float(typed.replace(".", "", 1).lower())
+    return float(typed) if _FLOAT.fullmatch(typed) else None
 
 
 def flag(node: ScalarNode) -> bool | None:
     """Return the bool that ``node`` is, or ``None``; ``yes`` and ``on`` are text."""
-    text = _typed(node)
-    return None if text is None else _BOOLS.get(text)
+    typed = _typed(node)
+    return None if typed is None else _BOOLS.get(typed)
 
 
 def _typed(node: ScalarNode) -> str | None:

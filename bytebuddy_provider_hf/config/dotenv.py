@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from bytebuddy_provider_hf.config.stored_files import ENV
 from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.texts import text
 
 MAX_BYTES: Final = ENV.most
 
@@ -41,21 +42,23 @@ def read_env(path: Path) -> EnvFile:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        return EnvFile(path, complaint=f"cannot be read: {error.strerror}")
+        complaint = text("config.env_unreadable", reason=error.strerror)
+        return EnvFile(path, complaint=complaint)
     return parse_env(path, raw)
 
 
 def parse_env(path: Path, raw: bytes) -> EnvFile:
     """Return the variables of ``raw``, which stands or will stand in ``path``."""
     if len(raw) > MAX_BYTES:
-        return EnvFile(path, complaint=f"is larger than {MAX_BYTES // 1024} KiB")
+        complaint = text("config.env_too_large", size=MAX_BYTES // 1024)
+        return EnvFile(path, complaint=complaint)
     found = {}
     try:
         for match in map(_LINE.fullmatch, raw.decode("utf-8-sig").splitlines()):
             if match:
                 found[match["name"]] = Secret(_unquoted(match["value"].strip()))
     except UnicodeDecodeError:
-        return EnvFile(path, complaint="is not UTF-8")
+        return EnvFile(path, complaint=text("config.env_not_utf_8"))
     return EnvFile(path, found)
 
 

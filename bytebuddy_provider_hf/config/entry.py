@@ -35,15 +35,8 @@ from bytebuddy_provider_hf.config.values import (
 )
 from bytebuddy_provider_hf.config.variables import Unset, Variables, expand
 from bytebuddy_provider_hf.errors import InvalidEndpoint
+from bytebuddy_provider_hf.texts import text
 
-UNTRUSTED: Final = (
-    "ignored, because you have not trusted this project yet; if you do, run"
-    f" `{COMMAND}` there"
-)
-_NO_LOG: Final = (
-    "ignored: a project's file does not say where to write; the key counts in"
-    " ~/.bytebuddy/config.yaml"
-)
 _CERTIFICATE: Final = frozenset({"clientCertificate.cert", "clientCertificate.key"})
 # A reference that cannot be replaced stays there, so that the key is not missing too.
 _KEPT: Final = frozenset({"name", "provider", "model"}) | {
@@ -135,8 +128,11 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
         window = entry.default_completion_options.context_length
     key, key_origin = filled.get("apiKey"), None
     if entry.api_key and isinstance(key, ScalarNode):
-        written = f"apiKey in {context.file}:{key.line}"
-        key_origin = key.variables[0] if key.variables else written
+        key_origin = (
+            key.variables[0]
+            if key.variables
+            else text("config.key_origin", place=f"{context.file}:{key.line}")
+        )
     extra = {
         pair.key.text: plain_value(pair.value)
         for pair in filled.pairs
@@ -201,7 +197,8 @@ def read_log(pair: Pair, context: Context) -> ReadLog:
     """
     key, node, path = pair.key, pair.value, "log"
     if context.kind == "project":
-        return ReadLog(notices=(Problem(key.line, key.column, _NO_LOG, path),))
+        ignored = text("config.project_log")
+        return ReadLog(notices=(Problem(key.line, key.column, ignored, path),))
     if not isinstance(node, MapNode):
         return ReadLog(problems=structure(node, "log", path=path).problems)
     # The path stays as it is written, so that it is not missing too.
@@ -215,9 +212,7 @@ def read_log(pair: Pair, context: Context) -> ReadLog:
         return ReadLog(problems=problems)
     notices = []
     for each in expanded.unset:
-        message = (
-            f"needs the variable {each.variable}, which is not set: nothing is logged"
-        )
+        message = text("config.log_needs", variable=each.variable)
         notices.append(Problem(each.line, each.column, message, each.path))
     if notices:
         return ReadLog(notices=tuple(notices))
@@ -254,7 +249,8 @@ def _harmless(node: MapNode, path: str) -> tuple[MapNode, tuple[Problem, ...]]:
             for inner in options.pairs:
                 if inner.key.text in TRUST_NEEDED:
                     key, name = inner.key, f"{path}.requestOptions.{inner.key.text}"
-                    notices.append(Problem(key.line, key.column, UNTRUSTED, name))
+                    ignored = text("config.untrusted", command=COMMAND)
+                    notices.append(Problem(key.line, key.column, ignored, name))
             kept = tuple(p for p in options.pairs if p.key.text not in TRUST_NEEDED)
             options = evolve(options, pairs=kept)
         pairs.append(Pair(pair.key, options))
@@ -306,18 +302,17 @@ def _reference(
     withheld = context.variables.withheld(unset.variable)
     if unset.refused:
         # A stranger's file could send any variable along with a prompt.
-        hint = (
-            "A project's file may name variables in apiKey and apiBase only, until"
-            f" you trust it: run `{command}` there."
-        )
+        hint = text("config.refused_variable", command=command)
     elif withheld is not None and not project_env:
-        hint = (
-            f"{unset.variable} stands in {withheld}, which counts only once you trust"
-            f" this project: run `{command}` there."
+        hint = text(
+            "config.withheld", variable=unset.variable, file=withheld, command=command
         )
     else:
-        env_file = context.variables.user_env.path
-        hint = f"Set {unset.variable} in the environment or in {env_file}."
-        if unset.variable == "HF_API_KEY":
-            hint = f"{hint} `bytebuddy-hf login` does that."
+        hint = text(
+            "config.set_token"
+            if unset.variable == "HF_API_KEY"
+            else "config.set_variable",
+            variable=unset.variable,
+            file=context.variables.user_env.path,
+        )
     return UnsetReference(unset.variable, unset.path, place, hint)

@@ -11,6 +11,7 @@ from typing import Final
 
 from bytebuddy_provider_hf.errors import ConfigError
 from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.texts import text
 
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
@@ -68,11 +69,10 @@ def write_private(path: Path, content: Secret, *, exclusive: bool = False) -> No
         make_folder(target.parent)
         replace(target, content, exclusive=exclusive)
     except FileExistsError as error:
-        message = f"{path} exists already; nothing was changed"
-        raise ConfigError(message) from error
+        raise ConfigError(text("config.exists", path=path)) from error
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-        reason = getattr(error, "strerror", None) or "its links form a loop"
-        message = f"{path} cannot be written: {reason}"
+        reason = getattr(error, "strerror", None) or text("config.link_loop")
+        message = text("config.unwritable", path=path, reason=reason)
         raise ConfigError(message) from error
 
 

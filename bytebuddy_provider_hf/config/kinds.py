@@ -11,7 +11,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
@@ -31,6 +31,7 @@ from bytebuddy_provider_hf.config.document import (
 )
 from bytebuddy_provider_hf.errors import InvalidEndpoint
 from bytebuddy_provider_hf.secret import Secret, one_line
+from bytebuddy_provider_hf.texts import text
 
 _SHOWN: Final = 60
 # What a key may look like that was put into the place of something else.
@@ -63,6 +64,21 @@ class ValueKind(Protocol):
     def __call__(self, node: Node, /) -> object: ...
 
 
+# Called when a value is wrong: the table below reads no table of texts.
+Noun: TypeAlias = Callable[[], str]
+
+
+@frozen
+class Kind:
+    """The base of the kinds that one noun describes."""
+
+    noun: Noun
+
+    @property
+    def expected(self) -> str:
+        return self.noun()
+
+
 _Part = TypeVar("_Part")
 _Value = TypeVar("_Value")
 
@@ -73,23 +89,24 @@ def describe(node: Node) -> str:
         return shape(node)
     # It may be a secret, whatever the key it was put at.
     if node.variables:
-        return f"the value of {', '.join(dict.fromkeys(node.variables))}"
+        names = ", ".join(dict.fromkeys(node.variables))
+        return text("config.value_of", variables=names)
     if is_null(node):
-        return "nothing"
+        return text("config.nothing")
     # Only what would be shown: the pattern is quadratic.
     if _KEY_LIKE.search(node.text[:_SHOWN]) and not _HOST.fullmatch(node.text):
         return shape(node)
-    text = one_line(node.text, limit=_SHOWN)
-    return text if node.plain else f'the text "{text}"'
+    shown = one_line(node.text, limit=_SHOWN)
+    return shown if node.plain else text("config.quoted", said=shown)
 
 
 def shape(node: Node) -> str:
     """Return what ``node`` is, without anything of what it holds."""
     if isinstance(node, MapNode):
-        return "a mapping"
+        return text("config.a_mapping")
     if isinstance(node, ListNode):
-        return "a list"
-    return "nothing" if is_null(node) else "a value that is not shown"
+        return text("config.a_list")
+    return text("config.nothing" if is_null(node) else "config.not_shown")
 
 
 def _bound(value: float) -> str:
@@ -97,23 +114,25 @@ def _bound(value: float) -> str:
 
 
 @frozen
-class Number:
+class Number(Kind):
     """A finite number; ``above`` excludes its bound, ``low`` and ``high`` do not."""
 
     low: float | None = None
     high: float | None = None
     above: float | None = None
-    noun: str = "a number"
+    noun: Noun = lambda: text("config.number")
 
     @property
     def expected(self) -> str:
+        noun = self.noun()
         if self.above is not None:
-            return f"{self.noun} above {_bound(self.above)}"
-        if self.low is not None and self.high is not None:
-            return f"{self.noun} from {_bound(self.low)} to {_bound(self.high)}"
-        if self.low is not None:
-            return f"{self.noun}, {_bound(self.low)} or more"
-        return self.noun
+            return text("config.above", noun=noun, low=_bound(self.above))
+        if self.low is None:
+            return noun
+        low = _bound(self.low)
+        if self.high is None:
+            return text("config.or_more", noun=noun, low=low)
+        return text("config.from_to", noun=noun, low=low, high=_bound(self.high))
 
     def fits(self, value: float) -> bool:
         return (
@@ -135,7 +154,7 @@ class Number:
 class Integer(Number):
     """A whole number."""
 
-    noun: str = "a whole number"
+    noun: Noun = lambda: text("config.whole_number")
 
     def __call__(self, node: Node) -> int:
         value = integer(node) if isinstance(node, ScalarNode) else None
@@ -145,10 +164,10 @@ class Integer(Number):
 
 
 @frozen
-class Flag:
+class Flag(Kind):
     """True or false."""
 
-    expected: str = "true or false"
+    noun: Noun = lambda: text("config.flag")
 
     def __call__(self, node: Node) -> bool:
         value = flag(node) if isinstance(node, ScalarNode) else None
@@ -158,93 +177,94 @@ class Flag:
 
 
 @frozen
-class AnyText:
+class AnyText(Kind):
     """Text; an unquoted number is the text it is written as.
 
     ``longest`` is how many characters it may have; ``None`` for any number.
     """
 
-    expected: str = "text"
+    noun: Noun = lambda: text("config.text")
     longest: int | None = None
 
     def __call__(self, node: Node) -> str:
         if not isinstance(node, ScalarNode) or is_null(node):
             raise Mismatch(self.expected, describe(node))
         if self.longest is not None and len(node.text) > self.longest:
-            raise Mismatch(self.expected, f"{len(node.text):,} characters")
+            count = f"{len(node.text):,}"
+            raise Mismatch(self.expected, text("config.characters", count=count))
         # Not as a number: the version 1.10 is not 1.1.
         return node.text
 
 
 @frozen
-class Word:
+class Word(Kind):
     """Text that is not empty, on one line, without control characters."""
 
-    expected: str = "text that is not empty"
+    noun: Noun = lambda: text("config.text_not_empty")
 
     def __call__(self, node: Node) -> str:
-        text = AnyText(self.expected)(node).strip()
+        word = AnyText(self.noun)(node).strip()
         # A line break in it could forge a line of a log.
-        if not text or not text.isprintable():
+        if not word or not word.isprintable():
             raise Mismatch(self.expected, describe(node))
-        return text
+        return word
 
 
 @frozen
-class FilePath:
+class FilePath(Kind):
     """The path of a file; ``~`` alone stands for a home folder, that of the user."""
 
-    expected: str = "the path of a file"
+    noun: Noun = lambda: text("config.file_path")
 
     def __call__(self, node: Node) -> str:
-        text = Word(self.expected)(node)
+        path = Word(self.noun)(node)
         # "~name" is another user's home, which only a shell looks up.
-        if text.endswith(("/", "/.", "/..")) or (text[0] == "~" and text[1:2] != "/"):
+        if path.endswith(("/", "/.", "/..")) or (path[0] == "~" and path[1:2] != "/"):
             raise Mismatch(self.expected, describe(node))
-        return text
+        return path
 
 
 @frozen
-class Url:
+class Url(Kind):
     """An http or https address."""
 
-    expected: str = "an http or https URL without user name or password"
+    noun: Noun = lambda: text("config.url")
 
     def __call__(self, node: Node) -> str:
-        text = AnyText(self.expected)(node).strip()
+        url = AnyText(self.noun)(node).strip()
         try:
-            origin_of(text)
+            origin_of(url)
         except InvalidEndpoint:
             # A query may hold a key, and so may what stands before an @.
-            hidden = "@" in text or "?" in text
+            hidden = "@" in url or "?" in url
             found = shape(node) if hidden else describe(node)
         else:
-            return text
+            return url
         raise Mismatch(self.expected, found)
 
 
 @frozen
-class Hidden:
+class Hidden(Kind):
     """Text that no message shows; ``secret`` keeps it wrapped."""
 
-    expected: str = "text on one line"
+    noun: Noun = lambda: text("config.text_on_one_line")
 
     def __call__(self, node: Node) -> str:
         if isinstance(node, ScalarNode) and not is_null(node):
-            text = node.text.strip()
-            if text.isprintable():
-                return text
+            value = node.text.strip()
+            if value.isprintable():
+                return value
         raise Mismatch(self.expected, shape(node))
 
 
 @frozen
-class Sealed:
+class Sealed(Kind):
     """Text that becomes a ``Secret``; the line break at its end is no part of it.
 
     ``blanks`` tells whether blanks around it belong to it.
     """
 
-    expected: str = "text"
+    noun: Noun = lambda: text("config.text")
     blanks: bool = False
 
     def __call__(self, node: Node) -> Secret:
@@ -263,34 +283,37 @@ class OneOf:
 
     @property
     def expected(self) -> str:
-        return f"one of {', '.join(self.words)}"
+        return text("config.one_of", words=", ".join(self.words))
 
     def __call__(self, node: Node) -> str:
-        text = AnyText(self.expected)(node).strip()
+        said = AnyText(lambda: self.expected)(node).strip()
         # Only what is listed: a guess would send something the user did not mean.
-        word = self.spellings.get(text, text)
+        word = self.spellings.get(said, said)
         if word not in self.words:
             found = describe(node)
-            near = nearest_word(text, self.words)
+            near = nearest_word(said, self.words)
             # The likeness to a word would tell of a variable's value.
             told = near and not (isinstance(node, ScalarNode) and node.variables)
-            meant = f" (do you mean {near}?)" if told else ""
-            raise Mismatch(self.expected, f"{found}{meant}")
+            if told:
+                found = text("config.do_you_mean", found=found, near=near)
+            raise Mismatch(self.expected, found)
         return word
 
 
 @frozen
-class ListOf:
+class ListOf(Kind):
     """A list; ``lone`` takes a single value for a list of one."""
 
     item: ValueKind
-    noun: str
+    noun: Noun
     lone: bool = False
 
     @property
     def expected(self) -> str:
-        one = f"{self.item.expected}, or " if self.lone else ""
-        return f"{one}{self.noun}"
+        noun = self.noun()
+        if not self.lone:
+            return noun
+        return text("config.alone_or_list", one=self.item.expected, list=noun)
 
     def __call__(self, node: Node) -> tuple[object, ...]:
         if self.lone and isinstance(node, ScalarNode) and not is_null(node):
@@ -319,10 +342,10 @@ def _each(
 
 
 @frozen
-class Headers:
+class Headers(Kind):
     """HTTP headers: names and one-line Latin-1 values, kept as secrets."""
 
-    expected: str = "a mapping of header names to text"
+    noun: Noun = lambda: text("config.headers")
 
     def __call__(self, node: Node) -> dict[str, Secret]:
         if not isinstance(node, MapNode):
@@ -330,25 +353,25 @@ class Headers:
 
         def header(pair: Pair) -> tuple[str, Secret]:
             name, value = pair.key.text, pair.value
-            expected = "one line of Latin-1 text without control characters"
             if not _HEADER_NAME.fullmatch(name):
                 # Not shown: without the blank after its colon it is key and value.
-                wanted = "a header name of letters, digits and hyphens"
-                raise Mismatch(wanted, "something else")
+                wanted = text("config.header_name")
+                raise Mismatch(wanted, text("config.something_else"))
             if not isinstance(value, ScalarNode) or is_null(value):
-                raise Mismatch(expected, shape(value))
+                raise Mismatch(text("config.header_value"), shape(value))
             if not _HEADER_VALUE.fullmatch(value.text):
-                raise Mismatch(expected, "characters that no header may hold")
+                found = text("config.forbidden_characters")
+                raise Mismatch(text("config.header_value"), found)
             return name, Secret(value.text.strip(" \t"))
 
         return dict(_each(header, ((p.key.text, p) for p in node.pairs)))
 
 
 @frozen
-class Anything:
+class Anything(Kind):
     """A mapping whose values are passed on as they are."""
 
-    expected: str = "a mapping"
+    noun: Noun = lambda: text("config.a_mapping")
 
     def __call__(self, node: Node) -> dict[str, object]:
         value = plain_value(node)
@@ -358,10 +381,10 @@ class Anything:
 
 
 @frozen
-class Settings:
+class Settings(Kind):
     """Settings by name, each a text, a number or a bool."""
 
-    expected: str = "a mapping of names to text, numbers or true and false"
+    noun: Noun = lambda: text("config.settings")
 
     def __call__(self, node: Node) -> dict[str, object]:
         if not isinstance(node, MapNode):
@@ -369,7 +392,7 @@ class Settings:
 
         def setting(pair: Pair) -> tuple[str, object]:
             if not isinstance(pair.value, ScalarNode) or is_null(pair.value):
-                raise Mismatch("text, a number, true or false", shape(pair.value))
+                raise Mismatch(text("config.setting"), shape(pair.value))
             return pair.key.text, plain_value(pair.value)
 
         return dict(_each(setting, ((p.key.text, p) for p in node.pairs)))

@@ -84,12 +84,17 @@ def load(  # each is a place that a test and a host must choose
     found = _read(places, variables, store, cwd)
     missing = next((r.missing for r in found.values() if r.missing), None)
     if path is not None and missing is not None:
-        raise ConfigNotFound(missing, hint="Check the path given with --config.")
+        raise ConfigNotFound(missing, hint=text("config.check_path"))
     problems = tuple(each for r in found.values() for each in r.problems)
     if problems:
         files = ", ".join(str(file) for file, r in found.items() if r.problems)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ConfigInvalid(f"{count} in {files}", problems=problems)
+        count = len(problems)
+        message = text(
+            "config.one_problem" if count == 1 else "config.problems",
+            count=count,
+            files=files,
+        )
+        raise ConfigInvalid(message, problems=problems)
     read = [reading for reading in found.values() if reading.read]
     entries: dict[str, ModelEntry] = {}
     for entry in (entry for reading in read for entry in reading.entries):

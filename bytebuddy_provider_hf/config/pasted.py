@@ -25,6 +25,7 @@ from bytebuddy_provider_hf.config.document import (
 from bytebuddy_provider_hf.config.kinds import Anything, Headers, Settings
 from bytebuddy_provider_hf.config.schema import SECRET_KEYS, SECTIONS, Nested, Section
 from bytebuddy_provider_hf.secret import MASK, redact
+from bytebuddy_provider_hf.texts import text
 
 _FILE: Final = SECTIONS["file"]
 _ENTRY: Final = SECTIONS["models[]"]
@@ -67,11 +68,7 @@ def flat_problem(document: Document) -> Problem | None:
         return None
     line, column, name = stray
     block = reindented(document.text)
-    should = "It should read:" if block else "An entry reads like this:"
-    message = (
-        f"the key {name} stands at top level but belongs to an entry of models: the"
-        f" indentation of this block was lost. {should}"
-    )
+    message = text("config.flat_mended" if block else "config.flat_example", key=name)
     return Problem(line, column, message, block=block or _EXAMPLE)
 
 
@@ -87,9 +84,9 @@ def _stray_keys(document: Document) -> Iterator[tuple[int, int, str]]:
     if document.root is not None or not document.problems:
         return
     # Several entries pasted flat are no YAML at all: only the lines can tell.
-    text = textwrap.dedent(document.text)
-    begun = re.search(r"(?m)^models[ \t]*:", text) is not None
-    lines = zip(text.splitlines(), document.text.splitlines(), strict=False)
+    dedented = textwrap.dedent(document.text)
+    begun = re.search(r"(?m)^models[ \t]*:", dedented) is not None
+    lines = zip(dedented.splitlines(), document.text.splitlines(), strict=False)
     for number, (line, written) in enumerate(lines, 1):
         match = _LINE.fullmatch(line.rstrip())
         if match is None:
@@ -100,13 +97,13 @@ def _stray_keys(document: Document) -> Iterator[tuple[int, int, str]]:
         begun = begun or (bool(match["dash"]) and match["key"] in _ENTRY)
 
 
-def reindented(text: str) -> str | None:
+def reindented(flat: str) -> str | None:
     """Return a flat block with its indentation, or ``None`` where that is a guess.
 
     Keys are masked unless they are references to variables.
     """
-    writer = _Indenter(headed=_MODELS.search(text) is not None)
-    for raw in text.splitlines():
+    writer = _Indenter(headed=_MODELS.search(flat) is not None)
+    for raw in flat.splitlines():
         line = raw.strip()
         if line and line not in _FENCES and not writer.take(line):
             return None
@@ -217,20 +214,22 @@ class _Indenter:
         self._put(depth, f"{key}: {redact(value)}".rstrip())
 
 
-def lookalike(text: str) -> Problem | None:
+def lookalike(written: str) -> Problem | None:
     """Return the first sign at the head of a line that only looks like YAML's own."""
-    found = [m for m in (_WRONG_BLANK.search(text), _WRONG_COLON.search(text)) if m]
+    found = [
+        m for m in (_WRONG_BLANK.search(written), _WRONG_COLON.search(written)) if m
+    ]
     if not found:
         return None
     first = min(found, key=lambda match: match.start("sign"))
     start = first.start("sign")
-    line = text.count("\n", 0, start) + 1
-    column = start - text.rfind("\n", 0, start)
+    line = written.count("\n", 0, start) + 1
+    column = start - written.rfind("\n", 0, start)
     code = f"U+{ord(first['sign']):04X}"
-    if first["sign"] == "\uff1a":
-        message = f"the character {code} is no colon to YAML; write : and a blank"
-    else:
-        message = f"the character {code} is no blank to YAML; write ordinary spaces"
+    is_colon = first["sign"] == "\uff1a"
+    message = text(
+        "config.wide_colon" if is_colon else "config.odd_blank", character=code
+    )
     return Problem(line, column, message)
 
 
@@ -253,8 +252,7 @@ def curly_quotes(node: Node, *, path: str) -> Iterator[Problem]:
         for index, item in enumerate(node.items):
             yield from curly_quotes(item, path=f"{path}[{index}]")
     elif node.plain and _CURLY.fullmatch(node.text):
-        message = (
-            f"the quotes {node.text[0]} and {node.text[-1]} are a part of this value;"
-            " YAML knows \" and ' only"
+        message = text(
+            "config.curly_quotes", opening=node.text[0], closing=node.text[-1]
         )
         yield Problem(node.line, node.column, message, path)

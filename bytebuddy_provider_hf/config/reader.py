@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from operator import attrgetter
-from typing import Final
 
 from attrs import evolve, frozen
 
@@ -22,7 +21,6 @@ from bytebuddy_provider_hf.config.document import (
     shown_key,
 )
 from bytebuddy_provider_hf.config.entry import (
-    UNTRUSTED,
     Context,
     ReadEntry,
     ReadOptions,
@@ -39,16 +37,10 @@ from bytebuddy_provider_hf.config.pasted import (
     lookalike,
 )
 from bytebuddy_provider_hf.config.structure import unknown_keys
+from bytebuddy_provider_hf.config.trust import COMMAND
 from bytebuddy_provider_hf.config.values import ConfigWarning, LogOptions, ModelEntry
 from bytebuddy_provider_hf.secret import one_line
-
-NOT_OURS: Final = (
-    "this is no ByteBuddy configuration (it has no list of models with a provider);"
-    " it was skipped"
-)
-NO_MODELS: Final = "the file names no models"
-_DASH: Final = "; begin each entry with a dash: - name: …"
-_ABOVE: Final = "; write models: above the list"
+from bytebuddy_provider_hf.texts import text
 
 
 @frozen
@@ -71,15 +63,15 @@ def read_file(context: Context) -> ReadFile:
     try:
         # A FIFO that nobody writes to would be waited for without end.
         if context.kind != "explicit" and file.exists() and not file.is_file():
-            return _unreadable(context, "it is no regular file")
+            return _unreadable(context, text("config.no_regular_file"))
         with file.open("rb") as stream:
             # One byte more than is allowed tells that it is too large.
             document = parse(stream.read(MAX_BYTES + 1))
     except (FileNotFoundError, NotADirectoryError):
-        return ReadFile(read=False, missing=f"{file} does not exist")
+        return ReadFile(read=False, missing=text("config.no_file", path=file))
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "its name is not usable"
-        return _unreadable(context, str(reason))
+        reason = getattr(error, "strerror", None) or text("config.name_unusable")
+        return _unreadable(context, reason)
     if context.kind == "project" and (why := _why_skipped(document)):
         return ReadFile(warnings=(ConfigWarning(str(file), why),), read=False)
     flat = flat_problem(document)
@@ -96,14 +88,15 @@ def read_file(context: Context) -> ReadFile:
 
 
 def _unreadable(context: Context, reason: str) -> ReadFile:
-    text = f"{context.file} cannot be read: {reason}"
+    problem = text("config.unreadable", path=context.file, reason=reason)
     if context.kind == "explicit":
-        return ReadFile(read=False, missing=text)
+        return ReadFile(read=False, missing=problem)
     # A folder that somebody else wrote must not stop the user's work.
     if context.kind == "project":
-        warning = ConfigWarning(str(context.file), f"skipped: {reason}")
+        skipped = text("config.skipped", reason=reason)
+        warning = ConfigWarning(str(context.file), skipped)
         return ReadFile(read=False, warnings=(warning,))
-    return ReadFile(read=False, problems=(text,))
+    return ReadFile(read=False, problems=(problem,))
 
 
 def _why_skipped(document: Document) -> str | None:
@@ -111,7 +104,7 @@ def _why_skipped(document: Document) -> str | None:
 
     Says what a file of ours would need, where this one may be meant as one.
     """
-    root, text = document.root, document.text
+    root, written = document.root, document.text
     models = root.get("models") if isinstance(root, MapNode) else None
     if isinstance(root, MapNode) and isinstance(models, ListNode):
         # One provider is enough: the other entries may be what is wrong.
@@ -119,17 +112,19 @@ def _why_skipped(document: Document) -> str | None:
             return None
     elif (
         root is None
-        and re.search(r"(?m)^models[ \t]*:", text)
-        and re.search(r"(?m)^[ \t-]*provider[ \t]*:", text)
+        and re.search(r"(?m)^models[ \t]*:", written)
+        and re.search(r"(?m)^[ \t-]*provider[ \t]*:", written)
     ):
         return None
-    if not text and document.problems:
-        return f"skipped: {document.problems[0].message}"
+    if not written and document.problems:
+        return text("config.skipped", reason=document.problems[0].message)
+    hint = ""
     if isinstance(root, ListNode) and any(map(_is_entry, root.items)):
-        return f"{NOT_OURS}{_ABOVE}"
-    if isinstance(root, MapNode):
-        return f"{NOT_OURS}{_DASH if _is_entry(models) else _misspelled(root)}"
-    return NOT_OURS
+        hint = text("config.models_above")
+    elif isinstance(root, MapNode):
+        dash = _is_entry(models)
+        hint = text("config.begin_with_dash") if dash else _misspelled(root)
+    return text("config.not_ours", hint=hint)
 
 
 def _is_entry(node: Node | None) -> bool:
@@ -141,7 +136,7 @@ def _misspelled(top: MapNode) -> str:
     keys = [p.key.text for p in top.pairs]
     near = [key for key in keys if nearest_word(key, ("models",))]
     found = near and "models" not in keys
-    return f"; write models instead of {shown_key(near[0])}" if found else ""
+    return text("config.models_instead", key=shown_key(near[0])) if found else ""
 
 
 class _FileReader:
@@ -156,8 +151,12 @@ class _FileReader:
         file = self._context.file
         if root is not None and not isinstance(root, MapNode):
             listed = isinstance(root, ListNode) and any(map(_is_entry, root.items))
-            hint = _ABOVE if listed else ""
-            message = f"expected a mapping with models, found {describe(root)}{hint}"
+            message = text(
+                "config.expected",
+                expected=text("config.top"),
+                found=describe(root),
+                hint=text("config.models_above") if listed else "",
+            )
             problem = Problem(root.line, root.column, message)
             return ReadFile(problems=(problem.at(file),))
         top = root or MapNode((), 1, 1)
@@ -166,7 +165,7 @@ class _FileReader:
         for pair in top.pairs:
             name, value = pair.key.text, pair.value
             if name in {"name", "version"} and not isinstance(value, ScalarNode):
-                self._expected("text", describe(value), value, name)
+                self._expected(text("config.text"), describe(value), value, name)
             elif name in {"name", "version"} and not is_null(value):
                 titles[name] = value.text if isinstance(value, ScalarNode) else ""
             elif name == "log" and not is_null(value):
@@ -183,9 +182,11 @@ class _FileReader:
         problems = (p.at(file) for p in sorted(self._problems, key=order))
         warnings = []
         for each in sorted(self._notices, key=order):
-            text = f"{each.path}: {each.message}" if each.path else each.message
+            said = each.message
+            if each.path:
+                said = text("config.at", place=each.path, said=said)
             place = self._context.place(each.line, each.column)
-            warnings.append(ConfigWarning(place, one_line(text)))
+            warnings.append(ConfigWarning(place, one_line(said)))
         return ReadFile(
             entries=tuple(entries),
             # The top requestOptions are read twice where some entries are trusted.
@@ -199,7 +200,7 @@ class _FileReader:
     def _expected(
         self, wanted: str, found: str, node: Node, path: str, hint: str = ""
     ) -> None:
-        message = f"expected {wanted}, found {found}{hint}"
+        message = text("config.expected", expected=wanted, found=found, hint=hint)
         self._problems.append(Problem(node.line, node.column, message, path))
 
     def _entries(self, top: MapNode) -> Iterator[ReadEntry]:
@@ -208,34 +209,38 @@ class _FileReader:
             node = models or top
             if self._context.kind == "explicit":
                 hint = _misspelled(top)
-                self._expected("a list of entries", "nothing", node, "models", hint)
+                wanted, found = text("config.entries"), text("config.nothing")
+                self._expected(wanted, found, node, "models", hint)
             else:
                 # A file found by search may hold settings only.
-                self._notices.append(Problem(node.line, node.column, NO_MODELS))
+                notice = Problem(node.line, node.column, text("config.no_models"))
+                self._notices.append(notice)
             return
         if not isinstance(models, ListNode):
-            hint = _DASH if _is_entry(models) else ""
-            self._expected("a list of entries", _shape(models), models, "models", hint)
+            hint = text("config.begin_with_dash") if _is_entry(models) else ""
+            wanted = text("config.entries")
+            self._expected(wanted, _shape(models), models, "models", hint)
             return
         for index, item in enumerate(models.items):
             path = f"models[{index}]"
             if not isinstance(item, MapNode):
-                wanted = "a mapping with name, provider and model"
-                hint = "; put a blank after each colon" if lacks_blank(item) else ""
+                wanted = text("config.entry")
+                hint = text("config.blank_after_colon") if lacks_blank(item) else ""
                 self._expected(wanted, _shape(item), item, path, hint)
                 continue
-            found = read_entry(item, index=index, context=self._context)
-            self._problems += found.problems
-            self._notices += found.notices
+            entry = read_entry(item, index=index, context=self._context)
+            self._problems += entry.problems
+            self._notices += entry.notices
             self._notices += curly_quotes(item, path=path)
-            yield self._with_top(found, top.get("requestOptions"))
+            yield self._with_top(entry, top.get("requestOptions"))
 
     def _with_top(self, found: ReadEntry, node: Node | None) -> ReadEntry:
         """Lay the file's ``requestOptions`` under the entry's."""
         if node is None or is_null(node):
             return found
         if not found.trusted:
-            notice = Problem(node.line, node.column, UNTRUSTED, "requestOptions")
+            ignored = text("config.untrusted", command=COMMAND)
+            notice = Problem(node.line, node.column, ignored, "requestOptions")
             self._notices.append(notice)
             return found
         shared = self._options.get(found.project_env)
@@ -259,10 +264,8 @@ class _FileReader:
             before = first.setdefault(entry.name, entry)
             if before is not entry:
                 line, column = entry.source.line or 1, entry.source.column or 1
-                message = (
-                    f"an entry named {entry.name!r} already stands at"
-                    f" {before.source.line}:{before.source.column}"
-                )
+                place = f"{before.source.line}:{before.source.column}"
+                message = text("config.same_name", name=repr(entry.name), place=place)
                 self._problems.append(Problem(line, column, message, "models"))
 
 
@@ -270,4 +273,4 @@ def _shape(node: Node) -> str:
     """Return what stands there, without the text of a single value: it may be a key."""
     if not isinstance(node, ScalarNode):
         return describe(node)
-    return "nothing" if is_null(node) else "a single value"
+    return text("config.nothing" if is_null(node) else "config.single_value")

@@ -16,6 +16,7 @@ from attrs import frozen
 from bytebuddy_provider_hf import sampling
 from bytebuddy_provider_hf.config import kinds
 from bytebuddy_provider_hf.config.document import MapNode, Node
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import LONGEST_STOP, ReasoningEffort, Role
 
 Section: TypeAlias = Literal[
@@ -70,11 +71,11 @@ class Key:
 
 
 @frozen
-class Nested:
+class Nested(kinds.Kind):
     """A mapping that is a section of its own."""
 
     section: Section
-    expected: str = "a mapping"
+    noun: kinds.Noun = lambda: text("config.a_mapping")
 
     def __call__(self, node: Node) -> MapNode:
         if not isinstance(node, MapNode):
@@ -83,20 +84,20 @@ class Nested:
 
 
 @frozen
-class Unused:
+class Unused(kinds.Kind):
     """Whatever stands there: a host reads it, this package does not."""
 
-    expected: str = "anything"
+    noun: kinds.Noun = lambda: text("config.anything")
 
     def __call__(self, node: Node) -> Node:
         return node
 
 
 @frozen
-class Entries:
+class Entries(kinds.Kind):
     """The list of models."""
 
-    expected: str = "a list of entries"
+    noun: kinds.Noun = lambda: text("config.entries")
 
     def __call__(self, node: Node) -> Node:
         return node
@@ -140,17 +141,22 @@ _ROLE: Final = kinds.OneOf(
 )
 _EFFORT: Final = kinds.OneOf(get_args(ReasoningEffort))
 # Of several, as a company may have them; SSL_CERT_FILE names one.
-_PATHS: Final = kinds.ListOf(kinds.Word("a path"), "a list of paths", lone=True)
+_PATH: Final = kinds.Word(lambda: text("config.path"))
+_PATHS: Final = kinds.ListOf(_PATH, lambda: text("config.paths"), lone=True)
 _STOP: Final = kinds.AnyText(
-    f"text of at most {LONGEST_STOP} characters", longest=LONGEST_STOP
+    lambda: text("config.text_at_most", count=LONGEST_STOP), longest=LONGEST_STOP
 )
 # OpenAI takes one text for a list of one, and so do people.
-_STOPS: Final = kinds.ListOf(_STOP, "a list of such texts", lone=True)
+_STOPS: Final = kinds.ListOf(_STOP, lambda: text("config.such_texts"), lone=True)
 
 
-_ROLES: Final = kinds.ListOf(_ROLE, f"a list of {', '.join(_ROLE.words)}")
-_HOSTS: Final = kinds.ListOf(kinds.Word("a host"), "a list of hosts", lone=True)
-_MAPPINGS: Final = kinds.ListOf(kinds.Anything(), "a list of mappings")
+_ROLES: Final = kinds.ListOf(
+    _ROLE, lambda: text("config.list_of", words=", ".join(_ROLE.words))
+)
+_HOST: Final = kinds.Word(lambda: text("config.host"))
+_HOSTS: Final = kinds.ListOf(_HOST, lambda: text("config.hosts"), lone=True)
+_ANYTHING: Final = kinds.Anything(lambda: text("config.anything"))
+_MAPPINGS: Final = kinds.ListOf(kinds.Anything(), lambda: text("config.mappings"))
 
 
 def _kind(option: sampling.Option) -> kinds.ValueKind:
@@ -191,7 +197,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("models[]", "apiKey", kinds.Sealed(), default="HF_API_KEY and others"),
     Key("models[]", "apiBase", kinds.Url(), default="the provider's"),
     Key("models[]", "roles", _ROLES, default="chat, edit, apply"),
-    Key("models[]", "capabilities", kinds.ListOf(_WORD, "a list of words")),
+    Key("models[]", "capabilities", kinds.ListOf(_WORD, lambda: text("config.words"))),
     Key("models[]", "contextLength", _COUNT, "tokens"),
     Key("models[]", "family", _WORD, default="by the model's id"),
     Key("models[]", "maxStopWords", _ZERO_UP),
@@ -252,8 +258,8 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("requestOptions", "headers", kinds.Headers()),
     Key("requestOptions", "extraBodyProperties", kinds.Anything()),
     Key("requestOptions", "clientCertificate", Nested("clientCertificate")),
-    Key("clientCertificate", "cert", kinds.Word("a path"), default=REQUIRED),
-    Key("clientCertificate", "key", kinds.Word("a path"), default=REQUIRED),
+    Key("clientCertificate", "cert", _PATH, default=REQUIRED),
+    Key("clientCertificate", "key", _PATH, default=REQUIRED),
     # Blanks may belong to a passphrase, unlike to a key.
     Key("clientCertificate", "passphrase", kinds.Sealed(blanks=True)),
     Key("embedOptions", "maxChunkSize", _COUNT, "tokens"),
@@ -285,7 +291,11 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("autocompleteOptions", "useRecentlyEdited", _FLAG),
     Key("autocompleteOptions", "useRecentlyOpened", _FLAG),
     # Names that hosts make up: whatever begins with experimental_ is passed on.
-    Key("autocompleteOptions", "experimental_*", kinds.Anything("anything")),
+    Key(
+        "autocompleteOptions",
+        "experimental_*",
+        kinds.Anything(lambda: text("config.anything")),
+    ),
     Key("log", "path", kinds.FilePath(), default=REQUIRED),
     Key("log", "level", kinds.OneOf(LOG_LEVELS), default="warning"),
     Key("log", "size", kinds.Integer(low=1, high=1024), "MB", "5"),

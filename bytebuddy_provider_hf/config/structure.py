@@ -31,6 +31,7 @@ from bytebuddy_provider_hf.config.schema import (
     find_key,
     sections_with,
 )
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions, Role
 
 if TYPE_CHECKING:
@@ -73,8 +74,13 @@ def _checked(
 ) -> dict[str, object]:
     """Return the values of a section by their fields; an empty value is no value."""
     if not isinstance(node, MapNode):
-        shape = "a list" if isinstance(node, ListNode) else "a single value"
-        message = f"expected a mapping, found {shape}"
+        is_list = isinstance(node, ListNode)
+        message = text(
+            "config.expected",
+            expected=text("config.a_mapping"),
+            found=text("config.a_list" if is_list else "config.single_value"),
+            hint="",
+        )
         problems.append(Problem(node.line, node.column, message, path))
         return {}
     known: dict[str, Node] = {}
@@ -94,8 +100,7 @@ def _checked(
         inner = f"{path}.{key.name}"
         if key.name not in known:
             if key.required:
-                wanted = key.kind.expected
-                message = f"expected {wanted}, found nothing: it is required"
+                message = text("config.required", expected=key.kind.expected)
                 problems.append(Problem(node.line, node.column, message, inner))
             continue
         value = known[key.name]
@@ -124,7 +129,9 @@ def _located(error: BaseException, node: Node, path: str) -> Problem:
             inner = node.items[step]
         node = inner or node
         path += f"[{step}]" if isinstance(step, int) else f".{shown_key(step)}"
-    message = f"expected {error.expected}, found {error.found}"
+    message = text(
+        "config.expected", expected=error.expected, found=error.found, hint=""
+    )
     return Problem(node.line, node.column, message, path)
 
 
@@ -152,7 +159,9 @@ def unknown_keys(node: MapNode, section: Section, *, path: str) -> Iterator[Prob
         dotted = f"{path}.{shown_key(pair.key.text)}" if path else pair.key.text
         if key is None:
             name = pair.key.text
-            message = f"unknown key {shown_key(name)}{_hint(name, section)}"
+            message = text(
+                "config.unknown_key", key=shown_key(name), hint=_hint(name, section)
+            )
             yield Problem(pair.key.line, pair.key.column, message, dotted)
         elif isinstance(key.kind, Nested) and isinstance(pair.value, MapNode):
             yield from unknown_keys(pair.value, key.kind.section, path=dotted)
@@ -162,9 +171,11 @@ def _hint(name: str, section: Section) -> str:
     # A slip is more likely than a key in the wrong place.
     near = nearest_word(name, SECTIONS[section])
     if near:
-        return f"; do you mean {near}?"
+        return text("config.near_key", near=near)
     elsewhere = sections_with(name)
     if elsewhere:
-        return f"; it belongs under {elsewhere[0]}"
+        return text("config.belongs_under", section=elsewhere[0])
     far = nearest_word(name, (known.name for known in KEYS))
-    return f"; do you mean {far}, under {sections_with(far)[0]}?" if far else ""
+    if far is None:
+        return ""
+    return text("config.near_elsewhere", near=far, section=sections_with(far)[0])

@@ -94,8 +94,8 @@ class TrustStore:
         """Return what ``entries`` does; ``ConfigError`` for a file it cannot use."""
         known = self._read()
         if known is None:
-            message = f"the trust file {self._path} is damaged"
-            raise ConfigError(message, hint="Remove it to begin anew.")
+            message = text("config.trust_damaged", path=self._path)
+            raise ConfigError(message, hint=text("config.remove_trust"))
         return known
 
     def is_newer(self) -> bool:
@@ -179,11 +179,10 @@ def check_entry(entry: ModelEntry, store: TrustStore) -> None:
     origin = origin_for(entry)
     if trusted_by_default(origin) or store.is_trusted(project, origin):
         return
-    message = (
-        f"{entry.source}: the entry {entry.name!r} of this project's file wants your"
-        f" key sent to {origin}, which you have not trusted it with"
+    message = text(
+        "config.wants_key", place=entry.source, name=repr(entry.name), origin=origin
     )
-    hint = f"If that is what you want, run `{COMMAND}` in {project}."
+    hint = text("config.if_wanted", command=COMMAND, project=project)
     raise UntrustedProject(message, hint=hint)
 
 

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from attrs import field, frozen
 
 from bytebuddy_provider_hf.secret import Secret, redacted_repr
+from bytebuddy_provider_hf.texts import LocalizedText, text
 from bytebuddy_provider_hf.types import DEFAULT_ROLES, CompletionOptions, Role
 
 SourceKind: TypeAlias = Literal["explicit", "user", "project", "global", "code"]
@@ -196,8 +197,13 @@ class ConfigWarning:
     place: str
     message: str
 
+    @property
+    def said(self) -> LocalizedText:
+        """The warning with its place, for people."""
+        return text("config.at", place=self.place, said=self.message)
+
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
+        return str(self.said)
 
 
 @frozen

@@ -22,6 +22,7 @@ from bytebuddy_provider_hf.config.document import (
 from bytebuddy_provider_hf.config.dotenv import EnvFile, read_env
 from bytebuddy_provider_hf.config.stored_files import ENV, STATE, user_folder
 from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.texts import text
 
 # The second form is that of GitHub Actions, which the page uses as well.
 _REFERENCE: Final = re.compile(
@@ -29,10 +30,6 @@ _REFERENCE: Final = re.compile(
     r"|\$\{\{\s*secrets\.(?P<secret>[A-Za-z_][A-Za-z0-9_]*)\s*\}\}"
     r"|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<has_default>:-(?P<default>[^${}]*))?\}"
     r"|(?P<broken>\$\{)"
-)
-MALFORMED: Final = (
-    "expected ${NAME}, ${NAME:-default} or ${{ secrets.NAME }} after this $;"
-    " write $$ for a plain $"
 )
 
 
@@ -82,8 +79,8 @@ def named_in(files: Iterable[Path], variables: Variables) -> dict[str, Secret]:
     for file in files:
         # Also of a broken file: what it names must be hidden in what is printed.
         with contextlib.suppress(OSError), file.open("rb") as stream:
-            text = stream.read(MAX_BYTES).decode("utf-8", "replace")
-            for match in _REFERENCE.finditer(text):
+            content = stream.read(MAX_BYTES).decode("utf-8", "replace")
+            for match in _REFERENCE.finditer(content):
                 name = match["secret"] or match["name"]
                 value = name and variables.find(
                     name,
@@ -170,7 +167,14 @@ class _Walk:
             return evolve(node, items=tuple(i for i in items if i is not None))
         matches = list(_REFERENCE.finditer(node.text))
         if any(match["broken"] for match in matches):
-            self.problems.append(Problem(node.line, node.column, MALFORMED, path))
+            message = text(
+                "config.bad_reference",
+                # Not in the row, where braces hold facts.
+                plain="${NAME}",
+                default="${NAME:-default}",
+                stored="${{ secrets.NAME }}",
+            )
+            self.problems.append(Problem(node.line, node.column, message, path))
             return node
         refused = self.only is not None and path not in self.only
         values: list[str] = []
@@ -201,9 +205,9 @@ class _Walk:
             return node
         # One pass: what a variable holds is never looked at again.
         left = iter(values)
-        text = _REFERENCE.sub(lambda _: next(left), node.text)
+        filled = _REFERENCE.sub(lambda _: next(left), node.text)
         # ``${NAME:-}`` says that nothing is meant where the variable is not set.
-        if named and not text and all(match["has_default"] for match in named):
+        if named and not filled and all(match["has_default"] for match in named):
             return None
         names = tuple(match["secret"] or match["name"] for match in named)
-        return evolve(node, text=text, variables=names)
+        return evolve(node, text=filled, variables=names)

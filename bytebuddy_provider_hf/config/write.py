@@ -10,6 +10,7 @@ from bytebuddy_provider_hf.config.dotenv import parse_env
 from bytebuddy_provider_hf.config.files import sole_writer, write_private
 from bytebuddy_provider_hf.errors import ConfigError, ConfigNotFound
 from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.texts import text
 
 STARTER: Final = """\
 # The models of this machine's programs that speak ByteBuddy.
@@ -42,19 +43,17 @@ _BARE: Final = re.compile(r"[A-Za-z0-9_./+=:@-]+")
 def init(path: Path) -> None:
     """Write a commented starter file; an existing file is never overwritten."""
     if path.exists() or path.is_symlink():
-        message = f"{path} exists already; nothing was changed"
-        raise ConfigError(message, hint="Edit it, or name another file.")
+        message = text("config.exists", path=path)
+        raise ConfigError(message, hint=text("config.edit_or_other"))
     write_private(path, Secret(STARTER), exclusive=True)
 
 
 def write_secret(path: Path, name: str, value: Secret) -> None:
     """Put ``name=value`` into the ``.env`` file ``path``; its other lines stay."""
     if not _NAME.fullmatch(name):
-        message = "a variable is named with letters, digits and underscores"
-        raise ConfigError(message)
+        raise ConfigError(text("config.variable_name"))
     if not value or not value.reveal().isprintable():
-        message = f"the value of {name} is empty or not one line of text"
-        raise ConfigError(message)
+        raise ConfigError(text("config.variable_value", variable=name))
     with sole_writer(path):
         content = _with_variable(_existing(path), name, value)
         # Whoever reads it is asked first: a key that is not found is worse than none.
@@ -63,8 +62,8 @@ def write_secret(path: Path, name: str, value: Secret) -> None:
         # A traceback that shows local variables must not show the file.
         del encoded
         if not found:
-            message = f"{path} is not UTF-8 text, or too large; nothing was changed"
-            raise ConfigError(message, hint="Save it as UTF-8, or remove it.")
+            message = text("config.no_env", path=path)
+            raise ConfigError(message, hint=text("config.save_or_remove"))
         write_private(path, content)
 
 
@@ -76,8 +75,7 @@ def _existing(path: Path) -> Secret:
         return Secret("")
     except OSError as error:
         reason = error.strerror
-    message = f"{path} cannot be read: {reason}"
-    raise ConfigNotFound(message)
+    raise ConfigNotFound(text("config.unreadable", path=path, reason=reason))
 
 
 def _with_variable(existing: Secret, name: str, value: Secret) -> Secret:
@@ -90,8 +88,8 @@ def _with_variable(existing: Secret, name: str, value: Secret) -> Secret:
     ]
     if lines and not lines[-1].endswith(("\n", "\r")):
         lines[-1] += "\n"
-    text = value.reveal()
-    if not _BARE.fullmatch(text):
-        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-        text = f'"{escaped}"'
-    return Secret("".join([*lines, f"{name}={text}\n"]))
+    written = value.reveal()
+    if not _BARE.fullmatch(written):
+        escaped = written.replace("\\", "\\\\").replace('"', '\\"')
+        written = f'"{escaped}"'
+    return Secret("".join([*lines, f"{name}={written}\n"]))

@@ -21,10 +21,10 @@ class ByteBuddyError(Exception):
         retry_after: float | None = None,
         hint: str | None = None,
     ) -> None:
-        self.message = _printable(message)
+        self.message = one_line(message)
         self.status = status
         self.retry_after = retry_after
-        self.hint = None if hint is None else _printable(hint)
+        self.hint = None if hint is None else one_line(hint)
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -36,13 +36,6 @@ class ByteBuddyError(Exception):
     # Exception's own would call the class with ``args``, and lose what was set later.
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), dict(self.__dict__))
-
-
-def _printable(text: str) -> str:
-    # A text of the table stays one where nothing is cut or masked, so that whoever
-    # prints the error can say it in another language.
-    line = one_line(text)
-    return text if line == text else line
 
 
 def _rebuild(kind: type[ByteBuddyError], state: dict[str, object]) -> ByteBuddyError:

@@ -16,6 +16,7 @@ from typing import Final, final
 from bytebuddy_provider_hf.config.files import FILE_MODE, make_folder, sole_writer
 from bytebuddy_provider_hf.config.values import LogOptions
 from bytebuddy_provider_hf.logs.line_format import LineFormatter
+from bytebuddy_provider_hf.texts import text
 
 _log: Final = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class RotatingFile(RotatingFileHandler):
         make_folder(path.parent)
         if path.exists() and not path.is_file():
             # A pipe would be waited for, a device cannot be rotated.
-            raise OSError(errno.EINVAL, "it is no regular file")
+            raise OSError(errno.EINVAL, text("logs.no_regular_file"))
         super().__init__(
             path,
             maxBytes=options.size * _MEGABYTE,

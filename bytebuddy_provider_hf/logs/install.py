@@ -14,6 +14,7 @@ from typing import Final, final
 from attrs import define
 
 from bytebuddy_provider_hf.config.values import ConfigWarning, LogOptions
+from bytebuddy_provider_hf.texts import text
 
 _log: Final = logging.getLogger(__name__)
 
@@ -144,8 +145,8 @@ def _opened(options: LogOptions) -> _Installed:
     try:
         handler = RotatingFile(options)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or "its name is not usable"
-        message = f"the log {options.path} cannot be opened: {reason}"
+        reason = getattr(error, "strerror", None) or text("logs.name_unusable")
+        message = text("logs.cannot_open", path=options.path, reason=reason)
         complaint = ConfigWarning(str(options.source), message)
         _log.warning("%s", complaint)
         return _Installed(options, None, complaint)

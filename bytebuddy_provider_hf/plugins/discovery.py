@@ -27,6 +27,7 @@ from bytebuddy_provider_hf.plugins.validation import (
     plugin_failure,
 )
 from bytebuddy_provider_hf.secret import one_line
+from bytebuddy_provider_hf.texts import text
 
 BLOCK_VARIABLE: Final = "BYTEBUDDY_BLOCK"
 ALLOW_VARIABLE: Final = "BYTEBUDDY_PLUGINS"
@@ -130,10 +131,8 @@ def _misspelt(
         # As they were typed: a token is known by its first letters.
         typed = filter(None, map(str.strip, env.get(variable, "").split(",")))
         if strange := [name for name in typed if normalized(name) not in known]:
-            message = (
-                f"No plugin installed here is named {', '.join(map(repr, strange))} "
-                "(names are separated by commas)."
-            )
+            names = ", ".join(map(repr, strange))
+            message = text("plugins.none_is_named", names=names)
             yield ConfigWarning(variable, one_line(message, limit=_LONGEST_WARNING))
 
 
@@ -171,8 +170,11 @@ def _one_by_one(failures: list[PluginFailure]) -> Iterator[metadata.EntryPoint]:
             find = getattr(finder, "find_distributions", None)
             found = [] if find is None else list(find(context))
         except FOREIGN as error:  # anyone may hook into imports
-            why = f"An import finder lists no distributions: {described(error)}"
-            add(None, why, f"Look for {one_line(_called(finder))} in sys.meta_path.")
+            add(
+                None,
+                text("plugins.finder", error=described(error)),
+                text("plugins.look_for_finder", finder=one_line(_called(finder))),
+            )
             continue
         for distribution in found:
             name = _name(distribution)
@@ -182,8 +184,8 @@ def _one_by_one(failures: list[PluginFailure]) -> Iterator[metadata.EntryPoint]:
             try:
                 points = list(distribution.entry_points)
             except FOREIGN as error:  # files that anyone may have written
-                why = f"entry_points.txt cannot be read: {described(error)}"
-                add(name, why, f"Reinstall or remove {name}.")
+                why = text("plugins.entry_points", error=described(error))
+                add(name, why, text("plugins.reinstall", distribution=name))
             else:
                 yield from (point for point in points if point.group == PROJECT)
 
@@ -233,11 +235,11 @@ def resolve_conflicts(
     for each in ranked:
         taken = next((name for name in each.names if name in names), None)
         if each.distribution is not None and each.plugin in points:
-            what = f"the entry-point name {each.plugin}"
+            what = text("plugins.entry_point_name", name=each.plugin)
             failures.append(_refusal(each, points[each.plugin], "name", what))
             continue
         if taken is not None:
-            what = f"the provider name {taken}"
+            what = text("plugins.provider_name", name=taken)
             failures.append(_refusal(each, names[taken], "name", what))
             continue
         kept.append(each)
@@ -267,7 +269,10 @@ def _with_aliases(
             owner = owners.setdefault(alias, each)
             if owner is not each:
                 lost.add(alias)
-                what = f"the {'provider name' if alias in names else 'alias'} {alias}"
+                what = text(
+                    "plugins.provider_name" if alias in names else "plugins.alias",
+                    name=alias,
+                )
                 failures.append(_refusal(each, owner, "alias", what))
         providers = tuple(
             evolve(it, aliases=tuple(name for name in it.aliases if name not in lost))
@@ -285,8 +290,12 @@ def _refusal(
     return plugin_failure(
         loser,
         stage,
-        f"Two plugins want {what}: {winner.title} keeps it, {loser.title} does not.",
-        f"Remove {one} or {other}, or keep one out: BYTEBUDDY_BLOCK={one}"
-        if loser.distribution is not None
-        else f"Hand over only one of {one} and {other}.",
+        text("plugins.clash", what=what, winner=winner.title, loser=loser.title),
+        text(
+            "plugins.hand_over_one"
+            if loser.distribution is None
+            else "plugins.remove_or_block",
+            one=one,
+            other=other,
+        ),
     )

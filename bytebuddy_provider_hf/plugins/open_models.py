@@ -17,8 +17,9 @@ from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import ByteBuddyError, Closed, ProviderFailed
 from bytebuddy_provider_hf.plugins.protocols import Factory, Model, OpenContext
 from bytebuddy_provider_hf.plugins.spec import ProviderSpec
-from bytebuddy_provider_hf.plugins.validation import described, unredacted
+from bytebuddy_provider_hf.plugins.validation import both, described, unredacted
 from bytebuddy_provider_hf.secret import MASK, one_line
+from bytebuddy_provider_hf.texts import text
 
 # Seconds that one model may take to close before the next one's turn comes.
 _PATIENCE: Final = 30.0
@@ -101,9 +102,9 @@ class Opening:
             found: object = importlib.import_module(module)
             return cast("Factory", reduce(getattr, path.split("."), found))
 
-        return self._run(imported, "its code cannot be loaded: ")
+        return self._run(imported, loading=True)
 
-    def _run(self, step: Callable[[], _T], sorry: str = "") -> _T:
+    def _run(self, step: Callable[[], _T], *, loading: bool = False) -> _T:
         """Run a step of foreign code; what it raises becomes ``ProviderFailed``."""
         try:
             return step()
@@ -112,38 +113,46 @@ class Opening:
         except BaseException as error:  # noqa: BLE001  # foreign code runs here
             failure = self._redacted(error)
         # Outside the handler, as above.
-        raise self._failed(f"{sorry}{failure}")
+        raise self._failed(
+            text("plugins.cannot_load", error=failure) if loading else failure
+        )
 
     def _model(self, opened: object) -> Model:
         # The check looks at properties, and those may be foreign code too.
         if self._run(lambda: isinstance(opened, Model)):
             return cast("Model", opened)
         lacking = self._run(lambda: [it for it in _PARTS if not hasattr(opened, it)])
-        raise self._failed(
-            f"it gave a {type(opened).__name__}, which is not a model"
-            + (f": it lacks {', '.join(lacking)}" if lacking else "")
-        )
+        kind = type(opened).__name__
+        if lacking:
+            parts = ", ".join(lacking)
+            raise self._failed(text("plugins.lacks", kind=kind, parts=parts))
+        raise self._failed(text("plugins.no_model", kind=kind))
 
     def _failed(self, why: str, hint: str | None = None) -> ProviderFailed:
         return ProviderFailed(
-            f"The provider {self.provider.name} could not open "
-            f"{safe_name(self.entry.name)} ({self.entry.source}): {why.rstrip('.')}.",
-            hint=hint
-            or "Update the provider's package, or report this to its authors.",
+            text(
+                "plugins.not_opened",
+                provider=self.provider.name,
+                model=safe_name(self.entry.name),
+                place=self.entry.source,
+                why=why,
+            ),
+            hint=hint or text("plugins.update_provider"),
         )
 
     def needs_await_error(self) -> ProviderFailed:
         """Return the error that names the way to open this entry: awaiting it."""
-        name = safe_name(self.entry.name)
+        name = repr(safe_name(self.entry.name))
         return self._failed(
-            "it opens asynchronously.", f"Use: await registry.open({name!r})"
+            text("plugins.opens_async"), text("plugins.use_await", name=name)
         )
 
     def _redacted(self, error: BaseException) -> str:
-        text = unredacted(error)
+        said = unredacted(error)
         for secret in _secrets(self.entry):
-            text = text.replace(secret, MASK)
-        return text
+            said = said.replace(secret, MASK)
+        # The sentence that quotes it has a full stop of its own.
+        return said.rstrip(".")
 
 
 def _dropped(opened: object) -> bool:
@@ -168,9 +177,9 @@ def _secrets(entry: ModelEntry) -> Iterator[str]:
             yield secret.reveal()
     # Values that nobody typed as secret may be one all the same.
     body = options.extra_body_properties
-    for text in _texts([entry.env, entry.extra, body, options.proxy]):
-        if len(text) >= _SHORTEST_SECRET:
-            yield text
+    for value in _texts([entry.env, entry.extra, body, options.proxy]):
+        if len(value) >= _SHORTEST_SECRET:
+            yield value
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -266,7 +275,10 @@ class OpenModels:
                 raise
             failed += [failure] if failure else []
         if failed:
-            raise ProviderFailed(f"{len(failed)} not closed: {'; '.join(failed)}.")
+            told = reduce(both, failed)
+            raise ProviderFailed(
+                text("plugins.not_closed", count=len(failed), failures=told)
+            )
 
     def _kept(self, name: str, model: Model) -> Model:
         self.refuse_if_closed()
@@ -280,7 +292,8 @@ class OpenModels:
     def refuse_if_closed(self) -> None:
         """Raise ``Closed`` once the registry was closed."""
         if self.closed:
-            raise Closed("The registry was closed.", hint="Load another one.")
+            hint = text("plugins.load_another")
+            raise Closed(text("plugins.closed"), hint=hint)
 
 
 async def _closed(name: str, model: Model) -> str | None:
@@ -291,8 +304,12 @@ async def _closed(name: str, model: Model) -> str | None:
         if _must_propagate(error):
             raise
         # Foreign code has failed, and the rest must close.
-        why = f"no end in {_PATIENCE:.0f} s" if patience.expired() else described(error)
-        failure = f"{safe_name(name)}: {why}"
+        why = (
+            text("plugins.no_end", seconds=f"{_PATIENCE:.0f}")
+            if patience.expired()
+            else described(error)
+        )
+        failure = text("plugins.close_failed", model=safe_name(name), why=why)
     else:
         return None
     _log.warning("a model did not close: %s", failure)

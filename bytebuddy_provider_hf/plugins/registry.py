@@ -54,6 +54,7 @@ from bytebuddy_provider_hf.plugins.protocols import (
 from bytebuddy_provider_hf.plugins.spec import ProviderSpec
 from bytebuddy_provider_hf.plugins.validation import PluginFailure
 from bytebuddy_provider_hf.secret import Environment
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import DEFAULT_ROLES, Role
 
 _OTHER_SPELLINGS: Final = {"embeddings": Role.EMBED, "reranking": Role.RERANK}
@@ -270,10 +271,10 @@ class ModelRegistry:
         if found is None:
             raise _unknown_name_error(
                 UnknownModel,
-                f"No model is named {safe_name(name)}.",
+                text("plugins.no_such_model", name=safe_name(name)),
                 name,
                 known=self._entries,
-                hint="Add an entry of that name to config.yaml.",
+                hint=text("plugins.add_entry"),
             )
         return found
 
@@ -291,10 +292,10 @@ class ModelRegistry:
                 return entry
         raise _unknown_name_error(
             NoModelForRole,
-            f"No model has the role {safe_name(role)}.",
+            text("plugins.no_role", role=safe_name(role)),
             role,
             known=sorted({each.value for it in self.entries for each in it.roles}),
-            hint="Add the role to an entry of config.yaml.",
+            hint=text("plugins.add_role"),
         )
 
     def provider(self, name: str) -> ProviderSpec:
@@ -305,7 +306,7 @@ class ModelRegistry:
         """
         found = self._discovery.find(name)
         if found is None:
-            raise self._no_provider(name, "It is not installed.")
+            raise self._no_provider(name, text("plugins.not_installed"))
         return found
 
     def check(self, name: str) -> None:
@@ -344,9 +345,12 @@ class ModelRegistry:
         if isinstance(model, protocol):
             return model
         raise UnsupportedRole(
-            f"The provider of {safe_name(model.name)} gives it no "
-            f"{protocol.__name__.lower()}.",
-            hint="Take another model, or update the provider's package.",
+            text(
+                "plugins.no_method",
+                model=safe_name(model.name),
+                method=protocol.__name__.lower(),
+            ),
+            hint=text("plugins.another_model"),
         )
 
     def _opening(self, name: str) -> Opening:
@@ -354,17 +358,22 @@ class ModelRegistry:
         if entry.unset:
             first = entry.unset[0]
             raise UnsetVariable(
-                f"{first.place}: {first.path} of {safe_name(entry.name)} needs the "
-                f"variable {first.variable}, which is not set.",
+                text(
+                    "plugins.unset",
+                    place=first.place,
+                    key=first.path,
+                    model=safe_name(entry.name),
+                    variable=first.variable,
+                ),
                 variable=first.variable,
                 hint=first.hint
-                or f"Set {first.variable}, then load the registry again.",
+                or text("plugins.set_and_reload", variable=first.variable),
             )
         provider = self._discovery.find(entry.provider)
         if provider is None:
-            raise self._no_provider(
-                entry.provider, f"{safe_name(name)} ({entry.source}) asks for it."
-            )
+            model = safe_name(name)
+            why = text("plugins.asks_for_it", model=model, place=entry.source)
+            raise self._no_provider(entry.provider, why)
         folder = user_folder(self._home)
         store = TrustStore(folder / TRUST.name)
         check_entry(entry, store)
@@ -390,29 +399,36 @@ class ModelRegistry:
             return None
         return ConfigWarning(
             place=str(entry.source),
-            message=f"{safe_name(entry.name)}: the provider {provider.name} does not "
-            f"serve {', '.join(missing)} yet.",
+            message=text(
+                "plugins.unserved",
+                model=safe_name(entry.name),
+                provider=provider.name,
+                roles=", ".join(missing),
+            ),
         )
 
     def _no_provider(self, name: str, why: str) -> UnknownName:
         found = self._discovery
-        unused = {
-            f"Kept out by a list ({BLOCK_VARIABLE}, {ALLOW_VARIABLE})": found.kept_out,
-            "Left out because they failed (registry.failures)": [
-                failure.plugin for failure in found.failures if failure.left_out
-            ],
-        }
-        hints = [
-            f"{reason}: {', '.join(sorted(set(plugins))[:_MOST_SHOWN])}."
-            for reason, plugins in unused.items()
-            if plugins
+        failed = {failure.plugin for failure in found.failures if failure.left_out}
+        shown = [
+            ", ".join(sorted(plugins)[:_MOST_SHOWN])
+            for plugins in (set(found.kept_out), failed)
         ]
+        hints = []
+        if shown[0]:
+            lists = {"block": BLOCK_VARIABLE, "allow": ALLOW_VARIABLE}
+            hints.append(text("plugins.kept_out", plugins=shown[0], **lists))
+        if shown[1]:
+            hints.append(text("plugins.failed", plugins=shown[1]))
+        hint = hints[0] if hints else text("plugins.install")
+        if len(hints) > 1:
+            hint = text("plugins.two_sentences", first=hints[0], second=hints[1])
         return _unknown_name_error(
             UnknownProvider,
-            f"No provider is named {safe_name(name)}; {why}",
+            text("plugins.no_provider", name=safe_name(name), why=why),
             name,
             known=(*found.providers, *found.aliases),
-            hint=" ".join(hints) or "Install the plugin that brings it.",
+            hint=hint,
         )
 
 
@@ -431,14 +447,21 @@ def _unknown_name_error(
     """
     asked = safe_name(name)
     names = tuple(map(safe_name, islice(known, _MOST_KEPT)))
-    shown = ", ".join(names[:_MOST_SHOWN]) or "none"
-    more = f" and {len(names) - _MOST_SHOWN} more" if names[_MOST_SHOWN:] else ""
+    message = text("plugins.there_is_none", sentence=sentence)
+    if names:
+        facts = {"sentence": sentence, "known": ", ".join(names[:_MOST_SHOWN])}
+        more = len(names) - _MOST_SHOWN
+        message = (
+            text("plugins.there_are_more", more=more, **facts)
+            if more > 0
+            else text("plugins.there_is", **facts)
+        )
     # The first of two spellings that differ by case only, as it stands in the file.
     by_folded = {each.casefold(): each for each in reversed(names)}
     near = difflib.get_close_matches(asked.casefold(), by_folded, n=1)
     return kind(
-        f"{sentence} There is{': ' if names else ' '}{shown}{more}.",
+        message,
         name=asked,
         known=names,
-        hint=f"Did you mean {by_folded[near[0]]}?" if near else hint,
+        hint=text("plugins.did_you_mean", near=by_folded[near[0]]) if near else hint,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import reduce
 from itertools import islice
 from typing import Final, Literal, TypeAlias, TypeGuard, cast
 
@@ -13,6 +14,7 @@ from attrs import field, frozen
 from bytebuddy_provider_hf.plugins import spec
 from bytebuddy_provider_hf.plugins.spec import SPEC_VERSION, ProviderSpec
 from bytebuddy_provider_hf.secret import one_line
+from bytebuddy_provider_hf.texts import LocalizedText, text
 
 Stage: TypeAlias = Literal[
     "metadata", "import", "register", "hook", "version", "value", "name", "alias"
@@ -29,7 +31,6 @@ _MOST_TEXTS: Final = 1_000
 _LONGEST_TEXT: Final = 500
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TARGET: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-_NEWER: Final = "Update the host: the package bytebuddy-provider-hf."
 
 
 @frozen
@@ -52,21 +53,34 @@ class PluginFailure:
         """Tell whether the plugin is not in use at all."""
         return self.stage != "alias"
 
-    def __str__(self) -> str:
-        what = "was left out" if self.left_out else "lost a name"
-        return (
-            f"{titled(self.plugin, self.distribution)} {what} ({self.stage}): "
-            f"{self.error.rstrip('.')}. {self.hint}"
+    @property
+    def said(self) -> LocalizedText:
+        """The whole failure in a line, for people."""
+        error, bare = self.error, self.error.rstrip(".")
+        if error != f"{bare}.":
+            error = text("plugins.sentence", said=error if error == bare else bare)
+        return text(
+            "plugins.left_out" if self.left_out else "plugins.lost_a_name",
+            plugin=titled(self.plugin, self.distribution),
+            stage=self.stage,
+            error=error,
+            hint=self.hint,
         )
 
+    def __str__(self) -> str:
+        return str(self.said)
 
-def titled(plugin: str, distribution: str | None) -> str:
+
+def titled(plugin: str, distribution: str | None) -> LocalizedText:
     """Return how a message names a plugin."""
-    return (
-        f"plugin {plugin}"
-        if distribution is None
-        else f"plugin {plugin} of distribution {distribution}"
-    )
+    if distribution is None:
+        return text("plugins.titled", plugin=plugin)
+    return text("plugins.titled_of", plugin=plugin, distribution=distribution)
+
+
+def both(first: str, second: str) -> LocalizedText:
+    """Return two reasons as one."""
+    return text("plugins.both", first=first, second=second)
 
 
 def described(error: BaseException) -> str:
@@ -78,12 +92,12 @@ def unredacted(error: BaseException) -> str:
     """Return the type and text of a foreign error as they are."""
     kind = type(error).__name__
     try:
-        text = str(error)
+        said = str(error)
     except KeyboardInterrupt:
         raise
     except BaseException:  # noqa: BLE001  # a foreign class's __str__ runs here
-        text = ""
-    return f"{kind}: {text}" if text else kind
+        said = ""
+    return f"{kind}: {said}" if said else kind
 
 
 @frozen
@@ -125,7 +139,7 @@ class LoadedPlugin:
     pending: str | None = None
 
     @property
-    def title(self) -> str:
+    def title(self) -> LocalizedText:
         """How a message names the plugin."""
         return titled(self.plugin, self.distribution)
 
@@ -183,14 +197,13 @@ def plugin_failure(
     where = candidate.distribution
     if where is None:
         # The lists do not touch a plugin that the host hands over.
-        hint = hint or f"Mend {name}, or do not hand it over."
+        hint = hint or text("plugins.mend", plugin=name)
     return PluginFailure(
         plugin=name,
         distribution=where,
         stage=stage,
         error=one_line(error),
-        hint=hint
-        or f"Update or remove {where}, or keep it out: BYTEBUDDY_BLOCK={where}",
+        hint=hint or text("plugins.update_or_block", distribution=where),
     )
 
 
@@ -202,26 +215,25 @@ def _checked(
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         # A hook of a newer host, perhaps: a reason for a warning only.
-        pending = one_line(f"A hook of it is not known here: {error}")
+        pending = one_line(text("plugins.unknown_hook", error=error))
     impls = manager.hook.bytebuddy_providers.get_hookimpls()
     if given is None and impls:
-        return plugin_failure(candidate, "hook", f"{HOOK} returned nothing.")
+        why = text("plugins.hook_gave_nothing", hook=HOOK)
+        return plugin_failure(candidate, "hook", why)
     if given is None and pending is None:
-        why = f"It implements no hook: {HOOK} is missing."
+        why = text("plugins.no_hook", hook=HOOK)
         return plugin_failure(candidate, "hook", why)
     values = given or []
     if len(values) > _MOST_PROVIDERS:
-        why = f"{HOOK} returned more than 1,000 values."
+        why = text("plugins.too_many_values", hook=HOOK)
         return plugin_failure(candidate, "value", why)
     for value in values:
         # First of all: fields of a later version may look wrong to this one.
         version = getattr(value, "spec_version", None)
         if isinstance(version, int) and version > SPEC_VERSION:
-            why = (
-                f"It was written for version {version} of the contract; "
-                f"this host knows {SPEC_VERSION}."
-            )
-            return plugin_failure(candidate, "version", why, _NEWER)
+            why = text("plugins.newer_version", version=version, known=SPEC_VERSION)
+            hint = text("plugins.update_host")
+            return plugin_failure(candidate, "version", why, hint)
     problem = next(filter(None, map(_problem, values)), None)
     if problem is not None:
         return plugin_failure(candidate, "value", problem)
@@ -230,7 +242,7 @@ def _checked(
     seen: set[str] = set()
     for name in (n for each in providers for n in (each.name, *each.aliases)):
         if name in seen:
-            why = f"It declares the name {name} twice."
+            why = text("plugins.name_twice", name=name)
             return plugin_failure(candidate, "value", why)
         seen.add(name)
     return LoadedPlugin(
@@ -249,32 +261,46 @@ def _problem(value: object) -> str | None:
         return one_line(repr(value) if isinstance(value, str) else type(value).__name__)
 
     if not isinstance(value, ProviderSpec):
-        return f"{HOOK} returned {shown(value)} where a ProviderSpec belongs."
+        return text("plugins.no_spec", hook=HOOK, value=shown(value))
     # Whatever the class declares, foreign code may have put anything there.
     aliases, version = cast(
         "tuple[object, object]", (value.aliases, value.spec_version)
     )
     fits = {
-        ("name", "a name of letters, digits and ._-"): _is_name(value.name),
-        ("target", '"package.module:factory"'): _is_short(value.target)
+        "name": _is_name(value.name),
+        "target": _is_short(value.target)
         and _TARGET.fullmatch(value.target) is not None,
-        ("aliases", "a tuple of up to 100 names"): isinstance(aliases, tuple)
+        "aliases": isinstance(aliases, tuple)
         and len(aliases) <= _MOST_ALIASES
         and all(map(_is_name, aliases)),
-        ("roles", "a frozenset of short texts"): _are_texts(value.roles),
-        ("options", "a frozenset of short texts or None"): value.options is None
-        or _are_texts(value.options),
+        "roles": _are_texts(value.roles),
+        "options": value.options is None or _are_texts(value.options),
         # True is an int to Python, and no version.
-        ("spec_version", "a whole number from 1"): isinstance(version, int)
+        "spec_version": isinstance(version, int)
         and not isinstance(version, bool)
         and version > 0,
     }
-    wrong = [
-        f"{name} is {shown(getattr(value, name))}, not {expected}"
-        for (name, expected), fit in fits.items()
+    if all(fits.values()):
+        return None
+    expected = {
+        "name": text("plugins.spec_name"),
+        "target": text("plugins.spec_target"),
+        "aliases": text("plugins.spec_aliases"),
+        "roles": text("plugins.spec_roles"),
+        "options": text("plugins.spec_options"),
+        "spec_version": text("plugins.spec_version"),
+    }
+    wrong = (
+        text(
+            "plugins.bad_field",
+            field=name,
+            value=shown(getattr(value, name)),
+            expected=expected[name],
+        )
+        for name, fit in fits.items()
         if not fit
-    ]
-    return f"In a ProviderSpec, {'; '.join(wrong)}." if wrong else None
+    )
+    return text("plugins.bad_spec", wrong=reduce(both, wrong))
 
 
 def _is_name(value: object) -> bool:
