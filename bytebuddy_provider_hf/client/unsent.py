@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.config.values import ModelEntry
-from bytebuddy_provider_hf.sampling import OPTIONS
-from bytebuddy_provider_hf.wire.dialects import SERVERS
-from bytebuddy_provider_hf.wire.dialects.router import Router
 from bytebuddy_provider_hf.wire.notes import Note
-from bytebuddy_provider_hf.wire.server import Server
-from bytebuddy_provider_hf.wire.supported_options import supported_options, takers
-
-_ANY: Final = Server()
-_ROUTER: Final = Router()
 
 
 def unused_keys(entry: ModelEntry) -> tuple[Note, ...]:
@@ -39,9 +29,17 @@ def unsent_options(entry: ModelEntry, target: Target) -> tuple[Note, ...]:
     Behind the router it is known which; elsewhere the server is not asked here, so
     the note says to whom the option is sent.
     """
+    # Asked for by few: opening a model does not import the servers there are.
+    from bytebuddy_provider_hf.sampling import OPTIONS
+    from bytebuddy_provider_hf.wire.dialects import SERVERS
+    from bytebuddy_provider_hf.wire.dialects.router import Router
+    from bytebuddy_provider_hf.wire.server import Server
+    from bytebuddy_provider_hf.wire.supported_options import supported_options, takers
+
     options = entry.default_completion_options
     routed = target.host_kind is HostKind.ROUTER
-    usual = supported_options(options, _ROUTER if routed else _ANY, "chat")
+    server = Router() if routed else Server()
+    usual = supported_options(options, server, "chat")
     dropped = [note for note in usual.notes if isinstance(note, Note)]
     if routed:
         # All of its providers are asked in the same words.
@@ -53,7 +51,7 @@ def unsent_options(entry: ModelEntry, target: Target) -> tuple[Note, ...]:
         if key not in told:
             continue
         names = takers(option.name, getattr(options, option.name), SERVERS)
-        if _ANY.name in names:
+        if server.name in names:
             # It is sent, changed to what a server may take.
             continue
         only = Note(f"{key} is sent to {', '.join(names)} only.", key)
