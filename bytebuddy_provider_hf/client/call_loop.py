@@ -13,8 +13,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
 
-from bytebuddy_provider_hf.client.attempts import CallAttempts, CallSpec
-from bytebuddy_provider_hf.client.endpoint import Endpoint
+from bytebuddy_provider_hf.client.attempts import CallAttempts
+from bytebuddy_provider_hf.client.endpoint import CallSpec, Endpoint
 from bytebuddy_provider_hf.client.plan import Plan, Planner, R, finished
 from bytebuddy_provider_hf.client.response_errors import masked
 from bytebuddy_provider_hf.client.runtime import LoopState

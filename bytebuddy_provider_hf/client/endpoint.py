@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from bytebuddy_provider_hf.address import HUB, ROUTER, HostKind, Target
+from bytebuddy_provider_hf.client.pending_reply import ReaderTask
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
-from bytebuddy_provider_hf.scheduling.retry import MAX_ATTEMPTS
+from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.http_client import Destination, destination_for
 
@@ -20,6 +21,7 @@ TIMEOUT: Final = 600.0
 COLD_START_TIMEOUT: Final = 300.0
 IDLE_TIMEOUT: Final = 60.0
 NO_DATA_TIMEOUT: Final = 300.0
+MAX_ATTEMPTS: Final = 3
 
 _TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})
 
@@ -56,6 +58,25 @@ class Endpoint:
         told = [(name.lower(), text) for name, text in headers.items()]
         masked = [(name, self.scrub(text)) for name, text in told]
         return headers if masked == told else dict(masked)
+
+
+@define  # made once a call: 0.4 µs, frozen 1.9
+class CallSpec:
+    """Where a call goes, and how long it may take.
+
+    Without ``wait`` a model that is not ready, or an account that is limited, is an
+    error at once. ``window`` is the configured context length. ``part`` is one of
+    several for one call, which logs its own failure.
+    """
+
+    endpoint: Endpoint
+    timeout: float
+    notes: tuple[str, ...] = ()
+    on_event: OnEvent | None = None
+    wait: bool = True
+    window: int | None = None
+    reader_task: ReaderTask = field(factory=ReaderTask)
+    part: bool = False
 
 
 def endpoint_for(

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.client import plan
 from bytebuddy_provider_hf.client.call_options import merge_options
 from bytebuddy_provider_hf.client.endpoint import Endpoint
 from bytebuddy_provider_hf.client.model_base import check_texts
 from bytebuddy_provider_hf.client.notices import log_once
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
-from bytebuddy_provider_hf.client.roles import apply
-from bytebuddy_provider_hf.client.roles.apply import ApplyPlanner
-from bytebuddy_provider_hf.client.roles.chat import ChatPlanner
 from bytebuddy_provider_hf.client.roles.conversation import conversation
-from bytebuddy_provider_hf.client.roles.edit import EditPlanner, raise_max_tokens
-from bytebuddy_provider_hf.client.roles.fill import FillPlanner, fill_defaults
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.scoring_methods import ScoringRoles
 from bytebuddy_provider_hf.config.values import AutocompleteOptions, ModelEntry
 from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
-from bytebuddy_provider_hf.prompts.edit import EditTask
-from bytebuddy_provider_hf.prompts.fill_context import FillContext
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
@@ -35,8 +27,15 @@ from bytebuddy_provider_hf.types import (
     ResponseFormat,
     Tool,
 )
-from bytebuddy_provider_hf.wire import openai
+from bytebuddy_provider_hf.wire.notes import Note
 
+if TYPE_CHECKING:
+    from bytebuddy_provider_hf.wire.openai import ChatRequest
+
+_NO_WINDOW: Final = Note(
+    "contextLength is not used: only chat and fill leave out what would not fit.",
+    "contextLength",
+)
 _NO_LIMITS: Final = AutocompleteOptions()
 
 
@@ -78,6 +77,8 @@ class HuggingFaceModel(ScoringRoles):
         not ready is an error at once. Raises ``InvalidOption`` at once,
         and any ``ByteBuddyError`` when awaited or iterated.
         """
+        from bytebuddy_provider_hf.client.roles.chat import ChatPlanner, ChatRequest
+
         asked = {
             "temperature": temperature,
             "max_tokens": max_tokens,
@@ -89,7 +90,7 @@ class HuggingFaceModel(ScoringRoles):
             "reasoning_effort": reasoning_effort,
             "n": n,
         }
-        request = openai.ChatRequest(
+        request = ChatRequest(
             messages=conversation(messages),
             options=merge_options(
                 self._entry.default_completion_options, options, asked
@@ -110,9 +111,7 @@ class HuggingFaceModel(ScoringRoles):
         )
         return self._call(planner, timeout, wait=wait, on_event=on_event)
 
-    def _check_capable(
-        self, request: openai.ChatRequest, listed: Sequence[str]
-    ) -> None:
+    def _check_capable(self, request: ChatRequest, listed: Sequence[str]) -> None:
         """Refuse what the capabilities of the entry do not list."""
         # Told before it is sent: most servers drop what they cannot read in silence.
         pictures = any(
@@ -150,6 +149,9 @@ class HuggingFaceModel(ScoringRoles):
         on_event: OnEvent | None = None,
     ) -> PendingReply:
         """Continue ``prompt`` as it stands; the rest is as for :meth:`chat`."""
+        from bytebuddy_provider_hf.client.plan import CompletionPlanner
+        from bytebuddy_provider_hf.wire.openai import CompletionRequest
+
         check_texts("complete", prompt=prompt)
         asked = {
             "temperature": temperature,
@@ -161,18 +163,18 @@ class HuggingFaceModel(ScoringRoles):
             "seed": seed,
             "reasoning_effort": reasoning_effort,
         }
-        request = openai.CompletionRequest(
+        request = CompletionRequest(
             prompt=prompt,
             options=merge_options(
                 self._entry.default_completion_options, options, asked
             ),
             extra=self._endpoint.extra,
         )
-        planner = plan.CompletionPlanner(
+        planner = CompletionPlanner(
             request.options,
             request,
             self._endpoint.target,
-            notes=plan.window_notes(options),
+            notes=_window_notes(options),
         )
         return self._call(planner, timeout, wait=wait, on_event=on_event)
 
@@ -204,6 +206,9 @@ class HuggingFaceModel(ScoringRoles):
         repository, the most useful last. Without ``multiline`` the answer ends with
         its line. Raises ``UnsupportedRole`` when awaited or iterated.
         """
+        from bytebuddy_provider_hf.client.roles.fill import FillPlanner, fill_defaults
+        from bytebuddy_provider_hf.prompts.fill_context import FillContext
+
         check_texts(
             "fill",
             prefix=prefix,
@@ -261,6 +266,12 @@ class HuggingFaceModel(ScoringRoles):
         ``prefix`` and ``suffix`` are shown to the model and never changed. Raises
         ``UnsupportedRole`` when awaited or iterated.
         """
+        from bytebuddy_provider_hf.client.roles.edit import (
+            EditPlanner,
+            raise_max_tokens,
+        )
+        from bytebuddy_provider_hf.prompts.edit import EditTask
+
         check_texts(
             "edit",
             code=code,
@@ -283,7 +294,7 @@ class HuggingFaceModel(ScoringRoles):
             self._model_info,
             template=self._templates.edit,
             extra=self._endpoint.extra,
-            notes=plan.window_notes(options),
+            notes=_window_notes(options),
             asks_hub=self._model_info.family is None,
         )
         return self._call(planner, timeout, wait=wait, on_event=on_event)
@@ -312,6 +323,9 @@ class HuggingFaceModel(ScoringRoles):
         texts, where a line would be lost, and ``UnsupportedRole``, when awaited or
         iterated.
         """
+        from bytebuddy_provider_hf.client.roles import apply, edit
+        from bytebuddy_provider_hf.prompts.edit import EditTask
+
         check_texts(
             "apply",
             original=original,
@@ -325,13 +339,15 @@ class HuggingFaceModel(ScoringRoles):
             "seed": seed,
             "reasoning_effort": reasoning_effort,
         }
-        planner = ApplyPlanner(
-            raise_max_tokens(self._edit_options(options, asked), original + suggestion),
+        planner = apply.ApplyPlanner(
+            edit.raise_max_tokens(
+                self._edit_options(options, asked), original + suggestion
+            ),
             EditTask(original, suggestion, path=path, language=language),
             self._model_info,
             template=self._templates.apply,
             extra=self._endpoint.extra,
-            notes=plan.window_notes(options),
+            notes=_window_notes(options),
             asks_hub=self._model_info.family is None,
         )
         spec = self._call_spec(timeout, wait=wait, on_event=on_event, part=True)
@@ -347,3 +363,9 @@ class HuggingFaceModel(ScoringRoles):
         """Return the options without the entry's stops: they are for chat."""
         defaults = evolve(self._entry.default_completion_options, stop=None)
         return merge_options(defaults, options, asked)
+
+
+def _window_notes(options: CompletionOptions | None) -> tuple[Note, ...]:
+    """Return the note that the window which a call names is not looked at."""
+    named = options is not None and options.context_length is not None
+    return (_NO_WINDOW,) if named else ()

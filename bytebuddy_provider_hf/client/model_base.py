@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.client import attempts, call_loop, plan
 from bytebuddy_provider_hf.client.call_options import check_option
-from bytebuddy_provider_hf.client.endpoint import Endpoint
-from bytebuddy_provider_hf.client.model_family import check_family, family_of_entry
+from bytebuddy_provider_hf.client.endpoint import CallSpec, Endpoint
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
-from bytebuddy_provider_hf.client.roles.chat import ModelInfo
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.unsent import unsent_options, unused_keys
 from bytebuddy_provider_hf.config.values import ModelEntry, PromptTemplates
@@ -20,6 +17,12 @@ from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions, Role
+
+# Opening a model imports what opening needs; a call imports what it is made of, where
+# it is made. A program that opens ten models and asks one starts in half the time.
+if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.plan import Planner
+    from bytebuddy_provider_hf.client.roles.chat import ModelInfo
 
 _NO_TEMPLATES: Final = PromptTemplates()
 
@@ -35,12 +38,19 @@ class ModelBase:
         self._window = (
             entry.context_length or entry.default_completion_options.context_length
         )
-        # A wrong name is told at opening; the table is read when a call needs it.
-        check_family(entry)
+        templates = entry.prompt_templates
+        if entry.family or (templates is not None and templates.chat):
+            # A wrong name is told at opening; the table is read when a call needs it.
+            from bytebuddy_provider_hf.client.model_family import family_of_entry
+
+            family_of_entry(entry)
 
     @cached_property
     def _model_info(self) -> ModelInfo:
         # Embedding and ranking do without, so they never load the table of families.
+        from bytebuddy_provider_hf.client.model_family import family_of_entry
+        from bytebuddy_provider_hf.client.roles.chat import ModelInfo
+
         return ModelInfo(
             self._endpoint.target,
             family=family_of_entry(self._entry),
@@ -88,12 +98,14 @@ class ModelBase:
 
     def _call(
         self,
-        planner: plan.Planner,
+        planner: Planner,
         timeout: float | None,
         *,
         wait: bool,
         on_event: OnEvent | None,
     ) -> PendingReply:
+        from bytebuddy_provider_hf.client import call_loop
+
         spec = self._call_spec(timeout, wait=wait, on_event=on_event)
         return PendingReply(
             lambda: call_loop.run(planner, spec, self._lease.state()),
@@ -108,11 +120,11 @@ class ModelBase:
         wait: bool,
         on_event: OnEvent | None,
         part: bool = False,
-    ) -> attempts.CallSpec:
+    ) -> CallSpec:
         # At once, not when the call is awaited: the mistake is on the caller's line.
         if timeout is not None:
             check_option("timeout", timeout)
-        return attempts.CallSpec(
+        return CallSpec(
             endpoint=self._endpoint,
             timeout=timeout or self._endpoint.timeout,
             notes=self._notes,

@@ -46,18 +46,13 @@ DOING: Final = {
 }
 
 
-def check_family(entry: ModelEntry) -> None:
-    """Raise ``InvalidOption`` where an entry names a family that does not exist."""
-    if _named_family(entry):
-        family_of_entry(entry)
-
-
 def family_of_entry(entry: ModelEntry) -> Family | None:
     """Return the family an entry names, or that of its model's exact id.
 
     Raises ``InvalidOption`` for a family that does not exist.
     """
-    if named := _named_family(entry):
+    templates = entry.prompt_templates
+    if named := entry.family or (templates.chat if templates else None):
         found = families.family_by_name(named)
         if found is None:
             known = ", ".join(families.load_families().by_name)
@@ -70,11 +65,6 @@ def family_of_entry(entry: ModelEntry) -> Family | None:
     if found is not None and entry.context_length is not None:
         return evolve(found, window=entry.context_length)
     return found
-
-
-def _named_family(entry: ModelEntry) -> str | None:
-    templates = entry.prompt_templates
-    return entry.family or (templates.chat if templates else None)
 
 
 def family_for(family: Family | None, server: Server) -> Family | None:

@@ -18,12 +18,10 @@ from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
 from bytebuddy_provider_hf.prompts.family import Rendered
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions, Reply
-from bytebuddy_provider_hf.wire import llamacpp, openai, tgi
+from bytebuddy_provider_hf.wire import openai
 from bytebuddy_provider_hf.wire.choices import Expectations
 from bytebuddy_provider_hf.wire.filtered_stream import FilteredStream, Finish
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
-from bytebuddy_provider_hf.wire.infill_reply import InfillStream
-from bytebuddy_provider_hf.wire.notes import Note
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
 from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.stream import StreamDecoder
@@ -31,14 +29,7 @@ from bytebuddy_provider_hf.wire.supported_options import (
     SupportedOptions,
     supported_options,
 )
-from bytebuddy_provider_hf.wire.tasks import build_task
-from bytebuddy_provider_hf.wire.tgi_reply import TgiStream
 from bytebuddy_provider_hf.wire.tokenize import Prompted
-
-_NO_WINDOW: Final = Note(
-    "contextLength is not used: only chat and fill leave out what would not fit.",
-    "contextLength",
-)
 
 # What a call says that has no options of its own.
 NO_OPTIONS: Final = CompletionOptions()
@@ -47,6 +38,8 @@ AnyReply: TypeAlias = Reply | Embeddings | Scores | TaskReply
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
+
+    from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
 
     # With a default, so that a bare Planner is one whose answer is a Reply.
     R = TypeVar("R", bound=AnyReply, default=Reply)
@@ -244,16 +237,19 @@ def plan_completion(
 
 
 def plan_infill(
-    request: llamacpp.InfillRequest,
+    request: InfillRequest,
     target: Target,
     knowledge: Knowledge,
     *,
     stream: bool,
 ) -> Plan:
     """Return the call for llama.cpp's own infilling, which knows the model's tokens."""
+    from bytebuddy_provider_hf.wire.infill_reply import InfillStream
+    from bytebuddy_provider_hf.wire.llamacpp import build_infill
+
     server = knowledge.server
     supported = _supported(request.options, server, "infill")
-    call = llamacpp.build_infill(request, target, options=supported.body, stream=stream)
+    call = build_infill(request, target, options=supported.body, stream=stream)
     several = server.several(request.options.n, "infill")
     plan: Plan = Plan(
         call,
@@ -303,18 +299,16 @@ def with_notes(plan: Plan, notes: tuple[str, ...]) -> Plan:
     return evolve(plan, notes=(*notes, *plan.notes)) if notes else plan
 
 
-def window_notes(options: CompletionOptions | None) -> tuple[Note, ...]:
-    """Return the note that the window which a call names is not looked at."""
-    named = options is not None and options.context_length is not None
-    return (_NO_WINDOW,) if named else ()
-
-
 def _plan_generate(
     request: openai.CompletionRequest, target: Target, server: Server, *, stream: bool
 ) -> Plan:
     """Ask TGI by its native route: it takes every option and marks its end."""
+    # Each route that few calls take is imported where it is taken.
+    from bytebuddy_provider_hf.wire.tgi import build_generate
+    from bytebuddy_provider_hf.wire.tgi_reply import TgiStream
+
     supported = _supported(request.options, server, "generate")
-    call = tgi.build_generate(request, target, stream=stream, server=server)
+    call = build_generate(request, target, stream=stream, server=server)
     # return_full_text is off here: an answer that begins as the prompt does is whole.
     wanted = openai.expectations(request)
     return Plan(
@@ -329,6 +323,9 @@ def _plan_task(
     request: openai.CompletionRequest, target: Target, server: Server
 ) -> Plan:
     """Ask a pipeline of transformers, which answers in one piece and may echo."""
+    from bytebuddy_provider_hf.wire.tasks import build_task
+    from bytebuddy_provider_hf.wire.tgi_reply import TgiStream
+
     # Only hf-inference's pipelines still come here; they cannot stream.
     supported = _supported(request.options, server, "tasks")
     given = supported.body.get("parameters")

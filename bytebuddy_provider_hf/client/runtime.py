@@ -8,29 +8,23 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from weakref import WeakKeyDictionary
 
 from bytebuddy_provider_hf.client.server_cache import ServerCache
-from bytebuddy_provider_hf.client.server_info import ServerDetector
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import SERVERS, cache_folder
 from bytebuddy_provider_hf.errors import Closed
-from bytebuddy_provider_hf.hub.models_api import HubCatalogue
-from bytebuddy_provider_hf.hub.router_models import RouterCatalogue
-from bytebuddy_provider_hf.scheduling.coordinator import (
-    Coordinator,
-    Counters,
-    LocalCoordinator,
-)
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.transport.deadlines import Deadlines
 from bytebuddy_provider_hf.transport.http_client import (
     Destination,
     HttpClient,
     HttpClientFactory,
     HttpClients,
 )
+
+if TYPE_CHECKING:
+    from bytebuddy_provider_hf.scheduling.coordinator import Coordinator, Counters
 
 
 class LoopState:
@@ -42,6 +36,13 @@ class LoopState:
         jitter: Callable[[], float],
         server_cache: ServerCache | None,
     ) -> None:
+        # Imported by the first call: a program that opens a model need not make one.
+        from bytebuddy_provider_hf.client.server_info import ServerDetector
+        from bytebuddy_provider_hf.hub.models_api import HubCatalogue
+        from bytebuddy_provider_hf.hub.router_models import RouterCatalogue
+        from bytebuddy_provider_hf.scheduling.coordinator import LocalCoordinator
+        from bytebuddy_provider_hf.transport.deadlines import Deadlines
+
         self.loop = asyncio.get_running_loop()
         self.pid = os.getpid()
         self.coordinator: Coordinator = LocalCoordinator(loop=self.loop, jitter=jitter)

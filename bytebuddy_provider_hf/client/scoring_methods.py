@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
-from bytebuddy_provider_hf.client.call_log import ErrorLogging
 from bytebuddy_provider_hf.client.model_base import ModelBase
-from bytebuddy_provider_hf.client.roles.batch import USUAL, BatchJob, S, run_batches
-from bytebuddy_provider_hf.client.roles.embed import embed_job
-from bytebuddy_provider_hf.client.roles.rerank import rerank_job
-from bytebuddy_provider_hf.client.roles.task import run_task, task_planner
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
-from bytebuddy_provider_hf.wire.server import Server
-from bytebuddy_provider_hf.wire.tasks import Task
+
+if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.roles.batch import BatchJob, S
+    from bytebuddy_provider_hf.wire.server import Server
+    from bytebuddy_provider_hf.wire.tasks import Task
+
+# How many inputs travel together where nobody says otherwise.
+_USUAL_BATCH: Final = 64
 
 
 class ScoringRoles(ModelBase):
@@ -43,6 +45,8 @@ class ScoringRoles(ModelBase):
         can tell. Raises ``UnsupportedRole`` for a server that gives no vectors, and
         ``MalformedResponse`` unless each text has one that is finite.
         """
+        from bytebuddy_provider_hf.client.roles.embed import embed_job
+
         job = embed_job(
             texts,
             self._endpoint.target,
@@ -68,6 +72,8 @@ class ScoringRoles(ModelBase):
         rest is as for :meth:`embed`, but a document longer than the model reads is
         cut by the server, and ``notes`` say so where it can tell.
         """
+        from bytebuddy_provider_hf.client.roles.rerank import rerank_job
+
         job = rerank_job(
             query, documents, self._endpoint.target, extra=self._endpoint.extra
         )
@@ -90,6 +96,9 @@ class ScoringRoles(ModelBase):
         ``InvalidOption`` for an unknown task, ``UnsupportedRole`` for a server
         without it: a server of language models is asked with ``chat``.
         """
+        from bytebuddy_provider_hf.client.call_log import ErrorLogging
+        from bytebuddy_provider_hf.client.roles.task import run_task, task_planner
+
         planner = task_planner(
             name, inputs, parameters, self._endpoint.target, extra=self._endpoint.extra
         )
@@ -112,6 +121,9 @@ class ScoringRoles(ModelBase):
         *,
         wait: bool,
     ) -> S:
+        from bytebuddy_provider_hf.client.call_log import ErrorLogging
+        from bytebuddy_provider_hf.client.roles.batch import run_batches
+
         spec = self._call_spec(timeout, wait=wait, on_event=on_event, part=True)
         state = self._lease.state()
         until = None if timeout is None else state.loop.time() + timeout
@@ -125,7 +137,7 @@ class ScoringRoles(ModelBase):
     def _batch_size(self, server: Server) -> int:
         options = self._entry.embed_options
         limits = (
-            USUAL,
+            _USUAL_BATCH,
             self._learned_batch_size,
             None if options is None else options.max_batch_size,
             server.max_batch or server.usual_batch,

@@ -12,30 +12,27 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import asdict, fields_dict
 
 from bytebuddy_provider_hf.address import without_query
-from bytebuddy_provider_hf.client.knowledge import (
-    MOST_RATIO,
-    WINDOW_AGE,
-    ServerTokens,
-    TokenEstimate,
-)
 from bytebuddy_provider_hf.config.files import write_private
 from bytebuddy_provider_hf.config.stored_files import SERVERS
 from bytebuddy_provider_hf.errors import ConfigError
 from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.wire.dialects import BY_NAME
-from bytebuddy_provider_hf.wire.server import Server
+
+# The shared runtime has a cache as soon as a model opens: what its file describes is
+# imported when it is read or written.
+if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.knowledge import ServerTokens
+    from bytebuddy_provider_hf.wire.server import Server
 
 _log: Final = logging.getLogger(__name__)
 
 _DAY: Final = 86_400.0
 # Servers that are remembered; the file is read and written whole.
 _MOST: Final = 500
-_FIELDS: Final = frozenset(fields_dict(Server))
 
 
 class ServerCache:
@@ -58,7 +55,9 @@ class ServerCache:
 
     def put(self, url: str, server: Server) -> None:
         """Keep a server; the oldest go when there are too many."""
-        values = {name: getattr(server, name) for name in _FIELDS}
+        from bytebuddy_provider_hf.wire.server import Server
+
+        values = {name: getattr(server, name) for name in fields_dict(Server)}
         # JSON has no sets.
         said = {
             k: sorted(v) if isinstance(v, frozenset) else v for k, v in values.items()
@@ -67,6 +66,8 @@ class ServerCache:
 
     def get_tokens(self, url: str, model: str) -> tuple[ServerTokens, float] | None:
         """Return what a model's server told within the last hour, and its age."""
+        from bytebuddy_provider_hf.client.knowledge import WINDOW_AGE
+
         said, age = self._find(_model_key(url, model), "tokens", WINDOW_AGE)
         return None if said is None else (_tokens(said), age)
 
@@ -150,6 +151,8 @@ def _model_key(url: str, model: str) -> str:
 
 def _from_json(said: Mapping[str, object]) -> Server | None:
     """Return the server a file describes, or ``None`` for what we did not write."""
+    from bytebuddy_provider_hf.wire.dialects import BY_NAME
+
     kind = BY_NAME.get(str(said.get("engine")))
     if kind is None:
         return None
@@ -179,6 +182,12 @@ def _from_json(said: Mapping[str, object]) -> Server | None:
 
 def _tokens(said: Mapping[str, object]) -> ServerTokens:
     """Return the limits a file tells, without what is not of its kind."""
+    from bytebuddy_provider_hf.client.knowledge import (
+        MOST_RATIO,
+        ServerTokens,
+        TokenEstimate,
+    )
+
     ratio, overhead = said.get("ratio"), _number(said.get("overhead"))
     longest = _number(said.get("longest"))
     estimate = TokenEstimate()

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import Final
 
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.config.values import ModelEntry
-from bytebuddy_provider_hf.sampling import OPTIONS
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.wire.dialects import BY_NAME, SERVERS
-from bytebuddy_provider_hf.wire.dialects.router import Router
 from bytebuddy_provider_hf.wire.notes import Note
-from bytebuddy_provider_hf.wire.server import Server
-from bytebuddy_provider_hf.wire.supported_options import supported_options, takers
-
-_ANY: Final = Server()
-_ROUTER: Final = Router()
 
 
 def unused_keys(entry: ModelEntry) -> tuple[Note, ...]:
@@ -41,9 +32,17 @@ def unsent_options(entry: ModelEntry, target: Target) -> tuple[Note, ...]:
     Behind the router it is known which; elsewhere the server is not asked here, so
     the note says to whom the option is sent.
     """
+    # Asked for by few: opening a model does not import the servers there are.
+    from bytebuddy_provider_hf.sampling import OPTIONS
+    from bytebuddy_provider_hf.wire.dialects import BY_NAME, SERVERS
+    from bytebuddy_provider_hf.wire.dialects.router import Router
+    from bytebuddy_provider_hf.wire.server import Server
+    from bytebuddy_provider_hf.wire.supported_options import supported_options, takers
+
     options = entry.default_completion_options
     routed = target.host_kind is HostKind.ROUTER
-    usual = supported_options(options, _ROUTER if routed else _ANY, "chat")
+    server = Router() if routed else Server()
+    usual = supported_options(options, server, "chat")
     dropped = [note for note in usual.notes if isinstance(note, Note)]
     if routed:
         # All of its providers are asked in the same words.
@@ -55,7 +54,7 @@ def unsent_options(entry: ModelEntry, target: Target) -> tuple[Note, ...]:
         if key not in told:
             continue
         names = takers(option.name, getattr(options, option.name), SERVERS)
-        if _ANY.name in names:
+        if server.name in names:
             # It is sent, changed to what a server may take.
             continue
         if not names:

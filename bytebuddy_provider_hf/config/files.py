@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -91,6 +90,8 @@ def replace(
     ``exclusive`` raises ``FileExistsError`` where the file is there already.
     """
     # In the same folder: a rename is atomic within one file system only.
+    import tempfile  # with shutil, more than opening a model costs a program
+
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:80]}.")
     beside = Path(name)
     try:

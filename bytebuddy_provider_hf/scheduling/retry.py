@@ -17,7 +17,6 @@ from attrs import frozen
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.failures.table import row_of
 
-MAX_ATTEMPTS: Final = 3
 LONGEST_HINT: Final = 120.0
 # From here on a pause ends a window that many wait for, in other processes too. A
 # shorter one is a hiccup, after which everybody may go on as before.

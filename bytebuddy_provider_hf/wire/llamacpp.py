@@ -6,14 +6,12 @@ https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from attrs import field, frozen
 
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.types import CompletionOptions
-from bytebuddy_provider_hf.wire.dialects.llamacpp import LlamaCpp
 from bytebuddy_provider_hf.wire.floats import number
 from bytebuddy_provider_hf.wire.http_request import (
     EVENT_STREAM,
@@ -23,8 +21,6 @@ from bytebuddy_provider_hf.wire.http_request import (
     root_url,
 )
 from bytebuddy_provider_hf.wire.supported_options import supported_options
-
-_LLAMA: Final = LlamaCpp()
 
 
 @frozen
@@ -57,7 +53,9 @@ def build_infill(
         files = [{"filename": name, "text": text} for name, text in request.files]
         body["input_extra"] = files
     if options is None:
-        options = supported_options(request.options, _LLAMA, "infill").body
+        from bytebuddy_provider_hf.wire.dialects.llamacpp import LlamaCpp
+
+        options = supported_options(request.options, LlamaCpp(), "infill").body
     body.update(options)
     if stream:
         body["stream"] = True

@@ -11,8 +11,9 @@ from attrs import define
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
-from bytebuddy_provider_hf.client.runtime import Counters, LoopState, Runtime
+from bytebuddy_provider_hf.client.runtime import LoopState, Runtime
 from bytebuddy_provider_hf.config.values import RequestOptions
+from bytebuddy_provider_hf.scheduling.coordinator import Counters
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.memory import MemoryConnect

@@ -15,7 +15,8 @@ from rounds import rounds
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
-from bytebuddy_provider_hf.client.runtime import Counters, Runtime
+from bytebuddy_provider_hf.client.runtime import Runtime
+from bytebuddy_provider_hf.scheduling.coordinator import Counters
 from bytebuddy_provider_hf.testing.answers import completion_stream, json_reply
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve

@@ -90,7 +90,7 @@ def test_the_figures_are_those_of_the_code() -> None:
         ("coldStartTimeout", endpoint.COLD_START_TIMEOUT),
         ("idleTimeout", endpoint.IDLE_TIMEOUT),
         ("noDataTimeout", endpoint.NO_DATA_TIMEOUT),
-        ("maxAttempts", retry.MAX_ATTEMPTS),
+        ("maxAttempts", endpoint.MAX_ATTEMPTS),
         ("maxConcurrency", coordinator.MAX_CONCURRENCY),
         ("maxQueue", coordinator.MAX_QUEUE),
     ):

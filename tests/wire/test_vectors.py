@@ -20,6 +20,7 @@ from bytebuddy_provider_hf.outcomes import Embeddings, Scores
 from bytebuddy_provider_hf.testing.llama_server import LocalServer
 from bytebuddy_provider_hf.types import Usage
 from bytebuddy_provider_hf.wire import tei
+from bytebuddy_provider_hf.wire.floats import vector_from_base64
 from bytebuddy_provider_hf.wire.vectors import (
     build_embeddings,
     build_rerank,
@@ -258,6 +259,16 @@ def test_base64_and_lists_say_the_same(numbers: list[float]) -> None:
     plain = read_embeddings(items(numbers), count=1)
     assert read_embeddings(items(packed(*numbers)), count=1) == plain
     assert list(plain.vectors[0]) == numbers
+
+
+def test_the_order_of_bytes_is_that_of_the_wire(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A machine with the other order reads the same numbers."""
+    text = packed(1.0, -0.1, 3.4e38)
+    here = vector_from_base64(text)
+    monkeypatch.setattr("bytebuddy_provider_hf.wire.floats._ORDER", "<")
+    assert vector_from_base64(text) == here
 
 
 @pytest.fixture(scope="module")

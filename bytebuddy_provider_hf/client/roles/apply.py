@@ -11,8 +11,8 @@ from typing import Final
 from attrs import define, evolve
 
 from bytebuddy_provider_hf.client import call_loop
-from bytebuddy_provider_hf.client.attempts import CallSpec
 from bytebuddy_provider_hf.client.call_log import ErrorLogging
+from bytebuddy_provider_hf.client.endpoint import CallSpec
 from bytebuddy_provider_hf.client.roles.edit import CodePlanner
 from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.edits.merge import How, merge

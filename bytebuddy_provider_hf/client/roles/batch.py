@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Generic, TypeVar, final
 from attrs import define, evolve
 
 from bytebuddy_provider_hf.client import call_loop
-from bytebuddy_provider_hf.client.attempts import CallSpec
+from bytebuddy_provider_hf.client.endpoint import CallSpec
 from bytebuddy_provider_hf.client.knowledge import Knowledge
 from bytebuddy_provider_hf.client.plan import NO_OPTIONS, Plan, Planner
 from bytebuddy_provider_hf.client.roles.scoring_api import (
@@ -40,8 +40,6 @@ from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.server import Server
 
-# How many inputs travel together where nobody says otherwise.
-USUAL: Final = 64
 # What a server says of an input, so that it helps to know which.
 _OF_INPUTS: Final = (BadRequest, UnprocessableRequest, MalformedResponse)
 

@@ -29,6 +29,15 @@ from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
 from bytebuddy_provider_hf.wire.server import Server
 
+# With the request that it plans, so that a call of a model needs one import for both.
+__all__ = [
+    "ChatPlanner",
+    "ChatRequest",
+    "ModelInfo",
+    "plan_conversation",
+    "server_has_template",
+]
+
 
 @frozen
 class ModelInfo:

@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.client import call_loop
-from bytebuddy_provider_hf.client.attempts import CallSpec
+from bytebuddy_provider_hf.client.endpoint import CallSpec
 from bytebuddy_provider_hf.client.knowledge import Knowledge
 from bytebuddy_provider_hf.client.plan import NO_OPTIONS, Plan, Planner, no_stream
 from bytebuddy_provider_hf.client.roles.batch import in_time
