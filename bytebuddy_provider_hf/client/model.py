@@ -32,10 +32,6 @@ from bytebuddy_provider_hf.wire.notes import Note
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.wire.openai import ChatRequest
 
-_NO_WINDOW: Final = Note(
-    "contextLength is not used: only chat and fill leave out what would not fit.",
-    "contextLength",
-)
 _NO_LIMITS: Final = AutocompleteOptions()
 
 
@@ -368,4 +364,5 @@ class HuggingFaceModel(ScoringRoles):
 def _window_notes(options: CompletionOptions | None) -> tuple[Note, ...]:
     """Return the note that the window which a call names is not looked at."""
     named = options is not None and options.context_length is not None
-    return (_NO_WINDOW,) if named else ()
+    key = "contextLength"
+    return (Note(text("calls.context_length_unused", key=key), key),) if named else ()
