@@ -1,4 +1,4 @@
-"""What the log is told of one call: its waits, its retries, its failure."""
+"""Log what one call meets: its waits, its retries, its failure."""
 
 from __future__ import annotations
 

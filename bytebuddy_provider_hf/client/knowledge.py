@@ -1,4 +1,4 @@
-"""What a plan rests on: the server, the model's family, and the tokens of prompts.
+"""Facts that a plan rests on: the server, the model's family, the tokens of prompts.
 
 A guess of a prompt's tokens needs no tokenizer, and servers' counts correct it. Short
 prompts teach what a server adds to every prompt (its template, a system prompt of its

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.client.call_options import merge_options
 from bytebuddy_provider_hf.client.endpoint import Endpoint
 from bytebuddy_provider_hf.client.model_base import check_texts
 from bytebuddy_provider_hf.client.notices import log_once
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
-from bytebuddy_provider_hf.client.roles.conversation import conversation
+from bytebuddy_provider_hf.client.request import conversation, merge_options
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.scoring_methods import ScoringRoles
 from bytebuddy_provider_hf.config.values import AutocompleteOptions, ModelEntry

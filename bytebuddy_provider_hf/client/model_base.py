@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, Self
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.client.call_options import check_option
 from bytebuddy_provider_hf.client.endpoint import CallSpec, Endpoint
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
+from bytebuddy_provider_hf.client.request import check_option
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.unsent import unsent_options, unused_keys
 from bytebuddy_provider_hf.config.values import ModelEntry, PromptTemplates

@@ -1,4 +1,4 @@
-"""What is said once in a process: warnings, not errors, in the log."""
+"""Log a warning once in a process."""
 
 from __future__ import annotations
 

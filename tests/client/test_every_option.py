@@ -9,7 +9,6 @@ from attrs import fields_dict
 from servers.engines import FakeSglang, FakeVllm
 
 from bytebuddy_provider_hf.address import resolve
-from bytebuddy_provider_hf.client.call_options import merge_options
 from bytebuddy_provider_hf.client.knowledge import Knowledge
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
@@ -19,6 +18,7 @@ from bytebuddy_provider_hf.client.plan import (
     plan_completion,
     plan_infill,
 )
+from bytebuddy_provider_hf.client.request import merge_options
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.sampling import BY_NAME

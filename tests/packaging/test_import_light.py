@@ -116,7 +116,7 @@ def test_the_first_chat_imports_no_other_role() -> None:
     """Each role brings its own prompts and its own way to read an answer."""
     found = imported(CHAT)
     roles = {name for name in found if name.startswith("client.roles.")}
-    assert roles == {"client.roles.chat", "client.roles.conversation"}
+    assert roles == {"client.roles.chat"}
     # The type of a filter of text; no filter.
     assert [name for name in found if name.startswith("edits.")] == [
         "edits.text_filter"

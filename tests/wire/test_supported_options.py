@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bytebuddy_provider_hf.client.call_options import merge_options
+from bytebuddy_provider_hf.client.request import merge_options
 from bytebuddy_provider_hf.texts import render
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.dialects import SERVERS
