@@ -236,7 +236,7 @@ class Url(Kind):
             origin_of(url)
         except InvalidEndpoint:
             # A query may hold a key, and so may what stands before an @.
-            hidden = "@" in url or "?" in url
+            hidden = "@" in url or "?" in url  # rule: it decides what may be shown
             found = shape(node) if hidden else describe(node)
         else:
             return url
