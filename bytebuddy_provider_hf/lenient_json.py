@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
 from itertools import accumulate
-from typing import Final, TypeVar
+from typing import Final
 
 # Deeper than any answer; below the depth at which json's recursion fails.
 _MAX_DEPTH: Final = 200
@@ -16,8 +15,6 @@ _STEPS: Final = [
     1 if byte in b"[{" else -1 if byte in b"]}" else 0 for byte in range(256)
 ]
 _OTHERS: Final = bytes(byte for byte, step in enumerate(_STEPS) if not step)
-
-_T = TypeVar("_T")
 
 
 def loads(data: bytes) -> object:
@@ -31,20 +28,6 @@ def loads(data: bytes) -> object:
         return json.loads(data.decode("utf-8", "replace"), parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
-
-
-def lenient_map(value: object, pick: Callable[[Mapping[str, object]], _T]) -> _T | None:
-    """Return what ``pick`` makes of a mapping."""
-    return pick(value) if isinstance(value, dict) else None
-
-
-def lenient_list(
-    value: object, pick: Callable[[Mapping[str, object]], _T]
-) -> list[_T] | None:
-    """Return what ``pick`` makes of the mappings in a list."""
-    if not isinstance(value, list):
-        return None
-    return [pick(item) for item in value if isinstance(item, dict)]
 
 
 def lenient_text(value: object) -> str | None:

@@ -90,7 +90,16 @@ def classify_event(
     one the server would have given, or ``None`` where it cannot be told.
     """
     found = _object(data)
-    if not _is_error(found, data):
+    if found:
+        # A chunk of text may hold any other member.
+        is_chunk = "choices" in found or "token" in found
+        coded = bool(found.get("message")) and isinstance(found.get("code"), int)
+        flat = found.get("object") == "error" or bool(found.get("detail")) or coded
+        is_error = bool(found.get("error")) or (flat and not is_chunk)
+    else:
+        # transformers serve writes the message unescaped, so it may be no JSON.
+        is_error = data[:64].lstrip().startswith(b'{"error"')
+    if not is_error:
         return None
     said = error_message(data)
     words = _searched(said, found)
@@ -168,20 +177,6 @@ def _searched(said: str, found: Mapping[str, object]) -> str:
         if isinstance(place.get(key), str | int)
     ]
     return " ".join((said, *named)).lower()
-
-
-def _is_error(found: Mapping[str, object], data: bytes) -> bool:
-    if not found:
-        # transformers serve writes the message unescaped, so it may be no JSON.
-        return data[:64].lstrip().startswith(b'{"error"')
-    if found.get("error"):
-        return True
-    # A chunk of text may hold any other member.
-    if "choices" in found or "token" in found:
-        return False
-    if found.get("object") == "error" or found.get("detail"):
-        return True
-    return bool(found.get("message")) and isinstance(found.get("code"), int)
 
 
 def _status_of_event(words: str, found: Mapping[str, object]) -> int | None:
