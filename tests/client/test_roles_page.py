@@ -58,14 +58,14 @@ def word(role: str, met: dict[str, object]) -> str:
         plain = "transcript" if "\nAssistant:" in asked else "text"
         return "turns" if path == "/v1/chat/completions" else plain
     if asked == "def add(a, b):\n":
-        return "goes on"
+        return "prefix"
     marks = {
         "<commit_before>": "commit",
-        "<fim_prefix>": "gap",
-        '"input_prefix"': "gap",
-        "<FILL>": "asked",
-        "Change the code as told": "asked",
-        "Work the suggested change": "asked",
+        "<fim_prefix>": "infill",
+        '"input_prefix"': "infill",
+        "<FILL>": "instruction",
+        "Change the code as told": "instruction",
+        "Work the suggested change": "instruction",
     }
     return next(told for mark, told in marks.items() if mark in asked)
 
@@ -111,7 +111,7 @@ def test_the_table_of_models_is_what_leaves(model: str) -> None:
 
 def test_every_word_of_the_table_is_explained() -> None:
     """And no other."""
-    part = TEXT.partition("| written | what leaves |")[2].partition("\n\n")[0]
+    part = TEXT.partition("| written | what is sent |")[2].partition("\n\n")[0]
     told = {line.strip("|").split("|")[0].strip() for line in part.splitlines()[2:]}
     used = {cell(model, role) for model in MODELS for role in ROLES}
     assert told == {each.removesuffix(r" \*") for each in used} | {r"\*"}
