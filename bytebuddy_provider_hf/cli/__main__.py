@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import reduce
 from importlib.util import find_spec
 
 from bytebuddy_provider_hf.cli.language import language_of
@@ -23,9 +22,9 @@ def main() -> None:
     try:
         missing = [name for name in NEEDED if find_spec(name) is None]
         if missing:
-            packages = reduce(
-                lambda one, other: text("cli.and", first=one, second=other), missing
-            )
+            packages: str = missing[0]
+            if len(missing) > 1:
+                packages = text("cli.and", first=missing[0], second=missing[1])
             needs = text("cli.needs", packages=packages)
             sys.exit(needs.render(language_of(os.environ)))
         from bytebuddy_provider_hf.cli.root import cli

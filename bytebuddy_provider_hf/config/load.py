@@ -77,9 +77,11 @@ def load(  # each is a place that a test and a host must choose
     variables = read_variables(home=home, project=cwd, process=env)
     # A traceback that shows local variables must not show the environment.
     del env
-    places = search_places(cwd=cwd, home=home, global_path=global_path)
-    if path is not None:
-        places = (("explicit", cwd / path),)
+    places: tuple[tuple[SourceKind, Path], ...] = (
+        search_places(cwd=cwd, home=home, global_path=global_path)
+        if path is None
+        else (("explicit", cwd / path),)
+    )
     store = trust or _store(home)
     found = _read(places, variables, store, cwd)
     missing = next((r.missing for r in found.values() if r.missing), None)
@@ -136,9 +138,11 @@ def file_states(
     """
     variables = read_variables(home=home, project=cwd, process=env)
     del env  # as above
-    places = search_places(cwd=cwd, home=home, global_path=global_path)
-    if path is not None:
-        places = (("explicit", cwd / path),)
+    places: tuple[tuple[SourceKind, Path], ...] = (
+        search_places(cwd=cwd, home=home, global_path=global_path)
+        if path is None
+        else (("explicit", cwd / path),)
+    )
     states: list[tuple[Path, FileState]] = []
     for file, reading in _read(places, variables, _store(home), cwd).items():
         unread: FileState = "missing" if reading.missing else "skipped"

@@ -142,21 +142,25 @@ _ROLE: Final = kinds.OneOf(
 _EFFORT: Final = kinds.OneOf(get_args(ReasoningEffort))
 # Of several, as a company may have them; SSL_CERT_FILE names one.
 _PATH: Final = kinds.Word(lambda: text("config.path"))
-_PATHS: Final = kinds.ListOf(_PATH, lambda: text("config.paths"), lone=True)
+_PATHS: Final = kinds.ListOf(item=_PATH, noun=lambda: text("config.paths"), lone=True)
 _STOP: Final = kinds.AnyText(
     lambda: text("config.text_at_most", count=LONGEST_STOP), longest=LONGEST_STOP
 )
 # OpenAI takes one text for a list of one, and so do people.
-_STOPS: Final = kinds.ListOf(_STOP, lambda: text("config.such_texts"), lone=True)
+_STOPS: Final = kinds.ListOf(
+    item=_STOP, noun=lambda: text("config.such_texts"), lone=True
+)
 
 
 _ROLES: Final = kinds.ListOf(
-    _ROLE, lambda: text("config.list_of", words=", ".join(_ROLE.words))
+    item=_ROLE, noun=lambda: text("config.list_of", words=", ".join(_ROLE.words))
 )
 _HOST: Final = kinds.Word(lambda: text("config.host"))
-_HOSTS: Final = kinds.ListOf(_HOST, lambda: text("config.hosts"), lone=True)
+_HOSTS: Final = kinds.ListOf(item=_HOST, noun=lambda: text("config.hosts"), lone=True)
 _ANYTHING: Final = kinds.Anything(lambda: text("config.anything"))
-_MAPPINGS: Final = kinds.ListOf(kinds.Anything(), lambda: text("config.mappings"))
+_MAPPINGS: Final = kinds.ListOf(
+    item=kinds.Anything(), noun=lambda: text("config.mappings")
+)
 
 
 def _kind(option: sampling.Option) -> kinds.ValueKind:
@@ -180,8 +184,8 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("file", "name", _TEXT),
     Key("file", "version", _TEXT),
     Key("file", "models", Entries()),
-    Key("file", "requestOptions", Nested("requestOptions")),
-    Key("file", "log", Nested("log")),
+    Key("file", "requestOptions", Nested(section="requestOptions")),
+    Key("file", "log", Nested(section="log")),
     # What hosts read and this package does not.
     Key("file", "schema", Unused()),
     Key("file", "context", Unused()),
@@ -197,7 +201,11 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("models[]", "apiKey", kinds.Sealed(), default="HF_API_KEY and others"),
     Key("models[]", "apiBase", kinds.Url(), default="the provider's"),
     Key("models[]", "roles", _ROLES, default="chat, edit, apply"),
-    Key("models[]", "capabilities", kinds.ListOf(_WORD, lambda: text("config.words"))),
+    Key(
+        "models[]",
+        "capabilities",
+        kinds.ListOf(item=_WORD, noun=lambda: text("config.words")),
+    ),
     Key("models[]", "contextLength", _COUNT, "tokens"),
     Key("models[]", "family", _WORD, default="by the model's id"),
     Key("models[]", "maxStopWords", _ZERO_UP),
@@ -205,13 +213,17 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("models[]", "sourceFile", _TEXT),
     Key("models[]", "useLegacyCompletionsEndpoint", _FLAG),
     Key("models[]", "useResponsesApi", _FLAG),
-    Key("models[]", "defaultCompletionOptions", Nested("defaultCompletionOptions")),
-    Key("models[]", "requestOptions", Nested("requestOptions")),
-    Key("models[]", "embedOptions", Nested("embedOptions")),
-    Key("models[]", "chatOptions", Nested("chatOptions")),
-    Key("models[]", "promptTemplates", Nested("promptTemplates")),
-    Key("models[]", "autocompleteOptions", Nested("autocompleteOptions")),
-    Key("models[]", "cacheBehavior", Nested("cacheBehavior")),
+    Key(
+        "models[]",
+        "defaultCompletionOptions",
+        Nested(section="defaultCompletionOptions"),
+    ),
+    Key("models[]", "requestOptions", Nested(section="requestOptions")),
+    Key("models[]", "embedOptions", Nested(section="embedOptions")),
+    Key("models[]", "chatOptions", Nested(section="chatOptions")),
+    Key("models[]", "promptTemplates", Nested(section="promptTemplates")),
+    Key("models[]", "autocompleteOptions", Nested(section="autocompleteOptions")),
+    Key("models[]", "cacheBehavior", Nested(section="cacheBehavior")),
     *(
         Key(
             "defaultCompletionOptions",
@@ -257,14 +269,14 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("requestOptions", "noProxy", _HOSTS, default="NO_PROXY"),
     Key("requestOptions", "headers", kinds.Headers()),
     Key("requestOptions", "extraBodyProperties", kinds.Anything()),
-    Key("requestOptions", "clientCertificate", Nested("clientCertificate")),
+    Key("requestOptions", "clientCertificate", Nested(section="clientCertificate")),
     Key("clientCertificate", "cert", _PATH, default=REQUIRED),
     Key("clientCertificate", "key", _PATH, default=REQUIRED),
     # Blanks may belong to a passphrase, unlike to a key.
     Key("clientCertificate", "passphrase", kinds.Sealed(blanks=True)),
     Key("embedOptions", "maxChunkSize", _COUNT, "tokens"),
     Key("embedOptions", "maxBatchSize", _COUNT, "texts"),
-    Key("embedOptions", "embeddingPrefixes", Nested("embeddingPrefixes")),
+    Key("embedOptions", "embeddingPrefixes", Nested(section="embeddingPrefixes")),
     Key("embeddingPrefixes", "chunk", _TEXT),
     Key("embeddingPrefixes", "query", _TEXT),
     Key("chatOptions", "baseSystemMessage", _TEXT),

@@ -47,11 +47,11 @@ def set_details(
     """Set the attributes that the row of ``error``'s class reads from an answer."""
     row = row_of(type(error))
     for name, patterns in row.numbers.items():
-        digits = _first(patterns, said)
+        digits, member_name = _first(patterns, said), row.fields.get(name, "")
         number = int(digits) if digits else None
         # llama.cpp says some numbers in a member of the JSON only, inner or outer.
         for place in (found.get("error"), found):
-            member = place.get(row.fields.get(name)) if isinstance(place, dict) else 0
+            member = place.get(member_name) if isinstance(place, dict) else 0
             if number is None and type(member) is int and 0 < member < _LARGEST:
                 number = member
         setattr(error, name, number)

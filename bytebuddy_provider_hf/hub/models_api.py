@@ -130,16 +130,17 @@ class HubCatalogue:
         async def ask() -> ModelFacts | None:
             """Return what the Hub says, following one renaming."""
             asked = name
+            status, headers, body = await fetch_answer(
+                info_request(asked), client, most=_LARGEST_ANSWER
+            )
+            match = _LOCATION.fullmatch(headers.get("location", ""))
+            moved = None if match is None else _id(match[1])
             # Not followed further: a circle of names would never end.
-            for _ in range(2):
-                status, headers, body = await fetch_answer(
+            if status in _MOVED and moved is not None:
+                asked = moved
+                status, _, body = await fetch_answer(
                     info_request(asked), client, most=_LARGEST_ANSWER
                 )
-                match = _LOCATION.fullmatch(headers.get("location", ""))
-                moved = None if match is None else _id(match[1])
-                if status not in _MOVED or moved is None:
-                    break
-                asked = moved
             found = read_model(body) if status == _OK else None
             if found is None:
                 _log.info("The Hub says nothing of %s: status %d", asked, status)

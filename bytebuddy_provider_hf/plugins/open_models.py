@@ -297,8 +297,9 @@ class OpenModels:
 
 
 async def _closed(name: str, model: Model) -> str | None:
+    patience = asyncio.timeout(_PATIENCE)
     try:
-        async with asyncio.timeout(_PATIENCE) as patience:
+        async with patience:
             await model.aclose()
     except BaseException as error:
         if _must_propagate(error):

@@ -111,12 +111,12 @@ class FillAnswerFilter:
 
     def _take(self, text: str, *, ended: bool) -> str:
         self._text += text
-        step = None
         # A step that has decided hands over to the next, with the text after it.
-        while step != self._step:
+        while True:
             step = self._step
             shown = step(ended)
-        return shown
+            if step == self._step:
+                return shown
 
     def _search(self, ended: bool) -> str:  # noqa: FBT001 - one of the steps
         head = self._text[:_HEAD]

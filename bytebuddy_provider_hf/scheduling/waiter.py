@@ -10,7 +10,7 @@ from itertools import count
 from operator import attrgetter
 from typing import Final
 
-from attrs import define, field
+from attrs import Factory, define, field
 
 from bytebuddy_provider_hf.errors import ColdStartTimeout, DeadlineExceeded
 from bytebuddy_provider_hf.texts import text
@@ -35,7 +35,10 @@ class Waiter:
     since: float
     timeout: float
     cold_timeout: float
-    deadline: float = field(init=False)
+    deadline: float = field(
+        init=False,
+        default=Factory(lambda self: self.since + self.timeout, takes_self=True),
+    )
     number: int = field(init=False, factory=count().__next__)
     queued: bool = False
     is_waiting: bool = False
@@ -52,10 +55,6 @@ class Waiter:
     cold_since: float | None = None
     _future: asyncio.Future[None] | None = None
     _timer: asyncio.TimerHandle | None = None
-
-    @deadline.default
-    def _deadline(self) -> float:
-        return self.since + self.timeout
 
     @property
     def expires(self) -> float:

@@ -114,7 +114,7 @@ def chat_stream(
     mark ``[DONE]``: with neither, the stream is an interrupted one.
     """
     # The first event of OpenAI, vLLM and llama.cpp names the role alone.
-    deltas: list[dict[str, object]] = [{"role": "assistant", "content": ""}]
+    deltas: list[Mapping[str, object]] = [{"role": "assistant", "content": ""}]
     deltas += [{"reasoning_content": piece} for piece in reasoning]
     deltas += [{"content": piece} for piece in pieces]
     deltas += [

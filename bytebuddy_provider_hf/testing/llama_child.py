@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.model.is_file():
         return _failed(out, f"There is no model at {options.model}.")
     try:
+        # Compiled and without types: pyright finds no names in it.
         import xllamacpp
     except ImportError:
         return _failed(out, f"xllamacpp is not installed. {INSTALL}")
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         params = _params(options, port)
         _say(out, {"url": f"http://{HOST}:{port}", "pid": os.getpid()})
         try:
-            server = xllamacpp.Server(params)
+            server = xllamacpp.Server(params)  # pyright: ignore[reportAttributeAccessIssue]
         except RuntimeError:
             if held is None and not _is_free(port):
                 continue
@@ -90,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 def _params(options: argparse.Namespace, port: int) -> object:
     import xllamacpp
 
-    params = xllamacpp.CommonParams()
+    params = xllamacpp.CommonParams()  # pyright: ignore[reportAttributeAccessIssue]
     params.model.path = str(options.model)
     params.hostnames = [HOST]
     params.port = port
@@ -107,7 +108,8 @@ def _params(options: argparse.Namespace, port: int) -> object:
     params.embedding = options.embedding
     if options.pooling:
         name = f"LLAMA_POOLING_TYPE_{options.pooling.upper()}"
-        params.pooling_type = getattr(xllamacpp.llama_pooling_type, name)
+        kinds = xllamacpp.llama_pooling_type  # pyright: ignore[reportAttributeAccessIssue]
+        params.pooling_type = getattr(kinds, name)
         # A text is pooled in one go: what does not fit into one batch is refused.
         params.n_batch = params.n_ubatch = options.context
     if options.alias:

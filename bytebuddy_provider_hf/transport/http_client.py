@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
@@ -50,11 +50,23 @@ class Destination:
     options_key: str = ""
     proxy: Proxy | None = field(default=None, eq=False)
     authorities: CaBundle = field(factory=CaBundle, eq=False)
-    account: str = field(init=False, eq=False, repr=False)
-    key: str = field(init=False, eq=False, repr=False)
+    account: str = field(
+        init=False,
+        eq=False,
+        repr=False,
+        default=Factory(lambda self: self._account(), takes_self=True),
+    )
+    key: str = field(
+        init=False,
+        eq=False,
+        repr=False,
+        default=Factory(
+            lambda self: f"{self.account} {self.options_key}", takes_self=True
+        ),
+    )
 
-    @account.default
     def _account(self) -> str:
+        """Return the origin with what tells whose calls these are."""
         holder = "" if self.credential is None else self.credential.fingerprint
         told = {
             name.lower(): value.fingerprint
@@ -62,10 +74,6 @@ class Destination:
             if _WHO.search(name)
         }
         return " ".join((self.origin, holder, *(told[name] for name in sorted(told))))
-
-    @key.default
-    def _key(self) -> str:
-        return f"{self.account} {self.options_key}"
 
     def scrub(self, text: str) -> str:
         """Return ``text`` without the secrets sent here, should a server echo one."""

@@ -59,8 +59,9 @@ def named_call(call_id: str, name: str, arguments: str) -> ToolCall:
             value, _ = json.JSONDecoder().raw_decode(arguments.lstrip())
         except (ValueError, RecursionError):
             value = None
-        inner = value.get("function") if isinstance(value, dict) else None
-        if isinstance(inner, dict) and len(value) == 1:
+        only = isinstance(value, dict) and len(value) == 1
+        inner = value.get("function") if only and isinstance(value, dict) else None
+        if isinstance(inner, dict):
             found = inner.get("_name")
             rest = {key: inner[key] for key in inner if key != "_name"}
             known = found if isinstance(found, str) else ""

@@ -86,7 +86,7 @@ def _all_or_none(found: Iterable[_T | None]) -> tuple[_T, ...] | None:
     return whole if items and len(whole) == len(items) else None
 
 
-def _answers_by_input(task: Task, value: object, count: int | None) -> list[object]:
+def _answers_by_input(task: Task, value: object, count: int | None) -> Sequence[object]:
     """Return what the answer holds for each input: objects, lists, or nothing."""
     items = [value] if isinstance(value, dict) else value
     if not isinstance(items, list):

@@ -163,14 +163,14 @@ async def run_task(
     """
     now = state.loop.time
     server = await call_loop.detect_server(in_time(spec, until, now()), state)
-    failure: APIError
-    for _ in range(_MOST_REFUSALS):
+    refusals = 0
+    while True:
         try:
             reply = await call_loop.run(planner, in_time(spec, until, now()), state)
         except ParameterRefused as refusal:
-            failure = refusal
-            smaller = planner.without_refused(refusal)
-            if smaller is None:
+            failure: APIError = refusal
+            smaller, refusals = planner.without_refused(refusal), refusals + 1
+            if smaller is None or refusals == _MOST_REFUSALS:
                 break
             planner = smaller
         except APIError as error:
