@@ -27,7 +27,7 @@ from bytebuddy_provider_hf.texts import (
 
 PACKAGE = Path(bytebuddy_provider_hf.__file__).parent
 # What a reader copies: it must not differ between the languages.
-COPIED = re.compile(r"`[^`]+`|https://[^\s`'\"，。；：、）)]*[^\s`'\"，。；：、）),.:;]")
+COPIED = re.compile(r"`[^`]+`|https://[^\s`'\"，。；）)]*[^\s`'\"，。；）).,;:]")
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
