@@ -128,7 +128,7 @@ def lang_option(command: AnyCallable) -> AnyCallable:
         type=click.Choice(["en", "zh"]),
         expose_value=False,
         callback=_remember_language,
-        help="Tell failures in this language (default: that of the locale).",
+        help="Speak this language (default: BYTEBUDDY_LANG, else the locale's).",
     )(command)
 
 

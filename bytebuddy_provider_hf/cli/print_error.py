@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import process_language
-from bytebuddy_provider_hf.errors import APIError, ByteBuddyError
-from bytebuddy_provider_hf.texts import LocalizedText, render
+from bytebuddy_provider_hf.errors import ByteBuddyError
 
 
 def print_error(error: ByteBuddyError) -> None:
@@ -18,9 +17,4 @@ def print_error(error: ByteBuddyError) -> None:
     from bytebuddy_provider_hf.doctor.explanation import explain_error
 
     explanation = explain_error(error, lang=lang)
-    steps = explanation.next_steps
-    if isinstance(error.hint, LocalizedText):
-        # As in English: of what arose here the hint says all.
-        further = steps if isinstance(error, APIError) else ()
-        steps = tuple(dict.fromkeys((render(error.hint, lang), *further)))
-    screen.show_error_as(error, explanation.title, steps)
+    screen.show_error_as(error, explanation.title, explanation.next_steps)

@@ -16,7 +16,7 @@ from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message
 from bytebuddy_provider_hf.failures.classify import classify, classify_event
 from bytebuddy_provider_hf.failures.table import row_of
 from bytebuddy_provider_hf.hub.router_models import Serving
-from bytebuddy_provider_hf.texts import Language
+from bytebuddy_provider_hf.texts import Language, LocalizedText, render
 
 # Who serves a model now, by its id on the Hub; None for "cannot tell".
 Catalogue: TypeAlias = Callable[[str], Serving | None]
@@ -89,11 +89,14 @@ def explain_error(
     """Return what an error means, of whatever class of this package."""
     words = row_of(type(error)).words(lang)
     facts = next_steps.error_facts(error)
-    further = [next_steps.first_step(step, facts, lang) for step in words.steps]
-    steps = [step for step in further if step is not None]
-    # The hint is English. Of what arose here it says all: it was written for the case.
-    if lang == "en" and error.hint:
-        steps = [error.hint, *(steps if isinstance(error, APIError) else ())]
+    general = [next_steps.first_step(step, facts, lang) for step in words.steps]
+    steps = [step for step in general if step is not None]
+    # A hint that has no row is English. Of what arose here it says all: it was
+    # written for the case.
+    hint = error.hint
+    if hint and (lang == "en" or isinstance(hint, LocalizedText)):
+        further = steps if isinstance(error, APIError) else []
+        steps = [render(hint, lang), *further]
     links = dict.fromkeys(
         url.rstrip(".:,;") for step in steps for url in _URL.findall(step)
     )

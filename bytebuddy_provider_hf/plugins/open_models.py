@@ -275,6 +275,7 @@ class OpenModels:
                 raise
             failed += [failure] if failure else []
         if failed:
+            # One text of all, so that each reason can be said in Chinese.
             told = reduce(both, failed)
             raise ProviderFailed(
                 text("plugins.not_closed", count=len(failed), failures=told)

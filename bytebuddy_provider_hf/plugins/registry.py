@@ -420,6 +420,7 @@ class ModelRegistry:
             hints.append(text("plugins.kept_out", plugins=shown[0], **lists))
         if shown[1]:
             hints.append(text("plugins.failed", plugins=shown[1]))
+        # A plugin that is there but not in use is the likelier reason than none.
         hint = hints[0] if hints else text("plugins.install")
         if len(hints) > 1:
             hint = text("plugins.two_sentences", first=hints[0], second=hints[1])

@@ -56,6 +56,7 @@ class PluginFailure:
     @property
     def said(self) -> LocalizedText:
         """The whole failure in a line, for people."""
+        # What foreign code raised may end in a full stop, in several, or in none.
         error, bare = self.error, self.error.rstrip(".")
         if error != f"{bare}.":
             error = text("plugins.sentence", said=error if error == bare else bare)
@@ -280,6 +281,7 @@ def _problem(value: object) -> str | None:
         and not isinstance(version, bool)
         and version > 0,
     }
+    # Every start of a host comes here: without a fault no table of texts is read.
     if all(fits.values()):
         return None
     expected = {
