@@ -57,7 +57,7 @@ def adapt_messages(
             first = next(i for i, m in enumerate(turns) if m.role == "user")
             turns[first] = _join([*system, turns[first]], form.system_in_user[1])
         else:
-            notes = (texts.text("prompts.no_system", name=family.name),)
+            notes = (texts.text("prompts.no_system", name=family.said_name),)
     if not form.strict_alternation:
         return tuple(turns), notes
     merged: list[Message] = []
@@ -128,7 +128,7 @@ def render_chat(family: Family, messages: Sequence[Message]) -> Rendered:
         else:
             turns.append(turn)
     if system is not None and form.system_place is SystemPlace.NOWHERE:
-        notes.append(texts.text("prompts.no_system", name=family.name))
+        notes.append(texts.text("prompts.no_system", name=family.said_name))
     turns = _with_system(turns, system, form)
     if escaper.found:
         names = ", ".join(repr(token) for token in escaper.found)
@@ -143,12 +143,12 @@ def _usable_format(
     """Return the format that writes these messages, with notes, or refuse them."""
     if family.kind is ModelKind.MASK:
         raise UnsupportedRole(
-            texts.text("prompts.fills_masks", family=family.name),
+            texts.text("prompts.fills_masks", family=family.said_name),
             hint=texts.text("prompts.fills_masks_hint"),
         )
     if family.kind is ModelKind.EMBEDDING:
         raise UnsupportedRole(
-            texts.text("prompts.makes_vectors", family=family.name),
+            texts.text("prompts.makes_vectors", family=family.said_name),
             hint=texts.text("prompts.makes_vectors_hint"),
         )
     if not messages:
@@ -158,7 +158,7 @@ def _usable_format(
     form = _format_of(family)
     if form.tools is None and any(m.role == "tool" or m.tool_calls for m in messages):
         raise UnsupportedRole(
-            texts.text("prompts.no_tools", family=family.name),
+            texts.text("prompts.no_tools", family=family.said_name),
             hint=texts.text("prompts.no_tools_hint"),
         )
     said = sum(message.role != "system" for message in messages)
@@ -168,7 +168,7 @@ def _usable_format(
         return bare, []
     if family.chat is not None:
         return form, []
-    return form, [texts.text("prompts.transcript", name=family.name)]
+    return form, [texts.text("prompts.transcript", name=family.said_name)]
 
 
 def _format_of(family: Family) -> ChatFormat:

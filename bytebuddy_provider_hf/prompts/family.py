@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TypeAlias
+from functools import partial
+from typing import Final, TypeAlias
 
 from attrs import Factory, field, frozen
 from attrs.converters import optional
+
+from bytebuddy_provider_hf.texts import text
 
 # What stands before and after the text of a turn.
 Wrap: TypeAlias = tuple[str, str]
@@ -151,6 +154,21 @@ class Family:
     # None where no card or configuration documents it.
     window: int | None = None
     source: str = ""
+
+    @property
+    def said_name(self) -> str:
+        """Its name as a sentence says it."""
+        words = _WORDS.get(self.name)
+        return self.name if words is None else words()
+
+
+# What is known of some models is only their kind: these have words for a name.
+_WORDS: Final = {
+    "a base model": partial(text, "prompts.base_model"),
+    "a model that fills masks": partial(text, "prompts.mask_model"),
+    "a model that makes vectors": partial(text, "prompts.vector_model"),
+    "a text-to-text model": partial(text, "prompts.text_to_text_model"),
+}
 
 
 @frozen

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from bytebuddy_provider_hf.prompts import families
-from bytebuddy_provider_hf.prompts.chat import adapt_messages
-from bytebuddy_provider_hf.prompts.family import Family
+from bytebuddy_provider_hf.prompts.chat import adapt_messages, render_chat
+from bytebuddy_provider_hf.prompts.family import Family, ModelKind
+from bytebuddy_provider_hf.texts import render
 from bytebuddy_provider_hf.types import ImagePart, Message, TextPart, ToolCall
 
 SYSTEM = Message("system", "Be brief.")
@@ -64,3 +65,11 @@ def test_tool_calls_and_results_stay_apart() -> None:
     result = Message("tool", "4", tool_call_id="1")
     asked = [HI, call, result, call, result, HELLO]
     assert adapt_messages(family("mixtral"), asked)[0] == tuple(asked)
+
+
+def test_a_family_known_by_its_kind_alone_is_said_in_words() -> None:
+    """Its words are a fact of a note, in the note's language."""
+    model = Family("a base model", ModelKind.BASE)
+    (note,) = render_chat(model, [Message("user", "hi")]).notes
+    assert note.startswith("a base model models have no chat template")
+    assert render(note, "zh") == "基础模型 没有对话模板：对话已写成纯文本记录。"

@@ -162,7 +162,7 @@ def _plan_rendered_chat(
     specials = special_tokens_of(family)
     told: tuple[str, ...] = ()
     if family.chat is not None:
-        told = (text("roles.template_written", name=family.name),)
+        told = (text("roles.template_written", name=family.said_name),)
     options = request.options
     if (options.n or 1) > 1:
         told = (*told, text("roles.one_answer"))
