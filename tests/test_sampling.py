@@ -27,7 +27,7 @@ NAMED: Final = {
     "client/model.py": "the keywords of a call",
     "client/edit_methods.py": "the keywords of a call",
     "client/fill_methods.py": "the keywords of a call",
-    "client/call_options.py": "the effort and the switch decide each other",
+    "client/request.py": "the effort and the switch decide each other",
     "cli/options.py": "the flags of a command",
     "cli/code_options.py": "the flags of a command",
     "cli/text_command.py": "the flags of a command",

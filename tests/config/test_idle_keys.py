@@ -219,7 +219,7 @@ def test_a_key_that_no_call_obeys_is_told(
     for said in (found.chat, found.notices):
         assert [name in note for note in said].count(True) == 1
     text = PAGE.read_text("utf-8")
-    asks = text.partition("These ask for something")[2].partition("##")[0]
+    asks = text.partition("These have no effect")[2].partition("##")[0]
     assert f"`{name}`" in asks or name == "promptCaching"
 
 
