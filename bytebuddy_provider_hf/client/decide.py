@@ -182,7 +182,8 @@ def _busy_endpoint(failure: ModelLoading) -> ServerOverloaded:
         body=failure.body,
     )
     # Its next step is that of an overload: a sleeping endpoint's would mislead.
-    error.endpoint, error.model = failure.endpoint, failure.model
+    error.endpoint, error.host_kind = failure.endpoint, failure.host_kind
+    error.model = failure.model
     error.found_in = failure.found_in
     error.hint = next_step(error)
     return error

@@ -10,13 +10,15 @@ class APIError(ByteBuddyError):
     """The server answered with an error; ``body`` is the start of what it said.
 
     Where known: ``model`` is the id the answer is about, ``endpoint`` the host that
-    answered, ``found_in`` the variable or file that held the token in use. Where the
-    router's catalogue told: ``served_by`` names the providers that serve the model now,
+    answered and ``host_kind`` what kind of host that is (a value of
+    ``address.HostKind``), ``found_in`` the variable or file that held the token in use.
+    Where the router's catalogue told: ``served_by`` names the providers that serve the model now,
     ``neighbours``, where none does, models near it that are served.
     """
 
     model: str | None = None
     endpoint: str | None = None
+    host_kind: str | None = None
     found_in: str | None = None
     served_by: tuple[str, ...] | None = None
     neighbours: tuple[str, ...] = ()

@@ -144,7 +144,7 @@ def _error(
         retry_after=retry_after.requested_wait(answer.headers) if waits else None,
         body=body[:_LONGEST_SHOWN].decode("utf-8", "replace"),
     )
-    error.endpoint = host
+    error.endpoint, error.host_kind = host, answer.target.host_kind.value
     # The one that the answer is about: a router may have been asked for an alias.
     error.model = error_details.model_named(answer.said) or answer.target.model
     error.found_in = token_source

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from bytebuddy_provider_hf.address import HUB, OWNED_ID, HostKind, host_kind
+from bytebuddy_provider_hf.address import HUB, OWNED_ID, HostKind
 from bytebuddy_provider_hf.errors import APIError, ByteBuddyError
 from bytebuddy_provider_hf.failures.table import Alternatives, failure_table, row_of
 from bytebuddy_provider_hf.texts import (
@@ -81,7 +81,9 @@ def error_facts(error: ByteBuddyError) -> dict[str, str]:
     if getattr(error, "asked", None) and limit and given and limit > given:
         known["fits"] = str(limit - given)
     if isinstance(error, APIError):
-        known |= dict.fromkeys(_HOST_FACTS[_kind_of_host(error)], "yes")
+        known |= dict.fromkeys(
+            _HOST_FACTS[HostKind(error.host_kind or HostKind.OTHER)], "yes"
+        )
         if error.model:
             # The provider after the colon is the caller's choice, no part of the id.
             known["model"] = error.model.split(":", 1)[0]
@@ -110,20 +112,13 @@ def human_time(seconds: float) -> LocalizedText:
     return text("time.very_long")
 
 
-def _kind_of_host(error: APIError) -> HostKind:
-    endpoint = error.endpoint or ""
-    # One colon is a port's; more are an IPv6 address's.
-    host = endpoint.rsplit(":", 1)[0] if endpoint.count(":") == 1 else endpoint
-    return host_kind(host)
-
-
 def not_served_model(error: APIError) -> str | None:
     """Return the Hub's id of the model that an answer says is not served there.
 
     ``None`` for any other failure, and for servers that are not Hugging Face's shared
     ones: the models of those are nobody's business.
     """
-    shared = _kind_of_host(error) in (HostKind.ROUTER, HostKind.HUB)
+    shared = error.host_kind in (HostKind.ROUTER.value, HostKind.HUB.value)
     # The router's catalogue is worth a question where a step can tell the answer.
     tells = any(step.startswith("[unserved]") for step in row_of(type(error)).hint)
     return error.model.partition(":")[0] if error.model and shared and tells else None

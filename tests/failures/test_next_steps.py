@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.address import HostKind
 from bytebuddy_provider_hf.failures.next_steps import not_served_model
 from bytebuddy_provider_hf.failures.table import row_of
 
@@ -23,7 +24,7 @@ def test_who_serves_a_model_is_asked_where_a_step_can_tell_it(
     tells = any("{served_by}" in alternative for alternative in row_of(kind).hint)
     error = kind("no")
     assert not_served_model(error) is None
-    error.model, error.endpoint = "org/name:groq", "router.huggingface.co"
+    error.model, error.host_kind = "org/name:groq", HostKind.ROUTER.value
     assert not_served_model(error) == ("org/name" if tells else None)
-    error.endpoint = "h.example.com"
+    error.host_kind = HostKind.OTHER.value
     assert not_served_model(error) is None
