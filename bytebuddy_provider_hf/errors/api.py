@@ -12,8 +12,8 @@ class APIError(ByteBuddyError):
     Where known: ``model`` is the id the answer is about, ``endpoint`` the host that
     answered and ``host_kind`` what kind of host that is (a value of
     ``address.HostKind``), ``found_in`` the variable or file that held the token in use.
-    Where the router's catalogue told: ``served_by`` names the providers that serve the model now,
-    ``neighbours``, where none does, models near it that are served.
+    Where the router's catalogue told: ``served_by`` names the providers that serve the
+    model now, ``neighbours``, where none does, models near it that are served.
     """
 
     model: str | None = None
