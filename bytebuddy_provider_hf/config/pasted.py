@@ -24,6 +24,7 @@ from bytebuddy_provider_hf.config.document import (
 )
 from bytebuddy_provider_hf.config.kinds import Anything, Headers, Settings
 from bytebuddy_provider_hf.config.schema import SECRET_KEYS, SECTIONS, Nested, Section
+from bytebuddy_provider_hf.config.write import STARTER
 from bytebuddy_provider_hf.secret import MASK, redact
 from bytebuddy_provider_hf.texts import text
 
@@ -48,17 +49,12 @@ _WRONG_COLON: Final = re.compile(rf"(?m)^[ ]*+(?:-[ ]++)?+{_KEY}(?P<sign>\uff1a)
 _NO_BLANK: Final = re.compile(rf"{_KEY}:\S.*", re.DOTALL)
 _CURLY: Final = re.compile("[“”„‘’「『].*[“”‘’」』]", re.DOTALL)
 _FENCES: Final = frozenset({"yaml", "```yaml", "```yml", "```", "---"})
-_EXAMPLE: Final = """\
-models:
-  - name: "hf-llama"
-    provider: "huggingfaceinferenceapi"
-    model: "meta-llama/Llama-3.1-8B-Instruct"
-    apiKey: "${HF_API_KEY}"
-    roles: ["chat"]
-    defaultCompletionOptions:
-      temperature: 0.7
-      maxTokens: 4096
-"""
+# The first file that "config init" writes, without its comments.
+_EXAMPLE: Final = "".join(
+    line
+    for line in STARTER.splitlines(keepends=True)
+    if line.strip() and not line.lstrip().startswith("#")
+)
 
 
 def flat_problem(document: Document) -> Problem | None:
