@@ -111,11 +111,16 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         for entry, _, told in checked
         for notice in told
     ]
-    code = ExitCode.CONFIG if found else ExitCode.OK
+    problems = [problem for _, told in found for problem in told]
+    # Without a model nothing can be asked, whether a file is there or not.
+    total = len(registry.entries)
+    if not total:
+        problems.append(text("cli.no_model"))
+    code = ExitCode.CONFIG if problems else ExitCode.OK
     if as_json:
         screen.print_json(
             {
-                "problems": [problem for _, told in found for problem in told],
+                "problems": problems,
                 "warnings": [*map(str, registry.warnings), *notices],
                 "failures": [str(failure) for failure in registry.failures],
             }
@@ -131,9 +136,11 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         screen.warn(notice)
     for path in registry.files:
         screen.note(text("cli.read", file=path))
-    total = len(registry.entries)
-    count = total - len(found)
-    screen.note(text("cli.can_be_opened", count=count, total=total))
+    if total:
+        count = total - len(found)
+        screen.note(text("cli.can_be_opened", count=count, total=total))
+    else:
+        _show_no_model()
     return code
 
 
@@ -354,11 +361,15 @@ def models(*, config: Path | None, as_json: bool) -> None:
         )
         screen.emit(columns([head, *rows]))
     else:
-        screen.note(text("cli.no_model"))
-        screen.detail(text("cli.begin"))
-        for line in ways_to_a_model():
-            screen.note(line)
+        _show_no_model()
     _show_complaints(registry)
+
+
+def _show_no_model() -> None:
+    screen.note(text("cli.no_model"))
+    screen.detail(text("cli.begin"))
+    for line in ways_to_a_model():
+        screen.note(line)
 
 
 def _state(registry: ModelRegistry, entry: ModelEntry) -> tuple[str, str | None]:

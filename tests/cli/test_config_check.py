@@ -62,6 +62,22 @@ def test_check_finds_what_opening_would(user_file: Path, text: str, said: str) -
     assert CANARY not in done.output
 
 
+@pytest.mark.parametrize("written", [None, "models: []\n"], ids=["none", "empty"])
+def test_check_of_no_model_is_no_success(user_file: Path, written: str | None) -> None:
+    """Whoever has no model yet is told so, with the ways to one, and exits with 3."""
+    if written is not None:
+        user_file.write_text(written)
+    done = call("config", "check")
+    assert done.exit_code == 3
+    assert "There is no model in the configuration." in done.stderr
+    assert "bytebuddy-hf config init" in done.stderr
+    assert "can be opened" not in done.stderr
+    found = call("config", "check", "--json")
+    assert found.exit_code == 3
+    problems = json.loads(found.stdout)["problems"]
+    assert problems == ["There is no model in the configuration."]
+
+
 IDLE = """\
     useResponsesApi: true
     apiBase: {base}

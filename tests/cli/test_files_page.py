@@ -217,6 +217,11 @@ def test_a_file_that_is_too_large_is_not_used(
     """The command says so, with the limit of the page."""
     path = home / row.place.removeprefix("~/")
     path.parent.mkdir()
+    # A model that needs no variable can be opened without the file.
+    (home / CONFIG.place.removeprefix("~/")).write_text(
+        "models: [{name: x, provider: huggingfaceinferenceapi, model: a/b,"
+        ' apiBase: "http://127.0.0.1:8080"}]\n'
+    )
     path.write_text("#" * (row.most + 1))
     checked = run("config", "check")
     assert checked.code == code
