@@ -15,12 +15,15 @@ Vector: TypeAlias = tuple[float, ...]
 class GeneratedText:
     """Text that was generated, translated or summarised.
 
-    ``tokens`` counts those generated, where the server counted.
+    ``tokens`` counts those generated, where the server counted. ``finish_reason`` is
+    ``None`` where the server gave no reason, or one that is not known here;
+    ``raw_finish_reason`` is its own word.
     """
 
     text: str
     finish_reason: FinishReason | None = None
     tokens: int | None = None
+    raw_finish_reason: str | None = None
 
 
 @frozen

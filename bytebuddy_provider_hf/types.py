@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import astuple, define, field, frozen
 
 RoleName: TypeAlias = Literal["system", "user", "assistant", "tool"]
 WaitReason: TypeAlias = Literal[
@@ -110,12 +110,29 @@ class CompletionOptions:
 
 @frozen
 class Usage:
-    """Tokens counted by the server."""
+    """Tokens counted by the server; ``None`` is what it did not say.
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    total_tokens: int = 0
+    ``cached_tokens`` are among the prompt's, ``reasoning_tokens`` among the answer's.
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
     cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+    @classmethod
+    def total(cls, usages: Sequence[Usage | None]) -> Usage | None:
+        """Return the sum; what one of them does not say is not known of it."""
+        counted = [astuple(usage) for usage in usages if usage is not None]
+        if not counted or len(counted) != len(usages):
+            return None
+        return cls(
+            *(
+                None if None in each else sum(each)
+                for each in zip(*counted, strict=True)
+            )
+        )
 
 
 @frozen
@@ -139,16 +156,18 @@ class Choice:
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
+    raw_finish_reason: str | None = None
 
 
 @frozen
 class Reply:
     """A finished answer.
 
-    ``finish_reason`` is ``None`` only where the server never said. ``notes`` tells,
-    one sentence each, what was changed on the way (an address rewritten, an option
-    dropped). ``choices`` has every answer, the first included, where several came.
-    ``diff`` is the unified diff of an edit.
+    ``finish_reason`` is ``None`` where the server never said why it ended, or in a word
+    that is not known here; ``raw_finish_reason`` is its own word. ``notes`` tells, one
+    sentence each, what was changed on the way (an address rewritten, an option dropped)
+    and what is unusual in the answer. ``choices`` has every answer, the first included,
+    where several came. ``diff`` is the unified diff of an edit.
     """
 
     text: str
@@ -163,6 +182,7 @@ class Reply:
     logprobs: tuple[TokenLogprob, ...] = ()
     choices: tuple[Choice, ...] = ()
     diff: str = ""
+    raw_finish_reason: str | None = None
 
 
 # Events are made once a token: slotted and mutable costs 0.10 µs, frozen 0.24.
@@ -198,7 +218,10 @@ class Reasoning:
 
 @define
 class ToolCallDelta:
-    """A piece of a tool call; ``id`` and ``name`` come with the first piece."""
+    """A piece of a tool call: what it adds to the call's name and arguments.
+
+    ``id`` comes once, mostly with the first piece, as does ``name``.
+    """
 
     index: int
     id: str | None = None

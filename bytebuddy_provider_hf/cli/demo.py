@@ -163,7 +163,7 @@ async def _ask(model: Model, step: DemoPrompt, *, simulated: bool) -> str:
         parts.append(text("cli.demo_loaded", seconds=f"{line.waited:.1f}"))
     if printer.began is None:
         parts.append(text("cli.demo_no_text"))
-    elif reply.usage is not None:
+    elif reply.usage is not None and reply.usage.completion_tokens is not None:
         tokens = reply.usage.completion_tokens
         parts.append(text("cli.demo_tokens", count=tokens))
         working = ended - printer.began

@@ -181,7 +181,7 @@ class Batch:
 
 async def _print_vectors(call: Batch, send: Send[Embeddings]) -> None:
     length = 0
-    usage: Usage | None = Usage()
+    usages: list[Usage | None] = []
     last: Embeddings | None = None
     async with aclosing(call.answers(send)) as answers:
         async for start, found in answers:
@@ -197,17 +197,10 @@ async def _print_vectors(call: Batch, send: Send[Embeddings]) -> None:
                     screen.print_json({"type": "vector", **row})
                 else:
                     screen.emit(vector_line(given, vector))
-            # The sum is unknown where one of the answers does not tell its part.
-            if usage is not None and found.usage is not None:
-                usage = Usage(
-                    usage.prompt_tokens + found.usage.prompt_tokens,
-                    usage.completion_tokens + found.usage.completion_tokens,
-                    usage.total_tokens + found.usage.total_tokens,
-                )
-            else:
-                usage = None
+            usages.append(found.usage)
             last = found
     if call.quiet and last is not None:
+        usage = Usage.total(usages)
         screen.print_json(
             {
                 "type": "done",

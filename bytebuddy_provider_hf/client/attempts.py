@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Final, Generic, Self
 
@@ -58,11 +59,10 @@ from bytebuddy_provider_hf.types import Loading, WaitReason
 from bytebuddy_provider_hf.wire.adapt import NO_ADAPTATIONS, Adaptations, refuses_route
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Server
+from bytebuddy_provider_hf.wire.stream import MAX_REPLY
 
 _log: Final = logging.getLogger(__name__)
 
-# A batch of embeddings is the largest honest answer, some ten MiB.
-MAX_REPLY: Final = 64 * 1024 * 1024
 # The Hub may take so much of the time that is left; the call itself gets the rest.
 _HUB_SHARE: Final = 0.25
 # Of models that are asked so the router's catalogue tells who serves them.
@@ -260,6 +260,12 @@ class CallAttempts:
         """Return the whole body within the call's deadline."""
         with Timeout(self._state.deadlines, self._waiter.deadline):
             return await response.read(MAX_REPLY)
+        raise self._deadline_exceeded()  # where the deadline ended the block
+
+    async def first_chunk(self, chunks: AsyncIterator[bytes]) -> bytes | None:
+        """Return the first bytes of a body within the call's deadline, if there are."""
+        with Timeout(self._state.deadlines, self._waiter.deadline):
+            return await anext(chunks, None)
         raise self._deadline_exceeded()  # where the deadline ended the block
 
     def succeeded(self, reply: AnyReply) -> None:

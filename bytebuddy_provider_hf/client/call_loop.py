@@ -24,7 +24,6 @@ from bytebuddy_provider_hf.errors import (
     Closed,
     ConnectionLost,
     IdleTimeout,
-    MalformedResponse,
     NoDataTimeout,
     ResponseError,
     StreamFailed,
@@ -35,12 +34,13 @@ from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.deadlines import StreamWatch, Timeout
 from bytebuddy_provider_hf.transport.http_client import Response
 from bytebuddy_provider_hf.types import Done, Event, Reply
-from bytebuddy_provider_hf.wire.choices import events_of
 from bytebuddy_provider_hf.wire.server import Server
 
 # After the end mark: long enough for the last bytes of the framing, so that the
 # connection can be used again; too short to notice.
 _DRAIN_SECONDS: Final = 0.1
+# When every answer has ended: so long the token counts and the end mark may take.
+_SETTLED_SECONDS: Final = 2.0
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -142,7 +142,7 @@ async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) ->
         response.close()
     try:
         reply = plan.read_whole(body)
-    except MalformedResponse as error:
+    except ResponseError as error:
         failure = error
     else:
         reply = finished(reply, plan, spec.notes, _request_id(response, endpoint))
@@ -150,7 +150,11 @@ async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) ->
         return reply
     # A server may echo the key: its bytes stay out of the traceback.
     del body
-    raise masked(failure, endpoint).with_traceback(None)
+    failure = masked(failure, endpoint).with_traceback(None)
+    # An error with status 200 is what it would have been with its own. What came
+    # before it was paid for, and stays with the caller.
+    meant = failure.__cause__
+    raise meant if isinstance(meant, APIError) and not failure.partial else failure
 
 
 class AnswerReader:
@@ -172,10 +176,14 @@ class AnswerReader:
         # One read at a time: between two batches the caller has its turn.
         self._chunks = aiter(response.chunks())
         self._decoder = plan.open_decoder()
-        kind = response.headers.get("content-type", "").lower()
-        # Some servers cannot stream. A page instead: apiBase is not that of an API.
-        self._in_one_piece = "json" in kind or "html" in kind
+        headers = response.headers
+        # Some servers cannot stream: they begin to send when the answer is whole.
+        label = headers.get("content-type", "").lower()
+        self._begun = "json" not in label
+        # Whether the end of the body is told from a connection that broke.
+        self._framed = "content-length" in headers or "transfer-encoding" in headers
         self._ended = False
+        self._silent = False
         self._watch = StreamWatch(
             loop=state.loop,
             idle=spec.endpoint.idle_timeout,
@@ -186,31 +194,32 @@ class AnswerReader:
     async def batch(self) -> list[Event] | None:
         """Return the next events, or ``None`` when the answer ended well."""
         decoder, watch = self._decoder, self._watch
-        while not (self._ended or decoder.done):
-            if self._in_one_piece:
-                chunk: bytes | None = await self._attempts.read(self._response)
-            else:
-                chunk = await self._chunk()
+        while decoder.failure is None and not (self._ended or decoder.done):
+            chunk = await self._chunk()
             # Comments bring no event: a server may ping for ever and never answer.
             before = decoder.events
             try:
                 if chunk is None:
                     self._ended = True
-                    return decoder.close()[0]
-                if self._in_one_piece:
-                    self._ended = True
-                    return events_of(decoder.whole(chunk))
-                batch = decoder.feed(chunk)
+                    clean = self._framed and not self._silent
+                    batch = decoder.close(clean=clean)
+                else:
+                    batch = decoder.feed(chunk)
             except ResponseError as error:
                 failure = error
             else:
                 watch.read_finished(events=decoder.events != before)
+                if decoder.settled:
+                    watch.end_in(_SETTLED_SECONDS)
                 if batch:
                     return batch
                 continue
             # A server may echo the key: its bytes stay out of the traceback.
             del chunk
             raise masked(failure, self._spec.endpoint).with_traceback(None)
+        if decoder.failure is not None:
+            failure = masked(decoder.failure, self._spec.endpoint)
+            raise failure.with_traceback(None)
         return None
 
     async def reply(self) -> Reply:
@@ -223,7 +232,10 @@ class AnswerReader:
                 await self._response.read(MAX_BODY)
         request_id = _request_id(self._response, self._spec.endpoint)
         reply = self._decoder.reply()
-        return finished(reply, self._plan, self._spec.notes, request_id)
+        notes = self._spec.notes
+        if self._silent and reply.usage is None:
+            notes = (*notes, text("wire.no_usage_came"))
+        return finished(reply, self._plan, notes, request_id)
 
     def close(self) -> None:
         """Stop watching and close the answer."""
@@ -232,8 +244,11 @@ class AnswerReader:
 
     async def _chunk(self) -> bytes | None:
         failure: IdleTimeout | NoDataTimeout | ResponseError
-        self._watch.read_started()
         try:
+            if not self._begun:
+                self._begun = True
+                return await self._attempts.first_chunk(self._chunks)
+            self._watch.read_started()
             return await anext(self._chunks)
         except StopAsyncIteration:
             return None
@@ -248,6 +263,10 @@ class AnswerReader:
             failure = StreamInterrupted(
                 text("calls.model_was_closed_before_the_answer")
             )
+        # Only the token counts were still to come: the answer is whole.
+        if self._decoder.settled:
+            self._silent = True
+            return None
         failure.partial = self._decoder.partial
         raise failure
 

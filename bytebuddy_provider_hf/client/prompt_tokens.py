@@ -53,8 +53,9 @@ class PromptTokens:
 
     def on_reply(self, reply: AnyReply, guess: int, server: Server) -> None:
         """Correct the estimate of prompts by what a server counted of one."""
-        if isinstance(reply, Reply) and reply.usage is not None:
-            self._correct(guess, reply.usage.prompt_tokens, server)
+        usage = reply.usage if isinstance(reply, Reply) else None
+        if usage is not None and usage.prompt_tokens is not None:
+            self._correct(guess, usage.prompt_tokens, server)
 
     async def count(self, plan: Plan[Any], server: Server, client: HttpClient) -> bool:
         """Have the server's tokenizer count a prompt, once; tell whether it did.

@@ -16,13 +16,13 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY
 from bytebuddy_provider_hf.failures.classify import classify, classify_event
+from bytebuddy_provider_hf.failures.error_in_200 import stream_failed
 from bytebuddy_provider_hf.failures.next_steps import (
     not_served_model,
     set_alternatives,
 )
 from bytebuddy_provider_hf.hub.router_models import LIMIT
 from bytebuddy_provider_hf.transport.http_client import Response
-from bytebuddy_provider_hf.wire.stream import stream_failed
 
 # A status without its body still tells most; nobody waits longer for the words.
 _ERROR_BODY: Final = 5.0

@@ -35,7 +35,7 @@ def error_message(body: bytes) -> str:
     value = lenient_json.loads(body)
     # A lone number is no JSON that means something: "502" is what a gateway wrote.
     if value is not None and not isinstance(value, int | float):
-        return one_line("; ".join(_sentences(value, 0)).rstrip(". "), limit=500)
+        return one_line(said_by(value), limit=500)
     text = body.decode("utf-8", "replace")
     if "<" in text:
         title = _TITLE.search(text)
@@ -44,6 +44,11 @@ def error_message(body: bytes) -> str:
         # more.
         text = html.unescape(" ".join(shown.split())[:_MAX_PAGE])
     return one_line(text, limit=500)
+
+
+def said_by(value: object) -> str:
+    """Return what a decoded error says, as it stands; empty where it says nothing."""
+    return "; ".join(_sentences(value, 0)).rstrip(". ")
 
 
 def _sentences(value: object, nesting: int) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from attrs import frozen
@@ -11,9 +11,14 @@ from attrs import frozen
 from bytebuddy_provider_hf import errors, lenient_json
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.failures import error_details, next_steps, retry_after
-from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message
+from bytebuddy_provider_hf.failures.body_text import (
+    MAX_BODY,
+    error_message,
+    said_by,
+)
+from bytebuddy_provider_hf.failures.error_in_200 import error_in
 from bytebuddy_provider_hf.failures.table import FailureRow, failure_table, row_of
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.secret import one_line
 
 # Together's good answers carry Retry-After too: elsewhere it means nothing.
 _HINTED: Final = frozenset({408, 429, 500, 502, 503, 504})
@@ -26,6 +31,7 @@ _ERROR_STATUSES: Final = range(400, 600)
 # Where a body may be told to be of the wrong shape.
 _REFUSED_BODY: Final = (400, 422)
 _UNAVAILABLE: Final = 503
+_UNPROCESSABLE: Final = 422
 # What an error means that names no status.
 _BROKEN: Final = 500
 
@@ -89,19 +95,14 @@ def classify_event(
     ``data`` is the event's data. The stream's own status was 200: ``status`` is the
     one the server would have given, or ``None`` where it cannot be told.
     """
-    found = _object(data)
-    if found:
-        # A chunk of text may hold any other member.
-        is_chunk = "choices" in found or "token" in found
-        coded = bool(found.get("message")) and isinstance(found.get("code"), int)
-        flat = found.get("object") == "error" or bool(found.get("detail")) or coded
-        is_error = bool(found.get("error")) or (flat and not is_chunk)
-    else:
+    value = lenient_json.loads(data[:MAX_BODY])
+    found = error_in(value)
+    if found is None:
         # transformers serve writes the message unescaped, so it may be no JSON.
-        is_error = data[:64].lstrip().startswith(b'{"error"')
-    if not is_error:
-        return None
-    said = error_message(data)
+        if value is not None or not data[:64].lstrip().startswith(b'{"error"'):
+            return None
+        found = {}
+    said = one_line(said_by(found), limit=500) if found else error_message(data)
     words = _searched(said, found)
     answer = ErrorResponse(
         status=_status_of_event(words, found),
@@ -113,21 +114,6 @@ def classify_event(
         in_stream=True,
     )
     return _error(answer, data, token_source)
-
-
-def stream_failed(data: bytes, scrub: Callable[[str], str]) -> errors.StreamFailed:
-    """Return the error that a stream ends with after an error event.
-
-    Its ``event`` can be classified later, by who knows where it came from; its
-    ``status`` is the one the answer would have had without a stream.
-    """
-    said, found = error_message(data), _object(data)
-    error = errors.StreamFailed(
-        text("failures.in_stream", said=scrub(said)),
-        status=_status_of_event(_searched(said, found), found),
-    )
-    error.event = scrub(data[:MAX_BODY].decode("utf-8", "replace"))[:_LONGEST_SHOWN]
-    return error
 
 
 def _error(
@@ -182,19 +168,36 @@ def _searched(said: str, found: Mapping[str, object]) -> str:
 def _status_of_event(words: str, found: Mapping[str, object]) -> int | None:
     """Return the status that an error event would have had as an answer.
 
-    The words come first: TGI's chat stream says 422 whatever the cause
-    (infer/mod.rs, into_openai_event).
+    A number that is a status comes first, then a code or type in words, then what the
+    sentence says. TGI's chat stream says 422 whatever the cause (infer/mod.rs,
+    into_openai_event): there the sentence comes before.
     """
-    for pattern, status in failure_table().stream_status:
+    table = failure_table()
+    inner = found.get("error")
+    places = [place for place in (inner, found) if isinstance(place, Mapping)]
+    told: int | None = None
+    for place in places:
+        for key in ("http_status_code", "status_code", "code", "status"):
+            number = _status_number(place.get(key))
+            told = number if told is None else told
+    if told is not None and told != _UNPROCESSABLE:
+        return told
+    for place in places:
+        for key in ("code", "type", "error_type", "status"):
+            word = place.get(key)
+            status = table.event_codes.get(word.lower()) if isinstance(word, str) else 0
+            if status:
+                return status
+    for pattern, status in table.stream_status:
         if pattern.search(words):
             return status
-    for place in (found.get("error"), found):
-        if isinstance(place, dict):
-            for key in ("http_status_code", "code", "status"):
-                value = place.get(key)
-                if isinstance(value, int) and value in _ERROR_STATUSES:
-                    return value
-    return None
+    return told
+
+
+def _status_number(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:4])
+    return value if type(value) is int and value in _ERROR_STATUSES else None
 
 
 def _class_name(answer: ErrorResponse) -> str:

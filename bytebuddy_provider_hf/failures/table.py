@@ -92,7 +92,8 @@ _INHERITED: Final = (
 
 class _StreamStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: int
-    words: tuple[str, ...]
+    codes: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,12 +115,16 @@ class Rule:
 
 @frozen
 class FailureTable:
-    """The file, arranged for looking up. ``constants`` are links and phrases."""
+    """The file, arranged for looking up. ``constants`` are links and phrases.
+
+    ``event_codes`` and ``stream_status`` tell the status of an error inside a 200.
+    """
 
     rows: Mapping[str, FailureRow]
     rules: tuple[Rule, ...]
     by_code: Mapping[str, str]
     by_status: Mapping[int | str, str]
+    event_codes: Mapping[str, int]
     stream_status: tuple[tuple[re.Pattern[str], int], ...]
     constants: Mapping[Language, Mapping[str, str]]
 
@@ -141,9 +146,11 @@ def failure_table() -> FailureTable:
         ),
         by_code={c.lower(): name for name, row in file.rows.items() for c in row.codes},
         by_status={s: name for name, row in file.rows.items() for s in row.statuses},
+        event_codes={c: each.status for each in file.stream_status for c in each.codes},
         stream_status=tuple(
             (re.compile("|".join(each.words)), each.status)
             for each in file.stream_status
+            if each.words
         ),
         constants={
             language: file.links

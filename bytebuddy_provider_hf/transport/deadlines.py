@@ -111,7 +111,17 @@ class StreamWatch:
     fires (0.15 µs a chunk against 3.8 for ``asyncio.timeout``).
     """
 
-    __slots__ = ("_abort", "_idle", "_loop", "_no_data", "_reading", "_since", "_timer")
+    __slots__ = (
+        "_abort",
+        "_end",
+        "_idle",
+        "_loop",
+        "_no_data",
+        "_reading",
+        "_rest",
+        "_since",
+        "_timer",
+    )
 
     def __init__(
         self,
@@ -127,18 +137,34 @@ class StreamWatch:
         self._abort = abort
         self._reading = math.inf
         self._since = math.inf
+        # When the stream is over whatever comes, and how long that was from the start.
+        self._end = math.inf
+        self._rest = 0.0
         self._timer = loop.call_later(min(idle, no_data), self._on_timer)
 
     def read_started(self) -> None:
         """Note that a read begins."""
         self._reading = self._loop.time()
         self._since = min(self._since, self._reading)
+        if self._end < self._reading:
+            self._arm_end()
 
     def read_finished(self, *, events: bool) -> None:
         """Note that a read ended, and whether it brought an event."""
         self._reading = math.inf
         if events:
             self._since = math.inf
+
+    def end_in(self, seconds: float) -> None:
+        """Let reads last so long from now, whatever they bring; once only."""
+        if math.isinf(self._end):
+            self._rest = seconds
+            self._arm_end()
+
+    def _arm_end(self) -> None:
+        self._end = self._loop.time() + self._rest
+        self._timer.cancel()
+        self._timer = self._loop.call_at(self._end, self._on_timer)
 
     def stop(self) -> None:
         """Stop watching."""
@@ -150,11 +176,12 @@ class StreamWatch:
         if math.isinf(self._reading):
             due = now + min(self._idle, self._no_data)
         else:
-            due = min(self._reading + self._idle, self._since + self._no_data)
+            idle_at = min(self._reading + self._idle, self._end)
+            due = min(idle_at, self._since + self._no_data)
             if due <= now:
                 kind: type[IdleTimeout | NoDataTimeout] = NoDataTimeout
                 key, limit = "noDataTimeout", self._no_data
-                idle = now >= self._reading + self._idle
+                idle = now >= idle_at
                 if idle:
                     kind, key, limit = IdleTimeout, "idleTimeout", self._idle
                 message = text(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-import msgspec
 from attrs import evolve, frozen
 
 from bytebuddy_provider_hf import texts
@@ -18,34 +17,47 @@ from bytebuddy_provider_hf.types import (
     Text,
     TokenLogprob,
     ToolCall,
-    ToolCallDelta,
     Usage,
 )
-from bytebuddy_provider_hf.wire.openai_json import (
-    UNNAMED,
-    FunctionPiece,
-    ToolPiece,
-    arguments_of,
-    named_call,
+from bytebuddy_provider_hf.wire.finish_reasons import (
+    check_finish,
+    finish_reason,
+    interrupted,
 )
-from bytebuddy_provider_hf.wire.thinking import FIRST, ThinkSplitter
+from bytebuddy_provider_hf.wire.openai_json import UNNAMED, ToolPiece
+from bytebuddy_provider_hf.wire.surrogates import has_surrogates, join_surrogates
+from bytebuddy_provider_hf.wire.thinking import (
+    FIRST,
+    ThinkSplitter,
+    closes_alone,
+    split_closed,
+)
+from bytebuddy_provider_hf.wire.tool_calls import ToolPieces, is_json
 
 # As many as OpenAI lets one ask for; a stranger's server may count on.
 MAX_CHOICES: Final = 128
+# By which TGI 2.0.1 to 2.3.0 has a model say that no tool fits: it adds the tool itself
+# (router/src/infer/mod.rs, ToolGrammar).
+_NOTICE: Final = "notify_error"
+# Kinds of parts that hold no words: so many are named.
+_MOST_KINDS: Final = 5
+_LONGEST_KIND: Final = 32
 
 
 @frozen
 class Expectations:
     """How an answer is to be read.
 
-    ``n`` answers were asked for, and ``logprobs`` with them. ``tool`` is the one that
-    is called where the server gives the call no name. ``json`` is what the text must
-    be. ``split`` tells reasoning from text by the marks in it; ``opened`` is the mark
-    with which the prompt ended, where the template opens the reasoning itself.
+    ``n`` answers were asked for, and ``logprobs`` with them. ``tools`` are the names
+    of those that were offered, ``tool`` is the one that is called where the server
+    gives the call no name. ``json`` is what the text must be. ``split`` tells reasoning
+    from text by the marks in it; ``opened`` is the mark with which the model's template
+    ends the prompt, where it opens the reasoning itself.
     """
 
     n: int = 1
     logprobs: bool = False
+    tools: tuple[str, ...] = ()
     tool: str = ""
     json: bool = False
     split: bool = True
@@ -58,29 +70,43 @@ RAW: Final = Expectations(split=False)
 
 
 class PartialChoice:
-    """One answer while it comes."""
+    """One answer while it comes.
+
+    ``half`` is half a character at the end of the text so far, ``plain`` tells that
+    nothing is looked for in the text any more.
+    """
 
     __slots__ = (
         "_calls",
+        "_half_thought",
+        "_kinds",
         "_reasoning",
+        "_refused",
         "_splitter",
         "_wanted",
         "finish",
+        "half",
         "index",
         "logprobs",
         "plain",
+        "raw_finish",
         "text",
     )
 
     def __init__(self, index: int, wanted: Expectations) -> None:
         self.index = index
         self.text: list[str] = []
+        self.half = ""
         self.finish: FinishReason | None = None
+        self.raw_finish: str | None = None
         self.logprobs: list[TokenLogprob] = []
         self._reasoning: list[str] = []
+        self._half_thought = ""
         self._calls: ToolPieces | None = None
+        self._refused = False
+        # The kinds of its parts that hold no words.
+        self._kinds: list[str] = []
         self._wanted = wanted
-        # Whether nothing is looked for in the text any more.
         self.plain = not wanted.split
         self._splitter: ThinkSplitter | None = None
 
@@ -88,6 +114,10 @@ class PartialChoice:
         """Take a piece of the answer."""
         if not text:
             return
+        if self.half or has_surrogates(text):
+            text, self.half = join_surrogates(self.half + text)
+            if not text:
+                return
         if not self.plain and self._splitter is None:
             # Reasoning is marked at the beginning of an answer, or nowhere.
             opened = self._wanted.opened
@@ -102,6 +132,15 @@ class PartialChoice:
         if self._splitter.settled:
             self._splitter, self.plain = None, True
 
+    def add_whole_text(self, text: str, events: list[Event]) -> None:
+        """Take all of the answer's text at once."""
+        alone = not self.plain and not self._reasoning and split_closed(text)
+        if alone:
+            # The template opened the reasoning, and only its end is in the answer.
+            self.add_reasoning(alone[0], events)
+            text = alone[1]
+        self.add_text(text, events)
+
     def add_reasoning(self, text: str, events: list[Event]) -> None:
         """Take a piece of what the server itself calls reasoning."""
         # A server that tells reasoning itself leaves no marks of it in the text.
@@ -109,32 +148,109 @@ class PartialChoice:
         if self._splitter is not None:
             self._add(self._splitter.disable(), events)
             self._splitter = None
-        self._reasoning.append(text)
-        events.append(Reasoning(text, self.index))
+        if self._half_thought or has_surrogates(text):
+            text, self._half_thought = join_surrogates(self._half_thought + text)
+        if text:
+            self._reasoning.append(text)
+            events.append(Reasoning(text, self.index))
+
+    def add_refusal(self, text: str, events: list[Event]) -> None:
+        """Take a piece of what the server calls a refusal: it is the answer."""
+        self._refused = True
+        self.add_text(text, events)
+
+    def add_kinds(self, kinds: Iterable[str]) -> None:
+        """Take note of parts of the answer that hold no words."""
+        named = (*self._kinds, *(kind[:_LONGEST_KIND] for kind in kinds))
+        self._kinds = list(dict.fromkeys(named))[:_MOST_KINDS]
 
     def add_tool_calls(self, pieces: Iterable[ToolPiece], events: list[Event]) -> None:
         """Take pieces of tool calls."""
-        # Made when needed: few answers call a tool, and each choice would have one.
-        if self._calls is None:
-            self._calls = ToolPieces()
-        calls = self._calls
+        calls = self._tool_pieces()
         events.extend(calls.add(piece, self.index) for piece in pieces)
 
+    def add_whole_calls(self, pieces: Iterable[ToolPiece], events: list[Event]) -> None:
+        """Take tool calls that came whole."""
+        calls = self._tool_pieces()
+        events.extend(calls.add_whole(piece, self.index) for piece in pieces)
+
+    def end(self, word: str) -> None:
+        """Take the server's word for why the answer ended.
+
+        Raises ``StreamInterrupted`` for one that names a fault.
+        """
+        self.raw_finish = word
+        self.finish = finish_reason(word)
+        if self.finish is None:
+            check_finish(word)
+
+    def end_natively(self, word: str) -> None:
+        """Take the word of the provider behind a gateway, kept as the server's own.
+
+        Raises ``StreamInterrupted`` for one that names a fault.
+        """
+        self.raw_finish = word
+        check_finish(word)
+
+    def release(self, events: list[Event]) -> None:
+        """Tell what was held back; a second time there is nothing."""
+        if self._half_thought:
+            self._half_thought = ""
+            self._reasoning.append("\ufffd")
+            events.append(Reasoning("\ufffd", self.index))
+        if self.half:
+            self.half = ""
+            if self._splitter is None:
+                self.text.append("\ufffd")
+                events.append(Text("\ufffd", self.index))
+            else:
+                self._add(self._splitter.feed("\ufffd"), events)
+        if self._splitter is None:
+            return
+        self._add(self._splitter.close(), events)
+        # That the prompt opened the reasoning was a guess by the model's name: some
+        # servers take the reasoning out. What was not cut is the answer.
+        if self._splitter.unclosed and not self.text and self.finish != "length":
+            said, self._reasoning = "".join(self._reasoning), []
+            if said:
+                self.text.append(said)
+                events.append(Text(said, self.index))
+        self._splitter = None
+
     def complete(self, events: list[Event]) -> None:
-        """Take note that the answer is complete."""
-        if self._splitter is not None:
-            self._add(self._splitter.close(), events)
-            self._splitter = None
+        """Take note that the answer is complete.
+
+        Raises ``StreamInterrupted`` for JSON that was asked for and did not come whole.
+        """
+        self.release(events)
         # vLLM with a reasoning parser, and a model that did not think: all of the JSON
         # that was asked for came as reasoning.
         if self._wanted.json and not self.text and self._calls is None:
             said = "".join(self._reasoning)
-            if _is_json(said):
+            if is_json(said):
                 self.text.append(said)
                 events.append(Text(said, self.index))
+        if self._calls is not None:
+            offered = self._wanted.tools
+            if _NOTICE not in offered:
+                for said in self._calls.take_notices(_NOTICE):
+                    self.text.append(said)
+                    events.append(Text(said, self.index))
+            if not self._calls:
+                self._calls = None
         if self._calls is not None and self.finish in (None, "stop"):
             # vLLM says "stop" of a call it was told to make, TGI never a reason.
             self.finish = "tool_calls"
+        elif self._calls is None and self.finish == "tool_calls":
+            self.finish = "stop"
+        unknown = self.raw_finish and self.finish is None
+        if unknown and self._wanted.json and not is_json("".join(self.text)):
+            raise interrupted(self.raw_finish or "")
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server said why it ended, in a word that is known."""
+        return self.finish is not None
 
     @property
     def reasoning(self) -> str:
@@ -154,15 +270,24 @@ class PartialChoice:
         )
 
     @property
-    def is_text_only(self) -> bool:
-        """Whether it is text and nothing else so far."""
-        return self._calls is None and not self._reasoning
+    def is_usual(self) -> bool:
+        """Whether it is text that ended well, and there is nothing to tell of it."""
+        return bool(
+            self.text
+            and self._calls is None
+            and not self._reasoning
+            and not self._refused
+            and not self._kinds
+            and self.finish in ("stop", "length")
+            and not (self._wanted.split and closes_alone(self.text))
+        )
 
     def to_choice(self) -> Choice:
         """Return the answer as far as it has come."""
         return Choice(
             text="".join(self.text),
             finish_reason=self.finish,
+            raw_finish_reason=self.raw_finish,
             reasoning=self.reasoning,
             tool_calls=self.calls,
             logprobs=tuple(self.logprobs),
@@ -171,42 +296,46 @@ class PartialChoice:
     def notes(self) -> Iterator[str]:
         """Tell what a caller would not expect of the answer."""
         cut = self.finish == "length"
+        if self.raw_finish and self.finish is None:
+            yield texts.text("wire.unknown_finish", reason=repr(self.raw_finish[:64]))
+        if self._refused:
+            yield texts.text("wire.refused")
+        if self._kinds:
+            yield texts.text("wire.parts_without_words", kinds=", ".join(self._kinds))
         # A caller parses them: JSON that was cut must not come as a surprise.
         for call in self.calls:
-            if call.arguments and not _is_json(call.arguments):
+            if call.arguments and not is_json(call.arguments):
                 yield texts.text(
                     "wire.arguments_cut" if cut else "wire.arguments_no_json",
                     name=call.name,
                 )
-        if not self._reasoning or self._calls is not None:
+        if self._calls is not None:
             return
-        if not self.text and cut:
+        if finish_reason(self.raw_finish or "") == "tool_calls":
+            yield texts.text("wire.no_tool_call")
+        if not self._reasoning:
+            if not self.text and self._wanted.split:
+                yield texts.text("wire.empty_answer")
+            elif self._wanted.split and closes_alone(self.text):
+                yield texts.text("wire.think_closed_alone")
+        elif not self.text and cut:
             yield texts.text("wire.cut_while_thinking")
-        elif not self.text and self.finish is not None:
+        elif not self.text and self.raw_finish is not None:
             yield texts.text("wire.all_reasoning")
         elif self._wanted.json and "".join(self.text) == self.reasoning:
             yield texts.text("wire.json_as_reasoning")
+
+    def _tool_pieces(self) -> ToolPieces:
+        # Made when needed: few answers call a tool, and each choice would have one.
+        if self._calls is None:
+            self._calls = ToolPieces(self._wanted.tools)
+        return self._calls
 
     def _add(self, pieces: Iterable[Text | Reasoning], events: list[Event]) -> None:
         for piece in pieces:
             kept = self.text if isinstance(piece, Text) else self._reasoning
             kept.append(piece.text)
             events.append(piece)
-
-
-def events_of(reply: Reply) -> list[Event]:
-    """Return the events in which a stream would have told a whole reply."""
-    events: list[Event] = []
-    alone = Choice(reply.text, reasoning=reply.reasoning, tool_calls=reply.tool_calls)
-    for at, choice in enumerate(reply.choices or (alone,)):
-        if choice.reasoning:
-            events.append(Reasoning(choice.reasoning, at))
-        if choice.text:
-            events.append(Text(choice.text, at))
-        for place, call in enumerate(choice.tool_calls):
-            piece = ToolCallDelta(place, call.id, call.name, call.arguments, at)
-            events.append(piece)
-    return events
 
 
 def reply_of(
@@ -216,14 +345,18 @@ def reply_of(
     model: str,
     usage: Usage | None = None,
     given_id: str = "",
+    notes: Sequence[str] = (),
 ) -> Reply:
-    """Return the reply that the answers make, the first one's members its own."""
+    """Return the reply that the answers make, the first one's members its own.
+
+    ``notes`` are those on the answer as a whole.
+    """
     first = choices[0]
-    plain = first.is_text_only
-    notes: list[str] = []
-    if not plain or len(choices) > 1:
+    usual = first.is_usual
+    notes = list(notes)
+    if not usual or len(choices) > 1:
         for each in choices:
-            if not each.is_text_only:
+            if not each.is_usual:
                 notes += each.notes()
     if len(choices) < wanted.n:
         notes.append(texts.text("wire.fewer_answers", choices=len(choices), n=wanted.n))
@@ -231,94 +364,13 @@ def reply_of(
         text="".join(first.text),
         model=model,
         finish_reason=first.finish,
+        raw_finish_reason=first.raw_finish,
         usage=usage,
-        reasoning="" if plain else first.reasoning,
-        tool_calls=() if plain else first.calls,
+        reasoning="" if usual else first.reasoning,
+        tool_calls=() if usual else first.calls,
         id=given_id,
         # Several answers mostly have the same to tell.
         notes=tuple(dict.fromkeys(notes)) if notes else (),
         logprobs=tuple(first.logprobs),
         choices=tuple(each.to_choice() for each in choices) if len(choices) > 1 else (),
     )
-
-
-def _is_json(text: str) -> bool:
-    """Whether a text is JSON; as servers and models write it, and no deeper."""
-    try:
-        msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return False
-    return True
-
-
-class ToolPieces:
-    """Add pieces to their calls: found by id first, then by index.
-
-    Ollama and others give several calls the same index: an id not seen before at an
-    index in use begins a new call.
-    """
-
-    __slots__ = ("_at", "_calls", "_nameless", "_with", "_with_at")
-
-    def __init__(self) -> None:
-        self._calls: list[_OpenCall] = []
-        # Positions of the last call by index, by id, by both, and without an id.
-        self._at: dict[int | None, int] = {}
-        self._with: dict[str, int] = {}
-        self._with_at: dict[tuple[str, int | None], int] = {}
-        self._nameless: dict[int | None, int] = {}
-
-    def add(self, piece: ToolPiece, choice: int) -> ToolCallDelta:
-        """Return the event of a piece."""
-        given = "" if piece.id is None else str(piece.id)
-        function = piece.function or FunctionPiece()
-        arguments = arguments_of(function)
-        # Some servers name a call in its first piece only, some in each.
-        if not given:
-            # Without an index too, a piece goes on with the last call.
-            last = len(self._calls) - 1 if piece.index is None else -1
-            position = self._at.get(piece.index, last)
-        else:
-            position = self._nameless.get(piece.index, -1)
-            same = (
-                self._with.get(given, -1)
-                if piece.index is None
-                else self._with_at.get((given, piece.index), -1)
-            )
-            position = max(position, same)
-        if position < 0:
-            position = len(self._calls)
-            self._calls.append(_OpenCall(index=piece.index))
-            self._at[piece.index] = position
-            if not given:
-                self._nameless[piece.index] = position
-        call = self._calls[position]
-        if given and not call.id:
-            call.id = given
-            # An earlier call that gets its id late hides no later one.
-            key = given, call.index
-            self._with[given] = max(position, self._with.get(given, -1))
-            self._with_at[key] = max(position, self._with_at.get(key, -1))
-            self._nameless.pop(call.index, None)
-        call.name = call.name or function.name or ""
-        call.arguments.append(arguments)
-        return ToolCallDelta(position, given or None, function.name, arguments, choice)
-
-    def whole(self) -> tuple[ToolCall, ...]:
-        """Return the calls as far as they have come."""
-        return tuple(call.whole() for call in self._calls)
-
-
-class _OpenCall:
-    """A tool call whose pieces are still coming."""
-
-    __slots__ = ("arguments", "id", "index", "name")
-
-    def __init__(self, *, index: int | None) -> None:
-        self.index = index
-        self.id = ""
-        self.name = ""
-        self.arguments: list[str] = []
-
-    def whole(self) -> ToolCall:
-        return named_call(self.id, self.name, "".join(self.arguments))

@@ -98,8 +98,6 @@ class FilteredStream(StreamDecoder):
         # The stops of the other answers, by their number.
         self._others: dict[int, StopFilter] = {}
         self._text: list[str] = []
-        # Characters of the decoder's text that have been read here.
-        self._seen = 0
         self._until = 0
         # Whether the text ended by a stop or a filter, asked before filters are closed:
         # what they say last makes no difference to that.
@@ -117,6 +115,11 @@ class FilteredStream(StreamDecoder):
             return "".join(self._text)
         return self._inner.partial
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing but the token counts can be missing."""
+        return self._over() or self._inner.settled
+
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events in ``chunk``; raises what the decoder raises.
 
@@ -124,12 +127,16 @@ class FilteredStream(StreamDecoder):
         """
         if self.done:
             return []
+        if self.failure is not None:
+            raise self.failure
         try:
             kept = self._kept(self._inner.feed(chunk))
         except ResponseError as error:
-            return self._after(error)
+            return self._after(error, [])
         finally:
             self.events = self._inner.events
+        if self._inner.failure is not None:
+            return self._after(self._inner.failure, kept)
         over = self._over()
         if over and not self._until:
             self._until = self.events + _EVENTS_AFTER_STOP
@@ -139,16 +146,20 @@ class FilteredStream(StreamDecoder):
             self._end(kept)
         return kept
 
-    def close(self) -> tuple[list[Event], Reply]:
-        """Return the last events and the reply; raises what the decoder raises."""
+    def close(self, *, clean: bool = True) -> list[Event]:
+        """Return the last events; raises what the decoder raises."""
+        if self.failure is not None:
+            raise self.failure
         kept: list[Event] = []
         if not self.done:
             try:
-                kept = self._kept(self._inner.close()[0])
+                kept = self._kept(self._inner.close(clean=clean))
             except ResponseError as error:
-                return self._after(error), self.reply()
+                return self._after(error, [])
+            if self._inner.failure is not None:
+                return self._after(self._inner.failure, kept)
             self._end(kept)
-        return kept, self.reply()
+        return kept
 
     def whole(self, body: bytes) -> Reply:
         """Return the reply in an answer of one piece; raises as the decoder does."""
@@ -158,7 +169,9 @@ class FilteredStream(StreamDecoder):
         return self.reply()
 
     def reply(self) -> Reply:
-        """Return the reply as far as it has come."""
+        """Return the reply as far as it has come; raises ``failure``, if any."""
+        if self.failure is not None:
+            raise self.failure
         if self._reply is not None and self.done:
             return self._reply
         reply = self._inner.reply()
@@ -186,17 +199,19 @@ class FilteredStream(StreamDecoder):
         ended = self._stop.done or any(each.done for each in self._filters)
         return ended and not self._several
 
-    def _after(self, error: ResponseError) -> list[Event]:
-        """Return the end of an answer that was complete; else raise ``error``."""
-        # The decoder failed in the middle of a chunk: its events are lost, the text of
-        # those before the error is not.
-        kept = self._kept([Text(self._inner.partial[self._seen :])])
+    def _after(self, error: ResponseError, kept: list[Event]) -> list[Event]:
+        """Return the end of an answer that was complete; else tell of ``error``."""
         self._pass_on(self._stop.close(), kept)
-        if not self._over():
-            error.partial = self.partial
+        if self._over():
+            # The answer was complete: the decoder's reply is good.
+            self._inner.failure = None
+            self._end(kept)
+            self.stopped_early = True
+            return kept
+        error.partial = self.partial
+        self.failure = error
+        if not kept:
             raise error
-        self._end(kept)
-        self.stopped_early = True
         return kept
 
     def _kept(self, events: list[Event]) -> list[Event]:
@@ -211,7 +226,6 @@ class FilteredStream(StreamDecoder):
                 if text := stop.feed(event.text):
                     kept.append(Text(text, event.choice))
             else:
-                self._seen += len(event.text)
                 self._pass_on(self._stop.feed(event.text), kept)
         return kept
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import Event, FinishReason, Reply, Text, Usage
-from bytebuddy_provider_hf.wire.stream import EventStreamDecoder, without_reply
+from bytebuddy_provider_hf.types import Event, Reply, Usage
+from bytebuddy_provider_hf.wire.choices import RAW, PartialChoice, reply_of
+from bytebuddy_provider_hf.wire.stream import EventStreamDecoder
 from bytebuddy_provider_hf.wire.typed_json import struct_decoder
-
-# The other values of stop_type (eos, word) are good ends.
-_FINISH: Final[Mapping[str, FinishReason]] = {"limit": "length"}
 
 
 class Timings(msgspec.Struct):
@@ -36,11 +33,9 @@ class Native(msgspec.Struct):
     error: object = None
 
     @property
-    def finish_reason(self) -> FinishReason:
-        """Why it ended; builds before 2025 say ``stopped_limit`` instead."""
-        if self.stopped_limit:
-            return "length"
-        return _FINISH.get(self.stop_type or "", "stop")
+    def finish_reason(self) -> str:
+        """Why it ended, in its word; builds before 2025 say ``stopped_limit``."""
+        return self.stop_type or ("limit" if self.stopped_limit else "eos")
 
     @property
     def usage(self) -> Usage | None:
@@ -48,9 +43,10 @@ class Native(msgspec.Struct):
         if self.tokens_evaluated is None and self.tokens_predicted is None:
             return None
         # tokens_evaluated counts the whole prompt, the cached part of it included.
-        prompt, answer = self.tokens_evaluated or 0, self.tokens_predicted or 0
+        prompt, answer = self.tokens_evaluated, self.tokens_predicted
+        total = None if prompt is None or answer is None else prompt + answer
         cached = None if self.timings is None else self.timings.cache_n
-        return Usage(prompt, answer, prompt + answer, cached)
+        return Usage(prompt, answer, total, cached)
 
 
 native: Final = struct_decoder(Native)
@@ -68,42 +64,47 @@ class InfillStream(EventStreamDecoder[Native]):
 
     def __init__(self, *, model: str) -> None:
         super().__init__(model=model)
-        self._text: list[str] = []
-        self._finish_reason: FinishReason | None = None
+        self._choice = PartialChoice(0, RAW)
         self._usage: Usage | None = None
+
+    @property
+    def _server(self) -> str:
+        return text("wire.llamacpp_server")
 
     @property
     def partial(self) -> str:
         """The text that has come so far."""
-        return "".join(self._text)
+        return "".join(self._choice.text)
 
-    def reply(self) -> Reply:
-        """Return the reply as far as it has come."""
-        return Reply(
-            text=self.partial,
+    def _reply(self) -> Reply:
+        """Return what has come so far."""
+        return reply_of(
+            [self._choice],
+            RAW,
             model=self._model,
-            finish_reason=self._finish_reason,
             usage=self._usage,
+            notes=self._notes(),
         )
 
-    def whole(self, body: bytes) -> Reply:
-        """Return the reply in a whole answer; raises ``MalformedResponse``."""
-        found = native(body)
-        if found is None or found.content is None or found.error:
-            raise without_reply(body, text("wire.llamacpp_server"))
+    def _release(self, events: list[Event]) -> None:
+        self._choice.release(events)
+
+    def _finish(self, events: list[Event]) -> None:
+        self._choice.complete(events)
+
+    def _take_whole(self, piece: Native, data: bytes, events: list[Event]) -> bool:
         # Whether or not it says so, an answer in one piece is complete.
-        found.stop = True
-        self._take(found, body, [])
-        return self.reply()
+        piece.stop = True
+        self._take(piece, data, events)
+        return piece.content is not None
 
     def _take(self, piece: Native, data: bytes, events: list[Event]) -> None:
-        if piece.error:
-            raise self._failed(data)
         if piece.content:
-            self._text.append(piece.content)
-            events.append(Text(piece.content))
+            self._choice.add_text(piece.content, events)
+        if piece.error or not (piece.content or piece.stop):
+            self._check(data)
         if piece.stop:
             self.done = True
             self._model = piece.model or self._model
-            self._finish_reason = piece.finish_reason
             self._usage = piece.usage
+            self._choice.end(piece.finish_reason)

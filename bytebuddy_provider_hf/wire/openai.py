@@ -130,6 +130,9 @@ def build_completion(
 def expectations(request: ChatRequest | CompletionRequest) -> Expectations:
     """Return how the answer to a request is to be read."""
     tool, split = "", True
+    tools: tuple[str, ...] = ()
+    if isinstance(request, ChatRequest):
+        tools = tuple(each.name for each in request.tools)
     if isinstance(request, CompletionRequest):
         split = request.split
     elif request.tool_choice is not None and request.tool_choice not in TOOL_WORDS:
@@ -140,6 +143,7 @@ def expectations(request: ChatRequest | CompletionRequest) -> Expectations:
     return Expectations(
         n=request.options.n or 1,
         logprobs=request.logprobs is not None,
+        tools=tools,
         tool=tool,
         json=request.response_format is not None,
         split=split,

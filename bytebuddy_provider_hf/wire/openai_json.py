@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
 
-from bytebuddy_provider_hf.types import FinishReason, TokenLogprob, ToolCall, Usage
+from bytebuddy_provider_hf.types import TokenLogprob, ToolCall, Usage
 from bytebuddy_provider_hf.wire.typed_json import struct_decoder
 
+_COUNT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
+# Of words that a server may make up so much is kept.
+_LONGEST_REASON: Final = 64
 # What TGI calls a function whose name it does not tell: 1.4.3 to 2.0.0, 2.0.1 to 2.2.
 UNNAMED: Final = ("", "tools", "default_function_name")
 
@@ -118,22 +122,6 @@ def _known(
     )
 
 
-_FINISH: Final[Mapping[str, FinishReason]] = {
-    "stop": "stop",
-    # TGI's own reasons, on its OpenAI routes too before 2.3.
-    "eos_token": "stop",
-    "stop_sequence": "stop",
-    # Anthropic's.
-    "end_turn": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "tool_calls": "tool_calls",
-    # OpenAI's before it called functions tools.
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-}
-
-
 class ReasoningDetail(msgspec.Struct):
     """One piece of ``reasoning_details``: text, or a summary of it."""
 
@@ -142,14 +130,21 @@ class ReasoningDetail(msgspec.Struct):
 
 
 class Content(msgspec.Struct):
-    """What a message or a delta says; the reasoning goes by one of four names."""
+    """What a message or a delta says; the reasoning goes by one of four names.
+
+    ``kinds`` are those of its parts that hold no words.
+    """
 
     content: str | None = None
+    refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     reasoning_text: str | None = None
     reasoning_details: list[ReasoningDetail] | None = None
     tool_calls: list[ToolPiece] | None = None
+    # OpenAI's before it called functions tools.
+    function_call: FunctionPiece | None = None
+    kinds: list[str] | None = None
 
     @staticmethod
     def normalized(value: Mapping[str, object]) -> Mapping[str, object]:
@@ -158,17 +153,67 @@ class Content(msgspec.Struct):
         if isinstance(calls, dict):
             # TGI before 3.2 streams one call, not in a list; its index counts tokens.
             value = {**value, "tool_calls": [{**calls, "index": None}]}
+        if isinstance(parts, int | float) and not isinstance(parts, bool):
+            # Some proxies take a text of digits for a number.
+            return {**value, "content": json.dumps(parts)}
+        if isinstance(parts, dict):
+            parts = [parts]
         if isinstance(parts, list):
             # As multi-modal servers send it; Mistral's reasoning is among the parts.
-            # Parts of the type thinking hold a text, or parts of their own.
+            said: list[str] = []
+            refused: list[str] = []
             thought: list[str] = []
+            kinds: list[str] = []
             for part in parts:
-                inner = part.get("thinking") if isinstance(part, dict) else None
-                thought += [inner] if isinstance(inner, str) else _texts(inner)
-            reasoning = value.get("reasoning") or "".join(thought) or None
-            said = "".join(_texts(parts))
-            value = {**value, "content": said, "reasoning": reasoning}
+                _read_part(part, said, refused, thought, kinds)
+            value = {
+                **value,
+                "content": "".join(said),
+                "refusal": value.get("refusal") or "".join(refused) or None,
+                "reasoning": value.get("reasoning") or "".join(thought) or None,
+                "kinds": kinds or None,
+            }
         return value
+
+
+class PromptDetails(msgspec.Struct):
+    """Where vLLM, llama.cpp and others count cached tokens."""
+
+    cached_tokens: int | None = None
+
+
+class CompletionDetails(msgspec.Struct):
+    """Where OpenAI and others count the tokens of reasoning."""
+
+    reasoning_tokens: int | None = None
+
+
+class UsageBlock(msgspec.Struct):
+    """Token counts as OpenAI-style servers send them, under either of their names."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+    # Anthropic's names, and those of OpenAI's responses.
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    # Together's, DeepSeek's and Anthropic's.
+    cached_tokens: int | None = None
+    prompt_cache_hit_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+    @staticmethod
+    def normalized(value: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the members with counts that came as text as numbers."""
+        return {
+            name: int(count)
+            if isinstance(count, str) and _COUNT.fullmatch(count)
+            else count
+            for name, count in value.items()
+        }
 
 
 class ChoiceData(msgspec.Struct):
@@ -179,30 +224,35 @@ class ChoiceData(msgspec.Struct):
     message: Content | None = None
     text: str | None = None
     finish_reason: str | None = None
+    # OpenRouter's: the word of the provider behind it.
+    native_finish_reason: str | None = None
     # TGI 1.4.0 sends bare numbers, which do not fit and are left out.
     logprobs: Logprobs | None = None
+    # Moonshot counts here.
+    usage: UsageBlock | None = None
+    error: object = None
+
+    @staticmethod
+    def normalized(value: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the members with a reason that is no text written out."""
+        reason = value.get("finish_reason")
+        if reason is None or isinstance(reason, str):
+            return value
+        return {**value, "finish_reason": json.dumps(reason)[:_LONGEST_REASON]}
 
 
-class PromptDetails(msgspec.Struct):
-    """Where vLLM, llama.cpp and others count cached tokens."""
+class GroqPart(msgspec.Struct):
+    """What Groq adds to a chunk."""
 
-    cached_tokens: int | None = None
-
-
-class UsageBlock(msgspec.Struct):
-    """Token counts as OpenAI-style servers send them."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    prompt_tokens_details: PromptDetails | None = None
+    error: object = None
+    usage: UsageBlock | None = None
 
 
 class Completion(msgspec.Struct):
     """A whole answer or one chunk of a stream, of chat or of completions.
 
-    ``kind`` (``object`` on the wire) and ``error`` tell errors that come with
-    status 200; ``fingerprint`` begins with TGI's version where TGI answers.
+    ``kind`` is ``object`` on the wire; ``fingerprint`` begins with TGI's version where
+    TGI answers.
     """
 
     choices: list[ChoiceData] | None = None
@@ -212,31 +262,57 @@ class Completion(msgspec.Struct):
     kind: str | None = msgspec.field(default=None, name="object")
     fingerprint: str | None = msgspec.field(default=None, name="system_fingerprint")
     error: object = None
+    x_groq: GroqPart | None = None
+    # MiniMax's: an object with a code, 0 where all is well.
+    base_resp: dict[str, object] | None = None
 
 
 completion: Final = struct_decoder(Completion)
 
 
-def usage(block: UsageBlock | None) -> Usage | None:
-    """Return the token counts, with the total added up where it is missing."""
+def usage(block: UsageBlock | None, known: Usage | None = None) -> Usage | None:
+    """Return the token counts, the total added up where it is missing.
+
+    What was ``known`` before stays where a later block says nothing, or zero; a block
+    without a count is none.
+    """
     if block is None:
-        return None
-    prompt, answer = block.prompt_tokens or 0, block.completion_tokens or 0
-    details = block.prompt_tokens_details
+        return known
+    prompt = block.prompt_tokens or block.input_tokens
+    answer = block.completion_tokens or block.output_tokens
+    if not (prompt or answer or block.total_tokens):
+        return known
+    inner, outer = block.prompt_tokens_details, block.completion_tokens_details
+    cached = (
+        None if inner is None else inner.cached_tokens,
+        block.cached_tokens,
+        block.prompt_cache_hit_tokens,
+        block.cache_read_input_tokens,
+    )
+    thought = (
+        None if outer is None else outer.reasoning_tokens,
+        block.reasoning_tokens,
+    )
+    before = known or Usage()
+    # A zero counts where nothing better is known: an answer may have no token.
+    prompt = prompt or before.prompt_tokens or _first(block.prompt_tokens)
+    answer = answer or before.completion_tokens or _first(block.completion_tokens)
+    total = block.total_tokens or before.total_tokens
+    if prompt is not None and answer is not None:
+        total = max(total or 0, prompt + answer)
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=answer,
-        total_tokens=block.total_tokens or prompt + answer,
-        cached_tokens=None if details is None else details.cached_tokens,
+        total_tokens=total,
+        cached_tokens=_first(*cached, before.cached_tokens),
+        reasoning_tokens=_first(*thought, before.reasoning_tokens),
     )
 
 
-def finish_reason(name: str | None) -> FinishReason | None:
-    """Return a server's finish reason in our words; an unknown one counts as stop.
-
-    TGI's completions send an empty string until the end.
-    """
-    return _FINISH.get(name, "stop") if name else None
+def _first(*counts: int | None) -> int | None:
+    """Return the first count that is none, and not zero; else a zero that was told."""
+    told = [count for count in counts if count is not None and count >= 0]
+    return next((count for count in told if count), told[0] if told else None)
 
 
 def reasoning_text(said: Content) -> str:
@@ -252,8 +328,38 @@ def reasoning_text(said: Content) -> str:
     return "".join(each.text or each.summary or "" for each in said.reasoning_details)
 
 
+def _read_part(
+    part: object,
+    said: list[str],
+    refused: list[str],
+    thought: list[str],
+    kinds: list[str],
+) -> None:
+    """Add the words of one part of a content to where they belong."""
+    if isinstance(part, str):
+        said.append(part)
+        return
+    if not isinstance(part, dict):
+        kinds.append(type(part).__name__)
+        return
+    kind = part.get("type")
+    # Parts of the type thinking hold a text, or parts of their own.
+    inner = part.get("thinking") or part.get("reasoning")
+    if inner is not None:
+        thought += [inner] if isinstance(inner, str) else _texts(inner)
+    elif isinstance(part.get("refusal"), str):
+        refused.append(str(part["refusal"]))
+    elif told := list(_texts([part])):
+        (thought if kind == "reasoning" else said).extend(told)
+    elif part.get("text") is None:
+        kinds.append(kind if isinstance(kind, str) else "?")
+
+
 def _texts(parts: object) -> Iterator[str]:
     for part in parts if isinstance(parts, list) else ():
-        said = part.get("text") if isinstance(part, dict) else None
-        if isinstance(said, str):
-            yield said
+        text = part.get("text") if isinstance(part, dict) else None
+        # OpenAI's assistants write {"text": {"value": "…"}}.
+        if isinstance(text, dict):
+            text = text.get("value")
+        if isinstance(text, str):
+            yield text

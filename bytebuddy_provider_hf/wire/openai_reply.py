@@ -8,6 +8,8 @@ from typing import Final, Literal
 import msgspec
 
 from bytebuddy_provider_hf import texts
+from bytebuddy_provider_hf.errors import MalformedResponse
+from bytebuddy_provider_hf.failures.error_in_200 import says_error
 from bytebuddy_provider_hf.types import Event, Reply, Text, Usage
 from bytebuddy_provider_hf.wire import openai_json
 from bytebuddy_provider_hf.wire.choices import (
@@ -17,8 +19,13 @@ from bytebuddy_provider_hf.wire.choices import (
     PartialChoice,
     reply_of,
 )
-from bytebuddy_provider_hf.wire.openai_json import ChoiceData, Completion
-from bytebuddy_provider_hf.wire.stream import EventStreamDecoder, without_reply
+from bytebuddy_provider_hf.wire.openai_json import (
+    ChoiceData,
+    Completion,
+    Content,
+    ToolPiece,
+)
+from bytebuddy_provider_hf.wire.stream import EventStreamDecoder
 from bytebuddy_provider_hf.wire.typed_json import UNDECODED
 
 # TGI whose completions end without any mark: 1.4.5 to 2.1.
@@ -33,11 +40,13 @@ class _PlainDelta(msgspec.Struct, gc=False):
     """A delta that says text and nothing else."""
 
     content: str | None = None
+    refusal: None = None
     reasoning_content: None = None
     reasoning: None = None
     reasoning_text: None = None
     reasoning_details: None = None
     tool_calls: None = None
+    function_call: None = None
 
 
 class _PlainChoice(msgspec.Struct, gc=False):
@@ -46,8 +55,12 @@ class _PlainChoice(msgspec.Struct, gc=False):
     delta: _PlainDelta | None = None
     text: str | None = None
     index: Literal[0] = 0
+    message: None = None
     finish_reason: None = None
+    native_finish_reason: None = None
     logprobs: None = None
+    usage: None = None
+    error: None = None
 
 
 class _PlainChunk(msgspec.Struct, gc=False):
@@ -56,6 +69,8 @@ class _PlainChunk(msgspec.Struct, gc=False):
     choices: tuple[_PlainChoice]
     usage: None = None
     error: None = None
+    x_groq: None = None
+    base_resp: None = None
     kind: Literal["chat.completion.chunk", "text_completion"] | None = msgspec.field(
         default=None, name="object"
     )
@@ -84,62 +99,40 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         self._wanted = wanted
         self._first = PartialChoice(0, wanted)
         self._others: dict[int, PartialChoice] = {}
+        # Whether a choice came at all.
+        self._begun = False
         self._id = ""
         self._usage: Usage | None = None
         self._unmarked = False
+
+    @property
+    def _server(self) -> str:
+        return texts.text("wire.openai_api")
 
     @property
     def partial(self) -> str:
         """The text of the first choice that has come so far."""
         return "".join(self._first.text)
 
-    def reply(self) -> Reply:
-        """Return the reply as far as it has come."""
+    @property
+    def settled(self) -> bool:
+        """Whether each of the answers asked for ended, by a reason that is known."""
+        if not self._first.ended or len(self._others) + 1 < self._wanted.n:
+            return False
+        return all(choice.ended for choice in self._others.values())
+
+    def _reply(self) -> Reply:
+        """Return what has come so far."""
         return reply_of(
             self._choices(),
             self._wanted,
             model=self._model,
             usage=self._usage,
             given_id=self._id,
+            notes=self._notes(),
         )
 
-    def whole(self, body: bytes) -> Reply:
-        """Return the reply in a whole answer; raises ``MalformedResponse``."""
-        answer = openai_json.completion(body)
-        if answer is None or not answer.choices:
-            raise without_reply(body, texts.text("wire.openai_api"))
-        # A copy, for it is sorted.
-        given = answer.choices[:MAX_CHOICES]
-        # Some servers number all of their choices 0: then their order counts.
-        if len(given) > 1:
-            given.sort(key=lambda choice: choice.index)
-        for place, choice in enumerate(given):
-            taken = self._first
-            if place:
-                taken = self._others[place] = PartialChoice(place, self._wanted)
-            said = choice.message or choice.delta or openai_json.Content()
-            if thought := openai_json.reasoning_text(said):
-                taken.add_reasoning(thought, [])
-            if text := choice.text if choice.text is not None else said.content:
-                taken.add_text(text, [])
-            if said.tool_calls:
-                # A whole call is one piece, whatever index or id the server gave it.
-                calls = (
-                    openai_json.ToolPiece(at, each.id, each.function)
-                    for at, each in enumerate(said.tool_calls)
-                )
-                taken.add_tool_calls(calls, [])
-            if choice.logprobs is not None:
-                taken.logprobs.extend(openai_json.logprobs(choice.logprobs))
-            taken.finish = openai_json.finish_reason(choice.finish_reason)
-            taken.complete([])
-        self._usage = openai_json.usage(answer.usage)
-        self._id = answer.id or ""
-        self._model = answer.model or self._model
-        self.done = True
-        return self.reply()
-
-    def _complete(self) -> bool:
+    def _complete(self, *, clean: bool) -> bool:
         """Whether the end mark, or a finish reason for each choice, came.
 
         vLLM, TGI and llama.cpp end with ``[DONE]``, some providers just end. The
@@ -147,32 +140,71 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         """
         if self.done or self._unmarked:
             return True
-        return all(choice.finish for choice in self._choices())
+        if not clean:
+            return self.settled
+        return all(choice.raw_finish for choice in self._choices())
 
     def _finish(self, events: list[Event]) -> None:
+        if self.done and not self._begun:
+            raise MalformedResponse(
+                texts.text("wire.no_choices"), hint=texts.text("wire.no_choices_hint")
+            )
         for choice in self._choices():
             choice.complete(events)
+
+    def _release(self, events: list[Event]) -> None:
+        for choice in self._choices():
+            choice.release(events)
 
     def _choices(self) -> list[PartialChoice]:
         return [self._first, *(self._others[at] for at in sorted(self._others))]
 
-    def _take(self, piece: Completion, data: bytes, events: list[Event]) -> None:
-        # vLLM before mid-2025 sends errors flat, with no member "error".
-        if piece.error or piece.kind == "error":
-            raise self._failed(data)
-        for choice in piece.choices or ():
-            self._read_choice(piece, choice, events)
+    def _take_whole(self, piece: Completion, data: bytes, events: list[Event]) -> bool:
+        choices = piece.choices or []
+        # Some servers number all of their choices 0: then their order counts.
+        if len(choices) > 1:
+            # A copy, for it is sorted.
+            choices = sorted(choices, key=lambda choice: choice.index)
+            for place, choice in enumerate(choices):
+                choice.index = place
+            piece.choices = choices
+        self._take(piece, data, events, whole=True)
+        return self._begun
+
+    def _take(
+        self,
+        piece: Completion,
+        data: bytes,
+        events: list[Event],
+        *,
+        whole: bool = False,
+    ) -> None:
+        groq = piece.x_groq
         if piece.usage is not None:
-            self._usage = openai_json.usage(piece.usage)
+            self._usage = openai_json.usage(piece.usage, self._usage)
+        if groq is not None and groq.usage is not None:
+            self._usage = openai_json.usage(groq.usage, self._usage)
         # The first that names itself counts, whatever later chunks say.
         if not self._id and piece.id:
             self._id = piece.id
             self._model = piece.model or self._model
+        for choice in piece.choices or ():
+            self._read_choice(piece, choice, events, whole=whole)
+        # vLLM before mid-2025 sends errors flat, with no member "error".
+        if (
+            piece.error
+            or piece.kind == "error"
+            or piece.base_resp
+            or (groq is not None and groq.error)
+            or (not piece.choices and piece.usage is None)
+            or any(choice.error for choice in piece.choices or ())
+        ):
+            self._check(data)
 
     def _take_plain(self, lines: bytes, events: list[Event]) -> bytes:
         # The hot path: one call of ours an event. In a burst an event costs a fifth of
         # what it does in _take, alone in its chunk a third.
-        if not self._first.plain:
+        if not self._first.plain or self._first.half:
             return lines
         # Types that allow nothing else make the decoder ask all questions at C speed.
         decode = _plain_chunks if self._id else _nameless_chunks
@@ -198,35 +230,66 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             if text:
                 kept.append(text)
                 events.append(Text(text))
+        self._begun = True
         self.events += len(pieces)
         return left
 
     def _read_choice(
-        self, chunk: Completion, choice: ChoiceData, events: list[Event]
+        self,
+        chunk: Completion,
+        choice: ChoiceData,
+        events: list[Event],
+        *,
+        whole: bool,
     ) -> None:
-        delta, index = choice.delta, choice.index
+        # A server may send the whole message in a stream, or a delta in a whole answer.
+        said, index = choice.delta or choice.message, choice.index
         taken: PartialChoice | None = self._first
         # TGI up to 1.4.3 counts the tokens here; only it calls a chat a completion.
-        if index and (delta is None or chunk.kind != "text_completion"):
+        if index and (said is None or chunk.kind != "text_completion"):
             taken = self._others.get(index)
             if taken is None and 0 < index < MAX_CHOICES:
                 taken = self._others[index] = PartialChoice(index, self._wanted)
         # An index beyond all that can be asked for: nothing there was.
         if taken is None:
+            self._skip("choices")
             return
-        text = choice.text
-        if delta is not None:
-            text = text or delta.content
-            if thought := openai_json.reasoning_text(delta):
-                taken.add_reasoning(thought, events)
+        self._begun = True
+        text = choice.text or (None if said is None else said.content)
         # With this reason, TGI's alone, the text is that of the end mark: "</s>".
-        if text and choice.finish_reason != "eos_token":
-            taken.add_text(text, events)
-        if delta is not None and delta.tool_calls:
-            taken.add_tool_calls(delta.tool_calls, events)
+        if choice.finish_reason == "eos_token" and not whole:
+            text = None
+        if said is not None and (thought := openai_json.reasoning_text(said)):
+            taken.add_reasoning(thought, events)
+        if text:
+            (taken.add_whole_text if whole else taken.add_text)(text, events)
+        if said is not None:
+            self._read_rest(taken, said, events, whole=whole)
         if choice.logprobs is not None:
             taken.logprobs.extend(openai_json.logprobs(choice.logprobs))
-        if choice.finish_reason:
-            taken.finish = openai_json.finish_reason(choice.finish_reason)
+        if choice.usage is not None:
+            self._usage = openai_json.usage(choice.usage, self._usage)
+        # An error beside it says more than the reason, which then is "error".
+        if choice.finish_reason and not says_error(choice.error):
+            taken.end(choice.finish_reason)
+            if choice.native_finish_reason:
+                # The provider's own word is the truth, and may name a fault.
+                taken.end_natively(choice.native_finish_reason)
         elif choice.finish_reason is not None:
             self._unmarked = _OLD_TGI.match(chunk.fingerprint or "") is not None
+
+    def _read_rest(
+        self, taken: PartialChoice, said: Content, events: list[Event], *, whole: bool
+    ) -> None:
+        """Add what a message or delta says besides text and reasoning."""
+        if said.refusal:
+            taken.add_refusal(said.refusal, events)
+        if said.kinds:
+            taken.add_kinds(said.kinds)
+        calls = said.tool_calls or []
+        if said.function_call is not None and not calls:
+            calls = [ToolPiece(0, None, said.function_call)]
+        if calls and whole:
+            taken.add_whole_calls(calls, events)
+        elif calls:
+            taken.add_tool_calls(calls, events)

@@ -1,11 +1,22 @@
 """Server-sent events: bytes in, events out.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
-with the lenient readings that real servers need: an event at the end of the stream that
-lacks its blank line is delivered by :meth:`SseDecoder.flush`, a field named ``error``
-(old llama.cpp builds) is read as an event of that name, and events that carry nothing
-(empty data, a keep-alive written as data) are left out. Nobody reconnects to an answer,
-so ``id`` and ``retry`` are read over.
+with the lenient readings that real servers need:
+
+- An event at the end of the stream that lacks its blank line is delivered by
+  :meth:`SseDecoder.flush`.
+- A line that is JSON by itself is data without its field name (lemonade#2826,
+  toolhive#6037).
+- Whole JSON on one line ends its event: some servers put one line feed between two
+  events, not two (opencode#27365, Baseten).
+- A field named ``error`` (old llama.cpp builds) is an event of that name, and a name
+  of an error holds for the next block where its own has no data (pi#8430).
+- Blanks, NUL and byte order marks before a line are no part of it.
+- Events that carry nothing (empty data, a keep-alive written as data) are left out.
+
+Nobody reconnects to an answer, so ``id`` and ``retry`` are read over. Any other line
+is delivered as an event of the name :data:`STRAY`, for it may say why an answer broke
+off.
 """
 
 from __future__ import annotations
@@ -13,12 +24,26 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+import msgspec
+
 from bytebuddy_provider_hf.errors import ResponseTooLarge
 from bytebuddy_provider_hf.texts import text
 
-# The specification allows one at the very start; nobody sends it on purpose.
-_BOM: Final = b"\xef\xbb\xbf"
+# The specification allows one byte order mark, at the very start. Proxies that join
+# answers write it, NUL and blanks before any line.
+JUNK: Final = b"\xef\xbb\xbf\x00 \t"
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+# Fields of which nothing is read.
+_SKIPPED: Final = (b"", b"id", b"retry")
+_ERROR_NAMES: Final = frozenset({"error", "exception", "failed", "failure"})
+
+# The name of an event that is a line by itself: none that a server can send.
+STRAY: Final = "\n"
+# Of such lines so much is delivered.
+_MOST_STRAY: Final = 2_000
+
+_JUNK_STARTS: Final = (b" ", b"\t", b"\x00", b"\xef")
+_decode: Final = msgspec.json.Decoder().decode
 
 # One event of an answer stays far below this; a stranger's need not.
 MAX_EVENT: Final = 8 * 1024 * 1024
@@ -30,6 +55,11 @@ class SseEvent(NamedTuple):
     name: str
     data: bytes
 
+    @property
+    def is_error(self) -> bool:
+        """Whether its name says that it reports an error."""
+        return self.name in _ERROR_NAMES
+
 
 class SseDecoder:
     """Split a byte stream, cut anywhere, into events.
@@ -38,12 +68,13 @@ class SseDecoder:
     event exceeds ``max_event`` bytes.
     """
 
-    __slots__ = ("_buffer", "_data", "_fresh", "_max", "_name", "_size", "_skip_lf")
+    __slots__ = ("_buffer", "_data", "_max", "_name", "_size", "_skip_lf", "_stray")
 
     def __init__(self, *, max_event: int = MAX_EVENT) -> None:
+        # Bytes of stray lines that were delivered.
+        self._stray = 0
         self._buffer = bytearray()
         self._data: list[bytes] = []
-        self._fresh = True
         self._max = max_event
         self._name = ""
         self._size = 0
@@ -76,7 +107,6 @@ class SseDecoder:
         if 7 * lines.count(b"\n") != len(blocks) - 8 - len(lines):
             return None
         self._buffer[:] = rest
-        self._fresh = False
         return lines
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
@@ -107,28 +137,42 @@ class SseDecoder:
         if self._buffer:
             line = bytes(self._buffer)
             self._buffer.clear()
-            self._line(line, events)
+            # The beginning of a field's name is no line of another kind.
+            if not any(name.startswith(line) for name in (b"data:", b"event:")):
+                self._line(line, events)
         self._dispatch(events)
+        if self._name:
+            # An error that says nothing is one all the same.
+            events.append(SseEvent(self._name, b""))
+            self._name = ""
         return events
 
     def _line(self, line: bytes, events: list[SseEvent]) -> None:
-        if self._fresh:
-            line = line.removeprefix(_BOM)
-            self._fresh = False
         if not line:
             self._dispatch(events)
             return
+        if line[:1] in _JUNK_STARTS:
+            line = line.lstrip(JUNK)
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":
-            self._add(value)
+            self._add(value, events)
         elif field == b"event":
-            self._name = value.decode("utf-8", "replace")
-        elif field == b"error":
+            self._name = value.decode("utf-8", "replace").strip().lower()
+        elif field.lower() == b"error":
             self._name = "error"
-            self._add(value)
+            self._add(value, events)
+        elif line[:1] == b"{":
+            self._add(line, events)
+        elif field not in _SKIPPED and self._stray < _MOST_STRAY:
+            self._stray += len(line)
+            events.append(SseEvent(STRAY, line[:_MOST_STRAY]))
 
-    def _add(self, value: bytes) -> None:
+    def _add(self, value: bytes, events: list[SseEvent]) -> None:
+        # Looked at once only, and only where it ends as JSON or the mark does: one
+        # line of JSON that is spread over several is no value by itself.
+        if len(self._data) == 1 and is_whole(self._data[0]):
+            self._dispatch(events)
         self._size += len(value) + 1
         if self._size > self._max:
             self._refuse()
@@ -137,8 +181,10 @@ class SseDecoder:
     def _dispatch(self, events: list[SseEvent]) -> None:
         data = b"\n".join(self._data)
         name = "" if self._name == "message" else self._name
+        # What an error says may stand in the next block.
+        if data or name not in _ERROR_NAMES:
+            self._name = ""
         self._data.clear()
-        self._name = ""
         self._size = 0
         # Some proxies write their keep-alive as data: ": keepalive".
         if data and data[:1] != b":":
@@ -147,3 +193,18 @@ class SseDecoder:
     def _refuse(self) -> None:
         message = text("wire.event_too_large", max=f"{self._max:,}")
         raise ResponseTooLarge(message)
+
+
+def is_mark(data: bytes) -> bool:
+    """Whether data are the mark that ends a stream of OpenAI's."""
+    return data.strip().lower() == b"[done]"
+
+
+def is_whole(line: bytes) -> bool:
+    """Whether a line of data is all of an event: a JSON object, or the end mark."""
+    if line[-1:] not in (b"}", b"]"):
+        return is_mark(line)
+    try:
+        return isinstance(_decode(line), dict)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return is_mark(line)

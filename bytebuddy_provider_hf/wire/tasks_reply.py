@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 from bytebuddy_provider_hf import texts
-from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
+from bytebuddy_provider_hf.failures.error_in_200 import error_in, malformed
 from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import (
     Answer,
@@ -26,8 +26,8 @@ from bytebuddy_provider_hf.outcomes import (
     TaskReply,
     Turn,
 )
+from bytebuddy_provider_hf.wire.finish_reasons import finish_reason
 from bytebuddy_provider_hf.wire.floats import matrix, number, of_equal_length, vector
-from bytebuddy_provider_hf.wire.openai_json import finish_reason
 from bytebuddy_provider_hf.wire.tasks import Task
 
 _Item: TypeAlias = Mapping[str, object]
@@ -57,7 +57,7 @@ def read_task(name: Task | str, data: bytes, *, count: int | None = None) -> Tas
     task = Task(name)
     value = loads(data)
     groups: tuple[_Group, ...] | None = None
-    if reports_error(value):
+    if error_in(value) is not None:
         pass
     elif task is Task.FEATURE_EXTRACTION:
         found = features(value, count)
@@ -70,9 +70,7 @@ def read_task(name: Task | str, data: bytes, *, count: int | None = None) -> Tas
         given = _answers_by_input(task, value, count)
         groups = _all_or_none(_group(task, each) for each in given)
     if groups is None:
-        raise malformed(
-            data, texts.text("wire.task_answer", task=task), error=reports_error(value)
-        )
+        raise malformed(data, texts.text("wire.task_answer", task=task))
     first = value[0] if isinstance(value, list) and value else value
     # api-inference-community puts what transformers warned of beside the answer.
     warnings = _texts(first.get("warnings")) if isinstance(first, dict) else ()
@@ -129,9 +127,11 @@ def _generated(item: _Item) -> GeneratedText | None:
     if not isinstance(details, dict):
         return GeneratedText(text)
     reason = details.get("finish_reason")
+    word = reason if isinstance(reason, str) else None
     return GeneratedText(
         text,
-        finish_reason=finish_reason(reason if isinstance(reason, str) else None),
+        finish_reason=None if word is None else finish_reason(word),
+        raw_finish_reason=word,
         tokens=_whole(details.get("generated_tokens")),
     )
 

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from bytebuddy_provider_hf.address import Target
-from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
+from bytebuddy_provider_hf.failures.error_in_200 import malformed
 from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores, Vector
 from bytebuddy_provider_hf.texts import text
@@ -88,9 +88,7 @@ def read_embed(data: bytes, *, count: int) -> Embeddings:
         or not all(vectors)
         or not of_equal_length(vectors)
     ):
-        raise malformed(
-            data, text("wire.vectors", count=count), error=reports_error(value)
-        )
+        raise malformed(data, text("wire.vectors", count=count))
     return Embeddings(vectors)
 
 
@@ -102,9 +100,7 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
     value = loads(data)
     scores = in_order(value, count)
     if scores is None:
-        raise malformed(
-            data, text("wire.scores", count=count), error=reports_error(value)
-        )
+        raise malformed(data, text("wire.scores", count=count))
     return Scores(scores)
 
 
@@ -129,9 +125,7 @@ def read_predict(data: bytes, *, count: int) -> Labels:
         if found and len(found) == len(item):
             groups.append(tuple(found))
     if not len(groups) == len(items) == count:
-        raise malformed(
-            data, text("wire.classes", count=count), error=reports_error(value)
-        )
+        raise malformed(data, text("wire.classes", count=count))
     return Labels(tuple(groups))
 
 

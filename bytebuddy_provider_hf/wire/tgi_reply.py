@@ -8,15 +8,14 @@ from typing import Final
 import msgspec
 
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import Event, FinishReason, Reply, TokenLogprob, Usage
+from bytebuddy_provider_hf.types import Event, Reply, TokenLogprob, Usage
 from bytebuddy_provider_hf.wire.choices import (
     RAW,
     Expectations,
     PartialChoice,
     reply_of,
 )
-from bytebuddy_provider_hf.wire.openai_json import finish_reason
-from bytebuddy_provider_hf.wire.stream import EventStreamDecoder, without_reply
+from bytebuddy_provider_hf.wire.stream import EventStreamDecoder
 from bytebuddy_provider_hf.wire.typed_json import struct_decoder
 
 
@@ -76,44 +75,46 @@ class TgiStream(EventStreamDecoder[Generation]):
         self._usage: Usage | None = None
 
     @property
+    def _server(self) -> str:
+        return text("wire.tgi_server")
+
+    @property
     def partial(self) -> str:
         """The text that has come so far."""
         return "".join(self._choice.text)
 
-    def reply(self) -> Reply:
-        """Return the reply as far as it has come."""
+    def _reply(self) -> Reply:
+        """Return what has come so far."""
         return reply_of(
-            [self._choice], self._wanted, model=self._model, usage=self._usage
+            [self._choice],
+            self._wanted,
+            model=self._model,
+            usage=self._usage,
+            notes=self._notes(),
         )
 
-    def whole(self, body: bytes) -> Reply:
-        """Return the reply in a whole answer, an object or a list of one.
+    def _finish(self, events: list[Event]) -> None:
+        self._choice.complete(events)
 
-        Raises ``MalformedResponse``.
-        """
-        answer = generation(body)
-        if answer is None or answer.generated_text is None:
-            raise without_reply(body, text("wire.tgi_server"))
-        choice, details = self._choice, answer.details
-        choice.finish, self._usage = _outcome(details)
+    def _release(self, events: list[Event]) -> None:
+        self._choice.release(events)
+
+    def _take_whole(self, piece: Generation, data: bytes, events: list[Event]) -> bool:
+        choice, details = self._choice, piece.details
         # The root route gives the prompt back unless told not to.
-        choice.add_text(answer.generated_text.removeprefix(self._prompt), [])
-        choice.complete([])
+        said = (piece.generated_text or "").removeprefix(self._prompt)
+        choice.add_whole_text(said, events)
         if self._wanted.logprobs and details is not None:
             tops = details.top_tokens or []
             for place, token in enumerate(details.tokens or ()):
                 others = tops[place] if place < len(tops) else None
                 choice.logprobs.extend(_token_logprob(token, others))
-        self.done = True
-        return self.reply()
-
-    def _finish(self, events: list[Event]) -> None:
-        self._choice.complete(events)
+        if piece.generated_text is None or piece.error:
+            self._check(data)
+        self._read_details(details)
+        return piece.generated_text is not None
 
     def _take(self, piece: Generation, data: bytes, events: list[Event]) -> None:
-        # With status 200: TGI sends the headers before it looks at the request.
-        if piece.error:
-            raise self._failed(data)
         token = piece.token
         if token is not None and token.text and not token.special:
             self._begun = True
@@ -121,32 +122,33 @@ class TgiStream(EventStreamDecoder[Generation]):
             if self._wanted.logprobs:
                 found = _token_logprob(token, piece.top_tokens)
                 self._choice.logprobs.extend(found)
+        # With status 200: TGI sends the headers before it looks at the request.
+        if piece.error or (token is None and piece.generated_text is None):
+            self._check(data)
         if piece.generated_text is None and piece.details is None:
             return
-        finish, usage = _outcome(piece.details)
-        # An event may come with a text and no counts after one that had them.
-        self._usage = usage or self._usage
-        if piece.generated_text is not None or finish is not None:
-            self._choice.finish = finish
+        ended = self._read_details(piece.details)
+        if piece.generated_text is not None or ended:
             self.done = True
             # A server that sends no tokens has the whole text here, and only here.
             if not self._begun and piece.generated_text:
-                text = piece.generated_text.removeprefix(self._prompt)
-                self._choice.add_text(text, events)
+                said = piece.generated_text.removeprefix(self._prompt)
+                self._choice.add_text(said, events)
 
-
-def _outcome(
-    details: GenerationDetails | None,
-) -> tuple[FinishReason | None, Usage | None]:
-    """Return why a generation ended, and its token counts."""
-    if details is None:
-        return None, None
-    prompt = details.input_length
-    if prompt is None:
-        prompt = len(details.prefill or ())
-    answer = details.generated_tokens
-    usage = None if answer is None else Usage(prompt, answer, prompt + answer)
-    return finish_reason(details.finish_reason), usage
+    def _read_details(self, details: GenerationDetails | None) -> bool:
+        """Take the token counts, and why it ended; return whether that is told."""
+        if details is None:
+            return False
+        prompt, answer = details.input_length, details.generated_tokens
+        if prompt is None and details.prefill:
+            prompt = len(details.prefill)
+        # An event may come with a text and no counts after one that had them.
+        if answer is not None:
+            total = None if prompt is None else prompt + answer
+            self._usage = Usage(prompt, answer, total)
+        if details.finish_reason:
+            self._choice.end(details.finish_reason)
+        return bool(details.finish_reason)
 
 
 def _token_logprob(token: Token, others: list[Token] | None) -> Iterator[TokenLogprob]:

@@ -7,7 +7,7 @@ that merely speaks of such a mark later is a text.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bytebuddy_provider_hf import texts
@@ -43,6 +43,9 @@ _TOKEN: Final = re.compile("|".join(map(re.escape, _TOKENS)))
 # A header is a role and a channel; what is longer was none.
 _LONGEST_HEADER: Final = 256
 
+# A closing mark as a template has it: at the end of its line, and not quoted.
+_CLOSED: Final = re.compile(r"""(?<![`'"])</think>[ \t]*(?=\n|\Z)""")
+
 _OPENINGS: Final = (*MARKS, *HARMONY)
 # What an answer that begins with a mark begins with, after white space.
 FIRST: Final = frozenset(opening[0] for opening in _OPENINGS)
@@ -54,7 +57,8 @@ class ThinkSplitter:
     ``opened`` is the mark with which the prompt ended, when the template opens the
     reasoning itself: then everything up to the closing mark is reasoning. White space
     round the reasoning is dropped. Time is linear; what is held back is white space
-    and what may be a mark. ``settled`` tells that all that follows is text.
+    and what may be a mark. ``settled`` tells that all that follows is text,
+    ``unclosed`` that the mark which closes ``opened`` never came.
     Raises ``InvalidOption`` for an ``opened`` that is no such mark.
     """
 
@@ -74,6 +78,7 @@ class ThinkSplitter:
         self._begun = False
         self._ended = False
         self.settled = False
+        self.unclosed = False
 
     def feed(self, text: str) -> list[Text | Reasoning]:
         """Return what of the answer so far can be told apart now."""
@@ -91,6 +96,7 @@ class ThinkSplitter:
             return self._harmony.close()
         held = "".join(self._blank) + self._tail
         thinking = bool(self._closing or self._opened) and not self._ended
+        self.unclosed = thinking and bool(self._opened)
         self.settled, self._blank, self._tail = True, [], ""
         if self._ended or (thinking and not held.strip()):
             return []
@@ -126,7 +132,7 @@ class ThinkSplitter:
                 if opening in HARMONY:
                     self._harmony = HarmonySplitter(self._choice)
                     return self._harmony.feed(start)
-                self._closing = MARKS[opening]
+                self._closing, self._opened = MARKS[opening], ""
                 return self._think(start[len(opening) :])
         self._tail = ""
         # The template wrote the opening mark into the prompt: the answer has none.
@@ -168,6 +174,23 @@ class ThinkSplitter:
         text = text.lstrip()
         self.settled = bool(text)
         return [Text(text, self._choice)] if text else []
+
+
+def split_closed(text: str) -> tuple[str, str] | None:
+    """Return reasoning and text of a whole answer that closes what it never opened.
+
+    ``None`` where it does not: vllm#31045, vllm#17144, cerebras-cloud-sdk-python#10.
+    """
+    found = _CLOSED.search(text)
+    if found is None or "<think>" in text[: found.start()]:
+        return None
+    return text[: found.start()].strip(), text[found.end() :].lstrip()
+
+
+def closes_alone(pieces: Iterable[str]) -> bool:
+    """Whether a text closes reasoning that it never opened."""
+    text = "".join(pieces)
+    return "</think>" in text and split_closed(text) is not None
 
 
 class HarmonySplitter:

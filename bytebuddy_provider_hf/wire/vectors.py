@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from bytebuddy_provider_hf.address import Target
-from bytebuddy_provider_hf.failures.malformed import malformed, reports_error
+from bytebuddy_provider_hf.failures.error_in_200 import malformed
 from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, Vector
 from bytebuddy_provider_hf.texts import text
@@ -37,18 +37,11 @@ class EmbeddingItem(msgspec.Struct):
 
 
 class EmbeddingsAnswer(msgspec.Struct):
-    """A whole answer; ``kind`` is ``object`` on the wire."""
+    """A whole answer."""
 
     data: list[EmbeddingItem] = []
     model: str | None = None
     usage: UsageBlock | None = None
-    error: object = None
-    kind: str | None = msgspec.field(default=None, name="object")
-
-    @property
-    def is_error(self) -> bool:
-        """Whether it is an error that came with status 200."""
-        return bool(self.error) or self.kind == "error"
 
 
 embeddings: Final = struct_decoder(EmbeddingsAnswer)
@@ -126,7 +119,7 @@ def read_embeddings(data: bytes, *, count: int) -> Embeddings:
         or found.keys() != set(range(count))
         or not of_equal_length(found.values())
     ):
-        raise malformed(data, text("wire.vectors", count=count), error=answer.is_error)
+        raise malformed(data, text("wire.vectors", count=count))
     return Embeddings(
         tuple(found[place] for place in range(count)),
         model=answer.model or "",
@@ -144,9 +137,7 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
     items = next((found[name] for name in _RESULTS if name in found), value)
     scores = in_order(items, count)
     if scores is None:
-        raise malformed(
-            data, text("wire.scores", count=count), error=reports_error(value)
-        )
+        raise malformed(data, text("wire.scores", count=count))
     model = found.get("model")
     return Scores(
         scores,

@@ -69,7 +69,9 @@ def test_an_error_event_gives_the_class_of_its_answer(row: EventRow) -> None:
         '{"choices":[]}',
         '{"choices":[{"delta":{"content":"error"}}],"error":null}',
         '{"token":{"text":"a"},"message":"b","code":5}',
-        '{"message":"no code"}',
+        '{"message":"still at work","status":"processing"}',
+        '{"error":{"code":null,"message":""}}',
+        '{"choices":[{"message":{"content":"a"}}],"base_resp":{"status_code":0}}',
         "\ufeff",
     ],
 )

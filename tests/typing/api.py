@@ -167,4 +167,4 @@ async def scored_by_a_host(model: Model) -> tuple[float, ...]:
 def counted(reply: Reply) -> int:
     usage = reply.usage
     assert_type(usage, Usage | None)
-    return 0 if usage is None else usage.total_tokens
+    return 0 if usage is None else usage.total_tokens or 0

@@ -54,7 +54,7 @@ def drained(
     events: list[Event] = []
     for at in range(0, len(stream), size):
         events += decoder.feed(stream[at : at + size])
-    last, reply = decoder.close()
+    last, reply = decoder.close(), decoder.reply()
     return events + last, reply
 
 
@@ -96,7 +96,10 @@ def test_answers_that_interleave_are_told_apart(size: int) -> None:
     events, reply = read(BOTH + DONE, wanted=TWO, size=size)
     assert events == [Text("b1", 1), Text("a1"), Text("b2", 1), Text("a2")]
     assert (reply.text, reply.finish_reason) == ("a1a2", "stop")
-    assert reply.choices == (Choice("a1a2", "stop"), Choice("b1b2", "length"))
+    assert reply.choices == (
+        Choice("a1a2", "stop", raw_finish_reason="stop"),
+        Choice("b1b2", "length", raw_finish_reason="length"),
+    )
     assert reply.notes == ()
 
 
@@ -107,7 +110,10 @@ def test_a_whole_answer_has_its_choices_in_order() -> None:
         {"index": 0, "message": {"content": "a"}, "finish_reason": "stop"},
         wanted=TWO,
     )
-    assert reply.choices == (Choice("a", "stop"), Choice("b", "length"))
+    assert reply.choices == (
+        Choice("a", "stop", raw_finish_reason="stop"),
+        Choice("b", "length", raw_finish_reason="length"),
+    )
     assert reply.text == "a"
 
 
@@ -167,7 +173,10 @@ def test_a_stop_ends_each_answer_on_its_own() -> None:
         {"index": 1, "message": {"content": "b"}, "finish_reason": "length"},
         stops=("STOP",),
     )
-    assert reply.choices == (Choice("a ", "stop"), Choice("b", "length"))
+    assert reply.choices == (
+        Choice("a ", "stop", raw_finish_reason="length"),
+        Choice("b", "length", raw_finish_reason="length"),
+    )
     assert (reply.text, reply.finish_reason) == ("a ", "stop")
 
 
@@ -269,7 +278,7 @@ def test_text_held_back_comes_when_the_stream_ends() -> None:
         assert reply.text == " <"
     decoder = OpenAIStream(model="m")
     assert decoder.feed(said(" <") + DONE) == [Text(" <")]
-    assert decoder.close()[0] == []
+    assert decoder.close() == []
 
 
 def test_an_answer_that_is_all_reasoning_is_not_lost() -> None:
@@ -337,7 +346,10 @@ DELTAS = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), DELTAS), max_size=8), st.integers(1, 40))
+@given(
+    st.lists(st.tuples(st.integers(0, 2), DELTAS), min_size=1, max_size=8),
+    st.integers(1, 40),
+)
 def test_a_stream_cut_anywhere_gives_the_same_events(
     deltas: list[tuple[int, dict[str, object]]], size: int
 ) -> None:

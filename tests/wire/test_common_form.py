@@ -86,18 +86,19 @@ BLOCKS = st.sampled_from(
 
 def drained(
     decoder: OpenAIStream, chunks: list[bytes]
-) -> tuple[list[Event], Reply, bool, int, str]:
+) -> tuple[list[Event], Reply | None, bool, int, str]:
     """Return all that a decoder tells, its error last."""
     events: list[Event] = []
+    reply: Reply | None = None
     error = ""
     try:
         for chunk in chunks:
             events += decoder.feed(chunk)
-        events += decoder.close()[0]
+        events += decoder.close()
+        reply = decoder.reply()
     except ResponseError as failure:
-        # What came in the same chunk before the error is told by its partial text.
         error = f"{type(failure).__name__} {failure} {failure.partial}"
-    return events, decoder.reply(), decoder.done, decoder.events, error
+    return events, reply, decoder.done, decoder.events, error
 
 
 @pytest.mark.parametrize("wanted", [NO_EXPECTATIONS, RAW])

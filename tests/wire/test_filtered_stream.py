@@ -72,7 +72,7 @@ def read(
         events += decoder.feed(stream[start : start + size])
     if decoder.done:
         return events, decoder.reply(), decoder
-    last, reply = decoder.close()
+    last, reply = decoder.close(), decoder.reply()
     return events + last, reply, decoder
 
 
@@ -158,7 +158,7 @@ def test_whole_and_streamed_answers_do_not_differ(
     told = ""
     for start in range(0, len(stream), size):
         told += texts(decoder.feed(stream[start : start + size]))
-    events, streamed = decoder.close()
+    events, streamed = decoder.close(), decoder.reply()
     at_once = whole("".join(words), [Upper()], stops)
     assert (streamed.text, streamed.finish_reason) == (
         at_once.text,
@@ -174,7 +174,7 @@ def test_stops_end_a_text_before_it_is_filtered(text: str, size: int) -> None:
     words = [text[start : start + size] for start in range(0, len(text), size)]
     stream = completion_stream(words, finish_reason="length").content
     decoder = FilteredStream(OpenAIStream(model="m"), stops=stops, filters=[Shout()])
-    shown = texts(decoder.feed(stream)) + texts(decoder.close()[0])
+    shown = texts(decoder.feed(stream)) + texts(decoder.close())
     places = [at for stop in stops if (at := text.find(stop)) >= 0]
     assert shown == (text[: min(places)] if places else text).upper()
     assert (decoder.reply().finish_reason == "stop") == bool(places)

@@ -52,7 +52,11 @@ END = event(
 )
 STREAM = event(" Ça") + event(" va") + event(" 你好") + END
 WHOLE = Reply(
-    " Ça va 你好", model="tiny-chat", finish_reason="length", usage=Usage(6, 4, 10, 5)
+    " Ça va 你好",
+    model="tiny-chat",
+    finish_reason="length",
+    raw_finish_reason="limit",
+    usage=Usage(6, 4, 10, 5),
 )
 
 
@@ -63,7 +67,7 @@ def read(stream: bytes, size: int | None = None) -> tuple[list[Event], Reply]:
     events: list[Event] = []
     for start in range(0, len(stream), step):
         events += decoder.feed(stream[start : start + step])
-    last, reply = decoder.close()
+    last, reply = decoder.close(), decoder.reply()
     return events + last, reply
 
 
@@ -150,10 +154,11 @@ def test_what_is_not_json_is_malformed() -> None:
     for data in (b"", b"<html>", b"[]", b'{"content":null}', b'{"x":1}'):
         with pytest.raises(errors.MalformedResponse):
             read_infill(data, model="m")
-    for more in (b"", b',"content":"a","stop":true'):
+    for more, partial in ((b"", ""), (b',"content":"a","stop":true', "a")):
         body = b'{"error":{"message":"no infill"}' + more + b"}"
-        with pytest.raises(errors.MalformedResponse, match="reply: no infill"):
+        with pytest.raises(errors.StreamFailed, match="no infill") as failed:
             read_infill(body, model="m")
+        assert failed.value.partial == partial
 
 
 @pytest.mark.parametrize(
@@ -169,13 +174,16 @@ def test_what_is_not_json_is_malformed() -> None:
 def test_the_finish_reason_is_read(said: dict[str, object], finish: str) -> None:
     """In today's words and those of builds before 2025."""
     body = json.dumps({"content": "a", "stop": True, **said}).encode()
-    assert read_infill(body, model="m") == Reply("a", "m", finish_reason=finish)
+    reply = read_infill(body, model="m")
+    assert (reply.text, reply.finish_reason, reply.notes) == ("a", finish, ())
     assert read(event("a", stop=True, **said))[1].finish_reason == finish
 
 
 def test_what_the_typed_decoder_refuses_is_picked_by_hand() -> None:
     """A float for an int, broken UTF-8, NaN, a list of one."""
-    wanted = Reply("a", "m", finish_reason="stop", usage=Usage(6, 1, 7, None))
+    wanted = Reply(
+        "a", "m", finish_reason="stop", raw_finish_reason="eos", usage=Usage(6, 1, 7)
+    )
     body = b'{"content":"a","stop":true,"tokens_predicted":1.0,"tokens_evaluated":6}'
     assert read_infill(body, model="m") == wanted
     assert read_infill(b"[" + body + b"]", model="m") == wanted
@@ -222,7 +230,7 @@ def test_any_bytes_are_events_or_one_error(parts: list[bytes], size: int) -> Non
             return type(error), error.partial
 
     assert outcome(None) == outcome(size)
-    with suppress(errors.MalformedResponse):
+    with suppress(errors.ResponseError):
         read_infill(stream, model="m")
     read_window(stream)
 

@@ -24,7 +24,8 @@ def chunk(text: str, told: object) -> bytes:
 
 def read(decoder: OpenAIStream | TgiStream, stream: bytes) -> Reply:
     decoder.feed(stream)
-    return decoder.close()[1]
+    decoder.close()
+    return decoder.reply()
 
 
 def whole(choice: object) -> Reply:

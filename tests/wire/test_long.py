@@ -20,7 +20,7 @@ from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.errors import (
     APIError,
     ByteBuddyError,
-    MalformedResponse,
+    ResponseError,
     ResponseTooLarge,
 )
 from bytebuddy_provider_hf.failures.classify import classify, classify_event
@@ -130,7 +130,7 @@ def check_decode(data: bytes, number: int) -> None:
         read(data)
     try:
         reply = read_generated(data) if number % 2 else read_reply(data, model="m")
-    except MalformedResponse:
+    except ResponseError:
         return
     assert isinstance(reply, Reply)
 
@@ -159,7 +159,7 @@ def played(stream: bytes, size: int, number: int) -> tuple[str, object]:
     try:
         for start in range(0, len(stream), size):
             reader.feed(stream[start : start + size])
-        _, reply = reader.close()
+        _, reply = reader.close(), reader.reply()
     except ByteBuddyError as error:
         return reader.partial, type(error)
     return reply.text, reply.finish_reason

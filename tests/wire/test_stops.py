@@ -108,9 +108,11 @@ def test_a_whole_reply_is_cut_and_says_stop() -> None:
     message = {"message": {"content": "one two three"}, "finish_reason": "length"}
     data = json.dumps({"choices": [message]}).encode()
     cut = read_reply(data, model="", stops=["two"])
-    assert cut == Reply("one ", finish_reason="stop")
+    assert cut == Reply("one ", finish_reason="stop", raw_finish_reason="length")
     uncut = read_reply(data, model="", stops=["four"])
-    assert uncut == Reply("one two three", finish_reason="length")
+    assert uncut == Reply(
+        "one two three", finish_reason="length", raw_finish_reason="length"
+    )
 
 
 def read(stream: bytes, stops: list[str], size: int) -> tuple[list[Event], Reply]:
@@ -121,7 +123,7 @@ def read(stream: bytes, stops: list[str], size: int) -> tuple[list[Event], Reply
             break
         events += decoder.feed(stream[at : at + size])
     if not decoder.done:
-        events += decoder.close()[0]
+        events += decoder.close()
     return events, decoder.reply()
 
 

@@ -84,7 +84,7 @@ def play(record: Record, size: int | None = None) -> tuple[list[Event], Reply]:
     events: list[Event] = []
     for start in range(0, len(data), size or len(data)):
         events += stream.feed(data[start : start + (size or len(data))])
-    last, reply = stream.close()
+    last, reply = stream.close(), stream.reply()
     return events + last, reply
 
 

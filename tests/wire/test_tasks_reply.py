@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bytebuddy_provider_hf.errors import (
-    MalformedResponse,
-)
+from bytebuddy_provider_hf.errors import MalformedResponse, ResponseError, StreamFailed
 from bytebuddy_provider_hf.outcomes import (
     Answer,
     Entity,
@@ -48,7 +46,7 @@ ROWS: list[tuple[str, object, int | None, tuple[object, ...]]] = [
             }
         ],
         None,
-        ((GeneratedText("a", "length", 5),),),
+        ((GeneratedText("a", "length", 5, "length"),),),
     ),
     (
         "text-generation",
@@ -212,9 +210,10 @@ def test_an_answer_that_is_not_whole_is_refused(
 def test_an_error_with_status_200_is_an_error(
     task: str, said: object, quoted: str
 ) -> None:
-    """Its sentence is the message."""
-    with pytest.raises(MalformedResponse, match=f"reported an error.*{quoted}"):
+    """Its sentence is the message, and all of it is kept for whoever classifies it."""
+    with pytest.raises(StreamFailed, match=f"reported an error.*{quoted}") as failed:
         read_task(task, json.dumps(said).encode())
+    assert json.loads(failed.value.event) == said
 
 
 def test_warnings_are_kept() -> None:
@@ -273,10 +272,10 @@ json_values = st.recursive(
 def test_any_bytes_are_a_reply_or_one_error(
     task: Task, data: bytes, count: int | None
 ) -> None:
-    """Total: nothing but MalformedResponse is raised, and groups match the inputs."""
+    """Total: nothing but a ResponseError is raised, and groups match the inputs."""
     try:
         reply = read_task(task, data, count=count)
-    except MalformedResponse:
+    except ResponseError:
         return
     similar = task is Task.SENTENCE_SIMILARITY
     if task is not Task.FILL_MASK:

@@ -96,7 +96,6 @@ def test_answers_are_read() -> None:
         b"[[1,1e999],[3,4]]",
         b"[1,2]",
         b'{"embeddings":[[1],[2]]}',
-        b'{"error":"Model is overloaded","error_type":"Overloaded"}',
         b"",
         b"\xff",
     ],

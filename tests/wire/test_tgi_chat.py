@@ -20,7 +20,7 @@ def read(stream: bytes, size: int = 10**6) -> tuple[list[Event], Reply]:
     events: list[Event] = []
     for at in range(0, len(stream), size):
         events += decoder.feed(stream[at : at + size])
-    last, reply = decoder.close()
+    last, reply = decoder.close(), decoder.reply()
     return events + last, reply
 
 

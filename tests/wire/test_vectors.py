@@ -15,7 +15,7 @@ from servers.asking import ask
 from servers.llama import TINY_CHAT, TINY_RERANK, running
 
 from bytebuddy_provider_hf.address import resolve
-from bytebuddy_provider_hf.errors import InvalidOption, MalformedResponse
+from bytebuddy_provider_hf.errors import InvalidOption, MalformedResponse, StreamFailed
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores
 from bytebuddy_provider_hf.testing.llama_server import LocalServer
 from bytebuddy_provider_hf.types import Usage
@@ -118,7 +118,9 @@ def test_usage_is_read() -> None:
     """Where the server counts."""
     body = json.loads(items([1.0]))
     body["usage"] = {"prompt_tokens": 7, "total_tokens": 7}
-    assert read_embeddings(json.dumps(body).encode(), count=1).usage == Usage(7, 0, 7)
+    assert read_embeddings(json.dumps(body).encode(), count=1).usage == Usage(
+        7, None, 7
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,9 +167,9 @@ def test_vectors_that_are_not_whole_are_refused(data: bytes, count: int) -> None
 )
 def test_an_error_with_status_200_is_quoted(data: bytes) -> None:
     """Whatever form it has."""
-    with pytest.raises(MalformedResponse, match=r"reported an error.*too long"):
+    with pytest.raises(StreamFailed, match=r"reported an error.*too long"):
         read_embeddings(data, count=1)
-    with pytest.raises(MalformedResponse, match=r"reported an error.*too long"):
+    with pytest.raises(StreamFailed, match=r"reported an error.*too long"):
         read_rerank(data, count=1)
 
 

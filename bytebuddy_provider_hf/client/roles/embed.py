@@ -132,7 +132,7 @@ class EmbedJob(BatchJob[Embeddings]):
         return Embeddings(
             tuple(vector for part in parts for vector in part.vectors),
             model=parts[0].model or server.model or self.target.model,
-            usage=total_usage([part.usage for part in parts]),
+            usage=Usage.total([part.usage for part in parts]),
             pooling=pooling,
             notes=merged_notes([*(part.notes for part in parts), self._notes(server)]),
         )
@@ -206,18 +206,6 @@ def checked_texts(texts: object, name: str) -> Sequence[str]:
         message = text("roles.item_wrong", number=wrong + 1, name=name, kind=kind)
         raise InvalidOption(message)
     return found
-
-
-def total_usage(usages: Sequence[Usage | None]) -> Usage | None:
-    """Return the tokens of all batches, or ``None`` where one was not counted."""
-    counted = [usage for usage in usages if usage is not None]
-    if len(counted) != len(usages):
-        return None
-    return Usage(
-        sum(each.prompt_tokens for each in counted),
-        sum(each.completion_tokens for each in counted),
-        sum(each.total_tokens for each in counted),
-    )
 
 
 def merged_notes(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

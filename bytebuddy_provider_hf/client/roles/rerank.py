@@ -14,7 +14,6 @@ from bytebuddy_provider_hf.client.roles.batch import BatchJob
 from bytebuddy_provider_hf.client.roles.embed import (
     checked_texts,
     merged_notes,
-    total_usage,
 )
 from bytebuddy_provider_hf.client.roles.scoring_api import (
     ErrorTexts,
@@ -23,6 +22,7 @@ from bytebuddy_provider_hf.client.roles.scoring_api import (
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.outcomes import Scores
 from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.types import Usage
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
 from bytebuddy_provider_hf.wire.server import ScoringApi, Server
 from bytebuddy_provider_hf.wire.tasks_reply import relevance
@@ -67,7 +67,7 @@ class RerankJob(BatchJob[Scores]):
         return Scores(
             tuple(score for part in parts for score in part.scores),
             model=parts[0].model or server.model or self.target.model,
-            usage=total_usage([part.usage for part in parts]),
+            usage=Usage.total([part.usage for part in parts]),
             notes=merged_notes([*(part.notes for part in parts), cut]),
         )
 

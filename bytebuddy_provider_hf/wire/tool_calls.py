@@ -1,0 +1,188 @@
+"""Put the pieces of tool calls together: which piece belongs to which call.
+
+A piece is of the call at its index, then of the call of its id; a name begins a call.
+Ids alone mean little: LM Studio sends a new one in every piece (hermes-agent#5254),
+poolside one for the name and one for the arguments (pool#9), Ollama gives several calls
+one index (ollama#15457), and others send neither (phoenix#11376, smolagents#1569).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from bytebuddy_provider_hf.lenient_json import loads
+from bytebuddy_provider_hf.types import ToolCall, ToolCallDelta
+from bytebuddy_provider_hf.wire.openai_json import (
+    FunctionPiece,
+    ToolPiece,
+    arguments_of,
+    named_call,
+)
+from bytebuddy_provider_hf.wire.surrogates import has_surrogates, join_surrogates
+
+# Whether arguments are whole is asked so often: a server that ends each of a million
+# pieces with a bracket must not cost more than their length.
+_MOST_CHECKS: Final = 64
+
+
+class ToolPieces:
+    """Add pieces to their calls. ``offered`` are the names of the tools there are."""
+
+    __slots__ = ("_at", "_calls", "_offered", "_with")
+
+    def __init__(self, offered: Iterable[str] = ()) -> None:
+        self._offered = tuple(offered)
+        self._calls: list[_OpenCall] = []
+        # Positions of the last call by index and by id.
+        self._at: dict[int, int] = {}
+        self._with: dict[str, int] = {}
+
+    def add(self, piece: ToolPiece, choice: int) -> ToolCallDelta:
+        """Return the event of a piece; its name is what it adds to the call's."""
+        given = "" if piece.id is None else str(piece.id)
+        function = piece.function or FunctionPiece()
+        name, arguments = function.name or "", arguments_of(function)
+        position = self._position(piece.index, given)
+        if position is None or self._begins(
+            self._calls[position], piece.index, given, name, arguments
+        ):
+            position = len(self._calls)
+            self._calls.append(_OpenCall())
+        call = self._calls[position]
+        if piece.index is not None:
+            self._at[piece.index] = position
+        if given:
+            self._with[given] = position
+        first = given if given and not call.id else ""
+        call.id = call.id or given
+        added = self._add_name(call, name)
+        if call.half or has_surrogates(arguments):
+            arguments, call.half = join_surrogates(call.half + arguments)
+        call.arguments.append(arguments)
+        return ToolCallDelta(position, first or None, added or None, arguments, choice)
+
+    def add_whole(self, piece: ToolPiece, choice: int) -> ToolCallDelta:
+        """Return the event of a whole call, whatever index or id the server gave it."""
+        function = piece.function or FunctionPiece()
+        call = _OpenCall()
+        call.id = "" if piece.id is None else str(piece.id)
+        call.name = function.name or ""
+        arguments, _ = join_surrogates(arguments_of(function))
+        call.arguments.append(arguments)
+        self._calls.append(call)
+        place = len(self._calls) - 1
+        return ToolCallDelta(place, call.id, call.name, arguments, choice)
+
+    def take_notices(self, name: str) -> list[str]:
+        """Return what the calls of ``name`` say in ``error``; they are none of ours."""
+        told: list[str] = []
+        kept: list[_OpenCall] = []
+        for call, found in zip(self._calls, self.whole(), strict=True):
+            if found.name == name:
+                value = loads(found.arguments.encode("utf-8", "replace"))
+                said = value.get("error") if isinstance(value, dict) else None
+                told.append(said if isinstance(said, str) else found.arguments)
+            else:
+                kept.append(call)
+        self._calls = kept
+        return told
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def whole(self) -> tuple[ToolCall, ...]:
+        """Return the calls as far as they have come."""
+        return tuple(
+            named_call(call.id, call.name, "".join(call.arguments))
+            for call in self._calls
+        )
+
+    def _position(self, index: int | None, given: str) -> int | None:
+        """Return where the call is that a piece may belong to."""
+        last = len(self._calls) - 1 if self._calls else None
+        if index is not None:
+            return self._at.get(index, last)
+        return self._with.get(given, last) if given else last
+
+    def _begins(
+        self, call: _OpenCall, index: int | None, given: str, name: str, arguments: str
+    ) -> bool:
+        """Whether a piece begins a call, and is none of ``call``."""
+        new_index = index is not None and index not in self._at
+        if not name:
+            # What has no name goes on with a call, whatever its id.
+            return new_index and call.is_whole()
+        if new_index and self._at:
+            return True
+        if not call.name:
+            # A nameless call that has its arguments is not named afterwards.
+            return call.is_whole() and bool(arguments)
+        other_id = bool(given and call.id and given != call.id)
+        if any(call.arguments):
+            if call.is_whole():
+                return bool(arguments) or other_id or name != call.name
+            return name != call.name
+        if name == call.name:
+            return other_id
+        if self._goes_on(call.name, name):
+            return False
+        return other_id or name in self._offered
+
+    def _goes_on(self, name: str, piece: str) -> bool:
+        """Whether a piece may go on with a name, by the tools that were offered."""
+        if name in self._offered:
+            return False
+        again = piece.startswith(name)
+        return self._joined(name, piece) or (again and self._joined("", piece))
+
+    def _add_name(self, call: _OpenCall, name: str) -> str:
+        """Return what a name adds to the call's: it may come in pieces, or again."""
+        if not name or any(call.arguments):
+            added = name if not call.name else ""
+        elif name == call.name and not self._goes_on(call.name, name):
+            added = ""
+        elif name.startswith(call.name) and not self._joined(call.name, name):
+            # As much of the name as there is so far, once more from its beginning.
+            added = name[len(call.name) :]
+        else:
+            added = name
+        call.name += added
+        return added
+
+    def _joined(self, name: str, piece: str) -> bool:
+        """Whether a tool was offered whose name begins with both together."""
+        return any(each.startswith(name + piece) for each in self._offered)
+
+
+class _OpenCall:
+    """A tool call whose pieces are still coming."""
+
+    __slots__ = ("arguments", "checks", "half", "id", "name")
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.arguments: list[str] = []
+        # Half a character, at the end of the last piece.
+        self.half = ""
+        self.checks = 0
+
+    def is_whole(self) -> bool:
+        """Whether the arguments so far are JSON."""
+        last = next((each for each in reversed(self.arguments) if each), "")
+        if not last.rstrip().endswith("}") or self.checks >= _MOST_CHECKS:
+            return False
+        self.checks += 1
+        return is_json("".join(self.arguments))
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is JSON; as servers and models write it, and no deeper."""
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return True
