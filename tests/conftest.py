@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Final
@@ -17,7 +18,6 @@ from aioresponses import aioresponses
 
 # Tests are imported by file (importmode importlib), so their helpers need a path.
 sys.path.insert(0, str(Path(__file__).parent))
-
 from servers.llama import (
     KEY,
     TINY_CHAT,
@@ -32,6 +32,10 @@ from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.llama_server import (
     LocalServer,
 )
+
+# With PYTHONDONTWRITEBYTECODE every process would rewrite the asserts of every file
+# (12 s each, every time), and every child would compile the package.
+sys.dont_write_bytecode = False
 
 _FIGURE: Final = "figure"
 # Fixtures that take long to start: with pytest-xdist, all tests that ask for one of
@@ -58,8 +62,41 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+def pytest_collection() -> Iterator[None]:
+    """Keep the collector of garbage from a million objects that live to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Let each process of pytest-xdist begin elsewhere, and read what others compiled.
+
+    Each collects every file. In one order, all would rewrite the same file at once.
+    """
+    report = yield
+    worker = getattr(collector.config, "workerinput", None)
+    if worker and isinstance(collector, pytest.Directory):
+        number = int(worker["workerid"].removeprefix("gw"))
+        first = len(report.result) * number // worker["workercount"]
+        report.result = [*report.result[first:], *report.result[:first]]
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Iterator[None]:
     """Put tests that share a server, or measure, into one group of pytest-xdist."""
+    if hasattr(config, "workerinput"):
+        # The order that all processes agree on.
+        items.sort(key=lambda item: item.path)
     for item in items:
         asked: Sequence[str] = getattr(item, "fixturenames", ())
         groups = {_SHARED[name] for name in asked if name in _SHARED}
