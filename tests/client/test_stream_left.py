@@ -39,9 +39,12 @@ async def endless(client: Client) -> None:
     await client.say(CHUNKED)
     leaving = asyncio.ensure_future(client.until_gone())
     try:
-        while not leaving.done():
-            with suppress(OSError):
+        # Where the connection broke, a further write fails without a pause: trying
+        # again would keep the loop from ever seeing that the client has gone.
+        with suppress(OSError):
+            while not leaving.done():
                 await client.say(WORD)
+        await leaving
     finally:
         leaving.cancel()
 
