@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import pickle
 import re
@@ -41,21 +42,27 @@ class Use(NamedTuple):
     place: str
 
 
-def uses() -> Iterator[Use]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or not node.args:
-                continue
-            # A table keeps partial(text, "…"), said when it is needed.
-            made = [node.func, *node.args]
-            if isinstance(node.func, ast.Name) and node.func.id == "partial":
-                made = node.args
-            if len(made) > 1 and _is_text(made[0]):
-                ids = tuple(_strings(made[1]))
-                names = {keyword.arg for keyword in node.keywords}
-                known = None if None in names else frozenset(map(str, names))
-                yield Use(ids, known, f"{path.relative_to(PACKAGE)}:{node.lineno}")
+@functools.cache
+def uses() -> tuple[Use, ...]:
+    """Return every use; asked in a test, for each process imports every test."""
+    sources = sorted(PACKAGE.rglob("*.py"))
+    return tuple(use for path in sources for use in _uses_in(path))
+
+
+def _uses_in(path: Path) -> Iterator[Use]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        # A table keeps partial(text, "…"), said when it is needed.
+        made = [node.func, *node.args]
+        if isinstance(node.func, ast.Name) and node.func.id == "partial":
+            made = node.args
+        if len(made) > 1 and _is_text(made[0]):
+            ids = tuple(_strings(made[1]))
+            names = {keyword.arg for keyword in node.keywords}
+            known = None if None in names else frozenset(map(str, names))
+            yield Use(ids, known, f"{path.relative_to(PACKAGE)}:{node.lineno}")
 
 
 def _is_text(function: ast.expr) -> bool:
@@ -76,9 +83,6 @@ def _strings(node: ast.expr) -> Iterator[str]:
         yield from _strings(node.orelse)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
-
-
-USES = [*uses()]
 
 
 def all_rows() -> dict[str, Mapping[str, str]]:
@@ -104,16 +108,20 @@ def test_a_row_says_the_same_in_both_languages(text_id: str) -> None:
 
 def test_every_row_is_used_and_every_use_has_a_row() -> None:
     """No sentence is left over, and none is missing."""
-    assert all(use.ids for use in USES), [use for use in USES if not use.ids]
-    assert {text_id for use in USES for text_id in use.ids} == set(ROWS)
+    assert all(use.ids for use in uses()), [use for use in uses() if not use.ids]
+    assert {text_id for use in uses() for text_id in use.ids} == set(ROWS)
 
 
-@pytest.mark.parametrize("use", USES, ids=lambda use: use.place)
-def test_a_use_names_the_facts_of_its_row(use: Use) -> None:
+def test_a_use_names_the_facts_of_its_row() -> None:
     """A fact too few would be an exception where a sentence was due."""
-    for text_id in use.ids:
-        if use.facts is not None:
-            assert use.facts == placeholders(ROWS[text_id]["en"])
+    wrong = [
+        (use.place, text_id, set(use.facts))
+        for use in uses()
+        if use.facts is not None
+        for text_id in use.ids
+        if use.facts != placeholders(ROWS[text_id]["en"])
+    ]
+    assert wrong == []
 
 
 def test_a_text_is_its_english_sentence() -> None:
