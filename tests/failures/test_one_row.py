@@ -78,7 +78,12 @@ MOST_EXCEPTIONS: Final = 42
 
 def files_with(name: str) -> set[str]:
     pattern = re.compile(rf"\b{name}\b")
-    return {place for place, text in SOURCES.items() if pattern.search(text)}
+    # The plain search passes over most files, ten times as fast.
+    return {
+        place
+        for place, text in SOURCES.items()
+        if name in text and pattern.search(text)
+    }
 
 
 @pytest.mark.parametrize("name", failure_table().rows)
