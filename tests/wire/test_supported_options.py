@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bytebuddy_provider_hf.client.request import merge_options
 from bytebuddy_provider_hf.texts import render
-from bytebuddy_provider_hf.types import CompletionOptions
+from bytebuddy_provider_hf.types import LONGEST_STOP, CompletionOptions
 from bytebuddy_provider_hf.wire.dialects import SERVERS
 from bytebuddy_provider_hf.wire.dialects.hf_inference import HfInference
 from bytebuddy_provider_hf.wire.dialects.llamacpp import LlamaCpp
@@ -372,7 +372,7 @@ LEGAL_OPTIONS = st.builds(
     presence_penalty=numbers(-2, 2),
     frequency_penalty=numbers(-2, 2),
     seed=st.none() | st.integers(),
-    stop=st.none() | st.lists(st.text(min_size=1), max_size=8),
+    stop=st.none() | st.lists(st.text(min_size=1, max_size=LONGEST_STOP), max_size=8),
 )
 
 
