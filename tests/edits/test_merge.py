@@ -226,15 +226,15 @@ def test_any_texts_at_all_give_a_result(original: str, suggestion: str) -> None:
 @pytest.mark.measured
 def test_large_texts_take_linear_time() -> None:
     """Equal lines, markers, fences, hunks and dots by the ten thousand."""
-    lines = "x = 1\n" * 20_000
+    lines = "x = 1\n" * 10_000
     started = time.process_time()
     for suggestion in (
         lines + "y\n",
-        "# ...\nx = 1\n" * 10_000,
-        "```\nx\n```\n" * 10_000,
-        "@@ -1,3 +1,3 @@\n x = 1\n-x = 1\n+y\n" * 5_000,
-        "." * 100_000 + "\n//" + "…." * 20_000,
-        "# " + " " * 100_000 + ".\nSure" + " a" * 50_000,
+        "# ...\nx = 1\n" * 5_000,
+        "```\nx\n```\n" * 5_000,
+        "@@ -1,3 +1,3 @@\n x = 1\n-x = 1\n+y\n" * 2_500,
+        "." * 50_000 + "\n//" + "…." * 10_000,
+        "# " + " " * 50_000 + ".\nSure" + " a" * 25_000,
     ):
         merge(lines, suggestion)
-    assert time.process_time() - started < 60
+    assert time.process_time() - started < 15

@@ -96,11 +96,11 @@ def test_it_takes_linear_time() -> None:
     cutter = StopFilter([stop, "ab" * (LONGEST_STOP // 2)])
     began = time.process_time()
     total = 0
-    for _ in range(60_000):
+    for _ in range(30_000):
         total += len(cutter.feed("a"))
     total += len(cutter.close())
-    assert total == 60_000
-    assert time.process_time() - began < 5
+    assert total == 30_000
+    assert time.process_time() - began < 2.5
 
 
 def test_a_whole_reply_is_cut_and_says_stop() -> None:

@@ -210,4 +210,4 @@ def test_a_long_answer_by_single_characters_takes_linear_time(text: str) -> None
             gc.enable()
 
     short = min(seconds(text[: len(text) // 4]) for _ in range(3))
-    assert min(seconds(text) for _ in range(3)) < 10 * short + 0.05
+    assert any(seconds(text) < 10 * short + 0.05 for _ in range(3))
