@@ -29,7 +29,7 @@ from bytebuddy_provider_hf.types import Done, Loading, Text
 CALLERS = 1_000
 LIMIT = 8
 CANCELLING = rounds(CALLERS // 5, long=CALLERS)
-HERDS = rounds(40, long=200)
+HERDS = rounds(20, long=200)
 AT_A_TIME = 20
 
 

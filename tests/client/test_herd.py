@@ -273,7 +273,7 @@ async def test_many_models_that_load_at_once_cost_no_more_each(
         return grant_one(queue)
 
     monkeypatch.setattr(ModelQueue, "grant_one", counted)
-    models = 1_000
+    models = 300
     hub = FakeHub(default=Behaviour(cold_for=20))
     runtime = Runtime(connect=MemoryConnect(hub), jitter=random.Random(0).random)
     await asyncio.gather(*(of(runtime, f"org/n{n}").chat("a") for n in range(models)))

@@ -64,13 +64,13 @@ async def test_the_limit_follows_a_capacity_that_changes(
     """2 for a long time, then 32, then 2: found again each time, few refused."""
     server = Server(2)
     stand = bench(Behaviour(always=server), request_options=PATIENT)
-    tasks = [asyncio.create_task(stand.model.chat("a")) for _ in range(16_000)]
+    tasks = [asyncio.create_task(stand.model.chat("a")) for _ in range(12_000)]
     for capacity, within in ((2, 300), (32, 200), (2, 60)):
         server.capacity = capacity
         await asyncio.sleep(within)
         server.seen.clear()
         samples = []
-        for _ in range(200):
+        for _ in range(100):
             await asyncio.sleep(1)
             samples.append(server.in_flight)
         mean = sum(samples) / len(samples)
@@ -161,7 +161,7 @@ async def test_latency_never_lowers_the_limit() -> None:
         return evolve(chat_reply("long"), delay=chance.lognormvariate(1, 2))
 
     stand = bench(Behaviour(always=of_any_length), request_options=PATIENT)
-    tasks = [asyncio.create_task(stand.model.chat("a")) for _ in range(3_000)]
+    tasks = [asyncio.create_task(stand.model.chat("a")) for _ in range(1_500)]
     limits = []
     while not all(task.done() for task in tasks):
         await asyncio.sleep(1)

@@ -19,7 +19,7 @@ from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.virtual_time import run, virtual_time
 from bytebuddy_provider_hf.transport.http_client import Destination
 
-MODELS = rounds(20_000, long=100_000)
+MODELS = rounds(12_000, long=100_000)
 EARLY = 0.0005
 
 
