@@ -225,7 +225,7 @@ def test_any_texts_at_all_give_a_result(original: str, suggestion: str) -> None:
 
 @pytest.mark.measured
 def test_large_texts_take_linear_time() -> None:
-    """Equal lines, markers, fences, hunks and dots by the ten thousand."""
+    """Equal lines, markers, fences, hunks and dots by the thousand."""
     lines = "x = 1\n" * 10_000
     started = time.process_time()
     for suggestion in (
