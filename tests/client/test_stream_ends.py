@@ -73,6 +73,7 @@ GOOD = {
     "all there": (CHUNKED, chunk(WHOLE), LAST),
     "the mark, and no last chunk": (CHUNKED, chunk(WHOLE)),
     "a finish reason and no mark": (CHUNKED, chunk(UNMARKED), LAST),
+    "a finish reason, and no last chunk": (CHUNKED, chunk(UNMARKED)),
     "a length": (sized(len(WHOLE)), WHOLE),
     "a length longer than the body, after the mark": (sized(len(WHOLE) + 50), WHOLE),
     "the connection's end": (head(), WHOLE),
@@ -84,7 +85,6 @@ GOOD = {
 BAD = {
     "a last chunk, and no finish reason": (CHUNKED, chunk(UNFINISHED), LAST),
     "neither": (CHUNKED, chunk(UNFINISHED)),
-    "a finish reason, and no last chunk": (CHUNKED, chunk(UNMARKED)),
     "in a chunk": (CHUNKED, b"%x\r\n" % (len(UNFINISHED) + 9), UNFINISHED),
     "a length that is longer": (sized(len(UNFINISHED) + 50), UNFINISHED),
     "a length that is shorter": (sized(len(UNFINISHED)), UNFINISHED),
@@ -142,10 +142,10 @@ def cut_at(cut: int, ending: Ending) -> Behaviour:
 
 def complete_from(ending: Ending) -> int:
     """Return the first cut after which nothing of the answer is missing."""
-    if ending == "close":
-        # The connection's end is a good end once the finish reason is there.
-        return len(b"".join(SHORT[:3])) - len(b"\n\n")
-    return len(b"".join(SHORT))
+    # Once the finish reason is there, only the token counts can be missing. Where the
+    # connection's end is a good end, its event may lack the blank line too.
+    ended = len(b"".join(SHORT[:3]))
+    return ended - len(b"\n\n") if ending == "close" else ended
 
 
 async def cut_everywhere(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bytebuddy_provider_hf.errors import ResponseTooLarge
-from bytebuddy_provider_hf.wire.sse import SseDecoder, SseEvent
+from bytebuddy_provider_hf.wire.sse import STRAY, SseDecoder, SseEvent
 
 
 def decode(stream: bytes, size: int | None = None) -> list[SseEvent]:
@@ -62,7 +62,39 @@ CASES = {
     "no blank line at the end": (b"data: a\n\ndata: b\n", data(b"a", b"b")),
     "no line end at the end": (b"data: a\n\ndata: b", data(b"a", b"b")),
     "a field without a colon": (b"data\n\ndata: a\n\n", data(b"a")),
-    "an unknown field": (b"foo: bar\ndata: a\n\n", data(b"a")),
+    "a line of its own is told": (
+        b"foo: bar\ndata: a\n\nstream timeout\n",
+        [SseEvent(STRAY, b"foo: bar"), *data(b"a"), SseEvent(STRAY, b"stream timeout")],
+    ),
+    "blanks, NUL and marks before a line": (
+        b" data: a\n\n\0data: b\n\n\xef\xbb\xbf\tdata: c\n\n",
+        data(b"a", b"b", b"c"),
+    ),
+    "a line of blanks ends nothing": (b"data: a\n \ndata: b\n\n", data(b"a\nb")),
+    "JSON without a field": (
+        b'data: a\n\n{"error":"x"}\n\ndata: b\n\n',
+        data(b"a", b'{"error":"x"}', b"b"),
+    ),
+    "one line feed between events": (
+        b'data: {"a":1}\ndata: {"b":2}\ndata: [DONE]\n',
+        data(b'{"a":1}', b'{"b":2}', b"[DONE]"),
+    ),
+    "one line feed before a mark and one after": (
+        b'data: {"a":1}\n\ndata: {"b":2}\ndata: [DONE]\n\ndata: {"c":3}\n\n',
+        data(b'{"a":1}', b'{"b":2}', b"[DONE]", b'{"c":3}'),
+    ),
+    "JSON on several lines is one event": (
+        b'data: {"a":\ndata: [{}]\ndata: }\n\n',
+        data(b'{"a":\n[{}]\n}'),
+    ),
+    "an error's data in the next block": (
+        b"event: error\n\ndata: a\n\ndata: b\n\n",
+        [SseEvent("error", b"a"), *data(b"b")],
+    ),
+    "an error without data": (
+        b"data: a\n\nevent: Error\n\n",
+        [*data(b"a"), SseEvent("error", b"")],
+    ),
     "a block of comments in the fast form": (
         b"data: a\n\n: ping\n\ndata: b\n\n: ping\ndata: c\n\n",
         data(b"a", b"b", b"c"),
@@ -107,7 +139,7 @@ def test_cutting_never_matters(pieces: list[bytes], size: int) -> None:
 def test_any_bytes_give_events_and_nothing_else(stream: bytes) -> None:
     """No input makes the decoder raise."""
     for event in decode(stream, 5):
-        assert event.data
+        assert event.data or event.is_error
 
 
 def test_an_event_above_the_limit_is_refused() -> None:
