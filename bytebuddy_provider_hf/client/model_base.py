@@ -50,11 +50,13 @@ class ModelBase:
         # Embedding and ranking do without, so they never load the table of families.
         from bytebuddy_provider_hf.client.model_family import family_of_entry
         from bytebuddy_provider_hf.client.roles.chat import ModelInfo
+        from bytebuddy_provider_hf.prompts.families import opens_reasoning
 
         return ModelInfo(
             self._endpoint.target,
             family=family_of_entry(self._entry),
             window=self._window,
+            opens_reasoning=opens_reasoning(self._entry.model),
         )
 
     @property

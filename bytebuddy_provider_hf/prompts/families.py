@@ -1,11 +1,13 @@
 """Look up the family of a model: by its id, by name, or by its chat template.
 
 A name is never searched for words: ``granite-34b-code-base`` is not Granite 4, and
-"gpt" in a name means nothing.
+"gpt" in a name means nothing. The one exception is whether its template opens the
+reasoning: there a wrong guess loses no word.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final, TypeAlias, TypeVar
@@ -55,6 +57,7 @@ class FamilyTable:
     chat_formats: Mapping[str, ChatFormat]
     fim_formats: Mapping[str, FimFormat]
     templates: tuple[TemplateMarks, ...]
+    opens_reasoning: re.Pattern[str]
 
 
 def family_by_id(model_id: str) -> Family | None:
@@ -64,6 +67,12 @@ def family_by_id(model_id: str) -> Family | None:
     is not part of the id.
     """
     return load_families().by_id.get(model_id.partition(":")[0].strip().lower())
+
+
+def opens_reasoning(model_id: str) -> bool:
+    """Whether a model's template opens the reasoning, which its answer only closes."""
+    name = model_id.partition(":")[0].rpartition("/")[2].strip().lower()
+    return load_families().opens_reasoning.search(name) is not None
 
 
 def family_by_name(name: str) -> Family | None:
@@ -137,7 +146,8 @@ def structure_families(data: Row) -> FamilyTable:
         )
         for row in data["templates"]
     )
-    return FamilyTable(by_name, by_alias, by_id, chats, fims, templates)
+    opens = re.compile("|".join(data["opens_reasoning"]))
+    return FamilyTable(by_name, by_alias, by_id, chats, fims, templates, opens)
 
 
 def _add(found: dict[str, Family], key: str, family: Family) -> None:

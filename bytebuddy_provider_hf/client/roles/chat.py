@@ -41,11 +41,15 @@ __all__ = [
 
 @frozen
 class ModelInfo:
-    """A model: where it is, its family, and its context length."""
+    """A model: where it is, its family, and its context length.
+
+    ``opens_reasoning`` tells that its template ends the prompt with ``<think>``.
+    """
 
     target: Target
     family: Family | None = None
     window: int | None = None
+    opens_reasoning: bool = False
 
     def with_family(self, found: Family | None) -> ModelInfo:
         """Return the model with the family found on the Hub, if there is one."""
@@ -113,6 +117,8 @@ def plan_conversation(
     family = model_family.family_for(model_info.family, server)
     model_family.refuse_non_generative(family, target.model, role)
     if server_has_template(family, server, no_template=no_template):
+        if model_info.opens_reasoning:
+            request = evolve(request, opened="<think>")
         if family is None:
             return plan_chat(request, target, knowledge, stream=stream)
         messages, notes = adapt_messages(family, request.messages)
