@@ -146,7 +146,7 @@ def structure_families(data: Row) -> FamilyTable:
         )
         for row in data["templates"]
     )
-    opens = re.compile("|".join(data["opens_reasoning"]))
+    opens = re.compile("|".join(data.get("opens_reasoning", ())) or "(?!)")
     return FamilyTable(by_name, by_alias, by_id, chats, fims, templates, opens)
 
 
