@@ -1,9 +1,9 @@
-"""Ask the router who serves a model now, and what is served near it."""
+"""Ask the router who serves a model now, at what price, and what is served near it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from attrs import frozen
@@ -11,8 +11,9 @@ from attrs import frozen
 from bytebuddy_provider_hf.address import ROUTER
 from bytebuddy_provider_hf.hub.cache import AnswerCache, fetch_answer
 from bytebuddy_provider_hf.hub.models_api import repository
-from bytebuddy_provider_hf.lenient_json import lenient_text, loads
+from bytebuddy_provider_hf.lenient_json import lenient_integer, lenient_text, loads
 from bytebuddy_provider_hf.transport.http_client import HttpClient
+from bytebuddy_provider_hf.wire.floats import number
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 # Seconds. A failure waits no longer for what would explain it.
@@ -27,9 +28,39 @@ _MOST_MODELS: Final = 1_000
 # They end in a hint, for people.
 _MOST_PROVIDERS: Final = 8
 _MOST_NEIGHBOURS: Final = 3
+# There are some twenty providers in all.
+_MOST_OFFERS: Final = 64
 # Any other text of a stranger would stand in an error's hint, too.
-_PROVIDER: Final = re.compile(r"[A-Za-z0-9][\w.\-]{0,63}", re.ASCII)
+PROVIDER: Final = re.compile(r"[A-Za-z0-9][\w.\-]{0,63}", re.ASCII)
 _MODELS: Final = "/v1/models"
+# A million dollars for a million tokens is no price.
+_MOST_DOLLARS: Final = 1_000_000
+
+
+@frozen
+class Price:
+    """What a million tokens cost, read and written: whole numbers of 10⁻⁹ USD."""
+
+    input: int
+    output: int
+
+
+@frozen
+class Offer:
+    """What the catalogue tells of one provider of a model; ``None`` is unknown.
+
+    ``is_live`` and the two abilities are true only where it says so; ``is_listed`` is
+    true too where it names a provider without a status.
+    """
+
+    provider: str
+    is_live: bool = False
+    is_listed: bool = False
+    price: Price | None = None
+    context_length: int | None = None
+    supports_tools: bool = False
+    supports_structured_output: bool = False
+    throughput: float | None = None
 
 
 @frozen
@@ -42,10 +73,16 @@ class Serving:
 
 @frozen
 class ServedModel:
-    """A model that the router lists, with the providers that serve it now."""
+    """A model that the router lists, with what its providers offer."""
 
     id: str
-    providers: tuple[str, ...]
+    offers: tuple[Offer, ...] = ()
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The providers that serve it now, as many as a hint has room for."""
+        listed = [each.provider for each in self.offers if each.is_listed]
+        return tuple(listed[:_MOST_PROVIDERS])
 
 
 class RouterCatalogue:
@@ -57,7 +94,7 @@ class RouterCatalogue:
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self._clock = clock
         source = "The router"
-        self._providers = AnswerCache[tuple[str, ...]](source, age=_FRESH, clock=clock)
+        self._models = AnswerCache[ServedModel](source, age=_FRESH, clock=clock)
         self._near = AnswerCache[tuple[str, ...]](source, age=_FRESH, clock=clock)
         self._served = AnswerCache[tuple[ServedModel, ...]](
             source, age=_FRESH, clock=clock
@@ -74,12 +111,6 @@ class RouterCatalogue:
         if name is None:
             return None
 
-        async def ask_providers() -> tuple[str, ...] | None:
-            status, found = await _ask(f"{_MODELS}/{name}", client)
-            if status == _NOT_FOUND:
-                return ()  # an answer: nobody serves it
-            return found[0].providers if found else None
-
         async def ask_all() -> tuple[ServedModel, ...] | None:
             return (await _ask(_MODELS, client))[1]
 
@@ -88,13 +119,34 @@ class RouterCatalogue:
             served = await self._served.get(_MODELS, ask_all, limit=LIMIT)
             return None if served is None else neighbours(name, served)
 
-        key, until = name.lower(), self._clock() + limit
-        providers = await self._providers.get(key, ask_providers, limit=limit)
-        if providers is None or providers:
-            return None if providers is None else Serving(providers)
+        until = self._clock() + limit
+        served = await self._ask_model(name, client, limit=limit)
+        if served is None or served.providers:
+            return None if served is None else Serving(served.providers)
         # Nobody serves it: the rest of the time goes to what is spelt like it.
-        left = until - self._clock()
+        left, key = until - self._clock(), name.lower()
         return Serving((), await self._near.get(key, ask_near, limit=left) or ())
+
+    async def offers(
+        self, model: str, client: HttpClient, *, limit: float = LIMIT
+    ) -> tuple[Offer, ...]:
+        """Return what providers offer ``model``; none where ``limit`` is too short."""
+        name = repository(model)
+        served = None
+        if name is not None:
+            served = await self._ask_model(name, client, limit=limit)
+        return () if served is None else served.offers
+
+    async def _ask_model(
+        self, name: str, client: HttpClient, *, limit: float
+    ) -> ServedModel | None:
+        async def ask() -> ServedModel | None:
+            status, found = await _ask(f"{_MODELS}/{name}", client)
+            if status == _NOT_FOUND:
+                return ServedModel(name)  # an answer: nobody serves it
+            return found[0] if found else None
+
+        return await self._models.get(name.lower(), ask, limit=limit)
 
 
 def read_models(data: bytes) -> tuple[ServedModel, ...] | None:
@@ -115,13 +167,9 @@ def read_models(data: bytes) -> tuple[ServedModel, ...] | None:
             continue
         model, providers = lenient_text(item.get("id")), item.get("providers")
         if model and repository(model) == model and isinstance(providers, list):
-            names = [
-                lenient_text(each.get("provider")) or ""
-                for each in providers
-                if isinstance(each, dict) and each.get("status", "live") == "live"
-            ]
-            live = tuple(name for name in names if _PROVIDER.fullmatch(name))
-            found.append(ServedModel(model, live[:_MOST_PROVIDERS]))
+            offers = (_offer(each) for each in providers if isinstance(each, dict))
+            named = tuple(offer for offer in offers if offer is not None)
+            found.append(ServedModel(model, named[:_MOST_OFFERS]))
     return tuple(found)
 
 
@@ -133,6 +181,45 @@ def neighbours(model: str, served: Iterable[ServedModel]) -> tuple[str, ...]:
 
     close = difflib.get_close_matches(model.casefold(), ids, n=_MOST_NEIGHBOURS)
     return tuple(ids[each] for each in close)
+
+
+def _offer(said: Mapping[str, object]) -> Offer | None:
+    """Return what is told of a provider, ``None`` where its name is none."""
+    name = lenient_text(said.get("provider")) or ""
+    if not PROVIDER.fullmatch(name):
+        return None
+    status, pricing = said.get("status", ""), said.get("pricing")
+    price = Price(0, 0) if said.get("is_free") is True else None
+    if price is None and isinstance(pricing, dict):
+        read, written = (
+            _nano_usd(pricing.get("input")),
+            _nano_usd(pricing.get("output")),
+        )
+        if read is not None and written is not None:
+            price = Price(read, written)
+    window = lenient_integer(said.get("context_length"))
+    return Offer(
+        name,
+        is_live=status == "live",
+        is_listed=status in ("", "live"),
+        price=price,
+        context_length=window if window is not None and window > 0 else None,
+        supports_tools=said.get("supports_tools") is True,
+        supports_structured_output=said.get("supports_structured_output") is True,
+        throughput=number(said.get("throughput")),
+    )
+
+
+def _nano_usd(dollars: object) -> int | None:
+    """Return a price in USD as a whole number of 10⁻⁹ USD."""
+    from decimal import Decimal  # for a failure only, as above
+
+    if isinstance(dollars, bool) or not isinstance(dollars, int | float):
+        return None
+    if not 0 <= dollars <= _MOST_DOLLARS:
+        return None
+    # The shortest text of a float is what stood in the catalogue.
+    return int(Decimal(repr(dollars)).scaleb(9).to_integral_value())
 
 
 async def _ask(

@@ -12,6 +12,7 @@ from bytebuddy_provider_hf.address import ROUTER
 from bytebuddy_provider_hf.errors import ConnectionRefused
 from bytebuddy_provider_hf.hub.router_models import (
     LIMIT,
+    Offer,
     RouterCatalogue,
     ServedModel,
     Serving,
@@ -229,7 +230,7 @@ def test_names_that_could_draw_on_a_terminal_are_left_out() -> None:
     hostile = (
         b'{"id":"a/b","providers":[{"provider":"x\\u001b[31m"},{"provider":"ok"}]}'
     )
-    assert read_models(hostile) == (ServedModel("a/b", ("ok",)),)
+    assert read_models(hostile) == (ServedModel("a/b", (Offer("ok", is_listed=True),)),)
     many = b",".join(b'{"provider":"p%d"}' % number for number in range(50))
     (found,) = read_models(b'{"id":"a/b","providers":[%s]}' % many) or ()
     assert len(found.providers) == 8
@@ -237,11 +238,12 @@ def test_names_that_could_draw_on_a_terminal_are_left_out() -> None:
 
 def test_a_neighbour_is_served_and_is_another() -> None:
     """Neither the model itself nor one that nobody serves."""
+    groq = (Offer("groq", is_listed=True),)
     served = [
-        ServedModel("meta-llama/Llama-3.1-8B", ("groq",)),
-        ServedModel("meta-llama/Llama-3.1-8B-Instruct", ("groq",)),
+        ServedModel("meta-llama/Llama-3.1-8B", groq),
+        ServedModel("meta-llama/Llama-3.1-8B-Instruct", groq),
         ServedModel("meta-llama/Llama-3.1-70B-Instruct", ()),
-        ServedModel("Qwen/Qwen3-32B", ("groq",)),
+        ServedModel("Qwen/Qwen3-32B", groq),
     ]
     found = neighbours("meta-llama/llama-3.1-8B", served)
     assert found == ("meta-llama/Llama-3.1-8B-Instruct",)
