@@ -32,7 +32,7 @@ _NAMES: Final = {
     "secret": "Secret",
     "types": (
         "Choice CompletionOptions Conversation Done Event ImagePart Loading "
-        "Message Reasoning Reply Role Text TextPart TokenLogprob Tool ToolCall "
+        "Message Reasoning Reply Role Served Text TextPart TokenLogprob Tool ToolCall "
         "ToolCallDelta Usage"
     ),
 }

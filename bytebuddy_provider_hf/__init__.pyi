@@ -61,6 +61,7 @@ from bytebuddy_provider_hf.types import Message as Message
 from bytebuddy_provider_hf.types import Reasoning as Reasoning
 from bytebuddy_provider_hf.types import Reply as Reply
 from bytebuddy_provider_hf.types import Role as Role
+from bytebuddy_provider_hf.types import Served as Served
 from bytebuddy_provider_hf.types import Text as Text
 from bytebuddy_provider_hf.types import TextPart as TextPart
 from bytebuddy_provider_hf.types import TokenLogprob as TokenLogprob

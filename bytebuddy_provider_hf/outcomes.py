@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
-from bytebuddy_provider_hf.types import FinishReason, Usage
+from bytebuddy_provider_hf.types import NOT_SERVED, FinishReason, Served, Usage
 
 Vector: TypeAlias = tuple[float, ...]
 
@@ -134,6 +134,7 @@ class TaskReply:
     groups: tuple[tuple[Outcome, ...], ...]
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    served: Served = field(default=NOT_SERVED, eq=False)
 
     @property
     def first(self) -> Outcome | None:
@@ -153,6 +154,7 @@ class Embeddings:
     usage: Usage | None = None
     pooling: str = "server"
     notes: tuple[str, ...] = ()
+    served: Served = field(default=NOT_SERVED, eq=False)
 
 
 @frozen
@@ -163,6 +165,7 @@ class Scores:
     model: str = ""
     usage: Usage | None = None
     notes: tuple[str, ...] = ()
+    served: Served = field(default=NOT_SERVED, eq=False)
 
 
 @frozen

@@ -67,10 +67,16 @@ class Secret:
         Also one that JSON or a URL wrote with escapes, and the key alone of a value
         such as ``Bearer KEY``. A secret of less than 8 characters is left.
         """
+        # Asked of each header that is told: most are shorter than a key, and have no
+        # escapes, which only ever make a text longer.
+        if len(text) < _SHORTEST:
+            return text
         for key in (self._value, _SCHEME.sub("", self._value)):
-            if len(key) < _SHORTEST:
+            if not _SHORTEST <= len(key) <= len(text):
                 continue
             text = text.replace(key, MASK)
+            if "\\" not in text and "%" not in text:
+                continue
             for plain in (_unescaped(text), unquote(text)):
                 if key in plain:
                     text = plain.replace(key, MASK)

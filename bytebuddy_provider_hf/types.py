@@ -160,6 +160,32 @@ class Choice:
 
 
 @frozen
+class Served:
+    """How a call was served: by whom, at what price, after how many attempts.
+
+    ``provider`` is the one that the router asked, ``inference_id`` the number by which
+    it bills the call. ``reported_nano_usd`` is the cost that the answer itself names,
+    in 10⁻⁹ USD; ``None`` is unknown, never nothing. ``compute`` has the server's own
+    measurements, by header. ``attempts`` counts the requests sent, ``waited`` is the
+    seconds until the last of them left, ``elapsed`` those until its answer was whole.
+    An answer made of several requests has each of them in ``parts``.
+    """
+
+    provider: str | None = None
+    inference_id: str | None = None
+    reported_nano_usd: int | None = None
+    compute: tuple[tuple[str, str], ...] = ()
+    attempts: int = 0
+    waited: float = 0.0
+    elapsed: float = 0.0
+    parts: tuple[Served, ...] = ()
+
+
+# Of what no server was asked for, or nobody has told yet.
+NOT_SERVED: Final = Served()
+
+
+@frozen
 class Reply:
     """A finished answer.
 
@@ -167,7 +193,8 @@ class Reply:
     that is not known here; ``raw_finish_reason`` is its own word. ``notes`` tells, one
     sentence each, what was changed on the way (an address rewritten, an option dropped)
     and what is unusual in the answer. ``choices`` has every answer, the first included,
-    where several came. ``diff`` is the unified diff of an edit.
+    where several came. ``diff`` is the unified diff of an edit. Answers
+    that differ only in how they were ``served`` are equal.
     """
 
     text: str
@@ -183,6 +210,12 @@ class Reply:
     choices: tuple[Choice, ...] = ()
     diff: str = ""
     raw_finish_reason: str | None = None
+    served: Served = field(default=NOT_SERVED, eq=False)
+
+    @property
+    def provider(self) -> str | None:
+        """Who answered, of the router's providers, where it told."""
+        return self.served.provider
 
 
 # Events are made once a token: slotted and mutable costs 0.10 µs, frozen 0.24.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Final, Generic, Self
 
@@ -37,6 +37,7 @@ from bytebuddy_provider_hf.client.response_errors import (
     error_from_response,
 )
 from bytebuddy_provider_hf.client.runtime import LoopState
+from bytebuddy_provider_hf.client.served import read_served
 from bytebuddy_provider_hf.errors import (
     APIError,
     ByteBuddyError,
@@ -55,7 +56,7 @@ from bytebuddy_provider_hf.scheduling.waiter import Waiter
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.deadlines import Timeout
 from bytebuddy_provider_hf.transport.http_client import Response
-from bytebuddy_provider_hf.types import Loading, WaitReason
+from bytebuddy_provider_hf.types import Loading, Served, WaitReason
 from bytebuddy_provider_hf.wire.adapt import NO_ADAPTATIONS, Adaptations, refuses_route
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Server
@@ -72,6 +73,7 @@ _GENERATIVE_ROUTES: Final = frozenset({"chat", "completions"})
 _LONGEST_HOLD: Final = 60
 _MARGIN: Final = 5
 _OK: Final = 200
+_NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 @define
@@ -111,6 +113,8 @@ class CallAttempts:
         self._route_refusal: ByteBuddyError | None = None
         self._detected_again = False
         self._requests = 0
+        # Those of the last answer, good or not.
+        self._headers: Mapping[str, str] = _NO_HEADERS
         # What the log was last told that the call waits for.
         self._logged_wait: WaitReason | None = None
         self._waiter = Waiter(
@@ -236,6 +240,7 @@ class CallAttempts:
             if self._requests > 1 or self._waiter.probe_id:
                 request = self._numbered(request)
             response = await self._client.send(request)
+            self._headers = response.headers
             if response.status == _OK:
                 self._queue.on_response(self._waiter)
                 return response, plan
@@ -267,6 +272,18 @@ class CallAttempts:
         with Timeout(self._state.deadlines, self._waiter.deadline):
             return await anext(chunks, None)
         raise self._deadline_exceeded()  # where the deadline ended the block
+
+    def served(self, told: Served) -> Served:
+        """Return how the call was served; ``told`` is what the answer's body says."""
+        waiter, now = self._waiter, self._state.loop.time()
+        return read_served(
+            self._headers,
+            self._spec.endpoint,
+            told,
+            attempts=self._requests,
+            waited=waiter.sent_at - waiter.since,
+            elapsed=now - waiter.since,
+        )
 
     def succeeded(self, reply: AnyReply) -> None:
         """Note that the answer came whole: the retries were worth their cost."""

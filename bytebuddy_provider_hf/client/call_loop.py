@@ -14,10 +14,11 @@ from functools import partial
 from typing import Final, TypeVar
 
 from bytebuddy_provider_hf.client.attempts import CallAttempts
-from bytebuddy_provider_hf.client.endpoint import CallSpec, Endpoint
+from bytebuddy_provider_hf.client.endpoint import CallSpec
 from bytebuddy_provider_hf.client.plan import Plan, Planner, R, finished
 from bytebuddy_provider_hf.client.response_errors import masked
 from bytebuddy_provider_hf.client.runtime import LoopState
+from bytebuddy_provider_hf.client.served import read_header
 from bytebuddy_provider_hf.errors import (
     APIError,
     ByteBuddyError,
@@ -145,7 +146,9 @@ async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) ->
     except ResponseError as error:
         failure = error
     else:
-        reply = finished(reply, plan, spec.notes, _request_id(response, endpoint))
+        request_id = read_header(response.headers, "x-request-id", endpoint)
+        served = attempts.served(reply.served)
+        reply = finished(reply, plan, spec.notes, request_id, served)
         attempts.succeeded(reply)
         return reply
     # A server may echo the key: its bytes stay out of the traceback.
@@ -230,12 +233,14 @@ class AnswerReader:
             until = self._state.loop.time() + _DRAIN_SECONDS
             with suppress(ByteBuddyError), Timeout(self._state.deadlines, until):
                 await self._response.read(MAX_BODY)
-        request_id = _request_id(self._response, self._spec.endpoint)
+        headers, endpoint = self._response.headers, self._spec.endpoint
+        request_id = read_header(headers, "x-request-id", endpoint)
         reply = self._decoder.reply()
         notes = self._spec.notes
         if self._silent and reply.usage is None:
             notes = (*notes, text("wire.no_usage_came"))
-        return finished(reply, self._plan, notes, request_id)
+        served = self._attempts.served(reply.served)
+        return finished(reply, self._plan, notes, request_id, served)
 
     def close(self) -> None:
         """Stop watching and close the answer."""
@@ -269,8 +274,3 @@ class AnswerReader:
             return None
         failure.partial = self._decoder.partial
         raise failure
-
-
-def _request_id(response: Response, endpoint: Endpoint) -> str | None:
-    request_id = response.headers.get("x-request-id")
-    return None if request_id is None else endpoint.scrub(request_id)

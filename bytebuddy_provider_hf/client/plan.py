@@ -17,7 +17,7 @@ from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
 from bytebuddy_provider_hf.prompts.family import Rendered
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import CompletionOptions, Reply
+from bytebuddy_provider_hf.types import CompletionOptions, Reply, Served
 from bytebuddy_provider_hf.wire import openai
 from bytebuddy_provider_hf.wire.choices import Expectations
 from bytebuddy_provider_hf.wire.filtered_stream import FilteredStream, Finish
@@ -380,21 +380,23 @@ def no_stream() -> NoReturn:
 
 
 def finished(
-    reply: R, plan: Plan[R], notes: tuple[str, ...], request_id: str | None
+    reply: R,
+    plan: Plan[R],
+    notes: tuple[str, ...],
+    request_id: str | None,
+    served: Served,
 ) -> R:
-    """Return ``reply`` with the notes of its request and of its call, and its id."""
-    said = plan.notes
-    if not isinstance(reply, Reply):
-        return add_notes(reply, (*said, *notes))
-    if plan.lowered is not None and reply.finish_reason == "length":
-        said = (*said, cut_note(plan.lowered))
-    # One copy for all that is added: each costs more than making the reply did.
-    if not (said or notes or request_id):
-        return reply
-    changed = evolve(reply, notes=(*reply.notes, *said, *notes), request_id=request_id)
-    return cast("R", changed)
-
-
-def add_notes(reply: R, notes: tuple[str, ...]) -> R:
-    """Return ``reply`` with what was changed on the way."""
-    return evolve(reply, notes=(*reply.notes, *notes)) if notes else reply
+    """Return ``reply`` with the notes of its request and of its call, and its facts."""
+    said = (*plan.notes, *notes)
+    # It was made for this call and nobody has it yet: what its decoder could not know
+    # is filled in where it stands. A copy costs 7 µs, twice what making it did.
+    fill = object.__setattr__
+    fill(reply, "served", served)
+    if isinstance(reply, Reply):
+        if plan.lowered is not None and reply.finish_reason == "length":
+            said = (*plan.notes, cut_note(plan.lowered), *notes)
+        if request_id is not None:
+            fill(reply, "request_id", request_id)
+    if said:
+        fill(reply, "notes", (*reply.notes, *said))
+    return reply

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from bytebuddy_provider_hf.types import TokenLogprob, ToolCall, Usage
-from bytebuddy_provider_hf.wire.typed_json import struct_decoder
+from bytebuddy_provider_hf.wire.typed_json import UNDECODED, struct_decoder
 
 _COUNT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 # Of words that a server may make up so much is kept.
@@ -248,6 +248,16 @@ class GroqPart(msgspec.Struct):
     usage: UsageBlock | None = None
 
 
+class RouterData(msgspec.Struct):
+    """Whom the router asked: the first chunk of a stream of its own models.
+
+    https://github.com/huggingface/chat-ui, ``openAIChatToTextGenerationStream.ts``.
+    """
+
+    provider: str | None = None
+    model: str | None = None
+
+
 class Completion(msgspec.Struct):
     """A whole answer or one chunk of a stream, of chat or of completions.
 
@@ -265,6 +275,7 @@ class Completion(msgspec.Struct):
     x_groq: GroqPart | None = None
     # MiniMax's: an object with a code, 0 where all is well.
     base_resp: dict[str, object] | None = None
+    router: RouterData | None = msgspec.field(default=None, name="x-router-metadata")
 
 
 completion: Final = struct_decoder(Completion)
@@ -313,6 +324,41 @@ def _first(*counts: int | None) -> int | None:
     """Return the first count that is none, and not zero; else a zero that was told."""
     told = [count for count in counts if count is not None and count >= 0]
     return next((count for count in told if count), told[0] if told else None)
+
+
+class _Cost(msgspec.Struct):
+    estimated_cost: msgspec.Raw
+
+
+class _Costed(msgspec.Struct):
+    usage: _Cost
+
+
+_costed: Final = msgspec.json.Decoder(_Costed).decode
+# A cost of a thousand million dollars, or of so many digits, is none.
+_LONGEST_COST: Final = 64
+_MOST_DIGITS: Final = 8
+
+
+def reported_cost(data: bytes) -> int | None:
+    """Return what an answer says that it cost, in 10⁻⁹ USD; ``None`` where it does not.
+
+    ``usage.estimated_cost`` is deepinfra's, in USD. It is taken from the JSON as it is
+    written, for no float holds a tenth.
+    """
+    if b'"estimated_cost"' not in data:
+        return None
+    from decimal import Decimal, InvalidOperation  # few servers tell
+
+    try:
+        written = bytes(_costed(data).usage.estimated_cost)
+        cost = Decimal(written[: _LONGEST_COST + 1].decode())
+    except (*UNDECODED, InvalidOperation):
+        return None
+    fits = len(written) <= _LONGEST_COST and cost.is_finite() and cost >= 0
+    if not fits or cost.adjusted() > _MOST_DIGITS:
+        return None
+    return int(cost.scaleb(9).to_integral_value())
 
 
 def reasoning_text(said: Content) -> str:

@@ -6,11 +6,18 @@ import re
 from typing import Final, Literal
 
 import msgspec
+from attrs import evolve
 
 from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.errors import MalformedResponse
 from bytebuddy_provider_hf.failures.error_in_200 import says_error
-from bytebuddy_provider_hf.types import Event, Reply, Text, Usage
+from bytebuddy_provider_hf.types import (
+    NOT_SERVED,
+    Event,
+    Reply,
+    Text,
+    Usage,
+)
 from bytebuddy_provider_hf.wire import openai_json
 from bytebuddy_provider_hf.wire.choices import (
     MAX_CHOICES,
@@ -103,6 +110,8 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         self._begun = False
         self._id = ""
         self._usage: Usage | None = None
+        # What the body itself tells of how it was served; few do.
+        self._served = NOT_SERVED
         self._unmarked = False
 
     @property
@@ -123,7 +132,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
 
     def _reply(self) -> Reply:
         """Return what has come so far."""
-        return reply_of(
+        reply = reply_of(
             self._choices(),
             self._wanted,
             model=self._model,
@@ -131,6 +140,9 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             given_id=self._id,
             notes=self._notes(),
         )
+        if self._served is NOT_SERVED:
+            return reply
+        return evolve(reply, served=self._served)
 
     def _complete(self, *, clean: bool) -> bool:
         """Whether the end mark, or a finish reason for each choice, came.
@@ -182,8 +194,13 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         groq = piece.x_groq
         if piece.usage is not None:
             self._usage = openai_json.usage(piece.usage, self._usage)
+            if (cost := openai_json.reported_cost(data)) is not None:
+                self._served = evolve(self._served, reported_nano_usd=cost)
         if groq is not None and groq.usage is not None:
             self._usage = openai_json.usage(groq.usage, self._usage)
+        if piece.router is not None:
+            self._served = evolve(self._served, provider=piece.router.provider)
+            self._model = piece.router.model or self._model
         # The first that names itself counts, whatever later chunks say.
         if not self._id and piece.id:
             self._id = piece.id

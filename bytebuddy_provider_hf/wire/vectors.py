@@ -17,6 +17,7 @@ from bytebuddy_provider_hf.failures.error_in_200 import malformed
 from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, Vector
 from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.types import NOT_SERVED, Served
 from bytebuddy_provider_hf.wire.body_parts import text_list
 from bytebuddy_provider_hf.wire.floats import (
     in_order,
@@ -24,7 +25,11 @@ from bytebuddy_provider_hf.wire.floats import (
     vector_from_base64,
 )
 from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, v1_url
-from bytebuddy_provider_hf.wire.openai_json import UsageBlock, usage
+from bytebuddy_provider_hf.wire.openai_json import (
+    UsageBlock,
+    reported_cost,
+    usage,
+)
 from bytebuddy_provider_hf.wire.typed_json import fitted, struct_decoder
 
 
@@ -124,6 +129,7 @@ def read_embeddings(data: bytes, *, count: int) -> Embeddings:
         tuple(found[place] for place in range(count)),
         model=answer.model or "",
         usage=usage(answer.usage),
+        served=_served(data),
     )
 
 
@@ -143,4 +149,10 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
         scores,
         model=model if isinstance(model, str) else "",
         usage=usage(fitted(found.get("usage"), UsageBlock)),
+        served=_served(data),
     )
+
+
+def _served(data: bytes) -> Served:
+    cost = reported_cost(data)
+    return NOT_SERVED if cost is None else Served(reported_nano_usd=cost)

@@ -67,6 +67,7 @@ PUBLIC = [
     "SPEC_VERSION",
     "Scores",
     "Secret",
+    "Served",
     "ServerError",
     "Source",
     "StreamInterrupted",

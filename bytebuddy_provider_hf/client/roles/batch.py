@@ -24,6 +24,7 @@ from bytebuddy_provider_hf.client.roles.scoring_api import (
     require_scoring,
 )
 from bytebuddy_provider_hf.client.runtime import LoopState
+from bytebuddy_provider_hf.client.served import merged
 from bytebuddy_provider_hf.errors import (
     APIError,
     BadRequest,
@@ -118,6 +119,7 @@ async def run_batches(
     ``until`` bounds all batches together; ``spec.timeout`` bounds each.
     """
     now = state.loop.time
+    since = now()
     server = await call_loop.detect_server(in_time(spec, until, now()), state)
     queue = state.coordinator.model_queue(
         spec.endpoint.destination, spec.endpoint.target.model
@@ -160,7 +162,9 @@ async def run_batches(
         send=send,
     )
     parts = await batches.run()
-    return job.merge(parts, server, truncated=not strict), batches.limit
+    answer = job.merge(parts, server, truncated=not strict)
+    served = merged([part.served for part in parts], elapsed=now() - since)
+    return evolve(answer, served=served), batches.limit
 
 
 @final
