@@ -21,7 +21,7 @@ from bytebuddy_provider_hf.client.decide import (
     WaitUntilReady,
     decide,
 )
-from bytebuddy_provider_hf.client.endpoint import CallSpec
+from bytebuddy_provider_hf.client.endpoint import SESSION_ID, CallSpec
 from bytebuddy_provider_hf.client.model_family import hub_family
 from bytebuddy_provider_hf.client.notices import warn_dropped_option
 from bytebuddy_provider_hf.client.plan import (
@@ -32,12 +32,13 @@ from bytebuddy_provider_hf.client.plan import (
     R,
 )
 from bytebuddy_provider_hf.client.prompt_tokens import PromptTokens
+from bytebuddy_provider_hf.client.providers import ProviderChoice
 from bytebuddy_provider_hf.client.response_errors import (
     add_alternatives,
     error_from_response,
 )
 from bytebuddy_provider_hf.client.runtime import LoopState
-from bytebuddy_provider_hf.client.served import read_served
+from bytebuddy_provider_hf.client.served import read_provider, read_served
 from bytebuddy_provider_hf.errors import (
     APIError,
     ByteBuddyError,
@@ -50,6 +51,7 @@ from bytebuddy_provider_hf.errors import (
     UnsupportedRole,
 )
 from bytebuddy_provider_hf.failures.next_steps import not_served_model
+from bytebuddy_provider_hf.hub.router_models import LIMIT
 from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.scheduling import retry
 from bytebuddy_provider_hf.scheduling.waiter import Waiter
@@ -113,6 +115,12 @@ class CallAttempts:
         self._route_refusal: ByteBuddyError | None = None
         self._detected_again = False
         self._requests = 0
+        policy = self._record.policy
+        # A model that the caller puts into the body by hand is not ours to change.
+        if policy is None or "model" in endpoint.extra:
+            self._choice = None
+        else:
+            self._choice = ProviderChoice(policy, spec, state)
         # Those of the last answer, good or not.
         self._headers: Mapping[str, str] = _NO_HEADERS
         # What the log was last told that the call waits for.
@@ -227,6 +235,9 @@ class CallAttempts:
             )
             if counted:
                 sent = self._plan(planner, server, stream=stream)
+            choice = self._choice
+            if choice is not None and not choice.is_open:
+                sent = await self._plan_for_provider(choice, sent)
             self._sent, plan = sent, sent.plan
             if plan.notes:
                 warn_dropped_option(endpoint.target, plan.notes)
@@ -239,6 +250,10 @@ class CallAttempts:
             self._requests += 1
             if self._requests > 1 or self._waiter.probe_id:
                 request = self._numbered(request)
+            session = self._spec.session
+            if session is not None and endpoint.target.host_kind is HostKind.ROUTER:
+                header = (SESSION_ID, session)
+                request = evolve(request, headers=(*request.headers, header))
             response = await self._client.send(request)
             self._headers = response.headers
             if response.status == _OK:
@@ -287,6 +302,8 @@ class CallAttempts:
 
     def succeeded(self, reply: AnyReply) -> None:
         """Note that the answer came whole: the retries were worth their cost."""
+        if self._choice is not None:
+            self._choice.answered(reply.served.provider)
         self._queue.limiter.budget.give_back(self._waiter.retry_cost)
         sent = self._sent
         # Only a prompt whose tokens were guessed teaches how to guess.
@@ -299,7 +316,8 @@ class CallAttempts:
         The permit is given back either way, before any rest.
         """
         queue, waiter, sent = self._queue, self._waiter, self._sent
-        state = self._call_state()
+        elsewhere = await self._leave_provider(failure)
+        state = self._call_state(elsewhere=elsewhere)
         # Before the decision, which plans by what the refusal told.
         if isinstance(failure, ContextTooLong) and sent is not None:
             self._tokens.on_refusal(failure, sent.plan, sent.server)
@@ -327,15 +345,42 @@ class CallAttempts:
                         return queue.back_off(waiter, state.now)
                     state.may_adapt = False  # the request would be the same
                 case retry.Retry() as decision:
-                    self._report(failure)
+                    self._report(failure, elsewhere=elsewhere)
                     return self._retry(failure, decision, state.now)
                 case Raise(error=error):
                     # Loading is the queue's own news: it is no failed attempt.
                     if not isinstance(failure, ModelLoading):
-                        self._report(failure)
+                        self._report(failure, elsewhere=elsewhere)
                     raise await self._final_error(error, state.now)
 
-    def _call_state(self) -> CallState:
+    async def _leave_provider(self, failure: ByteBuddyError) -> bool:
+        """Remember which provider failed; return whether another may be asked now."""
+        choice, sent = self._choice, self._sent
+        if choice is None or sent is None:
+            return False
+        provider = read_provider(self._headers, self._spec.endpoint)
+        limit = self._catalogue_seconds()
+        return await choice.leave(failure, provider, sent.plan, limit=limit)
+
+    async def _plan_for_provider(
+        self, choice: ProviderChoice, sent: Sent[R]
+    ) -> Sent[R]:
+        """Return the request, with the provider named where one is to answer it."""
+        found = await choice.choose(sent.plan, limit=self._catalogue_seconds())
+        choice.named = None if found is None else found.provider
+        if found is None:
+            return sent
+        named = evolve(sent.server, model=f"{choice.model}:{found.provider}")
+        sent = self._plan(sent.planner, named, stream=sent.stream)
+        sent.plan.notes = (*sent.plan.notes, *found.notes)
+        return sent
+
+    def _catalogue_seconds(self) -> float:
+        """Return how long the router's catalogue may be asked."""
+        left = self._waiter.deadline - self._state.loop.time()
+        return min(LIMIT, left * _HUB_SHARE) if self._spec.wait else 0.0
+
+    def _call_state(self, *, elsewhere: bool) -> CallState:
         spec, waiter, sent = self._spec, self._waiter, self._sent
         endpoint, queue = spec.endpoint, self._queue
         return CallState(
@@ -355,11 +400,19 @@ class CallAttempts:
             route=None if sent is None else sent.plan.http_request.route,
             budget=queue.limiter.budget,
             jitter=queue.jitter,
+            elsewhere=elsewhere,
             may_detect=not self._detected_again,
         )
 
-    def _report(self, failure: ByteBuddyError) -> None:
-        """Tell queue and limiter what an attempt met."""
+    def _report(self, failure: ByteBuddyError, *, elsewhere: bool = False) -> None:
+        """Tell queue and limiter what an attempt met.
+
+        ``elsewhere``: it is about one provider, and others may be asked: nobody here
+        is held back for it.
+        """
+        if elsewhere:
+            self._queue.on_response(self._waiter, good=False)
+            return
         overloaded = retry.is_overload(failure)
         if not isinstance(failure, APIError):
             self._queue.on_no_response(
@@ -422,6 +475,11 @@ class CallAttempts:
         # Of two routes that refuse, the first was the one that was meant.
         if self._route_refusal and refuses_route(failure):
             failure = self._route_refusal
+        # That a provider does not serve us, which the user never named, is no news.
+        choice = self._choice
+        unknown = isinstance(failure, APIError) and not_served_model(failure)
+        if choice is not None and choice.named and choice.failure and unknown:
+            failure = choice.failure
         local = endpoint.target.host_kind is HostKind.LOOPBACK
         refused = local and isinstance(failure, ConnectionRefused)
         if refused and self._queue.limiter.reached:

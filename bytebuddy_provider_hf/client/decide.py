@@ -81,7 +81,8 @@ class CallState:
     ``starting`` is the configuration's word that a local server is being started. Of
     the last request ``server``, ``route``, ``options`` and ``adaptations`` are known;
     ``server`` is ``None`` where none was sent. ``sheds`` is how often a busy endpoint
-    turned the call away.
+    turned the call away. ``elsewhere`` says that another of the router's providers may
+    be asked.
     """
 
     now: float
@@ -100,6 +101,7 @@ class CallState:
     route: str | None
     budget: retry.Budget
     jitter: Callable[[], float]
+    elsewhere: bool = False
     # What was tried already, and made no difference.
     may_wait_for_server: bool = True
     may_detect: bool = True
@@ -108,6 +110,23 @@ class CallState:
 
 def decide(failure: ByteBuddyError, state: CallState) -> Decision:
     """Return what becomes of ``failure``; a retry is paid from ``state.budget``."""
+    attempts = retry.RetryState(
+        attempt=state.attempt,
+        max_attempts=state.max_attempts,
+        left=state.deadline - state.now,
+    )
+    again = None
+    # Before any wait: what one provider wants of us does not hold for another.
+    if state.elsewhere:
+        again = retry.decide(
+            failure,
+            attempts,
+            budget=state.budget,
+            jitter=state.jitter,
+            elsewhere=True,
+        )
+    if again is not None:
+        return again
     if isinstance(failure, ModelLoading):
         return _decide_cold(failure, state)
     if (
@@ -140,16 +159,7 @@ def decide(failure: ByteBuddyError, state: CallState) -> Decision:
     throttled = retry.failure_kind(failure) is retry.FailureKind.THROTTLED
     if throttled and not state.waits:
         return Raise(failure)
-    again = retry.decide(
-        failure,
-        retry.RetryState(
-            attempt=state.attempt,
-            max_attempts=state.max_attempts,
-            left=state.deadline - state.now,
-        ),
-        budget=state.budget,
-        jitter=state.jitter,
-    )
+    again = retry.decide(failure, attempts, budget=state.budget, jitter=state.jitter)
     return Raise(failure) if again is None else again
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
+from os import urandom
 from typing import Final
 
 from attrs import define, evolve, field, frozen
@@ -14,6 +17,7 @@ from bytebuddy_provider_hf.client.pending_reply import ReaderTask
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.http_client import Destination, destination_for
 
@@ -22,6 +26,13 @@ COLD_START_TIMEOUT: Final = 300.0
 IDLE_TIMEOUT: Final = 60.0
 NO_DATA_TIMEOUT: Final = 300.0
 MAX_ATTEMPTS: Final = 3
+
+BILL_TO: Final = "X-HF-Bill-To"
+SESSION_ID: Final = "X-HF-Session-id"
+_LONGEST_TOLD: Final = 256
+_PAYER: Final = re.compile(rf"[\x21-\x7e]{{1,{_LONGEST_TOLD}}}")
+# With blanks inside: it may be the title of a conversation.
+_SESSION: Final = re.compile(rf"(?! )[\x20-\x7e]{{1,{_LONGEST_TOLD}}}(?<! )")
 
 _TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})
 
@@ -48,6 +59,7 @@ class Endpoint:
     extra: Mapping[str, object]
     hub: Destination | None = None
     catalogue: Destination | None = None
+    allow_dearer: bool = False
 
     def scrub(self, text: str) -> str:
         """Return ``text`` without this route's secrets, should a server echo one."""
@@ -66,7 +78,8 @@ class CallSpec:
 
     Without ``wait`` a model that is not ready, or an account that is limited, is an
     error at once. ``window`` is the configured context length. ``part`` is one of
-    several for one call, which logs its own failure.
+    several for one call, which logs its own failure. Calls of one ``session`` keep the
+    router's provider that answered first.
     """
 
     endpoint: Endpoint
@@ -77,6 +90,7 @@ class CallSpec:
     window: int | None = None
     reader_task: ReaderTask = field(factory=ReaderTask)
     part: bool = False
+    session: str | None = None
 
 
 def endpoint_for(
@@ -85,15 +99,18 @@ def endpoint_for(
     options: RequestOptions,
     *,
     env: Mapping[str, str],
+    bill_to: str | None = None,
 ) -> Endpoint:
     """Return the route to ``target``, with the built-in defaults filled in.
 
-    ``env`` may name a proxy and authorities.
+    ``env`` may name a proxy, authorities and who pays; ``bill_to`` counts before it.
+    Raises ``InvalidOption`` for what no header can carry.
     """
     # The key is bound to this origin here: nothing below can send it elsewhere.
     secret = None if credential is None else credential.secret
     routed = target.host_kind is HostKind.ROUTER
-    destination = destination_for(target.origin, secret, options, env=env)
+    told = _told_headers(target, options, bill_to, env)
+    destination = destination_for(target.origin, secret, options, env=env, told=told)
     patience = options.cold_start_timeout
     if patience is None:  # 0 is a wish: not to wait
         patience = COLD_START_TIMEOUT
@@ -112,7 +129,50 @@ def endpoint_for(
         extra=options.extra_body_properties,
         hub=_anonymous(HUB, options, env) if target.is_hugging_face else None,
         catalogue=_anonymous(ROUTER, options, env) if routed else None,
+        allow_dearer=bool(options.allow_dearer),
     )
+
+
+def _told_headers(
+    target: Target,
+    options: RequestOptions,
+    bill_to: str | None,
+    env: Mapping[str, str],
+) -> tuple[tuple[str, str], ...]:
+    """Return the headers that tell Hugging Face who pays, and for which job.
+
+    https://huggingface.co/docs/inference-providers/pricing. Not to a dedicated
+    endpoint: anyone can rent one, and calls are not billed there.
+    """
+    if target.host_kind not in (HostKind.ROUTER, HostKind.HUB):
+        return ()
+    told = []
+    written = {name.lower() for name in options.headers}
+    # A header that somebody wrote counts before what merely lies in the environment.
+    if bill_to is None and BILL_TO.lower() not in written:
+        bill_to = env.get("HF_BILL_TO", "").strip() or None
+    if bill_to is not None:
+        if not _PAYER.fullmatch(bill_to):
+            raise InvalidOption(
+                text("calls.bill_to_wrong", most=_LONGEST_TOLD),
+                hint=text("calls.bill_to_wrong_hint"),
+            )
+        told.append((BILL_TO, bill_to))
+    if target.host_kind is HostKind.ROUTER and SESSION_ID.lower() not in written:
+        told.append((SESSION_ID, _job_id()))
+    return tuple(told)
+
+
+@cache
+def _job_id() -> str:
+    """Return one id for all that this process asks: the bill is grouped by it."""
+    return urandom(16).hex()
+
+
+def check_session(session: object) -> None:
+    """Raise ``InvalidOption`` for what is no name of a session."""
+    if not isinstance(session, str) or not _SESSION.fullmatch(session):
+        raise InvalidOption(text("roles.session_wrong", most=_LONGEST_TOLD))
 
 
 def _anonymous(

@@ -65,12 +65,14 @@ class HuggingFaceModel(ScoringRoles):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        session: str | None = None,
     ) -> PendingReply:
         """Answer a conversation: await it for a ``Reply``, or enter it for events.
 
         ``timeout`` is seconds for the whole call; without ``wait`` a model that is
-        not ready is an error at once. Raises ``InvalidOption`` at once,
-        and any ``ByteBuddyError`` when awaited or iterated.
+        not ready is an error at once. Calls of one ``session`` go to the provider
+        that answered first, where the router picks it. Raises ``InvalidOption`` at
+        once, and any ``ByteBuddyError`` when awaited or iterated.
         """
         from bytebuddy_provider_hf.client.roles.chat import ChatPlanner, ChatRequest
 
@@ -104,7 +106,9 @@ class HuggingFaceModel(ScoringRoles):
         planner = ChatPlanner(
             request.options, request, info, asks_hub=info.family is None
         )
-        return self._call(planner, timeout, wait=wait, on_event=on_event)
+        return self._call(
+            planner, timeout, wait=wait, on_event=on_event, session=session
+        )
 
     def _check_capable(self, request: ChatRequest, listed: Sequence[str]) -> None:
         """Refuse what the capabilities of the entry do not list."""
@@ -142,6 +146,7 @@ class HuggingFaceModel(ScoringRoles):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        session: str | None = None,
     ) -> PendingReply:
         """Continue ``prompt`` as it stands; the rest is as for :meth:`chat`."""
         from bytebuddy_provider_hf.client.plan import CompletionPlanner
@@ -171,7 +176,9 @@ class HuggingFaceModel(ScoringRoles):
             self._endpoint.target,
             notes=_window_notes(options),
         )
-        return self._call(planner, timeout, wait=wait, on_event=on_event)
+        return self._call(
+            planner, timeout, wait=wait, on_event=on_event, session=session
+        )
 
     def fill(
         self,
@@ -192,6 +199,7 @@ class HuggingFaceModel(ScoringRoles):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        session: str | None = None,
     ) -> PendingReply:
         """Return what belongs between ``prefix`` and ``suffix``: a call as of ``chat``.
 
@@ -233,7 +241,9 @@ class HuggingFaceModel(ScoringRoles):
             asks_hub=self._model_info.family is None
             and not self._templates.autocomplete,
         )
-        return self._call(planner, timeout, wait=wait, on_event=on_event)
+        return self._call(
+            planner, timeout, wait=wait, on_event=on_event, session=session
+        )
 
     def edit(
         self,
@@ -253,6 +263,7 @@ class HuggingFaceModel(ScoringRoles):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        session: str | None = None,
     ) -> PendingReply:
         """Return the whole of ``code`` changed: a call as of ``chat``.
 
@@ -292,7 +303,9 @@ class HuggingFaceModel(ScoringRoles):
             notes=_window_notes(options),
             asks_hub=self._model_info.family is None,
         )
-        return self._call(planner, timeout, wait=wait, on_event=on_event)
+        return self._call(
+            planner, timeout, wait=wait, on_event=on_event, session=session
+        )
 
     def apply(
         self,
@@ -309,6 +322,7 @@ class HuggingFaceModel(ScoringRoles):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        session: str | None = None,
     ) -> PendingReply:
         """Return ``original`` with ``suggestion`` worked in: a call as of ``chat``.
 
@@ -345,7 +359,9 @@ class HuggingFaceModel(ScoringRoles):
             notes=_window_notes(options),
             asks_hub=self._model_info.family is None,
         )
-        spec = self._call_spec(timeout, wait=wait, on_event=on_event, part=True)
+        spec = self._call_spec(
+            timeout, wait=wait, on_event=on_event, part=True, session=session
+        )
         return PendingReply(
             lambda: apply.run(planner, spec, self._lease.state()),
             lambda: apply.stream(planner, spec, self._lease.state()),

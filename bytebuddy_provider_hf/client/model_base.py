@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.client.endpoint import CallSpec, Endpoint
+from bytebuddy_provider_hf.client.endpoint import CallSpec, Endpoint, check_session
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.client.request import check_option
 from bytebuddy_provider_hf.client.runtime import Runtime
@@ -34,7 +34,8 @@ class ModelBase:
         self._entry = entry
         self._endpoint = endpoint
         self._lease = runtime.lease()
-        self._notes = (*endpoint.target.notices, *unused_keys(entry))
+        target = endpoint.target
+        self._notes = (*target.notices, *unused_keys(entry, target))
         self._window = (
             entry.context_length or entry.default_completion_options.context_length
         )
@@ -105,10 +106,11 @@ class ModelBase:
         *,
         wait: bool,
         on_event: OnEvent | None,
+        session: str | None = None,
     ) -> PendingReply:
         from bytebuddy_provider_hf.client import call_loop
 
-        spec = self._call_spec(timeout, wait=wait, on_event=on_event)
+        spec = self._call_spec(timeout, wait=wait, on_event=on_event, session=session)
         return PendingReply(
             lambda: call_loop.run(planner, spec, self._lease.state()),
             lambda: call_loop.stream(planner, spec, self._lease.state()),
@@ -122,10 +124,13 @@ class ModelBase:
         wait: bool,
         on_event: OnEvent | None,
         part: bool = False,
+        session: str | None = None,
     ) -> CallSpec:
         # At once, not when the call is awaited: the mistake is on the caller's line.
         if timeout is not None:
             check_option("timeout", timeout)
+        if session is not None:
+            check_session(session)
         return CallSpec(
             endpoint=self._endpoint,
             timeout=timeout or self._endpoint.timeout,
@@ -134,6 +139,7 @@ class ModelBase:
             wait=wait,
             window=self._window,
             part=part,
+            session=session,
         )
 
     def _model_info_for(self, options: CompletionOptions | None) -> ModelInfo:

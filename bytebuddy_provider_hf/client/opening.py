@@ -88,5 +88,7 @@ def _open(
             text("calls.configured_headers_would_travel", origin=target.origin),
             hint=text("calls.write_the_apibase_with_https_plain"),
         )
-    endpoint = endpoint_for(target, credential, entry.request_options, env=env)
+    endpoint = endpoint_for(
+        target, credential, entry.request_options, env=env, bill_to=entry.bill_to
+    )
     return HuggingFaceModel(entry, endpoint, runtime or shared_runtime)

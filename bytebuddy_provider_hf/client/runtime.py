@@ -37,6 +37,7 @@ class LoopState:
         server_cache: ServerCache | None,
     ) -> None:
         # Imported by the first call: a program that opens a model need not make one.
+        from bytebuddy_provider_hf.client.providers import ProviderMemory
         from bytebuddy_provider_hf.client.server_info import ServerDetector
         from bytebuddy_provider_hf.hub.models_api import HubCatalogue
         from bytebuddy_provider_hf.hub.router_models import RouterCatalogue
@@ -53,6 +54,7 @@ class LoopState:
             loop=self.loop, hub=self.hub, clients=self.clients, store=server_cache
         )
         self.router = RouterCatalogue(clock=self.loop.time)
+        self.providers = ProviderMemory(clock=self.loop.time)
         self._life = self._lived()
         # Begun here, so that the loop knows it and ends it with itself.
         with suppress(StopIteration):

@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.client.knowledge import (
     TokenCounts,
     smallest,
 )
+from bytebuddy_provider_hf.client.providers import Policy, policy_of
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.hub.models_api import HubCatalogue, provider_of
 from bytebuddy_provider_hf.prompts.family import Family
@@ -57,7 +58,8 @@ class ServerRecord:
 
     Models of one server share its ``address``. ``adaptations`` are what calls had to
     change for it. ``store`` keeps what it tells for the next process, where that may
-    hold; ``provider`` is the one of the router's that the address names.
+    hold; ``provider`` is the one of the router's that the address names, ``policy`` how
+    the router picks one where nobody does.
     """
 
     target: Target
@@ -65,6 +67,7 @@ class ServerRecord:
     loop: asyncio.AbstractEventLoop
     store: ServerCache | None = None
     provider: str | None = None
+    policy: Policy | None = None
     adaptations: Adaptations = NO_ADAPTATIONS
     _tokens: ServerTokens = NOTHING_TOLD
     _basis: tuple[object, ...] | None = None
@@ -182,7 +185,8 @@ class ServerDetector:
         # for each call.
         passing = target.host_kind is HostKind.LOOPBACK or target.router_picks_provider
         store = None if passing else self._store
-        record = ServerRecord(target, address, self._loop, store, provider)
+        policy = policy_of(target)
+        record = ServerRecord(target, address, self._loop, store, provider, policy)
         if store is not None:
             kept = store.get_tokens(target.chat_url, target.model)
             if kept is not None:

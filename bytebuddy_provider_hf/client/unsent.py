@@ -10,7 +10,7 @@ from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.wire.notes import Note
 
 
-def unused_keys(entry: ModelEntry) -> tuple[Note, ...]:
+def unused_keys(entry: ModelEntry, target: Target) -> tuple[Note, ...]:
     """Return a note for each key of an entry that asks for what no call does."""
     notes = []
     if entry.use_responses_api:
@@ -20,6 +20,8 @@ def unused_keys(entry: ModelEntry) -> tuple[Note, ...]:
         key = "useLegacyCompletionsEndpoint"
         told = text("roles.legacy_unused", key=key)
         notes.append(Note(told, key))
+    if entry.bill_to and target.host_kind not in (HostKind.ROUTER, HostKind.HUB):
+        notes.append(Note(text("roles.bill_to_unused"), "billTo"))
     if entry.max_stop_words is not None:
         told = text("roles.max_stop_words_unused")
         notes.append(Note(told, "maxStopWords"))

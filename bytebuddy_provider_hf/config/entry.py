@@ -33,7 +33,12 @@ from bytebuddy_provider_hf.config.values import (
     SourceKind,
     UnsetReference,
 )
-from bytebuddy_provider_hf.config.variables import Unset, Variables, expand
+from bytebuddy_provider_hf.config.variables import (
+    Unset,
+    Variables,
+    expand,
+    says_who_pays,
+)
 from bytebuddy_provider_hf.errors import InvalidEndpoint
 from bytebuddy_provider_hf.texts import text
 
@@ -79,6 +84,7 @@ class ReadOptions:
     options: RequestOptions | None = None
     problems: tuple[Problem, ...] = ()
     unset: tuple[UnsetReference, ...] = ()
+    notices: tuple[Problem, ...] = ()
 
 
 @frozen
@@ -100,6 +106,9 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
     )
     trusted = project_env or context.kind != "project"
     kept, ignored = (node, ()) if trusted else _harmless(node, path)
+    if context.kind == "project":
+        kept, unpaid = _without_payer(kept, path)
+        ignored = (*ignored, *unpaid)
     expanded = expand(
         kept,
         path=path,
@@ -156,6 +165,9 @@ def read_options(node: Node, *, context: Context, project_env: bool) -> ReadOpti
         return ReadOptions(
             problems=structure(node, "requestOptions", path=path).problems
         )
+    notices: tuple[Problem, ...] = ()
+    if context.kind == "project":
+        node, notices = _without_payer(node, path)
     expanded = expand(
         node,
         path=path,
@@ -169,7 +181,8 @@ def read_options(node: Node, *, context: Context, project_env: bool) -> ReadOpti
     options = result.value if isinstance(result.value, RequestOptions) else None
     missing = (*expanded.unset, *blanks.found)
     unset = tuple(_reference(u, context, project_env=project_env) for u in missing)
-    return ReadOptions(options, (*expanded.problems, *result.problems), unset)
+    problems = (*expanded.problems, *result.problems)
+    return ReadOptions(options, problems, unset, notices)
 
 
 def merge_top_options(entry: RequestOptions, top: RequestOptions) -> RequestOptions:
@@ -254,6 +267,27 @@ def _harmless(node: MapNode, path: str) -> tuple[MapNode, tuple[Problem, ...]]:
             kept = tuple(p for p in options.pairs if p.key.text not in TRUST_NEEDED)
             options = evolve(options, pairs=kept)
         pairs.append(Pair(pair.key, options))
+    return evolve(node, pairs=tuple(pairs)), tuple(notices)
+
+
+def _without_payer(node: MapNode, path: str) -> tuple[MapNode, tuple[Problem, ...]]:
+    """Return a project's entry, or its options, without who pays, and a notice of it.
+
+    Trust is about where a key may go; whose money is spent is the user's word alone.
+    """
+    notices: list[Problem] = []
+    pairs: list[Pair] = []
+    for pair in node.pairs:
+        key, dotted = pair.key, f"{path}.{pair.key.text}"
+        if says_who_pays(dotted):
+            ignored = text("config.project_bill_to")
+            notices.append(Problem(key.line, key.column, ignored, dotted))
+            continue
+        value = pair.value
+        if key.text in ("requestOptions", "headers") and isinstance(value, MapNode):
+            value, below = _without_payer(value, dotted)
+            notices += below
+        pairs.append(Pair(key, value))
     return evolve(node, pairs=tuple(pairs)), tuple(notices)
 
 

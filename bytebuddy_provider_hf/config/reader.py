@@ -250,6 +250,7 @@ class _FileReader:
             )
             self._options[found.project_env] = shared
             self._problems += shared.problems
+            self._notices += shared.notices
         entry = found.entry
         if entry is None or shared.options is None:
             return found

@@ -209,6 +209,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("models[]", "contextLength", _COUNT, "tokens"),
     Key("models[]", "family", _WORD, default="by the model's id"),
     Key("models[]", "maxStopWords", _ZERO_UP),
+    Key("models[]", "billTo", _WORD, default="HF_BILL_TO, else the token's owner"),
     Key("models[]", "env", kinds.Settings()),
     Key("models[]", "sourceFile", _TEXT),
     Key("models[]", "useLegacyCompletionsEndpoint", _FLAG),
@@ -253,6 +254,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("requestOptions", "maxQueue", _ZERO_UP, "calls", "10000"),
     Key("requestOptions", "maxAttempts", _COUNT, "attempts", "3"),
     Key("requestOptions", "waitForServer", _FLAG, default="false"),
+    Key("requestOptions", "allowDearer", _FLAG, default="false"),
     Key("requestOptions", "verifySsl", _FLAG, default="true"),
     Key(
         "requestOptions",

@@ -70,6 +70,7 @@ class RequestOptions:
     no_proxy: tuple[str, ...] | None = None
     headers: Mapping[str, Secret] = field(factory=dict)
     extra_body_properties: Mapping[str, object] = field(factory=dict)
+    allow_dearer: bool | None = None
     client_certificate: ClientCertificate | None = None
 
 
@@ -157,6 +158,8 @@ class ModelEntry:
     context_length: int | None = None
     family: str | None = None
     max_stop_words: int | None = None
+    # Who pays: an organization, or one of its resource groups.
+    bill_to: str | None = None
     default_completion_options: CompletionOptions = field(factory=CompletionOptions)
     request_options: RequestOptions = field(factory=RequestOptions)
     embed_options: EmbedOptions | None = None

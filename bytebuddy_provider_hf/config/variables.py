@@ -31,6 +31,8 @@ _REFERENCE: Final = re.compile(
     r"|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<has_default>:-(?P<default>[^${}]*))?\}"
     r"|(?P<broken>\$\{)"
 )
+# The key of an entry, and the header that it becomes.
+_WHO_PAYS: Final = frozenset({"billto", "x-hf-bill-to"})
 
 
 @frozen
@@ -112,6 +114,11 @@ class Expanded:
     problems: tuple[Problem, ...] = ()
 
 
+def says_who_pays(path: str) -> bool:
+    """Return whether a key names who pays: no file of a project ever decides that."""
+    return path.rpartition(".")[2].lower() in _WHO_PAYS
+
+
 def expand(
     node: MapNode,
     *,
@@ -188,7 +195,7 @@ class _Walk:
                 value = self.variables.find(
                     name,
                     env_files_first=match["secret"] is not None,
-                    with_project=self.trusted,
+                    with_project=self.trusted and not says_who_pays(path),
                 )
             if match["has_default"]:
                 # As in a shell, :- stands for a variable that is set to nothing too.

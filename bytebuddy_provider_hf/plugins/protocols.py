@@ -5,7 +5,9 @@ asks with ``isinstance``, or gets one by ``ModelRegistry.chat`` and its like. Ho
 generate goes into ``options``, so that a provider implements few parameters and a new
 option changes no protocol; a class may take more keywords of its own. ``timeout`` is
 seconds for the whole call; without ``wait`` a model that is not ready is an error at
-once; ``on_event`` is told of every event, and must not block.
+once; ``on_event`` is told of every event, and must not block. Calls of one ``session``,
+which is a name of at most 256 printable ASCII characters, belong to one conversation:
+who can keeps them at one server, for its cache.
 """
 
 from __future__ import annotations
@@ -113,6 +115,7 @@ class Chat(Protocol):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        session: str | None = None,
     ) -> ReplyCall:
         """Answer ``messages`` (a string is one user turn).
 
@@ -134,6 +137,7 @@ class Complete(Protocol):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        session: str | None = None,
     ) -> ReplyCall:
         """Continue ``prompt`` exactly as it stands; no template is applied."""
         ...
@@ -157,6 +161,7 @@ class Fill(Protocol):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        session: str | None = None,
     ) -> ReplyCall:
         """Return what belongs between ``prefix`` and ``suffix``.
 
@@ -183,6 +188,7 @@ class Edit(Protocol):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        session: str | None = None,
     ) -> ReplyCall:
         """Return the whole of ``code`` changed; the reply has a ``diff`` too.
 
@@ -206,6 +212,7 @@ class Apply(Protocol):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        session: str | None = None,
     ) -> ReplyCall:
         """Return ``original`` changed by ``suggestion``; the reply has a ``diff`` too.
 

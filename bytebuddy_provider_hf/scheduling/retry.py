@@ -142,15 +142,23 @@ def decide(
     *,
     budget: Budget,
     jitter: Callable[[], float],
+    elsewhere: bool = False,
 ) -> Retry | None:
     """Return how to try again, or ``None`` to raise ``error``.
 
     ``jitter`` returns a number from 0 to 1. No delay reaches the end of the call.
+    ``elsewhere``: another server is asked, at once, which knows nothing of the failure.
     """
     kind = failure_kind(error)
     verdict = error.should_retry if isinstance(error, errors.APIError) else None
-    if verdict is False or (kind is FailureKind.FATAL and verdict is not True):
+    lasts = kind is FailureKind.FATAL and verdict is not True and not elsewhere
+    if verdict is False or lasts:
         return None
+    if elsewhere:
+        paid = None
+        if state.attempt < state.max_attempts:
+            paid = budget.spend(kind)
+        return None if paid is None else Retry(0.0, paid)
     hint = error.retry_after
     if state.attempt >= state.max_attempts or (hint or 0) > LONGEST_HINT:
         return None

@@ -108,6 +108,12 @@ class MemoryClient:
             headers["content-length"] = str(len(call.body))
         options = self._destination.options.headers
         headers |= {name: value.reveal() for name, value in options.items()}
+        # As on a socket: of two headers of one name the later counts.
+        names = {name.lower() for name, _ in self._destination.told}
+        headers = {k: v for k, v in headers.items() if k.lower() not in names}
+        headers |= dict(self._destination.told)
+        own = {name.lower() for name, _ in call.headers}
+        headers = {k: v for k, v in headers.items() if k.lower() not in own}
         headers |= dict(call.headers)
         if self._destination.credential is not None:
             token = self._destination.credential.reveal()

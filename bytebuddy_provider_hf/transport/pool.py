@@ -379,6 +379,8 @@ def _headers_of(destination: Destination) -> CIMultiDict[str]:
         headers[hdrs.AUTHORIZATION] = f"Bearer {destination.credential.reveal()}"
     for name, value in destination.options.headers.items():
         headers[name] = value.reveal()
+    for name, said in destination.told:
+        headers[name] = said
     return headers
 
 

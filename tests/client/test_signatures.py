@@ -22,6 +22,8 @@ METHODS = {
     protocols.Tasks: "task",
 }
 
+COMMON = {"timeout", "wait", "on_event"}
+
 
 @pytest.mark.parametrize(("protocol", "name"), METHODS.items(), ids=METHODS.values())
 def test_a_method_takes_what_its_protocol_says(protocol: type, name: str) -> None:
@@ -37,10 +39,12 @@ def test_a_method_takes_what_its_protocol_says(protocol: type, name: str) -> Non
 def test_a_provider_implements_few_parameters(protocol: type, name: str) -> None:
     """How to generate goes into ``options``: a new option changes no protocol."""
     promised = inspect.signature(getattr(protocol, name)).parameters
-    own = promised.keys() - {"self", "options", "timeout", "wait", "on_event"}
+    own = promised.keys() - {*COMMON, "self", "options", "session"}
     assert not own & {each.name for each in fields(CompletionOptions)}
     assert len(own) <= 7
-    assert {"timeout", "wait", "on_event"} <= promised.keys()
+    assert promised.keys() >= COMMON
+    writes = name not in {"embed", "rerank", "task"}
+    assert ("session" in promised) is writes
 
 
 def test_no_method_of_the_contract_is_left_out() -> None:

@@ -75,6 +75,7 @@ ACTING: Final[Mapping[str, Mapping[str, object]]] = {
 # Of no use at the server asked here, or at any.
 TOLD: Final[Mapping[str, Mapping[str, object]]] = {
     "models[]": {
+        "billTo": "an-org",
         "maxStopWords": 1,
         "useLegacyCompletionsEndpoint": "true",
         "useResponsesApi": "true",
@@ -112,6 +113,8 @@ IDLE: Final[Mapping[str, Mapping[str, object]]] = {
 ELSEWHERE: Final = {
     *("timeout", "connectTimeout", "firstByteTimeout", "idleTimeout", "noDataTimeout"),
     *("coldStartTimeout", "maxConcurrency", "maxQueue", "maxAttempts", "waitForServer"),
+    # In tests/client/test_providers.py.
+    "allowDearer",
     *("verifySsl", "caBundlePath", "proxy", "noProxy", "headers"),
     *("extraBodyProperties", "clientCertificate", "cert", "key", "passphrase"),
     *("name", "version", "models", "requestOptions"),

@@ -37,6 +37,7 @@ models:
     contextLength: 4096
     family: mixtral
     maxStopWords: 4
+    billTo: my-org
     roles: [chat, embeddings, reranking, chat]
     capabilities: [tool_use, my_own]
     cacheBehavior: {cacheSystemMessage: true, cacheConversation: false}
@@ -73,6 +74,7 @@ models:
       maxQueue: 0
       maxAttempts: 1
       waitForServer: true
+      allowDearer: true
       verifySsl: false
       caBundlePath: /a.pem
       proxy: http://user:pass@proxy:1
@@ -125,6 +127,7 @@ def test_every_key_of_the_schema_is_read(world: World) -> None:
     request = entry.request_options
     assert (request.timeout, request.connect_timeout) == (5, 1.5)
     assert (request.first_byte_timeout, request.wait_for_server) == (2.5, True)
+    assert (entry.bill_to, request.allow_dearer) == ("my-org", True)
     assert request.ca_bundle_path == ("/a.pem",)
     assert request.no_proxy == ("a", ".b")
     assert request.headers["X-A"].reveal() == "b"

@@ -317,3 +317,32 @@ def test_the_kinds_are_told_apart_without_overlap() -> None:
     """Every pair of kinds has words of its own."""
     for one, other in itertools.combinations(FailureKind, 2):
         assert one.value != other.value
+
+
+@pytest.mark.parametrize(
+    ("error", "attempt", "again"),
+    [
+        (answer(429, retry_after="3000"), 1, True),
+        (answer(429, retry_after="3000"), 3, False),
+        (answer(400), 1, True),
+        (answer(500), 2, True),
+        (answer(503, x_should_retry="false"), 1, False),
+    ],
+)
+def test_another_server_is_asked_at_once(
+    error: errors.APIError, attempt: int, *, again: bool
+) -> None:
+    """No hint and no deadline of the first counts there; attempts and budget do."""
+    state = RetryState(attempt=attempt, max_attempts=3, left=0.1)
+    budget = Budget()
+    full = budget.left
+    retry = decide(error, state, budget=budget, jitter=highest, elsewhere=True)
+    assert (retry is not None) is again
+    assert (budget.left < full) is again
+    if retry is not None:
+        assert (retry.delay, retry.applies_to_origin) == (0.0, 0.0)
+    while budget.spend(FailureKind.TRANSIENT):
+        pass
+    assert not (
+        decide(answer(500), state, budget=budget, jitter=highest, elsewhere=True)
+    )

@@ -335,6 +335,22 @@ async def test_the_headers_that_arrive() -> None:
     assert "cookie" not in headers
 
 
+async def test_what_is_told_of_all_calls_a_call_may_tell_anew() -> None:
+    """One header of a name arrives: the call's, else that of the way there."""
+    hub = FakeHub({"m": Behaviour(always=FakeReply(body=OK))})
+    told = (("X-HF-Session-id", "job"), ("X-HF-Bill-To", "my-org"))
+    async with hub.serve() as url:
+        client = AiohttpClient(Destination(url, told=told))
+        for headers in ((), (("X-HF-Session-id", "a talk"),)):
+            path = f"{url}/v1/chat/completions"
+            body = b'{"model":"m","messages":[]}'
+            (await client.send(HttpRequest(path, body, headers=headers))).close()
+        await client.aclose()
+    sessions = [request.headers["x-hf-session-id"] for request in hub.requests]
+    assert sessions == ["job", "a talk"]
+    assert {request.headers["x-hf-bill-to"] for request in hub.requests} == {"my-org"}
+
+
 async def test_everything_sent_is_counted() -> None:
     """A channel counts the requests that left."""
     async with FakeHub().serve() as url:
