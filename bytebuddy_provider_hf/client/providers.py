@@ -139,36 +139,40 @@ def next_offer(
 ) -> Offer | None:
     """Return whom the policy takes in place of those that are ``left``, if anyone.
 
-    Unless dearer ones are allowed, it costs no more than any that refused, reading and
-    writing: a price that is not known allows nothing. In which order an account
-    prefers its providers only the router knows.
+    Unless dearer ones are allowed, it costs no more, reading and writing, than the one
+    that the policy names next after the first that refused: a price that is not known
+    allows that one alone. In which order an account prefers its providers only the
+    router knows.
     """
-    refusing = [provider for provider, refuses in left.items() if refuses]
+    refusing = {provider for provider, refuses in left.items() if refuses}
     # Whom it may not ask for us the router leaves by itself.
     if policy == "preferred" or not refusing:
         return None
-    able = [each for each in offers if each.provider not in left and needs.allow(each)]
-    if not allow_dearer:
-        told = [each.price for each in offers if each.provider in refusing]
-        prices = [price for price in told if price is not None]
-        if len(prices) < len(refusing):
-            return None
-        most = Price(min(p.input for p in prices), min(p.output for p in prices))
-        able = [
-            each
-            for each in able
-            if each.price is not None
-            and each.price.input <= most.input
-            and each.price.output <= most.output
-        ]
+    order = [each for each in offers if each.is_live or each.provider in refusing]
     # What is not known comes last, in the catalogue's order.
     if policy == "cheapest":
-        able.sort(
+        order.sort(
             key=lambda each: (each.price is None, each.price and each.price.output)
         )
     else:
-        able.sort(key=lambda each: -(each.throughput or 0.0))
-    return able[0] if able else None
+        order.sort(key=lambda each: -(each.throughput or 0.0))
+    first = next((at for at, o in enumerate(order) if o.provider in refusing), -1)
+    following = order[first + 1 :] or order[:1]
+    if not following:
+        return None
+    most = following[0].price
+    for each in order:
+        if each.provider in left or not needs.allow(each):
+            continue
+        if allow_dearer or each is following[0] or _costs_no_more(each.price, most):
+            return each
+    return None
+
+
+def _costs_no_more(price: Price | None, most: Price | None) -> bool:
+    if price is None or most is None:
+        return False
+    return price.input <= most.input and price.output <= most.output
 
 
 def left_note(left: str, taken: Offer, offers: Sequence[Offer]) -> str:

@@ -43,7 +43,7 @@ PRICES: Final[Mapping[str, tuple[float, float, float]]] = {
     "a": (0.5, 1.0, 300),
     "b": (0.4, 0.8, 200),
     "c": (0.1, 0.2, 100),
-    "d": (5.0, 10.0, 250),
+    "d": (5.0, 10.0, 10),
 }
 
 
@@ -246,7 +246,7 @@ async def test_a_model_that_stands_in_the_body_by_hand_is_waited_for() -> None:
     [
         ("", False, "b"),
         (":fastest", False, "b"),
-        (":fastest", True, "d"),
+        (":fastest", True, "b"),
         (":cheapest", False, "c"),
         (":preferred", True, None),
     ],
@@ -255,7 +255,7 @@ async def test_a_model_that_stands_in_the_body_by_hand_is_waited_for() -> None:
 async def test_the_policy_and_its_price_decide(
     suffix: str, *, allow: bool, taken: str | None
 ) -> None:
-    """Dearer ones only where that is allowed; the account's order nobody knows."""
+    """The one that it names next; the account's own order nobody knows."""
     router = Router({"a": too_many(30)})
     asyncio.get_running_loop().call_later(20, router.refusals.clear)
     before = now()
@@ -263,20 +263,32 @@ async def test_the_policy_and_its_price_decide(
     assert reply.text == (taken or "a")
     waited = now() - before >= 30
     assert waited is (taken is None)
-    if taken == "d":
-        assert "at 10 times its price" in " ".join(reply.notes)
+    assert ("at 0.8 times its price" in " ".join(reply.notes)) is (taken == "b")
 
 
 @virtual_time
 async def test_what_the_cheapest_leaves_is_dearer() -> None:
-    """So it is waited for, unless dearer ones are allowed: then the next cheapest."""
-    for allow, answered in ((False, "c"), (True, "b")):
-        router = Router({"c": too_many(30)}, first="c")
+    """The next cheapest answers, and the note says at how many times the price."""
+    router = Router({"c": too_many(30)}, first="c")
+    reply = await router.open(f"{MODEL}:cheapest").chat("Hello")
+    assert reply.text == "b"
+    assert "at 4 times its price" in " ".join(reply.notes)
+
+
+@pytest.mark.parametrize("price", [(0.4, 0.8), None])
+@virtual_time
+async def test_none_is_dearer_than_the_policys_next(
+    price: tuple[float, float] | None,
+) -> None:
+    """Where that one cannot answer: the call waits, or dearer ones are allowed."""
+    pricing = price and {"input": price[0], "output": price[1]}
+    offers = [offer("a"), offer("b", supports_tools=False, pricing=pricing), offer("d")]
+    for allow, answered in ((False, "a"), (True, "d")):
+        router = Router({"a": too_many(30)}, offers=offers)
         asyncio.get_running_loop().call_later(20, router.refusals.clear)
-        model = router.open(f"{MODEL}:cheapest", allow_dearer=allow)
-        reply = await model.chat("Hello")
+        reply = await router.open(allow_dearer=allow).chat("x", tools=[Tool("f")])
         assert reply.text == answered
-        assert ("at 4 times its price" in " ".join(reply.notes)) is allow
+        assert ("at 10 times its price" in " ".join(reply.notes)) is allow
 
 
 @virtual_time
@@ -357,9 +369,6 @@ async def test_who_failed_is_never_guessed() -> None:
         {"status": "error"},
         {"status": "staging"},
         {"status": None},
-        {"pricing": None},
-        {"pricing": {"input": 0.4}},
-        {"pricing": {"input": "0.1", "output": True}},
         {"supports_tools": False},
         {"supports_tools": None},
         {"context_length": 300},
@@ -367,7 +376,7 @@ async def test_who_failed_is_never_guessed() -> None:
 )
 @virtual_time
 async def test_only_who_can_answer_is_asked(broken: dict[str, object]) -> None:
-    """Live, priced, and able to do what the call needs, by the catalogue's word."""
+    """Live, and able to do what the call needs, by the catalogue's word."""
     offers = [offer("a"), offer("b", **broken), offer("c")]
     router = Router({"a": too_many()}, offers=offers)
     reply = await router.open().chat("Hello " * 200, tools=[Tool("f")])
@@ -375,15 +384,16 @@ async def test_only_who_can_answer_is_asked(broken: dict[str, object]) -> None:
 
 
 @virtual_time
-async def test_one_whose_own_price_is_unknown_is_not_left() -> None:
-    """Unless dearer ones are allowed: then the note says what is not known."""
-    for allow, answered in ((False, "a"), (True, "d")):
-        offers = [offer("a", pricing=None), offer("b"), offer("d")]
-        router = Router({"a": too_many(30)}, offers=offers)
-        asyncio.get_running_loop().call_later(20, router.refusals.clear)
-        reply = await router.open(allow_dearer=allow).chat("Hello")
-        assert reply.text == answered
-        assert ("is not known" in " ".join(reply.notes)) is allow
+async def test_a_price_that_is_not_known_is_told() -> None:
+    """Of the one that is left, or of the one that is asked; half a price is none."""
+    half = {"input": "0.1", "output": True}
+    for one, other in ((None, {}), ({}, None), ({}, {"input": 0.4}), ({}, half)):
+        first = offer("a") if one == {} else offer("a", pricing=one)
+        second = offer("b") if other == {} else offer("b", pricing=other)
+        router = Router({"a": too_many(30)}, offers=[first, second, offer("d")])
+        reply = await router.open().chat("Hello")
+        assert reply.text == "b"
+        assert "is not known" in " ".join(reply.notes)
 
 
 @virtual_time
@@ -526,14 +536,15 @@ models:
     for path, payer in ((user, "file-org"), (project, "env-org")):
         path.parent.mkdir(exist_ok=True)
         path.write_text(entry)
-        router = Router({"a": too_many()})
+        offers = [offer("a"), offer("b", context_length=1), offer("d")]
+        router = Router({"a": too_many()}, offers=offers)
         async with ModelRegistry.load(
             cwd=tmp_path,
             home=tmp_path,
             env={"HF_BILL_TO": "env-org"},
             runtime=router.runtime,
         ) as registry:
-            assert (await registry.chat("m").chat("x")).provider == "d"
+            assert (await registry.chat("m").chat("x")).provider == "d"  # dearer
             assert any("who pays" in str(w) for w in registry.warnings) is (
                 path is project
             )
@@ -567,7 +578,7 @@ def test_the_order_is_the_policys() -> None:
         names, left = [], {"left": True}
         while found := next_offer(offers, left, PLAIN, policy, allow_dearer=dearer):  # type: ignore[arg-type]
             names.append(found.provider)
-            offers.remove(found)
+            left[found.provider] = True
         return names
 
     whole = list(offers)
@@ -575,6 +586,9 @@ def test_the_order_is_the_policys() -> None:
     offers[:] = whole
     assert order("cheapest", dearer=True) == ["mute", "slow", "fast", "dark"]
     offers[:] = whole
+    # The first is allowed at any price, for the policy names it; then none is dearer.
+    assert order("fastest", dearer=False) == ["dark"]
+    offers[:] = [each for each in whole if each.provider != "dark"]
     assert order("fastest", dearer=False) == ["fast", "slow", "mute"]
 
 
