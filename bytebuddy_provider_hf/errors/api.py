@@ -80,7 +80,7 @@ class TokenMissing(AuthenticationFailed):
 
 
 class QuotaExhausted(APIError):
-    """402: the account's credits are used up."""
+    """402, or another status whose words say so: the account has no money left."""
 
 
 class PermissionDenied(APIError):
@@ -173,12 +173,22 @@ class ContextTooLong(UnprocessableRequest):
 
     In tokens, as the server counts, ``None`` where it did not say: ``limit`` is the
     window or the largest prompt, ``given`` the prompt, ``asked`` the answer that was
-    asked for.
+    asked for, ``total`` both where it counted them together, ``over`` what is too
+    much, ``max_input`` the largest prompt beside such an answer.
     """
 
     limit: int | None = None
     given: int | None = None
     asked: int | None = None
+    total: int | None = None
+    over: int | None = None
+    max_input: int | None = None
+
+    @property
+    def at_least(self) -> bool:
+        """Whether the prompt may be longer than ``given``: the count stopped there."""
+        # To spare itself the rest: vllm/renderers/params.py, get_encode_kwargs.
+        return self.max_input is not None and self.given == self.max_input + 1
 
 
 # The names decide what the next attempt leaves out.
@@ -186,12 +196,17 @@ class ParameterRefused(UnprocessableRequest):
     """A parameter is unknown to the server, or out of its range.
 
     ``parameter`` is the first of ``parameters``, their names as on the wire;
-    ``limit`` the largest value or number the server takes, where it said so.
+    ``limit`` the largest value or number the server takes, where it said so;
+    ``condition`` what the refusal hangs on. ``unsent`` are those that the request did
+    not have, ``added`` those that this package put there by itself.
     """
 
     parameter: str | None = None
     parameters: tuple[str, ...] = ()
     limit: int | None = None
+    condition: str | None = None
+    unsent: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
 
 class StreamingNotSupported(UnprocessableRequest):
@@ -245,7 +260,12 @@ class OutOfMemory(GenerationFailed):
 
 # llama.cpp parses what the model wrote where tools or a schema were asked for.
 class OutputRejected(GenerationFailed):
-    """The model wrote what its own server cannot read: a tool call, JSON."""
+    """The model wrote what its own server cannot read: a tool call, JSON.
+
+    ``generated`` is the start of what it wrote, where the server told.
+    """
+
+    generated: str | None = None
 
 
 class UnexpectedStatus(APIError):

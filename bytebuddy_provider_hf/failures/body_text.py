@@ -3,6 +3,7 @@
 The forms met in practice: ``{"error": "…"}``, ``{"error": ["…"]}``,
 ``{"error": {"message": …}}``, ``{"message": …}``, ``{"detail": "…"}``,
 ``{"detail": [{"loc", "msg"}]}``, a list of any of these, plain text, HTML, nothing.
+Gateways put what the server behind them said deeper down, or beside their own words.
 """
 
 from __future__ import annotations
@@ -19,9 +20,25 @@ from bytebuddy_provider_hf.secret import one_line
 MAX_BODY: Final = 64 * 1024
 # A sentence of more complaints, or from deeper down, is none that a person reads.
 _MAX_ITEMS: Final = 5
-_MAX_NESTING: Final = 4
-# The first that is there: OpenAI's, TGI's, FastAPI's, then RFC 7807's and OAuth's.
-_KEYS: Final = ("message", "error", "detail", "msg", "title", "error_description")
+_MAX_NESTING: Final = 7
+# The first that is there: OpenAI's, TGI's, FastAPI's, then RFC 7807's and OAuth's, and
+# MiniMax's, whose status is inside.
+_KEYS: Final = (
+    "message",
+    "error",
+    "detail",
+    "msg",
+    "title",
+    "error_description",
+    "status_msg",
+    "error_msg",
+    "base_resp",
+    "errors",
+    "reason",
+)
+# What says more beside it: OpenRouter's, Hugging Face's pipelines', Google's.
+_MORE: Final = ("metadata", "raw", "errors", "warnings", "reason")
+_SIGNS: Final = re.compile(r"[\W_]+")
 _MAX_PAGE: Final = 2_000
 # Bounded: a hostile page must not cost more than its length.
 _TITLE: Final = re.compile(r"<title[^>]{0,200}>([^<]{1,300})", re.IGNORECASE)
@@ -53,21 +70,32 @@ def said_by(value: object) -> str:
 
 def _sentences(value: object, nesting: int) -> Iterator[str]:
     if isinstance(value, str):
-        yield value
+        # OpenRouter quotes the JSON of the server behind it as text.
+        quoted: list[str] = []
+        if value[:1] in ("{", "[") and nesting < _MAX_NESTING:
+            inner = lenient_json.loads(value.encode("utf-8", "replace"))
+            quoted += _sentences(inner, nesting + 1)
+        yield from quoted or [value]
     elif nesting >= _MAX_NESTING:
         return
     elif isinstance(value, list):
         for item in value[:_MAX_ITEMS]:
             yield from _sentences(item, nesting + 1)
     elif isinstance(value, dict):
-        key = next((key for key in _KEYS if value.get(key)), None)
-        if key is None:
-            return
+        key = next((key for key in _KEYS if value.get(key)), "")
         # FastAPI names the place of a complaint beside it.
         loc = value.get("loc")
         place = ""
         if isinstance(loc, list):
             names = (str(part) for part in loc[:8] if isinstance(part, str | int))
             place = ".".join(names) + ": "
-        for said in _sentences(value[key], nesting + 1):
-            yield f"{place}{said}"
+        told = ""
+        for name in (key, *_MORE):
+            if name == key and told:
+                continue
+            for said in _sentences(value.get(name), nesting + 1):
+                # NOT_ENOUGH_BALANCE says no more than "not enough balance".
+                bare = _SIGNS.sub("", said.lower())
+                if name == key or (bare and bare not in told):
+                    told += bare
+                    yield f"{place}{said}"

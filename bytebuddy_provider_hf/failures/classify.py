@@ -21,8 +21,9 @@ from bytebuddy_provider_hf.failures.table import FailureRow, failure_table, row_
 from bytebuddy_provider_hf.secret import one_line
 
 # Together's good answers carry Retry-After too: elsewhere it means nothing.
-_HINTED: Final = frozenset({408, 429, 500, 502, 503, 504})
+_HINTED: Final = frozenset({408, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 _VERDICTS: Final = {"true": True, "false": False}
+_CODES: Final = ("code", "type", "error_type", "reason")
 # What an error keeps of a body, for people.
 _LONGEST_SHOWN: Final = 2_000
 # A code or type; a longer one is a sentence in the wrong place.
@@ -154,15 +155,18 @@ def _object(body: bytes) -> Mapping[str, object]:
 
 def _searched(said: str, found: Mapping[str, object]) -> str:
     """Return all that is searched, in lower case: the sentence, codes, types."""
-    inner = found.get("error")
-    named = [
+    return " ".join((said, *_codes(found))).lower()
+
+
+def _codes(found: Mapping[str, object]) -> list[str]:
+    """Return the codes and types that a body names, outer and inner."""
+    return [
         str(place[key])[:_LONGEST_WORD]
-        for place in (found, inner)
+        for place in (found, found.get("error"))
         if isinstance(place, dict)
-        for key in ("code", "type", "error_type")
+        for key in _CODES
         if isinstance(place.get(key), str | int)
     ]
-    return " ".join((said, *named)).lower()
 
 
 def _status_of_event(words: str, found: Mapping[str, object]) -> int | None:
@@ -208,7 +212,9 @@ def _class_name(answer: ErrorResponse) -> str:
     # Words first: statuses and codes are shared by failures with other cures.
     name = _named_by_words(answer, last=False)
     if name is None:
-        name = table.by_code.get(answer.headers.get("x-error-code", "").lower())
+        codes = (answer.headers.get("x-error-code", ""), *_codes(answer.found))
+        found = (table.by_code.get(code.lower()) for code in codes)
+        name = next((each for each in found if each), None)
     if name is None and (answer.in_stream or answer.status in _REFUSED_BODY):
         # Where nothing else was recognised: what the server says it could not read.
         if error_details.refused_parameters(answer.said, answer.found):

@@ -19,6 +19,8 @@ from bytebuddy_provider_hf.secret import one_line
 # More names, or longer ones, are no parameters of a request but an attack on a screen.
 _MOST_NAMES: Final = 16
 _LONGEST_LOCATION: Final = 500
+# What a model wrote: enough to see what is wrong with it.
+_LONGEST_TEXT: Final = 2_000
 # A larger number is no count of tokens or texts.
 _LARGEST: Final = 10**9
 
@@ -47,22 +49,31 @@ def set_details(
     """Set the attributes that the row of ``error``'s class reads from an answer."""
     row = row_of(type(error))
     for name, patterns in row.numbers.items():
-        digits, member_name = _first(patterns, said), row.fields.get(name, "")
+        digits = _first(patterns, said)
         number = int(digits) if digits else None
-        # llama.cpp says some numbers in a member of the JSON only, inner or outer.
-        for place in (found.get("error"), found):
-            member = place.get(member_name) if isinstance(place, dict) else 0
+        # llama.cpp says some numbers in a member of the JSON only.
+        for member in _members(found, row.fields.get(name, "")):
             if number is None and type(member) is int and 0 < member < _LARGEST:
                 number = member
         setattr(error, name, number)
     for name, patterns in row.texts.items():
-        setattr(error, name, _first(patterns, said))
+        told = _first(patterns, said)
+        for member in _members(found, row.fields.get(name, "")):
+            if told is None and isinstance(member, str) and member:
+                told = member[:_LONGEST_TEXT]
+        setattr(error, name, told)
     for name, header in row.headers.items():
         shown = one_line(headers.get(header, ""), limit=_LONGEST_LOCATION)
         setattr(error, name, shown or None)
     if isinstance(error, ParameterRefused):
         error.parameters = refused_parameters(said, found)
         error.parameter = next(iter(error.parameters), None)
+
+
+def _members(found: Mapping[str, object], name: str) -> list[object]:
+    """Return what a member of the JSON holds, inner or outer."""
+    places = (found.get("error"), found)
+    return [place.get(name) for place in places if isinstance(place, dict)]
 
 
 def model_named(said: str) -> str | None:

@@ -20,7 +20,6 @@ from bytebuddy_provider_hf.texts import (
 
 # "[fact] " at the beginning: demanded, not shown.
 _DEMAND: Final = re.compile(r"\[(\w+)\] ")
-# Only such an id has a page.
 _HOST_FACTS: Final[Mapping[HostKind, tuple[str, ...]]] = {
     HostKind.ROUTER: ("huggingface", "router"),
     HostKind.HUB: ("huggingface",),
@@ -46,9 +45,16 @@ def first_step(
 ) -> str | None:
     """Return the first alternative whose facts are all known, filled in.
 
-    ``[fact] …`` demands a fact without showing it.
+    ``[fact] …`` demands a fact without showing it. A page of Hugging Face is named only
+    where ``facts`` say that Hugging Face answered.
     """
-    known = {**failure_table().constants[language], **facts}
+    table = failure_table()
+    known = {
+        name: said
+        for name, said in table.constants[language].items()
+        if not table.demands[name].isdisjoint(facts)
+    }
+    known.update(facts)
     for alternative in alternatives:
         demand = _DEMAND.match(alternative)
         pattern = alternative[demand.end() :] if demand else alternative
@@ -74,20 +80,23 @@ def error_facts(error: ByteBuddyError) -> dict[str, str]:
         known["wait"] = human_time(error.retry_after)
     if estimate := getattr(error, "estimate", None):
         known["estimate"] = human_time(estimate)
-    if parameters := getattr(error, "parameters", ()):
-        known["parameters"] = ", ".join(parameters)
+    for name in ("parameters", "unsent", "added"):
+        if named := getattr(error, name, ()):
+            known[name] = ", ".join(named)
     # Set where the window holds the prompt, and a shorter answer would fit.
     limit, given = getattr(error, "limit", None), getattr(error, "given", None)
-    if getattr(error, "asked", None) and limit and given and limit > given:
+    if getattr(error, "at_least", False):
+        known["at_least"] = known.pop("given")
+    elif getattr(error, "asked", None) and limit and given and limit > given:
         known["fits"] = str(limit - given)
     if isinstance(error, APIError):
-        known |= dict.fromkeys(
-            _HOST_FACTS[HostKind(error.host_kind or HostKind.OTHER)], "yes"
-        )
+        host = _HOST_FACTS[HostKind(error.host_kind or HostKind.OTHER)]
+        known |= dict.fromkeys(host, "yes")
         if error.model:
             # The provider after the colon is the caller's choice, no part of the id.
             known["model"] = error.model.split(":", 1)[0]
-            if OWNED_ID.fullmatch(known["model"]):
+            ours = "huggingface" in host or "dedicated" in host
+            if ours and OWNED_ID.fullmatch(known["model"]):
                 known["page"] = f"{HUB}/{known['model']}"
         if error.served_by:
             known["served_by"] = ", ".join(error.served_by)

@@ -16,7 +16,13 @@ from attrs import frozen
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.errors import ByteBuddyError
-from bytebuddy_provider_hf.texts import LANGUAGES, Language, fill, read_table
+from bytebuddy_provider_hf.texts import (
+    LANGUAGES,
+    Language,
+    fill,
+    placeholders,
+    read_table,
+)
 
 Alternatives: TypeAlias = tuple[str, ...]
 
@@ -98,7 +104,7 @@ class _StreamStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream_status: tuple[_StreamStatus, ...]
-    links: dict[str, str]
+    links: dict[str, dict[str, str]]
     phrases: dict[str, dict[Language, str]]
     shared: dict[str, dict[Language, Alternatives]]
     rows: dict[str, FailureRow]
@@ -118,6 +124,7 @@ class FailureTable:
     """The file, arranged for looking up. ``constants`` are links and phrases.
 
     ``event_codes`` and ``stream_status`` tell the status of an error inside a 200.
+    ``demands`` has the facts of which one must be known for a constant to be said.
     """
 
     rows: Mapping[str, FailureRow]
@@ -127,6 +134,7 @@ class FailureTable:
     event_codes: Mapping[str, int]
     stream_status: tuple[tuple[re.Pattern[str], int], ...]
     constants: Mapping[Language, Mapping[str, str]]
+    demands: Mapping[str, frozenset[str]]
 
 
 @cache
@@ -136,6 +144,13 @@ def failure_table() -> FailureTable:
     # Classes are written with a capital, the tables beside them without.
     classes = {name: raw.pop(name) for name in [*raw] if name[0].isupper()}
     file = msgspec.convert({**raw, "rows": classes}, _File)
+    links = {name: url for each in file.links.values() for name, url in each.items()}
+    # What a dedicated endpoint may be told of, Hugging Face's own services may too.
+    demands = {
+        name: frozenset({"huggingface", host})
+        for host, each in file.links.items()
+        for name in each
+    }
     return FailureTable(
         rows={name: _completed(name, file) for name in file.rows},
         # No IGNORECASE: the words that are searched are lower case.
@@ -153,12 +168,19 @@ def failure_table() -> FailureTable:
             if each.words
         ),
         constants={
-            language: file.links
+            language: links
             | {
-                name: fill(phrase[language], file.links, language)
+                name: fill(phrase[language], links, language)
                 for name, phrase in file.phrases.items()
             }
             for language in LANGUAGES
+        },
+        demands=demands
+        | {
+            name: frozenset.intersection(
+                *(demands[link] for link in placeholders(phrase["en"]))
+            )
+            for name, phrase in file.phrases.items()
         },
     )
 

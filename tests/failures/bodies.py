@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 @frozen
 class Row:
-    """An answer from ``place``, its class, and a piece of the hint."""
+    """An answer from ``place``, its class, a piece of the hint, and attributes."""
 
     origin: str
     status: int
@@ -24,6 +24,7 @@ class Row:
     hint: str
     body: str
     headers: dict[str, str] = field(factory=dict)
+    told: dict[str, object] = field(factory=dict)
 
 
 @frozen

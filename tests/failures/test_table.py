@@ -71,7 +71,8 @@ def test_every_link_phrase_and_list_is_used() -> None:
     """What several rows share is shared by some."""
     said = [*strings({name: RAW[name] for name in (*CLASSES, "shared", "phrases")})]
     used = {name for pattern in said for name in placeholders(pattern)}
-    assert {*RAW["links"], *RAW["phrases"]} <= used
+    links = {name for each in RAW["links"].values() for name in each}
+    assert {*links, *RAW["phrases"]} <= used
     lists = {pattern[1:] for pattern in said if re.fullmatch(r"@\w+", pattern)}
     assert lists == set(RAW["shared"])
 
