@@ -74,7 +74,8 @@ _GENERATIVE_ROUTES: Final = frozenset({"chat", "completions"})
 # much of the wait must be left for an answer.
 _LONGEST_HOLD: Final = 60
 _MARGIN: Final = 5
-_OK: Final = 200
+# 204 and 205 have no body, and 206 a part of one.
+_GOOD: Final = frozenset({200, 201, 202, 203})
 _NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
@@ -256,7 +257,7 @@ class CallAttempts:
                 request = evolve(request, headers=(*request.headers, header))
             response = await self._client.send(request)
             self._headers = response.headers
-            if response.status == _OK:
+            if response.status in _GOOD:
                 self._queue.on_response(self._waiter)
                 return response, plan
             # Closed before it is raised: nobody holds a connection while it rests.

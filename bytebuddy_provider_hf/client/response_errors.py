@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Final
 
 from bytebuddy_provider_hf.client.endpoint import Endpoint
@@ -11,6 +10,7 @@ from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.errors import (
     APIError,
     ByteBuddyError,
+    MalformedResponse,
     ResponseError,
     StreamFailed,
 )
@@ -33,15 +33,20 @@ _LONGEST_EVENT: Final = 2_000
 async def error_from_response(response: Response, endpoint: Endpoint) -> APIError:
     """Return the error an answer stands for, a secret it may echo masked.
 
-    Where the body breaks off, the status alone classifies the failure.
+    Where the body breaks off, the status alone classifies the failure; where it cannot
+    be decoded, the error says that in place of the server's words.
     """
     body = b""
-    with suppress(TimeoutError, ByteBuddyError):
+    try:
         async with asyncio.timeout(_ERROR_BODY):
             async for chunk in response.chunks():
                 body += chunk
                 if len(body) >= MAX_BODY:
                     break
+    except MalformedResponse as undecoded:
+        body = body or str(undecoded).encode()
+    except (TimeoutError, ByteBuddyError):
+        pass
     # Before it is classified: what is quoted from it goes into message and hint.
     scrubbed = endpoint.scrub(body.decode("utf-8", "replace")).encode()
     return classify(

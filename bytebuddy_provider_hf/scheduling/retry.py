@@ -43,10 +43,15 @@ class FailureKind(Enum):
     FATAL = "will not pass by itself"
 
 
-_TRANSIENT_STATUS: Final = frozenset({408, 425, 500, 502, 503, 504})
+# 499 is nginx's, 520 and above are Cloudflare's: what stands between lost the server
+# or the caller (https://developers.cloudflare.com/support/troubleshooting/
+# http-status-codes/cloudflare-5xx-errors/).
+_TRANSIENT_STATUS: Final = frozenset(
+    {408, 425, 499, 500, 502, 503, 504, *range(520, 528), 529, 530}
+)
 
 # Whoever stands before the server gave up on it.
-_OVERLOADED_STATUS: Final = frozenset({408, 502, 503, 504})
+_OVERLOADED_STATUS: Final = frozenset({408, 502, 503, 504, 522, 524})
 
 _PROXY_STATUS: Final = frozenset({None, 502, 503, 504})
 

@@ -7,6 +7,7 @@ plain words and raised outside the ``except`` block that caught theirs.
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -45,6 +46,14 @@ _NO_SUCH_NAME: Final = frozenset(
 _NO_WAY: Final = frozenset(
     getattr(errno, name, None)
     for name in ("ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "EHOSTDOWN")
+)
+
+# What is wrong with the head of an answer, in the words of aiohttp's two parsers.
+_LONG_HEADER: Final = re.compile(r"got more than \d+ bytes")
+_TWO_LENGTHS: Final = re.compile(
+    "duplicate content-length"
+    "|transfer-encoding.{1,40}content-length|content-length.{1,40}transfer-encoding",
+    re.DOTALL,
 )
 
 
@@ -222,6 +231,17 @@ def _not_http(error: BaseException, hop: Hop) -> errors.ByteBuddyError:
         return errors.ProxyFailed(
             text("transport.proxy_not_http", place=hop.proxy.place),
             hint=text("transport.check_proxy"),
+        )
+    said = str(getattr(error, "message", "")).lower()
+    if _LONG_HEADER.search(said):
+        return errors.MalformedResponse(
+            text("transport.header_too_long", host=hop.host),
+            hint=text("transport.header_too_long_hint"),
+        )
+    if _TWO_LENGTHS.search(said):
+        return errors.MalformedResponse(
+            text("transport.two_lengths", host=hop.host),
+            hint=text("transport.two_lengths_hint"),
         )
     return errors.MalformedResponse(
         text("transport.not_http", host=hop.host),

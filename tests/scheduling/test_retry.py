@@ -75,6 +75,10 @@ def answer(status: int, **headers: str) -> errors.APIError:
         (503, FailureKind.TRANSIENT),
         (504, FailureKind.TRANSIENT),
         (302, FailureKind.FATAL),
+        (499, FailureKind.TRANSIENT),
+        *((status, FailureKind.TRANSIENT) for status in range(520, 528)),
+        (529, FailureKind.THROTTLED),
+        (530, FailureKind.TRANSIENT),
     ],
 )
 def test_each_status_has_its_kind(status: int, kind: FailureKind) -> None:

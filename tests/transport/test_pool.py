@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -16,6 +18,8 @@ from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
+    APIError,
+    ByteBuddyError,
     ConnectionLost,
     ConnectTimeout,
     HostNotFound,
@@ -32,6 +36,7 @@ from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.script import FakeReply
 from bytebuddy_provider_hf.transport.http_client import Destination
 from bytebuddy_provider_hf.transport.pool import AiohttpClient
+from bytebuddy_provider_hf.types import Done
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 pytestmark = pytest.mark.asyncio
@@ -240,6 +245,88 @@ async def test_nonsense_is_a_typed_error(raw: bytes, kind: type[Exception]) -> N
             await model.chat("a")
 
 
+def bare_deflate(body: bytes) -> bytes:
+    return zlib.compress(body)[2:-4]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("status", ["200 OK", "201 Created", "203 Transformed"])
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", bare_deflate),
+        ("gzip", lambda body: gzip.compress(body[:9]) + gzip.compress(body[9:])),
+        ("identity", bytes),
+        ("utf-8", bytes),
+    ],
+)
+async def test_a_good_answer_is_read_however_it_is_packed(
+    encoding: str, pack: Callable[[bytes], bytes], status: str, *, streamed: bool
+) -> None:
+    """In one member or several, with zlib's header or without, with any good status."""
+    kind = "content-type: application/json"
+    raw = http(status, pack(OK), kind, f"content-encoding: {encoding}")
+    async with raw_server(says(raw)) as url, local(url) as model:
+        if not streamed:
+            assert (await model.chat("a")).text == "fine"
+            return
+        async with model.chat("a") as events:
+            seen = [event async for event in events]
+    assert isinstance(seen[-1], Done)
+    assert seen[-1].reply.text == "fine"
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+@pytest.mark.parametrize(
+    ("encoding", "body", "named"),
+    [
+        ("br", b"\x0b\x02\x80", "br"),
+        ("zstd", b"\x28\xb5\x2f\xfd", "zstd"),
+        ("gzip", OK, "gzip"),
+        ("deflate", b"\xff" * 20, "deflate"),
+        ("gzip", gzip.compress(OK)[:15], "gzip"),
+    ],
+)
+async def test_an_encoding_that_cannot_be_read_is_named(
+    status: int, encoding: str, body: bytes, named: str
+) -> None:
+    """With the status, which may say more, and what to do about it."""
+    kind = "content-type: application/json"
+    raw = http(f"{status} X", body, kind, f"content-encoding: {encoding}")
+    once = RequestOptions(max_attempts=1)
+    async with raw_server(says(raw)) as url, local(url, request_options=once) as model:
+        with pytest.raises(ByteBuddyError) as caught:
+            await model.chat("a")
+    error = caught.value
+    assert error.status == status
+    assert isinstance(error, MalformedResponse if status == 200 else APIError)
+    assert re.search(rf"\b{named}\b", str(error))
+    assert "compress" in str(error) or "content-encoding" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ((f"content-security-policy: {'a' * 9_000}",), "header line"),
+        (("content-length: 4",), "length of its answer"),
+        (("transfer-encoding: chunked",), "length of its answer"),
+    ],
+)
+async def test_a_head_that_cannot_be_read_is_named(
+    headers: tuple[str, ...], said: str
+) -> None:
+    """Nobody is told to look at apiBase for a header of a proxy."""
+    raw = http("200 OK", OK, *headers)
+    async with raw_server(says(raw)) as url, local(url) as model:
+        with pytest.raises(MalformedResponse, match=said) as caught:
+            await model.chat("a")
+    assert "proxy" in (caught.value.hint or "")
+    assert "apiBase" not in str(caught.value)
+
+
 async def test_a_host_that_does_not_exist_is_told() -> None:
     """DNS has a class of its own."""
     model = open_model("a/b", api_base="https://no-such-host.invalid", env={})
@@ -312,7 +399,7 @@ async def test_what_travels_with_a_request(aiomock: aioresponses) -> None:
     assert first.kwargs["allow_redirects"] is False
     assert first.kwargs["data"].startswith(b'{"model":"org/name:fastest"')
     assert second.kwargs["headers"]["Accept-Encoding"] == "identity"
-    assert "Accept-Encoding" not in first.kwargs["headers"]
+    assert first.kwargs["headers"]["Accept-Encoding"] == "gzip, deflate"
 
 
 async def test_the_headers_that_arrive() -> None:
