@@ -47,10 +47,11 @@ from bytebuddy_provider_hf.errors import (
     DeadlineExceeded,
     FirstByteTimeout,
     ModelLoading,
+    ParameterRefused,
     RateLimited,
     UnsupportedRole,
 )
-from bytebuddy_provider_hf.failures.next_steps import not_served_model
+from bytebuddy_provider_hf.failures.next_steps import next_step, not_served_model
 from bytebuddy_provider_hf.hub.router_models import LIMIT
 from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.scheduling import retry
@@ -59,7 +60,12 @@ from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.deadlines import Timeout
 from bytebuddy_provider_hf.transport.http_client import Response
 from bytebuddy_provider_hf.types import Loading, Served, WaitReason
-from bytebuddy_provider_hf.wire.adapt import NO_ADAPTATIONS, Adaptations, refuses_route
+from bytebuddy_provider_hf.wire.adapt import (
+    NO_ADAPTATIONS,
+    Adaptations,
+    not_asked_for,
+    refuses_route,
+)
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.stream import MAX_REPLY
@@ -322,6 +328,7 @@ class CallAttempts:
         # Before the decision, which plans by what the refusal told.
         if isinstance(failure, ContextTooLong) and sent is not None:
             self._tokens.on_refusal(failure, sent.plan, sent.server)
+            state.estimate = self._tokens.estimate(sent.plan, sent.server)
         while True:
             match decide(failure, state):
                 case WaitUntilReady(reason=reason, estimate=estimate):
@@ -485,6 +492,11 @@ class CallAttempts:
         refused = local and isinstance(failure, ConnectionRefused)
         if refused and self._queue.limiter.reached:
             failure.hint = text("calls.it_answered_before_perhaps")
+        if isinstance(failure, ParameterRefused) and sent is not None:
+            failure.unsent, failure.added = not_asked_for(
+                failure, sent.plan.http_request.body, sent.planner.options
+            )
+            failure.hint = next_step(failure)
         wrote = sent is not None and sent.plan.http_request.route in _GENERATIVE_ROUTES
         if wrote and isinstance(failure, APIError) and not_served_model(failure):
             # The permit goes back first: the catalogue may take a while.
@@ -536,7 +548,7 @@ class CallAttempts:
         """Ask the Hub what the model is, where that is worth its time."""
         adaptations = self._adaptations
         wanted = planner.hub_seconds(
-            adaptations.without_routes(server), no_template=adaptations.no_template
+            adaptations.known_of(server), no_template=adaptations.no_template
         )
         if not wanted:
             return False

@@ -81,8 +81,8 @@ class CallState:
     ``starting`` is the configuration's word that a local server is being started. Of
     the last request ``server``, ``route``, ``options`` and ``adaptations`` are known;
     ``server`` is ``None`` where none was sent. ``sheds`` is how often a busy endpoint
-    turned the call away. ``elsewhere`` says that another of the router's providers may
-    be asked.
+    turned the call away, ``estimate`` the tokens of a prompt that was refused.
+    ``elsewhere`` says that another of the router's providers may be asked.
     """
 
     now: float
@@ -102,6 +102,7 @@ class CallState:
     budget: retry.Budget
     jitter: Callable[[], float]
     elsewhere: bool = False
+    estimate: int | None = None
     # What was tried already, and made no difference.
     may_wait_for_server: bool = True
     may_detect: bool = True
@@ -152,6 +153,7 @@ def decide(failure: ByteBuddyError, state: CallState) -> Decision:
             state.options,
             route=state.route,
             server=state.server,
+            estimate=state.estimate,
         )
         if adaptations is not None:
             return Adapt(adaptations)

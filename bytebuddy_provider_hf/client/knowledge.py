@@ -176,7 +176,7 @@ class ServerTokens:
         else:
             told = evolve(told, max_input=limit)
         # Some servers stop counting at their limit.
-        if guess is None or given > limit:
+        if guess is None or given > limit or failure.at_least:
             return told
         return evolve(told, estimate=told.estimate.corrected(guess, given))
 

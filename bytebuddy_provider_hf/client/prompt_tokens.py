@@ -51,6 +51,12 @@ class PromptTokens:
         if learned is not tokens:
             self._record.learn(learned, keep=True)
 
+    def estimate(self, sent: Plan[Any], server: Server) -> int | None:
+        """Return about how many tokens a prompt has, ``None`` where it is no prompt."""
+        if sent.request is None:
+            return None
+        return self._record.tokens(server).estimate.tokens(guess_prompt(sent.request))
+
     def on_reply(self, reply: AnyReply, guess: int, server: Server) -> None:
         """Correct the estimate of prompts by what a server counted of one."""
         usage = reply.usage if isinstance(reply, Reply) else None

@@ -128,7 +128,7 @@ class ServerRecord:
             # The history is cut: the prompt becomes another one.
             counted = TokenCounts(adaptations.prompt_tokens, adaptations.window)
             prompt_tokens = None
-        told = tokens.apply_to(adaptations.without_routes(server))
+        told = tokens.apply_to(adaptations.known_of(server))
         # What the server counted in a refusal needs no estimate.
         exact = adaptations.max_tokens is not None
         self._basis = basis

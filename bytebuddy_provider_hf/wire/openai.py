@@ -34,6 +34,8 @@ from bytebuddy_provider_hf.wire.route_options import TEMPLATE
 from bytebuddy_provider_hf.wire.server import TOOL_WORDS, Server
 from bytebuddy_provider_hf.wire.supported_options import supported_options
 
+# The member by which a stream is asked for its usage.
+STREAM_OPTIONS: Final = "stream_options"
 _ANY: Final = Server()
 
 
@@ -197,7 +199,8 @@ def _build(
     if stream:
         body["stream"] = True
         # Without it a stream ends without a count of its tokens.
-        body["stream_options"] = {"include_usage": True}
+        if STREAM_OPTIONS not in server.left_out:
+            body[STREAM_OPTIONS] = {"include_usage": True}
     # The caller's variables of a template stand beside ours, not in their place.
     template, more = body.get(TEMPLATE), request.extra.get(TEMPLATE)
     body.update(request.extra)

@@ -64,7 +64,8 @@ class Server:
     by (TGI). ``context_length`` counts tokens of prompt and answer together,
     ``max_input`` those of the prompt. ``routes`` are names out of chat, completions,
     generate, tasks, embeddings, embed, rerank, infill. ``notes`` are what every
-    answer's reader should know.
+    answer's reader should know. Of the members that nobody asked for, ``left_out`` are
+    those that it refused, ``demanded`` those that it must have.
     """
 
     # Its name in sentences, and in the file that keeps what probes found.
@@ -108,6 +109,8 @@ class Server:
     max_batch: int | None = None
     routes: frozenset[str] = frozenset({"chat", "completions"})
     notes: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
+    demanded: frozenset[str] = frozenset()
 
     @classmethod
     def from_info(cls, found: Mapping[str, object]) -> Server | None:

@@ -52,6 +52,9 @@ class EmbeddingsAnswer(msgspec.Struct):
 embeddings: Final = struct_decoder(EmbeddingsAnswer)
 
 _RESULTS: Final = ("results", "data")
+# Members that nobody asked for: a server may refuse the one, and want the other.
+ENCODING: Final = "encoding_format"
+TOP_N: Final = "top_n"
 
 
 def build_embeddings(
@@ -74,7 +77,7 @@ def build_embeddings(
     }
     # Lists of numbers are the default, which every server understands.
     if base64:
-        body["encoding_format"] = "base64"
+        body[ENCODING] = "base64"
     if dimensions is not None:
         body["dimensions"] = dimensions
     body.update(extra or {})
@@ -88,15 +91,21 @@ def build_rerank(
     target: Target,
     *,
     model: str = "",
+    top_n: bool = False,
     extra: Mapping[str, object] | None = None,
 ) -> HttpRequest:
-    """Return the call for ``/v1/rerank``; every document is scored."""
-    # No top_n: what is left out of an answer has no score.
+    """Return the call for ``/v1/rerank``; every document is scored.
+
+    ``top_n`` says how many there are, where a server must be told.
+    """
+    # What is left out of an answer has no score.
     body: dict[str, object] = {
         "model": model or target.model,
         "query": query,
         "documents": text_list(documents),
     }
+    if top_n:
+        body[TOP_N] = len(documents)
     body.update(extra or {})
     url = v1_url(target, "/rerank")
     return HttpRequest(url=url, body=json_body(body), route="rerank")

@@ -93,7 +93,8 @@ class EmbedJob(BatchJob[Embeddings]):
                     texts,
                     self.target,
                     model=server.name_for(self.target.model),
-                    base64=server.embeds_base64,
+                    base64=server.embeds_base64
+                    and vectors.ENCODING not in server.left_out,
                     dimensions=self.dimensions,
                     extra=self.extra,
                 )

@@ -98,6 +98,7 @@ class RerankJob(BatchJob[Scores]):
                     documents,
                     self.target,
                     model=server.name_for(self.target.model),
+                    top_n=vectors.TOP_N in server.demanded,
                     extra=self.extra,
                 )
                 return Plan(
