@@ -91,6 +91,9 @@ def _sentences(value: object, nesting: int) -> Iterator[str]:
             place = ".".join(names) + ": "
         told = ""
         for name in (key, *_MORE):
+            # Beside an answer these say nothing of an error.
+            if name != key and not (told or nesting):
+                continue
             if name == key and told:
                 continue
             for said in _sentences(value.get(name), nesting + 1):

@@ -11,8 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from bytebuddy_provider_hf import lenient_json
-from bytebuddy_provider_hf.errors import MalformedResponse, StreamFailed
+from bytebuddy_provider_hf.errors import StreamFailed
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message, said_by
 from bytebuddy_provider_hf.texts import text
 
@@ -112,19 +111,3 @@ def failed_by(found: Mapping[str, object]) -> StreamFailed:
     """Return the error of what :func:`error_in` found."""
     # Without the answer round it, which may be long: what is classified is bounded.
     return stream_failed(json.dumps(found).encode())
-
-
-def malformed(data: bytes, wanted: str) -> StreamFailed | MalformedResponse:
-    """Return the error of a whole answer that holds no ``wanted``.
-
-    That is the error it reports, where it does; only then it is quoted at length,
-    because anything else may be a megabyte of numbers.
-    """
-    found = error_in(lenient_json.loads(data))
-    if found is not None:
-        return failed_by(found)
-    shown = data[:80].decode("utf-8", "replace") or text("failures.empty_body")
-    return MalformedResponse(
-        text("failures.holds_no", wanted=wanted, shown=shown),
-        hint=text("failures.check_task_address"),
-    )

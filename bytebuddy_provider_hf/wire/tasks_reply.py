@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 from bytebuddy_provider_hf import texts
-from bytebuddy_provider_hf.failures.error_in_200 import error_in, malformed
+from bytebuddy_provider_hf.failures.error_in_200 import error_in
+from bytebuddy_provider_hf.failures.malformed import malformed
 from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import (
     Answer,

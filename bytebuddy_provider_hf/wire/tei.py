@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from bytebuddy_provider_hf.address import Target
-from bytebuddy_provider_hf.failures.error_in_200 import malformed
+from bytebuddy_provider_hf.failures.malformed import malformed
 from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores, Vector
 from bytebuddy_provider_hf.texts import text

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from bytebuddy_provider_hf.address import Target
-from bytebuddy_provider_hf.failures.error_in_200 import malformed
+from bytebuddy_provider_hf.failures.malformed import malformed
 from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, Vector
 from bytebuddy_provider_hf.texts import text
@@ -21,6 +21,7 @@ from bytebuddy_provider_hf.types import NOT_SERVED, Served
 from bytebuddy_provider_hf.wire.body_parts import text_list
 from bytebuddy_provider_hf.wire.floats import (
     in_order,
+    number,
     of_equal_length,
     vector_from_base64,
 )
@@ -125,6 +126,8 @@ def read_embeddings(data: bytes, *, count: int) -> Embeddings:
         read = vector_from_base64(given) if isinstance(given, str) else given
         if read:
             found[position if item.index is None else item.index] = read
+    if not found and (nested := _nested(data, count)):
+        return nested
     # Refused whole: a vector at the wrong place would never be noticed. Also where a
     # text has two vectors, or where one was left out above.
     if (
@@ -139,6 +142,41 @@ def read_embeddings(data: bytes, *, count: int) -> Embeddings:
         model=answer.model or "",
         usage=usage(answer.usage),
         served=_served(data),
+    )
+
+
+def _nested(data: bytes, count: int) -> Embeddings | None:
+    """Return vectors that stand in one more list each; of several the mean.
+
+    llama.cpp, started without pooling, and some that follow it give a row for each
+    token (llama-cpp-python#1588), or one row in a list.
+    """
+    # Imported where it is needed: hardly any server does this.
+    from bytebuddy_provider_hf.wire.tasks_reply import features
+
+    value = loads(data)
+    items = value.get("data") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(items, list):
+        return None
+    given: dict[object, object] = {}
+    for position, item in enumerate(items):
+        rows = item.get("embedding") if isinstance(item, dict) else None
+        if isinstance(rows, list) and rows and isinstance(rows[0], list):
+            place = item.get("index")
+            given[position if place is None else number(place)] = rows
+    if len(items) != count or given.keys() != set(range(count)):
+        return None
+    found = features([given[place] for place in range(count)], count)
+    if found is None:
+        return None
+    pooled = all(each.pooled for each in found)
+    model = value.get("model")
+    return Embeddings(
+        tuple(each.mean() for each in found),
+        model=model if isinstance(model, str) else "",
+        usage=usage(fitted(value.get("usage"), UsageBlock)),
+        pooling="server" if pooled else "mean",
+        notes=() if pooled else (text("wire.token_vectors"),),
     )
 
 

@@ -6,7 +6,7 @@ import base64
 import json
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -62,6 +62,77 @@ def test_the_route_stands_beside_chat(api_base: str | None, url: str) -> None:
     call = build_embeddings(["a"], resolve("x/y", api_base))
     assert call.url == url
     assert call.body == b'{"model":"x/y","input":["a"]}'
+
+
+@pytest.mark.parametrize(
+    ("given", "vectors", "pooling"),
+    [
+        ([[[1.0, 2.0]]], [(1.0, 2.0)], "server"),
+        ([[[[1.0, 2.0]]]], [(1.0, 2.0)], "server"),
+        ([[[1.0, 2.0], [3.0, 6.0]]], [(2.0, 4.0)], "mean"),
+        ([[[1.0, 2.0]], [[5.0, 6.0]]], [(1.0, 2.0), (5.0, 6.0)], "server"),
+        ([[[1, 2]], [[1, 2], [3, 6]]], [(1.0, 2.0), (2.0, 4.0)], "mean"),
+    ],
+)
+def test_vectors_in_one_more_list_are_read(
+    given: list[object], vectors: list[tuple[float, ...]], pooling: str
+) -> None:
+    """One row is the vector; of a row for each token the mean, which is told."""
+    found = read_embeddings(items(*given), count=len(given))
+    assert (list(found.vectors), found.pooling, found.model) == (vectors, pooling, "m")
+    assert bool(found.notes) == (pooling == "mean")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        items([[1.0]], indexes=(1,)),
+        items([[1.0]], indexes=("0",)),
+        items([[1.0]], [[2.0]]),
+        items([[1.0], []]),
+        items([[1.0], [1.0, 2.0]]),
+        items([[1.0], ["a"]]),
+        items([]),
+        items("!"),
+        items(1.0),
+    ],
+)
+def test_what_is_no_vector_does_not_blame_the_address(answer: bytes) -> None:
+    """An API answered: another address would not do better. What came is shown."""
+    with pytest.raises(MalformedResponse) as caught:
+        read_embeddings(answer, count=1)
+    assert "apiBase" not in str(caught.value)
+    assert caught.value.hint
+    assert '{"object": "list"' in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"Bad Gateway", b"7", b"{}", b"[]"])
+def test_what_is_no_api_blames_the_address(body: bytes) -> None:
+    """Nothing of what came has to do with models."""
+    for read in (read_embeddings, read_rerank, tei.read_embed, tei.read_rerank):
+        with pytest.raises(MalformedResponse, match="apiBase"):
+            read(body, count=1)
+
+
+@pytest.mark.parametrize(
+    ("read", "body"),
+    [
+        (read_embeddings, items([None, None])),
+        (read_embeddings, items([1.0, None])),
+        (read_embeddings, items([[None, 1.0]])),
+        (read_embeddings, items([1.0], [None])),
+        (tei.read_embed, b"[[null, null]]"),
+        (tei.read_embed, b"[[NaN]]"),
+    ],
+)
+def test_numbers_that_are_null_are_named(
+    read: Callable[..., object], body: bytes
+) -> None:
+    """The model computed NaN, which JSON does not have (TEI#644)."""
+    with pytest.raises(MalformedResponse, match="null in place of numbers") as caught:
+        read(body, count=body.count(b"index") or 1)
+    assert "float32" in (caught.value.hint or "")
+    assert "apiBase" not in str(caught.value)
 
 
 def test_what_was_not_asked_for_is_not_sent() -> None:
@@ -137,7 +208,7 @@ def test_usage_is_read() -> None:
         (items([math.inf]), 1),
         (items([None]), 1),
         (items([True]), 1),
-        (items([[1.0]]), 1),
+        (items([[1.0], [1.0, 2.0]]), 1),
         (items(packed(math.nan)), 1),
         (items(""), 1),
         (items("AAA="), 1),
