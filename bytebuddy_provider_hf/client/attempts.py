@@ -51,7 +51,11 @@ from bytebuddy_provider_hf.errors import (
     RateLimited,
     UnsupportedRole,
 )
-from bytebuddy_provider_hf.failures.next_steps import next_step, not_served_model
+from bytebuddy_provider_hf.failures.next_steps import (
+    general_step,
+    next_step,
+    not_served_model,
+)
 from bytebuddy_provider_hf.hub.router_models import LIMIT
 from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.scheduling import retry
@@ -153,6 +157,9 @@ class CallAttempts:
         cancelled = kind is not None and not issubclass(kind, Exception)
         self._queue.release(self._waiter, cancelled=cancelled)
         self._state.clients.give_back(self._lent)
+        # However a call fails, streamed or not, it says what to do.
+        if isinstance(error, ByteBuddyError) and error.hint is None:
+            error.hint = general_step(error)
         # A batch among several is told by the call it belongs to.
         if error is not None and not self._spec.part:
             call_log.log_call_error(self._spec.endpoint.target, error)

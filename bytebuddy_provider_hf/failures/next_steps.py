@@ -40,6 +40,19 @@ def next_step(error: APIError) -> str | None:
     return first_step(row_of(type(error)).hint, error_facts(error), "en")
 
 
+def general_step(error: ByteBuddyError) -> str:
+    """Return what to do about ``error`` where nobody said, in English.
+
+    What an error inside a stream stands for tells most; else its class does.
+    """
+    cause = error.__cause__
+    if isinstance(cause, APIError) and cause.hint:
+        return cause.hint
+    row, facts = row_of(type(error)), error_facts(error)
+    steps = (row.hint, *row.en.steps)
+    return next((said for step in steps if (said := first_step(step, facts, "en"))), "")
+
+
 def first_step(
     alternatives: Alternatives, facts: Mapping[str, str], language: Language
 ) -> str | None:

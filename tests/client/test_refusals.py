@@ -8,14 +8,16 @@ from contextlib import asynccontextmanager
 
 import pytest
 from attrs import define, field
-from servers.raw import Client, raw_server
+from servers.raw import STREAM_HEAD, Client, raw_server
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     APIError,
+    ByteBuddyError,
     ContextTooLong,
+    IdleTimeout,
     OutputRejected,
     ParameterRefused,
     QuotaExhausted,
@@ -337,3 +339,66 @@ async def test_a_refusal_that_names_no_parameter_is_no_change_of_one() -> None:
         with pytest.raises(APIError):
             await streamed(at.model, top_k=5)
     assert len(at.seen) == 1
+
+
+EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"fine"}}]}\n\n'
+ERROR = b'data: {"error":{"message":"x","type":"y"}}\n\n'
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"",
+        ERROR,
+        b"data: {broken\n\n",
+        b"data: data: x\n\n",
+        b"data: <html>\n\n",
+        b'data: {"error":{"message":"out of memory","code":500}}\n\n',
+        b'event: error\ndata: {"detail":"gone"}\n\n',
+    ],
+)
+@pytest.mark.parametrize("begun", [True, False])
+async def test_however_a_stream_ends_its_error_says_what_to_do(
+    tail: bytes, *, begun: bool
+) -> None:
+    """Where text came before, apiBase is not to blame."""
+    body = EVENT + tail if begun else tail
+
+    async def answer(client: Client) -> None:
+        await client.request()
+        await client.say(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+            b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+        )
+
+    once = RequestOptions(max_attempts=1)
+    async with (
+        raw_server(answer) as found,
+        open_model(
+            "m", api_base=f"{found.url}/v1", env={}, request_options=once
+        ) as model,
+    ):
+        with pytest.raises(ByteBuddyError) as caught:
+            await streamed(model)
+    assert caught.value.hint
+    assert not begun or "apiBase is the address" not in caught.value.hint
+
+
+async def test_a_silent_stream_says_what_to_do() -> None:
+    """With what sets how long a silence may be."""
+
+    async def answer(client: Client) -> None:
+        await client.request()
+        await client.say(STREAM_HEAD.encode() + b"\r\n", EVENT)
+        await client.until_gone()
+
+    quick = RequestOptions(idle_timeout=0.05)
+    async with (
+        raw_server(answer) as found,
+        open_model(
+            "m", api_base=f"{found.url}/v1", env={}, request_options=quick
+        ) as model,
+    ):
+        with pytest.raises(IdleTimeout, match="idleTimeout") as caught:
+            await streamed(model)
+    assert caught.value.partial == "fine"
