@@ -15,12 +15,13 @@ import msgspec
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.failures.malformed import malformed
 from bytebuddy_provider_hf.lenient_json import loads
-from bytebuddy_provider_hf.outcomes import Embeddings, Scores, Vector
+from bytebuddy_provider_hf.outcomes import Embeddings, Features, Scores, Vector
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import NOT_SERVED, Served
 from bytebuddy_provider_hf.wire.body_parts import text_list
 from bytebuddy_provider_hf.wire.floats import (
     in_order,
+    matrix,
     number,
     of_equal_length,
     vector_from_base64,
@@ -151,33 +152,39 @@ def _nested(data: bytes, count: int) -> Embeddings | None:
     llama.cpp, started without pooling, and some that follow it give a row for each
     token (llama-cpp-python#1588), or one row in a list.
     """
-    # Imported where it is needed: hardly any server does this.
-    from bytebuddy_provider_hf.wire.tasks_reply import features
-
     value = loads(data)
     items = value.get("data") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(items, list):
         return None
-    given: dict[object, object] = {}
+    given: dict[object, Features] = {}
     for position, item in enumerate(items):
         rows = item.get("embedding") if isinstance(item, dict) else None
-        if isinstance(rows, list) and rows and isinstance(rows[0], list):
+        # Some put a batch of one round them.
+        while isinstance(rows, list) and len(rows) == 1 and _is_nested(rows[0]):
+            rows = rows[0]
+        if (found := matrix(rows)) is not None:
             place = item.get("index")
-            given[position if place is None else number(place)] = rows
-    if len(items) != count or given.keys() != set(range(count)):
+            given[position if place is None else number(place)] = Features(
+                found, pooled=len(found) == 1
+            )
+    every = [vector for each in given.values() for vector in each.vectors]
+    whole = bool(given) and len(items) == count and given.keys() == {*range(count)}
+    if not whole or not of_equal_length(every):
         return None
-    found = features([given[place] for place in range(count)], count)
-    if found is None:
-        return None
-    pooled = all(each.pooled for each in found)
+    features = [given[place] for place in range(count)]
+    pooled = all(each.pooled for each in features)
     model = value.get("model")
     return Embeddings(
-        tuple(each.mean() for each in found),
+        tuple(each.mean() for each in features),
         model=model if isinstance(model, str) else "",
         usage=usage(fitted(value.get("usage"), UsageBlock)),
         pooling="server" if pooled else "mean",
         notes=() if pooled else (text("wire.token_vectors"),),
     )
+
+
+def _is_nested(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], list)
 
 
 def read_rerank(data: bytes, *, count: int) -> Scores:
