@@ -29,9 +29,12 @@ HUB: Final = "https://huggingface.co"
 ROUTER: Final = "https://router.huggingface.co"
 RETIRED_HOST: Final = "api-inference.huggingface.co"
 ENDPOINT_SUFFIX: Final = ".endpoints.huggingface.cloud"
+JOB_SUFFIX: Final = ".hf.jobs"
 
 _LONGEST_URL: Final = 2_048
 _LONGEST_ID: Final = 256
+# A file's path, as llama.cpp calls a model, may be long.
+_LONGEST_NAME: Final = 1_024
 _CHAT: Final = "/chat/completions"
 _COMPLETIONS: Final = "/completions"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -59,8 +62,11 @@ HUB_ID: Final = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})?", re.ASCII)
 _SUFFIX: Final = r"(?::[\w.\-]{1,64})?"
 OWNED_ID_AND_SUFFIX: Final = re.compile(rf"({OWNED_ID_PATTERN}){_SUFFIX}", re.ASCII)
 _ROUTED_ID: Final = re.compile(rf"{HUB_ID.pattern}{_SUFFIX}", re.ASCII)
-# What servers of one's own call a model: also /repository, a/b/c, name:tag.
-_FREE_ID: Final = re.compile(rf"/?[\w.\-]+(?:/[\w.\-]+){{0,7}}{_SUFFIX}", re.ASCII)
+# What the router's providers call a model: also a/b/c, name:tag.
+_PROVIDER_ID: Final = re.compile(rf"/?[\w.\-]+(?:/[\w.\-]+){{0,7}}{_SUFFIX}", re.ASCII)
+# What no name has anywhere: control characters, which rewrite a screen or begin
+# another line, and halves of characters, which no UTF-8 can carry.
+_NO_NAME: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 # The whole authority, because urlsplit skips what stands beside the brackets of an
 # IPv6 address ("[::1]evil") before Python 3.14.
@@ -84,6 +90,9 @@ class HostKind(Enum):
     ROUTER = "router"
     HUB = "hub"
     ENDPOINT = "dedicated endpoint"
+    # A server in a job with an exposed port, which lives as long as the job: docs/hub/
+    # jobs-serving.md of huggingface/hub-docs. Anyone can start one, as an endpoint.
+    JOB = "job"
     LOOPBACK = "this machine"
     OTHER = "other"
 
@@ -133,7 +142,12 @@ class Target:
     @property
     def is_hugging_face(self) -> bool:
         """Whether Hugging Face runs the server, so that its tokens belong there."""
-        return self.host_kind in (HostKind.ROUTER, HostKind.HUB, HostKind.ENDPOINT)
+        return self.host_kind not in (HostKind.LOOPBACK, HostKind.OTHER)
+
+    @property
+    def runs_own_container(self) -> bool:
+        """Whether Hugging Face runs it for somebody who chose what is in it."""
+        return self.host_kind in (HostKind.ENDPOINT, HostKind.JOB)
 
 
 def parse(written: str) -> HttpUrl:
@@ -215,14 +229,15 @@ def resolve(model: str, api_base: str | None = None) -> Target:
     path, query = address.path.rstrip("/"), address.query and f"?{address.query}"
     # At a provider's own route a model goes by the provider's name for it.
     routed = place is HostKind.ROUTER and path not in ("", "/v1", f"/v1{_CHAT}")
-    on_hub = place in (HostKind.ROUTER, HostKind.HUB) and not routed
-    pattern = _ROUTED_ID if on_hub else _FREE_ID
-    if len(model) > _LONGEST_ID or not pattern.fullmatch(model) or ".." in model:
-        shown = model if len(model) <= _LONGEST_ID else f"{model[:60]}…"
-        raise InvalidModelId(
-            text("address.no_model_id", model=shown),
-            hint=text("address.write_model_id"),
-        )
+    if place not in (HostKind.ROUTER, HostKind.HUB):
+        _check_name(model)
+    else:
+        pattern = _PROVIDER_ID if routed else _ROUTED_ID
+        if len(model) > _LONGEST_ID or not pattern.fullmatch(model) or ".." in model:
+            raise InvalidModelId(
+                text("address.no_model_id", model=_shown(model)),
+                hint=text("address.write_model_id"),
+            )
     base = _base_path(_PROVIDERS.get(path, path) if routed else path)
     return Target(
         host_kind=place,
@@ -235,6 +250,23 @@ def resolve(model: str, api_base: str | None = None) -> Target:
     )
 
 
+def _check_name(model: str) -> None:
+    """Raise ``InvalidModelId`` for what no server calls a model.
+
+    Any other text is good where the name travels in the body only; whoever puts it
+    into a path asks for an id of the Hub (``wire/tasks.py``).
+    """
+    if not model.strip() or len(model) > _LONGEST_NAME or _NO_NAME.search(model):
+        raise InvalidModelId(
+            text("address.no_model_name", model=_shown(model), most=_LONGEST_NAME),
+            hint=text("address.write_model_name"),
+        )
+
+
+def _shown(model: str) -> str:
+    return model if len(model) <= _LONGEST_ID else f"{model[:60]}…"
+
+
 def host_kind(host: str) -> HostKind:
     """Return what kind of server a host name stands for."""
     host = host.lower().rstrip(".")
@@ -244,6 +276,8 @@ def host_kind(host: str) -> HostKind:
         return HostKind.HUB
     if host.endswith(ENDPOINT_SUFFIX):
         return HostKind.ENDPOINT
+    if host.endswith(JOB_SUFFIX):
+        return HostKind.JOB
     return HostKind.LOOPBACK if is_loopback(host) else HostKind.OTHER
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from names import NAMES
 from yarl import URL
 
 from bytebuddy_provider_hf.address import (
@@ -27,6 +28,7 @@ from bytebuddy_provider_hf.errors import (
 )
 
 ROUTER = "https://router.huggingface.co/v1/chat/completions"
+CONTROLS = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
 
 
 @pytest.mark.parametrize(
@@ -140,12 +142,41 @@ def test_what_is_no_hub_id_is_refused(model: str) -> None:
         resolve(model)
 
 
-@pytest.mark.parametrize("model", ["/repository", "qwen2.5:7b", "models/a/b.gguf"])
-def test_a_server_of_ones_own_may_call_its_model_anything(model: str) -> None:
-    """There the id travels in the body only; still no traversal."""
-    assert resolve(model, "http://localhost:1").model == model
-    with pytest.raises(InvalidModelId):
-        resolve(f"{model}/../x", "http://localhost:1")
+OWN = ("http://localhost:1", "https://h.example/v1", "https://x.hf.jobs/v1")
+
+
+@pytest.mark.parametrize("base", [*OWN, "https://x.endpoints.huggingface.cloud"])
+@pytest.mark.parametrize("model", NAMES)
+def test_a_server_of_ones_own_may_call_its_model_anything(
+    model: str, base: str
+) -> None:
+    """There the name travels in the body only; the Hub and its router take ids."""
+    target = resolve(model, base)
+    assert (target.model, target.chat_url) == (model, resolve("a/b", base).chat_url)
+    for hub in (None, "https://huggingface.co"):
+        with pytest.raises(InvalidModelId):
+            resolve(model, hub)
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp"))))
+def test_any_line_of_text_is_a_name(model: str) -> None:
+    """But for one that shows nothing."""
+    if model.strip():
+        assert resolve(model, OWN[0]).model == model
+
+
+@pytest.mark.parametrize("base", OWN)
+@pytest.mark.parametrize(
+    "model",
+    ["", "  ", "x" * 1_025, "\ud800", *(f"a{chr(code)}b" for code in CONTROLS)],
+)
+def test_a_name_is_one_line_that_can_be_sent(model: str, base: str) -> None:
+    """No control character reaches a screen, a log or a header; the error has none."""
+    with pytest.raises(InvalidModelId) as caught:
+        resolve(model, base)
+    assert not any(chr(code) in str(caught.value) for code in CONTROLS)
+    assert len(str(caught.value)) < 700
+    assert "/v1/models" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(
@@ -226,6 +257,10 @@ def test_loopback_is_told_exactly(host: str, expected: bool) -> None:
     [
         ("https://x.endpoints.huggingface.cloud", HostKind.ENDPOINT),
         ("https://endpoints.huggingface.cloud.evil.com", HostKind.OTHER),
+        ("https://6a2b--8000.hf.jobs/v1", HostKind.JOB),
+        ("https://hf.jobs", HostKind.OTHER),
+        ("https://hf.jobs.evil.com", HostKind.OTHER),
+        ("https://6a2b--8000.evilhf.jobs", HostKind.OTHER),
         ("https://huggingface.co.evil.com", HostKind.OTHER),
         ("https://nothuggingface.co", HostKind.OTHER),
         ("https://huggingface.co/v1", HostKind.HUB),

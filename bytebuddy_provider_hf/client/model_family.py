@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.address import HostKind, Target
+from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.client.endpoint import Endpoint
 from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.config.values import ModelEntry
@@ -109,8 +109,8 @@ async def hub_family(
     here.
     """
     asked = endpoint.target.model
-    if endpoint.target.host_kind is HostKind.ENDPOINT:
-        # A dedicated endpoint may call a model anything; the weights tell which it is.
+    if endpoint.target.runs_own_container:
+        # Such a server may call a model anything; the weights tell which it is.
         names = (server.loaded_model or "", server.name_for(asked), asked)
         model = next(filter(None, map(repository, names)), None)
     else:

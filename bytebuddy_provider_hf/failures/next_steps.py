@@ -24,6 +24,7 @@ _HOST_FACTS: Final[Mapping[HostKind, tuple[str, ...]]] = {
     HostKind.ROUTER: ("huggingface", "router"),
     HostKind.HUB: ("huggingface",),
     HostKind.ENDPOINT: ("dedicated",),
+    HostKind.JOB: ("job",),
     HostKind.LOOPBACK: ("local",),
     HostKind.OTHER: (),
 }
@@ -106,9 +107,11 @@ def error_facts(error: ByteBuddyError) -> dict[str, str]:
         host = _HOST_FACTS[HostKind(error.host_kind or HostKind.OTHER)]
         known |= dict.fromkeys(host, "yes")
         if error.model:
-            # The provider after the colon is the caller's choice, no part of the id.
-            known["model"] = error.model.split(":", 1)[0]
-            ours = "huggingface" in host or "dedicated" in host
+            # On Hugging Face what follows a colon chooses a provider and is no part of
+            # the id. Elsewhere it belongs to the name: "hf:owner/name", "model:tag".
+            shared = "huggingface" in host
+            known["model"] = error.model.split(":", 1)[0] if shared else error.model
+            ours = shared or "dedicated" in host
             if ours and OWNED_ID.fullmatch(known["model"]):
                 known["page"] = f"{HUB}/{known['model']}"
         if error.served_by:

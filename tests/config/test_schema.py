@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 from config_world import World
+from names import NAMES
 
 from bytebuddy_provider_hf.config.schema import KEYS, SECTIONS
 from bytebuddy_provider_hf.config.structure import CLASSES
@@ -377,3 +379,12 @@ def test_numbers_are_finite(world: World) -> None:
     """No infinity slips in through an exponent."""
     options = world.entry("defaultCompletionOptions: {temperature: 1e-320}")
     assert math.isfinite(options.default_completion_options.temperature)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_may_have_any_name(name: str, world: World) -> None:
+    """In double quotes, as JSON writes it, which is YAML; its server knows the name."""
+    quoted = json.dumps(name, ensure_ascii=False)
+    head = "models:\n  - name: m\n    provider: huggingfaceinferenceapi\n"
+    (entry,) = world.read(f"{head}    model: {quoted}\n").entries
+    assert entry.model == name

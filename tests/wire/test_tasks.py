@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve
 from hypothesis import example, given
 from hypothesis import strategies as st
+from names import NAMES
 
 from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.errors import (
@@ -70,9 +71,7 @@ def test_another_provider_serves_no_tasks() -> None:
         build_task("fill-mask", "Hello", {}, target)
 
 
-@pytest.mark.parametrize(
-    "model", ["/repository", "a/b/c", "x/y:groq", "x/.git", "a/b/../c"]
-)
+@pytest.mark.parametrize("model", [*NAMES, "a/b/c", "x/y:groq", "x/.git", "a/b/../c"])
 def test_an_id_that_is_not_the_hubs_gets_no_path(model: str) -> None:
     """What a server of one's own may be called has no place behind /models."""
     with pytest.raises(InvalidModelId):
