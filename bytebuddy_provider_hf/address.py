@@ -126,7 +126,7 @@ class Target:
     chat_url: str = field(repr=redacted_repr)
     completions_url: str = field(repr=redacted_repr)
     notices: tuple[str, ...] = ()
-    # Whether only a host was given, so that nobody knows what stands there.
+    # Whether the address names no route, so that nobody knows what stands there.
     needs_detection: bool = False
 
     @property
@@ -239,6 +239,9 @@ def resolve(model: str, api_base: str | None = None) -> Target:
                 hint=text("address.write_model_id"),
             )
     base = _base_path(_PROVIDERS.get(path, path) if routed else path)
+    # Below a path of the Hub's nothing stands that was not known before.
+    names_route = path.endswith((_CHAT, _COMPLETIONS, base))
+    names_route = names_route or (place is HostKind.HUB and path != "")
     return Target(
         host_kind=place,
         origin=origin,
@@ -246,7 +249,7 @@ def resolve(model: str, api_base: str | None = None) -> Target:
         chat_url=f"{origin}{base}{_CHAT}{query}",
         completions_url=f"{origin}{base}{_COMPLETIONS}{query}",
         notices=notices,
-        needs_detection=not path and place is not HostKind.ROUTER,
+        needs_detection=place is not HostKind.ROUTER and not names_route,
     )
 
 

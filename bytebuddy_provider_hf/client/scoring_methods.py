@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from attrs import evolve
+
 from bytebuddy_provider_hf.client.model_base import ModelBase
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
@@ -97,17 +99,20 @@ class ScoringRoles(ModelBase):
         without it: a server of language models is asked with ``chat``.
         """
         from bytebuddy_provider_hf.client.call_log import ErrorLogging
+        from bytebuddy_provider_hf.client.roles.scoring_api import detected_for_tasks
         from bytebuddy_provider_hf.client.roles.task import run_task, task_planner
 
+        target = detected_for_tasks(self._endpoint.target)
         planner = task_planner(
-            name, inputs, parameters, self._endpoint.target, extra=self._endpoint.extra
+            name, inputs, parameters, target, extra=self._endpoint.extra
         )
         task = planner.task
         planner.without = self._refused_parameters.get(task, frozenset())
         spec = self._call_spec(timeout, wait=wait, on_event=on_event, part=True)
+        spec.endpoint = evolve(spec.endpoint, target=target)
         state = self._lease.state()
         until = None if timeout is None else state.loop.time() + timeout
-        with ErrorLogging(self._endpoint.target):
+        with ErrorLogging(target):
             reply, refused = await run_task(planner, spec, state, until=until)
         if refused:
             self._refused_parameters = {**self._refused_parameters, task: refused}

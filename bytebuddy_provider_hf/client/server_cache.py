@@ -152,6 +152,7 @@ def _model_key(url: str, model: str) -> str:
 def _from_json(said: Mapping[str, object]) -> Server | None:
     """Return the server a file describes, or ``None`` for what we did not write."""
     from bytebuddy_provider_hf.wire.dialects import BY_NAME
+    from bytebuddy_provider_hf.wire.server import OPENAI_BASE
 
     kind = BY_NAME.get(str(said.get("engine")))
     if kind is None:
@@ -177,7 +178,20 @@ def _from_json(said: Mapping[str, object]) -> Server | None:
         max_stops=_number(said.get("max_stops")),
         max_batch=_number(said.get("max_batch")),
         routes=frozenset(routes),
+        openai_base="" if said.get("openai_base") == "" else OPENAI_BASE,
+        abilities=_abilities(said.get("abilities")),
     )
+
+
+def _abilities(said: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return what each model can do, without what is not of that form."""
+    found = []
+    for pair in said if isinstance(said, list) else ():
+        match pair:
+            case [str(name), [*listed]]:
+                told = tuple(each for each in listed if isinstance(each, str))
+                found.append((name, told))
+    return tuple(found)
 
 
 def _tokens(said: Mapping[str, object]) -> ServerTokens:

@@ -164,11 +164,13 @@ class ServerDetector:
         self._clients = clients
         self._store = store
         self._addresses: BoundedCache[str, Address] = BoundedCache()
-        self._records: BoundedCache[tuple[str, str, str], ServerRecord] = BoundedCache()
+        self._records: BoundedCache[tuple[str, str, str, bool], ServerRecord] = (
+            BoundedCache()
+        )
 
     def record(self, target: Target, account: str) -> ServerRecord:
         """Return what is known of a model there, by earlier processes too."""
-        key = (account, target.chat_url, target.model)
+        key = (account, target.chat_url, target.model, target.needs_detection)
         record = self._records.get(key)
         if record is not None:
             return record

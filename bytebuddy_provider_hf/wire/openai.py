@@ -103,7 +103,7 @@ def build_chat(
         )
         body.update(part.body)
         notes += part.notes
-    url = target.chat_url
+    url = server.at(target).chat_url
     return _build(
         "chat", url, request, body, server, notes=notes, options=options, stream=stream
     )
@@ -123,7 +123,7 @@ def build_completion(
         "model": model or target.model,
         "prompt": request.prompt,
     }
-    url = target.completions_url
+    url = server.at(target).completions_url
     return _build(
         "completions", url, request, body, server, options=options, stream=stream
     )

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import ClassVar, Final, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.errors import InvalidOption, UnsupportedRole
 from bytebuddy_provider_hf.sampling import BY_NAME
 from bytebuddy_provider_hf.texts import text
@@ -25,7 +26,7 @@ from bytebuddy_provider_hf.wire.body_parts import (
     encode_message,
     encode_tool,
 )
-from bytebuddy_provider_hf.wire.http_request import json_body
+from bytebuddy_provider_hf.wire.http_request import json_body, root_url
 from bytebuddy_provider_hf.wire.notes import Note
 from bytebuddy_provider_hf.wire.route_options import (
     MOST_ALTERNATIVES,
@@ -37,6 +38,9 @@ from bytebuddy_provider_hf.wire.route_options import (
 MAX_STOPS: Final = 4
 # The words of ``tool_choice`` that are no tool's name.
 TOOL_WORDS: Final = ("auto", "none", "required")
+
+# Where nearly every server has its OpenAI routes, below its own root.
+OPENAI_BASE: Final = "/v1"
 
 _LARGEST_COUNT: Final = 2**31
 _VERSION: Final = re.compile(
@@ -63,9 +67,11 @@ class Server:
     ``loaded_model`` is the id of the model it loaded, where that is no name to ask it
     by (TGI). ``context_length`` counts tokens of prompt and answer together,
     ``max_input`` those of the prompt. ``routes`` are names out of chat, completions,
-    generate, tasks, embeddings, embed, rerank, infill. ``notes`` are what every
-    answer's reader should know. Of the members that nobody asked for, ``left_out`` are
-    those that it refused, ``demanded`` those that it must have.
+    generate, tasks, embeddings, embed, rerank, classify, infill; ``openai_base`` is
+    the path before those of OpenAI's. ``abilities`` are what each model can do, by its
+    name, where the list tells. ``notes`` are what every answer's reader should know. Of
+    the members that nobody asked for, ``left_out`` are those that it refused,
+    ``demanded`` those that it must have.
     """
 
     # Its name in sentences, and in the file that keeps what probes found.
@@ -108,6 +114,8 @@ class Server:
     max_stops: int | None = None
     max_batch: int | None = None
     routes: frozenset[str] = frozenset({"chat", "completions"})
+    openai_base: str = OPENAI_BASE
+    abilities: tuple[tuple[str, tuple[str, ...]], ...] = ()
     notes: tuple[str, ...] = ()
     left_out: frozenset[str] = frozenset()
     demanded: frozenset[str] = frozenset()
@@ -119,12 +127,21 @@ class Server:
         return None
 
     @classmethod
+    def abilities_listed(cls, model: Mapping[str, object]) -> tuple[str, ...]:
+        """Return what an entry of its list says that the model can do; none: unknown.
+
+        In the words embed, rerank and classify, and others that no role needs.
+        """
+        del model
+        return ()
+
+    @classmethod
     def said_name(cls, *, first: bool = False) -> str:
         """Return its name as a sentence says it, ``first`` at its beginning."""
         if cls.name == Server.name:
             return text("wire.openai_server_first" if first else "wire.openai_server")
         # Names such as vLLM and llama.cpp keep their small letter.
-        capital = first and cls.name.startswith("t")
+        capital = first and cls.name.startswith(("t", "i"))
         return cls.name[0].upper() + cls.name[1:] if capital else cls.name
 
     @property
@@ -158,6 +175,37 @@ class Server:
             return asked
         several = len(self.model_names) > 1 and not self.needs_listed_name
         return asked if several else self.model
+
+    def at(self, target: Target) -> Target:
+        """Return the target with the OpenAI routes where this server has them."""
+        base = self.openai_base
+        if base == OPENAI_BASE:
+            return target
+        return evolve(
+            target,
+            chat_url=root_url(target, f"{base}/chat/completions"),
+            completions_url=root_url(target, f"{base}/completions"),
+        )
+
+    def require_ability(self, ability: str, asked: str) -> None:
+        """Raise ``UnsupportedRole`` where it lists the model for other work only."""
+        listed, name = dict(self.abilities), self.name_for(asked)
+        known = listed.get(name)
+        if not known or ability in known:
+            return
+        others = [each for each, abilities in listed.items() if ability in abilities]
+        raise UnsupportedRole(
+            text(
+                "wire.other_abilities",
+                title=self.title,
+                model=name,
+                known=", ".join(known),
+                ability=ability,
+            ),
+            hint=text("wire.ask_able_model", models=", ".join(others))
+            if others
+            else text("wire.start_able_model", ability=ability),
+        )
 
     def unsupported(self, what: str, hint: str) -> UnsupportedRole:
         """Return the refusal of what it would silently leave out, or refuse."""

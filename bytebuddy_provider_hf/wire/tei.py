@@ -114,6 +114,16 @@ def read_predict(data: bytes, *, count: int) -> Labels:
     # Of one text the list of its classes comes alone.
     if count == 1 and items and isinstance(items[0], dict):
         items = [items]
+    groups = label_groups(items, count)
+    if groups is None:
+        raise malformed(data, text("wire.classes", count=count))
+    return Labels(groups)
+
+
+def label_groups(items: object, count: int) -> tuple[tuple[Label, ...], ...] | None:
+    """Return the classes of ``count`` texts, ``None`` unless each has some."""
+    if not isinstance(items, list) or len(items) != count:
+        return None
     groups: list[tuple[Label, ...]] = []
     for item in items:
         found = []
@@ -122,11 +132,10 @@ def read_predict(data: bytes, *, count: int) -> Labels:
             score = number(each.get("score")) if isinstance(each, dict) else None
             if isinstance(label, str) and score is not None:
                 found.append(Label(label, score))
-        if found and len(found) == len(item):
-            groups.append(tuple(found))
-    if not len(groups) == len(items) == count:
-        raise malformed(data, text("wire.classes", count=count))
-    return Labels(tuple(groups))
+        if not found or len(found) != len(item):
+            return None
+        groups.append(tuple(found))
+    return tuple(groups) or None
 
 
 def _call(

@@ -1,8 +1,8 @@
-"""Embeddings and rerank as OpenAI-style servers have them.
+"""Embeddings, rerank and classes as OpenAI-style servers have them.
 
 ``/v1/embeddings`` is OpenAI's; ``/v1/rerank`` is Jina's and Cohere's, which llama.cpp,
 vLLM and infinity follow; TEI and llama.cpp (when sent ``texts``) answer a rerank with
-a bare list, which is read here too.
+a bare list, which is read here too. ``/classify`` is infinity's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ import msgspec
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.failures.malformed import malformed
 from bytebuddy_provider_hf.lenient_json import loads
-from bytebuddy_provider_hf.outcomes import Embeddings, Features, Scores, Vector
+from bytebuddy_provider_hf.outcomes import (
+    Embeddings,
+    Features,
+    Label,
+    Scores,
+    Vector,
+)
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import NOT_SERVED, Served
 from bytebuddy_provider_hf.wire.body_parts import text_list
@@ -32,6 +38,7 @@ from bytebuddy_provider_hf.wire.openai_json import (
     reported_cost,
     usage,
 )
+from bytebuddy_provider_hf.wire.tei import label_groups
 from bytebuddy_provider_hf.wire.typed_json import fitted, struct_decoder
 
 
@@ -111,6 +118,21 @@ def build_rerank(
     body.update(extra or {})
     url = v1_url(target, "/rerank")
     return HttpRequest(url=url, body=json_body(body), route="rerank")
+
+
+def build_classify(
+    texts: Sequence[str],
+    target: Target,
+    *,
+    model: str,
+    parameters: Mapping[str, object],
+    extra: Mapping[str, object] | None = None,
+) -> HttpRequest:
+    """Return the call for ``/classify``; ``model`` is the server's name for it."""
+    body: dict[str, object] = {"model": model, "input": text_list(texts), **parameters}
+    body.update(extra or {})
+    # No server has another route that does the same.
+    return HttpRequest(url=v1_url(target, "/classify"), body=json_body(body))
 
 
 def read_embeddings(data: bytes, *, count: int) -> Embeddings:
@@ -204,6 +226,21 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
         model=model if isinstance(model, str) else "",
         usage=usage(fitted(found.get("usage"), UsageBlock)),
         served=_served(data),
+    )
+
+
+def read_classify(data: bytes, *, count: int) -> tuple[tuple[Label, ...], ...]:
+    """Return the classes of ``count`` texts, in the order sent, best first.
+
+    Raises ``MalformedResponse`` unless each has some.
+    """
+    value = loads(data)
+    found = value.get("data") if isinstance(value, dict) else None
+    groups = label_groups(found, count)
+    if groups is None:
+        raise malformed(data, text("wire.classes", count=count))
+    return tuple(
+        tuple(sorted(group, key=lambda label: -label.score)) for group in groups
     )
 
 

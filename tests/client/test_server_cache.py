@@ -31,6 +31,8 @@ SERVER = Tgi(
     loaded_model="org/loaded",
     context_length=4_096,
     routes=frozenset({"chat", "generate"}),
+    openai_base="",
+    abilities=(("a", ("embed",)), ("b", ())),
 )
 
 

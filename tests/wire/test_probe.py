@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bytebuddy_provider_hf import errors
-from bytebuddy_provider_hf.address import resolve
+from bytebuddy_provider_hf.address import Target, resolve
+from bytebuddy_provider_hf.wire.dialects.infinity import Infinity
 from bytebuddy_provider_hf.wire.dialects.llamacpp import LlamaCpp
 from bytebuddy_provider_hf.wire.dialects.sglang import Sglang
 from bytebuddy_provider_hf.wire.dialects.tei import Tei
@@ -23,13 +24,15 @@ ENDPOINT = resolve("a/b", "https://x.endpoints.huggingface.cloud")
 Answers = dict[str, tuple[int, object]]
 
 
-def probe(answers: Answers) -> tuple[Server | errors.APIError, list[str]]:
+def probe(
+    answers: Answers, target: Target = ENDPOINT
+) -> tuple[Server | errors.APIError, list[str]]:
     """Answer a probe's questions, 404 where nothing is said."""
-    asking = Probe(ENDPOINT)
+    asking = Probe(target)
     asked = []
     while (call := asking.call) is not None:
         assert call.method == "GET"
-        path = call.url.removeprefix(ENDPOINT.origin)
+        path = call.url.removeprefix(target.origin)
         asked.append(path)
         status, body = answers.get(path, (404, "Not Found"))
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -94,9 +97,20 @@ TGI_INFO = {
             2,
         ),
         ({"/v1/models": models(owned_by="me")}, Server, "served/name", None, 2),
-        ({"/health": (200, {})}, Toolkit, None, None, 3),
-        ({}, Toolkit, None, None, 3),
-        ({"/v1/models": (200, b"<html>")}, Toolkit, None, None, 3),
+        ({"/models": models(owned_by="infinity")}, Infinity, "served/name", None, 3),
+        ({"/v1/models": models(owned_by="infinity")}, Infinity, "served/name", None, 1),
+        (
+            {"/v1/models": (200, b"<html>"), "/models": models(owned_by="vllm")},
+            Vllm,
+            "served/name",
+            None,
+            3,
+        ),
+        ({"/models": models(owned_by="me")}, Server, "served/name", None, 3),
+        ({"/models": (200, {"data": []})}, Server, None, None, 3),
+        ({"/health": (200, {})}, Toolkit, None, None, 4),
+        ({}, Toolkit, None, None, 4),
+        ({"/v1/models": (200, b"<html>")}, Toolkit, None, None, 4),
         ({"/v1/models": (200, {"data": []})}, Server, None, None, 2),
     ],
 )
@@ -162,16 +176,57 @@ def test_a_server_that_fails_to_list_its_models_is_asked_on() -> None:
     server, asked = probe(broken)
     assert isinstance(server, Server)
     assert "chat" in server.routes
-    assert asked == ["/v1/models", "/info", "/health"]
+    assert asked == ["/v1/models", "/info", "/models", "/health"]
 
 
 @given(st.lists(st.tuples(st.integers(100, 599), st.binary(max_size=60)), max_size=5))
 def test_any_answers_end_in_a_kept_server_or_an_error(
     answers: list[tuple[int, bytes]],
 ) -> None:
-    """At most three questions, whatever comes back."""
+    """At most four questions, whatever comes back."""
     asking = Probe(ENDPOINT)
-    for status, body in [*answers, (404, b""), (404, b""), (404, b"")]:
+    for status, body in [*answers, *[(404, b"")] * 4]:
         if asking.call is None or asking.answer(status, {}, body) is not None:
             return
     assert asking.server is not None
+
+
+def test_the_routes_are_where_the_list_of_models_was_found() -> None:
+    """At the root or below /v1, whatever path and query the address has."""
+    for base, root in (("", ""), ("/pre?key=k", "/pre")):
+        target = resolve("a/b", f"https://h.example{base}")
+        query = f"?{base.partition('?')[2]}" if base else ""
+        for openai_base in ("", "/v1"):
+            answers = {f"{root}{openai_base}/models{query}": models(owned_by="vllm")}
+            server, _ = probe(answers, target)
+            assert isinstance(server, Vllm)
+            chat = f"https://h.example{root}{openai_base}/chat/completions{query}"
+            assert server.at(target).chat_url == chat
+            assert server.at(server.at(target)) == server.at(target)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 429, 500, 200])
+def test_below_a_path_only_lists_are_asked_for(status: int) -> None:
+    """Who has none there, or shows it to nobody, is asked as /v1 would be."""
+    target = resolve("a/b", "https://h.example/gateway")
+    lists = ["/gateway/v1/models", "/gateway/models"]
+    server, asked = probe(dict.fromkeys(lists, (status, {"error": "no"})), target)
+    assert (server, asked) == (Server(), lists)
+
+
+@pytest.mark.parametrize(
+    "base", ["/v1", "/v1/", "/x/v1", "/v1/chat/completions", "/x/v1/completions"]
+)
+def test_an_address_that_names_a_route_is_not_asked(base: str) -> None:
+    """It says itself what it is."""
+    assert not resolve("a/b", f"https://h.example{base}").needs_detection
+
+
+def test_what_each_model_can_do_is_read_of_infinitys_list() -> None:
+    """Of no other list: there the same member means other things."""
+    card = {"id": "a", "owned_by": "infinity", "capabilities": ["rerank", "embed", 1]}
+    for owner, abilities in (("infinity", (("a", ("embed", "rerank")),)), ("me", ())):
+        listed = {"data": [card | {"owned_by": owner}, {"id": "b"}, {"id": 1}, 1]}
+        server, _ = probe({"/models": (200, listed)})
+        assert isinstance(server, Server)
+        assert (server.abilities, server.model_names) == (abilities, ("a", "b"))

@@ -89,9 +89,10 @@ class EmbedJob(BatchJob[Embeddings]):
                     ),
                 )
             case ScoringApi.OPENAI:
+                server.require_ability("embed", self.target.model)
                 call = vectors.build_embeddings(
                     texts,
-                    self.target,
+                    server.at(self.target),
                     model=server.name_for(self.target.model),
                     base64=server.embeds_base64
                     and vectors.ENCODING not in server.left_out,

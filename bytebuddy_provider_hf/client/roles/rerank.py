@@ -93,10 +93,11 @@ class RerankJob(BatchJob[Scores]):
                 )
                 return Plan(call, no_stream, lambda body: _of_pairs(body, count))
             case ScoringApi.OPENAI:
+                server.require_ability("rerank", self.target.model)
                 call = vectors.build_rerank(
                     self.query,
                     documents,
-                    self.target,
+                    server.at(self.target),
                     model=server.name_for(self.target.model),
                     top_n=vectors.TOP_N in server.demanded,
                     extra=self.extra,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.errors import (
@@ -42,6 +42,16 @@ def scoring_api(server: Server, target: Target) -> ScoringApi:
     if target.host_kind not in _ROUTED and server.scoring_api is not ScoringApi.OPENAI:
         return server.scoring_api
     return ScoringApi.TASKS if serves_tasks(target) else ScoringApi.OPENAI
+
+
+def detected_for_tasks(target: Target) -> Target:
+    """Return the target, to be asked what stands there before a task is.
+
+    An address that names ``/v1`` says only that chats and vectors are OpenAI-style.
+    """
+    if target.host_kind in _ROUTED or serves_tasks(target):
+        return target
+    return evolve(target, needs_detection=True)
 
 
 def require_scoring(server: Server, error_texts: ErrorTexts) -> None:

@@ -30,7 +30,7 @@ from bytebuddy_provider_hf.outcomes import Features, TaskReply
 from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions
-from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei
+from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
 from bytebuddy_provider_hf.wire.route_options import Said
 from bytebuddy_provider_hf.wire.server import ScoringApi, Server
 from bytebuddy_provider_hf.wire.tasks import Task
@@ -72,8 +72,11 @@ class TaskPlanner(Planner[TaskReply]):
         """Return the request; raises ``UnsupportedRole`` for a server without tasks."""
         server = knowledge.server
         self._check(server)
-        if scoring_api(server, self.target) is ScoringApi.TEI:
+        api = scoring_api(server, self.target)
+        if api is ScoringApi.TEI:
             return self._of_tei(server)
+        if api is ScoringApi.OPENAI and "classify" in server.routes:
+            return self._of_openai(server)
         call = tasks.build_task(
             self.task,
             self.inputs,
@@ -129,11 +132,47 @@ class TaskPlanner(Planner[TaskReply]):
                 return TaskReply(tei.read_predict(body, count=count).groups)
 
         else:
-            raise UnsupportedRole(
-                text("roles.no_such_task", title=server.title, task=self.task),
-                hint=_INSTEAD.get(self.task, ERROR_TEXTS.hint)(),
-            )
+            raise self._unknown_to(server)
         return Plan(call, no_stream, read)
+
+    def _of_openai(self, server: Server) -> Plan[TaskReply]:
+        """Ask a server that classifies by a route beside OpenAI's."""
+        inputs = self.inputs
+        texts = [inputs] if isinstance(inputs, str) else inputs
+        if not isinstance(texts, list | tuple):
+            raise self._unknown_to(server)
+        count, asked = len(texts), self.target.model
+        target, name = server.at(self.target), server.name_for(asked)
+        given = {k: v for k, v in self.parameters.items() if v is not None}
+        if self.task is Task.TEXT_CLASSIFICATION:
+            server.require_ability("classify", asked)
+            call = vectors.build_classify(
+                texts, target, model=name, parameters=given, extra=self.extra
+            )
+
+            def read(body: bytes) -> TaskReply:
+                return TaskReply(vectors.read_classify(body, count=count))
+
+        elif self.task is Task.FEATURE_EXTRACTION:
+            server.require_ability("embed", asked)
+            extra = {**given, **self.extra}
+            call = vectors.build_embeddings(texts, target, model=name, extra=extra)
+
+            def read(body: bytes) -> TaskReply:
+                found = vectors.read_embeddings(body, count=count).vectors
+                return TaskReply(
+                    tuple((Features((one,), pooled=True),) for one in found)
+                )
+
+        else:
+            raise self._unknown_to(server)
+        return Plan(call, no_stream, read)
+
+    def _unknown_to(self, server: Server) -> UnsupportedRole:
+        return UnsupportedRole(
+            text("roles.no_such_task", title=server.title, task=self.task),
+            hint=_INSTEAD.get(self.task, ERROR_TEXTS.hint)(),
+        )
 
 
 def task_planner(

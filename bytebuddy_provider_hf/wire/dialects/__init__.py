@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bytebuddy_provider_hf.wire.dialects.hf_inference import HfInference
+from bytebuddy_provider_hf.wire.dialects.infinity import Infinity
 from bytebuddy_provider_hf.wire.dialects.llamacpp import LlamaCpp
 from bytebuddy_provider_hf.wire.dialects.router import Router
 from bytebuddy_provider_hf.wire.dialects.sglang import Sglang
@@ -29,6 +30,7 @@ SERVERS: Final[tuple[type[Server], ...]] = (
     Sglang,
     LlamaCpp,
     Transformers,
+    Infinity,
     Tei,
     Tgi,
     HfInference,
