@@ -136,10 +136,12 @@ class CallAttempts:
         self._headers: Mapping[str, str] = _NO_HEADERS
         # What the log was last told that the call waits for.
         self._logged_wait: WaitReason | None = None
+        in_job = endpoint.target.host_kind is HostKind.JOB
         self._waiter = Waiter(
             since=state.loop.time(),
             timeout=spec.timeout,
             cold_timeout=endpoint.cold_start_timeout,
+            cold_hint=text("scheduling.job_may_be_over") if in_job else None,
         )
 
     def __enter__(self) -> Self:

@@ -6,14 +6,16 @@ Decisions only, from values that come in; ``attempts`` carries them out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from attrs import define, frozen
 
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.errors import (
+    APIError,
     ByteBuddyError,
     ConnectionRefused,
+    JobEnded,
     ModelLoading,
     ServerOverloaded,
     WrongServedModel,
@@ -24,6 +26,10 @@ from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions, WaitReason
 from bytebuddy_provider_hf.wire.adapt import Adaptations, adapt
 from bytebuddy_provider_hf.wire.server import Server
+
+_NOT_FOUND: Final = 404
+
+E = TypeVar("E", bound=APIError)
 
 
 @frozen
@@ -166,34 +172,38 @@ def decide(failure: ByteBuddyError, state: CallState) -> Decision:
 
 
 def _decide_cold(failure: ModelLoading, state: CallState) -> Decision:
-    """Return what becomes of a model that is not ready, or of a busy endpoint.
+    """Return what becomes of a model that is not ready, or only seems so.
 
     Since June 2026 an endpoint's own router sheds load with the same bare 503 that it
     sends while the endpoint is asleep.
     """
     if failure.asleep and state.answers_others:
-        busy = _busy_endpoint(failure)
+        said = text("failures.endpoint_busy", status=failure.status)
+        busy = _as_other(failure, ServerOverloaded, said)
         # As for a 429, and without using up a retry: the endpoint has not failed.
         kind = retry.FailureKind.THROTTLED
         delay = retry.backoff(kind, state.sheds + 1, jitter=state.jitter)
         until = state.now + max(delay, busy.retry_after or 0.0)
         rests = state.waits and until < state.deadline
         return Rest(until) if rests else Raise(busy)
+    if failure.status == _NOT_FOUND and state.reached:
+        # Its server was there: it does not start, and a job that ended never returns.
+        return Raise(_as_other(failure, JobEnded, text("failures.job_over")))
     if not state.waits:
         return Raise(failure)
     reason: WaitReason = "waking" if failure.asleep else "loading"
     return WaitUntilReady(reason, failure.estimate)
 
 
-def _busy_endpoint(failure: ModelLoading) -> ServerOverloaded:
-    """Return the error of an endpoint that answers others and sheds this request."""
-    error = ServerOverloaded(
-        text("failures.endpoint_busy", status=failure.status),
+def _as_other(failure: ModelLoading, kind: type[E], said: str) -> E:
+    """Return the error that a failure is, with what others know of the model."""
+    error = kind(
+        said,
         status=failure.status,
         retry_after=failure.retry_after,
         body=failure.body,
     )
-    # Its next step is that of an overload: a sleeping endpoint's would mislead.
+    # Its next step is that of its kind: a sleeping endpoint's would mislead.
     error.endpoint, error.host_kind = failure.endpoint, failure.host_kind
     error.model = failure.model
     error.found_in = failure.found_in

@@ -152,6 +152,11 @@ class ServiceRetired(APIError):
     """410: the service behind this host was shut down."""
 
 
+# Below it: the address, too, never answers again.
+class JobEnded(ServiceRetired):
+    """The job behind a ``hf.jobs`` address is over: stopped, or out of time."""
+
+
 class RequestTooLarge(APIError):
     """413."""
 

@@ -33,6 +33,10 @@ _ERROR_STATUSES: Final = range(400, 600)
 _REFUSED_BODY: Final = (400, 422)
 _UNAVAILABLE: Final = 503
 _UNPROCESSABLE: Final = 422
+_NOT_FOUND: Final = 404
+# Until the server of a job listens: docs/hub/jobs-serving.md of huggingface/hub-docs
+# says that this takes minutes, and not what the proxy answers meanwhile.
+_JOB_STARTS: Final = (_NOT_FOUND, 502, 503)
 # What an error means that names no status.
 _BROKEN: Final = 500
 
@@ -242,6 +246,7 @@ def _named_by_words(answer: ErrorResponse, *, last: bool) -> str | None:
         bound = wording.statuses and (wording.status_bound or not answer.in_stream)
         if (
             wording.last is last
+            and wording.host in ("", answer.target.host_kind.value)
             and (not bound or answer.status in wording.statuses)
             and rule.pattern.search(answer.words)
         ):
@@ -253,11 +258,18 @@ def _is_cold(answer: ErrorResponse) -> bool:
     """Return whether the model is not ready yet but will be.
 
     A 503 that says loading or carries an estimate; any 502 or 503 of a dedicated
-    endpoint's host, unless it says overloaded.
+    endpoint's host, unless it says overloaded; the same of a job's, and a 404 that is
+    its proxy's.
     """
     status, said = answer.status, answer.said
     if status == _UNAVAILABLE and _OVERLOADED.search(said):
         return False
+    if answer.target.host_kind is HostKind.JOB and status in _JOB_STARTS:
+        # FastAPI's and OpenAI's forms are those of a server that is there.
+        inner = answer.found.get("error") or answer.found.get("detail")
+        there = bool(answer.found.get("detail")) or isinstance(inner, dict)
+        known = _named_by_words(answer, last=False) is not None
+        return not (known or answer.in_stream or (there and status == _NOT_FOUND))
     # While it scales from zero, its proxy has no replica to ask.
     if answer.target.host_kind is HostKind.ENDPOINT and status in (502, 503):
         return not answer.in_stream

@@ -35,6 +35,7 @@ class Wording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     words: tuple[str, ...]
     statuses: frozenset[int] = frozenset()
     status_bound: bool = False
+    host: str = ""
     last: bool = False
 
 

@@ -23,18 +23,20 @@ _number: Final = attrgetter("number")
 class Waiter:
     """Hold where a call stands. Times are seconds of the loop's clock.
 
-    ``number`` tells who came first. ``is_waiting`` is set while the call sleeps in a
-    queue: the reader of a stream may be busy with what it was told, and gets no permit
-    then. ``observed`` is whether somebody listens to how the waiting goes.
-    ``not_before`` is when a resting call may ask again; ``probe_id`` the number of the
-    probe that its request is, or 0; ``sheds`` how often a busy endpoint turned it away;
-    ``answered`` whether its answer has begun; ``paced`` whether it was told to wait and
-    wakes in steps; ``retry_cost`` what its retries took from the budget.
+    ``cold_hint`` is the next step where its model was waited for in vain, if not to
+    wait longer. ``number`` tells who came first. ``is_waiting`` is set while the call
+    sleeps in a queue: the reader of a stream may be busy with what it was told, and
+    gets no permit then. ``observed`` is whether somebody listens to how the waiting
+    goes. ``not_before`` is when a resting call may ask again; ``probe_id`` the number
+    of the probe that its request is, or 0; ``sheds`` how often a busy endpoint turned
+    it away; ``answered`` whether its answer has begun; ``paced`` whether it was told to
+    wait and wakes in steps; ``retry_cost`` what its retries took from the budget.
     """
 
     since: float
     timeout: float
     cold_timeout: float
+    cold_hint: str | None = None
     deadline: float = field(
         init=False,
         default=Factory(lambda self: self.since + self.timeout, takes_self=True),
@@ -80,7 +82,7 @@ class Waiter:
             )
         return ColdStartTimeout(
             text("scheduling.not_ready", waited=f"{waited:,.0f}"),
-            hint=text("scheduling.wait_longer"),
+            hint=self.cold_hint or text("scheduling.wait_longer"),
         )
 
     def loads_too_long(self, estimate: float, left: float) -> ColdStartTimeout:

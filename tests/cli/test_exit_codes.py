@@ -37,6 +37,7 @@ EXPECTED = {
     "GatedModel": 4,
     "ModelNotFound": 5,
     "ServiceRetired": 5,
+    "JobEnded": 5,
     "RateLimited": 6,
     "ServerOverloaded": 6,
     "ModelLoading": 7,

@@ -74,6 +74,7 @@ def test_a_project_may_send_a_key_to_hugging_face_and_this_machine(
     [
         "https://evil.example",
         "https://x.endpoints.huggingface.cloud",
+        "https://6a2b--8000.hf.jobs/v1",
         "http://router.huggingface.co",
         "https://router.huggingface.co:444",
         "https://router.huggingface.co.evil.example",

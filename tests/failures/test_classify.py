@@ -26,12 +26,14 @@ ENDPOINT = resolve("org/name", "https://x.endpoints.huggingface.cloud")
 LOCAL = resolve("name", "http://127.0.0.1:8080")
 HUB = resolve("org/name", "https://huggingface.co")
 OTHER = resolve("name", "https://api.example.com/v1")
+JOB = resolve("org/name", "https://6a2b--8000.hf.jobs")
 PLACES = {
     "ROUTER": ROUTER,
     "ENDPOINT": ENDPOINT,
     "LOCAL": LOCAL,
     "HUB": HUB,
     "OTHER": OTHER,
+    "JOB": JOB,
 }
 
 

@@ -35,11 +35,13 @@ from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.cli.login import whoami
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
+from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.load import load
 from bytebuddy_provider_hf.config.values import ClientCertificate, RequestOptions
 from bytebuddy_provider_hf.failures.classify import classify
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream
+from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
 from bytebuddy_provider_hf.transport.pool import open_http_client
@@ -84,6 +86,16 @@ async def _queue_full(_world: World) -> object:
 
 async def _chat(model: HuggingFaceModel) -> object:
     return await model.chat("a")
+
+
+async def _job_ended(_world: World) -> object:
+    async def handler(request: FakeRequest) -> FakeReply:
+        return FakeReply(410, {}, said(request).encode())
+
+    base = "https://6a2b--8000.hf.jobs/v1"
+    runtime = Runtime(connect=MemoryConnect(handler))
+    async with open_model("m", api_key=KEY, api_base=base, runtime=runtime) as model:
+        return await model.chat("a")
 
 
 def _not_connected(code: int) -> Trigger:
@@ -336,6 +348,7 @@ TRIGGERS: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
     errors.WrongServedModel: status(404, "The model `x` does not exist: {said}"),
     errors.RouteNotFound: status(404, "{said}"),
     errors.ServiceRetired: status(410),
+    errors.JobEnded: _job_ended,
     errors.RequestTooLarge: status(413),
     errors.BatchTooLarge: status(413, "33 > maximum allowed batch size 32, {said}"),
     errors.UnprocessableRequest: status(422, '{{"detail":[{{"msg":"{said}"}}]}}'),

@@ -105,9 +105,12 @@ def test_a_token_that_lies_about_goes_to_hugging_face_only(
     )
 
 
-def test_a_dedicated_endpoint_gets_the_token_there_is(tmp_path: Path) -> None:
-    """A public endpoint works without one, the others with the account's."""
-    target = resolve("a/b", "https://x.endpoints.huggingface.cloud")
+@pytest.mark.parametrize("host", ["x.endpoints.huggingface.cloud", "6a2b--80.hf.jobs"])
+def test_what_runs_at_hugging_face_gets_the_token_there_is(
+    host: str, tmp_path: Path
+) -> None:
+    """A public endpoint works without one, the others and jobs with the account's."""
+    target = resolve("a/b", f"https://{host}")
     arguments = {"explicit": None, "state_dir": state(tmp_path)}
     assert credential_for(target, env={}, **arguments) is None
     found = credential_for(target, env={"HF_TOKEN": "hf_a"}, **arguments)
