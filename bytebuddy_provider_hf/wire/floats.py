@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import Final
 
-from bytebuddy_provider_hf.outcomes import Vector
+from bytebuddy_provider_hf.outcomes import Label, Vector
 
 _WIDTH: Final = 4
 # Read as the machine's own C floats they cost a tenth less than as "<".
@@ -101,3 +101,24 @@ def in_order(items: object, count: int) -> tuple[float, ...] | None:
     if found.keys() != set(range(count)):
         return None
     return tuple(found[place] for place in range(count))
+
+
+def label_groups(items: object, count: int) -> tuple[tuple[Label, ...], ...] | None:
+    """Return the classes of ``count`` texts, ``None`` unless each has some.
+
+    Each is ``{label, score}``, the score a finite number.
+    """
+    if not isinstance(items, list) or len(items) != count:
+        return None
+    groups: list[tuple[Label, ...]] = []
+    for item in items:
+        found = []
+        for each in item if isinstance(item, list) else ():
+            label = each.get("label") if isinstance(each, dict) else None
+            score = number(each.get("score")) if isinstance(each, dict) else None
+            if isinstance(label, str) and score is not None:
+                found.append(Label(label, score))
+        if not found or len(found) != len(item):
+            return None
+        groups.append(tuple(found))
+    return tuple(groups) or None

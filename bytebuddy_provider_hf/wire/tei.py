@@ -14,10 +14,15 @@ import msgspec
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.failures.malformed import malformed
 from bytebuddy_provider_hf.lenient_json import loads
-from bytebuddy_provider_hf.outcomes import Embeddings, Label, Labels, Scores, Vector
+from bytebuddy_provider_hf.outcomes import Embeddings, Labels, Scores, Vector
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.wire.body_parts import text_list
-from bytebuddy_provider_hf.wire.floats import in_order, matrix, number, of_equal_length
+from bytebuddy_provider_hf.wire.floats import (
+    in_order,
+    label_groups,
+    matrix,
+    of_equal_length,
+)
 from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, root_url
 from bytebuddy_provider_hf.wire.typed_json import UNDECODED
 
@@ -118,24 +123,6 @@ def read_predict(data: bytes, *, count: int) -> Labels:
     if groups is None:
         raise malformed(data, text("wire.classes", count=count))
     return Labels(groups)
-
-
-def label_groups(items: object, count: int) -> tuple[tuple[Label, ...], ...] | None:
-    """Return the classes of ``count`` texts, ``None`` unless each has some."""
-    if not isinstance(items, list) or len(items) != count:
-        return None
-    groups: list[tuple[Label, ...]] = []
-    for item in items:
-        found = []
-        for each in item if isinstance(item, list) else ():
-            label = each.get("label") if isinstance(each, dict) else None
-            score = number(each.get("score")) if isinstance(each, dict) else None
-            if isinstance(label, str) and score is not None:
-                found.append(Label(label, score))
-        if not found or len(found) != len(item):
-            return None
-        groups.append(tuple(found))
-    return tuple(groups) or None
 
 
 def _call(

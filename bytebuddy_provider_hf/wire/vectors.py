@@ -27,6 +27,7 @@ from bytebuddy_provider_hf.types import NOT_SERVED, Served
 from bytebuddy_provider_hf.wire.body_parts import text_list
 from bytebuddy_provider_hf.wire.floats import (
     in_order,
+    label_groups,
     matrix,
     number,
     of_equal_length,
@@ -38,7 +39,6 @@ from bytebuddy_provider_hf.wire.openai_json import (
     reported_cost,
     usage,
 )
-from bytebuddy_provider_hf.wire.tei import label_groups
 from bytebuddy_provider_hf.wire.typed_json import fitted, struct_decoder
 
 
