@@ -24,7 +24,7 @@ from bytebuddy_provider_hf.testing.answers import MODEL, event_stream, json_repl
 from bytebuddy_provider_hf.testing.failures import flat_error, object_error
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
-from bytebuddy_provider_hf.types import CompletionOptions, FinishReason, Tool
+from bytebuddy_provider_hf.types import CompletionOptions, Done, FinishReason, Tool
 
 SIX = "one two three four five six"
 OPTIONS = CompletionOptions(max_tokens=50)
@@ -191,6 +191,38 @@ async def test_vllms_first_piece_of_a_call_has_no_arguments() -> None:
     call = reply.tool_calls[0]
     assert (call.id, call.name) == ("chatcmpl-tool-1", "get_weather")
     assert json.loads(call.arguments) == {"city": "Paris"}
+
+
+@pytest.mark.parametrize("member", ["reasoning", "reasoning_content"])
+@whole_and_streamed
+@virtual_time
+async def test_vllms_reasoning_has_a_new_name(member: str, streamed: bool) -> None:
+    """``reasoning`` since 2025, ``reasoning_content`` before; none of it is text."""
+    vllm = FakeVllm(
+        answer=counting, reasoning="They want numbers.", reasoning_member=member
+    )
+    reply = await Asking(streamed=streamed, options=OPTIONS)(at(vllm).model)
+    assert (reply.text, reply.reasoning) == (SIX, "They want numbers.")
+
+
+@pytest.mark.parametrize("choice", ["get_weather", "required"])
+@whole_and_streamed
+@virtual_time
+async def test_a_call_that_was_demanded_of_vllm_is_a_call(
+    choice: str, streamed: bool
+) -> None:
+    """Whatever its finish reason says: "stop" where the tool was named."""
+    model = at(FakeVllm()).model
+    call = model.chat("Paris?", tools=(TOOL,), tool_choice=choice, options=OPTIONS)
+    if streamed:
+        async with call as events:
+            last = [event async for event in events][-1]
+        assert isinstance(last, Done)
+        reply = last.reply
+    else:
+        reply = await call
+    assert [call.name for call in reply.tool_calls] == ["get_weather"]
+    assert (reply.text, reply.finish_reason) == ("", "tool_calls")
 
 
 @whole_and_streamed

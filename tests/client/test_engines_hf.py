@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from client.engines import WAYS, Asking, Way, at, counting
 from servers.engines_hf import FakeCommunity, FakeHfServe, FakeToolkit, FakeTransformers
@@ -13,15 +15,17 @@ from bytebuddy_provider_hf.errors import (
     RouteNotFound,
     ServerError,
     StreamFailed,
+    StreamInterrupted,
     UnsupportedRole,
     WrongServedModel,
 )
 from bytebuddy_provider_hf.testing.answers import MODEL
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
-from bytebuddy_provider_hf.types import CompletionOptions
+from bytebuddy_provider_hf.types import CompletionOptions, Tool
 
 SIX = "one two three four five six"
 OPTIONS = CompletionOptions(max_tokens=50)
+TOOL = Tool("get_weather", "Tell the weather.", {"type": "object", "properties": {}})
 
 each_way = pytest.mark.parametrize("way", WAYS)
 whole_and_streamed = pytest.mark.parametrize("streamed", [False, True])
@@ -87,6 +91,41 @@ async def test_transformers_serve_writes_errors_by_hand(said: str) -> None:
         await Asking(streamed=True)(stand.model)
     assert caught.value.partial == "one"
     assert isinstance(caught.value.__cause__, ServerError)
+
+
+@whole_and_streamed
+@virtual_time
+async def test_a_call_that_transformers_serve_reads_is_one(streamed: bool) -> None:
+    """Its id is that of the request; the marks stay in the text of a whole answer."""
+    written = json.dumps({"name": "get_weather", "arguments": {"city": "Paris"}})
+    stand = at(FakeTransformers(calls=written), name=MODEL)
+    reply = await Asking(streamed=streamed, tools=(TOOL,))(stand.model)
+    assert reply.finish_reason == "tool_calls"
+    (call,) = reply.tool_calls
+    assert (call.name, json.loads(call.arguments)) == (TOOL.name, {"city": "Paris"})
+
+
+@virtual_time
+async def test_a_call_that_transformers_serve_cannot_read_is_no_answer() -> None:
+    """An exception on its side: 500 in plain text, or a stream without an end."""
+    stand = at(FakeTransformers(calls='{"name": "get_weather", '), name=MODEL)
+    with pytest.raises(ServerError) as caught:
+        await Asking(tools=(TOOL,))(stand.model)
+    assert caught.value.status == 500
+    with pytest.raises(StreamInterrupted) as broken:
+        await Asking(streamed=True, tools=(TOOL,))(stand.model)
+    assert broken.value.partial in ("", "Let me see.")
+
+
+@whole_and_streamed
+@virtual_time
+async def test_transformers_serve_loads_its_model_while_a_call_waits(
+    streamed: bool,
+) -> None:
+    """Without a word, for minutes: the call's own time is what bounds it."""
+    stand = at(FakeTransformers(answer=counting, loads_for=500), name=MODEL)
+    reply = await Asking(streamed=streamed)(stand.model)
+    assert reply.text == SIX
 
 
 @whole_and_streamed

@@ -34,7 +34,7 @@ from bytebuddy_provider_hf.testing.failures import (
     string_error,
 )
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
-from bytebuddy_provider_hf.types import ReasoningEffort, Usage
+from bytebuddy_provider_hf.types import ReasoningEffort, ToolCall, Usage
 
 CHAT: Final = "/v1/chat/completions"
 COMPLETIONS: Final = "/v1/completions"
@@ -88,14 +88,22 @@ def _vector(text: str, packed: object) -> object:
 
 
 def generation_reply(
-    request: FakeRequest, answer: Answer, model: str, *, done: bool = True
+    request: FakeRequest,
+    answer: Answer,
+    model: str,
+    *,
+    done: bool = True,
+    finish: str | None = None,
 ) -> FakeReply:
-    """Answer chat or completions, cut to ``max_tokens``, streamed when asked for."""
+    """Answer chat or completions, cut to ``max_tokens``, streamed when asked for.
+
+    ``finish`` is the reason of the end, where it is not the usual one.
+    """
     pieces = words(answer(request))
     limit = request.value("max_tokens")
     cut = isinstance(limit, int) and limit < len(pieces)
     pieces = pieces[:limit] if isinstance(limit, int) else pieces
-    finish = "length" if cut else "stop"
+    finish = finish or ("length" if cut else "stop")
     asked = len(words(last_words(request)))
     usage = Usage(asked, len(pieces), asked + len(pieces))
     if request.value("stream") is not True:
@@ -120,9 +128,13 @@ class FakeVllm:
     """Simulate vLLM: it serves one model, by that name only.
 
     ``flat`` gives the error form of before mid-2025; ``fails_with`` puts an error into
-    every stream after the first word; ``window`` counts words. Without
-    ``reasoning_config`` a budget for reasoning is refused, and so is an effort that
-    is not among ``efforts``: those of 2025 were low, medium and high.
+    every stream after the first word; ``window`` counts words, and ``renderer`` words
+    its refusal as vllm/renderers/params.py does, which counts no further than one word
+    too many. Without ``reasoning_config`` a budget for reasoning is
+    refused, and so is an effort that is not among ``efforts``: those of 2025 were low,
+    medium and high. ``reasoning`` comes before every answer, in ``reasoning_member``;
+    ``finish`` is the reason of every end: vllm/v1/engine/__init__.py has stop, length,
+    abort, error and repetition. Tools are called where the request demands it.
     """
 
     model: str = MODEL
@@ -133,6 +145,10 @@ class FakeVllm:
     fails_with: str | None = None
     reasoning_config: bool = True
     efforts: tuple[str, ...] = _EFFORTS
+    renderer: bool = False
+    reasoning: str = ""
+    reasoning_member: str = "reasoning"
+    finish: str | None = None
 
     async def __call__(  # noqa: PLR0911 - one for each case
         self, request: FakeRequest
@@ -159,7 +175,39 @@ class FakeVllm:
             return self._rerank(request)
         if self.fails_with is not None and request.value("stream") is True:
             return self._broken(self.fails_with)
-        return generation_reply(request, self.answer, self.model)
+        if request.path == CHAT and (self.reasoning or _demanded(request)):
+            return self._chat(request)
+        return generation_reply(request, self.answer, self.model, finish=self.finish)
+
+    def _chat(self, request: FakeRequest) -> FakeReply:
+        """Answer with reasoning, or with a call, whose end is "stop" if it was named.
+
+        chat_completion/serving.py: "tool_calls" is for calls that the model chose.
+        """
+        call = _demanded(request)
+        chosen = call is not None and request.value("tool_choice") == "required"
+        finish = self.finish or ("tool_calls" if chosen else "stop")
+        text = "" if call else self.answer(request)
+        calls = [call] if call else []
+        if request.value("stream") is True:
+            reply = chat_stream(
+                words(text),
+                model=self.model,
+                finish_reason=finish,
+                tool_calls=calls,
+                reasoning=words(self.reasoning),
+            )
+        else:
+            reply = chat_reply(
+                text,
+                model=self.model,
+                finish_reason=finish,
+                tool_calls=calls,
+                reasoning=self.reasoning,
+            )
+        member = f'"{self.reasoning_member}"'.encode()
+        parts = [part.replace(b'"reasoning_content"', member) for part in reply.body]
+        return FakeReply(headers=reply.headers, body=parts)
 
     def _get(self, path: str) -> FakeReply:
         if path == "/v1/models":
@@ -193,7 +241,10 @@ class FakeVllm:
             said = _no_budget(request)
         if said is None and request.path in {CHAT, COMPLETIONS}:
             said = self._too_long(request)
-        return None if said is None else self._error(400, said, "BadRequestError")
+        if said is None:
+            return None
+        param = "input_tokens" if "parameter=input_tokens" in said else None
+        return self._error(400, said, "BadRequestError", param=param)
 
     def _too_long(self, request: FakeRequest) -> str | None:
         prompt = len(words(_all_words(request)))
@@ -201,6 +252,16 @@ class FakeVllm:
         answer = limit if isinstance(limit, int) else _USUAL_MAX_TOKENS
         if prompt + answer <= self.window:
             return None
+        if self.renderer:
+            most = self.window - answer
+            passed = max(0, most) + 1
+            return (
+                f"You passed {passed} input tokens and requested {answer} output "
+                f"tokens. However, the model's context length is only {self.window} "
+                f"tokens, resulting in a maximum input length of {most} tokens. Please "
+                "reduce the length of the input prompt. (parameter=input_tokens, "
+                f"value={passed})"
+            )
         return (
             f"This model's maximum context length is {self.window} tokens. However, "
             f"you requested {prompt + answer} tokens ({prompt} in the messages, "
@@ -208,10 +269,12 @@ class FakeVllm:
             "or completion."
         )
 
-    def _error(self, status: int, said: str, kind: str) -> FakeReply:
+    def _error(
+        self, status: int, said: str, kind: str, *, param: str | None = None
+    ) -> FakeReply:
         if self.flat:
             return flat_error(status, said)
-        return object_error(status, said, kind=kind, code=status)
+        return object_error(status, said, kind=kind, code=status, param=param)
 
     def _rerank(self, request: FakeRequest) -> FakeReply:
         query, documents = request.value("query"), texts_of(request, "documents")
@@ -255,7 +318,22 @@ def _illegal(request: FakeRequest) -> str | None:
         value = request.value(name)
         if isinstance(value, int | float) and not low <= value <= high:
             return said.format(value)
+    n = request.value("n")
+    # The temperature that counts where none is sent is the model's own, mostly above 0.
+    if isinstance(n, int) and n > 1 and request.value("temperature") == 0:
+        return f"n must be 1 when using greedy sampling, got {n}."
     return None
+
+
+def _demanded(request: FakeRequest) -> ToolCall | None:
+    """Return a call of the tool that a request names, or of any where one must be."""
+    choice, tools = request.value("tool_choice"), request.value("tools")
+    named = choice.get("function") if isinstance(choice, dict) else None
+    if choice == "required" and isinstance(tools, list):
+        named = tools[0]["function"]
+    if not isinstance(named, dict):
+        return None
+    return ToolCall(id="chatcmpl-tool-1", name=str(named["name"]), arguments="{}")
 
 
 def _unknown_effort(

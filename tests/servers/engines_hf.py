@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final, final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from servers.engines import (
     CHAT,
     EMBEDDINGS,
@@ -21,6 +22,8 @@ from servers.engines import (
 from bytebuddy_provider_hf.testing.answers import (
     CREATED,
     MODEL,
+    chat_reply,
+    chat_stream,
     event_stream,
     json_reply,
     task_reply,
@@ -34,7 +37,9 @@ from bytebuddy_provider_hf.testing.failures import (
     text_error,
 )
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
+from bytebuddy_provider_hf.types import ToolCall
 
+_OK: Final = 200
 # What transformers' ``generate`` takes; anything else is named in its refusal.
 _GENERATE: Final = frozenset(
     {
@@ -56,6 +61,22 @@ _COMPUTE: Final = {
     "x-compute-type": "cpu",
     "access-control-expose-headers": "x-compute-type, x-compute-time",
 }
+# Those it knows and has no use for: UNUSED_CHAT_COMPLETION_FIELDS of
+# src/transformers/cli/serving/chat_completion.py, since 2026.
+_UNUSED_FIELDS: Final = frozenset(
+    {
+        "logprobs",
+        "max_completion_tokens",
+        "n",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "reasoning_effort",
+        "response_format",
+        "stream_options",
+        "tool_choice",
+        "top_logprobs",
+    }
+)
 _CHAT_FIELDS: Final = frozenset(
     {
         "frequency_penalty",
@@ -83,16 +104,25 @@ class FakeTransformers:
     """Simulate ``transformers serve``: streams without ``[DONE]``, errors in detail.
 
     ``fails_with`` puts an error into every stream after the first word, written as the
-    program does: by hand, so that a quote in it breaks the JSON.
+    program does: by hand, so that a quote in it breaks the JSON. ``strict`` refuses
+    fields that it has no use for. ``calls`` is what the model writes between the marks
+    of a tool call where tools are offered; what is no JSON there is an exception: 500,
+    or a stream that breaks off. ``loads_for`` is how long it loads its model, which
+    it does while the first request waits: not a word before.
     """
 
     model: str = MODEL
     answer: Answer = friendly
     fails_with: str | None = None
+    strict: bool = False
+    calls: str | None = None
+    loads_for: float = 0.0
 
     async def __call__(self, request: FakeRequest) -> FakeReply:
         """Answer one request."""
         reply = self._reply(request)
+        if request.method == "POST" and reply.status == _OK:
+            reply = reply.slow(reply.gap, delay=self.loads_for)
         return reply.with_headers({"x-request-id": "simulated-request"})
 
     def _reply(  # noqa: PLR0911 - one for each case
@@ -114,11 +144,47 @@ class FakeTransformers:
             return detail_error(422, said)
         if request.value("model") != self.model:
             return detail_error(400, f"Server is pinned to {self.model}")
-        if "messages" not in body:
+        unused = sorted(body.keys() & _UNUSED_FIELDS) if self.strict else ()
+        if unused:
+            said = f"Unsupported fields in the request: {set(unused)}"
+            return detail_error(422, said)
+        messages = body.get("messages")
+        if not isinstance(messages, list):
             return text_error(500, "Internal Server Error")
+        if self.calls is not None and body.get("tools"):
+            return self._call(request, self.calls)
         if request.value("stream") is not True:
             return generation_reply(request, self.answer, f"{self.model}@main")
         return self._stream(request)
+
+    def _call(self, request: FakeRequest, written: str) -> FakeReply:
+        """Answer with what the model wrote as a call, which stays in the text too."""
+        streamed, model = request.value("stream") is True, f"{self.model}@main"
+        call = None
+        with suppress(ValueError, KeyError, AttributeError):
+            parsed = json.loads(written)
+            arguments = json.dumps(parsed.get("arguments", {}))
+            call = ToolCall("simulated-request_tool_call", parsed["name"], arguments)
+        if call is None and not streamed:
+            return text_error(500, "Internal Server Error")
+        if not streamed:
+            return chat_reply(
+                f"<tool_call>{written}</tool_call>",
+                model=model,
+                tool_calls=[call] if call else [],
+                finish_reason="tool_calls",
+            )
+        reply = chat_stream(
+            ["Let me see."],
+            model=model,
+            tool_calls=[call] if call else [],
+            finish_reason="tool_calls",
+            done=False,
+        )
+        if call is not None:
+            return reply
+        # An exception in the generator: the chunked body has no end.
+        return evolve(reply, ending="chunked").cut_after(len(b"".join(reply.body[:2])))
 
     def _stream(self, request: FakeRequest) -> FakeReply:
         pieces = words(self.answer(request))

@@ -12,6 +12,7 @@ from reading import read_reply
 from servers.asking import ask
 from servers.engines import FakeSglang, FakeVllm
 from servers.engines_hf import FakeCommunity, FakeHfServe, FakeToolkit, FakeTransformers
+from servers.engines_infinity import FakeInfinity
 from servers.engines_tei import FakeTei
 
 from bytebuddy_provider_hf import errors
@@ -173,6 +174,25 @@ async def test_vllm_refuses_in_three_forms() -> None:
     assert reply.status == 200
 
 
+async def test_vllm_has_a_newer_refusal_and_other_ends() -> None:
+    """Numbers that stop one beyond the limit; greedy is one answer; five reasons."""
+    small = FakeVllm(MODEL, window=10, renderer=True)
+    reply = await heard(small, "/v1/chat/completions", chat(max_tokens=9))
+    error = said(reply)["error"]
+    assert (reply.status, error["param"]) == (400, "input_tokens")
+    assert error["message"].startswith("You passed 2 input tokens and requested 9 out")
+    assert "length of 1 tokens" in error["message"]
+    vllm = FakeVllm(MODEL)
+    reply = await heard(vllm, "/v1/chat/completions", chat(n=2, temperature=0))
+    assert "n must be 1 when using greedy sampling" in said(reply)["error"]["message"]
+    for reason in ("abort", "error", "repetition"):
+        ended = FakeVllm(MODEL, finish=reason)
+        reply = await heard(ended, "/v1/chat/completions", chat())
+        assert said(reply)["choices"][0]["finish_reason"] == reason
+        reply = await heard(ended, "/v1/chat/completions", chat(stream=True))
+        assert f'"finish_reason": "{reason}"'.encode() in reply.content
+
+
 async def test_vllm_embeds_and_reranks() -> None:
     """Best first, with the document in an object."""
     vllm, target = FakeVllm(MODEL), resolve(MODEL, "http://localhost:1")
@@ -284,6 +304,42 @@ async def test_the_toolkit_is_asked_with_the_task_api() -> None:
     assert (features.pooled, len(features.vectors)) == (False, 2)
     reply = await asked("text-generation", stop=["a"], watermark=True)
     assert "['stop', 'watermark']" in said(reply)["error"]
+
+
+async def test_transformers_garbles_and_refuses_more() -> None:
+    """500 in plain text for a call that is no JSON; fields of OpenAI's, in detail."""
+    serve = FakeTransformers(MODEL, calls="{", strict=True)
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    reply = await heard(serve, "/v1/chat/completions", chat(tools=tools))
+    assert (reply.status, reply.content) == (500, b"Internal Server Error")
+    reply = await heard(serve, "/v1/chat/completions", chat(n=1, tool_choice="auto"))
+    assert reply.status == 422
+    assert said(reply)["detail"].startswith("Unsupported fields in the request: {")
+
+
+async def test_infinity_lists_what_each_model_can_do() -> None:
+    """At the root; 405 to a task at /, a list where one text would do, 400 else."""
+    infinity = FakeInfinity({"a": ["embed"], "b": ["rerank", "classify"]})
+    cards = said(await heard(infinity, "/models"))["data"]
+    assert [card["capabilities"] for card in cards] == [
+        ["embed"],
+        ["rerank", "classify"],
+    ]
+    assert {card["owned_by"] for card in cards} == {"infinity"}
+    rows: list[tuple[str, object, int]] = [
+        ("/", {"inputs": "x"}, 405),
+        ("/v1/models", None, 404),
+        ("/embeddings", {"model": "a", "input": "x"}, 200),
+        ("/embeddings", {"model": "b", "input": "x"}, 400),
+        ("/classify", {"model": "b", "input": "x"}, 422),
+        ("/classify", {"model": "b", "input": ["x"]}, 200),
+        ("/rerank", {"model": "c", "query": "q", "documents": ["x"]}, 400),
+    ]
+    for path, body, status in rows:
+        assert (await heard(infinity, path, body)).status == status, path
+    prefixed = FakeInfinity(prefix="/v1")
+    assert (await heard(prefixed, "/v1/models")).status == 200
+    assert (await heard(prefixed, "/models")).status == 404
 
 
 async def test_hf_serve_speaks_both_and_fails_like_fastapi() -> None:
