@@ -230,7 +230,13 @@ def resolve(model: str, api_base: str | None = None) -> Target:
     # At a provider's own route a model goes by the provider's name for it.
     routed = place is HostKind.ROUTER and path not in ("", "/v1", f"/v1{_CHAT}")
     if place not in (HostKind.ROUTER, HostKind.HUB):
-        _check_name(model)
+        # Any other text is good where the name travels in the body only; whoever puts
+        # it into a path asks for an id of the Hub (``wire/tasks.py``).
+        if not model.strip() or len(model) > _LONGEST_NAME or _NO_NAME.search(model):
+            raise InvalidModelId(
+                text("address.no_model_name", model=_shown(model), most=_LONGEST_NAME),
+                hint=text("address.write_model_name"),
+            )
     else:
         pattern = _PROVIDER_ID if routed else _ROUTED_ID
         if len(model) > _LONGEST_ID or not pattern.fullmatch(model) or ".." in model:
@@ -251,19 +257,6 @@ def resolve(model: str, api_base: str | None = None) -> Target:
         notices=notices,
         needs_detection=place is not HostKind.ROUTER and not names_route,
     )
-
-
-def _check_name(model: str) -> None:
-    """Raise ``InvalidModelId`` for what no server calls a model.
-
-    Any other text is good where the name travels in the body only; whoever puts it
-    into a path asks for an id of the Hub (``wire/tasks.py``).
-    """
-    if not model.strip() or len(model) > _LONGEST_NAME or _NO_NAME.search(model):
-        raise InvalidModelId(
-            text("address.no_model_name", model=_shown(model), most=_LONGEST_NAME),
-            hint=text("address.write_model_name"),
-        )
 
 
 def _shown(model: str) -> str:

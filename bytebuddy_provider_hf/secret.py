@@ -39,6 +39,8 @@ _SIGNED: Final = re.compile(
     r"|[\w.-]{0,40}?(?:signature|token|key|secret|password|auth))=)[^&\s\"'<>]+"
 )
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
+# Halves of characters, of which no text can be made.
+_HALVES: Final = re.compile("[\ud800-\udfff]")
 
 
 @final
@@ -153,6 +155,6 @@ def one_line(text: str, *, limit: int = _LONGEST_MESSAGE) -> str:
     is returned itself, so that a text of the table can still be said in Chinese.
     """
     cut = text[: limit + _BEYOND]
-    line = redact(_UNPRINTABLE.sub(" ", cut).strip())
+    line = redact(_HALVES.sub("\ufffd", _UNPRINTABLE.sub(" ", cut)).strip())
     line = line if len(line) <= limit else line[: limit - 1] + "…"
     return text if line == text else line

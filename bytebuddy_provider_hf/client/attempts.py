@@ -332,7 +332,15 @@ class CallAttempts:
         The permit is given back either way, before any rest.
         """
         queue, waiter, sent = self._queue, self._waiter, self._sent
-        elsewhere = await self._leave_provider(failure)
+        elsewhere = False
+        if self._choice is not None and sent is not None:
+            # Which provider failed is remembered; another one may be asked now.
+            elsewhere = await self._choice.leave(
+                failure,
+                read_provider(self._headers, self._spec.endpoint),
+                sent.plan,
+                limit=self._catalogue_seconds(),
+            )
         state = self._call_state(elsewhere=elsewhere)
         # Before the decision, which plans by what the refusal told.
         if isinstance(failure, ContextTooLong) and sent is not None:
@@ -369,15 +377,6 @@ class CallAttempts:
                     if not isinstance(failure, ModelLoading):
                         self._report(failure, elsewhere=elsewhere)
                     raise await self._final_error(error, state.now)
-
-    async def _leave_provider(self, failure: ByteBuddyError) -> bool:
-        """Remember which provider failed; return whether another may be asked now."""
-        choice, sent = self._choice, self._sent
-        if choice is None or sent is None:
-            return False
-        provider = read_provider(self._headers, self._spec.endpoint)
-        limit = self._catalogue_seconds()
-        return await choice.leave(failure, provider, sent.plan, limit=limit)
 
     async def _plan_for_provider(
         self, choice: ProviderChoice, sent: Sent[R]

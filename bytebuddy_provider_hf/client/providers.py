@@ -164,15 +164,14 @@ def next_offer(
     for each in order:
         if each.provider in left or not needs.allow(each):
             continue
-        if allow_dearer or each is following[0] or _costs_no_more(each.price, most):
+        if allow_dearer or each is following[0]:
+            return each
+        price = each.price
+        if price is None or most is None:
+            continue
+        if price.input <= most.input and price.output <= most.output:
             return each
     return None
-
-
-def _costs_no_more(price: Price | None, most: Price | None) -> bool:
-    if price is None or most is None:
-        return False
-    return price.input <= most.input and price.output <= most.output
 
 
 def left_note(left: str, taken: Offer, offers: Sequence[Offer]) -> str:

@@ -186,8 +186,11 @@ def _status_of_event(words: str, found: Mapping[str, object]) -> int | None:
     told: int | None = None
     for place in places:
         for key in ("http_status_code", "status_code", "code", "status"):
-            number = _status_number(place.get(key))
-            told = number if told is None else told
+            value = place.get(key)
+            if isinstance(value, str) and value.isascii() and value.isdigit():
+                value = int(value[:4])
+            if told is None and type(value) is int and value in _ERROR_STATUSES:
+                told = value
     if told is not None and told != _UNPROCESSABLE:
         return told
     for place in places:
@@ -200,12 +203,6 @@ def _status_of_event(words: str, found: Mapping[str, object]) -> int | None:
         if pattern.search(words):
             return status
     return told
-
-
-def _status_number(value: object) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value[:4])
-    return value if type(value) is int and value in _ERROR_STATUSES else None
 
 
 def _class_name(answer: ErrorResponse) -> str:

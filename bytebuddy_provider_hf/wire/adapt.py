@@ -130,9 +130,13 @@ def adapt(
         case errors.ContextTooLong():
             return _fit_window(failure, adaptations, options, estimate)
         case errors.ParameterRefused():
-            return _drop_parameters(
-                failure, adaptations, options, route, server
-            ) or _leave_out(failure, adaptations)
+            dropped = _drop_parameters(failure, adaptations, options, route, server)
+            refused = set(failure.parameters) & _LEFT_OUT.keys() - adaptations.left_out
+            if dropped is not None or not refused:
+                return dropped
+            # Members that nobody asked for are taken back.
+            note = " ".join(_LEFT_OUT[name]() for name in sorted(refused))
+            return adaptations.changed(note, left_out=adaptations.left_out | refused)
         case errors.BodyRefused() if failure.field in _ADDED - adaptations.demanded:
             note = text("wire.member_added", name=failure.field)
             demanded = adaptations.demanded | {failure.field}
@@ -256,17 +260,6 @@ def _drop_parameters(
     return adaptations.changed(
         _left_out_note(given), dropped=adaptations.dropped | set(given)
     )
-
-
-def _leave_out(
-    failure: errors.ParameterRefused, adaptations: Adaptations
-) -> Adaptations | None:
-    """Take back the members that nobody asked for."""
-    refused = set(failure.parameters) & _LEFT_OUT.keys() - adaptations.left_out
-    if not refused:
-        return None
-    note = " ".join(_LEFT_OUT[name]() for name in sorted(refused))
-    return adaptations.changed(note, left_out=adaptations.left_out | refused)
 
 
 def _exclude_route(

@@ -83,6 +83,7 @@ class PartialChoice:
         "_reasoning",
         "_refused",
         "_splitter",
+        "_uncalled",
         "_wanted",
         "finish",
         "half",
@@ -104,6 +105,8 @@ class PartialChoice:
         self._half_thought = ""
         self._calls: ToolPieces | None = None
         self._refused = False
+        # Whether the server said that it called a tool, and did not.
+        self._uncalled = False
         # The kinds of its parts that hold no words.
         self._kinds: list[str] = []
         self._wanted = wanted
@@ -242,7 +245,7 @@ class PartialChoice:
             # vLLM says "stop" of a call it was told to make, TGI never a reason.
             self.finish = "tool_calls"
         elif self._calls is None and self.finish == "tool_calls":
-            self.finish = "stop"
+            self.finish, self._uncalled = "stop", True
         unknown = self.raw_finish and self.finish is None
         if unknown and self._wanted.json and not is_json("".join(self.text)):
             raise interrupted(self.raw_finish or "")
@@ -277,6 +280,7 @@ class PartialChoice:
             and self._calls is None
             and not self._reasoning
             and not self._refused
+            and not self._uncalled
             and not self._kinds
             and self.finish in ("stop", "length")
             and not (self._wanted.split and closes_alone(self.text))
@@ -311,7 +315,7 @@ class PartialChoice:
                 )
         if self._calls is not None:
             return
-        if finish_reason(self.raw_finish or "") == "tool_calls":
+        if self._uncalled:
             yield texts.text("wire.no_tool_call")
         if not self._reasoning:
             if not self.text and self._wanted.split:

@@ -49,9 +49,12 @@ class ToolPieces:
         if position is None or self._begins(
             self._calls[position], piece.index, given, name, arguments
         ):
+            # Its name came before, as if the last call's were repeated.
+            name = name or ("" if position is None else self._calls[position].again)
             position = len(self._calls)
             self._calls.append(_OpenCall())
         call = self._calls[position]
+        call.again = name if name and not arguments and call.is_whole() else ""
         if piece.index is not None:
             self._at[piece.index] = position
         if given:
@@ -114,7 +117,8 @@ class ToolPieces:
         new_index = index is not None and index not in self._at
         if not name:
             # What has no name goes on with a call, whatever its id.
-            return new_index and call.is_whole()
+            begun = bool(call.again and arguments)
+            return begun or (new_index and call.is_whole())
         if new_index and self._at:
             return True
         if not call.name:
@@ -160,7 +164,7 @@ class ToolPieces:
 class _OpenCall:
     """A tool call whose pieces are still coming."""
 
-    __slots__ = ("arguments", "checks", "half", "id", "name")
+    __slots__ = ("again", "arguments", "checks", "half", "id", "name")
 
     def __init__(self) -> None:
         self.id = ""
@@ -169,6 +173,9 @@ class _OpenCall:
         # Half a character, at the end of the last piece.
         self.half = ""
         self.checks = 0
+        # Its name, where that came once more behind whole arguments: it may begin
+        # another call of the same tool.
+        self.again = ""
 
     def is_whole(self) -> bool:
         """Whether the arguments so far are JSON."""

@@ -182,8 +182,11 @@ def _nested(data: bytes, count: int) -> Embeddings | None:
     for position, item in enumerate(items):
         rows = item.get("embedding") if isinstance(item, dict) else None
         # Some put a batch of one round them.
-        while isinstance(rows, list) and len(rows) == 1 and _is_nested(rows[0]):
-            rows = rows[0]
+        while isinstance(rows, list) and len(rows) == 1:
+            inner = rows[0]
+            if not (isinstance(inner, list) and inner and isinstance(inner[0], list)):
+                break
+            rows = inner
         if (found := matrix(rows)) is not None:
             place = item.get("index")
             given[position if place is None else number(place)] = Features(
@@ -203,10 +206,6 @@ def _nested(data: bytes, count: int) -> Embeddings | None:
         pooling="server" if pooled else "mean",
         notes=() if pooled else (text("wire.token_vectors"),),
     )
-
-
-def _is_nested(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], list)
 
 
 def read_rerank(data: bytes, *, count: int) -> Scores:
