@@ -17,7 +17,7 @@ from attrs import frozen
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.errors import APIError, ByteBuddyError
 from bytebuddy_provider_hf.failures.next_steps import not_served_model
-from bytebuddy_provider_hf.hub.router_models import Offer, Price
+from bytebuddy_provider_hf.hub.router_models import Offer
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.bounded import BoundedCache
 

@@ -18,8 +18,7 @@ from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.dialects import options_by_member
 from bytebuddy_provider_hf.wire.openai import STREAM_OPTIONS
-from bytebuddy_provider_hf.wire.server import Server
-from bytebuddy_provider_hf.wire.vectors import ENCODING, TOP_N
+from bytebuddy_provider_hf.wire.server import ENCODING, TOP_N, Server
 
 # A call is adapted no more often than this, whatever a server says.
 MAX_ADAPTATIONS: Final = 3
@@ -130,13 +129,7 @@ def adapt(
         case errors.ContextTooLong():
             return _fit_window(failure, adaptations, options, estimate)
         case errors.ParameterRefused():
-            dropped = _drop_parameters(failure, adaptations, options, route, server)
-            refused = set(failure.parameters) & _LEFT_OUT.keys() - adaptations.left_out
-            if dropped is not None or not refused:
-                return dropped
-            # Members that nobody asked for are taken back.
-            note = " ".join(_LEFT_OUT[name]() for name in sorted(refused))
-            return adaptations.changed(note, left_out=adaptations.left_out | refused)
+            return _drop_parameters(failure, adaptations, options, route, server)
         case errors.BodyRefused() if failure.field in _ADDED - adaptations.demanded:
             note = text("wire.member_added", name=failure.field)
             demanded = adaptations.demanded | {failure.field}
@@ -235,7 +228,7 @@ def _drop_parameters(
     route: str | None,
     server: Server | None,
 ) -> Adaptations | None:
-    """Leave out the options that the refused members of the body stand for."""
+    """Leave out the options that refused members stand for, or members of our own."""
     # Servers name members of the body, which are not always our names of options.
     names = {} if server is None else server.options_for(route or "chat").names
     refused: set[str] = set()
@@ -248,7 +241,12 @@ def _drop_parameters(
     known = adaptations.dropped | adaptations.dropped_once
     given = _given(refused - known, options)
     if not given:
-        return None
+        # Members that nobody asked for are taken back.
+        own = set(failure.parameters) & _LEFT_OUT.keys() - adaptations.left_out
+        if not own:
+            return None
+        note = " ".join(_LEFT_OUT[name]() for name in sorted(own))
+        return adaptations.changed(note, left_out=adaptations.left_out | own)
     if failure.condition is not None:
         note = text(
             "wire.refused_together",

@@ -42,6 +42,10 @@ TOOL_WORDS: Final = ("auto", "none", "required")
 # Where nearly every server has its OpenAI routes, below its own root.
 OPENAI_BASE: Final = "/v1"
 
+# Members that nobody asked for: one may be refused, the other demanded.
+ENCODING: Final = "encoding_format"
+TOP_N: Final = "top_n"
+
 _LARGEST_COUNT: Final = 2**31
 _VERSION: Final = re.compile(
     r"v?([0-9]{1,6})\.([0-9]{1,6})(?:\.([0-9]{1,6}))?", re.ASCII

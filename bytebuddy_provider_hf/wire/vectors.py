@@ -39,6 +39,7 @@ from bytebuddy_provider_hf.wire.openai_json import (
     reported_cost,
     usage,
 )
+from bytebuddy_provider_hf.wire.server import ENCODING, TOP_N
 from bytebuddy_provider_hf.wire.typed_json import fitted, struct_decoder
 
 
@@ -61,9 +62,6 @@ class EmbeddingsAnswer(msgspec.Struct):
 embeddings: Final = struct_decoder(EmbeddingsAnswer)
 
 _RESULTS: Final = ("results", "data")
-# Members that nobody asked for: a server may refuse the one, and want the other.
-ENCODING: Final = "encoding_format"
-TOP_N: Final = "top_n"
 
 
 def build_embeddings(

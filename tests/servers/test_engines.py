@@ -74,7 +74,8 @@ def streamed(reply: FakeReply) -> Reply:
     """Read a stream to its end."""
     stream = OpenAIStream(model="m")
     stream.feed(reply.content)
-    return stream.close()[1]
+    stream.close()
+    return stream.reply()
 
 
 @asynccontextmanager
@@ -112,7 +113,11 @@ async def test_vllm_streams_with_an_end_mark_and_usage_when_asked() -> None:
     assert streamed(reply).usage == Usage(2, 2, 4)
     cut = await heard(vllm, "/v1/chat/completions", chat(stream=True, max_tokens=1))
     assert streamed(cut) == Reply(
-        "one", MODEL, finish_reason="length", id="chatcmpl-simulated"
+        "one",
+        MODEL,
+        finish_reason="length",
+        raw_finish_reason="length",
+        id="chatcmpl-simulated",
     )
 
 

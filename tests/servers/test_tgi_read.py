@@ -38,7 +38,8 @@ def sent(tgi: FakeTgi, call: HttpRequest) -> FakeReply:
 def read(decoder: TgiStream | OpenAIStream | FilteredStream, reply: FakeReply) -> Reply:
     for piece in reply.body:
         decoder.feed(piece)
-    return decoder.close()[1]
+    decoder.close()
+    return decoder.reply()
 
 
 TARGET = resolve("a/b", "https://tgi.example")

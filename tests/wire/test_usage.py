@@ -1,4 +1,4 @@
-"""Token counts: by any of their names, kept once known, and none where none were told."""
+"""Token counts: by any of their names, kept once known, none where none were told."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from bytebuddy_provider_hf.outcomes import Embeddings, Features, TaskReply
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Usage
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
-from bytebuddy_provider_hf.wire.server import ScoringApi, Server
+from bytebuddy_provider_hf.wire.server import ENCODING, ScoringApi, Server
 
 ERROR_TEXTS: Final = ErrorTexts(
     partial(text, "roles.gives_no_vectors"),
@@ -94,8 +94,7 @@ class EmbedJob(BatchJob[Embeddings]):
                     texts,
                     server.at(self.target),
                     model=server.name_for(self.target.model),
-                    base64=server.embeds_base64
-                    and vectors.ENCODING not in server.left_out,
+                    base64=server.embeds_base64 and ENCODING not in server.left_out,
                     dimensions=self.dimensions,
                     extra=self.extra,
                 )

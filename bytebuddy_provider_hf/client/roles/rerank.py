@@ -24,7 +24,7 @@ from bytebuddy_provider_hf.outcomes import Scores
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Usage
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
-from bytebuddy_provider_hf.wire.server import ScoringApi, Server
+from bytebuddy_provider_hf.wire.server import TOP_N, ScoringApi, Server
 from bytebuddy_provider_hf.wire.tasks_reply import relevance
 
 ERROR_TEXTS: Final = ErrorTexts(
@@ -99,7 +99,7 @@ class RerankJob(BatchJob[Scores]):
                     documents,
                     server.at(self.target),
                     model=server.name_for(self.target.model),
-                    top_n=vectors.TOP_N in server.demanded,
+                    top_n=TOP_N in server.demanded,
                     extra=self.extra,
                 )
                 return Plan(
