@@ -8,7 +8,7 @@ from typing import Final
 from bytebuddy_provider_hf.client.endpoint import Endpoint
 from bytebuddy_provider_hf.hub.router_models import PROVIDER
 from bytebuddy_provider_hf.secret import one_line
-from bytebuddy_provider_hf.types import Served
+from bytebuddy_provider_hf.types import NOT_SERVED, Served
 
 _LONGEST: Final = 256
 # Of TGI (router/src/server.rs) and hf-inference; times are in ms, compute-time in s.
@@ -58,6 +58,15 @@ def read_served(
     elapsed: float,
 ) -> Served:
     """Return how a call was served, by its headers and what its body ``told``."""
+    # Hardly any server but the router tells more than what is counted here.
+    if told is NOT_SERVED and not (
+        "x-inference-provider" in headers
+        or "inference-id" in headers
+        or "x-inference-id" in headers
+        or "x-compute-type" in headers
+        or "x-compute-time" in headers
+    ):
+        return Served(attempts=attempts, waited=waited, elapsed=elapsed)
     provider = read_provider(headers, endpoint)
     if provider is None and (said := told.provider) is not None:
         said = endpoint.scrub(said)

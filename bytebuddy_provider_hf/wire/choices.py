@@ -26,12 +26,7 @@ from bytebuddy_provider_hf.wire.finish_reasons import (
 )
 from bytebuddy_provider_hf.wire.openai_json import UNNAMED, ToolPiece
 from bytebuddy_provider_hf.wire.surrogates import has_surrogates, join_surrogates
-from bytebuddy_provider_hf.wire.thinking import (
-    FIRST,
-    ThinkSplitter,
-    closes_alone,
-    split_closed,
-)
+from bytebuddy_provider_hf.wire.thinking import FIRST, ThinkSplitter, split_closed
 from bytebuddy_provider_hf.wire.tool_calls import ToolPieces, is_json
 
 # As many as OpenAI lets one ask for; a stranger's server may count on.
@@ -85,6 +80,7 @@ class PartialChoice:
         "_splitter",
         "_uncalled",
         "_wanted",
+        "_whole",
         "finish",
         "half",
         "index",
@@ -107,6 +103,8 @@ class PartialChoice:
         self._refused = False
         # Whether the server said that it called a tool, and did not.
         self._uncalled = False
+        # Whether the text came at once, and was looked through then.
+        self._whole = False
         # The kinds of its parts that hold no words.
         self._kinds: list[str] = []
         self._wanted = wanted
@@ -117,7 +115,7 @@ class PartialChoice:
         """Take a piece of the answer."""
         if not text:
             return
-        if self.half or has_surrogates(text):
+        if self.half or (not text.isascii() and has_surrogates(text)):
             text, self.half = join_surrogates(self.half + text)
             if not text:
                 return
@@ -137,6 +135,7 @@ class PartialChoice:
 
     def add_whole_text(self, text: str, events: list[Event]) -> None:
         """Take all of the answer's text at once."""
+        self._whole = True
         alone = not self.plain and not self._reasoning and split_closed(text)
         if alone:
             # The template opened the reasoning, and only its end is in the answer.
@@ -225,7 +224,8 @@ class PartialChoice:
 
         Raises ``StreamInterrupted`` for JSON that was asked for and did not come whole.
         """
-        self.release(events)
+        if self._splitter is not None or self.half or self._half_thought:
+            self.release(events)
         # vLLM with a reasoning parser, and a model that did not think: all of the JSON
         # that was asked for came as reasoning.
         if self._wanted.json and not self.text and self._calls is None:
@@ -283,7 +283,7 @@ class PartialChoice:
             and not self._uncalled
             and not self._kinds
             and self.finish in ("stop", "length")
-            and not (self._wanted.split and closes_alone(self.text))
+            and (self._whole or not self._closes_alone())
         )
 
     def to_choice(self) -> Choice:
@@ -320,7 +320,7 @@ class PartialChoice:
         if not self._reasoning:
             if not self.text and self._wanted.split:
                 yield texts.text("wire.empty_answer")
-            elif self._wanted.split and closes_alone(self.text):
+            elif self._closes_alone():
                 yield texts.text("wire.think_closed_alone")
         elif not self.text and cut:
             yield texts.text("wire.cut_while_thinking")
@@ -328,6 +328,12 @@ class PartialChoice:
             yield texts.text("wire.all_reasoning")
         elif self._wanted.json and "".join(self.text) == self.reasoning:
             yield texts.text("wire.json_as_reasoning")
+
+    def _closes_alone(self) -> bool:
+        """Whether the text closes reasoning that it never opened."""
+        if self._whole or not self._wanted.split:
+            return False
+        return split_closed("".join(self.text)) is not None
 
     def _tool_pieces(self) -> ToolPieces:
         # Made when needed: few answers call a tool, and each choice would have one.

@@ -133,7 +133,7 @@ def expectations(request: ChatRequest | CompletionRequest) -> Expectations:
     """Return how the answer to a request is to be read."""
     tool, split = "", True
     tools: tuple[str, ...] = ()
-    if isinstance(request, ChatRequest):
+    if isinstance(request, ChatRequest) and request.tools:
         tools = tuple(each.name for each in request.tools)
     if isinstance(request, CompletionRequest):
         split = request.split

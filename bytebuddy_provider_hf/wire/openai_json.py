@@ -294,36 +294,29 @@ def usage(block: UsageBlock | None, known: Usage | None = None) -> Usage | None:
     if not (prompt or answer or block.total_tokens):
         return known
     inner, outer = block.prompt_tokens_details, block.completion_tokens_details
-    cached = (
-        None if inner is None else inner.cached_tokens,
-        block.cached_tokens,
-        block.prompt_cache_hit_tokens,
-        block.cache_read_input_tokens,
-    )
-    thought = (
-        None if outer is None else outer.reasoning_tokens,
-        block.reasoning_tokens,
-    )
-    before = known or Usage()
+    cached = block.cached_tokens
+    if cached is None:
+        cached = block.prompt_cache_hit_tokens
+    if cached is None:
+        cached = block.cache_read_input_tokens
+    if inner is not None:
+        cached = inner.cached_tokens or cached or inner.cached_tokens
+    thought = block.reasoning_tokens
+    if outer is not None:
+        thought = outer.reasoning_tokens or thought or outer.reasoning_tokens
     # A zero counts where nothing better is known: an answer may have no token.
-    prompt = prompt or before.prompt_tokens or _first(block.prompt_tokens)
-    answer = answer or before.completion_tokens or _first(block.completion_tokens)
-    total = block.total_tokens or before.total_tokens
+    prompt = block.prompt_tokens if prompt is None else prompt
+    answer = block.completion_tokens if answer is None else answer
+    total = block.total_tokens
+    if known is not None:
+        prompt = prompt or known.prompt_tokens
+        answer = answer or known.completion_tokens
+        total = total or known.total_tokens
+        cached = cached or known.cached_tokens
+        thought = thought or known.reasoning_tokens
     if prompt is not None and answer is not None:
         total = max(total or 0, prompt + answer)
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=answer,
-        total_tokens=total,
-        cached_tokens=_first(*cached, before.cached_tokens),
-        reasoning_tokens=_first(*thought, before.reasoning_tokens),
-    )
-
-
-def _first(*counts: int | None) -> int | None:
-    """Return the first count that is none, and not zero; else a zero that was told."""
-    told = [count for count in counts if count is not None and count >= 0]
-    return next((count for count in told if count), told[0] if told else None)
+    return Usage(prompt, answer, total, cached, thought)
 
 
 class _Cost(msgspec.Struct):
@@ -335,6 +328,8 @@ class _Costed(msgspec.Struct):
 
 
 _costed: Final = msgspec.json.Decoder(_Costed).decode
+# Only deepinfra tells it: whoever asks for it looks for this first.
+COST: Final = b'"estimated_cost"'
 # A cost of a thousand million dollars, or of so many digits, is none.
 _LONGEST_COST: Final = 64
 _MOST_DIGITS: Final = 8
@@ -346,7 +341,7 @@ def reported_cost(data: bytes) -> int | None:
     ``usage.estimated_cost`` is deepinfra's, in USD. It is taken from the JSON as it is
     written, for no float holds a tenth.
     """
-    if b'"estimated_cost"' not in data:
+    if COST not in data:
         return None
     from decimal import Decimal, InvalidOperation  # few servers tell
 

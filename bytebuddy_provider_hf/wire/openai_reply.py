@@ -138,7 +138,8 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             model=self._model,
             usage=self._usage,
             given_id=self._id,
-            notes=self._notes(),
+            # Most answers have nothing to tell of, and none is asked.
+            notes=self._notes() if self._unread or self._stray else (),
         )
         if self._served is NOT_SERVED:
             return reply
@@ -169,6 +170,8 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             choice.release(events)
 
     def _choices(self) -> list[PartialChoice]:
+        if not self._others:
+            return [self._first]
         return [self._first, *(self._others[at] for at in sorted(self._others))]
 
     def _take_whole(self, piece: Completion, data: bytes, events: list[Event]) -> bool:
@@ -194,7 +197,8 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         groq = piece.x_groq
         if piece.usage is not None:
             self._usage = openai_json.usage(piece.usage, self._usage)
-            if (cost := openai_json.reported_cost(data)) is not None:
+            cost = openai_json.reported_cost(data) if openai_json.COST in data else None
+            if cost is not None:
                 self._served = evolve(self._served, reported_nano_usd=cost)
         if groq is not None and groq.usage is not None:
             self._usage = openai_json.usage(groq.usage, self._usage)
@@ -205,16 +209,18 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         if not self._id and piece.id:
             self._id = piece.id
             self._model = piece.model or self._model
+        failed = False
         for choice in piece.choices or ():
             self._read_choice(piece, choice, events, whole=whole)
+            failed = failed or bool(choice.error)
         # vLLM before mid-2025 sends errors flat, with no member "error".
         if (
-            piece.error
+            failed
+            or piece.error
             or piece.kind == "error"
             or piece.base_resp
             or (groq is not None and groq.error)
             or (not piece.choices and piece.usage is None)
-            or any(choice.error for choice in piece.choices or ())
         ):
             self._check(data)
 
@@ -280,14 +286,17 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             taken.add_reasoning(thought, events)
         if text:
             (taken.add_whole_text if whole else taken.add_text)(text, events)
-        if said is not None:
+        if said is not None and (
+            said.tool_calls or said.function_call or said.refusal or said.kinds
+        ):
             self._read_rest(taken, said, events, whole=whole)
         if choice.logprobs is not None:
             taken.logprobs.extend(openai_json.logprobs(choice.logprobs))
         if choice.usage is not None:
             self._usage = openai_json.usage(choice.usage, self._usage)
         # An error beside it says more than the reason, which then is "error".
-        if choice.finish_reason and not says_error(choice.error):
+        failed = choice.error is not None and says_error(choice.error)
+        if choice.finish_reason and not failed:
             taken.end(choice.finish_reason)
             if choice.native_finish_reason:
                 # The provider's own word is the truth, and may name a fault.

@@ -187,7 +187,8 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
             if self._in_one_piece:
                 body, self._body, self._in_one_piece = self._body, None, False
                 self._read_body(bytes(body or b""), events)
-            self._end(events, clean=clean)
+            if not self.done:
+                self._end(events, clean=clean)
         except ResponseError as error:
             self._fail(error, events)
         return events
@@ -202,7 +203,8 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
                 self._read_body(start, events)
             else:
                 self._read_lines(start, events)
-            self._end(events, clean=True)
+            if not self.done:
+                self._end(events, clean=True)
         except ResponseError as error:
             self._release(events)
             raise self._with_partial(error) from None
@@ -343,8 +345,6 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
 
     def _end(self, events: list[Event], *, clean: bool) -> None:
         """Read what is left at the end; raise where the answer is not complete."""
-        if self.done:
-            return
         # Servers that forget the last blank line are read all the same. What lacks its
         # blank line may be cut: then it is neither mark nor JSON.
         for block in self._sse.flush():

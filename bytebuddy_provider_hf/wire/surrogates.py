@@ -16,7 +16,7 @@ _FIRST_HALVES: Final = ("\ud800", "\udbff")
 
 def has_surrogates(text: str) -> bool:
     """Whether a text holds half a character."""
-    return not text.isascii() and _HALF.search(text) is not None
+    return _HALF.search(text) is not None
 
 
 def join_surrogates(text: str) -> tuple[str, str]:

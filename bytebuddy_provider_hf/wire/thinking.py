@@ -7,7 +7,7 @@ that merely speaks of such a mark later is a text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from bytebuddy_provider_hf import texts
@@ -181,16 +181,11 @@ def split_closed(text: str) -> tuple[str, str] | None:
 
     ``None`` where it does not: vllm#31045, vllm#17144, cerebras-cloud-sdk-python#10.
     """
-    found = _CLOSED.search(text)
+    # Asked first, for hardly any answer has it.
+    found = _CLOSED.search(text) if "</think>" in text else None
     if found is None or "<think>" in text[: found.start()]:
         return None
     return text[: found.start()].strip(), text[found.end() :].lstrip()
-
-
-def closes_alone(pieces: Iterable[str]) -> bool:
-    """Whether a text closes reasoning that it never opened."""
-    text = "".join(pieces)
-    return "</think>" in text and split_closed(text) is not None
 
 
 class HarmonySplitter:
