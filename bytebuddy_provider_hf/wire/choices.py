@@ -251,11 +251,6 @@ class PartialChoice:
             raise interrupted(self.raw_finish or "")
 
     @property
-    def ended(self) -> bool:
-        """Whether the server said why it ended, in a word that is known."""
-        return self.finish is not None
-
-    @property
     def reasoning(self) -> str:
         """The reasoning that has come so far."""
         return "".join(self._reasoning)

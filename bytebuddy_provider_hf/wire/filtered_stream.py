@@ -115,11 +115,6 @@ class FilteredStream(StreamDecoder):
             return "".join(self._text)
         return self._inner.partial
 
-    @property
-    def settled(self) -> bool:
-        """Whether nothing but the token counts can be missing."""
-        return self._over() or self._inner.settled
-
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events in ``chunk``; raises what the decoder raises.
 
@@ -140,6 +135,7 @@ class FilteredStream(StreamDecoder):
         over = self._over()
         if over and not self._until:
             self._until = self.events + _EVENTS_AFTER_STOP
+        self.settled = over or self._inner.settled
         over = over and self.events >= self._until
         self.stopped_early = over and not self._inner.done
         if over or self._inner.done:

@@ -32,12 +32,15 @@ from bytebuddy_provider_hf.wire.openai_json import (
     Content,
     ToolPiece,
 )
+from bytebuddy_provider_hf.wire.sse import SseEvent
 from bytebuddy_provider_hf.wire.stream import EventStreamDecoder
 from bytebuddy_provider_hf.wire.typed_json import UNDECODED
 
 # TGI whose completions end without any mark: 1.4.5 to 2.1.
 _OLD_TGI: Final = re.compile(r"(1\.\d+|2\.[01])\.")
 
+# Of a stream's beginning so many are read in full: they bring the id and the first text.
+_FIRST_EVENTS: Final = 4
 # Of a stream's end so many events may be of another form: a finish reason, the usage,
 # the mark.
 _LAST_EVENTS: Final = 3
@@ -122,13 +125,6 @@ class OpenAIStream(EventStreamDecoder[Completion]):
     def partial(self) -> str:
         """The text of the first choice that has come so far."""
         return "".join(self._first.text)
-
-    @property
-    def settled(self) -> bool:
-        """Whether each of the answers asked for ended, by a reason that is known."""
-        if not self._first.ended or len(self._others) + 1 < self._wanted.n:
-            return False
-        return all(choice.ended for choice in self._others.values())
 
     def _reply(self) -> Reply:
         """Return what has come so far."""
@@ -227,7 +223,16 @@ class OpenAIStream(EventStreamDecoder[Completion]):
     def _take_plain(self, lines: bytes, events: list[Event]) -> bytes:
         # The hot path: one call of ours an event. In a burst an event costs a fifth of
         # what it does in _take, alone in its chunk a third.
-        if not self._first.plain or self._first.half:
+        choice = self._first
+        for _ in range(_FIRST_EVENTS):
+            if choice.plain and self._id:
+                break
+            line, _, lines = lines.partition(b"\n")
+            if line and line[:1] != b":":
+                self._read(SseEvent("", line), events)
+            if self.done or not lines:
+                return lines
+        if not choice.plain or choice.half:
             return lines
         # Types that allow nothing else make the decoder ask all questions at C speed.
         decode = _plain_chunks if self._id else _nameless_chunks
@@ -244,12 +249,12 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             except UNDECODED:
                 return lines
             left = b"\n".join(parts[1:])
-        kept = self._first.text
+        kept = choice.text
         for piece in pieces:
-            (choice,) = piece.choices
-            text = choice.text
-            if choice.delta is not None:
-                text = text or choice.delta.content
+            (said,) = piece.choices
+            text = said.text
+            if said.delta is not None:
+                text = text or said.delta.content
             if text:
                 kept.append(text)
                 events.append(Text(text))
@@ -301,6 +306,11 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             if choice.native_finish_reason:
                 # The provider's own word is the truth, and may name a fault.
                 taken.end_natively(choice.native_finish_reason)
+            # Each of the answers asked for has ended, by a reason that is known.
+            choices = self._choices()
+            self.settled = len(choices) >= self._wanted.n and all(
+                each.finish is not None for each in choices
+            )
         elif choice.finish_reason is not None:
             self._unmarked = _OLD_TGI.match(chunk.fingerprint or "") is not None
 

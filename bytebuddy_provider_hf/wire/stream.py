@@ -79,6 +79,8 @@ class StreamDecoder(ABC):
 
     done = False
     stopped_early = False
+    # Asked for each chunk, so no property.
+    settled = False
     events = 0
     failure: ResponseError | None = None
 
@@ -86,11 +88,6 @@ class StreamDecoder(ABC):
     @abstractmethod
     def partial(self) -> str:
         """The text that has come so far."""
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing but the token counts can be missing."""
-        return False
 
     @abstractmethod
     def feed(self, chunk: bytes) -> list[Event]:
@@ -166,7 +163,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
             lines = None if self.done else self._sse.plain_lines(chunk)
             if lines is None:
                 self._read_all([] if self.done else self._sse.feed(chunk), events)
-            elif lines := self._take_plain(lines, events):
+            elif (lines := self._take_plain(lines, events)) or self.done:
                 blocks = [
                     SseEvent("", line)
                     for line in lines.split(b"\n")
@@ -380,7 +377,9 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         if piece is None and is_mark(data):
             self.done = self.mark_ends
             return
-        if event.is_error or (piece is None and data[:8] == b'{"error"'):
+        # Hardly any event has a name.
+        failed = event.name and event.is_error
+        if failed or (piece is None and data[:8] == b'{"error"'):
             raise stream_failed(data)
         if piece is None:
             # A byte order mark or NUL before the data, or the field's name twice.
