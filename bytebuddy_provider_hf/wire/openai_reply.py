@@ -39,7 +39,7 @@ from bytebuddy_provider_hf.wire.typed_json import UNDECODED
 # TGI whose completions end without any mark: 1.4.5 to 2.1.
 _OLD_TGI: Final = re.compile(r"(1\.\d+|2\.[01])\.")
 
-# Of a stream's beginning so many are read in full: they bring the id and the first text.
+# So many events are read in full at first: they bring the id and the first text.
 _FIRST_EVENTS: Final = 4
 # Of a stream's end so many events may be of another form: a finish reason, the usage,
 # the mark.

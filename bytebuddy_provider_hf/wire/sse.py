@@ -138,7 +138,8 @@ class SseDecoder:
             line = bytes(self._buffer)
             self._buffer.clear()
             # The beginning of a field's name is no line of another kind.
-            if not any(name.startswith(line) for name in (b"data:", b"event:")):
+            fields = (b"data", b"event")
+            if not any(f.startswith(line) and f != line for f in fields):
                 self._line(line, events)
         self._dispatch(events)
         if self._name:

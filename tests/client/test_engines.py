@@ -17,6 +17,7 @@ from bytebuddy_provider_hf.errors import (
     PipelineFailed,
     ServerError,
     StreamFailed,
+    StreamInterrupted,
     TokenInvalid,
     WrongServedModel,
 )
@@ -304,3 +305,52 @@ async def test_a_refusal_is_the_same_streamed_or_not(
     stand = at(scripted(reply))
     with pytest.raises(kind):
         await Asking(streamed=streamed)(stand.model)
+
+
+@pytest.mark.parametrize("reason", ["abort", "error"])
+@each_way
+@whole_and_streamed
+@virtual_time
+async def test_an_answer_that_vllm_broke_off_is_told(
+    way: Way, streamed: bool, reason: str
+) -> None:
+    """Two of its five reasons name a fault: the text is kept beside the error."""
+    stand = at(FakeVllm(answer=counting, finish=reason))
+    with pytest.raises(StreamInterrupted, match=reason) as failed:
+        await Asking(way, streamed)(stand.model)
+    assert failed.value.partial == SIX
+
+
+@each_way
+@whole_and_streamed
+@virtual_time
+async def test_vllms_repetition_is_kept_and_told(way: Way, streamed: bool) -> None:
+    """The answer may be whole or not: nobody knows."""
+    stand = at(FakeVllm(answer=counting, finish="repetition"))
+    reply = await Asking(way, streamed)(stand.model)
+    assert (reply.text, reply.finish_reason) == (SIX, None)
+    assert reply.raw_finish_reason == "repetition"
+    assert "may not be whole" in " ".join(reply.notes)
+
+
+@whole_and_streamed
+@virtual_time
+async def test_vllms_newer_refusal_is_cured(streamed: bool) -> None:
+    """Its count stops one word beyond the limit: an estimate decides, and it fits."""
+    stand = at(FakeVllm(answer=counting, window=100, renderer=True))
+    options = CompletionOptions(max_tokens=99)
+    reply = await Asking("chat", streamed, options=options)(stand.model)
+    assert reply.text == SIX
+    assert stand.sent["max_tokens"] < 99
+    assert "99" in " ".join(reply.notes)
+
+
+@virtual_time
+async def test_several_greedy_answers_are_one_at_vllm() -> None:
+    """A note says which two options clash, and the next call is not changed."""
+    stand = at(FakeVllm(answer=counting))
+    reply = await stand.model.chat("count", n=2, temperature=0)
+    assert reply.text == SIX
+    assert "greedy" in " ".join(reply.notes)
+    await stand.model.chat("count", n=2, temperature=1)
+    assert stand.sent["n"] == 2

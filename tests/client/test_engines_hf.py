@@ -21,7 +21,7 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.testing.answers import MODEL
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
-from bytebuddy_provider_hf.types import CompletionOptions, Tool
+from bytebuddy_provider_hf.types import CompletionOptions, Done, Tool
 
 SIX = "one two three four five six"
 OPTIONS = CompletionOptions(max_tokens=50)
@@ -194,3 +194,14 @@ async def test_community_pipelines_speak_another_protocol(way: Way) -> None:
     stand = at(FakeCommunity())
     with pytest.raises((InputRefused, UnsupportedRole)):
         await Asking(way)(stand.model)
+
+
+@virtual_time
+async def test_a_strict_transformers_serve_gets_no_member_of_ours() -> None:
+    """What nobody asked for is taken back, and not sent again."""
+    stand = at(FakeTransformers(strict=True), name=MODEL)
+    for _ in range(2):
+        async with stand.model.chat("hi") as events:
+            seen = [event async for event in events]
+        assert isinstance(seen[-1], Done)
+    assert "stream_options" not in stand.sent
