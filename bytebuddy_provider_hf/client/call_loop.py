@@ -187,6 +187,7 @@ class AnswerReader:
         self._framed = "content-length" in headers or "transfer-encoding" in headers
         self._ended = False
         self._silent = False
+        self._settled = False
         self._watch = StreamWatch(
             loop=state.loop,
             idle=spec.endpoint.idle_timeout,
@@ -212,8 +213,10 @@ class AnswerReader:
                 failure = error
             else:
                 watch.read_finished(events=decoder.events != before)
-                if decoder.settled:
-                    watch.end_in(_SETTLED_SECONDS)
+                # Some servers say that it ended, and go on.
+                if decoder.settled is not self._settled:
+                    self._settled = decoder.settled
+                    watch.end_in(_SETTLED_SECONDS if self._settled else None)
                 if batch:
                     return batch
                 continue

@@ -34,6 +34,11 @@ _ANSWERS: Final = (
     "answer",
 )
 _MOST_CHOICES: Final = 128
+# Members in which only errors say something, and those that errors have beside others.
+_SAYS_IT: Final = frozenset(
+    {"message", "msg", "detail", "errors", "error_description", "error_msg"}
+)
+_CODES: Final = frozenset({"status", "code", "type", "status_code"})
 # Such an object says that the server is at work.
 SIGNS_OF_LIFE: Final = frozenset(
     {
@@ -74,7 +79,11 @@ def error_in(value: object) -> Mapping[str, object] | None:
     base = value.get("base_resp")
     if isinstance(base, dict) and base.get("status_code") not in (0, None):
         return {"error": base}
-    if any(value.get(name) for name in _ANSWERS) or not said_by(value):
+    # Counts that are all zero are no part of an answer.
+    if any(says_error(value.get(name)) for name in _ANSWERS) or not said_by(value):
+        return None
+    # A title or a reason alone may be that of anything.
+    if not (value.keys() & _SAYS_IT or value.keys() & _CODES):
         return None
     # What only tells that the server is at work says so of itself.
     kinds = (value.get("type"), value.get("status"), value.get("object"))

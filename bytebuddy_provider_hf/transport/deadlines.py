@@ -155,9 +155,11 @@ class StreamWatch:
         if events:
             self._since = math.inf
 
-    def end_in(self, seconds: float) -> None:
-        """Let reads last so long from now, whatever they bring; once only."""
-        if math.isinf(self._end):
+    def end_in(self, seconds: float | None) -> None:
+        """Let reads last so long from now, whatever they bring; ``None``: for ever."""
+        if seconds is None:
+            self._end = math.inf
+        elif math.isinf(self._end):
             self._rest = seconds
             self._arm_end()
 

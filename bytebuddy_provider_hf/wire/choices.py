@@ -246,9 +246,22 @@ class PartialChoice:
             self.finish = "tool_calls"
         elif self._calls is None and self.finish == "tool_calls":
             self.finish, self._uncalled = "stop", True
-        unknown = self.raw_finish and self.finish is None
-        if unknown and self._wanted.json and not is_json("".join(self.text)):
-            raise interrupted(self.raw_finish or "")
+        if (
+            self._wanted.json
+            and self.finish is None
+            and not is_json("".join(self.text))
+        ):
+            raise interrupted(self.raw_finish)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything has come."""
+        return bool(self.text or self._reasoning or self._calls or self._splitter)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is a reason for its end, known or not."""
+        return self.finish is not None or self.raw_finish is not None
 
     @property
     def reasoning(self) -> str:

@@ -159,7 +159,12 @@ class FilteredStream(StreamDecoder):
 
     def whole(self, body: bytes) -> Reply:
         """Return the reply in an answer of one piece; raises as the decoder does."""
-        reply = self._inner.whole(body)
+        try:
+            reply = self._inner.whole(body)
+        except ResponseError as error:
+            # What came behind a stop is none of the answer's.
+            self._after(error, self._kept([Text(error.partial)]))
+            return self.reply()
         texts = [choice.text for choice in reply.choices] or [reply.text]
         self._end(self._kept([Text(text, at) for at, text in enumerate(texts)]))
         return self.reply()

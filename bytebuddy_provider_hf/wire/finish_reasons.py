@@ -52,23 +52,20 @@ _FAULTS: Final = frozenset(
     {
         "abort",
         "aborted",
-        "cancel",
-        "canceled",
-        "cancelled",
-        "error",
         "fail",
         "failed",
         "failure",
         "insufficient_system_resource",
-        "internal_error",
         "interrupted",
         "malformed_function_call",
-        "network_error",
-        "server_error",
         "timeout",
         "unavailable",
     }
 )
+
+
+# Whatever else stands in such a word: engine_error, ERROR_LIMIT, USER_CANCEL.
+_OF_A_FAULT: Final = ("error", "cancel")
 
 
 def finish_reason(word: str) -> FinishReason | None:
@@ -76,14 +73,22 @@ def finish_reason(word: str) -> FinishReason | None:
     return _KNOWN.get(word) or _KNOWN.get(_plain(word))
 
 
+def is_none_yet(word: str) -> bool:
+    """Whether a word only says that the answer goes on."""
+    return word not in _KNOWN and _plain(word) in ("", "none", "null")
+
+
 def check_finish(word: str) -> None:
     """Raise ``StreamInterrupted`` for a word that names a fault."""
-    if _plain(word) in _FAULTS:
+    plain = _plain(word)
+    if plain in _FAULTS or any(part in plain for part in _OF_A_FAULT):
         raise interrupted(word)
 
 
-def interrupted(word: str) -> StreamInterrupted:
-    """Return the error of an answer that the server broke off, with its own word."""
+def interrupted(word: str | None) -> StreamInterrupted:
+    """Return the error of an answer that broke off, with the server's word for why."""
+    if word is None:
+        return StreamInterrupted(text("wire.stream_ended"))
     return StreamInterrupted(
         text("wire.broken_off_by_server", reason=repr(word[:64])),
         hint=text("wire.broken_off_hint"),
@@ -91,4 +96,6 @@ def interrupted(word: str) -> StreamInterrupted:
 
 
 def _plain(word: str) -> str:
-    return word.strip().lower().replace("-", "_").replace(" ", "_")
+    # Some write the name of a class before it: FinishReason.STOP.
+    word = word.strip().rpartition(".")[2]
+    return word.lower().replace("-", "_").replace(" ", "_")

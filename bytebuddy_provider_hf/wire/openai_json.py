@@ -13,6 +13,7 @@ from bytebuddy_provider_hf.types import TokenLogprob, ToolCall, Usage
 from bytebuddy_provider_hf.wire.typed_json import UNDECODED, struct_decoder
 
 _COUNT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
+_MOST_TOKENS: Final = 2**53
 # Of words that a server may make up so much is kept.
 _LONGEST_REASON: Final = 64
 # What TGI calls a function whose name it does not tell: 1.4.3 to 2.0.0, 2.0.1 to 2.2.
@@ -28,6 +29,22 @@ class FunctionPiece(msgspec.Struct):
     # What TGI 1.4 to 2.0.3 calls the arguments.
     parameters: str | dict[str, object] | None = None
 
+    @staticmethod
+    def normalized(value: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the members with arguments in a list as JSON text."""
+        given = value.get("arguments")
+        if not isinstance(given, list):
+            return value
+        # PHP writes an object without members so.
+        return {**value, "arguments": json.dumps(given) if given else "{}"}
+
+
+class CustomPiece(msgspec.Struct):
+    """A call whose input is a text."""
+
+    name: str | None = None
+    input: str | None = None
+
 
 class ToolPiece(msgspec.Struct):
     """A tool call, whole or in pieces."""
@@ -36,6 +53,13 @@ class ToolPiece(msgspec.Struct):
     # TGI before 3.2 sends a number.
     id: str | int | None = None
     function: FunctionPiece | None = None
+    # OpenAI's call with a text in place of JSON.
+    custom: CustomPiece | None = None
+
+    @staticmethod
+    def normalized(value: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the members with an index that came as text as a number."""
+        return {**value, "index": _number(value.get("index"))}
 
 
 def arguments_text(value: str | dict[str, object] | None) -> str:
@@ -49,6 +73,14 @@ def arguments_of(piece: FunctionPiece) -> str:
     """Return the arguments in a piece, under the name of either time."""
     given = piece.parameters if piece.arguments is None else piece.arguments
     return arguments_text(given)
+
+
+def function_of(piece: ToolPiece) -> FunctionPiece:
+    """Return the function of a piece; OpenAI's custom tools have a text as input."""
+    custom = piece.custom
+    if piece.function is None and custom is not None:
+        return FunctionPiece(custom.name, custom.input)
+    return piece.function or FunctionPiece()
 
 
 def named_call(call_id: str, name: str, arguments: str) -> ToolCall:
@@ -150,6 +182,13 @@ class Content(msgspec.Struct):
     def normalized(value: Mapping[str, object]) -> Mapping[str, object]:
         """Return the members with content in parts, and a lone call, as others do."""
         calls, parts = value.get("tool_calls"), value.get("content")
+        thoughts = value.get("reasoning")
+        if isinstance(thoughts, dict | list):
+            told = thoughts if isinstance(thoughts, list) else [thoughts]
+            joined = "".join(
+                t if isinstance(t, str) else "".join(_texts([t])) for t in told
+            )
+            value = {**value, "reasoning": joined}
         if isinstance(calls, dict):
             # TGI before 3.2 streams one call, not in a list; its index counts tokens.
             value = {**value, "tool_calls": [{**calls, "index": None}]}
@@ -208,12 +247,7 @@ class UsageBlock(msgspec.Struct):
     @staticmethod
     def normalized(value: Mapping[str, object]) -> Mapping[str, object]:
         """Return the members with counts that came as text as numbers."""
-        return {
-            name: int(count)
-            if isinstance(count, str) and _COUNT.fullmatch(count)
-            else count
-            for name, count in value.items()
-        }
+        return {name: _number(count) for name, count in value.items()}
 
 
 class ChoiceData(msgspec.Struct):
@@ -234,11 +268,20 @@ class ChoiceData(msgspec.Struct):
 
     @staticmethod
     def normalized(value: Mapping[str, object]) -> Mapping[str, object]:
-        """Return the members with a reason that is no text written out."""
+        """Return the members in other forms as others send them.
+
+        A message may be a text, an index too, and a reason anything; ``false`` is none.
+        """
+        value = {**value, "index": _number(value.get("index"))}
+        for name in ("delta", "message"):
+            if isinstance(value.get(name), str):
+                value[name] = {"content": value[name]}
         reason = value.get("finish_reason")
-        if reason is None or isinstance(reason, str):
-            return value
-        return {**value, "finish_reason": json.dumps(reason)[:_LONGEST_REASON]}
+        if not reason:
+            value["finish_reason"] = reason if isinstance(reason, str) else None
+        elif not isinstance(reason, str):
+            value["finish_reason"] = json.dumps(reason)[:_LONGEST_REASON]
+        return value
 
 
 class GroqPart(msgspec.Struct):
@@ -281,6 +324,12 @@ class Completion(msgspec.Struct):
 completion: Final = struct_decoder(Completion)
 
 
+def _number(value: object) -> object:
+    """Return a count that came as text as a number, and anything else as it is."""
+    found = isinstance(value, str) and _COUNT.fullmatch(value)
+    return int(value) if found and isinstance(value, str) else value
+
+
 def usage(block: UsageBlock | None, known: Usage | None = None) -> Usage | None:
     """Return the token counts, the total added up where it is missing.
 
@@ -291,6 +340,11 @@ def usage(block: UsageBlock | None, known: Usage | None = None) -> Usage | None:
         return known
     prompt = block.prompt_tokens or block.input_tokens
     answer = block.completion_tokens or block.output_tokens
+    # No text has so many tokens: such a block is not what it says.
+    if not all(
+        0 <= (n or 0) < _MOST_TOKENS for n in (prompt, answer, block.total_tokens)
+    ):
+        return known
     if not (prompt or answer or block.total_tokens):
         return known
     inner, outer = block.prompt_tokens_details, block.completion_tokens_details

@@ -9,7 +9,7 @@ import msgspec
 from attrs import evolve
 
 from bytebuddy_provider_hf import texts
-from bytebuddy_provider_hf.errors import MalformedResponse
+from bytebuddy_provider_hf.errors import MalformedResponse, StreamInterrupted
 from bytebuddy_provider_hf.failures.error_in_200 import says_error
 from bytebuddy_provider_hf.types import (
     NOT_SERVED,
@@ -26,6 +26,7 @@ from bytebuddy_provider_hf.wire.choices import (
     PartialChoice,
     reply_of,
 )
+from bytebuddy_provider_hf.wire.finish_reasons import is_none_yet
 from bytebuddy_provider_hf.wire.openai_json import (
     ChoiceData,
     Completion,
@@ -111,6 +112,8 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         self._others: dict[int, PartialChoice] = {}
         # Whether a choice came at all.
         self._begun = False
+        # Whether an answer went on behind a reason for its end.
+        self._reopened = False
         self._id = ""
         self._usage: Usage | None = None
         # What the body itself tells of how it was served; few do.
@@ -128,14 +131,20 @@ class OpenAIStream(EventStreamDecoder[Completion]):
 
     def _reply(self) -> Reply:
         """Return what has come so far."""
+        choices = self._choices()
+        notes: list[str] = []
+        # Most answers have nothing to tell of, and none is asked.
+        if self._unread or self._stray:
+            notes += self._notes()
+        if self.done and self._wanted.split and not all(c.ended for c in choices):
+            notes.append(texts.text("wire.no_finish"))
         reply = reply_of(
-            self._choices(),
+            choices,
             self._wanted,
             model=self._model,
             usage=self._usage,
             given_id=self._id,
-            # Most answers have nothing to tell of, and none is asked.
-            notes=self._notes() if self._unread or self._stray else (),
+            notes=notes,
         )
         if self._served is NOT_SERVED:
             return reply
@@ -205,10 +214,16 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         if not self._id and piece.id:
             self._id = piece.id
             self._model = piece.model or self._model
-        failed = False
+        failed, broken = False, None
         for choice in piece.choices or ():
-            self._read_choice(piece, choice, events, whole=whole)
+            try:
+                self._read_choice(piece, choice, events, whole=whole)
+            except StreamInterrupted as error:
+                # What the other choices say reaches the caller before it.
+                broken = broken or error
             failed = failed or bool(choice.error)
+        if broken is not None:
+            raise broken
         # vLLM before mid-2025 sends errors flat, with no member "error".
         if (
             failed
@@ -216,7 +231,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             or piece.kind == "error"
             or piece.base_resp
             or (groq is not None and groq.error)
-            or (not piece.choices and piece.usage is None)
+            or (not piece.choices and openai_json.usage(piece.usage) is None)
         ):
             self._check(data)
 
@@ -250,6 +265,8 @@ class OpenAIStream(EventStreamDecoder[Completion]):
                 return lines
             left = b"\n".join(parts[1:])
         kept = choice.text
+        if choice.raw_finish is not None:
+            self._reopen(choice)
         for piece in pieces:
             (said,) = piece.choices
             text = said.text
@@ -284,16 +301,25 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             return
         self._begun = True
         text = choice.text or (None if said is None else said.content)
-        # With this reason, TGI's alone, the text is that of the end mark: "</s>".
-        if choice.finish_reason == "eos_token" and not whole:
+        if not whole and choice.delta is None and said is not None and taken.begun:
+            # A message behind its deltas is their sum (MiniMax): what it adds counts.
+            text = (text or "").removeprefix("".join(taken.text))
+            text = None if text == said.content else text
+            said = None
+        # With this reason, TGI's alone, the text of a piece is the end mark: "</s>".
+        elif choice.finish_reason == "eos_token" and not (whole or choice.message):
             text = None
-        if said is not None and (thought := openai_json.reasoning_text(said)):
+        thought = None if said is None else openai_json.reasoning_text(said)
+        more = said is not None and (
+            said.tool_calls or said.function_call or said.refusal or said.kinds
+        )
+        if taken.raw_finish is not None and (text or thought or more):
+            self._reopen(taken)
+        if thought:
             taken.add_reasoning(thought, events)
         if text:
             (taken.add_whole_text if whole else taken.add_text)(text, events)
-        if said is not None and (
-            said.tool_calls or said.function_call or said.refusal or said.kinds
-        ):
+        if more and said is not None:
             self._read_rest(taken, said, events, whole=whole)
         if choice.logprobs is not None:
             taken.logprobs.extend(openai_json.logprobs(choice.logprobs))
@@ -301,18 +327,31 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             self._usage = openai_json.usage(choice.usage, self._usage)
         # An error beside it says more than the reason, which then is "error".
         failed = choice.error is not None and says_error(choice.error)
-        if choice.finish_reason and not failed:
-            taken.end(choice.finish_reason)
+        word = choice.finish_reason
+        if word and not failed and not is_none_yet(word):
+            taken.end(word)
             if choice.native_finish_reason:
                 # The provider's own word is the truth, and may name a fault.
                 taken.end_natively(choice.native_finish_reason)
             # Each of the answers asked for has ended, by a reason that is known.
             choices = self._choices()
-            self.settled = len(choices) >= self._wanted.n and all(
-                each.finish is not None for each in choices
+            self.settled = (
+                not self._reopened
+                and len(choices) >= self._wanted.n
+                and all(each.finish is not None for each in choices)
             )
-        elif choice.finish_reason is not None:
+        elif word is not None:
             self._unmarked = _OLD_TGI.match(chunk.fingerprint or "") is not None
+
+    def _reopen(self, choice: PartialChoice) -> None:
+        """Take note that an answer goes on behind a reason for its end.
+
+        Some servers write one into every chunk (litellm#2195, new-api#378), or one at
+        the end of the reasoning (gcli2api#403): of such a stream only its own end is
+        believed.
+        """
+        choice.finish = choice.raw_finish = None
+        self._reopened, self.settled = True, False
 
     def _read_rest(
         self, taken: PartialChoice, said: Content, events: list[Event], *, whole: bool

@@ -198,7 +198,7 @@ class SseDecoder:
 
 def is_mark(data: bytes) -> bool:
     """Whether data are the mark that ends a stream of OpenAI's."""
-    return data.strip().lower() == b"[done]"
+    return data.strip(b' \t"').lower() == b"[done]"
 
 
 def is_whole(line: bytes) -> bool:

@@ -315,6 +315,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
 
     def _read_body(self, body: bytes, events: list[Event]) -> None:
         """Read an answer of one piece, or the lines of JSON that it is."""
+        body = body.rstrip(_BLANKS)
         piece = self._decode(body)
         if piece is None and (mark := _MARK_BEHIND.search(body[-_LONGEST_MARK:])):
             piece = self._decode(body[: len(body) - len(mark[0])])
@@ -391,6 +392,10 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
             if isinstance(value, list | int | float) or data == b"null":
                 # JSON, and nothing that could be a part of an answer.
                 self._skip(type(value).__name__)
+                return
+            if event.name or self.settled:
+                # A ping in words, or what somebody writes behind the end.
+                self._skip(event.name or error_message(data))
                 return
             said = error_message(data) or one_line(
                 data[:_SHOWN].decode("utf-8", "replace")

@@ -16,16 +16,18 @@ import msgspec
 from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.types import ToolCall, ToolCallDelta
 from bytebuddy_provider_hf.wire.openai_json import (
-    FunctionPiece,
     ToolPiece,
     arguments_of,
+    function_of,
     named_call,
 )
 from bytebuddy_provider_hf.wire.surrogates import has_surrogates, join_surrogates
 
-# Whether arguments are whole is asked so often: a server that ends each of a million
-# pieces with a bracket must not cost more than their length.
-_MOST_CHECKS: Final = 64
+# To tell whether arguments are whole so many characters of a call are looked at: a
+# server that ends each of a million pieces with a bracket must not cost their square.
+_MOST_CHECKED: Final = 4 * 1024 * 1024
+# OpenAI allows 64; a name that comes in pieces grows no further.
+_LONGEST_NAME: Final = 256
 
 
 class ToolPieces:
@@ -43,7 +45,7 @@ class ToolPieces:
     def add(self, piece: ToolPiece, choice: int) -> ToolCallDelta:
         """Return the event of a piece; its name is what it adds to the call's."""
         given = "" if piece.id is None else str(piece.id)
-        function = piece.function or FunctionPiece()
+        function = function_of(piece)
         name, arguments = function.name or "", arguments_of(function)
         position = self._position(piece.index, given)
         if position is None or self._begins(
@@ -64,17 +66,19 @@ class ToolPieces:
         added = self._add_name(call, name)
         if call.half or has_surrogates(arguments):
             arguments, call.half = join_surrogates(call.half + arguments)
-        call.arguments.append(arguments)
+        if arguments:
+            call.arguments.append(arguments)
         return ToolCallDelta(position, first or None, added or None, arguments, choice)
 
     def add_whole(self, piece: ToolPiece, choice: int) -> ToolCallDelta:
         """Return the event of a whole call, whatever index or id the server gave it."""
-        function = piece.function or FunctionPiece()
+        function = function_of(piece)
         call = _OpenCall()
         call.id = "" if piece.id is None else str(piece.id)
         call.name = function.name or ""
         arguments, _ = join_surrogates(arguments_of(function))
-        call.arguments.append(arguments)
+        if arguments:
+            call.arguments.append(arguments)
         self._calls.append(call)
         place = len(self._calls) - 1
         return ToolCallDelta(place, call.id, call.name, arguments, choice)
@@ -125,10 +129,12 @@ class ToolPieces:
             # A nameless call that has its arguments is not named afterwards.
             return call.is_whole() and bool(arguments)
         other_id = bool(given and call.id and given != call.id)
-        if any(call.arguments):
-            if call.is_whole():
-                return bool(arguments) or other_id or name != call.name
-            return name != call.name
+        if call.arguments:
+            if not call.is_whole():
+                return name != call.name
+            same = given and given == call.id
+            more = arguments.strip() if same else arguments
+            return bool(more) or other_id or name != call.name
         if name == call.name:
             return other_id
         if self._goes_on(call.name, name):
@@ -144,7 +150,7 @@ class ToolPieces:
 
     def _add_name(self, call: _OpenCall, name: str) -> str:
         """Return what a name adds to the call's: it may come in pieces, or again."""
-        if not name or any(call.arguments):
+        if not name or call.arguments or len(call.name) > _LONGEST_NAME:
             added = name if not call.name else ""
         elif name == call.name and not self._goes_on(call.name, name):
             added = ""
@@ -164,7 +170,7 @@ class ToolPieces:
 class _OpenCall:
     """A tool call whose pieces are still coming."""
 
-    __slots__ = ("again", "arguments", "checks", "half", "id", "name")
+    __slots__ = ("again", "arguments", "checked", "half", "id", "name")
 
     def __init__(self) -> None:
         self.id = ""
@@ -172,18 +178,21 @@ class _OpenCall:
         self.arguments: list[str] = []
         # Half a character, at the end of the last piece.
         self.half = ""
-        self.checks = 0
+        # Characters looked at to tell whether the arguments are whole.
+        self.checked = 0
         # Its name, where that came once more behind whole arguments: it may begin
         # another call of the same tool.
         self.again = ""
 
     def is_whole(self) -> bool:
         """Whether the arguments so far are JSON."""
-        last = next((each for each in reversed(self.arguments) if each), "")
-        if not last.rstrip().endswith("}") or self.checks >= _MOST_CHECKS:
+        if not self.arguments or not self.arguments[-1].rstrip().endswith("}"):
             return False
-        self.checks += 1
-        return is_json("".join(self.arguments))
+        if self.checked >= _MOST_CHECKED:
+            return False
+        said = "".join(self.arguments)
+        self.checked += len(said)
+        return is_json(said)
 
 
 def is_json(text: str) -> bool:

@@ -136,3 +136,39 @@ async def test_an_unclean_close_after_the_end_is_a_good_end(*, reset: bool) -> N
     stand = bench(Behaviour(always=reply.cut_after(len(SAID), reset=reset)))
     with pytest.raises(StreamInterrupted):
         await drain(stand)
+
+
+def said(text: str, finish: str | None) -> bytes:
+    return event({"choices": [{"delta": {"content": text}, "finish_reason": finish}]})
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        ([said(f"w{at} ", "stop") for at in range(8)], "w0 w1 w2 w3 w4 w5 w6 w7 "),
+        (
+            [
+                event(
+                    {
+                        "choices": [
+                            {"delta": {"reasoning": "hm"}, "finish_reason": "stop"}
+                        ]
+                    }
+                ),
+                said("The answer", None),
+                END,
+            ],
+            "The answer",
+        ),
+    ],
+)
+@virtual_time
+async def test_an_answer_that_goes_on_behind_a_reason_is_not_cut(
+    pieces: list[bytes], text: str
+) -> None:
+    """A reason in every chunk, or behind the reasoning: litellm#2195, gcli2api#403."""
+    headers = {"content-type": "text/event-stream"}
+    body = [*pieces, DONE]
+    reply = FakeReply(headers=headers, body=body, gap=1.9, ending="chunked")
+    found, _ = await timed(Behaviour(always=reply))
+    assert (found.text, found.notes) == (text, ())

@@ -40,6 +40,8 @@ ERRORS: dict[str, object] = {
     },
     "Spring": {"timestamp": 1, "status": 500, "error": "Internal", "message": WORDS},
     "choices that are null": {"choices": None, "message": WORDS},
+    "counts that are zero": {"code": 429, "msg": WORDS, "usage": {"total_tokens": 0}},
+    "RFC 7807": {"title": WORDS, "status": 500},
 }
 
 
@@ -136,6 +138,8 @@ def test_the_status_of_an_error_is_read(value: object, status: int | None) -> No
         {"choices": [], "x-router-metadata": {"provider": "groq"}},
         {"choices": [], "usage": {"prompt_tokens": 1}, "message": "counted"},
         {"id": "c", "object": "chat.completion.chunk"},
+        {"id": "c", "object": "chat.title", "title": "A nice chat"},
+        {"id": "c", "citations": ["u"], "search_results": [{"title": "x"}]},
         {"error": None},
         {"error": {"code": None, "message": ""}},
         {"choices": [{"delta": {"content": "error"}}], "base_resp": {"status_code": 0}},
@@ -183,3 +187,24 @@ def test_events_without_end_are_told_in_a_few_words() -> None:
     decoder.feed(event(SAID) + kinds + end + DONE)
     assert len(decoder.reply().notes) == 5
     assert all(len(note) < 200 for note in decoder.reply().notes)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b"event: ping\ndata: ping\n\n",
+        b"event: end\ndata: the end\n\n",
+        b'data: "[DONE]"\n\n',
+    ],
+)
+def test_words_that_are_no_part_of_an_answer_do_not_undo_it(more: bytes) -> None:
+    """A ping in words, a farewell behind the end, a mark in quotes."""
+    end = event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+    for stream in (event(SAID) + more + end + DONE, event(SAID) + end + more):
+        decoder = OpenAIStream(model="m")
+        if b"DONE" in more and stream.endswith(DONE):
+            continue
+        decoder.feed(stream)
+        if not decoder.done:
+            decoder.close()
+        assert decoder.reply().text == "Hel"

@@ -126,8 +126,10 @@ def test_one_answer_is_no_choice() -> None:
 def test_fewer_answers_than_asked_for_are_told() -> None:
     """As transformers serve and many providers do: one, and not a word."""
     note = "The server gave 1 of 2 answers."
-    assert read(said("a") + DONE, wanted=TWO)[1].notes == (note,)
-    assert whole({"message": {"content": "a"}}, wanted=TWO).notes == (note,)
+    ended = said("a") + piece({}, finish="stop") + DONE
+    assert read(ended, wanted=TWO)[1].notes == (note,)
+    one = {"message": {"content": "a"}, "finish_reason": "stop"}
+    assert whole(one, wanted=TWO).notes == (note,)
 
 
 def test_without_an_end_mark_each_answer_needs_its_reason() -> None:

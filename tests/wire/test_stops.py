@@ -169,3 +169,13 @@ def test_an_error_before_any_stop_is_raised_with_all_that_came() -> None:
     with pytest.raises(StreamFailed) as failed:
         read(whole + event({"error": "boom"}), ["xy"], 10)
     assert failed.value.partial == "ax"
+
+
+def test_what_comes_behind_a_stop_is_none_of_the_answers_in_one_piece_too() -> None:
+    """A fault there is none, and what came before it is cut as in a stream."""
+    message = {"message": {"content": "abcSTOPdef"}, "finish_reason": "abort"}
+    data = json.dumps({"choices": [message]}).encode()
+    assert read_reply(data, model="m", stops=["STOP"]).text == "abc"
+    with pytest.raises(StreamInterrupted) as failed:
+        read_reply(data, model="m", stops=["END"])
+    assert failed.value.partial == "abcSTOPdef"

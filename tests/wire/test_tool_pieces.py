@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -254,3 +255,46 @@ def test_many_pieces_that_end_like_json_take_linear_time() -> None:
     pieces = [piece("f", "{}", index=0)] + [piece("f", "}" * 20, index=0)] * 20_000
     _, reply = read(pieces, tools=(), at_once=True)
     assert len(reply.tool_calls) < 100
+
+
+def test_an_index_as_text_and_arguments_in_a_list_are_read() -> None:
+    """As sloppy servers write them; PHP writes an object without members as a list."""
+    pieces = [
+        piece("get_weather", "", index="0", id="A"),
+        piece("get_time", "", index="1", id="B"),
+        piece(None, PARIS, index="0"),
+        piece(None, CET, index="1"),
+    ]
+    _, reply = read(pieces, at_once=False)
+    found = [(call.name, call.arguments) for call in reply.tool_calls]
+    assert found == [WEATHER, TIME]
+    empty = {"function": {"name": "list", "arguments": []}, "id": "A"}
+    _, reply = read([empty], at_once=True)
+    assert [(call.name, call.arguments) for call in reply.tool_calls] == [
+        ("list", "{}")
+    ]
+
+
+def test_a_custom_call_has_a_text_as_input() -> None:
+    """OpenAI's second kind of tool."""
+    call = {"id": "A", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}}
+    _, reply = read([call], at_once=True)
+    assert [(c.name, c.arguments) for c in reply.tool_calls] == [("sql", "SELECT 1")]
+
+
+@pytest.mark.measured
+@pytest.mark.parametrize("marks", [{"index": 0}, {}], ids=["one index", "none"])
+def test_many_empty_pieces_take_linear_time(marks: dict[str, object]) -> None:
+    """Pieces that say nothing are looked at once."""
+    pieces = [piece("f", "", **marks)] * 40_000
+    began = time.process_time()
+    read(pieces, tools=(), at_once=True)
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.measured
+def test_a_name_without_end_is_bounded() -> None:
+    """No tool has such a name."""
+    pieces = [piece("ab"[at % 2] * 1_000, None, index=0) for at in range(4_000)]
+    _, reply = read(pieces, tools=("search",), at_once=True)
+    assert all(len(call.name) < 3_000 for call in reply.tool_calls)

@@ -48,6 +48,8 @@ def read(*blocks: object) -> Usage | None:
         # A block without a count is none, not zero.
         ({}, None),
         ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None),
+        ({"prompt_tokens": 10**400, "completion_tokens": 10**400}, None),
+        ({"prompt_tokens": -5}, None),
         ({"prompt_tokens": None}, None),
         ({"prompt_tokens": "many", "completion_tokens": [6]}, None),
         (None, None),

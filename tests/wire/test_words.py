@@ -57,6 +57,7 @@ def both(said: dict[str, object]) -> Iterator[Reply]:
         ),
         ([{"type": "reasoning", "text": "hm"}, "Hello"], "Hello", "hm"),
         ([{"type": "reasoning", "reasoning": "hm"}, "Hello"], "Hello", "hm"),
+        ([{"type": "text", "text": "Hello"}, {"text": ""}], "Hello", ""),
         (42, "42", ""),
         (4.5, "4.5", ""),
     ],
@@ -188,3 +189,17 @@ def test_what_was_taken_for_reasoning_is_the_answer(finish: str, text: str) -> N
     )
     assert reply.text == text
     assert reply.reasoning == ("" if text else "Hello")
+
+
+@pytest.mark.parametrize(
+    "thought", [["h", "m"], {"text": "hm"}, [{"type": "text", "text": "hm"}]]
+)
+def test_reasoning_in_any_form_is_read(thought: object) -> None:
+    """A list, an object, parts."""
+    for reply in both({"content": "Hello", "reasoning": thought}):
+        assert (reply.text, reply.reasoning) == ("Hello", "hm")
+
+
+def test_a_message_that_is_a_text_is_one() -> None:
+    """No object round it."""
+    assert whole("Hello").text == streamed("Hello").text == "Hello"
