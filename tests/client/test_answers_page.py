@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bytebuddy_provider_hf.client import call_loop
-from bytebuddy_provider_hf.wire.finish_reasons import _FAULTS
+from bytebuddy_provider_hf.errors import StreamInterrupted
+from bytebuddy_provider_hf.wire.finish_reasons import check_finish
 
 TEXT = (Path(__file__).parents[2] / "docs" / "answers.md").read_text("utf-8")
 
@@ -30,4 +33,6 @@ def test_the_figures_and_words_of_the_page_are_those_of_the_code() -> None:
     """The wait for what follows an answer, and the words for a fault."""
     assert f"waited for {call_loop._SETTLED_SECONDS:.0f} s" in " ".join(TEXT.split())
     (named,) = re.findall(r"A word for a fault \((.*?), …\)", TEXT, re.DOTALL)
-    assert set(re.findall(r"`(\w+)`", named)) <= _FAULTS
+    for word in re.findall(r"`(\w+)`", named):
+        with pytest.raises(StreamInterrupted):
+            check_finish(word)
