@@ -53,7 +53,7 @@ EXPECTED = {
     "HostNotFound": 8,
     "HostLookupFailed": 8,
     "TlsFailed": 8,
-    "ConnectionLost": 8,
+    "ConnectionLost": 9,
     "ServerError": 9,
     "StreamInterrupted": 9,
     "StreamFailed": 9,
