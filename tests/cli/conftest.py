@@ -90,14 +90,20 @@ def run(environment: dict[str, str], tmp_path: Path, forks: Forks | None) -> Run
 
 
 @pytest.fixture
-def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[OpenTerminal]:
+def terminal(
+    environment: dict[str, str], tmp_path: Path, forks: Forks | None
+) -> Iterator[OpenTerminal]:
     """Run the command on a terminal."""
     if sys.platform == "win32":
         pytest.skip("pseudo-terminals are for POSIX")
     opened: list[Terminal] = []
 
     def opener(*arguments: str, **variables: str) -> Terminal:
-        one = Terminal(list(arguments), {**environment, **variables}, tmp_path)
+        env = {**environment, **variables}
+        # What the interpreter reads while it starts wants a new one.
+        started = {"LC_ALL", "LC_CTYPE", "LANG"} & variables.keys()
+        fresh = started or any(name.startswith("PYTHON") for name in env)
+        one = Terminal(list(arguments), env, tmp_path, None if fresh else forks)
         opened.append(one)
         return one
 

@@ -9,16 +9,19 @@ Run as a program with the descriptor of a socket, this is the process that forks
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import importlib
 import json
 import locale
 import os
 import pkgutil
+import select
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -86,8 +89,32 @@ class Forks:
         out, err = (text[0] for text in texts)
         return subprocess.CompletedProcess(arguments, code, out, err)
 
+    def begin(
+        self,
+        arguments: Sequence[str],
+        *,
+        terminal: int,
+        env: Mapping[str, str],
+        cwd: Path,
+    ) -> ForkedProcess:
+        """Begin the command on a terminal, whose side of it is that descriptor."""
+        request = {
+            "arguments": arguments,
+            "env": dict(env),
+            "cwd": str(cwd),
+            "terminal": True,
+        }
+        told, tells = os.pipe()
+        given = [terminal, tells]
+        socket.send_fds(self._socket, [f"{json.dumps(request)}\n".encode()], given)
+        os.close(tells)
+        # Of the process that detaches the command: it begins, and ends at once.
+        self._answer()
+        self._answer()
+        return ForkedProcess(arguments, told)
+
     def close(self) -> None:
-        """End the process; no command is running."""
+        """End the process; no command that was begun need have ended."""
         self._said.close()
         self._socket.close()
         self._process.communicate()
@@ -95,6 +122,44 @@ class Forks:
     def _answer(self) -> str:
         line = self._said.readline()
         assert line, self._process.communicate()[1].decode()
+        return line
+
+
+class ForkedProcess:
+    """A command that was begun; what ``subprocess.Popen`` says of one."""
+
+    def __init__(self, arguments: Sequence[str], told: int) -> None:
+        self._arguments = list(arguments)
+        self._told = open(told, "rb", buffering=0)  # noqa: SIM115  # a descriptor
+        self._pid = int(self._line())
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, ``None`` as long as it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code; raises ``TimeoutExpired``."""
+        if self.returncode is None:
+            if not select.select([self._told], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self._arguments, timeout or 0.0)
+            self.returncode = os.waitstatus_to_exitcode(int(self._line()))
+            self._told.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, number)
+
+    def _line(self) -> bytes:
+        line = b""
+        while not line.endswith(b"\n"):
+            part = self._told.read(1)
+            assert part, "nobody tells of the command any more"
+            line += part
         return line
 
 
@@ -126,10 +191,13 @@ def _serve(channel: socket.socket) -> None:
             if not part:
                 sys.exit()
             message, descriptors = message + part, descriptors + more
+        request = json.loads(message)
         pid = os.fork()
         if not pid:
             channel.close()
-            _become(json.loads(message), descriptors)
+            if "terminal" in request:
+                _detach(descriptors)
+            _become(request, descriptors)
             return
         for descriptor in descriptors:
             os.close(descriptor)
@@ -138,11 +206,39 @@ def _serve(channel: socket.socket) -> None:
         channel.sendall(f"{status}\n".encode())
 
 
+def _detach(descriptors: list[int]) -> None:
+    """Return in a fork of a fork, whose end its parent tells; this process ends.
+
+    The descriptors become those of its streams: all are the terminal's.
+    """
+    terminal, tells = descriptors
+    # Whoever forks commands waits for this process alone.
+    if os.fork():
+        os._exit(0)
+    if pid := os.fork():
+        os.close(terminal)
+        os.write(tells, f"{pid}\n".encode())
+        os.write(tells, f"{os.waitpid(pid, 0)[1]}\n".encode())
+        os._exit(0)
+    os.close(tells)
+    os.setsid()
+    # So that Ctrl-C is delivered.
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    descriptors[:] = [terminal, os.dup(terminal), os.dup(terminal)]
+
+
 def _become(request: Mapping[str, object], descriptors: Sequence[int]) -> None:
     """Be as a new process of these arguments, environment and streams is."""
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
+    if "terminal" in request:
+        # Made for pipes, they would hold back what a terminal shows at once.
+        for number, name in enumerate(("stdin", "stdout", "stderr")):
+            mode = "w" if number else "r"
+            stream = open(number, mode, buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115  # a descriptor
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
     sys.argv = ["bytebuddy-hf", *request["arguments"]]  # type: ignore[misc]  # a list
     os.environ.clear()
     os.environ.update(request["env"])  # type: ignore[arg-type]  # a mapping

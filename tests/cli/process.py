@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from cli.forking import ForkedProcess, Forks
+
 from bytebuddy_provider_hf.testing.script import Handler
 from bytebuddy_provider_hf.testing.serve import serve
 
@@ -61,20 +63,31 @@ Run = Callable[..., Ran]
 class Terminal:
     """The command on a pseudo-terminal, its output gathered as it comes."""
 
-    def __init__(self, arguments: list[str], env: dict[str, str], cwd: Path) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        env: dict[str, str],
+        cwd: Path,
+        forks: Forks | None = None,
+    ) -> None:
         import pty
 
         self._parent, child = pty.openpty()
-        self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
-            stdin=child,
-            stdout=child,
-            stderr=child,
-            env={**env, "COLUMNS": "80", "LINES": "24"},
-            cwd=cwd,
-            start_new_session=True,
-            preexec_fn=_take_terminal,  # noqa: PLW1509  # so that Ctrl-C is delivered
-        )
+        env = {**env, "COLUMNS": "80", "LINES": "24"}
+        self.process: subprocess.Popen[bytes] | ForkedProcess
+        if forks is None:
+            self.process = subprocess.Popen(
+                [*COMMAND, *arguments],
+                stdin=child,
+                stdout=child,
+                stderr=child,
+                env=env,
+                cwd=cwd,
+                start_new_session=True,
+                preexec_fn=_take_terminal,  # noqa: PLW1509  # so that Ctrl-C is delivered
+            )
+        else:
+            self.process = forks.begin(arguments, terminal=child, env=env, cwd=cwd)
         os.close(child)
         self._seen = 0
         self.text = ""
@@ -100,6 +113,7 @@ class Terminal:
             self._read()
         while self._read():
             pass
+        assert self.process.returncode is not None
         return self.process.returncode
 
     def close(self) -> None:
