@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from bytebuddy_provider_hf.client.attempts import CallAttempts
 from bytebuddy_provider_hf.client.endpoint import CallSpec
 from bytebuddy_provider_hf.client.plan import Plan, Planner, R, finished
-from bytebuddy_provider_hf.client.response_errors import masked
+from bytebuddy_provider_hf.client.response_errors import masked, masked_reply
 from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.client.served import read_header
 from bytebuddy_provider_hf.errors import (
@@ -146,6 +146,8 @@ async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) ->
     except ResponseError as error:
         failure = error
     else:
+        if reply.notes:
+            reply = masked_reply(reply, endpoint)
         request_id = read_header(response.headers, "x-request-id", endpoint)
         served = attempts.served(reply.served)
         reply = finished(reply, plan, spec.notes, request_id, served)
@@ -239,6 +241,8 @@ class AnswerReader:
         headers, endpoint = self._response.headers, self._spec.endpoint
         request_id = read_header(headers, "x-request-id", endpoint)
         reply = self._decoder.reply()
+        if reply.notes:
+            reply = masked_reply(reply, endpoint)
         notes = self._spec.notes
         if self._silent and reply.usage is None:
             notes = (*notes, text("wire.no_usage_came"))

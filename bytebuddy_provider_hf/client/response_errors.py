@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, cast
+
+from attrs import evolve
 
 from bytebuddy_provider_hf.client.endpoint import Endpoint
+from bytebuddy_provider_hf.client.plan import R
 from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.errors import (
     APIError,
@@ -22,7 +25,9 @@ from bytebuddy_provider_hf.failures.next_steps import (
     set_alternatives,
 )
 from bytebuddy_provider_hf.hub.router_models import LIMIT
+from bytebuddy_provider_hf.texts import LocalizedText
 from bytebuddy_provider_hf.transport.http_client import Response
+from bytebuddy_provider_hf.types import Reply
 
 # A status without its body still tells most; nobody waits longer for the words.
 _ERROR_BODY: Final = 5.0
@@ -85,6 +90,37 @@ def masked(failure: ResponseError, endpoint: Endpoint) -> ResponseError:
     failure.__cause__ = cause
     failure.status = None if cause is None else cause.status
     return failure
+
+
+def masked_reply(reply: R, endpoint: Endpoint) -> R:
+    """Return a reply whose notes, and word for its end, show no secret of ours.
+
+    Some quote what the server wrote besides its answer. What the model itself says is
+    left as it is.
+    """
+    notes = tuple(_masked_note(note, endpoint) for note in reply.notes)
+    if not isinstance(reply, Reply):
+        return evolve(reply, notes=notes)
+    choices = tuple(
+        evolve(each, raw_finish_reason=_masked_word(each.raw_finish_reason, endpoint))
+        for each in reply.choices
+    )
+    word = _masked_word(reply.raw_finish_reason, endpoint)
+    changed = evolve(reply, notes=notes, raw_finish_reason=word, choices=choices)
+    return cast("R", changed)
+
+
+def _masked_word(word: str | None, endpoint: Endpoint) -> str | None:
+    return None if word is None else endpoint.scrub(word)
+
+
+def _masked_note(note: str, endpoint: Endpoint) -> str:
+    scrubbed = endpoint.scrub(note)
+    if scrubbed == note or not isinstance(note, LocalizedText):
+        return note if scrubbed == note else scrubbed
+    # Its facts and not the sentence, so that it can be said in Chinese too.
+    facts = {name: endpoint.scrub(fact) for name, fact in note.facts.items()}
+    return LocalizedText(note.id, facts)
 
 
 async def add_alternatives(

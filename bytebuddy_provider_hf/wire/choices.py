@@ -8,6 +8,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from bytebuddy_provider_hf import texts
+from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.types import (
     Choice,
     Event,
@@ -37,6 +38,8 @@ _NOTICE: Final = "notify_error"
 # Kinds of parts that hold no words: so many are named.
 _MOST_KINDS: Final = 5
 _LONGEST_KIND: Final = 32
+# A server's word for its end: so much of it is kept.
+_LONGEST_WORD: Final = 64
 
 
 @frozen
@@ -163,7 +166,8 @@ class PartialChoice:
 
     def add_kinds(self, kinds: Iterable[str]) -> None:
         """Take note of parts of the answer that hold no words."""
-        named = (*self._kinds, *(kind[:_LONGEST_KIND] for kind in kinds))
+        shown = (one_line(kind, limit=_LONGEST_KIND) for kind in kinds)
+        named = (*self._kinds, *shown)
         self._kinds = list(dict.fromkeys(named))[:_MOST_KINDS]
 
     def add_tool_calls(self, pieces: Iterable[ToolPiece], events: list[Event]) -> None:
@@ -181,7 +185,7 @@ class PartialChoice:
 
         Raises ``StreamInterrupted`` for one that names a fault.
         """
-        self.raw_finish = word
+        self.raw_finish = word[:_LONGEST_WORD]
         self.finish = finish_reason(word)
         if self.finish is None:
             check_finish(word)
@@ -191,7 +195,7 @@ class PartialChoice:
 
         Raises ``StreamInterrupted`` for one that names a fault.
         """
-        self.raw_finish = word
+        self.raw_finish = word[:_LONGEST_WORD]
         check_finish(word)
 
     def release(self, events: list[Event]) -> None:
@@ -309,7 +313,7 @@ class PartialChoice:
         """Tell what a caller would not expect of the answer."""
         cut = self.finish == "length"
         if self.raw_finish and self.finish is None:
-            yield texts.text("wire.unknown_finish", reason=repr(self.raw_finish[:64]))
+            yield texts.text("wire.unknown_finish", reason=repr(self.raw_finish))
         if self._refused:
             yield texts.text("wire.refused")
         if self._kinds:

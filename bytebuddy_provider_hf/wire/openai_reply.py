@@ -264,9 +264,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             except UNDECODED:
                 return lines
             left = b"\n".join(parts[1:])
-        kept = choice.text
-        if choice.raw_finish is not None:
-            self._reopen(choice)
+        kept, before = choice.text, len(choice.text)
         for piece in pieces:
             (said,) = piece.choices
             text = said.text
@@ -275,6 +273,8 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             if text:
                 kept.append(text)
                 events.append(Text(text))
+        if choice.raw_finish is not None and len(kept) > before:
+            self._reopen(choice)
         self._begun = True
         self.events += len(pieces)
         return left

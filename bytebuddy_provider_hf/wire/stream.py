@@ -150,15 +150,15 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
             raise self.failure
         # Counted by bytes, for an event may say nothing in a megabyte.
         self._size += len(chunk)
-        if self._size > MAX_STREAM:
-            raise self._with_partial(ResponseTooLarge(text("wire.stream_too_large")))
-        if self._body is not None:
-            begun = self._begin(chunk)
-            if begun is None:
-                return []
-            chunk = begun
         events: list[Event] = []
         try:
+            if self._size > MAX_STREAM:
+                raise ResponseTooLarge(text("wire.stream_too_large"))
+            if self._body is not None:
+                begun = self._begin(chunk)
+                if begun is None:
+                    return []
+                chunk = begun
             # After the end nothing is read, on neither way.
             lines = None if self.done else self._sse.plain_lines(chunk)
             if lines is None:
@@ -204,7 +204,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
                 self._end(events, clean=True)
         except ResponseError as error:
             self._release(events)
-            raise self._with_partial(error) from None
+            self.failure = self._with_partial(error)
         return self.reply()
 
     def reply(self) -> Reply:
@@ -295,8 +295,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
             # It is progress: a watch that waits for events must not end it.
             self.events += 1
             if len(body) + len(chunk) > MAX_REPLY:
-                error = ResponseTooLarge(text("wire.body_too_large"))
-                raise self._with_partial(error)
+                raise ResponseTooLarge(text("wire.body_too_large"))
             body += chunk
             return None
         body += chunk

@@ -102,6 +102,7 @@ def drained(
 
 
 @pytest.mark.parametrize("wanted", [NO_EXPECTATIONS, RAW])
+@example(blocks=[said("b", finish_reason="stop"), said("")], sizes=[])
 @example(blocks=[said("a"), END, said("a")], sizes=[len(said("a") + END)])
 @given(blocks=st.lists(BLOCKS, max_size=12), sizes=st.lists(st.integers(1, 300)))
 def test_the_common_form_gives_the_same_events(
