@@ -7,9 +7,9 @@ from typing import Final
 import msgspec
 
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import Event, Reply, Usage
-from bytebuddy_provider_hf.wire.choices import RAW, PartialChoice, reply_of
-from bytebuddy_provider_hf.wire.stream import EventStreamDecoder
+from bytebuddy_provider_hf.types import Event, Usage
+from bytebuddy_provider_hf.wire.choices import RAW
+from bytebuddy_provider_hf.wire.single_choice import SingleChoiceStream
 from bytebuddy_provider_hf.wire.typed_json import struct_decoder
 
 
@@ -52,7 +52,7 @@ class Native(msgspec.Struct):
 native: Final = struct_decoder(Native)
 
 
-class InfillStream(EventStreamDecoder[Native]):
+class InfillStream(SingleChoiceStream[Native]):
     """Turn the bytes of an answer into events; the last step is ``close``.
 
     A stream has no ``[DONE]``: the event that says ``stop`` is the end.
@@ -63,34 +63,11 @@ class InfillStream(EventStreamDecoder[Native]):
     _decode = staticmethod(native)
 
     def __init__(self, *, model: str) -> None:
-        super().__init__(model=model)
-        self._choice = PartialChoice(0, RAW)
-        self._usage: Usage | None = None
+        super().__init__(model=model, wanted=RAW)
 
     @property
     def _server(self) -> str:
         return text("wire.llamacpp_server")
-
-    @property
-    def partial(self) -> str:
-        """The text that has come so far."""
-        return "".join(self._choice.text)
-
-    def _reply(self) -> Reply:
-        """Return what has come so far."""
-        return reply_of(
-            [self._choice],
-            RAW,
-            model=self._model,
-            usage=self._usage,
-            notes=self._notes(),
-        )
-
-    def _release(self, events: list[Event]) -> None:
-        self._choice.release(events)
-
-    def _finish(self, events: list[Event]) -> None:
-        self._choice.complete(events)
 
     def _take_whole(self, piece: Native, data: bytes, events: list[Event]) -> bool:
         # Whether or not it says so, an answer in one piece is complete.

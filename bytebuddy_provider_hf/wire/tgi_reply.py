@@ -8,14 +8,9 @@ from typing import Final
 import msgspec
 
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import Event, Reply, TokenLogprob, Usage
-from bytebuddy_provider_hf.wire.choices import (
-    RAW,
-    Expectations,
-    PartialChoice,
-    reply_of,
-)
-from bytebuddy_provider_hf.wire.stream import EventStreamDecoder
+from bytebuddy_provider_hf.types import Event, TokenLogprob, Usage
+from bytebuddy_provider_hf.wire.choices import RAW, Expectations
+from bytebuddy_provider_hf.wire.single_choice import SingleChoiceStream
 from bytebuddy_provider_hf.wire.typed_json import struct_decoder
 
 
@@ -53,7 +48,7 @@ class Generation(msgspec.Struct):
 generation: Final = struct_decoder(Generation)
 
 
-class TgiStream(EventStreamDecoder[Generation]):
+class TgiStream(SingleChoiceStream[Generation]):
     """Turn the bytes of an answer into events; the last step is ``close``.
 
     A stream is over with the event that holds ``generated_text``, or details with a
@@ -67,37 +62,13 @@ class TgiStream(EventStreamDecoder[Generation]):
     def __init__(
         self, *, model: str, prompt: str = "", wanted: Expectations = RAW
     ) -> None:
-        super().__init__(model=model)
+        super().__init__(model=model, wanted=wanted)
         self._prompt = prompt
-        self._wanted = wanted
-        self._choice = PartialChoice(0, wanted)
         self._begun = False
-        self._usage: Usage | None = None
 
     @property
     def _server(self) -> str:
         return text("wire.tgi_server")
-
-    @property
-    def partial(self) -> str:
-        """The text that has come so far."""
-        return "".join(self._choice.text)
-
-    def _reply(self) -> Reply:
-        """Return what has come so far."""
-        return reply_of(
-            [self._choice],
-            self._wanted,
-            model=self._model,
-            usage=self._usage,
-            notes=self._notes(),
-        )
-
-    def _finish(self, events: list[Event]) -> None:
-        self._choice.complete(events)
-
-    def _release(self, events: list[Event]) -> None:
-        self._choice.release(events)
 
     def _take_whole(self, piece: Generation, data: bytes, events: list[Event]) -> bool:
         choice, details = self._choice, piece.details
