@@ -20,7 +20,8 @@ _NAMES: Final = {
         "AuthenticationFailed PermissionDenied GatedModel QuotaExhausted "
         "ModelNotFound ModelNotSupported EndpointPaused ContextTooLong "
         "RateLimited ServerError ModelLoading ColdStartTimeout CallTimeout "
-        "ConnectionFailed ResponseError StreamInterrupted ApplyFailed"
+        "ConnectionFailed ResponseError StreamInterrupted ApplyFailed "
+        "EditDoubtful Doubt"
     ),
     "outcomes": "Embeddings Scores TaskReply",
     "plugins.protocols": (

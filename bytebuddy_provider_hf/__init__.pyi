@@ -13,6 +13,8 @@ from bytebuddy_provider_hf.errors import ColdStartTimeout as ColdStartTimeout
 from bytebuddy_provider_hf.errors import ConfigError as ConfigError
 from bytebuddy_provider_hf.errors import ConnectionFailed as ConnectionFailed
 from bytebuddy_provider_hf.errors import ContextTooLong as ContextTooLong
+from bytebuddy_provider_hf.errors import Doubt as Doubt
+from bytebuddy_provider_hf.errors import EditDoubtful as EditDoubtful
 from bytebuddy_provider_hf.errors import EndpointPaused as EndpointPaused
 from bytebuddy_provider_hf.errors import GatedModel as GatedModel
 from bytebuddy_provider_hf.errors import InvalidOption as InvalidOption

@@ -8,6 +8,8 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import astuple, define, field, frozen
 
+from bytebuddy_provider_hf.errors import Doubt
+
 RoleName: TypeAlias = Literal["system", "user", "assistant", "tool"]
 WaitReason: TypeAlias = Literal[
     "loading", "waking", "starting", "queued", "rate limited", "retrying"
@@ -193,8 +195,9 @@ class Reply:
     that is not known here; ``raw_finish_reason`` is its own word. ``notes`` tells, one
     sentence each, what was changed on the way (an address rewritten, an option dropped)
     and what is unusual in the answer. ``choices`` has every answer, the first included,
-    where several came. ``diff`` is the unified diff of an edit. Answers
-    that differ only in how they were ``served`` are equal.
+    where several came. ``diff`` is the unified diff of an edit, ``doubts`` are the
+    reasons to look at it before it is written. Answers that differ only in how they
+    were ``served`` are equal.
     """
 
     text: str
@@ -209,6 +212,7 @@ class Reply:
     logprobs: tuple[TokenLogprob, ...] = ()
     choices: tuple[Choice, ...] = ()
     diff: str = ""
+    doubts: tuple[Doubt, ...] = ()
     raw_finish_reason: str | None = None
     served: Served = field(default=NOT_SERVED, eq=False)
 

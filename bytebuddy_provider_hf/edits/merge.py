@@ -18,6 +18,7 @@ from bytebuddy_provider_hf.edits.patch import apply_patch
 from bytebuddy_provider_hf.edits.text_filter import filtered
 from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 from bytebuddy_provider_hf.edits.wholefile import replace_block, replace_file
+from bytebuddy_provider_hf.errors import Doubt
 
 How: TypeAlias = Literal["patch", "lazy", "whole", "snippet"]
 
@@ -31,6 +32,7 @@ class Merged(Placed):
     """A new text and how it came about; or ``None``, and what has no certain place."""
 
     how: How | None = None
+    doubts: tuple[Doubt, ...] = ()
 
 
 @frozen
@@ -41,7 +43,9 @@ class Block:
     info: str = ""
 
 
-def merge(original: str, suggestion: str) -> Merged:
+def merge(
+    original: str, suggestion: str, *, path: str = "", language: str = ""
+) -> Merged:
     """Return ``original`` with ``suggestion`` worked in, where only one result fits.
 
     A suggestion may be a unified diff, code with markers such as ``// ... existing code

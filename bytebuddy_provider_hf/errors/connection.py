@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from attrs import frozen
+
 from bytebuddy_provider_hf.errors.base import ByteBuddyError
 
 
@@ -141,3 +143,30 @@ class ApplyFailed(ResponseError):
     original: str = ""
     suggestion: str = ""
     unplaced: tuple[str, ...] = ()
+
+
+@frozen
+class Doubt:
+    """A reason not to write a changed text unread: ``message`` tells it to a person.
+
+    ``kind`` names it for programs ("gone", "rewritten", "unparsable"), ``lines`` are
+    those it is about.
+    """
+
+    kind: str
+    message: str
+    lines: tuple[str, ...] = ()
+
+
+# Unread, a change that lost code looks like one that was meant.
+class EditDoubtful(ResponseError):
+    """A change was made that may not be what was meant; nothing was written.
+
+    ``result`` is the whole changed text, ``diff`` the unified diff from ``original``
+    to it, ``doubts`` the reasons to look at it first.
+    """
+
+    original: str = ""
+    result: str = ""
+    diff: str = ""
+    doubts: tuple[Doubt, ...] = ()
