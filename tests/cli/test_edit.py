@@ -143,7 +143,13 @@ def test_lines_alone_are_changed(
     ("lines", "said"), [("5:6", "lines 5 to 6"), ("2", "lines 2 to 2")]
 )
 def test_lines_that_stay_as_they_are_are_an_error(
-    run: Run, code: Path, hub: FakeHub, asked: tuple[str, ...], lines: str, said: str
+    run: Run,
+    code: Path,
+    hub: FakeHub,
+    asked: tuple[str, ...],
+    *,
+    lines: str,
+    said: str,
 ) -> None:
     """Whoever names lines wants them changed: exit 9, and which they are."""
     first, _, last = lines.partition(":")

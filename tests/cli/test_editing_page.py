@@ -12,6 +12,7 @@ from cli.process import Run
 
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
 from bytebuddy_provider_hf.cli.textfile import LARGEST
+from bytebuddy_provider_hf.edits.merge import merge
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.hub import FakeHub
 
@@ -23,6 +24,31 @@ CONSOLE = re.findall(r"```console\n\$ bytebuddy-hf (.*?)\n(.*?)```", TEXT, re.DO
 GREET, SUGGESTION, PROGRAM = PYTHON
 FILLING = 'f"Hello {name}"'
 POLITE = GREET.replace("text = \n", 'text = f"Good day, {name}"\n')
+BEFORE, AFTER = (text.splitlines(keepends=True)[1] for text in (GREET, POLITE))
+HEAD = "def greet(name):\n"
+TAIL = "    return text\n"
+# The formats of the page, each with the same change.
+FORMATS = {
+    "unified diff": f"@@ -90,9 +90,9 @@\n {HEAD}-{BEFORE}+{AFTER} {TAIL}",
+    "SEARCH/REPLACE": (
+        f"<<<<<<< SEARCH\n{HEAD}{BEFORE}=======\n{HEAD}{AFTER}>>>>>>> REPLACE\n"
+    ),
+    "codex patch": (
+        "*** Begin Patch\n*** Update File: greet.py\n@@\n"
+        f" {HEAD}-{BEFORE}+{AFTER} {TAIL}*** End Patch\n"
+    ),
+    "conflict markers": (
+        f"{HEAD}<<<<<<< HEAD\n{BEFORE}=======\n{AFTER}>>>>>>> polite\n{TAIL}"
+    ),
+    "before and after": (
+        f"Before:\n\n```python\n{HEAD}{BEFORE}{TAIL}```\n\n"
+        f"After:\n\n```python\n{HEAD}{AFTER}{TAIL}```\n"
+    ),
+    "numbered lines": f"1 {HEAD}2 {AFTER}3 {TAIL}",
+    "whole file": POLITE,
+    "one block": f"{HEAD}{AFTER}{TAIL}",
+    "parts": f"{HEAD}{AFTER}{TAIL}\n# ... existing code ...\n",
+}
 
 
 @pytest.fixture
@@ -49,6 +75,23 @@ def test_a_command_of_the_page_prints_what_it_says(
     ran = prepared(*(quoted or word for quoted, word in arguments))
     assert ran.code == 0, ran.err
     assert ran.out == (FILLING if command.startswith("fill") else printed)
+
+
+def test_the_page_names_the_formats_tried_here() -> None:
+    """Each row of its table has an example below."""
+    rows = re.findall(r"^\| (.+?) \| .+? \|$", TEXT, re.MULTILINE)
+    formats = rows[rows.index("format") : rows.index("how the command runs")]
+    assert formats == ["format", *FORMATS]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_format_of_the_page_is_placed(name: str) -> None:
+    """By rule, in a fence with words around it as well as alone."""
+    suggestion = FORMATS[name]
+    assert merge(GREET, suggestion, path="greet.py").text == POLITE
+    said = f"Here it is:\n\n```\n{suggestion}```\n\nIt greets politely."
+    if "```" not in suggestion:
+        assert merge(GREET, said, path="greet.py").text == POLITE
 
 
 def test_the_page_has_its_commands() -> None:
@@ -79,6 +122,9 @@ def test_the_figures_are_those_of_the_code() -> None:
         f"has no place | {int(ExitCode.UNPLACED)} |",
         f"it is read-only | {int(ExitCode.OTHER)} |",
         f"no code | {int(ExitCode.BAD_ANSWER)} |",
+        f"`--lines` | {int(ExitCode.BAD_ANSWER)} |",
+        f"`--yes` stands alone | {int(ExitCode.UNPLACED)} |",
+        f"is not written: exit code {int(ExitCode.UNPLACED)} |",
         f"Ctrl-C | {int(ExitCode.STOPPED)} |",
     ):
         assert said in TEXT, said
