@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import click
 from attrs import asdict
@@ -44,8 +45,12 @@ from bytebuddy_provider_hf.cli.textfile import (
 from bytebuddy_provider_hf.client.roles.by_rule import place_by_rule
 from bytebuddy_provider_hf.errors import EditDoubtful, ResponseError
 from bytebuddy_provider_hf.plugins.protocols import Apply, Edit, Fill, Model, ReplyCall
+from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Reply, Role
+
+# Characters of an answer that is no code: enough to see what the model took it for.
+_SHOWN: Final = 200
 
 
 @command(
@@ -200,6 +205,13 @@ def _changed(
         )
     except EditDoubtful as error:
         return reply_in_doubt(error)
+    except ResponseError as error:
+        # Classes of their own say what happened; the others are about the answer, and
+        # its first words tell a person why. JSON has all of it.
+        if type(error) is ResponseError and error.partial and not mode.as_json:
+            said = one_line(error.partial, limit=_SHOWN)
+            error.add_note(text("cli.model_said", said=said))
+        raise
 
 
 @command(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from attrs import frozen
+from cli.process import OpenTerminal, serving
 from click.testing import CliRunner, Result
 
 from bytebuddy_provider_hf.cli import screen
@@ -17,6 +18,8 @@ from bytebuddy_provider_hf.cli.model_source import ModelSource
 from bytebuddy_provider_hf.cli.root import cli
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.errors import Doubt, EditDoubtful
+from bytebuddy_provider_hf.testing.behaviour import Behaviour
+from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.types import Done, Event, Reply, Role, Text
 
 OLD = "def f(a):\n    return a\n"
@@ -259,6 +262,39 @@ def test_much_doubted_code_is_not_all_shown(
     assert shown.splitlines()[-1] == "  … and 10 more lines"
     assert len(shown.splitlines()) == 22
     assert "\x1b" not in shown
+
+
+FUNCTION = "def {0}(value):\n    return value + {1}\n\n\n"
+THREE = "".join(FUNCTION.format(name, len(name)) for name in ("a", "bcd", "efghi"))
+# One function changed, one gone.
+TWO = THREE.replace(FUNCTION.format("bcd", 3), "").replace("value + 1", "value - 1")
+
+
+@pytest.fixture
+def base() -> Iterator[str]:
+    """Give a server whose model leaves a function out."""
+    behaviour = Behaviour(answer=lambda _: f"```python\n{TWO}```\n")
+    with serving(FakeHub(default=behaviour).handle) as url:
+        yield f"{url}/v1"
+
+
+@pytest.mark.parametrize(
+    ("answer", "content"), [("y", TWO.rstrip()), ("", THREE.rstrip())]
+)
+def test_a_function_that_goes_unnamed_is_asked_about(
+    terminal: OpenTerminal, tmp_path: Path, base: str, *, answer: str, content: str
+) -> None:
+    """On a real terminal, with a model of this provider."""
+    code = tmp_path / "code.py"
+    code.write_text(THREE)
+    shown = terminal(
+        *("edit", str(code), "-i", "subtract in a", "--base", base, "-m", "any")
+    )
+    came = shown.read_until("Write it all the same? [y/N] ")
+    assert came.index("+    return value - 1") < came.index("in doubt: ")
+    assert "bcd" in came[came.index("in doubt: ") :]
+    shown.type(f"{answer}\r")
+    assert (shown.end(), code.read_text().rstrip()) == (0, content)
 
 
 @pytest.fixture

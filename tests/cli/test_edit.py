@@ -205,6 +205,20 @@ def test_no_code_is_no_change(
     assert "no code" in ran.err
 
 
+def test_talk_is_shown_and_not_written(
+    run: Run, code: Path, hub: FakeHub, asked: tuple[str, ...]
+) -> None:
+    """Exit 9, with what the model said, shortened; JSON has all of it."""
+    talk = f"I'm sorry, but I cannot do that. {'It is not possible. ' * 50}"
+    hub.set("any", Behaviour(answer=lambda _: talk))
+    ran = run(*asked, "--yes")
+    assert (ran.code, ran.out, code.read_text()) == (9, "", OLD)
+    assert "The model answered: I'm sorry, but I cannot do that. It is" in ran.err
+    assert max(map(len, ran.err.splitlines())) < 250
+    error = json.loads(run(*asked, "--yes", "--json").out)["error"]
+    assert error["partial"].strip() == talk.strip()
+
+
 def test_a_file_that_changed_meanwhile_stays(
     run: Run, code: Path, hub: FakeHub, asked: tuple[str, ...]
 ) -> None:

@@ -24,30 +24,45 @@ CONSOLE = re.findall(r"```console\n\$ bytebuddy-hf (.*?)\n(.*?)```", TEXT, re.DO
 GREET, SUGGESTION, PROGRAM = PYTHON
 FILLING = 'f"Hello {name}"'
 POLITE = GREET.replace("text = \n", 'text = f"Good day, {name}"\n')
-BEFORE, AFTER = (text.splitlines(keepends=True)[1] for text in (GREET, POLITE))
-HEAD = "def greet(name):\n"
-TAIL = "    return text\n"
+HELLO = """\
+def greet(name):
+    polite = name.strip().title()
+    text = f"Hello {polite}"
+    return text
+
+
+def main(names):
+    for name in sorted(names):
+        print(greet(name))
+    print("That is all.")
+    return len(names)
+"""
+LINES = HELLO.splitlines(keepends=True)
+FIRST, BEFORE, LAST = LINES[1:4]
+AFTER = BEFORE.replace("Hello", "Good day,")
+GOOD_DAY = HELLO.replace("Hello", "Good day,")
+BLOCK = "".join(GOOD_DAY.splitlines(keepends=True)[:4])
 # The formats of the page, each with the same change.
 FORMATS = {
-    "unified diff": f"@@ -90,9 +90,9 @@\n {HEAD}-{BEFORE}+{AFTER} {TAIL}",
+    "unified diff": f"@@ -90,9 +90,9 @@\n {FIRST}-{BEFORE}+{AFTER} {LAST}",
     "SEARCH/REPLACE": (
-        f"<<<<<<< SEARCH\n{HEAD}{BEFORE}=======\n{HEAD}{AFTER}>>>>>>> REPLACE\n"
+        f"<<<<<<< SEARCH\n{FIRST}{BEFORE}=======\n{FIRST}{AFTER}>>>>>>> REPLACE\n"
     ),
     "codex patch": (
         "*** Begin Patch\n*** Update File: greet.py\n@@\n"
-        f" {HEAD}-{BEFORE}+{AFTER} {TAIL}*** End Patch\n"
+        f" {FIRST}-{BEFORE}+{AFTER} {LAST}*** End Patch\n"
     ),
     "conflict markers": (
-        f"{HEAD}<<<<<<< HEAD\n{BEFORE}=======\n{AFTER}>>>>>>> polite\n{TAIL}"
+        f"{FIRST}<<<<<<< HEAD\n{BEFORE}=======\n{AFTER}>>>>>>> polite\n{LAST}"
     ),
     "before and after": (
-        f"Before:\n\n```python\n{HEAD}{BEFORE}{TAIL}```\n\n"
-        f"After:\n\n```python\n{HEAD}{AFTER}{TAIL}```\n"
+        f"Before:\n\n```python\n{FIRST}{BEFORE}{LAST}```\n\n"
+        f"After:\n\n```python\n{FIRST}{AFTER}{LAST}```\n"
     ),
-    "numbered lines": f"1 {HEAD}2 {AFTER}3 {TAIL}",
-    "whole file": POLITE,
-    "one block": f"{HEAD}{AFTER}{TAIL}",
-    "parts": f"{HEAD}{AFTER}{TAIL}\n# ... existing code ...\n",
+    "numbered lines": f"1: {LINES[0]}2: {FIRST}3: {AFTER}4: {LAST}",
+    "whole file": GOOD_DAY,
+    "one block": BLOCK,
+    "parts": f"{BLOCK}\n# ... existing code ...\n",
 }
 
 
@@ -88,10 +103,10 @@ def test_the_page_names_the_formats_tried_here() -> None:
 def test_each_format_of_the_page_is_placed(name: str) -> None:
     """By rule, in a fence with words around it as well as alone."""
     suggestion = FORMATS[name]
-    assert merge(GREET, suggestion, path="greet.py").text == POLITE
+    assert merge(HELLO, suggestion, path="greet.py").text == GOOD_DAY
     said = f"Here it is:\n\n```\n{suggestion}```\n\nIt greets politely."
     if "```" not in suggestion:
-        assert merge(GREET, said, path="greet.py").text == POLITE
+        assert merge(HELLO, said, path="greet.py").text == GOOD_DAY
 
 
 def test_the_page_has_its_commands() -> None:
@@ -101,7 +116,7 @@ def test_the_page_has_its_commands() -> None:
 
 
 def test_the_program_of_the_page_runs(tmp_path: Path) -> None:
-    """It ends well and prints a diff, a note and what had no place."""
+    """It ends well and prints a diff, a note, what had no place, and a doubt."""
     script = tmp_path / "block.py"
     script.write_text(PROGRAM, "utf-8")
     ran = subprocess.run(
@@ -113,6 +128,7 @@ def test_the_program_of_the_page_runs(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "+    return f'Hello {name}'\n" in ran.stdout
     assert "no model was asked" in ran.stdout
+    assert "leave" in ran.stdout.splitlines()[-1]
 
 
 def test_the_figures_are_those_of_the_code() -> None:
