@@ -29,7 +29,7 @@ from bytebuddy_provider_hf.edits.selection import (
     fitted,
     selection_of,
 )
-from bytebuddy_provider_hf.edits.talk import is_talk_line
+from bytebuddy_provider_hf.edits.spoken import is_talk_line
 from bytebuddy_provider_hf.edits.text_filter import filtered
 from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 from bytebuddy_provider_hf.edits.wellformed import breaks_form, is_parsed
@@ -138,12 +138,14 @@ def read_answer(
     path: str = "",
     language: str = "",
     instruction: str = "",
+    bare: bool = False,
 ) -> Changed | Refused:
     """Return ``code`` as a model's answer changes it, or why it gives no new code.
 
     ``prefix`` and ``suffix`` stand round the code in its file: what an answer changes
     there is left out. What the ``instruction`` names may go; anything else that is
-    gone is a doubt. Line ends and the end of the last line are those of ``code``.
+    gone is a doubt. A ``bare`` answer is code and nothing round it. Line ends and the
+    end of the last line are those of ``code``.
     """
     task = _Task(
         code,
@@ -154,6 +156,9 @@ def read_answer(
         language_of(path, language),
         instruction,
     )
+    if bare:
+        found = not_code(answer, code, language=task.language)
+        return _whole(task, answer, answer) if found is None else _no_code(found.kind)
     thought = _THOUGHTS.match(answer)
     if thought is not None and f"<{thought[1]}>" not in code:
         answer = answer[thought.end() :]

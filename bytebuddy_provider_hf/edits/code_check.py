@@ -16,7 +16,7 @@ from attrs import frozen
 from bytebuddy_provider_hf.edits.definitions import definitions
 from bytebuddy_provider_hf.edits.languages import Language, language_named
 from bytebuddy_provider_hf.edits.lines import is_distinctive, lines_of
-from bytebuddy_provider_hf.edits.talk import is_spoken, is_talk_line
+from bytebuddy_provider_hf.edits.spoken import is_spoken, is_talk_line
 from bytebuddy_provider_hf.edits.wellformed import (
     breaks_form,
     is_parsed,

@@ -13,6 +13,7 @@ from attrs import define, evolve
 from bytebuddy_provider_hf.client import call_loop
 from bytebuddy_provider_hf.client.call_log import ErrorLogging
 from bytebuddy_provider_hf.client.endpoint import CallSpec
+from bytebuddy_provider_hf.client.roles import edit
 from bytebuddy_provider_hf.client.roles.edit import CodePlanner
 from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.edits.merge import How, merge
@@ -141,7 +142,7 @@ async def stream(
         return
     with ErrorLogging(spec.endpoint.target):
         try:
-            async with aclosing(call_loop.stream(planner, spec, state)) as events:
+            async with aclosing(edit.stream(planner, spec, state)) as events:
                 async for event in events:
                     yield event
         except UnsupportedRole as refusal:
