@@ -63,6 +63,8 @@ class Hunk:
     unended_old: bool = False
     unended_new: bool = False
     text: str = field(default="", repr=False)
+    heading: str = ""
+    at_end: bool = False
 
     @property
     def old(self) -> tuple[str, ...]:
