@@ -136,25 +136,21 @@ class Patch:
         hunks = (part for hunk in self.hunks for part in _split(hunk, known))
         return evolve(self, hunks=tuple(hunks))
 
-    def of_file(self, path: str) -> Patch | None:
-        """Return the part of a patch for one file; ``None`` where it has none.
+    def of_files(self, names: Container[str]) -> Patch:
+        """Return what a patch changes in files of these names, or of none."""
+        hunks = tuple(h for h in self.hunks if not h.file or h.file in names)
+        files = frozenset(name for name in self.files if name in names)
+        return evolve(self, hunks=hunks, files=files)
 
-        A patch that names one file is of that file, whatever it calls it.
-        """
-        if len(self.files) < 2:  # noqa: PLR2004 - several files
-            return self
-        own = {name for name in self.files if same_file(name, path)}
-        if len(own) != 1:
-            return None
-        hunks = tuple(hunk for hunk in self.hunks if hunk.file in own)
-        return evolve(self, hunks=hunks, files=frozenset(own))
-
-
-def same_file(name: str, path: str) -> bool:
-    """Return whether a stated name and a path end alike: ``b/src/x.py``, ``x.py``."""
-    one, other = _folders(name), _folders(path)
-    shorter = min(len(one), len(other))
-    return bool(shorter) and one[-shorter:] == other[-shorter:]
+    def elides(self, known: Container[str]) -> bool:
+        """Return whether a new line says that code is left out: nobody knows which."""
+        return any(
+            line.sign == "+"
+            and line.text not in known
+            and classify_line(line.text) is ElisionKind.MARKER
+            for hunk in self.hunks
+            for line in hunk.lines
+        )
 
 
 def hunk_of(
@@ -171,7 +167,8 @@ def hunk_of(
         lines += (HunkLine("-", text, end) for text, end in search[a:i])
         lines += (HunkLine("+", text, end) for text, end in replace[b:j])
         if i < len(search):
-            lines.append(HunkLine(" ", *search[i]))
+            # A blank line at the edge may be the model's: it is none of the file's.
+            lines.append(HunkLine(" " if search[i][0] else "", *search[i]))
         a, b = i + 1, j + 1
     return tuple(lines)
 
@@ -346,14 +343,6 @@ def _split(hunk: Hunk, known: Container[str]) -> list[Hunk]:
         )
         parts.append(part)
     return parts
-
-
-def _folders(path: str) -> list[str]:
-    """Return the parts of a path, without those that name a side or this folder."""
-    parts = path.strip("\"'`*: \t").replace("\\", "/").split("/")
-    if len(parts) > 1 and parts[0] in ("a", "b", "i", "w", "c", "o"):
-        del parts[0]
-    return [part for part in parts if part not in ("", ".", "~")]
 
 
 def _is_header(lines: Sequence[str]) -> bool:
