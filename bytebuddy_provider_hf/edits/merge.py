@@ -12,7 +12,7 @@ from bytebuddy_provider_hf.edits.elided import (
     possible_elisions,
 )
 from bytebuddy_provider_hf.edits.fences import Fence, fence_in
-from bytebuddy_provider_hf.edits.hunks import is_patch
+from bytebuddy_provider_hf.edits.hunks import is_patch, read_patch
 from bytebuddy_provider_hf.edits.lines import Placed, lines_of
 from bytebuddy_provider_hf.edits.patch import apply_patch
 from bytebuddy_provider_hf.edits.text_filter import filtered
@@ -119,7 +119,7 @@ def _merge_block(original: str, block: Block) -> Merged:
     """Return a text with one block of a suggestion merged into it."""
     said = block.text
     if is_patch(said) or block.info.lower().startswith(_DIFFS):
-        patched = apply_patch(original, said)
+        patched = apply_patch(original, read_patch(said))
         return _result(original, block, patched.text, "patch", patched.unplaced)
     if has_elisions(said):
         lazy = apply_elided(original, said)

@@ -1,0 +1,87 @@
+"""Find real files: the interpreter's standard library, and the project itself."""
+
+from __future__ import annotations
+
+import random
+import sysconfig
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from benchmarks.edits.cases import File
+from bytebuddy_provider_hf.edits.languages import language_of
+
+ROOT: Final = Path(__file__).parents[2]
+FEWEST, MOST = 30, 1_500
+_OTHERS: Final = (
+    *("md", "rst", "txt", "yaml", "yml", "toml", "json", "cfg", "ini", "sh", "bash"),
+    *("csh", "fish", "ps1", "bat", "c", "h", "html", "xml", "css", "js", "mk"),
+)
+_NAMES: Final = ("Makefile", "activate", "Setup", "Dockerfile", "run")
+# Not written by anybody, or data of tests in no language.
+_SKIPPED: Final = frozenset(
+    ("site-packages", "__pycache__", ".git", ".venv", "build", "dist", "node_modules")
+)
+# How many files are not Python, and how many of them are the project's own.
+_OTHER_SHARE: Final = 0.3
+
+
+@cache
+def corpus(seed: int, size: int) -> tuple[File, ...]:
+    """Return ``size`` files in the order that ``seed`` gives, Python and others mixed.
+
+    They are texts of 30 to 1,500 lines that end each line with a line feed.
+    """
+    rng = random.Random(f"corpus {seed}")
+    stdlib = Path(sysconfig.get_path("stdlib"))
+    python = [path for path in _below(stdlib) if path.suffix == ".py"]
+    own = list(_below(ROOT))
+    python += [path for path in own if path.suffix == ".py"]
+    others = [path for path in own if _is_other(path)]
+    headers = Path(sysconfig.get_path("include"))
+    foreign = [path for path in (*_below(stdlib), *_below(headers)) if _is_other(path)]
+    rng.shuffle(python)
+    rng.shuffle(foreign)
+    rng.shuffle(others)
+    # The project's own texts come first: they are Markdown, YAML, TOML and shell.
+    few = max(1, round(size * _OTHER_SHARE))
+    mixed = [*_read([*others[: few // 2], *foreign], few)]
+    mixed += _read(python, size - len(mixed))
+    rng.shuffle(mixed)
+    return tuple(mixed)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name in _SKIPPED or path.name.endswith(".egg-info"):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from _below(path)
+        elif path.is_file():
+            yield path
+
+
+def _is_other(path: Path) -> bool:
+    return path.suffix[1:].lower() in _OTHERS or path.name in _NAMES
+
+
+def _read(paths: list[Path], most: int) -> Iterator[File]:
+    found = 0
+    for path in paths:
+        if found == most:
+            return
+        try:
+            text = path.read_bytes().decode()
+        except UnicodeDecodeError:
+            continue
+        lines = text.count("\n")
+        if not FEWEST <= lines <= MOST or not text.endswith("\n") or "\r" in text:
+            continue
+        # A line of a kilobyte is data, and so is a file that nobody spaced out.
+        if max(map(len, text.split("\n"))) > 1_000 or "\0" in text:  # noqa: PLR2004
+            continue
+        found += 1
+        name = "/".join(path.parts[-2:])
+        language = language_of(name)
+        yield File(name, text, language.name if language else "")
