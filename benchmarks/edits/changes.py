@@ -28,7 +28,17 @@ _MODULES: Final = (
     *("from typing import Any", "import contextlib", "import dataclasses", "import uuid"),
 )
 _PARAMETERS: Final = ("verbose=False", "*, strict=True", "timeout=None", "retries=3")
-_FREE: Final = frozenset((*keyword.kwlist, "self", "cls", "None", "True", "False"))
+# No names: words of the languages, which nobody renames.
+KEYWORDS: Final = frozenset(
+    (
+        *(*keyword.kwlist, *keyword.softkwlist, "self", "cls"),
+        *("ifndef", "ifdef", "endif", "define", "include", "elif", "undef", "error"),
+        *("int", "char", "void", "const", "static", "struct", "enum", "typedef", "long"),
+        *("unsigned", "extern", "switch", "default", "double", "float", "union", "short"),
+        *("case", "goto", "sizeof", "inline", "then", "esac", "done", "echo", "local"),
+        *("export", "function", "true", "false", "null", "var", "let", "public", "end"),
+    )
+)
 _ATTEMPTS: Final = 12
 # One change in so many need not parse: code is handed over before it is finished.
 _UNFINISHED: Final = 12
@@ -162,7 +172,7 @@ def normalised(lines: Sequence[str], ops: Sequence[Op]) -> tuple[Op, ...]:
 
 def altered(line: str, rng: random.Random, words: Sequence[str] = _NEW_WORDS) -> str:
     """Return a line with one or two of its names changed."""
-    found = [m for m in _WORD.finditer(line) if m[0] not in _FREE]
+    found = [m for m in _WORD.finditer(line) if m[0] not in KEYWORDS]
     rng.shuffle(found)
     chosen = sorted(found[: rng.choice((1, 1, 2))], key=lambda m: -m.start())
     for match in chosen:
@@ -248,7 +258,7 @@ def _move(file: File, rng: random.Random) -> list[Op] | None:
 
 def _rename(file: File, rng: random.Random) -> list[Op] | None:
     counts = Counter(
-        word for word in _WORD.findall(file.text) if word not in _FREE
+        word for word in _WORD.findall(file.text) if word not in KEYWORDS
     )
     few = sorted(word for word, count in counts.items() if 2 <= count <= 8)  # noqa: PLR2004
     if not few:
