@@ -10,14 +10,15 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import count, islice
+from itertools import chain, count, islice
 from typing import Final
 
 from benchmarks.edits.score import (
     VERDICTS,
     Outcome,
+    Row,
     act_and_judge,
     bounds,
     counted,
@@ -37,9 +38,9 @@ program. Then
   edit   read answers to `edit`: right ones in every style, and such as are no code;
   lines  the same for `edit --lines`;
   fill   the same for a chat model at a cursor.
-Each trial ends right, doubted (a person is asked), refused, or wrong; of what is damaged
-or no code, "wrong" is what was written all the same. "right %" is of the clear ones: a
-careful reader knows for sure what they mean. Exit code 1: a bound was missed.
+Each trial ends right, doubted (a person is asked), refused, or wrong; of what is
+damaged or no code, "wrong" is what was written all the same. "right %" is of the clear
+ones: a careful reader knows for sure what they mean. Exit code 1: a bound was missed.
 
   python -m benchmarks.edits                        all figures and bounds, minutes
   python -m benchmarks.edits --count 3000           a first look, seconds
@@ -125,11 +126,13 @@ def _tables(found: Sequence[Outcome]) -> Iterator[str]:
         yield from table(f"{part}: each", {name: rows[name] for name in names})
         yield ""
         if part == "rule":
-            for key in ("slip", "kind"):
-                rows = counted(of_part, lambda each, key=key: getattr(each, key))
-                named = {name or "(none)": rows[name] for name in sorted(rows)}
-                yield from table(f"{part}: {key}", named)
-                yield ""
+            yield from _sorted("rule: slip", counted(of_part, lambda each: each.slip))
+            yield from _sorted("rule: kind", counted(of_part, lambda each: each.kind))
+
+
+def _sorted(title: str, rows: Mapping[str, Row]) -> Iterator[str]:
+    named = {name or "(none)": rows[name] for name in sorted(rows)}
+    return chain(table(title, named), [""])
 
 
 def main() -> None:

@@ -25,7 +25,12 @@ _NEW_WORDS: Final = (
 )
 _MODULES: Final = (
     *("import logging", "import textwrap", "from pathlib import Path", "import shutil"),
-    *("from typing import Any", "import contextlib", "import dataclasses", "import uuid"),
+    *(
+        "from typing import Any",
+        "import contextlib",
+        "import dataclasses",
+        "import uuid",
+    ),
 )
 _PARAMETERS: Final = ("verbose=False", "*, strict=True", "timeout=None", "retries=3")
 # No names: words of the languages, which nobody renames.
@@ -33,8 +38,27 @@ KEYWORDS: Final = frozenset(
     (
         *(*keyword.kwlist, *keyword.softkwlist, "self", "cls"),
         *("ifndef", "ifdef", "endif", "define", "include", "elif", "undef", "error"),
-        *("int", "char", "void", "const", "static", "struct", "enum", "typedef", "long"),
-        *("unsigned", "extern", "switch", "default", "double", "float", "union", "short"),
+        *(
+            "int",
+            "char",
+            "void",
+            "const",
+            "static",
+            "struct",
+            "enum",
+            "typedef",
+            "long",
+        ),
+        *(
+            "unsigned",
+            "extern",
+            "switch",
+            "default",
+            "double",
+            "float",
+            "union",
+            "short",
+        ),
         *("case", "goto", "sizeof", "inline", "then", "esac", "done", "echo", "local"),
         *("export", "function", "true", "false", "null", "var", "let", "public", "end"),
     )
@@ -257,9 +281,7 @@ def _move(file: File, rng: random.Random) -> list[Op] | None:
 
 
 def _rename(file: File, rng: random.Random) -> list[Op] | None:
-    counts = Counter(
-        word for word in _WORD.findall(file.text) if word not in KEYWORDS
-    )
+    counts = Counter(word for word in _WORD.findall(file.text) if word not in KEYWORDS)
     few = sorted(word for word, count in counts.items() if 2 <= count <= 8)  # noqa: PLR2004
     if not few:
         return None
@@ -311,7 +333,9 @@ def _import(file: File, rng: random.Random) -> list[Op] | None:
     found = [
         at
         for at, line in enumerate(file.lines)
-        if line.startswith(("import ", "from ")) and "(" not in line and "\\" not in line
+        if line.startswith(("import ", "from "))
+        and "(" not in line
+        and "\\" not in line
     ]
     new = rng.choice(_MODULES)
     if not found or new in file.lines:
@@ -327,7 +351,9 @@ def _function(file: File, rng: random.Random) -> list[Op] | None:
     like, after = rng.choice(found), rng.choice(found)
     new = list(file.lines[like.start : like.end])
     at = like.defined - like.start
-    new[at] = re.sub(rf"\b{like.name}\b", f"{like.name}_{rng.choice(_NEW_WORDS)}", new[at])
+    new[at] = re.sub(
+        rf"\b{like.name}\b", f"{like.name}_{rng.choice(_NEW_WORDS)}", new[at]
+    )
     new = [
         after.indent + line.removeprefix(like.indent) if line.strip() else line
         for line in new

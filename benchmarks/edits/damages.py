@@ -13,6 +13,7 @@ from attrs import frozen
 
 from benchmarks.edits.cases import Edit, Op, replaced
 from benchmarks.edits.changes import KEYWORDS, altered
+from benchmarks.edits.slips import tabbed
 from benchmarks.edits.styles import comment
 
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
@@ -125,7 +126,9 @@ def _bracket_lost(answer: Answer, rng: random.Random) -> Lines | None:
     if places and rng.randrange(2):
         at = rng.choice(places)
         return _without(answer.lines, at, at + 1)
-    places = [at for at, line in enumerate(answer.lines) if line[-1:] in tuple(_CLOSERS)]
+    places = [
+        at for at, line in enumerate(answer.lines) if line[-1:] in tuple(_CLOSERS)
+    ]
     if not places:
         return None
     at = rng.choice(places)
@@ -148,7 +151,9 @@ def _block(answer: Answer, rng: random.Random) -> tuple[int, int]:
     """Return where some lines begin and end: a paragraph of the file."""
     start = rng.choice(answer.kept) if answer.kept else 0
     end = start + 1
-    while end < len(answer.lines) and end - start < _BLOCK and answer.lines[end].strip():
+    while (
+        end < len(answer.lines) and end - start < _BLOCK and answer.lines[end].strip()
+    ):
         end += 1
     return start, end
 
@@ -224,13 +229,7 @@ def _new_swapped(answer: Answer, rng: random.Random) -> Lines | None:
 
 def _tabs(answer: Answer, rng: random.Random) -> Lines | None:
     del rng
-    return [_tabbed(line) for line in answer.lines]
-
-
-def _tabbed(line: str) -> str:
-    bare = line.lstrip(" ")
-    depth = len(line) - len(bare)
-    return "\t" * (depth // 4) + " " * (depth % 4) + bare
+    return [tabbed(line) for line in answer.lines]
 
 
 def _line_indented(answer: Answer, rng: random.Random) -> Lines | None:
@@ -302,12 +301,17 @@ def _word_changed(answer: Answer, rng: random.Random) -> Lines | None:
 
 def _sign_changed(answer: Answer, rng: random.Random) -> Lines | None:
     """Change a number, a quote or an operator of a line that should stay."""
-    swaps = {"0": "1", "1": "2", "'": '"', "==": "!=", "<": ">", "+": "-", "True": "False"}
+    swaps = {
+        "0": "1",
+        "1": "2",
+        "'": '"',
+        "==": "!=",
+        "<": ">",
+        "+": "-",
+        "True": "False",
+    }
     places = [
-        (at, sign)
-        for at in answer.kept
-        for sign in swaps
-        if sign in answer.lines[at]
+        (at, sign) for at in answer.kept for sign in swaps if sign in answer.lines[at]
     ]
     if not places:
         return None
@@ -369,11 +373,15 @@ def _one_mark_left(answer: Answer, rng: random.Random) -> Lines | None:
 
 
 def _tail_cut(answer: Answer, rng: random.Random) -> Lines | None:
-    return list(answer.lines[: rng.randrange(len(answer.lines) // 2, len(answer.lines))])
+    return list(
+        answer.lines[: rng.randrange(len(answer.lines) // 2, len(answer.lines))]
+    )
 
 
 def _tail_cut_inside(answer: Answer, rng: random.Random) -> Lines | None:
-    lines = list(answer.lines[: rng.randrange(len(answer.lines) // 2, len(answer.lines))])
+    lines = list(
+        answer.lines[: rng.randrange(len(answer.lines) // 2, len(answer.lines))]
+    )
     return [*lines[:-1], lines[-1][: len(lines[-1]) // 2]] if lines else None
 
 
@@ -419,7 +427,9 @@ def _middle_elided(answer: Answer, rng: random.Random) -> Lines | None:
 
 
 def _talk_left(answer: Answer, rng: random.Random) -> Lines | None:
-    said = rng.choice(("Here is the updated file:", "I applied the change.", "好的，已修改："))
+    said = rng.choice(
+        ("Here is the updated file:", "I applied the change.", "好的，已修改：")
+    )
     return [said, "", *answer.lines]
 
 

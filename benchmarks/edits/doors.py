@@ -1,4 +1,4 @@
-"""Call what the package does with a suggestion or an answer, and nothing of a network."""
+"""Call what the package does with a suggestion or an answer, without a network."""
 
 from __future__ import annotations
 

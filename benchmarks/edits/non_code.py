@@ -71,7 +71,7 @@ ERRORS: Final = {
     "error HTML": "<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\n"
     "<center><h1>502 Bad Gateway</h1></center>\n<hr><center>nginx</center>\n"
     "</body>\n</html>",
-    "error HTML, doctype": "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
+    "error HTML, doctype": '<!DOCTYPE html>\n<html lang="en">\n<head>\n'
     "<title>Attention Required! | Cloudflare</title>\n</head>\n<body>\n"
     "<h1>Sorry, you have been blocked</h1>\n</body>\n</html>",
     "proxy": "upstream connect error or disconnect/reset before headers. reset "
@@ -135,7 +135,9 @@ def _said(text: str) -> _Make:
 
 def _fenced(text: str, info: str = "") -> str:
     fence = fence_for(text)
-    return f"{fence}{info}\n{text if text.endswith(chr(10)) else text + chr(10)}{fence}\n"
+    return (
+        f"{fence}{info}\n{text if text.endswith(chr(10)) else text + chr(10)}{fence}\n"
+    )
 
 
 def _said_fenced(text: str) -> _Make:
@@ -250,11 +252,15 @@ def _middle_dots(edit: Edit, rng: random.Random) -> str:
 
 KINDS: Final = (
     *(NonCode(name, _said(text)) for name, text in TALK.items()),
-    *(NonCode(f"{name}, fenced", _said_fenced(TALK[name])) for name in
-      ("refusal", "question", "nothing to do", "refusal 中文")),
+    *(
+        NonCode(f"{name}, fenced", _said_fenced(TALK[name]))
+        for name in ("refusal", "question", "nothing to do", "refusal 中文")
+    ),
     *(NonCode(name, _said(text)) for name, text in ERRORS.items()),
-    *(NonCode(f"{name}, fenced", _said_fenced(ERRORS[name])) for name in
-      ("error JSON", "proxy")),
+    *(
+        NonCode(f"{name}, fenced", _said_fenced(ERRORS[name]))
+        for name in ("error JSON", "proxy")
+    ),
     *(NonCode(name, _call(make)) for name, make in _CALLS.items()),
     NonCode("empty", _said("")),
     NonCode("blank lines", _said("\n\n")),

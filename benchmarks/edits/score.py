@@ -102,9 +102,7 @@ def outcomes(plan: Plan, number: int) -> list[Outcome]:
 Row: TypeAlias = Counter[str]
 
 
-def counted(
-    found: Iterable[Outcome], key: Callable[[Outcome], str]
-) -> dict[str, Row]:
+def counted(found: Iterable[Outcome], key: Callable[[Outcome], str]) -> dict[str, Row]:
     """Return the counts of outcomes by ``key``, in the order in which they came."""
     counts: dict[str, Row] = {}
     for each in found:
@@ -132,7 +130,9 @@ def table(title: str, counts: Mapping[str, Row]) -> Iterator[str]:
 
 def _width(text: str) -> int:
     """Return how many columns a text takes: two for a sign of Chinese."""
-    return sum(2 if "\u1100" < char < "\uffff" and char not in "…→" else 1 for char in text)
+    return sum(
+        2 if "\u1100" < char < "\uffff" and char not in "…→" else 1 for char in text
+    )
 
 
 @frozen

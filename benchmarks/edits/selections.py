@@ -168,11 +168,19 @@ def fill_answers(edit: Edit, hole: Hole) -> Iterator[tuple[str, str, bool]]:
     yield "marks", f"<FILL>{middle}</FILL>", True
     yield "prose, marks", f"Sure! Here it is:\n<FILL>{middle}</FILL>\nDone.", True
     yield "fenced", wrapped(f"{middle}\n", language, "fence"), True
-    yield "fenced, Here is", f"Here is the code:\n\n{wrapped(middle + chr(10), language, 'fence')}", True
+    yield (
+        "fenced, Here is",
+        f"Here is the code:\n\n{wrapped(middle + chr(10), language, 'fence')}",
+        True,
+    )
     line = hole.prefix.rpartition("\n")[2]
     if line.strip() or line:
         yield "line repeated", f"<FILL>{line}{middle}</FILL>", True
-    yield "think, marks", f"<think>\nLet me see.\n</think>\n\n<FILL>{middle}</FILL>", True
+    yield (
+        "think, marks",
+        f"<think>\nLet me see.\n</think>\n\n<FILL>{middle}</FILL>",
+        True,
+    )
     for name, said in TALK.items():
         yield name, said, False
     yield "nothing, in marks", "<FILL></FILL>", False
