@@ -12,6 +12,7 @@ from attrs import define, evolve
 from bytebuddy_provider_hf.client import call_loop
 from bytebuddy_provider_hf.client.call_log import ErrorLogging
 from bytebuddy_provider_hf.client.endpoint import CallSpec
+from bytebuddy_provider_hf.client.roles import edit
 from bytebuddy_provider_hf.client.roles.by_rule import place_by_rule
 from bytebuddy_provider_hf.client.roles.edit import CodePlanner
 from bytebuddy_provider_hf.client.runtime import LoopState
@@ -90,15 +91,19 @@ class ApplyPlanner(CodePlanner):
         return error
 
     def by_rules(self) -> Reply | tuple[str, ...]:
-        """Return the text with the suggestion in it, or what no rule could place."""
+        """Return the text with the suggestion in it, or what no rule could place.
+
+        Raises ``EditDoubtful`` for doubts, as for those about a model's answer.
+        """
         task = self.task
-        return place_by_rule(
+        found = place_by_rule(
             task.code,
             task.instruction,
             path=task.path,
             language=task.language,
             model=self.model_info.target.model,
         )
+        return self.decided(found) if isinstance(found, Reply) else found
 
 
 async def run(planner: ApplyPlanner, spec: CallSpec, state: LoopState) -> Reply:
@@ -126,7 +131,7 @@ async def stream(
         return
     with ErrorLogging(spec.endpoint.target):
         try:
-            async with aclosing(call_loop.stream(planner, spec, state)) as events:
+            async with aclosing(edit.stream(planner, spec, state)) as events:
                 async for event in events:
                     yield event
         except UnsupportedRole as refusal:
