@@ -9,13 +9,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from bytebuddy_provider_hf.edits.merge import How, merge
+from bytebuddy_provider_hf.edits.merge import merge
 from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Reply
 
-_HOW: Final[Mapping[How, Callable[[], str]]] = {
+# What each way of reading a suggestion is called.
+HOW: Final[Mapping[str, Callable[[], str]]] = {
     "patch": partial(text, "roles.by_patch"),
+    "search_replace": partial(text, "roles.by_search_replace"),
+    "codex": partial(text, "roles.by_codex"),
+    "conflict": partial(text, "roles.by_conflict"),
+    "before_after": partial(text, "roles.by_before_after"),
     "lazy": partial(text, "roles.by_lazy"),
     "whole": partial(text, "roles.by_whole"),
     "snippet": partial(text, "roles.by_snippet"),
@@ -42,7 +47,7 @@ def place_by_rule(
         merged.text,
         finish_reason="stop",
         model=model,
-        notes=(text("roles.by_rule", how=_HOW[merged.how]() if merged.how else ""),),
+        notes=(text("roles.by_rule", how=HOW[merged.how]() if merged.how else ""),),
         diff=unified(original, merged.text, path=path),
         doubts=merged.doubts,
     )
