@@ -7,7 +7,7 @@ import sysconfig
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from benchmarks.edits.cases import File
 from bytebuddy_provider_hf.edits.languages import language_of
@@ -26,6 +26,9 @@ _SKIPPED: Final = frozenset(
 # How many files are not Python, and how many of them are the project's own.
 _OTHER_SHARE: Final = 0.3
 
+# A file's name in the figures, and where it is on this machine.
+_Found: TypeAlias = tuple[str, Path]
+
 
 @cache
 def corpus(seed: int, size: int) -> tuple[File, ...]:
@@ -35,12 +38,12 @@ def corpus(seed: int, size: int) -> tuple[File, ...]:
     """
     rng = random.Random(f"corpus {seed}")
     stdlib = Path(sysconfig.get_path("stdlib"))
-    python = [path for path in _below(stdlib) if path.suffix == ".py"]
-    own = list(_below(ROOT))
-    python += [path for path in own if path.suffix == ".py"]
-    others = [path for path in own if _is_other(path)]
     headers = Path(sysconfig.get_path("include"))
-    foreign = [path for path in (*_below(stdlib), *_below(headers)) if _is_other(path)]
+    theirs = [*_named(stdlib, "lib"), *_named(headers, "include")]
+    own = _named(ROOT, "")
+    python = [each for each in (*theirs, *own) if each[0].endswith(".py")]
+    others = [each for each in own if _is_other(each[1])]
+    foreign = [each for each in theirs if _is_other(each[1])]
     rng.shuffle(python)
     rng.shuffle(foreign)
     rng.shuffle(others)
@@ -50,6 +53,14 @@ def corpus(seed: int, size: int) -> tuple[File, ...]:
     mixed += _read(python, size - len(mixed))
     rng.shuffle(mixed)
     return tuple(mixed)
+
+
+def _named(folder: Path, name: str) -> list[_Found]:
+    """Return every file below a folder with a name that is the same everywhere."""
+    return [
+        ("/".join(filter(None, (name, path.relative_to(folder).as_posix()))), path)
+        for path in _below(folder)
+    ]
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -66,9 +77,9 @@ def _is_other(path: Path) -> bool:
     return path.suffix[1:].lower() in _OTHERS or path.name in _NAMES
 
 
-def _read(paths: list[Path], most: int) -> Iterator[File]:
+def _read(paths: list[_Found], most: int) -> Iterator[File]:
     found = 0
-    for path in paths:
+    for name, path in paths:
         if found == most:
             return
         try:
@@ -82,6 +93,5 @@ def _read(paths: list[Path], most: int) -> Iterator[File]:
         if max(map(len, text.split("\n"))) > 1_000 or "\0" in text:  # noqa: PLR2004
             continue
         found += 1
-        name = "/".join(path.parts[-2:])
         language = language_of(name)
         yield File(name, text, language.name if language else "")

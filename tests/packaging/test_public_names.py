@@ -57,6 +57,7 @@ PUBLIC = [
     "ProviderSpec",
     "QuotaExhausted",
     "RateLimited",
+    "Progress",
     "Reasoning",
     "RegistryError",
     "Reply",

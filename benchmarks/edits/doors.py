@@ -1,0 +1,61 @@
+"""Call what the package does with a suggestion or an answer, without a network."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.edits.merge import merge
+from bytebuddy_provider_hf.edits.text_filter import filtered
+from bytebuddy_provider_hf.edits.unwrap import Unwrapper
+from bytebuddy_provider_hf.prompts import apply as apply_prompts
+from bytebuddy_provider_hf.prompts.fill_context import FillContext
+from bytebuddy_provider_hf.prompts.filters import FillFilter
+
+# Characters that a server sends at once, in the tests of streams.
+_CHUNK: Final = 7
+
+
+@frozen
+class Written:
+    """What would be written: no ``text`` where it was refused, ``why`` in a word."""
+
+    text: str | None
+    doubted: bool = False
+    why: str = ""
+
+
+def place(original: str, suggestion: str, path: str) -> Written:
+    """Place a suggestion by rule."""
+    merged = merge(original, suggestion, path=path)
+    return Written(merged.text, bool(merged.doubts), merged.how or "")
+
+
+def apply_answer(original: str, suggestion: str, answer: str, path: str) -> Written:
+    """Read what a model answered that was asked to work a suggestion in."""
+    del path
+    unwrapper = Unwrapper(original)
+    text = filtered(answer, unwrapper)
+    if not unwrapper.complete:
+        return Written(None, why="not complete")
+    lost = apply_prompts.checked(original, suggestion, text)
+    return Written(None, why="lost") if lost else Written(text)
+
+
+def edit_answer(
+    code: str, answer: str, *, prefix: str, suffix: str, path: str, instruction: str
+) -> Written:
+    """Read what a model answered that was asked to change code."""
+    del prefix, suffix, path, instruction
+    unwrapper = Unwrapper(code)
+    text = filtered(answer, unwrapper)
+    return Written(text if unwrapper.complete else None)
+
+
+def fill_answer(prefix: str, suffix: str, answer: str, path: str) -> Written:
+    """Read what a chat model answered that was asked for what stands at a cursor."""
+    context = FillContext(prefix, suffix, path)
+    through = FillFilter(context, multiline=True, by_chat=True)
+    pieces = (answer[at : at + _CHUNK] for at in range(0, len(answer), _CHUNK))
+    return Written("".join([*map(through.feed, pieces), through.close()]))
