@@ -21,7 +21,10 @@ _OTHERS: Final = (
 _NAMES: Final = ("Makefile", "activate", "Setup", "Dockerfile", "run")
 # Not written by anybody, or data of tests in no language.
 _SKIPPED: Final = frozenset(
-    ("site-packages", "__pycache__", ".git", ".venv", "build", "dist", "node_modules")
+    (
+        *("site-packages", "__pycache__", ".git", ".venv", "build", "dist"),
+        *(".hypothesis", "htmlcov", "lib2to3", "idle_test"),
+    )
 )
 # How many files are not Python, and how many of them are the project's own.
 _OTHER_SHARE: Final = 0.3
@@ -65,7 +68,7 @@ def _named(folder: Path, name: str) -> list[_Found]:
 
 def _below(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.name in _SKIPPED or path.name.endswith(".egg-info"):
+        if path.name in _SKIPPED or path.name.endswith((".egg-info", "_cache")):
             continue
         if path.is_dir() and not path.is_symlink():
             yield from _below(path)

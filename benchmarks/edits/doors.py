@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from importlib import import_module
+from inspect import signature
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -26,6 +29,15 @@ class Written:
     why: str = ""
 
 
+def _found(module: str, name: str) -> Callable[..., Any] | None:
+    """Return a function of the room of edits, if this version has it."""
+    try:
+        room = import_module(f"bytebuddy_provider_hf.edits.{module}")
+    except ModuleNotFoundError:
+        return None
+    return getattr(room, name, None)
+
+
 def place(original: str, suggestion: str, path: str) -> Written:
     """Place a suggestion by rule."""
     merged = merge(original, suggestion, path=path)
@@ -34,23 +46,35 @@ def place(original: str, suggestion: str, path: str) -> Written:
 
 def apply_answer(original: str, suggestion: str, answer: str, path: str) -> Written:
     """Read what a model answered that was asked to work a suggestion in."""
-    del path
     unwrapper = Unwrapper(original)
     text = filtered(answer, unwrapper)
     if not unwrapper.complete:
         return Written(None, why="not complete")
-    lost = apply_prompts.checked(original, suggestion, text)
-    return Written(None, why="lost") if lost else Written(text)
+    judge = _found("judge", "judge")
+    if judge is None or "suggestion" not in signature(judge).parameters:
+        lost = apply_prompts.checked(original, suggestion, text)
+        return Written(None, why="lost") if lost else Written(text)
+    verdict = judge(original, suggestion, text, path=path)
+    if verdict.refused:
+        return Written(None, why=str(verdict.refused))
+    return Written(getattr(verdict, "text", text), bool(verdict.doubts))
 
 
 def edit_answer(
     code: str, answer: str, *, prefix: str, suffix: str, path: str, instruction: str
 ) -> Written:
     """Read what a model answered that was asked to change code."""
-    del prefix, suffix, path, instruction
-    unwrapper = Unwrapper(code)
-    text = filtered(answer, unwrapper)
-    return Written(text if unwrapper.complete else None)
+    read_answer = _found("answer", "read_answer")
+    if read_answer is None:
+        unwrapper = Unwrapper(code)
+        text = filtered(answer, unwrapper)
+        return Written(text if unwrapper.complete else None)
+    read = read_answer(
+        code, answer, prefix=prefix, suffix=suffix, path=path, instruction=instruction
+    )
+    if hasattr(read, "kind"):
+        return Written(None, why=f"{read.kind}: {read.message}")
+    return Written(read.text, bool(read.doubts), read.how)
 
 
 def fill_answer(prefix: str, suffix: str, answer: str, path: str) -> Written:

@@ -212,7 +212,9 @@ def _edit(plan: Plan, edit: Edit, rng: random.Random) -> Iterator[Trial]:
             return _edited(edit, answer)
 
         name = f"non-code: {kind.name}"
-        yield Trial("edit", name, edit, "nothing", answer, edit.file.text, act)
+        # What is left of the file may be worked into it, if that is done rightly.
+        aim = edit.changed if kind.alike else edit.file.text
+        yield Trial("edit", name, edit, "nothing", answer, aim, act)
 
 
 def _lines(plan: Plan, edit: Edit, rng: random.Random) -> Iterator[Trial]:

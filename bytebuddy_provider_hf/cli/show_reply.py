@@ -57,8 +57,7 @@ async def show_reply(
     try:
         async with call as events:
             async for event in events:
-                told = isinstance(event, Loading | Progress | Done)
-                if not told and event.choice:
+                if not isinstance(event, Loading | Progress | Done) and event.choice:
                     continue  # of several answers, the first is shown
                 if isinstance(event, Text) and pieces is not None:
                     pieces.append(event.text)

@@ -8,17 +8,17 @@ parts with markers. What is not code of the file is none of these.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned
-from bytebuddy_provider_hf.edits.code_check import Kind, not_code, other_language
+from bytebuddy_provider_hf.edits.code_check import Kind, not_code
 from bytebuddy_provider_hf.edits.definitions import gone
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
 from bytebuddy_provider_hf.edits.fences import fence_in, is_prose
-from bytebuddy_provider_hf.edits.hunks import is_patch
 from bytebuddy_provider_hf.edits.languages import Language, language_of
 from bytebuddy_provider_hf.edits.lines import Lines, assemble, is_distinctive, lines_of
 from bytebuddy_provider_hf.edits.merge import merge
@@ -30,8 +30,7 @@ from bytebuddy_provider_hf.edits.selection import (
     selection_of,
 )
 from bytebuddy_provider_hf.edits.spoken import is_talk_line
-from bytebuddy_provider_hf.edits.text_filter import filtered
-from bytebuddy_provider_hf.edits.unwrap import Unwrapper
+from bytebuddy_provider_hf.edits.suggestion import read_suggestion
 from bytebuddy_provider_hf.edits.wellformed import breaks_form, is_parsed
 from bytebuddy_provider_hf.errors import Doubt
 from bytebuddy_provider_hf.texts import LocalizedText, text
@@ -74,6 +73,18 @@ _ONLY: Final = re.compile(
     r"|只|除了",
     re.IGNORECASE,
 )
+
+
+_WHAT: Final[Mapping[Kind, Callable[[], LocalizedText]]] = {
+    "empty": partial(text, "answer.is_empty"),
+    "talk": partial(text, "answer.is_talk"),
+    "tool_call": partial(text, "answer.is_tool_call"),
+    "error": partial(text, "answer.is_error"),
+    "language": partial(text, "answer.is_language"),
+    "command": partial(text, "answer.is_command"),
+    "example": partial(text, "answer.is_example"),
+    "malformed": partial(text, "answer.is_malformed"),
+}
 
 
 @frozen
@@ -166,43 +177,23 @@ def read_answer(
     found = not_code(answer, task.file, language=task.language)
     if found is not None and found.kind in ("empty", "tool_call", "error"):
         return _no_code(found.kind)
-    if _is_script(answer, task.file):
+    answer = _begun_by_fence(answer, task)
+    parts = read_suggestion(task.file, answer, language=task.language, path=path)
+    if any(part.patch for part in parts):
         return _merged(task, answer)
-    blocks = _blocks(task, answer)
-    if isinstance(blocks, Refused):
-        return blocks
-    if len(blocks) > 1:
+    # By number they say their place, and that the file goes on.
+    if any(part.open_start or part.open_end or part.gaps for part in parts):
         return _merged(task, answer)
-    return _whole(task, answer, blocks[0])
-
-
-def _blocks(task: _Task, answer: str) -> list[str] | Refused:
-    """Return the texts in an answer that are code of the file, or why none is."""
-    unwrapper = Unwrapper(task.code)
-    # A text may get fences that it had not.
-    unwrapper.nested = unwrapper.nested or _is_text(task)
-    first = filtered(_begun_by_fence(answer, task), unwrapper)
-    if not unwrapper.fenced:
-        bare = _without_talk(first, task)
-        found = not_code(bare, task.code, language=task.language)
-        return [bare] if found is None else _no_code(found.kind)
-    texts = [(first, unwrapper.info)] if unwrapper.nested else _fenced(answer)
-    kept: list[str] = []
-    why: Kind = "empty"
-    for said, info in texts:
-        found = not_code(said, task.code, language=task.language)
-        if found is not None:
-            why = found.kind
-        elif (
-            other_language(info, task.language)
-            and not is_parsed(said, task.language)
-            and not _shares(said, task.file)
-            and info.split()[0].lower() not in task.instruction.lower()
-        ):
-            why = "language"
-        elif said.strip() or not task.code.strip():
-            kept.append(said)
-    return kept or _no_code(why)
+    texts = [
+        _without_talk(part.code, task) if len(parts) == 1 else part.code
+        for part in parts
+    ]
+    problems = [not_code(each, code, language=task.language) for each in texts]
+    kept = [each for each, why in zip(texts, problems, strict=True) if why is None]
+    if not kept:
+        why = next((each for each in (*problems, found) if each is not None), None)
+        return _no_code("language" if why is None else why.kind)
+    return _whole(task, answer, kept[0]) if len(kept) == 1 else _merged(task, answer)
 
 
 def _begun_by_fence(answer: str, task: _Task) -> str:
@@ -221,28 +212,6 @@ def _begun_by_fence(answer: str, task: _Task) -> str:
 def _is_text(task: _Task) -> bool:
     """Whether sentences may be what the file holds."""
     return task.language is None or task.language.prose
-
-
-def _fenced(answer: str) -> list[tuple[str, str]]:
-    """Return every fenced block with what its fence says; the last may be open."""
-    found: list[tuple[str, str]] = []
-    opened = None
-    lines: list[str] = []
-    for line in lines_of(answer).texts:
-        fence = fence_in(line)
-        if opened is None:
-            opened, lines = fence, []
-        elif fence is not None and opened.closed_by(fence):
-            found.append(("".join(lines), opened.info))
-            opened = None
-        else:
-            space = len(line) - len(line.lstrip(" "))
-            lines.append(line[min(space, opened.indent) :] + "\n")
-    if opened is not None:
-        said = "".join(lines).rstrip()
-        # Models close a block in the line of the code, too.
-        found.append((said.removesuffix(opened.mark) + "\n", opened.info))
-    return found
 
 
 def _without_talk(said: str, task: _Task) -> str:
@@ -284,9 +253,9 @@ def _whole(task: _Task, answer: str, said: str) -> Changed | Refused:
     if missing and not (
         _REMOVES.search(task.instruction) and _ONLY.search(task.instruction)
     ):
-        merged = merge(task.file, said, path=task.path, language=_name(task))
+        merged = merge(task.file, answer, path=task.path, language=_name(task))
         if merged.text is not None and merged.how != "whole":
-            return _merged(task, said)
+            return _merged(task, answer)
         if unsure:
             return _shortened(unsure[0])
     if cut.repeats and made == task.code:
@@ -422,23 +391,6 @@ def _new_lines(
     ]
 
 
-def _is_script(answer: str, original: str) -> bool:
-    """Whether an answer says how to change the code in place of saying the code."""
-    known = {line.strip() for line in lines_of(original).texts}
-    if is_patch(answer) and not is_patch(original):
-        return True
-    return any(
-        _MARKS.match(line) and line.strip() not in known
-        for line in lines_of(answer).texts
-    )
-
-
-def _shares(said: str, original: str) -> bool:
-    """Whether a telling line of a text stands in the original."""
-    known = {line.strip() for line in lines_of(original).texts if is_distinctive(line)}
-    return any(line.strip() in known for line in lines_of(said).texts)
-
-
 def _name(task: _Task) -> str:
     return "" if task.language is None else task.language.name
 
@@ -451,7 +403,7 @@ def _outside(cut: Cut) -> tuple[str, ...]:
 
 
 def _no_code(kind: Kind) -> Refused:
-    what = text(f"answer.is_{kind}")
+    what = _WHAT[kind]()
     return Refused("no_code", text("answer.no_code", what=what), text("answer.hint"))
 
 
