@@ -262,7 +262,7 @@ def _unclosed(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
     del edit, style, rng
-    if suggestion.lines[-1].role != "close":
+    if not suggestion.lines or suggestion.lines[-1].role != "close":
         return None
     return _with(suggestion, suggestion.lines[:-1])
 
@@ -284,7 +284,7 @@ def _install(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
     del style
-    if suggestion.lines[-1].role != "close" or edit.file.language in (
+    if not suggestion.lines or suggestion.lines[-1].role != "close" or edit.file.language in (
         *_PROSE,
         "bash",
     ):
@@ -310,7 +310,7 @@ def _example(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
     del style, rng
-    if suggestion.lines[-1].role != "close" or edit.file.language != "python":
+    if not suggestion.lines or suggestion.lines[-1].role != "close" or edit.file.language != "python":
         return None
     module = edit.file.path.rpartition("/")[2].removesuffix(".py")
     return _with(
