@@ -159,7 +159,9 @@ def _nearly(segments: list[Segment], before: Lines) -> list[int | str] | None:
     pieces: list[int | str] = []
     done = 0
     for segment in segments:
-        fit = parts.fit(segment.lines)
+        fit = parts.fit(
+            segment.lines, open_start=segment.open_start, open_end=segment.open_end
+        )
         if fit is None or fit.start < done:
             return None
         start, end = fit.start, fit.end

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.edits.alignment import aligned
-from bytebuddy_provider_hf.edits.definitions import gone
+from bytebuddy_provider_hf.edits.definitions import definitions, gone
 from bytebuddy_provider_hf.edits.elided import (
     apply_elided,
     has_elisions,
     possible_elisions,
 )
+from bytebuddy_provider_hf.edits.indentation import with_tabs_like
 from bytebuddy_provider_hf.edits.judge import judge, markers_in
 from bytebuddy_provider_hf.edits.languages import Language, language_of
 from bytebuddy_provider_hf.edits.lines import Placed, lines_of
+from bytebuddy_provider_hf.edits.named_blocks import replace_blocks
 from bytebuddy_provider_hf.edits.patch import apply_patch
 from bytebuddy_provider_hf.edits.suggestion import Part, read_suggestion
-from bytebuddy_provider_hf.edits.wholefile import replace_block, replace_file
+from bytebuddy_provider_hf.edits.wholefile import replace_file
 from bytebuddy_provider_hf.errors import Doubt
 
 How: TypeAlias = Literal[
@@ -92,15 +94,17 @@ def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
         if part.patch.hunks and not part.patch.moved:
             placed = apply_patch(original, part.patch)
         return _result(original, part, placed, "patch" if part.how == "code" else part.how)
-    said = part.code
     # With numbers that jump, lines may be left out or meant to go.
     if part.gaps:
         return Merged(None, (part.text,))
+    own = lines_of(part.code)
+    same = with_tabs_like(lines_of(original).texts, own.texts)
+    if same is None:
+        return Merged(None, (part.text,))
+    said = "".join(map("".join, zip(same, own.ends, strict=True)))
+    part = evolve(part, code=said)
     if has_elisions(said) or part.open_start or part.open_end:
-        lazy = apply_elided(
-            original, said, open_start=part.open_start, open_end=part.open_end
-        )
-        return _result(original, part, lazy, "lazy")
+        return _result(original, part, _elided(original, part, language), "lazy")
     if doubtful := possible_elisions(original, said):
         return Merged(None, doubtful)
     # It may differ in line ends alone, which are the original's business.
@@ -111,8 +115,20 @@ def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
         before, after = lines_of(original).texts, lines_of(text).texts
         names = gone(before, after, aligned(before, after), language)
         return Merged(merged.text, merged.unplaced, merged.how, doubts_of(names))
-    block = replace_block(original, said)
+    block = replace_blocks(original, said, language)
     return _result(original, part, Placed(block), "snippet")
+
+
+def _elided(original: str, part: Part, language: Language | None) -> Placed:
+    """Return a text with a part that has markers merged into it."""
+    placed = apply_elided(
+        original, part.code, open_start=part.open_start, open_end=part.open_end
+    )
+    lines = [line for line in lines_of(part.code).texts if line.strip()]
+    # A function whose middle is left out begins and ends where no marker tells so.
+    if placed.text is None and definitions(lines[:1], language):
+        placed = apply_elided(original, part.code, open_start=True, open_end=True)
+    return placed
 
 
 def doubts_of(names: list[str]) -> tuple[Doubt, ...]:

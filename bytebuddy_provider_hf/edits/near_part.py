@@ -37,12 +37,16 @@ _FEWEST_EXACT: Final = 2
 
 @frozen
 class PartFit:
-    """Lines ``start`` to ``end`` of a text become ``lines``, by number or new."""
+    """Lines ``start`` to ``end`` of a text become ``lines``, by number or new.
+
+    ``wrong`` are those that the part has with another word.
+    """
 
     start: int
     end: int
     lines: tuple[int | str, ...]
     cost: float
+    wrong: frozenset[int | str]
 
 
 class NearParts:
@@ -54,12 +58,15 @@ class NearParts:
         for at, text in enumerate(texts):
             self._places[words_of(text)].append(at)
 
-    def fit(self, lines: Sequence[str]) -> PartFit | None:
-        """Return the place of a part that goes on at both edges, if one is clear.
+    def fit(
+        self, lines: Sequence[str], *, open_start: bool, open_end: bool
+    ) -> PartFit | None:
+        """Return the place of a part, if one is clear.
 
         Its outermost lines are context: lines of the text, or, where the next line is
         one, like them. Blank lines, one shift of indentation and a word in the
-        outermost lines may differ.
+        outermost lines may differ; not so at an edge that is not open, where no code
+        follows.
         """
         filled = [at for at, line in enumerate(lines) if line.strip()]
         if len(filled) < 2 or len(lines) > _LONGEST_PART:  # noqa: PLR2004
@@ -85,7 +92,14 @@ class NearParts:
             len(ranked) > 1 and ranked[1].cost < ranked[0].cost + _CLEARLY
         ):
             return None
-        return ranked[0]
+        fit = ranked[0]
+        edges = {
+            *(() if open_start else (fit.lines[0],)),
+            *(() if open_end else (fit.lines[-1],)),
+        }
+        if fit.wrong & edges:
+            return None
+        return fit
 
     def _fit_at(
         self, lines: Sequence[str], filled: Sequence[int], guess: int
@@ -143,6 +157,9 @@ class NearParts:
         ):
             return None
         written: list[int | str] = []
+        wrong = frozenset(
+            at for n in edges - exact if (at := mapped[n]) is not None
+        )
         for number in range(filled[0], filled[-1] + 1):
             line, at = lines[number], mapped[number]
             if at is not None and (number in exact or number in edges):
@@ -152,7 +169,7 @@ class NearParts:
             if made is None:
                 return None
             written.append(made)
-        return PartFit(first, last + 1, tuple(written), cost)
+        return PartFit(first, last + 1, tuple(written), cost, wrong)
 
 
 def _apart(guesses: Iterable[int]) -> list[int]:
