@@ -7,12 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, frozen
 
-from bytebuddy_provider_hf.edits.before_after import (
-    label_in,
-    label_of,
-    pair_of,
-    read_pairs,
-)
+from bytebuddy_provider_hf.edits.before_after import pair_of, read_pairs
 from bytebuddy_provider_hf.edits.blocks import Block, blocks_of, without_tags
 from bytebuddy_provider_hf.edits.codex import read_codex
 from bytebuddy_provider_hf.edits.conflicts import read_conflicts
@@ -83,8 +78,9 @@ def _parts(blocks: Sequence[Block], file: File) -> list[Part]:
     while at < len(blocks):
         block = blocks[at]
         after = blocks[at + 1] if at + 1 < len(blocks) else None
+        label = block.label(file.lines)
         part: Part | None
-        if after and _label(block, file) == "before" and _label(after, file) == "after":
+        if after and label == "before" and after.label(file.lines) == "after":
             both, patch = (
                 f"{block.text}\n{after.text}",
                 pair_of(block.text, after.text, file.lines),
@@ -106,15 +102,6 @@ def _parts(blocks: Sequence[Block], file: File) -> list[Part]:
         for each in found
         if isinstance(each, Part) or id(each) in kept
     ]
-
-
-def _label(block: Block, file: File) -> str | None:
-    """Return whether a block is labelled as old or new code."""
-    if block.is_diff:
-        return None
-    said = [line for line in block.lead if line.strip()]
-    told = label_of(said[-1]) if said else None
-    return told or label_in(lines_of(block.text).texts, file.lines)
 
 
 def _patch_in(block: Block, file: File, *, whole: bool = False) -> Part | None:
