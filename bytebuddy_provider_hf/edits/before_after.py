@@ -13,7 +13,7 @@ from bytebuddy_provider_hf.edits.lines import lines_of
 Label: TypeAlias = Literal["before", "after"]
 
 _LONGEST: Final = 120
-_EDGES: Final = "#*_>-=~/<!:：.`()[] \t0123456789❌✅🔴🟢➡️→✔✖"
+_EDGES: Final = "#*_>-=~/<!:：.` \t0123456789❌✅🔴🟢➡️→✔✖"
 _THINGS: Final = (
     r"(?: (?:code|version|implementation|functions?|methods?|class|blocks?|lines?"
     r"|files?|sections?|parts?|snippet|imports?|statements?|definition))*"

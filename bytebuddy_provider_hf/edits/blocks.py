@@ -136,10 +136,15 @@ def _is_bare_diff(suggestion: str, said: Sequence[str], known: Container[str]) -
 
 
 def _from_fence(suggestion: str, said: Sequence[str], known: Container[str]) -> str:
-    """Return a suggestion without what is said before a fence that wraps all code.
+    """Return a suggestion from the fence on that wraps all code.
 
-    That is the name of the file, or prose before a fence of Markdown or a longer one.
+    Before it stands the name of the file, or prose if the fence is one of Markdown or a
+    longer one.
     """
+    last = suggestion.rstrip()
+    if last.endswith("```") and fence_in(last.rpartition("\n")[2]) is None:
+        # Models close a block in the line of the code, too.
+        suggestion = last
     at = next((at for at, line in enumerate(said) if fence_in(line)), None)
     lead = [line for line in said[:at] if line.strip()]
     fence = None if at is None else fence_in(said[at])

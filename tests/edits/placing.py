@@ -10,7 +10,8 @@ def placed(original: str, patch: Patch) -> str:
     text = "\n" + original
     for hunk in reversed(patch.hunks):
         old, new = (
-            "".join(f"{x.text}\n" for x in hunk.lines if x.sign != sign) for sign in "+-"
+            "".join(f"{x.text}\n" for x in hunk.lines if x.sign != sign)
+            for sign in "+-"
         )
         assert text.count("\n" + old) == 1, f"{old!r} stands not once"
         text = text.replace("\n" + old, "\n" + new)

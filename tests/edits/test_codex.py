@@ -22,7 +22,9 @@ FORMS = {
     "heredoc": f"apply_patch <<'EOF'\n{PATCH}EOF\n",
     "a bare @@": PATCH.replace("@@ def main():", "@@"),
     "no @@": PATCH.replace("@@ def main():\n", ""),
-    "names of a diff as well": PATCH.replace("@@ def", "--- a/a.py\n+++ b/a.py\n@@ def"),
+    "names of a diff as well": PATCH.replace(
+        "@@ def", "--- a/a.py\n+++ b/a.py\n@@ def"
+    ),
     "a blank line at the end": PATCH.replace("*** End", "\n*** End"),
     "CR LF": PATCH.replace("\n", "\r\n"),
 }
@@ -75,7 +77,9 @@ def test_lines_that_are_put_in_need_no_old_ones() -> None:
     text = "*** Begin Patch\n*** Update File: a.py\n@@ def area(w, h):\n+    assert w\n"
     patch = read_codex(text, KNOWN)
     assert patch is not None
-    assert [(hunk.old, hunk.heading) for hunk in patch.hunks] == [((), "def area(w, h):")]
+    assert [(hunk.old, hunk.heading) for hunk in patch.hunks] == [
+        ((), "def area(w, h):")
+    ]
 
 
 @pytest.mark.parametrize(

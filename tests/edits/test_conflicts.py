@@ -22,9 +22,9 @@ FORMS = {
         OLD, CONFLICT.replace("=======", f"||||||| base\n{OLD}=======")
     ),
     "alone": CONFLICT,
-    "equal lines in both": CONFLICT.replace("=======", "    print(size)\n=======").replace(
-        ">>>", "    print(size)\n>>>", 1
-    ),
+    "equal lines in both": CONFLICT.replace(
+        "=======", "    print(size)\n======="
+    ).replace(">>>", "    print(size)\n>>>", 1),
     "CR LF": CONFLICT.replace("\n", "\r\n"),
 }
 

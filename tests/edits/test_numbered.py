@@ -11,7 +11,16 @@ KNOWN = frozenset(LINES)
 
 @pytest.mark.parametrize(
     "form",
-    ["{}: {}", "{} | {}", "{:4} | {}", "{}|{}", "{:6}\t{}", "L{}: {}", "{:6}→{}", "{}:{}"],
+    [
+        "{}: {}",
+        "{} | {}",
+        "{:4} | {}",
+        "{}|{}",
+        "{:6}\t{}",
+        "L{}: {}",
+        "{:6}→{}",
+        "{}:{}",
+    ],
 )
 @pytest.mark.parametrize("first", [1, 98])
 def test_line_numbers_are_taken_off(form: str, first: int) -> None:

@@ -20,7 +20,8 @@ FORMS = {
     "name in the fence": f"```python\na.py\n{BLOCK}```\n",
     "cline": f"------- SEARCH\n{OLD}=======\n{NEW}+++++++ REPLACE\n",
     "cline in tags": "<replace_in_file>\n<path>a.py</path>\n<diff>\n"
-    f"------- SEARCH\n{OLD}=======\n{NEW}+++++++ REPLACE\n</diff>\n</replace_in_file>\n",
+    f"------- SEARCH\n{OLD}=======\n{NEW}+++++++ REPLACE\n"
+    "</diff>\n</replace_in_file>\n",
     "roo": BLOCK.replace("SEARCH\n", "SEARCH\n:start_line:4\n:end_line:5\n-------\n"),
     "six signs": f"<<<<<< SEARCH\n{OLD}======\n{NEW}>>>>>> REPLACE\n",
     "nine signs": f"<<<<<<<<< SEARCH\n{OLD}=========\n{NEW}>>>>>>>>> REPLACE\n",
@@ -39,7 +40,7 @@ FORMS = {
     f"5 |     size = area(2, 3)\n=======\n{NEW}>>>>>>> REPLACE\n",
     "a fence in each half": f"<<<<<<< SEARCH\n```python\n{OLD}```\n=======\n"
     f"```python\n{NEW}```\n>>>>>>> REPLACE\n",
-    "no last marker, fenced": f"```\n{BLOCK.removesuffix('>>>>>>> REPLACE' + chr(10))}```\n",
+    "no last marker, fenced": f"```\n<<<<<<< SEARCH\n{OLD}=======\n{NEW}```\n",
     "no last marker, at the end": BLOCK.removesuffix(">>>>>>> REPLACE\n"),
     "CR LF": BLOCK.replace("\n", "\r\n"),
 }
@@ -76,7 +77,9 @@ def test_several_blocks_are_several_hunks_each_with_its_file() -> None:
 
 def test_a_stated_line_counts_the_growth_before_it() -> None:
     """The new side begins as many lines later as the blocks before have added."""
-    first = "<<<<<<< SEARCH\n:start_line:1\n-------\na\n=======\na\nb\n>>>>>>> REPLACE\n"
+    first = (
+        "<<<<<<< SEARCH\n:start_line:1\n-------\na\n=======\na\nb\n>>>>>>> REPLACE\n"
+    )
     second = "<<<<<<< SEARCH\n:start_line:9\n-------\nc\n=======\nd\n>>>>>>> REPLACE\n"
     patch = read_search_replace(first + second)
     assert patch is not None
@@ -116,7 +119,7 @@ def test_of_several_dividers_the_one_counts_before_which_all_is_known() -> None:
 UNREADABLE = {
     "no divider": f"<<<<<<< SEARCH\n{OLD}>>>>>>> REPLACE\n",
     "no end before the next": f"<<<<<<< SEARCH\n{OLD}=======\n{NEW}\n{BLOCK}",
-    "no end, and prose": f"<<<<<<< SEARCH\n{OLD}=======\n{NEW}\nThis makes it larger.\n",
+    "no end, and prose": f"<<<<<<< SEARCH\n{OLD}=======\n{NEW}\nIt is larger now.\n",
     "two dividers that may count": "<<<<<<< SEARCH\nimport os\n=======\n=======\nx\n"
     ">>>>>>> REPLACE\n",
     "numbers with a gap": "<<<<<<< SEARCH\n4 | def main():\n6 |     print(size)\n"
