@@ -1,1 +1,1 @@
-"""Measure how edits are placed: real files, changes by program, suggestions of models."""
+"""Measure how edits are placed, with real files that a program changes."""

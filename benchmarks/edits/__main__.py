@@ -10,136 +10,129 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import count
+from itertools import chain, count, islice
 from typing import Final
 
 from benchmarks.edits.score import (
     VERDICTS,
     Outcome,
-    Plan,
-    cases,
-    judged,
+    Row,
+    act_and_judge,
+    bounds,
+    counted,
     outcomes,
+    table,
 )
 from benchmarks.edits.styles import all_styles
+from benchmarks.edits.trials import PARTS, Plan, trials
 
 _HELP: Final = """\
-Take real files (the interpreter's standard library, this project), change them by
-program, write each change in every style in which models hand over changes, with the
-slips that models make, and place it by rule: right, doubted, refused or wrong.
+Take real files (the interpreter's standard library, this project) and change them by
+program. Then
+  rule   write each change in every style in which models hand over changes, half of
+         them with a slip that models make, and place it by rule;
+  apply  judge answers of a model that was asked to work a suggestion in: right ones,
+         and ones that are damaged;
+  edit   read answers to `edit`: right ones in every style, and such as are no code;
+  lines  the same for `edit --lines`;
+  fill   the same for a chat model at a cursor.
+Each trial ends right, doubted (a person is asked), refused, or wrong; of what is
+damaged or no code, "wrong" is what was written all the same. "right %" is of the clear
+ones: a careful reader knows for sure what they mean. Exit code 1: a bound was missed.
 
-  python -m benchmarks.edits                        the figures and bounds, minutes
-  python -m benchmarks.edits --count 2000           a first look, seconds
-  python -m benchmarks.edits --style search --show 3 --only wrong
+  python -m benchmarks.edits                        all figures and bounds, minutes
+  python -m benchmarks.edits --count 3000           a first look, seconds
+  python -m benchmarks.edits --part rule --style search --show 3 --only wrong
                                                     three wrong placements as diffs
+  python -m benchmarks.edits --part edit --style non-code --show 5
 """
+_MOST_SHOWN: Final = 70
+# A style that no change can be said in would be looked for without end.
+_MOST_EMPTY: Final = 2_000
 
 
 def run(plan: Plan, wanted: int, jobs: int) -> Iterator[Outcome]:
-    """Yield the outcomes of at least ``wanted`` cases, in the same order each time."""
+    """Yield the outcomes of at least ``wanted`` trials, in the same order each time.
+
+    Where suggestions are placed by rule, only these are counted.
+    """
     work = partial(outcomes, plan)
     if jobs == 1:
-        results = map(work, count())
-        yield from _until(results, wanted)
+        yield from _until(map(work, count()), wanted)
         return
     with multiprocessing.Pool(jobs) as pool:
         # In pieces, since a pool reads an endless argument to its end.
         step = 8 * jobs
-        blocks = (
-            block
+        results = (
+            result
             for first in count(0, step)
-            for block in pool.imap(work, range(first, first + step))
+            for result in pool.imap(work, range(first, first + step))
         )
-        yield from _until(blocks, wanted)
+        yield from _until(results, wanted)
 
 
 def _until(results: Iterator[list[Outcome]], wanted: int) -> Iterator[Outcome]:
     found = empty = 0
     for result in results:
         yield from result
-        found += len(result)
+        placed = sum(each.part == "rule" for each in result)
+        found += placed or len(result)
         empty = 0 if result else empty + 1
-        # A style that no change can be said in would be looked for without end.
-        if found >= wanted or empty > 2_000:  # noqa: PLR2004
+        if found >= wanted or empty > _MOST_EMPTY:
             return
 
 
-def table(found: Sequence[Outcome], key: str, order: Sequence[str]) -> Iterator[str]:
-    """Yield the lines of a table of outcomes by style, slip or kind."""
-    counts: dict[str, Counter[str]] = {}
-    for each in found:
-        row = counts.setdefault(getattr(each, key), Counter())
-        row["n"] += 1
-        row[each.verdict] += 1
-        row["clear"] += each.clear
-        row["clear right"] += each.clear and each.verdict == "right"
-    width = max(map(len, counts), default=0)
-    heads = ("n", *VERDICTS, "clear", "right %")
-    yield f"{key:{width}} " + " ".join(f"{head:>8}" for head in heads)
-    for name in sorted(counts, key=lambda name: (order.index(name), name)):
-        row = counts[name]
-        share = f"{100 * row['clear right'] / row['clear']:.1f}" if row["clear"] else "-"
-        cells = [str(row[head]) for head in ("n", *VERDICTS, "clear")] + [share]
-        yield f"{name or '(none)':{width}} " + " ".join(f"{x:>8}" for x in cells)
-
-
 def show(plan: Plan, found: Sequence[Outcome], only: str, most: int) -> None:
-    """Print examples: what was suggested, and how the result differs from the aim."""
-    shown = 0
-    for each in found:
-        if each.verdict != only or shown == most:
-            continue
-        case = next(c for c in cases(plan, each.edit) if c.style.name == each.style)
-        _, how, text = judged(case)
-        shown += 1
+    """Print examples: what was handed over, and how the result differs from the aim."""
+    chosen = (each for each in found if each.verdict == only)
+    for each in islice(chosen, most):
+        trial = next(islice(trials(plan, each.number), each.at, None))
+        _, written = act_and_judge(trial)
         print("=" * 88)
-        print(f"{each.verdict}: {each.style}; slip: {each.slip or 'none'}; "
-              f"edit {each.edit} ({each.kind}) of {case.edit.file.path}; by: {how}; "
-              f"{'clear' if each.clear else 'not clear'}")
+        print(
+            f"{each.verdict}: {each.part}, {each.name}; style: {trial.style or '-'}; "
+            f"slip: {each.slip or '-'}; change {each.number} ({each.kind}) of "
+            f"{trial.edit.file.path}; {'clear' if each.clear else 'not clear'}; "
+            f"said: {written.why or '-'}"
+        )
         print("--- the intended change")
-        _print_diff(case.original, case.intended)
-        print("--- the suggestion")
-        said = case.suggestion.text.split("\n")
-        shortened = [*said[:60], f"[{len(said) - 60} more lines]"]
-        print("\n".join(shortened if len(said) > 60 else said))  # noqa: PLR2004
-        if text is not None:
+        _print_diff(trial.edit.file.text, trial.intended)
+        print("--- what was handed over")
+        said = trial.said.split("\n")
+        if len(said) > _MOST_SHOWN:
+            said = [*said[:_MOST_SHOWN], f"[{len(said) - _MOST_SHOWN} more lines]"]
+        print("\n".join(said))
+        if written.text is not None:
             print("--- from the intended text to the result")
-            _print_diff(case.intended, text)
+            _print_diff(trial.intended, written.text)
 
 
 def _print_diff(one: str, other: str) -> None:
     diff = difflib.unified_diff(one.split("\n"), other.split("\n"), lineterm="", n=2)
-    print("\n".join([*diff][2:]))
+    print("\n".join([*diff][2 : _MOST_SHOWN + 2]))
 
 
-def bounds(found: Sequence[Outcome]) -> Iterator[tuple[str, str, bool]]:
-    """Yield each bound, the figure that was reached, and whether it is kept."""
-    total = Counter(each.verdict for each in found)
-    yield "wrong: 0", f"{total['wrong']} of {len(found):,}", total["wrong"] == 0
-    yield "crashes: 0", str(total["crash"]), total["crash"] == 0
-    by_style: dict[str, Counter[str]] = {}
-    for each in found:
-        row = by_style.setdefault(each.style, Counter())
-        row["n"] += 1
-        row[each.verdict] += 1
-        row["clear"] += each.clear
-        row["clear right"] += each.clear and each.verdict == "right"
-    doubted, name = max(
-        ((row["doubted"] / row["n"], name) for name, row in by_style.items()),
-        default=(0.0, ""),
-    )
-    worst = f"{100 * doubted:.1f} % ({name})" if doubted else "0.0 %"
-    yield "doubted: at most 5 % of each style", worst, doubted <= 0.05  # noqa: PLR2004
-    families: dict[str, Counter[str]] = {}
-    for style in all_styles():
-        if style.bound and style.name in by_style:
-            families.setdefault(style.family, Counter()).update(by_style[style.name])
-    for family, row in families.items():
-        share = row["clear right"] / max(1, row["clear"])
-        title = f"right by rule, {family}: at least 90 %"
-        yield title, f"{100 * share:.1f} %", share >= 0.9  # noqa: PLR2004
+def _tables(found: Sequence[Outcome]) -> Iterator[str]:
+    order = [style.name for style in all_styles()]
+    for part in PARTS:
+        of_part = [each for each in found if each.part == part]
+        if not of_part:
+            continue
+        rows = counted(of_part, lambda each: each.name)
+        names = [name for name in order if name in rows]
+        names += sorted(set(rows) - set(names))
+        yield from table(f"{part}: each", {name: rows[name] for name in names})
+        yield ""
+        if part == "rule":
+            yield from _sorted("rule: slip", counted(of_part, lambda each: each.slip))
+            yield from _sorted("rule: kind", counted(of_part, lambda each: each.kind))
+
+
+def _sorted(title: str, rows: Mapping[str, Row]) -> Iterator[str]:
+    named = {name or "(none)": rows[name] for name in sorted(rows)}
+    return chain(table(title, named), [""])
 
 
 def main() -> None:
@@ -149,42 +142,51 @@ def main() -> None:
         description=_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--count", type=int, default=50_000, help="placements to make")
-    parser.add_argument("--files", type=int, default=240, help="files to take")
-    parser.add_argument("--seed", type=int, default=1, help="decides all that varies")
-    parser.add_argument("--style", default="", help="only styles with this in the name")
-    parser.add_argument("--slip", default="", help="only slips with this in the name")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
-    parser.add_argument("--show", type=int, default=0, help="examples to print")
-    parser.add_argument("--only", default="wrong", choices=VERDICTS,
-                        help="which examples (default: wrong)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add = parser.add_argument
+    add("--count", type=int, default=50_000, help="placements by rule (default 50,000)")
+    add("--files", type=int, default=240, help="files to take (default 240)")
+    add("--seed", type=int, default=1, help="decides all that varies (default 1)")
+    add("--part", choices=PARTS, action="append", help="only this part; repeatable")
+    add("--style", default="", help="only styles or rows with this in the name")
+    add("--slip", default="", help="no slips but those with this in the name")
+    add("--jobs", type=int, default=os.cpu_count(), help="processes (default: CPUs)")
+    add("--show", type=int, default=0, help="print so many examples")
+    add("--only", default="wrong", choices=VERDICTS, help="of these (default: wrong)")
+    add("--json", action="store_true", help="print one JSON object")
     asked = parser.parse_args()
-    plan = Plan(asked.seed, asked.files, asked.style, asked.slip)
+    parts = tuple(asked.part or PARTS)
+    plan = Plan(asked.seed, asked.files, parts, asked.style, asked.slip)
     began = time.perf_counter()
     found = list(run(plan, asked.count, asked.jobs))
     took = time.perf_counter() - began
     kept = list(bounds(found))
     if asked.json:
-        print(json.dumps({
-            "placements": len(found),
-            "seconds": round(took, 1),
-            "verdicts": Counter(each.verdict for each in found),
-            "bounds": [
-                {"bound": a, "reached": b, "kept": c} for a, b, c in kept
-            ],
-        }, indent=2))
+        _print_json(found, asked.seed, took)
     else:
-        styles = [style.name for style in all_styles()]
-        print("\n".join(table(found, "style", styles)), end="\n\n")
-        for key in ("slip", "kind"):
-            names = sorted({getattr(each, key) for each in found})
-            print("\n".join(table(found, key, names)), end="\n\n")
+        print("\n".join(_tables(found)))
         show(plan, found, asked.only, asked.show)
-        print(f"{len(found):,} placements in {took:.0f} s, seed {asked.seed}")
-        for title, reached, ok in kept:
-            print(f"{'PASS' if ok else 'FAIL'}  {title}: {reached}")
-    sys.exit(not all(ok for _, _, ok in kept))
+        totals = Counter(each.part for each in found)
+        said = ", ".join(f"{part} {totals[part]:,}" for part in PARTS if totals[part])
+        files = len({each.number % asked.files for each in found})
+        print(f"{said}; {files} files, seed {asked.seed}, {took:.0f} s")
+        for bound in kept:
+            print(f"{'PASS' if bound.kept else 'FAIL'}  {bound.title}: {bound.reached}")
+    sys.exit(not all(bound.kept for bound in kept))
+
+
+def _print_json(found: Sequence[Outcome], seed: int, took: float) -> None:
+    rows = counted(found, lambda each: f"{each.part}: {each.name}")
+    told = {
+        "seed": seed,
+        "seconds": round(took, 1),
+        "trials": Counter(each.part for each in found),
+        "rows": rows,
+        "bounds": [
+            {"bound": each.title, "reached": each.reached, "kept": each.kept}
+            for each in bounds(found)
+        ],
+    }
+    print(json.dumps(told, indent=2, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -136,6 +136,8 @@ class Suggestion:
         return text + self.eol if self.ended else text
 
 
-def code(lines: Iterable[str], role: Role, before: str = "", group: int = 0) -> list[Line]:
+def code(
+    lines: Iterable[str], role: Role, before: str = "", group: int = 0
+) -> list[Line]:
     """Return lines of code of one role."""
     return [Line(line, role, before, group) for line in lines]

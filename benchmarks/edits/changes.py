@@ -25,10 +25,44 @@ _NEW_WORDS: Final = (
 )
 _MODULES: Final = (
     *("import logging", "import textwrap", "from pathlib import Path", "import shutil"),
-    *("from typing import Any", "import contextlib", "import dataclasses", "import uuid"),
+    *(
+        "from typing import Any",
+        "import contextlib",
+        "import dataclasses",
+        "import uuid",
+    ),
 )
 _PARAMETERS: Final = ("verbose=False", "*, strict=True", "timeout=None", "retries=3")
-_FREE: Final = frozenset((*keyword.kwlist, "self", "cls", "None", "True", "False"))
+# No names: words of the languages, which nobody renames.
+KEYWORDS: Final = frozenset(
+    (
+        *(*keyword.kwlist, *keyword.softkwlist, "self", "cls"),
+        *("ifndef", "ifdef", "endif", "define", "include", "elif", "undef", "error"),
+        *(
+            "int",
+            "char",
+            "void",
+            "const",
+            "static",
+            "struct",
+            "enum",
+            "typedef",
+            "long",
+        ),
+        *(
+            "unsigned",
+            "extern",
+            "switch",
+            "default",
+            "double",
+            "float",
+            "union",
+            "short",
+        ),
+        *("case", "goto", "sizeof", "inline", "then", "esac", "done", "echo", "local"),
+        *("export", "function", "true", "false", "null", "var", "let", "public", "end"),
+    )
+)
 _ATTEMPTS: Final = 12
 # One change in so many need not parse: code is handed over before it is finished.
 _UNFINISHED: Final = 12
@@ -162,7 +196,7 @@ def normalised(lines: Sequence[str], ops: Sequence[Op]) -> tuple[Op, ...]:
 
 def altered(line: str, rng: random.Random, words: Sequence[str] = _NEW_WORDS) -> str:
     """Return a line with one or two of its names changed."""
-    found = [m for m in _WORD.finditer(line) if m[0] not in _FREE]
+    found = [m for m in _WORD.finditer(line) if m[0] not in KEYWORDS]
     rng.shuffle(found)
     chosen = sorted(found[: rng.choice((1, 1, 2))], key=lambda m: -m.start())
     for match in chosen:
@@ -247,9 +281,7 @@ def _move(file: File, rng: random.Random) -> list[Op] | None:
 
 
 def _rename(file: File, rng: random.Random) -> list[Op] | None:
-    counts = Counter(
-        word for word in _WORD.findall(file.text) if word not in _FREE
-    )
+    counts = Counter(word for word in _WORD.findall(file.text) if word not in KEYWORDS)
     few = sorted(word for word, count in counts.items() if 2 <= count <= 8)  # noqa: PLR2004
     if not few:
         return None
@@ -301,7 +333,9 @@ def _import(file: File, rng: random.Random) -> list[Op] | None:
     found = [
         at
         for at, line in enumerate(file.lines)
-        if line.startswith(("import ", "from ")) and "(" not in line and "\\" not in line
+        if line.startswith(("import ", "from "))
+        and "(" not in line
+        and "\\" not in line
     ]
     new = rng.choice(_MODULES)
     if not found or new in file.lines:
@@ -317,7 +351,9 @@ def _function(file: File, rng: random.Random) -> list[Op] | None:
     like, after = rng.choice(found), rng.choice(found)
     new = list(file.lines[like.start : like.end])
     at = like.defined - like.start
-    new[at] = re.sub(rf"\b{like.name}\b", f"{like.name}_{rng.choice(_NEW_WORDS)}", new[at])
+    new[at] = re.sub(
+        rf"\b{like.name}\b", f"{like.name}_{rng.choice(_NEW_WORDS)}", new[at]
+    )
     new = [
         after.indent + line.removeprefix(like.indent) if line.strip() else line
         for line in new

@@ -7,7 +7,7 @@ import sysconfig
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from benchmarks.edits.cases import File
 from bytebuddy_provider_hf.edits.languages import language_of
@@ -21,10 +21,16 @@ _OTHERS: Final = (
 _NAMES: Final = ("Makefile", "activate", "Setup", "Dockerfile", "run")
 # Not written by anybody, or data of tests in no language.
 _SKIPPED: Final = frozenset(
-    ("site-packages", "__pycache__", ".git", ".venv", "build", "dist", "node_modules")
+    (
+        *("site-packages", "__pycache__", ".git", ".venv", "build", "dist"),
+        *(".hypothesis", "htmlcov", "lib2to3", "idle_test"),
+    )
 )
 # How many files are not Python, and how many of them are the project's own.
 _OTHER_SHARE: Final = 0.3
+
+# A file's name in the figures, and where it is on this machine.
+_Found: TypeAlias = tuple[str, Path]
 
 
 @cache
@@ -35,12 +41,12 @@ def corpus(seed: int, size: int) -> tuple[File, ...]:
     """
     rng = random.Random(f"corpus {seed}")
     stdlib = Path(sysconfig.get_path("stdlib"))
-    python = [path for path in _below(stdlib) if path.suffix == ".py"]
-    own = list(_below(ROOT))
-    python += [path for path in own if path.suffix == ".py"]
-    others = [path for path in own if _is_other(path)]
     headers = Path(sysconfig.get_path("include"))
-    foreign = [path for path in (*_below(stdlib), *_below(headers)) if _is_other(path)]
+    theirs = [*_named(stdlib, "lib"), *_named(headers, "include")]
+    own = _named(ROOT, "")
+    python = [each for each in (*theirs, *own) if each[0].endswith(".py")]
+    others = [each for each in own if _is_other(each[1])]
+    foreign = [each for each in theirs if _is_other(each[1])]
     rng.shuffle(python)
     rng.shuffle(foreign)
     rng.shuffle(others)
@@ -52,9 +58,17 @@ def corpus(seed: int, size: int) -> tuple[File, ...]:
     return tuple(mixed)
 
 
+def _named(folder: Path, name: str) -> list[_Found]:
+    """Return every file below a folder with a name that is the same everywhere."""
+    return [
+        ("/".join(filter(None, (name, path.relative_to(folder).as_posix()))), path)
+        for path in _below(folder)
+    ]
+
+
 def _below(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.name in _SKIPPED or path.name.endswith(".egg-info"):
+        if path.name in _SKIPPED or path.name.endswith((".egg-info", "_cache")):
             continue
         if path.is_dir() and not path.is_symlink():
             yield from _below(path)
@@ -66,9 +80,9 @@ def _is_other(path: Path) -> bool:
     return path.suffix[1:].lower() in _OTHERS or path.name in _NAMES
 
 
-def _read(paths: list[Path], most: int) -> Iterator[File]:
+def _read(paths: list[_Found], most: int) -> Iterator[File]:
     found = 0
-    for path in paths:
+    for name, path in paths:
         if found == most:
             return
         try:
@@ -82,6 +96,5 @@ def _read(paths: list[Path], most: int) -> Iterator[File]:
         if max(map(len, text.split("\n"))) > 1_000 or "\0" in text:  # noqa: PLR2004
             continue
         found += 1
-        name = "/".join(path.parts[-2:])
         language = language_of(name)
         yield File(name, text, language.name if language else "")

@@ -1,20 +1,17 @@
-"""Place each suggestion by rule and tell right from wrong, as a careful reader would."""
+"""Tell right from wrong, count it, and hold the counts against the bounds."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from functools import cache
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from benchmarks.edits.cases import Edit, File, Suggestion
-from benchmarks.edits.changes import make_edit
-from benchmarks.edits.corpus import corpus
-from benchmarks.edits.slips import SLIPS, Lenient, Slip
-from benchmarks.edits.styles import Style, all_styles
-from bytebuddy_provider_hf.edits.merge import merge
+from benchmarks.edits.doors import Written
+from benchmarks.edits.slips import Lenient
+from benchmarks.edits.styles import all_styles
+from benchmarks.edits.trials import Aim, Part, Plan, Trial, trials
 
 Verdict: TypeAlias = Literal["right", "doubted", "refused", "wrong", "crash"]
 VERDICTS: Final[tuple[Verdict, ...]] = (
@@ -24,104 +21,48 @@ VERDICTS: Final[tuple[Verdict, ...]] = (
     "wrong",
     "crash",
 )
-# Whether a suggestion that a person can place surely is in the bounds of its style.
-_SLIPPED: Final = 0.5
-
-
-@frozen
-class Plan:
-    """Which cases to make: all that follows from it is the same on each machine."""
-
-    seed: int
-    files: int
-    style: str = ""
-    slip: str = ""
-
-
-@frozen
-class Case:
-    """One suggestion for one file, and what it is meant to make of it."""
-
-    edit: Edit
-    style: Style
-    slip: Slip | None
-    suggestion: Suggestion
-    original: str
-    intended: str
-
-    @property
-    def clear(self) -> bool:
-        """Whether a careful reader knows for sure what is meant."""
-        said = not self.suggestion.ambiguous or self.suggestion.numbered
-        return said and (self.slip is None or self.slip.harmless)
+# A slip puts in or takes out one blank line, or one at each end of each block.
+_MOST_BLANKS: Final = 12
+_FIGURES: Final = ("n", *VERDICTS)
 
 
 @frozen
 class Outcome:
-    """What became of a case, in few words, so that it goes from process to process."""
+    """What became of a trial, in few words, so that it goes from process to process."""
 
-    edit: int
-    style: str
+    number: int
+    at: int
+    part: Part
+    name: str
     slip: str
     kind: str
+    aim: Aim
     verdict: Verdict
     clear: bool
-    how: str = ""
+    distinctive: bool
 
 
-@cache
-def edit_number(plan: Plan, number: int) -> Edit | None:
-    """Return one change of the run: the files in turn, each time another change."""
-    files = corpus(plan.seed, plan.files)
-    file = files[number % len(files)]
-    return make_edit(file, random.Random(f"{plan.seed} edit {number}"))
-
-
-def cases(plan: Plan, number: int) -> Iterator[Case]:
-    """Yield the suggestions for one change, in each style that can say it."""
-    edit = edit_number(plan, number)
-    if edit is None:
-        return
-    for style in all_styles():
-        if plan.style and plan.style not in style.name:
-            continue
-        rng = random.Random(f"{plan.seed} {number} {style.name}")
-        suggestion = style.render(edit, rng)
-        if suggestion is not None:
-            yield _case(plan, edit, style, suggestion, rng)
-
-
-def _case(
-    plan: Plan, edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
-) -> Case:
-    original, intended = edit.file.text, edit.changed
-    slipped = rng.random() < _SLIPPED
-    # Each slip in turn as often as it has a place, in an order by chance.
-    for slip in rng.sample(SLIPS, len(SLIPS)) if slipped else ():
-        if plan.slip and plan.slip not in slip.name:
-            continue
-        made = slip.make(edit, style, suggestion, rng)
-        if made is not None:
-            return Case(edit, style, slip, made, original, intended)
-    return Case(edit, style, None, suggestion, original, intended)
-
-
-def judged(case: Case) -> tuple[Verdict, str, str | None]:
-    """Return what became of a case, by which rule, and the text that was made."""
+def act_and_judge(trial: Trial) -> tuple[Verdict, Written]:
+    """Hand a trial over and return what became of it."""
     try:
-        merged = merge(
-            case.original, case.suggestion.text, path=case.edit.file.path
-        )
+        written = trial.act()
     except Exception as exc:  # noqa: BLE001 - a crash is one of the things counted
-        return "crash", f"{type(exc).__name__}: {exc}", None
-    if merged.text is None:
-        return "refused", "", None
-    how = merged.how or ""
-    lenient = case.slip.lenient if case.slip else frozenset()
-    if merged.doubts:
-        return "doubted", how, merged.text
-    right = same(merged.text, case.intended, lenient)
-    return "right" if right else "wrong", how, merged.text
+        return "crash", Written(None, why=f"{type(exc).__name__}: {exc}")
+    return verdict_of(trial, written), written
+
+
+def verdict_of(trial: Trial, written: Written) -> Verdict:
+    """Return whether what was written is what should be."""
+    if written.text is None:
+        return "refused"
+    if written.doubted:
+        return "doubted"
+    right = same(written.text, trial.intended, trial.lenient)
+    if trial.aim == "intended":
+        return "right" if right else "wrong"
+    # An answer that was damaged may be mended; of no code nothing may be left.
+    mended = right or written.text == trial.edit.file.text
+    return "refused" if mended else "wrong"
 
 
 def same(result: str, intended: str, lenient: frozenset[Lenient] = frozenset()) -> bool:
@@ -133,39 +74,132 @@ def same(result: str, intended: str, lenient: frozenset[Lenient] = frozenset()) 
     one, other = result.split("\n"), intended.split("\n")
     if "trailing blanks" in lenient:
         one, other = [x.rstrip() for x in one], [x.rstrip() for x in other]
-    if "blank lines" in lenient:
-        full, wanted = _filled(one), _filled(other)
-        # One line at each end of each block is all that a slip adds or loses.
-        return full == wanted and abs(len(one) - len(other)) <= _BLANKS
+    if "blank lines" in lenient and abs(len(one) - len(other)) <= _MOST_BLANKS:
+        one = [line for line in one if line.strip()]
+        other = [line for line in other if line.strip()]
     return one == other
 
 
-_BLANKS: Final = 12
-
-
-def _filled(lines: list[str]) -> list[str]:
-    return [line for line in lines if line.strip()]
-
-
 def outcomes(plan: Plan, number: int) -> list[Outcome]:
-    """Place every suggestion for one change and return what became of each."""
-    found = []
-    for case in cases(plan, number):
-        verdict, how, _ = judged(case)
-        found.append(
-            Outcome(
-                number,
-                case.style.name,
-                case.slip.name if case.slip else "",
-                case.edit.kind,
-                verdict,
-                case.clear,
-                how,
-            )
+    """Return what became of every trial of one change."""
+    return [
+        Outcome(
+            number,
+            at,
+            trial.part,
+            trial.name,
+            trial.slip,
+            trial.edit.kind,
+            trial.aim,
+            act_and_judge(trial)[0],
+            trial.clear,
+            trial.distinctive,
         )
-    return found
+        for at, trial in enumerate(trials(plan, number))
+    ]
 
 
-def files_of(plan: Plan) -> tuple[File, ...]:
-    """Return the files of a run."""
-    return corpus(plan.seed, plan.files)
+Row: TypeAlias = Counter[str]
+
+
+def counted(found: Iterable[Outcome], key: Callable[[Outcome], str]) -> dict[str, Row]:
+    """Return the counts of outcomes by ``key``, in the order in which they came."""
+    counts: dict[str, Row] = {}
+    for each in found:
+        row = counts.setdefault(key(each), Counter())
+        row["n"] += 1
+        row[each.verdict] += 1
+        row["clear"] += each.clear
+        row["clear right"] += each.clear and each.verdict == "right"
+    return counts
+
+
+def table(title: str, counts: Mapping[str, Row]) -> Iterator[str]:
+    """Yield the lines of a table of counts."""
+    width = max((_width(name) for name in (*counts, title)), default=0)
+    heads = " ".join(f"{head:>7}" for head in (*_FIGURES, "clear", "right %"))
+    yield f"{title}{' ' * (width - _width(title))} {heads}"
+    for name, row in counts.items():
+        share = "-"
+        if row["clear"]:
+            share = f"{100 * row['clear right'] / row['clear']:.1f}"
+        cells = [*(str(row[head]) for head in (*_FIGURES, "clear")), share]
+        space = " " * (width - _width(name))
+        yield f"{name}{space} " + " ".join(f"{cell:>7}" for cell in cells)
+
+
+def _width(text: str) -> int:
+    """Return how many columns a text takes: two for a sign of Chinese."""
+    return sum(
+        2 if "\u1100" < char < "\uffff" and char not in "…→" else 1 for char in text
+    )
+
+
+@frozen
+class Bound:
+    """A bound of the issue, the figure that was reached, and whether it is kept."""
+
+    title: str
+    reached: str
+    kept: bool
+
+
+def bounds(found: Sequence[Outcome]) -> Iterator[Bound]:
+    """Yield each bound that the run says something of."""
+    crashes = sum(each.verdict == "crash" for each in found)
+    yield Bound("crashes: 0", str(crashes), crashes == 0)
+    rule = [each for each in found if each.part == "rule"]
+    if rule:
+        yield from _rule_bounds(rule)
+    answers = [each for each in found if each.part == "apply"]
+    if answers:
+        yield from _answer_bounds(answers)
+    for part in ("edit", "lines", "fill"):
+        of_part = [each for each in found if each.part == part]
+        if not of_part:
+            continue
+        talk = [each for each in of_part if each.aim == "nothing"]
+        written = sum(each.verdict == "wrong" for each in talk)
+        title = f"{part}: non-code written: 0"
+        yield Bound(title, f"{written} of {len(talk):,}", written == 0)
+        code = [each for each in of_part if each.aim == "intended"]
+        wrong = sum(each.verdict == "wrong" for each in code)
+        title = f"{part}: right answers written wrong: 0"
+        yield Bound(title, f"{wrong} of {len(code):,}", wrong == 0)
+
+
+def _rule_bounds(found: Sequence[Outcome]) -> Iterator[Bound]:
+    wrong = sum(each.verdict == "wrong" for each in found)
+    yield Bound("placed wrong by rule: 0", f"{wrong} of {len(found):,}", wrong == 0)
+    styles = counted(found, lambda each: each.name)
+    doubted, name = max((row["doubted"] / row["n"], key) for key, row in styles.items())
+    reached = f"{100 * doubted:.1f} % ({name})" if doubted else "0.0 %"
+    title = "doubted: at most 5 % of each style"
+    yield Bound(title, reached, doubted <= 0.05)  # noqa: PLR2004 - the bound
+    families: dict[str, Row] = {}
+    for style in all_styles():
+        if style.bound and style.name in styles:
+            families.setdefault(style.family, Counter()).update(styles[style.name])
+    for family, row in families.items():
+        share = row["clear right"] / max(1, row["clear"])
+        title = f"placed right by rule, {family}: at least 90 %"
+        yield Bound(title, f"{100 * share:.1f} %", share >= 0.9)  # noqa: PLR2004
+
+
+def _answer_bounds(found: Sequence[Outcome]) -> Iterator[Bound]:
+    right = [each for each in found if each.aim == "intended"]
+    refused = sum(each.verdict != "right" for each in right)
+    share = refused / max(1, len(right))
+    title = "right answers of a model refused or doubted: at most 2 %"
+    reached = f"{100 * share:.2f} % of {len(right):,}"
+    yield Bound(title, reached, share <= 0.02)  # noqa: PLR2004 - the bound
+    damaged = [each for each in found if each.aim == "not damaged"]
+    telling = [each for each in damaged if each.distinctive]
+    taken = sum(each.verdict == "wrong" for each in telling)
+    title = "damaged answers accepted, a distinctive line changed: 0"
+    yield Bound(title, f"{taken} of {len(telling):,}", taken == 0)
+    taken = sum(each.verdict == "wrong" for each in damaged)
+    share = taken / max(1, len(damaged))
+    title = "damaged answers accepted: at most 1 %"
+    reached = f"{100 * share:.2f} % of {len(damaged):,}"
+    yield Bound(title, reached, share <= 0.01)  # noqa: PLR2004 - the bound

@@ -17,7 +17,6 @@ from bytebuddy_provider_hf.edits.lines import is_distinctive
 # What a slip may leave behind in the result: these differences are no fault.
 Lenient: TypeAlias = Literal["blank lines", "trailing blanks", "line ends"]
 _RANGE: Final = re.compile(r"(\d+)(?:,(\d+))?")
-_NUMBER: Final = re.compile(r"(\d+)")
 _PROSE: Final = ("markdown", "restructuredtext", "text", "")
 _OPENERS: Final = (
     "Here is the updated code:",
@@ -70,25 +69,18 @@ def _wrong_numbers(
         count = match[2] and f",{max(0, int(match[2]) + rng.choice((-1, 0, 1, 2)))}"
         return f"{max(1, int(match[1]) + off)}{count or ''}"
 
-    found = []
-    for line in suggestion.lines:
-        if line.role == "header" and line.text.startswith("@@ -"):
-            head, sign, rest = line.text[3:].partition(" @@")
-            line = evolve(line, text=f"@@ {_RANGE.sub(moved, head)}{sign}{rest}")
-        elif line.role == "header" and line.text.startswith(":start_line:"):
-            line = evolve(line, text=_RANGE.sub(moved, line.text))
-        elif _NUMBER.search(line.before):
-            line = evolve(line, before=_shifted(line.before, off))
-        found.append(line)
-    made = _with(suggestion, found)
+    made = _with(suggestion, (_renumbered(x, moved) for x in suggestion.lines))
     return made and evolve(made, numbered=False)
 
 
-def _shifted(before: str, off: int) -> str:
-    number = _NUMBER.search(before)
-    return before if number is None else before.replace(
-        number[0], str(max(1, int(number[0]) + abs(off))), 1
-    )
+def _renumbered(line: Line, changed: Callable[[re.Match[str]], str]) -> Line:
+    """Return a line with other numbers, where it is one that states some."""
+    if line.role == "header" and line.text.startswith("@@ -"):
+        head, sign, rest = line.text[3:].partition(" @@")
+        return evolve(line, text=f"@@ {_RANGE.sub(changed, head)}{sign}{rest}")
+    if line.role == "header" and line.text.startswith(":start_line:"):
+        return evolve(line, text=_RANGE.sub(changed, line.text))
+    return evolve(line, before=_RANGE.sub(changed, line.before))
 
 
 def _wrong_counts(
@@ -100,13 +92,13 @@ def _wrong_counts(
         count = int(match[2] or 1) + rng.choice((-2, -1, 1, 3))
         return f"{match[1]},{max(0, count)}"
 
-    found = []
-    for line in suggestion.lines:
-        if line.role == "header" and line.text.startswith("@@ -"):
-            head, sign, rest = line.text[3:].partition(" @@")
-            line = evolve(line, text=f"@@ {_RANGE.sub(counted, head)}{sign}{rest}")
-        found.append(line)
-    made = _with(suggestion, found)
+    made = _with(
+        suggestion,
+        (
+            _renumbered(x, counted) if x.text.startswith("@@ -") else x
+            for x in suggestion.lines
+        ),
+    )
     return made and evolve(made, numbered=False)
 
 
@@ -157,25 +149,37 @@ def _tabs(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
     del edit, style, rng
-    found = []
-    for line in suggestion.lines:
-        if line.role in (*CODE, "marker"):
-            bare = line.text.lstrip(" ")
-            depth = len(line.text) - len(bare)
-            line = evolve(line, text="\t" * (depth // 4) + " " * (depth % 4) + bare)
-        found.append(line)
-    return _with(suggestion, found)
+    return _with(
+        suggestion,
+        (
+            evolve(x, text=tabbed(x.text)) if x.role in (*CODE, "marker") else x
+            for x in suggestion.lines
+        ),
+    )
+
+
+def tabbed(line: str) -> str:
+    """Return a line with tabs in the place of each four blanks before it."""
+    bare = line.lstrip(" ")
+    depth = len(line) - len(bare)
+    return "\t" * (depth // 4) + " " * (depth % 4) + bare
 
 
 def _trailing(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
     del edit, style, rng
-    return _with(suggestion, (
-        evolve(x, text=x.text.rstrip(), before=x.before if x.text.strip() else
-               x.before.rstrip())
-        for x in suggestion.lines
-    ))
+    return _with(
+        suggestion,
+        (
+            evolve(
+                x,
+                text=x.text.rstrip(),
+                before=x.before if x.text.strip() else x.before.rstrip(),
+            )
+            for x in suggestion.lines
+        ),
+    )
 
 
 def _trailing_more(
@@ -183,12 +187,17 @@ def _trailing_more(
 ) -> Suggestion | None:
     del edit, style
     # In Markdown two blanks at the end are a line break, and in a string they count.
-    return _with(suggestion, (
-        evolve(x, text=x.text + "  ")
-        if x.role in ("context", "edge") and x.text.strip() and rng.randrange(3) == 0
-        else x
-        for x in suggestion.lines
-    ))
+    return _with(
+        suggestion,
+        (
+            evolve(x, text=x.text + "  ")
+            if x.role in ("context", "edge")
+            and x.text.strip()
+            and rng.randrange(3) == 0
+            else x
+            for x in suggestion.lines
+        ),
+    )
 
 
 def _crlf(
@@ -225,9 +234,7 @@ def _blank_added(
 ) -> Suggestion | None:
     del edit, style
     places = [
-        at
-        for at, x in enumerate(suggestion.lines)
-        if x.role in CODE and x.text.strip()
+        at for at, x in enumerate(suggestion.lines) if x.role in CODE and x.text.strip()
     ]
     if not places:
         return None
@@ -255,7 +262,7 @@ def _unclosed(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
     del edit, style, rng
-    if suggestion.lines[-1].role != "close":
+    if not suggestion.lines or suggestion.lines[-1].role != "close":
         return None
     return _with(suggestion, suggestion.lines[:-1])
 
@@ -277,7 +284,7 @@ def _install(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
     del style
-    if suggestion.lines[-1].role != "close" or edit.file.language in (
+    if not suggestion.lines or suggestion.lines[-1].role != "close" or edit.file.language in (
         *_PROSE,
         "bash",
     ):
@@ -303,7 +310,7 @@ def _example(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
     del style, rng
-    if suggestion.lines[-1].role != "close" or edit.file.language != "python":
+    if not suggestion.lines or suggestion.lines[-1].role != "close" or edit.file.language != "python":
         return None
     module = edit.file.path.rpartition("/")[2].removesuffix(".py")
     return _with(

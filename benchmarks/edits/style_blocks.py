@@ -174,12 +174,10 @@ def _b(name: str, render: Render) -> Style:
     return Style(f"pair {name}", "pair", render)
 
 
-_CLINE: Final = {"opening": "------- SEARCH", "closing": "+++++++ REPLACE"}
-_SIX: Final = {
-    "opening": "<<<<<< SEARCH",
-    "middle": "======",
-    "closing": ">>>>>> REPLACE",
-}
+_cline: Final = partial(_search, opening="------- SEARCH", closing="+++++++ REPLACE")
+_six: Final = partial(
+    _search, opening="<<<<<< SEARCH", middle="======", closing=">>>>>> REPLACE"
+)
 STYLES: Final = (
     _s("aider, name above the fence", partial(_search, wrap="name above")),
     _s("aider, name in the fence", partial(_search, wrap="name inside")),
@@ -189,16 +187,20 @@ STYLES: Final = (
     _s("no context", partial(_search, context=0)),
     _s("context 1", partial(_search, context=1)),
     _s("context 4", partial(_search, context=4)),
-    _s("cline dashes", partial(_search, wrap="none", **_CLINE)),
-    _s("cline dashes, fenced", partial(_search, **_CLINE)),
+    _s("cline dashes", partial(_cline, wrap="none")),
+    _s("cline dashes, fenced", _cline),
     _s("roo", partial(_search, wrap="none", line_number=True)),
     _s("roo, fenced", partial(_search, line_number=True)),
-    _s("6 signs", partial(_search, **_SIX)),
-    _s("6 signs, roo", partial(_search, line_number=True, **_SIX)),
-    _s("no blank in signs", partial(
-        _search, opening="<<<<<<<SEARCH", closing=">>>>>>>REPLACE")),
-    _s("original/updated", partial(
-        _search, opening="<<<<<<< ORIGINAL", closing=">>>>>>> UPDATED")),
+    _s("6 signs", _six),
+    _s("6 signs, roo", partial(_six, line_number=True)),
+    _s(
+        "no blank in signs",
+        partial(_search, opening="<<<<<<<SEARCH", closing=">>>>>>>REPLACE"),
+    ),
+    _s(
+        "original/updated",
+        partial(_search, opening="<<<<<<< ORIGINAL", closing=">>>>>>> UPDATED"),
+    ),
     _s("numbered blocks", partial(_search, wrap="each", title="Change {}:")),
     _s("numbered blocks, bare", partial(_search, wrap="none", title="### Block {}")),
     _x("file, fenced", _conflict),

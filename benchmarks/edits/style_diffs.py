@@ -92,9 +92,7 @@ def _numbers(edit: Edit, group: Group, numbers: _Numbers) -> str:
 
 def enclosing(edit: Edit, at: int) -> str:
     """Return the line that begins the innermost function round a line, if any."""
-    around = [
-        each for each in functions(edit.file) if each.start <= at < each.end
-    ]
+    around = [each for each in functions(edit.file) if each.start <= at < each.end]
     return edit.file.lines[around[-1].defined] if around else ""
 
 
@@ -168,17 +166,20 @@ STYLES: Final = (
     _d("function after numbers", partial(_diff, numbers="function")),
     _d("numbers as dots", partial(_diff, numbers="dots")),
     _d("bare @@", partial(_diff, numbers="bare")),
-    _d("bare @@, no headers, fenced", partial(
-        _diff, numbers="bare", headers="none", fence="diff")),
+    _d(
+        "bare @@, no headers, fenced",
+        partial(_diff, numbers="bare", headers="none", fence="diff"),
+    ),
     _d("bare @@, context 1", partial(_diff, numbers="bare", context=1)),
     _d("bare @@, context 0", partial(_diff, numbers="bare", context=0), bound=False),
     _d("no @@", partial(_diff, numbers="none")),
-    _d("no @@, no headers, fenced", partial(
-        _diff, numbers="none", headers="none", fence="diff")),
+    _d(
+        "no @@, no headers, fenced",
+        partial(_diff, numbers="none", headers="none", fence="diff"),
+    ),
     _d("+ before -", partial(_diff, new_first=True)),
     _d("+ before -, fenced", partial(_diff, new_first=True, fence="diff")),
-    _d("+ before -, context 0", partial(
-        _diff, new_first=True, context=0), bound=False),
+    _d("+ before -, context 0", partial(_diff, new_first=True, context=0), bound=False),
     _c("plain", _codex),
     _c("named", partial(_codex, named=True)),
     _c("context 1", partial(_codex, context=1)),

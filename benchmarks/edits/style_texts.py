@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import random
-import textwrap
 from collections.abc import Sequence
 from functools import partial
 from typing import Final, Literal
 
-from benchmarks.edits.cases import Edit, Line, Op, Suggestion, code, replaced
+from benchmarks.edits.cases import Edit, Line, Suggestion, code
 from benchmarks.edits.changes import Function, functions
 from benchmarks.edits.style_blocks import innermost
 from benchmarks.edits.style_parts import part_lines, part_unclear
 from benchmarks.edits.styles import (
-    Group,
     Render,
     Style,
     comment,
@@ -30,7 +28,9 @@ def _whole(
     edit: Edit,
     rng: random.Random,
     *,
-    wrap: Literal["fence", "none", "path", "name", "tilde", "four", "no info"] = "fence",
+    wrap: Literal[
+        "fence", "none", "path", "name", "tilde", "four", "no info"
+    ] = "fence",
 ) -> Suggestion | None:
     del rng
     lines = _changed(edit, 0, len(edit.file.lines), 0)
@@ -268,8 +268,10 @@ STYLES: Final = (
     _n("cat -n function", partial(_numbered, form="{:6}\t", scope="function")),
     _n("12: context", partial(_numbered, scope="context")),
     _n("12 | context", partial(_numbered, form="{} | ", scope="context")),
-    _n("cat -n context, bare", partial(
-        _numbered, form="{:6}\t", scope="context", fence=False)),
+    _n(
+        "cat -n context, bare",
+        partial(_numbered, form="{:6}\t", scope="context", fence=False),
+    ),
     _m("functions, a fence each", _several),
     _m("functions, one fence", partial(_several, what="one fence")),
     _m("hunks, a fence each", partial(_several, what="diffs")),

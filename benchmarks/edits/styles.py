@@ -13,8 +13,16 @@ from bytebuddy_provider_hf.edits.fences import fence_for
 
 # How a style says what stays, which decides what slips can do to it.
 Family: TypeAlias = Literal[
-    *("diff", "part", "search", "codex", "conflict", "pair", "numbered", "whole"),
-    *("function", "several"),
+    "diff",
+    "part",
+    "search",
+    "codex",
+    "conflict",
+    "pair",
+    "numbered",
+    "whole",
+    "function",
+    "several",
 ]
 Render: TypeAlias = Callable[[Edit, random.Random], Suggestion | None]
 # More changed places than this, or a context longer than that, nobody writes.
