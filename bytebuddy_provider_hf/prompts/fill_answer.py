@@ -20,9 +20,9 @@ _THOUGHTS: Final = ("think", "thinking", "thought", "reasoning")
 _THOUGHT: Final = re.compile(rf"<({'|'.join(_THOUGHTS)})>")
 _CLOSED: Final = re.compile(rf"</(?:{'|'.join(_THOUGHTS)})>")
 # Models indent the fence that closes a block as they do its code.
-_CLOSES: Final = re.compile(r"\n[ \t]*(?:```|~~~)")
-_CLOSES_OUTSIDE: Final = re.compile(r"\n {0,3}(?:```|~~~)")
-_MAY_CLOSE: Final = re.compile(r"\r?\n[ \t]*(?:`{0,2}|~{0,2})\Z|\r\Z")
+_CLOSES: Final = re.compile(r"\n[ \t]*```")
+_CLOSES_OUTSIDE: Final = re.compile(r"\n {0,3}```")
+_MAY_CLOSE: Final = re.compile(r"\r?\n[ \t]*`{0,2}\Z|\r\Z")
 _CLOSE_LENGTH: Final = max(map(len, _THOUGHTS)) + 3
 
 # A step returns what may be shown now, or nothing where the next step is to go on.
@@ -130,7 +130,7 @@ class FillAnswerFilter:
     def _has_fence(self, text: str) -> bool:
         if self._place.fences:
             return False
-        return any(fence_in(line.strip()) for line in lines(text))
+        return any(_ticks_in(line) for line in lines(text))
 
     def _open(self, window: str) -> None:
         """Decide where the text begins that no marker opens."""
@@ -225,7 +225,7 @@ class FillAnswerFilter:
                 if len(line) > 2 * _HEAD:
                     self._text = "." + line[-_HEAD:]
                 return ""
-            fence = fence_in(line.strip())
+            fence = _ticks_in(line)
             if self._commands is not None:
                 if fence is not None and self._commands.closed_by(fence):
                     self._commands = None
@@ -306,10 +306,16 @@ class FillAnswerFilter:
         return text[len(before) : until]
 
 
+def _ticks_in(line: str) -> Fence | None:
+    """Return the fence that a line is, indented or not; models write no tildes."""
+    text = line.strip()
+    return fence_in(text) if text.startswith(_TICKS) else None
+
+
 def _fences(window: str, at: int) -> Iterator[tuple[int, int, Fence]]:
     """Yield where the lines begin and end that are fences, and the fences."""
     for line in lines(window[at:]):
-        fence = fence_in(line.strip())
+        fence = _ticks_in(line)
         if fence is not None and line.endswith("\n"):
             yield at, at + len(line), fence
         at += len(line)

@@ -79,9 +79,12 @@ def _by_chat(prefix: str, line: str) -> Iterator[str]:
             yield end
         if not _telling(end):
             continue
-        bare = end.lstrip(" \t")
-        indent = end[: len(end) - len(bare)]
-        ends = (end, bare, end.replace(f"\n{indent}", "\n").removeprefix(indent))
+        ends = [end]
+        # One line above the cursor's may come again in another block.
+        if end == line or len([each for each in end.split("\n") if each.strip()]) > 1:
+            bare = end.lstrip(" \t")
+            indent = end[: len(end) - len(bare)]
+            ends += [bare, end.replace(f"\n{indent}", "\n").removeprefix(indent)]
         yield from ends
         yield from (each.replace("\r\n", "\n") for each in ends)
 

@@ -52,7 +52,9 @@ class TalkFilter:
         )
         if verdict == "unsure":
             return ""
-        if verdict == "content":
+        # What announces a text may belong to one in prose.
+        sure = self._strict or self._place.prose
+        if verdict == "content" or (verdict == "preamble" and sure):
             held, self._held = self._held, ""
             self._passes = True
             if not self._announced:
