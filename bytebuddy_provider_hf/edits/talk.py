@@ -45,6 +45,17 @@ _THANKS: Final = re.compile(
     r"(?:sure|certainly|of course|absolutely|got it|no problem|understood|sorry"
     r"|i'm sorry|thank you|hello|hi)\b[ ,]*[.!,]\s*$"
 )
+# How a line begins, in small letters too, that announces a text or says there is none.
+_OFFERS: Final = (
+    "sure",
+    "certainly",
+    "of course",
+    "here",
+    "below",
+    "no",
+    "nothing",
+    "none",
+)
 _OFFER: Final = re.compile(
     r"(?:sure|certainly|of course|here(?:'s| is| are| you)|below is|the following"
     r"|好的|当然|以下|下面|这是|这里是)"
@@ -169,9 +180,7 @@ def judge_beginning(
     low = said.lower()
     line, broken, _ = said.partition("\n")
     found = [
-        _judge_page(low, tags=tags or prose),
-        _judge_call(low),
-        "content" if objects else _judge_object(low),
+        _judge_signs(low, objects=objects, tags=tags or prose),
         # In the middle of a line of prose the name of an error may be meant.
         "content" if prose and objects else _judge_error(low, ended=last, prose=prose),
         _judge_line(line, whole=bool(broken) or last, prose=prose),
@@ -229,22 +238,24 @@ def is_offer(line: str, *, prose: bool) -> bool:
     return _OFFER_OF_PROSE.match(plain) is not None and bool(_OFFERED.search(plain))
 
 
-def _judge_call(low: str) -> Verdict:
+def _judge_signs(low: str, *, objects: bool, tags: bool) -> Verdict:
+    """Judge what begins with a sign: tool calls, and pages and objects of errors."""
     if low.startswith(_TOOL_SIGNS) or _REACT.match(low):
         return "tool call"
-    begun = low.startswith(_REACT_BEGUN) and low.count("\n") < _FEWEST_WORDS
-    signs = (*_TOOL_SIGNS, _REACT_BEGUN)
-    return "unsure" if begun or any(s.startswith(low) for s in signs) else "content"
-
-
-def _judge_object(low: str) -> Verdict:
-    if low[0] not in "{[":
-        return "content"
-    if _TOOL_OBJECT.match(low):
+    if low.startswith(_PAGE_SIGNS):
+        return "error body" if not tags or _ERROR_PAGE.search(low) else "unsure"
+    object_like = not objects and low[0] in "{["
+    if object_like and _TOOL_OBJECT.match(low):
         return "tool call"
-    if _ERROR_OBJECT.match(low):
+    if object_like and _ERROR_OBJECT.match(low):
         return "error body"
-    return "unsure" if _OBJECT.match(low) else "content"
+    signs = (*_TOOL_SIGNS, *_PAGE_SIGNS, _REACT_BEGUN)
+    begun = (
+        any(sign.startswith(low) for sign in signs)
+        or (low.startswith(_REACT_BEGUN) and low.count("\n") < _FEWEST_WORDS)
+        or (object_like and _OBJECT.match(low))
+    )
+    return "unsure" if begun else "content"
 
 
 def _judge_error(low: str, *, ended: bool, prose: bool) -> Verdict:
@@ -259,14 +270,6 @@ def _judge_error(low: str, *, ended: bool, prose: bool) -> Verdict:
     begun = line.startswith(_ERROR_BEGINS) or _STATUS.fullmatch(line)
     known = any(each.startswith(line) for each in _ERROR_BEGINS)
     return "unsure" if begun or known else "content"
-
-
-def _judge_page(low: str, *, tags: bool) -> Verdict:
-    if low.startswith(_PAGE_SIGNS):
-        told = not tags or _ERROR_PAGE.search(low)
-        return "error body" if told else "unsure"
-    begun = any(sign.startswith(low) for sign in _PAGE_SIGNS)
-    return "unsure" if begun else "content"
 
 
 def _judge_line(line: str, *, whole: bool, prose: bool) -> Verdict:
@@ -287,14 +290,15 @@ def _judge_line(line: str, *, whole: bool, prose: bool) -> Verdict:
         len(before.split()) >= _FEWEST_WORDS and _FUNCTION_WORDS.search(before)
     ):
         return "content"
-    begins = not bare or bare[0].isupper() or CJK.match(bare)
-    return "unsure" if begins or opening or _may_offer(line) else "content"
-
-
-def _may_offer(line: str) -> bool:
     plain = plain_words(line)
-    words = ("sure", "certainly", "of course", "here", "below", "no", "nothing", "none")
-    return plain.startswith(words) or any(word.startswith(plain) for word in words)
+    begun = (
+        not bare
+        or bare[0].isupper()
+        or CJK.match(bare)
+        or plain.startswith(_OFFERS)
+        or any(word.startswith(plain) for word in _OFFERS)
+    )
+    return "unsure" if begun or opening else "content"
 
 
 def _bare(line: str) -> str:

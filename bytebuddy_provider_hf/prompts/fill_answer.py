@@ -23,6 +23,7 @@ _CLOSED: Final = re.compile(rf"</(?:{'|'.join(_THOUGHTS)})>")
 _CLOSES: Final = re.compile(r"\n[ \t]*```")
 _CLOSES_OUTSIDE: Final = re.compile(r"\n {0,3}```")
 _MAY_CLOSE: Final = re.compile(r"\r?\n[ \t]*`{0,2}\Z|\r\Z")
+_AND: Final = (" and ", " or ", "和", " 和 ")
 _CLOSE_LENGTH: Final = max(map(len, _THOUGHTS)) + 3
 
 # A step returns what may be shown now, or nothing where the next step is to go on.
@@ -55,6 +56,7 @@ class FillAnswerFilter:
         self._thinks = not any(_CLOSED.search(text) for text in place.around)
         self._closes = _CLOSES_OUTSIDE if place.ticks else _CLOSES
         self._step: _Step = self._search
+        self._thought = False
         self._fenced = False
         self._shown = False
         self._wrapped: FencedText | None = None
@@ -83,21 +85,19 @@ class FillAnswerFilter:
         if self._thinks and _THOUGHT.match(head.lstrip()):
             self._step = self._think
             return None
+        if not self._unname(ended=ended):
+            return ""
+        head = self._text[:_HEAD]
         end = head.find(self._marks.end)
-        begin = self._begin(head, ended=ended)
-        if begin is not None and 0 <= end < begin:
-            begin = -1
+        begin = head.find(self._marks.begin, 0, end if end >= 0 else _HEAD)
         closed = _CLOSED.search(head) if self._thinks else None
-        limit = min(
-            (at for at in (begin, end) if at is not None and at >= 0), default=_HEAD
-        )
+        limit = min((at for at in (begin, end) if at >= 0), default=_HEAD)
         if closed is not None and closed.start() < limit:
             self._text = self._text[closed.end() :]
+            self._thought = True
             return None
-        if begin is None:
-            return ""
         if begin >= 0:
-            self._fenced = self._has_fence(head[:begin])
+            self._fenced = not self._place.fences and any(_fences(head, 0, begin))
             self._text = self._text[begin + len(self._marks.begin) :]
             self._step = self._layout
             return None
@@ -106,45 +106,42 @@ class FillAnswerFilter:
         self._open(head[:end] if end >= 0 else head)
         return None
 
-    def _begin(self, head: str, *, ended: bool) -> int | None:
-        """Return where the begin marker is that opens the text; ``None``: unsure.
-
-        A sentence that only names both markers does not open it.
-        """
+    def _unname(self, *, ended: bool) -> bool:
+        """Drop both markers where a sentence only names them; return whether sure."""
         marks = self._marks
-        at = -1
-        while (at := head.find(marks.begin, at + 1)) >= 0:
-            rest = head[at + len(marks.begin) :]
+        while 0 <= (at := self._text.find(marks.begin)) < _HEAD:
+            said = self._text[:at].rpartition("\n")[2]
+            rest = self._text[at + len(marks.begin) :]
             named = [
-                f"{tick} {word} {tick}{marks.end}"
-                for tick in ("", "`")
-                for word in ("and", "or")
+                f"{tick}{word}{tick}{marks.end}" for tick in ("", "`") for word in _AND
             ]
-            if rest.startswith(tuple(named)) or head[at - 1 : at] == "`":
-                continue
-            if not ended and any(each.startswith(rest) for each in named):
-                return None
-            return at
-        return -1
-
-    def _has_fence(self, text: str) -> bool:
-        if self._place.fences:
-            return False
-        return any(_ticks_in(line) for line in lines(text))
+            if not said.strip(" \t`"):
+                return True
+            length = next((len(each) for each in named if rest.startswith(each)), 0)
+            if not length:
+                return ended or not any(each.startswith(rest) for each in named)
+            self._text = self._text[:at] + rest[length:]
+        return True
 
     def _open(self, window: str) -> None:
         """Decide where the text begins that no marker opens."""
         self._step = self._body
+        if self._thought:
+            # Blank lines below a thought are layout; indentation is not.
+            lead = window.rfind("\n", 0, len(window) - len(window.lstrip())) + 1
+            window, self._text = window[lead:], self._text[lead:]
         at = 0
         announced = False
         while window[at:].strip():
             verdict = self._place.judge(window[at:], ended=True)
             if verdict in ("tool call", "error body"):
-                self.talked = True
+                self.talked = self.done = True
                 self._text = ""
-                self._step = self._nothing
                 return
-            if verdict == "words":
+            announces = verdict == "preamble" and not self._place.fences
+            if verdict == "words" or (
+                announces and any(_fences(window, at, len(window)))
+            ):
                 self.talked = True
                 self._step = self._talk
                 return
@@ -164,7 +161,7 @@ class FillAnswerFilter:
 
     def _open_fence(self, window: str, at: int, *, announced: bool) -> bool:
         """Begin the text at a fence, if one opens it; return whether one does."""
-        fences = list(_fences(window, at))
+        fences = list(_fences(window, at, len(window)))
         if not fences:
             return False
         start, end, fence = fences[0]
@@ -176,10 +173,8 @@ class FillAnswerFilter:
                 return False
         elif said and not fence.info and len(fences) == 1:
             # Below code that no fence opened, this one closes.
-            spoken = self._place.judge(said, ended=True) == "preamble"
-            self._fenced = not spoken
-            if not spoken:
-                return True
+            self._fenced = True
+            return True
         self._enter(fence, end)
         return True
 
@@ -197,6 +192,7 @@ class FillAnswerFilter:
         closed = _CLOSED.search(self._text)
         if closed is not None:
             self._text = self._text[closed.end() :]
+            self._thought = True
             self._step = self._search
             return None
         self._text = self._text[-_CLOSE_LENGTH:]
@@ -206,17 +202,18 @@ class FillAnswerFilter:
     def _talk(self, ended: bool) -> str | None:  # noqa: FBT001 - as above
         """Pass over talk up to a marker, a fence, or the end of a thought."""
         while True:
+            if not self._unname(ended=ended):
+                return ""
             line, broken, after = self._text.partition("\n")
-            begin = self._begin(line, ended=ended or bool(broken))
+            begin = line.find(self._marks.begin)
             closed = _CLOSED.search(line) if self._thinks else None
-            if closed is not None and (
-                begin is None or not 0 <= begin < closed.start()
-            ):
+            if closed is not None and not 0 <= begin < closed.start():
                 self.talked = False
                 self._text = self._text[closed.end() :]
+                self._thought = True
                 self._step = self._search
                 return None
-            if begin is not None and begin >= 0:
+            if begin >= 0:
                 self.talked = False
                 self._text = self._text[begin + len(self._marks.begin) :]
                 self._step = self._layout
@@ -225,7 +222,7 @@ class FillAnswerFilter:
                 if len(line) > 2 * _HEAD:
                     self._text = "." + line[-_HEAD:]
                 return ""
-            fence = _ticks_in(line)
+            fence = _ticks_in(line) if len(line) <= _HEAD else None
             if self._commands is not None:
                 if fence is not None and self._commands.closed_by(fence):
                     self._commands = None
@@ -235,10 +232,6 @@ class FillAnswerFilter:
                 self._enter(fence, len(line) + 1)
                 return None
             self._text = after
-
-    def _nothing(self, ended: bool) -> str | None:  # noqa: ARG002, FBT001 - as above
-        self.done = True
-        return ""
 
     def _layout(self, ended: bool) -> str | None:  # noqa: FBT001 - as above
         """Take off what stands between the begin marker and the text."""
@@ -312,9 +305,10 @@ def _ticks_in(line: str) -> Fence | None:
     return fence_in(text) if text.startswith(_TICKS) else None
 
 
-def _fences(window: str, at: int) -> Iterator[tuple[int, int, Fence]]:
+def _fences(text: str, start: int, end: int) -> Iterator[tuple[int, int, Fence]]:
     """Yield where the lines begin and end that are fences, and the fences."""
-    for line in lines(window[at:]):
+    at = start
+    for line in lines(text[start:end]):
         fence = _ticks_in(line)
         if fence is not None and line.endswith("\n"):
             yield at, at + len(line), fence

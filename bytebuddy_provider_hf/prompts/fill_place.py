@@ -21,7 +21,7 @@ _MARKUP_INSIDE: Final = frozenset({"javascript", "typescript", "php"})
 _HERE_DOCUMENTS: Final = frozenset({"bash", "perl", "ruby", "php", "dockerfile"})
 # Languages with a manual between their code: it begins and ends at such lines.
 _MANUALS: Final = frozenset({"perl", "ruby"})
-_MANUAL_ENDS: Final = ("\n=cut", "\n=end")
+_MANUAL_ENDS: Final = ("=cut", "=end")
 _COMMENTS: Final = (("/*", "*/"), ("<!--", "-->"))
 _SHELLS: Final = frozenset({"bash", "powershell"})
 _RUNS_COMMANDS: Final = frozenset(
@@ -32,7 +32,8 @@ _MARKDOWN: Final = "markdown"
 _TELLING: Final = 24
 # After these a value follows.
 _BEFORE_VALUE: Final = ("(", "[", ",", "=", "?", "|", "&", "+")
-_BRACES_OF_VALUES: Final = frozenset({"go", "c", "cpp", "csharp", "java"})
+# A brace of values, not of a block: after a sign, or right after the name of a type.
+_OPENED_VALUES: Final = re.compile(r"(?:[=\]]\s?|[\w}])\{\Z")
 _BLOCK_SCALAR: Final = re.compile(r"[|>][-+0-9]*\s*(?:#.*)?$")
 _USUAL_FENCE: Final = 3
 _TICKS: Final = "```"
@@ -129,7 +130,7 @@ def place_of(context: FillContext) -> Place:
             or block is not None
             or bool(line.strip())
             or before.endswith(_BEFORE_VALUE)
-            or (before.endswith("{") and name in _BRACES_OF_VALUES)
+            or _OPENED_VALUES.search(before) is not None
         ),
         tags=name in _TAGS,
         fences=(language is not None and language.prose) or (prose and ticks),
@@ -145,7 +146,7 @@ def _in_text(prefix: str, line: str, language: Language) -> bool:
     above = before.rpartition("\n")[2]
     if language.name == "yaml":
         return bool(line.strip()) or _in_block_scalar(prefix, line)
-    if language.name in _MANUALS and (at := prefix.rfind("\n=")) >= 0:
+    if language.name in _MANUALS and (at := f"\n{prefix}".rfind("\n=")) >= 0:
         return not prefix.startswith(_MANUAL_ENDS, at)
     return (
         any(sign in line for sign in language.comments)
@@ -171,8 +172,9 @@ def _in_block_scalar(prefix: str, line: str) -> bool:
         indent = len(each) - len(each.lstrip())
         if not each.strip() or (width is not None and indent >= width):
             continue
-        # A key that no line below it leaves: the cursor does, if it stands before it.
+        # The cursor leaves the text of a key where it stands before it; right below
+        # the key its indentation may not be written yet.
         if _BLOCK_SCALAR.search(each):
-            return not line or len(line) > indent
+            return width is None or not line or len(line) > indent
         width = indent
     return False

@@ -27,11 +27,18 @@ class RepeatedPrefix:
 
     def __init__(self, prefix: str, *, by_chat: bool) -> None:
         line = prefix.rpartition("\n")[2]
-        found = _by_chat(prefix, line) if by_chat else _unmistakable(line)
+        bare = line.lstrip(" \t")
+        found: list[str] = []
+        if by_chat:
+            found = list(_ends_of(prefix, line))
+        elif _telling(line) and any(map(str.isalpha, line)):
+            found = [line] if bare != line else []
+            if len(bare.split()) > 1 or bare[-1].isalpha() or bare[-1] == "_":
+                found.append(bare)
         self._known = tuple(dict.fromkeys(found))
         # A model that takes a new line to begin the cursor's line again.
         again = by_chat and _telling(line)
-        self._lines = (line, line.lstrip(" \t")) if again else ()
+        self._lines = (line, bare) if again else ()
         self._opens = line.rstrip().endswith(_OPENS)
         self._held = ""
         self._passes = not self._known
@@ -68,7 +75,7 @@ class RepeatedPrefix:
         return kept
 
 
-def _by_chat(prefix: str, line: str) -> Iterator[str]:
+def _ends_of(prefix: str, line: str) -> Iterator[str]:
     """Yield the ends of the prefix that an answer may begin with again."""
     tail = prefix[-_REPEATED:]
     starts = [0] if len(prefix) <= _REPEATED else []
@@ -87,16 +94,6 @@ def _by_chat(prefix: str, line: str) -> Iterator[str]:
             ends += [bare, end.replace(f"\n{indent}", "\n").removeprefix(indent)]
         yield from ends
         yield from (each.replace("\r\n", "\n") for each in ends)
-
-
-def _unmistakable(line: str) -> Iterator[str]:
-    if not _telling(line) or not any(map(str.isalpha, line)):
-        return
-    bare = line.lstrip(" \t")
-    if bare != line:
-        yield line
-    if len(bare.split()) > 1 or bare[-1].isalpha() or bare[-1] == "_":
-        yield bare
 
 
 def _telling(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bytebuddy_provider_hf.edits.assistant import LONGEST
 from bytebuddy_provider_hf.edits.talk import Verdict
 from bytebuddy_provider_hf.prompts.fill_place import Place
 
@@ -28,8 +29,11 @@ class TalkFilter:
         if self._passes:
             return text
         for at, char in enumerate(text):
-            # Judged at each character, so that the pieces make no difference.
+            # Judged where a word ends, so that the pieces make no difference.
+            inside = char.isalnum() and self._held[-1:].isalnum()
             self._held += char
+            if inside and len(self._held) < LONGEST:
+                continue
             if shown := self._take(ended=False):
                 return shown + text[at + 1 :]
         return ""
