@@ -57,6 +57,7 @@ class FillAnswerFilter:
         self._closes = _CLOSES_OUTSIDE if place.ticks else _CLOSES
         self._step: _Step = self._search
         self._thought = False
+        self._tagged = False
         self._fenced = False
         self._shown = False
         self._wrapped: FencedText | None = None
@@ -83,7 +84,8 @@ class FillAnswerFilter:
     def _search(self, ended: bool) -> str | None:  # noqa: FBT001 - one of the steps
         head = self._text[:_HEAD]
         if self._thinks and _THOUGHT.match(head.lstrip()):
-            self._step = self._think
+            self._tagged = True
+            self._step = self._talk
             return None
         if not self._unname(ended=ended):
             return ""
@@ -181,34 +183,25 @@ class FillAnswerFilter:
     def _enter(self, fence: Fence, end: int) -> None:
         self._text = self._text[end:]
         self.talked = False
+        self._step = self._body
         if self._place.fences:
             self._wrapped = FencedText(fence)
-            self._step = self._block
         else:
             self._fenced = True
-            self._step = self._body
-
-    def _think(self, ended: bool) -> str | None:  # noqa: FBT001 - as above
-        closed = _CLOSED.search(self._text)
-        if closed is not None:
-            self._text = self._text[closed.end() :]
-            self._thought = True
-            self._step = self._search
-            return None
-        self._text = self._text[-_CLOSE_LENGTH:]
-        self.talked = ended
-        return ""
 
     def _talk(self, ended: bool) -> str | None:  # noqa: FBT001 - as above
-        """Pass over talk up to a marker, a fence, or the end of a thought."""
+        """Pass over talk up to a marker, a fence, or the end of a thought.
+
+        In a tag only its end counts.
+        """
         while True:
-            if not self._unname(ended=ended):
+            if not self._tagged and not self._unname(ended=ended):
                 return ""
             line, broken, after = self._text.partition("\n")
-            begin = line.find(self._marks.begin)
+            begin = -1 if self._tagged else line.find(self._marks.begin)
             closed = _CLOSED.search(line) if self._thinks else None
             if closed is not None and not 0 <= begin < closed.start():
-                self.talked = False
+                self.talked = self._tagged = False
                 self._text = self._text[closed.end() :]
                 self._thought = True
                 self._step = self._search
@@ -221,8 +214,10 @@ class FillAnswerFilter:
             if not broken:
                 if len(line) > 2 * _HEAD:
                     self._text = "." + line[-_HEAD:]
+                self.talked = True
                 return ""
-            fence = _ticks_in(line) if len(line) <= _HEAD else None
+            seen = not self._tagged and len(line) <= _HEAD
+            fence = _ticks_in(line) if seen else None
             if self._commands is not None:
                 if fence is not None and self._commands.closed_by(fence):
                     self._commands = None
@@ -255,16 +250,11 @@ class FillAnswerFilter:
                     break
         return None
 
-    def _block(self, ended: bool) -> str | None:  # noqa: FBT001 - as above
-        """Pass on the text in a fence that holds others."""
-        wrapped = self._wrapped
-        if wrapped is None:
-            return ""
-        text, self._text = self._text, ""
-        shown = wrapped.feed(text)
-        return shown + wrapped.close() if ended else shown
-
     def _body(self, ended: bool) -> str | None:  # noqa: FBT001 - as above
+        if self._wrapped is not None:
+            text, self._text = self._text, ""
+            shown = self._wrapped.feed(text)
+            return shown + self._wrapped.close() if ended else shown
         # The text stands at the beginning of a line until some of it was shown.
         before = "\n" if self._fenced and not self._shown else ""
         text = before + self._text

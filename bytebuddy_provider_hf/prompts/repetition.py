@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 # Characters at the end of the prefix that an answer may repeat before it goes on.
@@ -29,9 +28,23 @@ class RepeatedPrefix:
         line = prefix.rpartition("\n")[2]
         bare = line.lstrip(" \t")
         found: list[str] = []
-        if by_chat:
-            found = list(_ends_of(prefix, line))
-        elif _telling(line) and any(map(str.isalpha, line)):
+        tail = prefix[-_REPEATED:]
+        starts = [0] if len(prefix) <= _REPEATED else []
+        starts += [at + 1 for at, char in enumerate(tail) if char == "\n"][-_LINES:]
+        for end in (tail[start:] for start in starts) if by_chat else ():
+            if _telling(end) or (end and end == line and not bare):
+                found.append(end)
+            # One line above the cursor's may come again in another block.
+            if (
+                end == line
+                or len([each for each in end.split("\n") if each.strip()]) > 1
+            ):
+                first = end.lstrip(" \t")
+                indent = end[: len(end) - len(first)]
+                outdented = end.replace(f"\n{indent}", "\n").removeprefix(indent)
+                found += [each for each in (first, outdented) if _telling(each)]
+        found += [each.replace("\r\n", "\n") for each in found]
+        if not by_chat and _telling(line) and any(map(str.isalpha, line)):
             found = [line] if bare != line else []
             if len(bare.split()) > 1 or bare[-1].isalpha() or bare[-1] == "_":
                 found.append(bare)
@@ -73,27 +86,6 @@ class RepeatedPrefix:
             if cut != rest and (self._opens or cut[:1] not in ("", *_LINE_ENDS)):
                 kept = cut
         return kept
-
-
-def _ends_of(prefix: str, line: str) -> Iterator[str]:
-    """Yield the ends of the prefix that an answer may begin with again."""
-    tail = prefix[-_REPEATED:]
-    starts = [0] if len(prefix) <= _REPEATED else []
-    starts += [at + 1 for at, char in enumerate(tail) if char == "\n"][-_LINES:]
-    for start in starts:
-        end = tail[start:]
-        if end == line and end and not line.strip():
-            yield end
-        if not _telling(end):
-            continue
-        ends = [end]
-        # One line above the cursor's may come again in another block.
-        if end == line or len([each for each in end.split("\n") if each.strip()]) > 1:
-            bare = end.lstrip(" \t")
-            indent = end[: len(end) - len(bare)]
-            ends += [bare, end.replace(f"\n{indent}", "\n").removeprefix(indent)]
-        yield from ends
-        yield from (each.replace("\r\n", "\n") for each in ends)
 
 
 def _telling(text: str) -> bool:
