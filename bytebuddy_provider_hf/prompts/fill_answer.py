@@ -274,7 +274,9 @@ class FillAnswerFilter:
             return kept[len(before) :]
         # What may be the beginning of an end waits, with the line end before it.
         waits = [f"{lead}{end}" for end in ends for lead in ("", "\n", "\r", "\r\n")]
-        sizes = range(min(max(map(len, waits)), len(text)), 0, -1)
+        longest = min(max(map(len, waits)), len(text))
+        may_wait = any(sign in text[len(text) - longest :] for sign in "<\r\n")
+        sizes = range(longest if may_wait else 0, 0, -1)
         undecided = next(
             (size for size in sizes if any(w.startswith(text[-size:]) for w in waits)),
             0,

@@ -130,7 +130,7 @@ def place_of(context: FillContext) -> Place:
             or block is not None
             or bool(line.strip())
             or before.endswith(_BEFORE_VALUE)
-            or _OPENED_VALUES.search(before) is not None
+            or _OPENED_VALUES.search(before[-4:]) is not None
         ),
         tags=name in _TAGS,
         fences=(language is not None and language.prose) or (prose and ticks),
@@ -155,7 +155,7 @@ def _in_text(prefix: str, line: str, language: Language) -> bool:
         or any(prefix.count(quotes) % 2 for quotes in ('"""', "'''", "`"))
         or any(prefix.rfind(one) > prefix.rfind(other) for one, other in _COMMENTS)
         or (language.name in _HERE_DOCUMENTS and "<<" in prefix)
-        or is_speech(above.strip())
+        or (above.strip()[:1].isupper() and is_speech(above.strip()))
         # The text between two tags of JSX.
         or (
             language.name in _MARKUP_INSIDE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 # Characters at the end of the prefix that an answer may repeat before it goes on.
@@ -28,10 +29,10 @@ class RepeatedPrefix:
         line = prefix.rpartition("\n")[2]
         bare = line.lstrip(" \t")
         found: list[str] = []
-        tail = prefix[-_REPEATED:]
-        starts = [0] if len(prefix) <= _REPEATED else []
+        tail = prefix[-_REPEATED:] if by_chat else ""
+        starts = [0] if by_chat and len(prefix) <= _REPEATED else []
         starts += [at + 1 for at, char in enumerate(tail) if char == "\n"][-_LINES:]
-        for end in (tail[start:] for start in starts) if by_chat else ():
+        for end in (tail[start:] for start in starts):
             if _telling(end) or (end and end == line and not bare):
                 found.append(end)
             # One line above the cursor's may come again in another block.
@@ -89,7 +90,7 @@ class RepeatedPrefix:
 
 
 def _telling(text: str) -> bool:
-    return sum(map(str.isalnum, text)) >= _TELLING
+    return len(list(islice(filter(str.isalnum, text), _TELLING))) == _TELLING
 
 
 def _goes_on(text: str, known: tuple[str, ...]) -> bool:
