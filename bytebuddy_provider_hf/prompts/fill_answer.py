@@ -24,7 +24,8 @@ _CLOSES: Final = re.compile(r"\n[ \t]*```")
 _CLOSES_OUTSIDE: Final = re.compile(r"\n {0,3}```")
 _MAY_CLOSE: Final = re.compile(r"\r?\n[ \t]*`{0,2}\Z|\r\Z")
 _AND: Final = (" and ", " or ", "和", " 和 ")
-_CLOSE_LENGTH: Final = max(map(len, _THOUGHTS)) + 3
+# Thoughts of one answer that are taken off.
+_MOST_THOUGHTS: Final = 8
 
 # A step returns what may be shown now, or nothing where the next step is to go on.
 _Step: TypeAlias = Callable[[bool], str | None]
@@ -53,11 +54,13 @@ class FillAnswerFilter:
         self._blank = not line.strip()
         self._inline = bool(context.suffix.partition("\n")[0].strip())
         # What is said of them in a file that has such tags itself may be meant.
-        self._thinks = not any(_CLOSED.search(text) for text in place.around)
+        known = any(_CLOSED.search(text) for text in place.around)
+        self._thoughts = 0 if known else _MOST_THOUGHTS
         self._closes = _CLOSES_OUTSIDE if place.ticks else _CLOSES
         self._step: _Step = self._search
-        self._thought = False
+        # Whether a thought is being passed over, and whether one stood before the text.
         self._tagged = False
+        self._below = False
         self._fenced = False
         self._shown = False
         self._wrapped: FencedText | None = None
@@ -83,20 +86,26 @@ class FillAnswerFilter:
 
     def _search(self, ended: bool) -> str | None:  # noqa: FBT001 - one of the steps
         head = self._text[:_HEAD]
-        if self._thinks and _THOUGHT.match(head.lstrip()):
+        if self._thoughts and _THOUGHT.match(head.lstrip()):
             self._tagged = True
             self._step = self._talk
             return None
-        if not self._unname(ended=ended):
+        near = self._text[: 2 * _HEAD]
+        unnamed = self._unnamed(near, ended=ended or len(near) == 2 * _HEAD)
+        if unnamed is None:
             return ""
+        if unnamed != near:
+            self._text = unnamed + self._text[len(near) :]
+            return None
         head = self._text[:_HEAD]
         end = head.find(self._marks.end)
         begin = head.find(self._marks.begin, 0, end if end >= 0 else _HEAD)
-        closed = _CLOSED.search(head) if self._thinks else None
+        closed = _CLOSED.search(head) if self._thoughts else None
         limit = min((at for at in (begin, end) if at >= 0), default=_HEAD)
         if closed is not None and closed.start() < limit:
             self._text = self._text[closed.end() :]
-            self._thought = True
+            self._thoughts -= 1
+            self._below = True
             return None
         if begin >= 0:
             self._fenced = not self._place.fences and any(_fences(head, 0, begin))
@@ -108,27 +117,31 @@ class FillAnswerFilter:
         self._open(head[:end] if end >= 0 else head)
         return None
 
-    def _unname(self, *, ended: bool) -> bool:
-        """Drop both markers where a sentence only names them; return whether sure."""
+    def _unnamed(self, text: str, *, ended: bool) -> str | None:
+        """Return the text without both markers where a sentence only names them.
+
+        ``None`` is returned while more may tell.
+        """
         marks = self._marks
-        while 0 <= (at := self._text.find(marks.begin)) < _HEAD:
-            said = self._text[:at].rpartition("\n")[2]
-            rest = self._text[at + len(marks.begin) :]
+        while 0 <= (at := text.find(marks.begin)) < _HEAD:
+            said = text[:at].rpartition("\n")[2]
+            rest = text[at + len(marks.begin) :]
             named = [
                 f"{tick}{word}{tick}{marks.end}" for tick in ("", "`") for word in _AND
             ]
             if not said.strip(" \t`"):
-                return True
+                break
             length = next((len(each) for each in named if rest.startswith(each)), 0)
             if not length:
-                return ended or not any(each.startswith(rest) for each in named)
-            self._text = self._text[:at] + rest[length:]
-        return True
+                unsure = any(each.startswith(rest) for each in named)
+                return None if unsure and not ended else text
+            text = text[:at] + rest[length:]
+        return text
 
     def _open(self, window: str) -> None:
         """Decide where the text begins that no marker opens."""
         self._step = self._body
-        if self._thought:
+        if self._below:
             # Blank lines below a thought are layout; indentation is not.
             lead = window.rfind("\n", 0, len(window) - len(window.lstrip())) + 1
             window, self._text = window[lead:], self._text[lead:]
@@ -194,26 +207,34 @@ class FillAnswerFilter:
 
         In a tag only its end counts.
         """
+        start = 0
         while True:
-            if not self._tagged and not self._unname(ended=ended):
-                return ""
-            line, broken, after = self._text.partition("\n")
+            end = self._text.find("\n", start)
+            line = self._text[start:end] if end >= 0 else self._text[start:]
+            if not self._tagged and len(line) <= 2 * _HEAD:
+                unnamed = self._unnamed(line, ended=ended or end >= 0)
+                if unnamed is None:
+                    self._text = line
+                    return ""
+                line = unnamed
+            rest = end if end >= 0 else len(self._text)
             begin = -1 if self._tagged else line.find(self._marks.begin)
-            closed = _CLOSED.search(line) if self._thinks else None
+            closed = _CLOSED.search(line) if self._thoughts else None
             if closed is not None and not 0 <= begin < closed.start():
                 self.talked = self._tagged = False
-                self._text = self._text[closed.end() :]
-                self._thought = True
+                self._text = line[closed.end() :] + self._text[rest:]
+                self._thoughts -= 1
+                self._below = True
                 self._step = self._search
                 return None
             if begin >= 0:
                 self.talked = False
-                self._text = self._text[begin + len(self._marks.begin) :]
+                self._text = line[begin + len(self._marks.begin) :] + self._text[rest:]
                 self._step = self._layout
                 return None
-            if not broken:
-                if len(line) > 2 * _HEAD:
-                    self._text = "." + line[-_HEAD:]
+            if end < 0:
+                # The end of a line that is no fence, and may have a marker in it.
+                self._text = line if len(line) <= 2 * _HEAD else "." + line[-_HEAD:]
                 self.talked = True
                 return ""
             seen = not self._tagged and len(line) <= _HEAD
@@ -224,9 +245,9 @@ class FillAnswerFilter:
             elif fence is not None and self._place.is_command(fence):
                 self._commands = fence
             elif fence is not None and self._place.is_wrapped_by(fence, announced=True):
-                self._enter(fence, len(line) + 1)
+                self._enter(fence, end + 1)
                 return None
-            self._text = after
+            start = end + 1
 
     def _layout(self, ended: bool) -> str | None:  # noqa: FBT001 - as above
         """Take off what stands between the begin marker and the text."""

@@ -284,3 +284,21 @@ def test_pieces_do_not_matter(
     shown.extend(map(cut.feed, answer))
     assert "".join([*shown, cut.close()]) == expected
     assert cut.talked == whole.talked
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        "I'm sorry, but I can't help with that.\n",
+        "See <FILL> and </FILL> there.\n",
+        "I'm sorry, but I can't help.</think>",
+        "Sure!\n",
+        "```bash\nx\n",
+        "The function is here. ",
+    ],
+)
+def test_talk_without_end_is_passed_over(talk: str) -> None:
+    """However long it is, and none of it is shown."""
+    answer = f"The text is missing here.\n{talk * 20_000}"
+    assert filled(PLACES["python"][0], answer) == ""
+    assert filled(PLACES["python"][0], f"<FILL>{answer}") == ""
