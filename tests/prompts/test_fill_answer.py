@@ -47,7 +47,7 @@ TALK = {
     "none needed": "No code needed",
     "nothing": "There is nothing to add here.",
     "cut off": "It looks like your file is cut off. Please share the rest.",
-    "abgelehnt": "Unfortunately, I don't have enough context to complete this.",
+    "refusal, context": "Unfortunately, I don't have enough context to complete this.",
     "zh refusal": "抱歉，我无法完成这个请求。",
     "zh question": "请提供更多上下文。",
     "zh complete": "代码已经完整，无需添加任何内容。",
