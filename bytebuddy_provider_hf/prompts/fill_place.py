@@ -130,6 +130,7 @@ def place_of(context: FillContext) -> Place:
             or block is not None
             or bool(line.strip())
             or before.endswith(_BEFORE_VALUE)
+            or (text and before.endswith(":"))
             or _OPENED_VALUES.search(before[-4:]) is not None
         ),
         tags=name in _TAGS,
