@@ -16,37 +16,29 @@ from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.code_check import Kind, not_code
-from bytebuddy_provider_hf.edits.definitions import gone
+from bytebuddy_provider_hf.edits.edit_task import EditTask
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
 from bytebuddy_provider_hf.edits.fences import fence_in, is_prose
-from bytebuddy_provider_hf.edits.languages import Language, language_of
-from bytebuddy_provider_hf.edits.lines import Lines, assemble, is_distinctive, lines_of
-from bytebuddy_provider_hf.edits.merge import merge
-from bytebuddy_provider_hf.edits.selection import (
-    Cut,
-    Selection,
-    cut_down,
-    fitted,
-    selection_of,
+from bytebuddy_provider_hf.edits.file_names import named_file
+from bytebuddy_provider_hf.edits.languages import language_of
+from bytebuddy_provider_hf.edits.lines import assemble, lines_of
+from bytebuddy_provider_hf.edits.losses import (
+    Losses,
+    doubts_of,
+    is_malformed,
+    losses,
 )
+from bytebuddy_provider_hf.edits.merge import merge
+from bytebuddy_provider_hf.edits.selection import Cut, cut_down, fitted, selection_of
 from bytebuddy_provider_hf.edits.spoken import is_talk_line
 from bytebuddy_provider_hf.edits.suggestion import read_suggestion
-from bytebuddy_provider_hf.edits.wellformed import breaks_form, is_parsed
+from bytebuddy_provider_hf.edits.wellformed import is_parsed
 from bytebuddy_provider_hf.errors import Doubt
 from bytebuddy_provider_hf.texts import LocalizedText, text
 
 RefusalKind: TypeAlias = Literal[
     "no_code", "shortened", "unplaced", "marker", "unchanged"
 ]
-
-# From so many lines on, fewer than this share of the telling ones kept is a doubt.
-_FEWEST_LINES: Final = 20
-_FEWEST_KEPT: Final = 0.1
-# Lines that go without any in their place: at the end, at the start, in between.
-_MOST_TAIL: Final = 1
-_MOST_HEAD: Final = 3
-_MOST_BETWEEN: Final = 12
-_SHOWN_NAMES: Final = 6
 
 _THOUGHTS: Final = re.compile(
     r"\s*<(think|thinking|thought|reasoning)>[\s\S]*?</\1>\s*"
@@ -58,23 +50,6 @@ _MARKS: Final = re.compile(
     r"|@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@|</?(?:search|replace|diff|edit)>\s*$)",
     re.IGNORECASE,
 )
-# Words by which an instruction wants something to go from where it is.
-_REMOVES: Final = re.compile(
-    r"\b(?:remov|delet|drop|get(?:ting)? rid|strip|eras|cut|renam|mov|inlin|merg"
-    r"|combin|replac|fold|extract|split|convert|turn|rewrit|refactor|simplif|clean"
-    r"|unused|dedup|short|reduc|collaps|without|only|swap|chang|empty|clear|minif)"
-    r"|删|去掉|去除|移除|移动|移到|重命名|改名|内联|合并|替换|拆分|重写|重构|清理|清空|简化"
-    r"|精简|只保留|改成|换成|改为|提取",
-    re.IGNORECASE,
-)
-# An instruction that wants most of a file to go.
-_ONLY: Final = re.compile(
-    r"\b(?:everything|all|rest|others?|only|except|but|unused)\b|其他|其它|其余|所有|全部"
-    r"|只|除了",
-    re.IGNORECASE,
-)
-
-
 _WHAT: Final[Mapping[Kind, Callable[[], LocalizedText]]] = {
     "empty": partial(text, "answer.is_empty"),
     "talk": partial(text, "answer.is_talk"),
@@ -113,33 +88,6 @@ class Refused:
     hint: LocalizedText
 
 
-@frozen
-class _Task:
-    """What was asked for: the code in its file, in its language, by an instruction."""
-
-    code: str
-    selection: Selection
-    prefix: str
-    suffix: str
-    path: str
-    language: Language | None
-    instruction: str
-
-    @property
-    def file(self) -> str:
-        """The code with what stands round it, as far as that counts."""
-        whole = self.selection.whole
-        return f"{self.prefix}{self.code}{self.suffix}" if whole else self.code
-
-    def wants_to_go(self, name: str) -> bool:
-        """Whether the instruction names something, and has a word for going."""
-        if _REMOVES.search(self.instruction) is None:
-            return False
-        edge = r"[A-Za-z0-9_]" if name.isascii() else "(?!)"
-        found = rf"(?<!{edge}){re.escape(name)}(?!{edge})"
-        return re.search(found, self.instruction, re.IGNORECASE) is not None
-
-
 def read_answer(
     code: str,
     answer: str,
@@ -158,27 +106,22 @@ def read_answer(
     gone is a doubt. A ``bare`` answer is code and nothing round it. Line ends and the
     end of the last line are those of ``code``.
     """
-    task = _Task(
-        code,
-        selection_of(code, prefix, suffix),
-        prefix,
-        suffix,
-        path,
-        language_of(path, language),
-        instruction,
-    )
+    known = language_of(path, language)
+    task = EditTask(code, prefix, suffix, path, known, instruction)
     if bare:
-        found = not_code(answer, code, language=task.language)
+        found = not_code(answer, code, language=known)
         return _whole(task, answer, answer) if found is None else _no_code(found.kind)
     thought = _THOUGHTS.match(answer)
     if thought is not None and f"<{thought[1]}>" not in code:
         answer = answer[thought.end() :]
     # Before a fence is looked for: these come bare, or in one of their own.
-    found = not_code(answer, task.file, language=task.language)
+    found = not_code(answer, task.file, language=known)
     if found is not None and found.kind in ("empty", "tool_call", "error"):
         return _no_code(found.kind)
+    if answer.split() == instruction.split():
+        return _no_code("talk")
     answer = _begun_by_fence(answer, task)
-    parts = read_suggestion(task.file, answer, language=task.language, path=path)
+    parts = read_suggestion(task.file, answer, language=known, path=path)
     if any(part.patch for part in parts):
         return _merged(task, answer)
     # By number they say their place, and that the file goes on.
@@ -188,7 +131,7 @@ def read_answer(
         _without_talk(part.code, task) if len(parts) == 1 else part.code
         for part in parts
     ]
-    problems = [not_code(each, code, language=task.language) for each in texts]
+    problems = [not_code(each, code, language=known) for each in texts]
     kept = [each for each, why in zip(texts, problems, strict=True) if why is None]
     if not kept:
         why = next((each for each in (*problems, found) if each is not None), None)
@@ -196,215 +139,160 @@ def read_answer(
     return _whole(task, answer, kept[0]) if len(kept) == 1 else _merged(task, answer)
 
 
-def _begun_by_fence(answer: str, task: _Task) -> str:
-    """Return an answer from its first fence on, where only talk stands before that."""
+def _begun_by_fence(answer: str, task: EditTask) -> str:
+    """Return an answer from its first fence on, where only talk stands before that.
+
+    The name of the file is talk here, too.
+    """
     known = {line.strip() for line in lines_of(task.code).texts}
     lines = answer.split("\n")
     for at, line in enumerate(lines):
         if at and fence_in(line.rstrip("\r")):
             return "\n".join(lines[at:])
         said = line.strip()
-        if said and (said in known or not is_talk_line(said, prose=True)):
+        spoken = is_talk_line(said, prose=True) or named_file(said)
+        if said and (said in known or not spoken):
             break
     return answer
 
 
-def _is_text(task: _Task) -> bool:
-    """Whether sentences may be what the file holds."""
-    return task.language is None or task.language.prose
-
-
-def _without_talk(said: str, task: _Task) -> str:
+def _without_talk(said: str, task: EditTask) -> str:
     """Return a text without the sentences of an assistant before and after it."""
+    if is_parsed(said, task.language):
+        return said
     known = {line.strip() for line in lines_of(task.code).texts}
-    lines = list(lines_of(said).texts)
-    prose = _is_text(task)
+    comments = () if task.language is None else task.language.comments
+    prose = task.is_text
 
     def spoken(line: str) -> bool:
-        if line.strip() in known or line.lstrip().startswith(
-            () if task.language is None else task.language.comments
-        ):
+        if line.strip() in known or line.lstrip().startswith(comments):
             return False
         return is_talk_line(line, prose=prose) or (not prose and is_prose(line))
 
+    lines = list(lines_of(said).texts)
     start, end = 0, len(lines)
     while start < end and (not lines[start].strip() or spoken(lines[start])):
         start += 1
     while start < end and (not lines[end - 1].strip() or spoken(lines[end - 1])):
         end -= 1
     # All of it is said by somebody: that is for the check to tell.
-    if start == end or is_parsed(said, task.language):
-        return said
-    return "\n".join(lines[start:end]) + "\n"
+    return "\n".join(lines[start:end]) + "\n" if start < end else said
 
 
-def _whole(task: _Task, answer: str, said: str) -> Changed | Refused:
+def _whole(task: EditTask, answer: str, said: str) -> Changed | Refused:
     """Return the code as one text says it, or as a part of it that is merged."""
     lines = lines_of(said).texts
-    markers = _new_lines(lines, task.file, (ElisionKind.MARKER,))
-    unsure = _new_lines(lines, task.file, (ElisionKind.UNSURE,))
-    if markers:
+    if _markers(lines, task.file):
         return _merged(task, answer)
-    cut = fitted(lines, task.selection)
+    cut = fitted(lines, task.selection, as_is=task.is_about_layout)
     if cut is None:
         return _unplaced()
     made = _made(task, cut)
-    missing = _gone(task, made)
-    if missing and not (
-        _REMOVES.search(task.instruction) and _ONLY.search(task.instruction)
-    ):
-        merged = merge(task.file, answer, path=task.path, language=_name(task))
-        if merged.text is not None and merged.how != "whole":
-            return _merged(task, answer)
-        if unsure:
-            return _shortened(unsure[0])
+    lost = losses(task, made)
+    if (lost.names or lost.stood_for) and not task.keeps_little:
+        # What is missing may be missing because the answer is a part.
+        merged = _merged(task, answer, how="a part")
+        if isinstance(merged, Changed):
+            return merged
+    if lost.stood_for:
+        return _shortened(lost.stood_for)
     if cut.repeats and made == task.code:
-        return _unchanged(task)
-    notes = _outside(cut)
-    return _judged(task, Changed(made, "whole", (), notes), missing)
+        first, last = task.selection.start + 1, task.selection.end
+        message = text("answer.unchanged", first=first, last=last)
+        return Refused("unchanged", message, text("answer.hint"))
+    return _judged(task, Changed(made, "whole", (), _outside(cut)), lost)
 
 
-def _merged(task: _Task, answer: str) -> Changed | Refused:
-    """Return the code with a diff, or with parts of it, merged into its file."""
+def _merged(task: EditTask, answer: str, *, how: str = "") -> Changed | Refused:
+    """Return the code with a diff, or with parts of it, merged into its file.
+
+    As ``a part`` it is not placed where a rule takes it for the whole.
+    """
     selection = task.selection
-    name = _name(task)
+    name = "" if task.language is None else task.language.name
     merged = merge(task.file, answer, path=task.path, language=name)
     if merged.text is None and not selection.is_file:
         # In the file it may fit more than one place, and among the lines only one.
         merged = merge(task.code, answer, path=task.path, language=name)
         selection = selection_of(task.code, "", "")
-    if merged.text is None:
+    if merged.text is None or (how and merged.how == "whole"):
         return _unplaced(merged.unplaced)
-    notes: tuple[str, ...] = ()
-    if selection.is_file:
-        made = merged.text
-    else:
+    made = merged.text
+    notes: tuple[str, ...] = (text("answer.merged"),)
+    if not selection.is_file:
         cut = cut_down(lines_of(merged.text).texts, selection)
         if cut is None:
             return _unplaced()
-        made, notes = _made(task, cut), _outside(cut)
+        made, notes = _made(task, cut), (*_outside(cut), *notes)
         if made == task.code:
-            return _unchanged(task)
-    notes = (*notes, text("answer.merged"))
-    return _judged(task, Changed(made, merged.how or "", merged.doubts, notes), ())
+            first, last = selection.start + 1, selection.end
+            message = text("answer.unchanged", first=first, last=last)
+            return Refused("unchanged", message, text("answer.hint"))
+    changed = Changed(made, merged.how or "", merged.doubts, notes)
+    return _judged(task, changed, None)
 
 
-def _judged(task: _Task, changed: Changed, missing: Sequence[str]) -> Changed | Refused:
-    """Return new code with what is doubtful in it; refused where code is lost."""
-    before, after = lines_of(task.code), lines_of(changed.text)
-    marks = [line for line in after.texts if _MARKS.match(line)]
-    known = {line.strip() for line in before.texts}
-    marks = [line for line in marks if line.strip() not in known]
-    left = _new_lines(after.texts, task.code, (ElisionKind.MARKER,))
-    if marks or left:
-        shown = (*marks, *left)[0].strip()
-        return Refused(
-            "marker", text("answer.marker", line=shown), text("answer.whole_hint")
-        )
+def _judged(task: EditTask, changed: Changed, lost: Losses | None) -> Changed | Refused:
+    """Return new code with what is doubtful in it; refused where code is lost.
+
+    What a diff takes away, it names: there nothing is ``lost``.
+    """
+    after = lines_of(changed.text).texts
+    known = {line.strip() for line in lines_of(task.code).texts}
+    marks = [x for x in after if _MARKS.match(x) and x.strip() not in known]
+    left = marks or _markers(after, task.code)
+    if left:
+        message = text("answer.marker", line=left[0].strip())
+        return Refused("marker", message, text("answer.whole_hint"))
     doubts = list(changed.doubts)
-    whole = changed.how == "whole"
-    lost = _lost(before.texts, after.texts, task) if whole else ()
-    if missing:
-        names = ", ".join(missing[:_SHOWN_NAMES])
-        if len(missing) > _SHOWN_NAMES:
-            names += ", …"
-        doubts.append(Doubt("gone", text("answer.gone", names=names), tuple(missing)))
-    elif lost:
-        count = len(lost)
-        doubts.append(Doubt("gone", text("answer.lines_gone", count=count), lost))
-    kept = {line for line in known if is_distinctive(line)}
-    if whole and len(before.texts) >= _FEWEST_LINES and kept:
-        same = kept.intersection(line.strip() for line in after.texts)
-        if len(same) < _FEWEST_KEPT * len(kept):
-            doubts.append(Doubt("rewritten", text("answer.rewritten")))
-    now = task.file
-    if task.selection.whole:
-        now = f"{task.prefix}{changed.text}{task.suffix}"
-    elif not task.selection.is_file:
-        now = changed.text
-    if breaks_form(now, task.file, task.language):
-        if whole and (missing or lost) and _is_cut(before.texts, after.texts):
-            return _shortened(before.texts[-1])
+    if lost is not None:
+        doubts += doubts_of(task, changed.text, lost)
+    if is_malformed(task, changed.text):
+        # A fence in code that no longer reads as code is one that was not taken off.
+        fence = next((x for x in after if fence_in(x) and x.strip() not in known), None)
+        if fence is not None and not task.is_text:
+            message = text("answer.marker", line=fence.strip())
+            return Refused("marker", message, text("answer.whole_hint"))
+        if lost and not lost.ended:
+            return _shortened(after[-1] if after else "")
         doubts.append(Doubt("unparsable", text("answer.unparsable")))
     return evolve(changed, doubts=tuple(doubts))
 
 
-def _gone(task: _Task, made: str) -> list[str]:
-    """Return the names that the new code lacks and the instruction does not name."""
-    before, after = lines_of(task.code).texts, lines_of(made).texts
-    missing = gone(before, after, aligned(before, after), task.language)
-    return [name for name in missing if not task.wants_to_go(name)]
+def _made(task: EditTask, cut: Cut) -> str:
+    """Return the new lines of the code as a text, with the line ends that it had.
+
+    Models drop and add trailing blanks: where a line differs in these alone, it stays.
+    """
+    before, new = lines_of(task.code), cut.lines
+    old = before.texts
+    if task.is_about_layout:
+        same = {there: here for here, there in aligned(old, new)}
+    else:
+        pairs = aligned([x.rstrip() for x in old], [x.rstrip() for x in new])
+        same = {there: here for here, there in pairs}
+    pieces = [same.get(at, line) for at, line in enumerate(new)]
+    return assemble(before, pieces)
 
 
-def _lost(before: Sequence[str], after: Sequence[str], task: _Task) -> tuple[str, ...]:
-    """Return lines that went and have nothing in their place, if they are many."""
-    there = {line.strip() for line in after}
-    wanted = _REMOVES.search(task.instruction) is not None
-    a = b = 0
-    for i, j in [*aligned(before, after), (len(before), len(after))]:
-        went = [
-            line
-            for line in before[a:i]
-            if is_distinctive(line) and line.strip() not in there
-        ]
-        if a == 0 and i < len(before):
-            most = _MOST_HEAD
-        else:
-            most = _MOST_TAIL if i == len(before) else _MOST_BETWEEN
-        # Who wants something to go may mean these lines, but hardly half of all.
-        most = max(most, len(before) // 2) if wanted else most
-        if len(went) >= most and sum(map(is_distinctive, after[b:j])) * 2 < len(went):
-            return tuple(went)
-        a, b = i + 1, j + 1
-    return ()
-
-
-def _is_cut(before: Sequence[str], after: Sequence[str]) -> bool:
-    """Whether the end of the code is missing, where nothing else came."""
-    last = next((line.strip() for line in reversed(before) if line.strip()), "")
-    end = next((line.strip() for line in reversed(after) if line.strip()), "")
-    return last != end
-
-
-def _made(task: _Task, cut: Cut) -> str:
-    """Return the new lines of the code as a text, with the line ends that it had."""
-    before = lines_of(task.code)
-    same = {new: old for old, new in aligned(before.texts, cut.lines)}
-    pieces = [same.get(at, line) for at, line in enumerate(cut.lines)]
-    return assemble(before if task.code else _line_feeds(task), pieces)
-
-
-def _line_feeds(task: _Task) -> Lines:
-    """Return no lines, with the line ends of what stands round them."""
-    return Lines((), lines_of(task.prefix + task.suffix).ends[:0])
-
-
-def _new_lines(
-    lines: Sequence[str], original: str, kinds: Sequence[ElisionKind]
-) -> list[str]:
-    """Return lines that the original has not and that are markers of these kinds."""
+def _markers(lines: Sequence[str], original: str) -> list[str]:
+    """Return lines that stand for code left out, and that the original has not."""
     known = {line.strip() for line in lines_of(original).texts}
     return [
         line
         for line in lines
-        if line.strip() not in known and classify_line(line) in kinds
+        if line.strip() not in known and classify_line(line) is ElisionKind.MARKER
     ]
 
 
-def _name(task: _Task) -> str:
-    return "" if task.language is None else task.language.name
-
-
-def _outside(cut: Cut) -> tuple[str, ...]:
+def _outside(cut: Cut) -> tuple[LocalizedText, ...]:
     """Return the note of changes outside of the selection."""
-    if not cut.left_out:
-        return ()
-    return (text("answer.left_out", count=cut.left_out),)
+    return (text("answer.left_out", count=cut.left_out),) if cut.left_out else ()
 
 
 def _no_code(kind: Kind) -> Refused:
-    what = _WHAT[kind]()
-    return Refused("no_code", text("answer.no_code", what=what), text("answer.hint"))
+    message = text("answer.no_code", what=_WHAT[kind]())
+    return Refused("no_code", message, text("answer.hint"))
 
 
 def _shortened(line: str) -> Refused:
@@ -413,15 +301,7 @@ def _shortened(line: str) -> Refused:
 
 
 def _unplaced(parts: Sequence[str] = ()) -> Refused:
-    shown = next(
-        (line.strip() for part in parts for line in part.split("\n") if line.strip()),
-        "",
-    )
+    lines = (line.strip() for part in parts for line in part.split("\n"))
+    shown = next(filter(None, lines), "")
     message = text("answer.unplaced", line=shown) if shown else text("answer.no_place")
     return Refused("unplaced", message, text("answer.whole_hint"))
-
-
-def _unchanged(task: _Task) -> Refused:
-    first, last = task.selection.start + 1, task.selection.end
-    message = text("answer.unchanged", first=first, last=last)
-    return Refused("unchanged", message, text("answer.hint"))

@@ -45,6 +45,9 @@ _SHARED: Final = 0.5
 _TOOL_CALL: Final = re.compile(
     r"<(?:\|)?tool_?calls?\b|<function(?:=|_calls?\b)|<invoke\b|<\|python_tag\|>"
     r"|\[TOOL_CALLS\]|<\uff5ctool|<\|tool▁|<tool_use\b"
+    r"|<(?:read_file|write_to_file|apply_diff|replace_in_file|execute_command"
+    r"|search_files|list_files|attempt_completion|edit_file|str_replace_editor"
+    r"|insert_content|search_and_replace|ask_followup_question)>"
     r"|functions\.\w+\(\{|Action:[^\n]*\n+Action Input:|\[\w+\(\w+=[^\n]*\)\]\s*\Z"
 )
 _CALL_KEYS: Final = ("arguments", "parameters", "tool_calls", "function_call", "input")
@@ -142,7 +145,7 @@ def not_code(text: str, original: str, *, language: Language | None) -> Problem 
         ("language", _is_other_language(head, original, language)),
         ("command", not shared and _is_command(lines, language)),
         ("example", not shared and _is_example(lines, original, language)),
-        ("talk", _is_talk(head, lines, known, language, shared=shared)),
+        ("talk", _is_talk(head, original, language, shared=shared)),
     ):
         if found:
             return Problem(kind)  # type: ignore[arg-type]  # each is a Kind
@@ -263,33 +266,35 @@ def _is_example(lines: Sequence[str], original: str, language: Language | None) 
 
 
 def _is_talk(
-    head: str,
-    lines: Sequence[str],
-    known: set[str],
-    language: Language | None,
-    *,
-    shared: int,
+    head: str, original: str, language: Language | None, *, shared: int
 ) -> bool:
     """Whether somebody speaks: all of it, or sentences that stand between code."""
+    lines = [line for line in lines_of(head).texts if line.strip()]
+    known = {line.strip() for line in lines_of(original).texts} - {""}
     new = [line for line in lines if line.strip() not in known]
+    items = language is None or language.name != "yaml"
+    comments = () if language is None else language.comments
+
+    def spoken_in(code: str, found: Sequence[str]) -> list[str]:
+        # In a comment or a text of several lines sentences are code.
+        outside = {*lines_of(without_long_texts(code, language)).texts}
+        return [
+            line
+            for line in found
+            if line in outside
+            and not line.lstrip().startswith(comments)
+            and is_spoken(line, items=items)
+        ]
+
+    prose = language is None or language.prose
     # So it is in a part of a file that is text: of a comment, or a docstring.
-    prose = language is None or language.prose or any(map(is_spoken, known))
-    if prose:
-        # Whole sentences are what such a file holds: only who speaks tells.
+    if prose or spoken_in(original, lines_of(original).texts):
         # In place of a long text one line of talk is no text about talk.
         short = len(lines) * 3 <= len(known)
         return not shared and bool(new) and is_talk_line(new[0], prose=not short)
     if is_parsed(head, language) and not _is_bare_talk(head, language):
         return False
-    code = without_long_texts(head, language)
-    # In a comment or a text of several lines sentences are code.
-    outside = {line.strip() for line in lines_of(code).texts}
-    spoken = [line for line in new if line.strip() in outside and is_spoken(line)]
-    if not spoken:
-        return False
-    marks = language.comments if language is not None else ()
-    commented = [line for line in spoken if not line.lstrip().startswith(marks)]
-    return bool(commented)
+    return bool(spoken_in(head, new))
 
 
 def _is_bare_talk(head: str, language: Language | None) -> bool:

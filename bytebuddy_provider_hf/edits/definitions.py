@@ -46,7 +46,7 @@ _NO_NAMES: Final = frozenset(
 _PYTHON: Final = re.compile(r"\s*(?:async\s+)?(?:def|class)\s+(\w+)")
 _KEY: Final = re.compile(r"[\"']?([\w./$@-][\w ./$@-]*)[\"']?\s*:(?:\s|$)")
 _SHELL: Final = re.compile(r"\s*(?:function\s+([\w:-]+)|([\w:-]+)\s*\(\s*\))")
-_TABLE: Final = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+|([\w.-]+)\s*=")
+_TABLE: Final = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+")
 _MEMBER: Final = re.compile(r'\s*"((?:[^"\\]|\\.){1,80})"\s*:')
 _HEADING: Final = re.compile(r"#{1,6}\s+(.+?)[\s#]*")
 _TARGET: Final = re.compile(r"([\w./%$()-]+)\s*::?(?!=)")

@@ -72,13 +72,20 @@ def selection_of(code: str, prefix: str, suffix: str) -> Selection:
     return Selection((*before, *own, *after), start, start + len(own), whole=True)
 
 
-def fitted(answer: Sequence[str], selection: Selection) -> Cut | None:
+def fitted(
+    answer: Sequence[str], selection: Selection, *, as_is: bool = False
+) -> Cut | None:
     """Return what an answer makes of a selection; ``None`` where that is not certain.
 
     The answer may be the selection alone, repeat lines round it, or be the whole file;
     its indentation may be lost. Blank lines at the edges are those of the selection.
+    Blanks that were to be changed stay ``as_is``.
     """
-    answer = stripped(with_tabs_of(answer, selection.lines))
+    if as_is and selection.is_file:
+        return Cut(tuple(answer))
+    if not as_is:
+        answer = with_tabs_of(answer, selection.lines)
+    answer = stripped(answer)
     start, end = _region(answer, selection)
     region = selection.lines[start:end]
     lines = shifted(answer, region)

@@ -12,6 +12,7 @@ from bytebuddy_provider_hf.edits.lines import is_distinctive
 
 _USUAL: Final = 4
 _WIDEST: Final = 8
+_WIDTHS: Final = (4, 2, 8, 3)
 # Signs at the end of a line that opens a block.
 _OPENERS: Final = (":", "{", "(", "[", "=>", "do", "then")
 
@@ -44,19 +45,34 @@ def unit_of(lines: Sequence[str]) -> int:
 def with_tabs_of(lines: Sequence[str], model: Sequence[str]) -> list[str]:
     """Return ``lines`` indented by tabs where all of ``model`` is, or by blanks.
 
-    Nothing is changed where either has both, or nothing indented.
+    Nothing is changed where ``model`` has both, or nothing indented. The width of a tab
+    is the one by which most lines are found in ``model``.
     """
-    own, wanted = _signs(lines), _signs(model)
-    if {own, wanted} != {" ", "\t"}:
+    wanted = {indent_of(line)[:1] for line in model if line.strip()} - {""}
+    signs = {sign for line in model if line.strip() for sign in indent_of(line)}
+    sign = next(iter(wanted), "")
+    other = "\t" if sign == " " else " "
+    begun = {indent_of(line)[:1] for line in lines if line.strip()}
+    if len(wanted) != 1 or (sign == " " and len(signs) > 1) or other not in begun:
         return list(lines)
-    if wanted == " ":
-        # A tab stands for a step of the file.
-        unit = " " * unit_of(model)
-        return [
-            indent_of(line).replace("\t", unit) + line.lstrip(" \t") for line in lines
+    known = set(model)
+    best: list[str] = []
+    most = -1
+    for width in dict.fromkeys((unit_of(model if sign == " " else lines), *_WIDTHS)):
+        unit = " " * width
+        made = [
+            _respaced(line, "\t", unit) if sign == " " else _respaced(line, unit, "\t")
+            for line in lines
         ]
-    unit = " " * unit_of(lines)
-    return [indent_of(line).replace(unit, "\t") + line.lstrip(" \t") for line in lines]
+        found = sum(line in known for line in made)
+        if found > most:
+            best, most = made, found
+    return best
+
+
+def _respaced(line: str, old: str, new: str) -> str:
+    indent = indent_of(line)
+    return indent.replace(old, new) + line[len(indent) :]
 
 
 def shifted(lines: Sequence[str], region: Sequence[str]) -> list[str]:
@@ -126,9 +142,3 @@ def _moved(lines: Sequence[str], moves: set[tuple[str, str]]) -> list[str]:
     ):
         return list(lines)
     return [line.removeprefix(taken) if line.strip() else line for line in lines]
-
-
-def _signs(lines: Sequence[str]) -> str:
-    """Return what indents the lines: a blank, a tab, nothing, or both."""
-    signs = {sign for line in lines if line.strip() for sign in indent_of(line)}
-    return "".join(sorted(signs))

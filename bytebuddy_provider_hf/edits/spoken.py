@@ -28,6 +28,7 @@ _SPEAKER: Final = (
     r"(?:\w+\s+)?(?:needed|required|necessary|made|to|was|were|is|are)\b"
     r"|no (?:changes|edits)\W*$"
     r"|nothing\s+(?:to (?:do|change|edit)|needs to)\b"
+    r"|to (?:make|apply|implement) (?:this|the|that) (?:change|edit)s?\b"
     r"|hope (?:this|that) helps|feel free to|here(?:'s| is| are|’s) (?:the|your|an?)\b"
     r"|抱歉|对不起|很遗憾|我(?:无法|不能|没法|会|将|已|需要|可以|认为|建议|没有)"
     r"|作为(?:一个|一名)?(?:AI|人工智能|语言|助手)|请(?:提供|问|您|先提供|告诉我|确认)"
@@ -62,6 +63,8 @@ _LEAD: Final = r"(?:[*_>#\s-]|\d+\.\s)*"
 _SPEAKS: Final = re.compile(f"{_LEAD}(?:{_SPEAKER})", re.IGNORECASE)
 _TALK: Final = re.compile(f"{_LEAD}(?:{_SPEAKER}{_TOPIC})", re.IGNORECASE)
 _CODE_SIGNS: Final = re.compile(r"[=;{}<>\[\]\\|&]|\)\s*[:{]?\s*$|\w\(\)?|::|->")
+# "- Added the parameter", and a line in bold that is a heading.
+_ITEM: Final = re.compile(r"[-*] (?:\*\*)?[A-Z][a-z]+ [\w ,.'-]+$|\*\*[^*\n]+\*\*:?$")
 _STEP: Final = re.compile(r"\d+\. [A-Z]\w+ \w+")
 _INLINE: Final = re.compile(r"`[^`\n]*`|\*\*|\([^()=\n]*\)|\"[^\"\n]*\"|“[^”\n]*”")
 _CJK: Final = re.compile(r"[\u3400-\u9fff]")
@@ -82,9 +85,13 @@ def is_talk_line(line: str, *, prose: bool = False) -> bool:
     return pattern.match(said) is not None and _CODE_SIGNS.search(said) is None
 
 
-def is_spoken(line: str) -> bool:
-    """Return whether a line is a sentence, or what an assistant says; not code."""
-    return is_talk_line(line) or _is_sentence(line)
+def is_spoken(line: str, *, items: bool = True) -> bool:
+    """Return whether a line is a sentence, or what an assistant says; not code.
+
+    Without ``items`` those of a list are none: in YAML they are content.
+    """
+    listed = items and _ITEM.match(_INLINE.sub("x", line)) is not None
+    return listed or is_talk_line(line) or _is_sentence(line)
 
 
 def _is_sentence(line: str) -> bool:
