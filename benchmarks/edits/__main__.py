@@ -98,15 +98,22 @@ def show(plan: Plan, found: Sequence[Outcome], only: str, most: int) -> None:
             f"said: {written.why or '-'}"
         )
         print("--- the intended change")
-        _print_diff(trial.edit.file.text, trial.intended)
+        _print_diff(trial.edit.original, trial.intended)
         print("--- what was handed over")
-        said = trial.said.split("\n")
-        if len(said) > _MOST_SHOWN:
-            said = [*said[:_MOST_SHOWN], f"[{len(said) - _MOST_SHOWN} more lines]"]
-        print("\n".join(said))
+        _print_cut(trial.said)
+        if trial.answer:
+            print("--- what the model answered")
+            _print_cut(trial.answer)
         if written.text is not None:
             print("--- from the intended text to the result")
             _print_diff(trial.intended, written.text)
+
+
+def _print_cut(text: str) -> None:
+    lines = text.split("\n")
+    print("\n".join(lines[:_MOST_SHOWN]))
+    if len(lines) > _MOST_SHOWN:
+        print(f"[{len(lines) - _MOST_SHOWN} more lines]")
 
 
 def _print_diff(one: str, other: str) -> None:
