@@ -33,8 +33,8 @@ _NAMES: Final = {
     "secret": "Secret",
     "types": (
         "Choice CompletionOptions Conversation Done Event ImagePart Loading "
-        "Message Reasoning Reply Role Served Text TextPart TokenLogprob Tool ToolCall "
-        "ToolCallDelta Usage"
+        "Message Progress Reasoning Reply Role Served Text TextPart TokenLogprob Tool "
+        "ToolCall ToolCallDelta Usage"
     ),
 }
 _HOMES: Final = {name: home for home, names in _NAMES.items() for name in names.split()}

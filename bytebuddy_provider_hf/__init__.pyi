@@ -60,6 +60,7 @@ from bytebuddy_provider_hf.types import Event as Event
 from bytebuddy_provider_hf.types import ImagePart as ImagePart
 from bytebuddy_provider_hf.types import Loading as Loading
 from bytebuddy_provider_hf.types import Message as Message
+from bytebuddy_provider_hf.types import Progress as Progress
 from bytebuddy_provider_hf.types import Reasoning as Reasoning
 from bytebuddy_provider_hf.types import Reply as Reply
 from bytebuddy_provider_hf.types import Role as Role

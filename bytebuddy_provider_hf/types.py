@@ -246,6 +246,18 @@ class Text:
 
 
 @define
+class Progress:
+    """Code that is still judged has come: so many characters and lines so far.
+
+    Of ``edit`` and ``apply``, whose ``Text`` comes whole at the end: what a model
+    writes may be a diff, or no code at all.
+    """
+
+    characters: int
+    lines: int
+
+
+@define
 class Reasoning:
     """A piece of the model's reasoning."""
 
@@ -274,7 +286,9 @@ class Done:
     reply: Reply
 
 
-Event: TypeAlias = Loading | Text | Reasoning | ToolCallDelta | Done
+Event: TypeAlias = Loading | Text | Progress | Reasoning | ToolCallDelta | Done
+# What becomes of an edit that is doubtful: an error, or a reply that says so.
+DoubtMode: TypeAlias = Literal["raise", "return"]
 # Answers that are JSON: any ("json"), or one that keeps to a JSON schema.
 ResponseFormat: TypeAlias = Literal["json"] | Mapping[str, object]
 MessageLike: TypeAlias = Message | Mapping[str, object]

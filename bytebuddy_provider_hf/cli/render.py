@@ -15,6 +15,7 @@ from bytebuddy_provider_hf.types import (
     Done,
     Event,
     Loading,
+    Progress,
     Reasoning,
     Text,
     ToolCallDelta,
@@ -31,6 +32,7 @@ _FRAME: Final = 4
 
 _EVENT_TYPES: Final[dict[type, str]] = {
     Text: "text",
+    Progress: "progress",
     Reasoning: "reasoning",
     Loading: "loading",
     ToolCallDelta: "tool_call",

@@ -15,7 +15,14 @@ from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.texts import LocalizedText, text
-from bytebuddy_provider_hf.types import Event, Loading, Reasoning, Text, WaitReason
+from bytebuddy_provider_hf.types import (
+    Event,
+    Loading,
+    Progress,
+    Reasoning,
+    Text,
+    WaitReason,
+)
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -148,6 +155,8 @@ class StatusLine:
         self._wait: WaitStatus | None = None
         self._began: float | None = None
         self._lines = 0
+        # Of what was counted before the text comes again, whole, at the end.
+        self._told = False
 
     def event(self, event: Event) -> None:
         """Show a wait, or end it when anything else comes."""
@@ -166,10 +175,13 @@ class StatusLine:
             return
         if self._wait is not None:
             self.clear()
-        if not self._counts_lines or not isinstance(event, Text | Reasoning):
+        if not self._counts_lines or not isinstance(event, Text | Reasoning | Progress):
             return
         # Code that comes after the reasoning about it is what a person waits for.
-        self._lines += event.text.count("\n") if isinstance(event, Text) else 0
+        if isinstance(event, Progress):
+            self._lines, self._told = event.lines, True
+        elif isinstance(event, Text) and not self._told:
+            self._lines += event.text.count("\n")
         if self._say is None:
             began = self._clock()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve
 
 from bytebuddy_provider_hf.client.endpoint import Endpoint
-from bytebuddy_provider_hf.client.model_base import check_texts
+from bytebuddy_provider_hf.client.model_base import check_doubts, check_texts
 from bytebuddy_provider_hf.client.notices import log_once
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.client.request import conversation, merge_options
@@ -21,6 +21,7 @@ from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Conversation,
+    DoubtMode,
     ImagePart,
     ReasoningEffort,
     ResponseFormat,
@@ -254,6 +255,7 @@ class HuggingFaceModel(ScoringRoles):
         suffix: str = "",
         path: str = "",
         language: str = "",
+        doubts: DoubtMode = "raise",
         options: CompletionOptions | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
@@ -267,15 +269,17 @@ class HuggingFaceModel(ScoringRoles):
     ) -> PendingReply:
         """Return the whole of ``code`` changed: a call as of ``chat``.
 
-        The new code streams as text, without fences or preamble; ``reply.diff`` is the
-        unified diff. An answer that was cut has no diff, and a note that says so.
-        ``prefix`` and ``suffix`` are shown to the model and never changed. Raises
-        ``UnsupportedRole`` when awaited or iterated.
+        A stream tells its ``Progress``; the new code comes as one ``Text`` when it was
+        judged. ``reply.diff`` is the unified diff. An answer that was cut has no diff,
+        and a note that says so. ``prefix`` and ``suffix`` are shown to the model and
+        never changed.
+
+        When awaited or iterated it raises ``UnsupportedRole``, ``ResponseError`` for an
+        answer that is no code of the file, and ``EditDoubtful`` for one by which code
+        may be lost; where ``doubts`` is "return" the reply has its ``doubts`` instead.
         """
-        from bytebuddy_provider_hf.client.roles.edit import (
-            EditPlanner,
-            raise_max_tokens,
-        )
+        from bytebuddy_provider_hf.client import call_loop
+        from bytebuddy_provider_hf.client.roles import edit
         from bytebuddy_provider_hf.prompts.edit import EditTask
 
         check_texts(
@@ -287,6 +291,7 @@ class HuggingFaceModel(ScoringRoles):
             path=path,
             language=language,
         )
+        check_doubts(doubts)
         asked = {
             "temperature": temperature,
             "max_tokens": max_tokens,
@@ -294,17 +299,21 @@ class HuggingFaceModel(ScoringRoles):
             "seed": seed,
             "reasoning_effort": reasoning_effort,
         }
-        planner = EditPlanner(
-            raise_max_tokens(self._edit_options(options, asked), code),
+        planner = edit.EditPlanner(
+            edit.raise_max_tokens(self._edit_options(options, asked), code),
             EditTask(code, instruction, prefix, suffix, path, language),
             self._model_info,
             template=self._templates.edit,
             extra=self._endpoint.extra,
+            doubts=doubts,
             notes=_window_notes(options),
             asks_hub=self._model_info.family is None,
         )
-        return self._call(
-            planner, timeout, wait=wait, on_event=on_event, session=session
+        spec = self._call_spec(timeout, wait=wait, on_event=on_event, session=session)
+        return PendingReply(
+            lambda: call_loop.run(planner, spec, self._lease.state()),
+            lambda: edit.stream(planner, spec, self._lease.state()),
+            spec.reader_task,
         )
 
     def apply(
@@ -314,6 +323,7 @@ class HuggingFaceModel(ScoringRoles):
         *,
         path: str = "",
         language: str = "",
+        doubts: DoubtMode = "raise",
         options: CompletionOptions | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
@@ -329,8 +339,8 @@ class HuggingFaceModel(ScoringRoles):
         A unified diff, markers of code left out ("… existing code …") or a whole file
         are placed by rule, and no model is asked; what is not certain goes to the
         model, whose answer is checked. Raises ``ApplyFailed``, which carries both
-        texts, where a line would be lost, and ``UnsupportedRole``, when awaited or
-        iterated.
+        texts, where a line would be lost, ``EditDoubtful`` where one may be, unless
+        ``doubts`` is "return", and ``UnsupportedRole``, when awaited or iterated.
         """
         from bytebuddy_provider_hf.client.roles import apply, edit
         from bytebuddy_provider_hf.prompts.edit import EditTask
@@ -342,6 +352,7 @@ class HuggingFaceModel(ScoringRoles):
             path=path,
             language=language,
         )
+        check_doubts(doubts)
         asked = {
             "temperature": temperature,
             "max_tokens": max_tokens,
@@ -356,6 +367,7 @@ class HuggingFaceModel(ScoringRoles):
             self._model_info,
             template=self._templates.apply,
             extra=self._endpoint.extra,
+            doubts=doubts,
             notes=_window_notes(options),
             asks_hub=self._model_info.family is None,
         )

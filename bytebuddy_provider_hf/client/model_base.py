@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, get_args
 
 from attrs import evolve
 
@@ -16,7 +16,7 @@ from bytebuddy_provider_hf.config.values import ModelEntry, PromptTemplates
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import CompletionOptions, Role
+from bytebuddy_provider_hf.types import CompletionOptions, DoubtMode, Role
 
 # Opening a model imports what opening needs; a call imports what it is made of, where
 # it is made. A program that opens ten models and asks one starts in half the time.
@@ -151,6 +151,12 @@ class ModelBase:
     @property
     def _templates(self) -> PromptTemplates:
         return self._entry.prompt_templates or _NO_TEMPLATES
+
+
+def check_doubts(mode: object) -> None:
+    """Raise ``InvalidOption`` unless ``mode`` says what becomes of a doubtful edit."""
+    if mode not in get_args(DoubtMode):
+        raise InvalidOption(text("calls.doubts_wrong", value=f"{mode!r:.60}"))
 
 
 def check_texts(method: str, **texts: object) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Final
 
 from attrs import evolve, field, frozen
 
+from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
 from bytebuddy_provider_hf.edits.lines import lines_of
 
 _NUMBERED: Final = re.compile(
@@ -17,7 +19,11 @@ _NUMBERED: Final = re.compile(
 _HEADER: Final = re.compile(r"@@(?:\s|$)")
 # What git format-patch puts at the end: "-- " and its version, in the first column.
 _SIGNATURE: Final = re.compile(r"\n-- ?\r?\n\d[\d.a-z-]*\s*$")
+# A header's numbers, if it has some; what follows them is a heading.
+_HEADING: Final = re.compile(r"@@(?: -[\d,]+ \+[\d,]+ @@)?")
 _LONGEST_TAIL: Final = 60
+# A change so close below a header belongs to it, whatever stands between.
+_CLOSE: Final = 40
 
 
 @frozen
@@ -56,13 +62,21 @@ class HunkLine:
 
 @frozen
 class Hunk:
-    """One place to change; an ``unended`` side's last line has no line end."""
+    """One place to change; an ``unended`` side's last line has no line end.
+
+    ``heading`` is what a header says beside its numbers, as a rule the function that
+    the change is in; of headers that follow each other one a line, outermost first. A
+    hunk that is ``at_end`` ends with the file. ``file`` is the file's stated name.
+    """
 
     lines: tuple[HunkLine, ...]
     numbers: Numbers | None = None
     unended_old: bool = False
     unended_new: bool = False
     text: str = field(default="", repr=False)
+    heading: str = ""
+    at_end: bool = False
+    file: str = ""
 
     @property
     def old(self) -> tuple[str, ...]:
@@ -103,23 +117,78 @@ class Hunk:
 class Patch:
     """The hunks of a diff; ``files`` are the names that the changed files have.
 
-    ``mixed`` tells that some lines end in CR LF and others do not.
+    ``mixed`` tells that some lines end in CR LF and others do not. A patch without
+    hunks is one that could not be read, or that changes nothing. ``moved`` is the new
+    name that it gives the file.
     """
 
     hunks: tuple[Hunk, ...]
     files: frozenset[str]
     mixed: bool
+    moved: str = ""
+
+    def without_elisions(self, known: Container[str]) -> Patch:
+        """Return the patch with its hunks split where context is left out.
+
+        A line of context that may be a marker and is none of the ``known`` lines, those
+        of the original, can only stand for lines that are left out.
+        """
+        hunks = (part for hunk in self.hunks for part in _split(hunk, known))
+        return evolve(self, hunks=tuple(hunks))
+
+    def of_files(self, names: Container[str]) -> Patch:
+        """Return what a patch changes in files of these names, or of none."""
+        hunks = tuple(h for h in self.hunks if not h.file or h.file in names)
+        files = frozenset(name for name in self.files if name in names)
+        return evolve(self, hunks=hunks, files=files)
+
+    def elides(self, known: Container[str]) -> bool:
+        """Return whether a new line says that code is left out: nobody knows which."""
+        return any(
+            line.sign == "+"
+            and line.text not in known
+            and classify_line(line.text) is ElisionKind.MARKER
+            for hunk in self.hunks
+            for line in hunk.lines
+        )
+
+
+def hunk_of(
+    search: Sequence[tuple[str, str]], replace: Sequence[tuple[str, str]]
+) -> tuple[HunkLine, ...]:
+    """Return the lines of a hunk that turns one part of a text into another.
+
+    Lines come with their ends. Those that both parts have are context.
+    """
+    pairs = aligned([text for text, _ in search], [text for text, _ in replace])
+    lines: list[HunkLine] = []
+    a = b = 0
+    for i, j in [*pairs, (len(search), len(replace))]:
+        lines += (HunkLine("-", text, end) for text, end in search[a:i])
+        lines += (HunkLine("+", text, end) for text, end in replace[b:j])
+        if i < len(search):
+            # A blank line at the edge may be the model's: it is none of the file's.
+            lines.append(HunkLine(" " if search[i][0] else "", *search[i]))
+        a, b = i + 1, j + 1
+    return tuple(lines)
 
 
 def is_patch(text: str) -> bool:
     """Return whether a text is a unified diff: it has headers of hunks or of files."""
     lines = lines_of(text).texts
+    # Without a change below it in its hunk it is a text that quotes a header.
+    last, context, opened = -1, False, False
     for at, line in enumerate(lines):
-        # Without a change close by it is a text that quotes a header.
-        if _HEADER.match(line) and _body_follows(lines[at + 1 : at + 40]):
+        if opened and line[:1] in ("+", "-") and (context or at < last):
             return True
-        if _names_files(lines, at) and _body_follows(lines[at + 2 : at + 40]):
+        if _HEADER.match(line):
+            numbered = _NUMBERED.match(line)
+            counted = int(numbered[2] or 1) if numbered else 0
+            last, context, opened = at + max(_CLOSE, counted + 1), True, True
+        elif _names_files(lines, at) and _body_follows(lines[at + 2 : at + _CLOSE]):
             return True
+        elif line[:1] not in ("", " ", "\\"):
+            context = False
     return False
 
 
@@ -130,29 +199,32 @@ def read_patch(text: str) -> Patch:
     texts = lines.texts
     hunks: list[Hunk] = []
     files: set[str] = set()
-    current = _OpenHunk()
+    current = OpenHunk()
     inside = not any(
         _HEADER.match(line) or _names_files(texts, at) for at, line in enumerate(texts)
     )
-    at = 0
+    at, file = 0, ""
     while at < len(texts):
         line = texts[at]
         if _HEADER.match(line):
             hunks += current.closed()
-            current, inside = _OpenHunk(line), True
+            outer = current.heading if current.is_empty else ""
+            current, inside = OpenHunk(line, file=file, outer=outer), True
         elif _names_files(texts, at) and (
             # Inside a hunk such lines may be of it: "--" opens comments in SQL and Lua.
             not inside or current.is_complete or _is_header(texts[at + 2 : at + 3])
         ):
             hunks += current.closed()
-            files.add(texts[at + 1][4:].partition("\t")[0].strip())
+            file = texts[at + 1][4:].partition("\t")[0].strip()
+            files.add(file)
             at += 1
             # Without a header all that follows is one hunk.
             after = texts[at + 1 : at + 2]
-            current, inside = _OpenHunk(), bool(after) and not _is_header(after)
+            current = OpenHunk(file=file)
+            inside = bool(after) and not _is_header(after)
         elif line.startswith("diff --git "):
             hunks += current.closed()
-            current, inside = _OpenHunk(), False
+            current, inside = OpenHunk(), False
         elif inside:
             inside = current.add(line, lines.ends[at])
         at += 1
@@ -160,11 +232,14 @@ def read_patch(text: str) -> Patch:
     return Patch(tuple(hunks), frozenset(files), not lines.uniform)
 
 
-class _OpenHunk:
+class OpenHunk:
     """A hunk whose lines are being read."""
 
-    def __init__(self, header: str | None = None) -> None:
+    def __init__(
+        self, header: str | None = None, *, file: str = "", outer: str = ""
+    ) -> None:
         self._source = [] if header is None else [header]
+        self._file = file
         self._body: list[HunkLine] = []
         self._numbers: Numbers | None = None
         self._unended_old = self._unended_new = False
@@ -173,6 +248,15 @@ class _OpenHunk:
         if match := _NUMBERED.match(header or ""):
             # A count that is left out is one.
             self._numbers = Numbers(*(int(each or 1) for each in match.groups()))
+        said = _HEADING.sub("", header or "").removesuffix("@@").strip()
+        told = said if any(char.isalpha() for char in said) else ""
+        self.heading = f"{outer}\n{told}".strip("\n")
+        self.at_end = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no line of it has come yet."""
+        return not self._body
 
     @property
     def is_complete(self) -> bool:
@@ -214,8 +298,51 @@ class _OpenHunk:
             self._old -= 1
         if not any(line.sign in {"+", "-"} for line in body):
             return []
-        text = "\n".join(self._source)
-        return [Hunk(tuple(body), numbers, self._unended_old, self._unended_new, text)]
+        return [
+            Hunk(
+                tuple(body),
+                numbers,
+                self._unended_old,
+                self._unended_new,
+                text="\n".join(self._source),
+                heading=self.heading,
+                at_end=self.at_end,
+                file=self._file,
+            )
+        ]
+
+
+def _split(hunk: Hunk, known: Container[str]) -> list[Hunk]:
+    """Return the parts of a hunk between lines that stand for others."""
+    runs: list[list[HunkLine]] = [[]]
+    for line in hunk.lines:
+        context = line.sign not in ("+", "-") and line.text not in known
+        if context and classify_line(line.text) is not ElisionKind.CODE:
+            runs.append([])
+        else:
+            runs[-1].append(line)
+    if len(runs) == 1:
+        return [hunk]
+    parts: list[Hunk] = []
+    for number, run in enumerate(runs, 1):
+        if all(line.sign not in ("+", "-") for line in run):
+            continue
+        # Only the part with the last line says how the file ends.
+        ends = number == len(runs)
+        # Lines that are put in behind a marker do not follow the heading.
+        placed = number == 1 or any(line.old for line in run)
+        part = evolve(
+            hunk,
+            lines=tuple(run),
+            numbers=None,
+            unended_old=ends and hunk.unended_old,
+            unended_new=ends and hunk.unended_new,
+            text="\n".join(line.sign + line.text for line in run),
+            heading=hunk.heading if placed else "",
+            at_end=ends and hunk.at_end,
+        )
+        parts.append(part)
+    return parts
 
 
 def _is_header(lines: Sequence[str]) -> bool:

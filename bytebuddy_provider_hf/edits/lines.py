@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final, TypeAlias
 
 from attrs import frozen
@@ -104,3 +104,8 @@ def is_distinctive(line: str) -> bool:
     # The beginning tells: minified files have lines of a megabyte.
     words = "".join(char if char.isalnum() else " " for char in line[:400]).split()
     return any(word.lower() not in _EVERYWHERE for word in words)
+
+
+def any_known(lines: Iterable[str], known: Container[str]) -> bool:
+    """Return whether a line that tells a place is one of the ``known``."""
+    return any(line in known and is_distinctive(line) for line in lines)

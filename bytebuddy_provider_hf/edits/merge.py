@@ -12,9 +12,11 @@ from bytebuddy_provider_hf.edits.elided import (
     possible_elisions,
 )
 from bytebuddy_provider_hf.edits.fences import Fence, fence_in
-from bytebuddy_provider_hf.edits.hunks import is_patch
+from bytebuddy_provider_hf.edits.hunks import is_patch, read_patch
+from bytebuddy_provider_hf.edits.judge import judge
 from bytebuddy_provider_hf.edits.lines import Placed, lines_of
 from bytebuddy_provider_hf.edits.patch import apply_patch
+from bytebuddy_provider_hf.edits.runs import runs_of_code
 from bytebuddy_provider_hf.edits.text_filter import filtered
 from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 from bytebuddy_provider_hf.edits.wholefile import replace_block, replace_file
@@ -119,11 +121,15 @@ def _merge_block(original: str, block: Block) -> Merged:
     """Return a text with one block of a suggestion merged into it."""
     said = block.text
     if is_patch(said) or block.info.lower().startswith(_DIFFS):
-        patched = apply_patch(original, said)
+        patched = apply_patch(original, read_patch(said))
         return _result(original, block, patched.text, "patch", patched.unplaced)
     if has_elisions(said):
         lazy = apply_elided(original, said)
-        return _result(original, block, lazy.text, "lazy", lazy.unplaced)
+        text = lazy.text
+        if text is not None:
+            runs = runs_of_code(lines_of(said).texts, whole=True)
+            text = judge(original, [runs], text).text
+        return _result(original, block, text, "lazy", lazy.unplaced)
     if doubtful := possible_elisions(original, said):
         return Merged(None, doubtful)
     # It may differ in line ends alone, which are the original's business.

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, TypeAlias
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.hunks import Hunk, HunkLine, read_patch
-from bytebuddy_provider_hf.edits.lines import Lines, Piece, Placed, assemble, lines_of
+from bytebuddy_provider_hf.edits.hunks import Hunk, HunkLine, Patch
+from bytebuddy_provider_hf.edits.indentation import (
+    NO_SHIFT,
+    Shift,
+    common_shift,
+    indent_of,
+)
+from bytebuddy_provider_hf.edits.lines import (
+    Lines,
+    Piece,
+    Placed,
+    assemble,
+    is_distinctive,
+    lines_of,
+)
+from bytebuddy_provider_hf.edits.near_fit import fit_nearly, words_of
 
 # Comparisons for one patch, lest a file of equal lines cost the square of its length.
 _MOST_WORK: Final = 1_000_000
+# Places of one line, and guesses of one hunk, that are tried.
+_MOST_PLACES: Final = 50
+_MOST_GUESSES: Final = 20
+# Lines of the text that one line of a hunk is compared with.
+_WINDOW: Final = 10
 _NOWHERE: Final = "/dev/null"
 
 Key: TypeAlias = Callable[[str], str]
@@ -21,12 +40,11 @@ Key: TypeAlias = Callable[[str], str]
 
 @frozen
 class _Fit:
-    """A place of a hunk, as it was read; ``shift`` is what its lines lack in front."""
+    """A place of a hunk, as it was read; ``shift`` is how its new lines are indented."""
 
     start: int
     hunk: Hunk
-    shift: str = ""
-    surplus: str = ""
+    shift: Shift = NO_SHIFT
 
 
 @frozen
@@ -38,27 +56,31 @@ class _Replacement:
     lines: tuple[HunkLine, ...]
 
 
-def apply_patch(original: str, patch: str) -> Placed:
-    """Return ``original`` with a unified diff applied, all of it or nothing.
+def apply_patch(original: str, patch: Patch) -> Placed:
+    """Return ``original`` with a patch applied, all of it or nothing.
 
     A hunk goes where its context and the lines it takes away stand, whatever its
-    numbers; trailing spaces, and one indentation of the whole hunk, may differ. Where
-    it fits more than one place, the stated one counts only if every number in the patch
+    numbers; trailing spaces, and one indentation of the whole hunk, may differ, and
+    where that has no place a line of context in four. Where it fits more than one
+    place, its heading decides; the stated line counts only if every number in the patch
     is right and another hunk, which fits one place, bears that out. Line ends are those
     of the original; its last line ends as it did, unless the diff says otherwise.
     """
-    read = read_patch(patch)
-    if not read.hunks or len(read.files) > 1 or _NOWHERE in read.files:
-        return Placed(None, (patch,))
+    everything = tuple(hunk.text for hunk in patch.hunks)
+    if not patch.hunks or len(patch.files) > 1 or _NOWHERE in patch.files:
+        return Placed(None, everything or ("",))
     before = lines_of(original)
     search = _Search(before)
-    found = [search.fits(hunk) for hunk in read.hunks]
-    trusted = _line_numbers_trusted(read.hunks, found)
+    found = [search.fits(hunk) for hunk in patch.hunks]
+    trusted = _line_numbers_trusted(patch.hunks, found)
     chosen: list[_Fit] = []
     unplaced: list[str] = []
-    for hunk, fits in zip(read.hunks, found, strict=True):
-        stated = [fit for fit in fits if trusted and fit.start == _stated(hunk)]
-        only = fits if len(fits) == 1 else stated
+    for hunk, fits in zip(patch.hunks, found, strict=True):
+        only = fits
+        if len(fits) > 1 and hunk.heading:
+            only = _below_heading(before.texts, hunk.heading, fits)
+        if len(only) != 1:
+            only = [fit for fit in fits if trusted and fit.start == _stated(hunk)]
         if len(only) == 1:
             chosen += only
         else:
@@ -75,8 +97,30 @@ def apply_patch(original: str, patch: str) -> Placed:
     )
     # Two hunks of the same lines, or for the same place, leave the order open.
     if clash or not changes:
-        return Placed(None, tuple(hunk.text for hunk in read.hunks))
-    return Placed(_written(before, changes, chosen, exact=read.mixed))
+        return Placed(None, everything)
+    return Placed(_written(before, changes, chosen, exact=patch.mixed))
+
+
+def _below_heading(
+    texts: Sequence[str], heading: str, fits: Sequence[_Fit]
+) -> list[_Fit]:
+    """Return the places in the block that a heading names, if one line is like it."""
+    # Headings may nest; the innermost is the nearest.
+    wanted = heading.strip().rpartition("\n")[2].strip()
+    heads = [at for at, text in enumerate(texts) if text.strip().startswith(wanted)]
+    if len(heads) != 1:
+        return []
+    depth = len(indent_of(texts[heads[0]].expandtabs()))
+    end = next(
+        (
+            at
+            for at in range(heads[0] + 1, len(texts))
+            if is_distinctive(texts[at])
+            and len(indent_of(texts[at].expandtabs())) <= depth
+        ),
+        len(texts),
+    )
+    return [fit for fit in fits if heads[0] <= fit.start < end]
 
 
 def _line_numbers_trusted(hunks: Sequence[Hunk], found: list[list[_Fit]]) -> bool:
@@ -127,25 +171,51 @@ class _Search:
                 starts = self._starts(reading, key)
                 if starts:
                     return [_Fit(start, reading) for start in starts]
-        starts = self._starts(hunk, _words)
+        starts = self._starts(hunk, words_of)
         ends = [start + len(hunk.old) for start in starts]
         shifted = [
             _shifted(texts[start:end], hunk, start)
             for start, end in zip(starts, ends, strict=True)
         ]
         fits = [fit for fit in shifted if fit is not None]
-        # A place that only nearly fits makes a fitting one doubtful.
-        return fits if len(starts) == len(fits) else []
+        if starts:
+            # A place that only nearly fits makes a fitting one doubtful.
+            return fits if len(starts) == len(fits) else []
+        return self._nearly(hunk)
 
-    def _starts(self, hunk: Hunk, key: Key) -> list[int]:
+    def _nearly(self, hunk: Hunk) -> list[_Fit]:
+        """Return the places where all but a few lines of context stand."""
+        self._keyed(words_of)
+        places = self._keys[words_of][1]
+        guesses: Counter[int] = Counter()
+        for at, text in enumerate(hunk.old):
+            found = places.get(words_of(text), ())
+            if is_distinctive(text) and len(found) <= _MOST_PLACES:
+                guesses.update(place - at for place in found)
+        fits: dict[tuple[int, int], _Fit] = {}
+        for start, _ in guesses.most_common(_MOST_GUESSES):
+            self._work -= len(hunk.old) * _WINDOW
+            if self._work < 0:
+                return []
+            fitted = fit_nearly(self._before.texts, hunk, start)
+            if fitted is not None:
+                fits[fitted.start, len(fitted.hunk.old)] = _Fit(
+                    fitted.start, fitted.hunk, fitted.shift
+                )
+        return list(fits.values())
+
+    def _keyed(self, key: Key) -> tuple[tuple[str, ...], dict[str, list[int]]]:
+        """Return each line as ``key`` shows it, and its places: made once."""
         if key not in self._keys:
-            # Made once for all hunks: each line as ``key`` shows it, and its places.
             keyed = tuple(map(key, self._before.texts))
             found: defaultdict[str, list[int]] = defaultdict(list)
             for at, text in enumerate(keyed):
                 found[text].append(at)
             self._keys[key] = keyed, dict(found)
-        texts, places = self._keys[key]
+        return self._keys[key]
+
+    def _starts(self, hunk: Hunk, key: Key) -> list[int]:
+        texts, places = self._keyed(key)
         wanted = [key(text) for text in hunk.old]
         # The rarest line has the fewest places to look at.
         rarest = min(range(len(wanted)), key=lambda at: len(places.get(wanted[at], ())))
@@ -165,35 +235,17 @@ class _Search:
 
 
 def _shifted(here: Sequence[str], hunk: Hunk, start: int) -> _Fit | None:
-    """Return a fit whose lines are all indented more, or all less, than stated.
-
-    Only where a line that is taken away shows it: the context alone tells nothing
-    of how the new lines are meant.
-    """
-    taken = [line.text for line in hunk.lines if line.sign == "-"]
-    if not any(text.strip() for text in taken):
-        return None
-    shifts: set[tuple[str, str]] = set()
-    for line, stated in zip(here, hunk.old, strict=True):
-        if not line.strip():
-            continue
-        one, other = _indent(line), _indent(stated)
-        if one.endswith(other):
-            shifts.add((one[: len(one) - len(other)], ""))
-        elif other.endswith(one):
-            shifts.add(("", other[: len(other) - len(one)]))
-        else:
-            return None
-    if len(shifts) != 1:
-        return None
-    shift, surplus = shifts.pop()
-    # One space may be the sign that a model left out.
-    if shift == " " or surplus == " ":
+    """Return a fit whose lines are all indented more, or all less, than stated."""
+    pairs = list(zip(hunk.old, here, strict=True))
+    removes = any(line.sign == "-" and line.text.strip() for line in hunk.lines)
+    shift = common_shift(pairs)
+    # One line of context alone tells nothing of how the new lines are meant.
+    if shift is None or (not removes and sum(bool(one.strip()) for one, _ in pairs) < 2):  # noqa: PLR2004
         return None
     added = [line.text for line in hunk.lines if line.sign == "+"]
-    if any(text.strip() and not text.startswith(surplus) for text in added):
+    if any(shift.apply(text) is None for text in added):
         return None
-    return _Fit(start, hunk, shift, surplus)
+    return _Fit(start, hunk, shift)
 
 
 def _changes(fit: _Fit) -> Iterator[_Replacement]:
@@ -204,7 +256,7 @@ def _changes(fit: _Fit) -> Iterator[_Replacement]:
         if line.sign == "+":
             text = line.text
             if text.strip():
-                text = fit.shift + text.removeprefix(fit.surplus)
+                text = fit.shift.apply(text) or text
             new.append(HunkLine("+", text, line.end))
         elif line.sign == "-":
             at += 1
@@ -239,11 +291,3 @@ def _written(
         if told and last.hunk.unended_old != before.ended:
             ended = not last.hunk.unended_new
     return assemble(before, pieces, ended=ended)
-
-
-def _words(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _indent(text: str) -> str:
-    return text[: len(text) - len(text.lstrip())]

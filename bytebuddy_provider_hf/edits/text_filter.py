@@ -25,6 +25,20 @@ class TextFilter(Protocol):
         ...
 
 
+class Unfiltered:
+    """Pass a text on as it is, for an answer that is judged when it is whole."""
+
+    done = False
+
+    def feed(self, text: str) -> str:
+        """Return the text."""
+        return text
+
+    def close(self) -> str:
+        """Return nothing: nothing was held back."""
+        return ""
+
+
 def filtered(text: str, through: TextFilter) -> str:
     """Return a whole text as the filter leaves it."""
     return through.feed(text) + through.close()

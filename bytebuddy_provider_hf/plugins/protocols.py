@@ -34,6 +34,7 @@ from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Conversation,
+    DoubtMode,
     Event,
     Reply,
     ResponseFormat,
@@ -184,6 +185,7 @@ class Edit(Protocol):
         suffix: str = "",
         path: str = "",
         language: str = "",
+        doubts: DoubtMode = "raise",
         options: CompletionOptions | None = None,
         timeout: float | None = None,
         wait: bool = True,
@@ -193,6 +195,8 @@ class Edit(Protocol):
         """Return the whole of ``code`` changed; the reply has a ``diff`` too.
 
         ``prefix`` and ``suffix`` are what surrounds it, shown to the model only.
+        Raises ``EditDoubtful`` where code may be lost, unless ``doubts`` is "return":
+        then the reply has its ``doubts``.
         """
         ...
 
@@ -208,6 +212,7 @@ class Apply(Protocol):
         *,
         path: str = "",
         language: str = "",
+        doubts: DoubtMode = "raise",
         options: CompletionOptions | None = None,
         timeout: float | None = None,
         wait: bool = True,
@@ -216,7 +221,8 @@ class Apply(Protocol):
     ) -> ReplyCall:
         """Return ``original`` changed by ``suggestion``; the reply has a ``diff`` too.
 
-        Raises ``ApplyFailed``, which carries both, where a part has no place.
+        Raises ``ApplyFailed``, which carries both, where a part has no place, and
+        ``EditDoubtful`` for a doubtful result, unless ``doubts`` is "return".
         """
         ...
 

@@ -7,10 +7,14 @@ from collections.abc import Iterable
 from typing import Final
 
 from bytebuddy_provider_hf.edits.text_filter import TextFilter
-from bytebuddy_provider_hf.prompts.fill_by_chat import FillAnswerFilter
+from bytebuddy_provider_hf.prompts.fill_answer import FillAnswerFilter
+from bytebuddy_provider_hf.prompts.fill_by_chat import choose_markers
 from bytebuddy_provider_hf.prompts.fill_context import FillContext, lines
+from bytebuddy_provider_hf.prompts.fill_place import place_of
 from bytebuddy_provider_hf.prompts.overlap import Overlap
+from bytebuddy_provider_hf.prompts.repetition import RepeatedPrefix
 from bytebuddy_provider_hf.prompts.special_tokens import Unescape
+from bytebuddy_provider_hf.prompts.talk_filter import TalkFilter
 
 # Equal lines in a row that may be meant; a model that has lost its way writes more.
 _EQUAL: Final = 10
@@ -28,18 +32,21 @@ class FillFilter:
     """Leave of an answer what belongs at the cursor, while it streams.
 
     1. Escaped spellings of ``specials`` are unescaped.
-    2. With ``by_chat``: markers, fences and preamble around the text go, and a repeated
-       end of the prefix; see
-       :class:`~bytebuddy_provider_hf.prompts.fill_by_chat.FillAnswerFilter`.
-    3. Without ``multiline`` the text ends before the first line end that has something
+    2. With ``by_chat``: markers, fences and preamble around the text go; see
+       :class:`~bytebuddy_provider_hf.prompts.fill_answer.FillAnswerFilter`.
+    3. Talk is no text, of a model that was not asked by chat only where nobody can
+       mistake it; see :class:`~bytebuddy_provider_hf.prompts.talk_filter.TalkFilter`.
+    4. What repeats the prefix is cut; see
+       :class:`~bytebuddy_provider_hf.prompts.repetition.RepeatedPrefix`.
+    5. Without ``multiline`` the text ends before the first line end that has something
        other than blanks before it: line ends at its beginning do not count, and stay.
-    4. The eleventh equal line in a row ends the text.
-    5. What repeats the suffix is cut; see
+    6. The eleventh equal line in a row ends the text.
+    7. What repeats the suffix is cut; see
        :class:`~bytebuddy_provider_hf.prompts.overlap.Overlap`.
 
     With ``by_chat`` the context must be the very one that was asked about, since it
-    decides the marks. Without, the whole context tells more than one cut to the model's
-    window.
+    decides the marks; ``whole`` is what it was cut from. ``talked`` tells that a model
+    answered in words.
     """
 
     def __init__(
@@ -49,16 +56,31 @@ class FillFilter:
         multiline: bool,
         by_chat: bool = False,
         specials: Iterable[str] = (),
+        whole: FillContext | None = None,
     ) -> None:
+        place = place_of(whole or context)
+        self._talk = TalkFilter(place, strict=not by_chat)
+        self._answer = (
+            FillAnswerFilter(context, choose_markers(context), place)
+            if by_chat
+            else None
+        )
         # No filter looks at indentation: closing brackets, labels and a second function
         # stand below the cursor's as often as not.
         self._filters: tuple[TextFilter, ...] = (
             Unescape(specials),
-            *([FillAnswerFilter(context)] if by_chat else []),
+            *([self._answer] if self._answer else []),
+            self._talk,
+            RepeatedPrefix((whole or context).prefix, by_chat=by_chat),
             LineLimit(multiline=multiline),
             Overlap(context),
         )
         self.done = False
+
+    @property
+    def talked(self) -> bool:
+        """Whether the answer was talk."""
+        return self._talk.talked or bool(self._answer and self._answer.talked)
 
     def feed(self, text: str) -> str:
         """Return what may be shown now."""
@@ -83,6 +105,13 @@ class FillFilter:
         for each in self._filters[ended + 1 :]:
             text = each.feed(text) + each.close()
         return text
+
+
+def has_talked(through: TextFilter) -> bool:
+    """Whether the answer that went through a filter was talk."""
+    while isinstance(through, CrLf | DropPrefix):
+        through = through.inner
+    return isinstance(through, FillFilter) and through.talked
 
 
 class LineLimit:
@@ -150,21 +179,21 @@ class CrLf:
     """Change a text by another filter, then end its lines as Windows does."""
 
     def __init__(self, inner: TextFilter) -> None:
-        self._inner = inner
+        self.inner = inner
         self._last = ""
 
     @property
     def done(self) -> bool:
         """Whether the rest of the answer is not wanted."""
-        return self._inner.done
+        return self.inner.done
 
     def feed(self, text: str) -> str:
         """Return what may be shown now."""
-        return self._ended(self._inner.feed(text))
+        return self._ended(self.inner.feed(text))
 
     def close(self) -> str:
         """Return what was held back, the answer having ended."""
-        return self._ended(self._inner.close())
+        return self._ended(self.inner.close())
 
     def _ended(self, text: str) -> str:
         if not text:
@@ -180,12 +209,12 @@ class DropPrefix:
 
     def __init__(self, start: str, inner: TextFilter) -> None:
         self._start = start
-        self._inner = inner
+        self.inner = inner
 
     @property
     def done(self) -> bool:
         """Whether the rest of the answer is not wanted."""
-        return self._inner.done
+        return self.inner.done
 
     def feed(self, text: str) -> str:
         """Return what may be shown now."""
@@ -196,8 +225,8 @@ class DropPrefix:
             shared += 1
         # Whatever is left of a text that was not used up ends the comparison.
         self._start = self._start[shared:] if shared == len(text) else ""
-        return self._inner.feed(text[shared:])
+        return self.inner.feed(text[shared:])
 
     def close(self) -> str:
         """Return what was held back, the answer having ended."""
-        return self._inner.close()
+        return self.inner.close()

@@ -2,8 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from bytebuddy_provider_hf.edits.patch import apply_patch
+from bytebuddy_provider_hf.edits.hunks import read_patch
+from bytebuddy_provider_hf.edits.lines import Placed
+from bytebuddy_provider_hf.edits.patch import apply_patch as apply_hunks
 from bytebuddy_provider_hf.edits.udiff import unified
+
+
+def apply_patch(original: str, diff: str) -> Placed:
+    return apply_hunks(original, read_patch(diff))
+
 
 FILE = "".join(f"line {n}\n" for n in range(1, 21))
 HUNK = " line 4\n-line 5\n+line five\n line 6\n"

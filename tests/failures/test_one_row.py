@@ -51,6 +51,7 @@ MORE: Final = {
     "UnsupportedRole": CHECKED,
     "UntrustedProject": CHECKED,
     "ApplyFailed": USED,
+    "EditDoubtful": USED,
     "ConnectionRefused": USED,
     "ContextTooLong": USED,
     "ModelLoading": USED,

@@ -54,6 +54,7 @@ PUBLIC = [
     "OpenContext",
     "PermissionDenied",
     "PluginFailure",
+    "Progress",
     "ProviderSpec",
     "QuotaExhausted",
     "RateLimited",

@@ -25,6 +25,7 @@ from bytebuddy_provider_hf import (
     PluginFailure,
     ProviderSpec,
     RateLimited,
+    Progress,
     Reasoning,
     Reply,
     ReplyCall,
@@ -57,6 +58,9 @@ def show(event: Event) -> str:
             assert_type(elapsed, float)
             assert_type(estimate, float | None)
             return f"{elapsed:.0f} s"
+        case Progress(characters=characters, lines=lines):
+            assert_type(characters, int)
+            return f"{lines} lines"
         case Text(text=text) | Reasoning(text=text):
             return text
         case ToolCallDelta(arguments=arguments):

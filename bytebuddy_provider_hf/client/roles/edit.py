@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from functools import partial
 from typing import ClassVar, Final
 
 from attrs import define, evolve, field
 
-from bytebuddy_provider_hf.client import model_family
+from bytebuddy_provider_hf.client import call_loop, model_family
+from bytebuddy_provider_hf.client.endpoint import CallSpec
 from bytebuddy_provider_hf.client.knowledge import Knowledge
 from bytebuddy_provider_hf.client.plan import (
     Plan,
@@ -23,15 +25,32 @@ from bytebuddy_provider_hf.client.roles.chat import (
     plan_conversation,
     server_has_template,
 )
-from bytebuddy_provider_hf.edits.text_filter import TextFilter
+from bytebuddy_provider_hf.client.runtime import LoopState
+from bytebuddy_provider_hf.edits.answer import Refused, read_answer
+from bytebuddy_provider_hf.edits.fences import fence_in
+from bytebuddy_provider_hf.edits.text_filter import TextFilter, Unfiltered, filtered
 from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.edits.unwrap import Unwrapper
-from bytebuddy_provider_hf.errors import StreamInterrupted, UnsupportedRole
+from bytebuddy_provider_hf.errors import (
+    EditDoubtful,
+    ResponseError,
+    StreamInterrupted,
+    UnsupportedRole,
+)
 from bytebuddy_provider_hf.prompts import edit as prompts
 from bytebuddy_provider_hf.prompts import history
 from bytebuddy_provider_hf.prompts.family import Family, ModelKind
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import CompletionOptions, Message, Reply
+from bytebuddy_provider_hf.types import (
+    CompletionOptions,
+    Done,
+    DoubtMode,
+    Event,
+    Message,
+    Progress,
+    Reply,
+    Text,
+)
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
 from bytebuddy_provider_hf.wire.server import Server
 
@@ -51,6 +70,8 @@ class CodePlanner(Planner):
     model_info: ModelInfo
     template: str | None = None
     extra: Mapping[str, object] = field(factory=dict)
+    # Whether a doubtful result is an error, or a reply with its doubts.
+    doubts: DoubtMode = field(default="raise", kw_only=True)
 
     doing: ClassVar[str]
 
@@ -67,6 +88,30 @@ class CodePlanner(Planner):
         if isinstance(through, Unwrapper) and not through.complete:
             reply = _unclosed_block(reply)
         return self.judge(reply)
+
+    def shape(self, prefill: str, fence: str) -> PostProcessing:
+        """Return how an answer is read, which ``prefill`` began with a ``fence``."""
+        unwrapper = partial(
+            Unwrapper, self.task.code, prefilled=bool(prefill), fence=fence
+        )
+        return PostProcessing(unwrapper, self.finish)
+
+    def decided(self, reply: Reply) -> Reply:
+        """Return a reply with its diff; raises ``EditDoubtful`` for doubts.
+
+        Where the call wants them back the reply has them.
+        """
+        original = self.task.code
+        diff = unified(original, reply.text, path=self.task.path)
+        if not reply.doubts or self.doubts == "return":
+            return evolve(reply, diff=diff)
+        first = reply.doubts[0].message
+        error = EditDoubtful(
+            text("answer.doubtful", doubt=first), hint=text("answer.doubtful_hint")
+        )
+        error.original, error.result, error.diff = original, reply.text, diff
+        error.doubts = reply.doubts
+        raise error
 
     def plan(
         self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool
@@ -110,9 +155,8 @@ class CodePlanner(Planner):
             messages = (*messages, Message("assistant", prompt.prefill))
         request = ChatRequest(messages, options=options, extra=self.extra)
         plan = plan_conversation(request, info, knowledge, stream=stream, role="edit")
-        fence = prompt.fence if begun else ""
-        unwrapper = partial(Unwrapper, task.code, prefilled=begun, fence=fence)
-        return post_processed(plan, PostProcessing(unwrapper, self.finish))
+        started = (prompt.prefill, prompt.fence) if begun else ("", "")
+        return post_processed(plan, self.shape(*started))
 
     def hub_seconds(self, server: Server, *, no_template: bool) -> float:
         """Return how long the Hub may be asked for the model's family."""
@@ -154,16 +198,76 @@ class EditPlanner(CodePlanner):
         asked = prompts.render_edit_template(self.template, self.task)
         return prompts.EditPrompt((Message("user", asked),), "", "")
 
+    def shape(self, prefill: str, fence: str) -> PostProcessing:
+        """Return how an answer is read: whole, for a diff is not told by its lines."""
+        return PostProcessing(Unfiltered, partial(self.read, prefill=prefill))
+
+    def read(self, reply: Reply, _through: TextFilter, *, prefill: str) -> Reply:
+        """Return the reply with the code that its whole answer gives."""
+        answer = reply.text
+        first = answer.lstrip("\r\n").partition("\n")[0]
+        # Some servers start the answer anew after a prefill, with its fence.
+        if prefill and fence_in(first.rstrip("\r")) is None:
+            answer = prefill + answer
+        unwrapper = Unwrapper(self.task.code)
+        reply = evolve(reply, text=filtered(answer, unwrapper))
+        if reply.finish_reason in ("stop", None) and not unwrapper.complete:
+            reply = _unclosed_block(reply)
+        return self._judged(reply, answer, bare=False)
+
     def judge(self, reply: Reply) -> Reply:
         """Return the reply with its diff, or with a note that it is not whole."""
-        code = self.task.code
+        return self._judged(reply, reply.text, bare=True)
+
+    def _judged(self, reply: Reply, answer: str, *, bare: bool) -> Reply:
+        """Return what an answer gives; raises ``ResponseError`` where that is none.
+
+        ``bare`` answers are code and nothing else, as those of base models.
+        """
         if reply.finish_reason == "length":
             return evolve(reply, notes=(*reply.notes, text("roles.edit_cut")))
         if reply.finish_reason not in ("stop", None):
             return evolve(reply, notes=(*reply.notes, text("roles.not_whole")))
-        if code.strip() and not reply.text.strip():
-            return evolve(reply, notes=(*reply.notes, text("roles.no_code")))
-        return evolve(reply, diff=unified(code, reply.text, path=self.task.path))
+        task = self.task
+        found = read_answer(
+            task.code,
+            answer,
+            prefix=task.prefix,
+            suffix=task.suffix,
+            path=task.path,
+            language=task.language,
+            instruction=task.instruction,
+            bare=bare,
+        )
+        if isinstance(found, Refused):
+            error = ResponseError(found.message, hint=found.hint)
+            error.partial = answer
+            raise error
+        notes = (*reply.notes, *found.notes)
+        return self.decided(
+            evolve(reply, text=found.text, notes=notes, doubts=found.doubts)
+        )
+
+
+async def stream(
+    planner: CodePlanner, spec: CallSpec, state: LoopState
+) -> AsyncGenerator[Event, None]:
+    """Yield the events of a call whose code is shown only when it was judged.
+
+    Its pieces are counted as ``Progress``, and the text comes whole before ``Done``:
+    what is a diff or a refusal would be shown as code.
+    """
+    characters = lines = 0
+    async with aclosing(call_loop.stream(planner, spec, state)) as events:
+        async for event in events:
+            if isinstance(event, Text):
+                characters += len(event.text)
+                lines += event.text.count("\n")
+                yield Progress(characters, lines)
+                continue
+            if isinstance(event, Done) and event.reply.text:
+                yield Text(event.reply.text)
+            yield event
 
 
 def raise_max_tokens(options: CompletionOptions, code: str) -> CompletionOptions:

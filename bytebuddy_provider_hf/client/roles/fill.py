@@ -31,9 +31,10 @@ from bytebuddy_provider_hf.prompts.filters import (
     DropPrefix,
     FillFilter,
     has_crlf,
+    has_talked,
 )
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import CompletionOptions
+from bytebuddy_provider_hf.types import CompletionOptions, Reply
 from bytebuddy_provider_hf.wire.llamacpp import InfillRequest
 from bytebuddy_provider_hf.wire.openai import ChatRequest, CompletionRequest
 from bytebuddy_provider_hf.wire.server import Server
@@ -136,7 +137,7 @@ class FillPlanner(Planner):
             held = shown.prefix[len(bare) :] if bare else ""
             rendered = fim.continuation(evolve(shown, prefix=bare) if bare else shown)
             inner = self._shape().make_filter
-            shape = PostProcessing(lambda: DropPrefix(held, inner()))
+            shape = PostProcessing(lambda: DropPrefix(held, inner()), _finish)
             return plan_prompt(rendered, shape=shape)
         raise model_family.no_template_error(model)
 
@@ -172,10 +173,18 @@ class FillPlanner(Planner):
                 multiline=self.multiline,
                 by_chat=by_chat is not None,
                 specials=specials,
+                whole=self.context,
             )
             return CrLf(made) if crlf else made
 
-        return PostProcessing(make_filter)
+        return PostProcessing(make_filter, _finish)
+
+
+def _finish(reply: Reply, through: TextFilter) -> Reply:
+    """Return the reply, with a note if the model answered in words."""
+    if reply.text or not has_talked(through):
+        return reply
+    return evolve(reply, notes=(*reply.notes, text("roles.answered_in_words")))
 
 
 def fill_defaults(options: CompletionOptions, *, multiline: bool) -> CompletionOptions:

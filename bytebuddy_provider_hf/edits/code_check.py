@@ -1,0 +1,310 @@
+"""Tell code of a file from what a model or a server says in its place.
+
+That is talk, a tool call, the text of an error, code of another language, a command to
+run, or an example of use.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.edits.definitions import definitions
+from bytebuddy_provider_hf.edits.languages import Language, language_named
+from bytebuddy_provider_hf.edits.lines import is_distinctive, lines_of
+from bytebuddy_provider_hf.edits.spoken import is_spoken, is_talk_line
+from bytebuddy_provider_hf.edits.wellformed import (
+    breaks_form,
+    is_parsed,
+    without_long_texts,
+)
+
+Kind: TypeAlias = Literal[
+    "empty",
+    "talk",
+    "tool_call",
+    "error",
+    "language",
+    "command",
+    "example",
+    "malformed",
+]
+
+# Errors, tool calls and talk are short; what stands further on decides nothing.
+_LOOKED_AT: Final = 20_000
+_LONGEST_ERROR: Final = 4_000
+_LONGEST_LINE: Final = 400
+_MOST_EXAMPLE: Final = 15
+# Of the telling lines of a text that is of the file, so many stand in the file.
+_SHARED: Final = 0.5
+
+_TOOL_CALL: Final = re.compile(
+    r"<(?:\|)?tool_?calls?\b|<function(?:=|_calls?\b)|<invoke\b|<\|python_tag\|>"
+    r"|\[TOOL_CALLS\]|<\uff5ctool|<\|tool▁|<tool_use\b"
+    r"|functions\.\w+\(\{|Action:[^\n]*\n+Action Input:|\[\w+\(\w+=[^\n]*\)\]\s*\Z"
+)
+_CALL_KEYS: Final = ("arguments", "parameters", "tool_calls", "function_call", "input")
+_CALL_NAMES: Final = ("name", "function", "tool_calls", "function_call", "tool")
+# How a call begins whose JSON is broken: most often the code in it is.
+_CALL_JSON: Final = re.compile(
+    r'[\[\s]*\{\s*"(?:name|function|tool|type|id)"\s*:\s*(?:"[\w.-]{1,80}"|\{)'
+    r'[\s\S]{0,200}?"(?:arguments|parameters|input)"\s*:'
+)
+_ERROR_KEYS: Final = ("error", "errors", "detail", "fault", "error_code", "error_msg")
+_ERROR_TEXT: Final = re.compile(
+    r"(?:error|http error|exception|fatal|warning)?[:\s]*"
+    r"(?:upstream (?:connect|request)|no healthy upstream|(?:http(?:/[\d.]+)?\s*)?"
+    r"(?:error\s*(?:code)?[:\s]*)?[45]\d\d\b[ :,-]{0,3}(?:[A-Z{-]|$)|bad gateway"
+    r"|internal server error|service (?:temporarily )?unavailable|gateway time-?out"
+    r"|too many requests|rate limit|you (?:have )?exceeded|you'?ve (?:hit|reached)"
+    r"|quota exceeded|request timed? ?out|connection (?:refused|reset|timed out|error)"
+    r"|cuda (?:error|out of memory)|out of memory|traceback \(most recent call last\)"
+    r"|model .{1,120} is (?:currently |still )?(?:loading|overloaded|not found)"
+    r"|the (?:model|server|engine) is (?:currently )?(?:overloaded|busy|loading)"
+    r"|invalid (?:api key|token|username or password|request)|unauthorized\b"
+    r"|authentication (?:failed|required)|an error (?:has )?occurred|stream error"
+    r"|context length exceeded|internal error|request failed|fetch failed"
+    r"|服务(?:器)?(?:暂时)?不可用|请求过于频繁|服务器(?:内部)?错误|网关(?:错误|超时)"
+    r"|系统繁忙|请求超时|余额不足)",
+    re.IGNORECASE,
+)
+_HTML: Final = re.compile(r"\s*(?:<!doctype html|<html\b|<\?xml\b)", re.IGNORECASE)
+_HTML_ERROR: Final = re.compile(
+    r"<(?:title|h1)[^>]*>\s*(?:[^<]{0,40}\b[45]\d\d\b[^<]*|[^<]{0,40}(?:error"
+    r"|bad gateway|unavailable|forbidden|not found|attention required|just a moment)"
+    r"[^<]*)<",
+    re.IGNORECASE,
+)
+# A line of YAML: a key, an item, or the mark of a document.
+_YAML: Final = re.compile(
+    r"^(?:-(?:\s|$)|[^\s#][^\n]{0,200}?:(?:\s|$)|---|[\[{])", re.MULTILINE
+)
+_COMMENT_LINES: Final = re.compile(r"^[ \t]*(?:#[^\n]*)?\n?", re.MULTILINE)
+_SHEBANG: Final = re.compile(r"#!\s*(?:\S*/)?(?:env\s+(?:-S\s+)?)?([A-Za-z]+)")
+_COMMAND: Final = re.compile(
+    r"(?:[$>%#]\s+)?(?:sudo\s+)?(?:(?:python\d?|py) -m\s+)?(?:pip\d?|pipx|uv|poetry"
+    r"|conda|mamba|npm|npx|yarn|pnpm|bun|deno|apt|apt-get|brew|dnf|yum|apk|pacman|choco"
+    r"|cargo|go|gem|bundle|composer|dotnet|mvn|gradle|docker|git|cd|mkdir|curl|wget"
+    r"|chmod|chown|rm|cp|mv|source|export|python\d?|node|bash|sh|make|pytest)"
+    r"(?:\s+[-\w./~@:=\[\]>,'\"$*+]+)+\s*(?:&&[^\n]*|\|[^\n]*|\\)?"
+)
+_PROMPT: Final = re.compile(r"[$>] \w")
+_COMMANDS_KEPT: Final = ("bash", "powershell", "dockerfile", "makefile", "yaml", "text")
+# A use of what a file defines: an import, a call, or what a call returned.
+_USE: Final = re.compile(
+    r"\s*(?:from\s+\S+\s+import\b|import\b|(?:const|let|var|auto|final)?\s*[\w.]+\s*:?="
+    r"|(?:await\s+)?[\w.:>-]+\s*[(!]|#|//|>>>|\.{3}|[)\]}]|print\b|echo\b|\w+\s*$)"
+)
+
+
+@frozen
+class Problem:
+    """What a text is that is no code of a file: ``kind`` names it for programs."""
+
+    kind: Kind
+
+
+def check_code(
+    text: str, original: str, *, language: Language | None
+) -> Problem | None:
+    """Return why ``text`` is no code of a file that was ``original``, if it is none.
+
+    It is looked at by rule: what it says in place of code, then whether it is well
+    formed as the original was. In files of prose, and in those whose language is not
+    known, only what an assistant or a server says, and shares nothing with the file.
+    """
+    problem = not_code(text, original, language=language)
+    if problem is None and breaks_form(text, original, language):
+        return Problem("malformed")
+    return problem
+
+
+def not_code(text: str, original: str, *, language: Language | None) -> Problem | None:
+    """Return what a text is in place of code, well formed or not."""
+    said = text.strip()
+    if not said:
+        return Problem("empty") if original.strip() else None
+    head = said[:_LOOKED_AT]
+    lines = [line for line in lines_of(head).texts if line.strip()]
+    known = {line.strip() for line in lines_of(original).texts}
+    telling = [line for line in lines if is_distinctive(line)]
+    shared = sum(line.strip() in known for line in telling)
+    # Half of its lines are of the file: whatever it quotes, it is the file.
+    if telling and shared >= max(1, _SHARED * len(telling)):
+        return None
+    for kind, found in (
+        ("tool_call", _is_tool_call(head, original)),
+        ("error", not shared and _is_error(head, original)),
+        ("language", _is_other_language(head, original, language)),
+        ("command", not shared and _is_command(lines, language)),
+        ("example", not shared and _is_example(lines, original, language)),
+        ("talk", _is_talk(head, lines, known, language, shared=shared)),
+    ):
+        if found:
+            return Problem(kind)  # type: ignore[arg-type]  # each is a Kind
+    return None
+
+
+def other_language(info: str, language: Language | None) -> bool:
+    """Return whether a fence names a language that code of this file cannot be in."""
+    words = re.split(r"[\s{:,]", info.strip(), maxsplit=1)
+    named = language_named(words[0])
+    if named is None or language is None or named is language or named.name == "text":
+        return False
+    return not any({named.name, language.name} <= each for each in _FAMILIES)
+
+
+# Languages that models name for each other.
+_FAMILIES: Final = (
+    frozenset(("javascript", "typescript", "json", "html")),
+    frozenset(("c", "cpp")),
+    frozenset(("html", "xml", "php", "markdown")),
+    frozenset(("yaml", "ini", "toml", "text")),
+    frozenset(("markdown", "restructuredtext", "text")),
+    frozenset(("css", "html")),
+    frozenset(("bash", "powershell", "makefile", "dockerfile", "ini", "text")),
+    frozenset(("java", "kotlin", "scala")),
+)
+
+
+def _is_tool_call(head: str, original: str) -> bool:
+    found = _TOOL_CALL.search(head)
+    if found is not None and found[0] not in original:
+        # Code may name such a mark in a string; a call begins a line with it.
+        before = head[: found.start()].rpartition("\n")[2]
+        if not before.strip():
+            return True
+    if _CALL_JSON.match(head) and not _CALL_JSON.match(original.lstrip()):
+        return True
+    value = _json(head)
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict) or isinstance(_json(original), dict):
+        return False
+    return any(key in value for key in _CALL_KEYS) and any(
+        key in value for key in _CALL_NAMES
+    )
+
+
+def _is_error(head: str, original: str) -> bool:
+    if _HTML.match(head) or head.startswith("<"):
+        return _HTML_ERROR.search(head) is not None
+    if len(head) > _LONGEST_ERROR:
+        return False
+    if _ERROR_TEXT.match(head) and not _ERROR_TEXT.match(original.lstrip()):
+        return True
+    value = _json(head.removeprefix("data:").strip())
+    if not isinstance(value, dict):
+        return False
+    before = _json(original)
+    had = before if isinstance(before, dict) else {}
+    if any(key in value and key not in had for key in _ERROR_KEYS):
+        return True
+    said = "message" in value or "msg" in value
+    status = any(key in value for key in ("code", "status", "statusCode", "type"))
+    return said and status and not had
+
+
+def _is_other_language(head: str, original: str, language: Language | None) -> bool:
+    if language is not None and language.prose:
+        return False
+    before = original.lstrip()
+    name = "" if language is None else language.name
+    tags = language is not None and language.blocks == "tags"
+    # Of a whole file; in a part of one lines may have neither.
+    if tags and before.startswith("<") and "<" not in head:
+        return True
+    bare = name == "yaml" and _YAML.match(_COMMENT_LINES.sub("", original))
+    if bare and not _YAML.search(head) and _COMMENT_LINES.sub("", head).strip():
+        return True
+    shebang = _SHEBANG.match(head)
+    if shebang is not None and not before.startswith("#!"):
+        ours = language_named(shebang[1])
+        return ours is not None and ours is not language
+    if not tags and name != "php" and _HTML.match(head) and not _HTML.match(before):
+        return True
+    if name in ("json", "yaml") or before[:1] in ("{", "["):
+        return False
+    value = _json(head)
+    # A list of numbers, or a short one, may be code of any language.
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(each, dict) for each in value)
+    )
+
+
+def _is_command(lines: Sequence[str], language: Language | None) -> bool:
+    if language is not None and language.name in _COMMANDS_KEPT:
+        # A prompt is no part of a script.
+        return language.name == "bash" and all(_PROMPT.match(line) for line in lines)
+    said = [line.strip() for line in lines if not line.lstrip().startswith("#")]
+    return bool(said) and all(
+        len(line) <= _LONGEST_LINE
+        and "(" not in line
+        and _COMMAND.fullmatch(line) is not None
+        for line in said
+    )
+
+
+def _is_example(lines: Sequence[str], original: str, language: Language | None) -> bool:
+    """Whether lines only use what the original defines, and define nothing."""
+    if language is None or language.prose or len(lines) > _MOST_EXAMPLE:
+        return False
+    if any(_USE.match(line) is None for line in lines):
+        return False
+    if definitions(lines, language):
+        return False
+    names = {it.name for it in definitions(lines_of(original).texts, language)}
+    words = set(re.findall(r"\w+", "\n".join(lines)))
+    return not names.isdisjoint(words)
+
+
+def _is_talk(
+    head: str,
+    lines: Sequence[str],
+    known: set[str],
+    language: Language | None,
+    *,
+    shared: int,
+) -> bool:
+    """Whether somebody speaks: all of it, or sentences that stand between code."""
+    new = [line for line in lines if line.strip() not in known]
+    # So it is in a part of a file that is text: of a comment, or a docstring.
+    prose = language is None or language.prose or any(map(is_spoken, known))
+    if prose:
+        # Whole sentences are what such a file holds: only who speaks tells.
+        # In place of a long text one line of talk is no text about talk.
+        short = len(lines) * 3 <= len(known)
+        return not shared and bool(new) and is_talk_line(new[0], prose=not short)
+    if is_parsed(head, language) and not _is_bare_talk(head, language):
+        return False
+    code = without_long_texts(head, language)
+    # In a comment or a text of several lines sentences are code.
+    outside = {line.strip() for line in lines_of(code).texts}
+    spoken = [line for line in new if line.strip() in outside and is_spoken(line)]
+    if not spoken:
+        return False
+    marks = language.comments if language is not None else ()
+    commented = [line for line in spoken if not line.lstrip().startswith(marks)]
+    return bool(commented)
+
+
+def _is_bare_talk(head: str, language: Language | None) -> bool:
+    """Whether a text that parses says nothing: a word or a sentence as a value."""
+    if language is not None and language.name == "yaml":
+        return all(is_spoken(line) for line in lines_of(head).texts if line.strip())
+    return "\n" not in head and is_talk_line(head)
+
+
+def _json(text: str) -> object:
+    """Return the value of a short JSON text; ``None`` where it is none."""
+    if text.lstrip()[:1] not in ("{", "[") or len(text) > _LOOKED_AT:
+        return None
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value

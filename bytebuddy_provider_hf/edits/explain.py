@@ -1,0 +1,398 @@
+"""Explain a changed text by the runs of a suggestion, line by line.
+
+A search over places in three texts at once: the original, the changed text, and the
+suggestion. Outside the runs every line has to be the original's. Inside a run each
+line of the changed text is one of the original's that stays or one that the run writes,
+and a line of the original goes only where the run names it, or where it stands between
+two lines that the run writes one below the other. The cheapest way through, counted in
+lines of context that are not as stated, is the explanation; without a way there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
+from typing import Final, NamedTuple, TypeAlias
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.edits.indentation import NO_SHIFT, Shift, shift_between
+from bytebuddy_provider_hf.edits.lines import is_distinctive
+from bytebuddy_provider_hf.edits.near_fit import alike, words_of
+from bytebuddy_provider_hf.edits.runs import Run, RunLine
+
+# States that are looked at for each line of the three texts, lest a text of equal lines
+# cost more than its length.
+_WORK: Final = 60
+# A run may drop so many lines between two that it writes, or as many as it has.
+_MOST_DROPPED: Final = 30
+# Lines round a change at which a run may begin: blank lines and a line too few.
+_MARGIN: Final = 3
+
+# What a way costs: the more a suggestion was wrong about the text, the more.
+_SIMILAR: Final = 1.0
+_GAP: Final = 1.5
+_BLANK: Final = 0.2
+_DROPPED: Final = 0.05
+_ADDED: Final = 0.02
+_KEPT_ANYWAY: Final = 3.0
+
+# What is known of a run's indentation before a line shows it: nothing; or that lines
+# at the margin are at the margin, so that tabs may still stand for blanks.
+_UNKNOWN: Final = "unknown"
+_AT_MARGIN: Final = "margin"
+_Indentation: TypeAlias = Shift | str
+
+
+@frozen
+class Explanation:
+    """Which lines of the changed text stay, as (original, changed), rising.
+
+    ``restored`` counts lines that stay although the suggestion leaves them out.
+    """
+
+    kept: tuple[tuple[int, int], ...]
+    restored: int = 0
+
+
+class _State(NamedTuple):
+    """A place in the original, the changed text and a run; what the run still may do.
+
+    ``at`` is -1 outside the runs. ``similar`` and ``gaps`` count lines of context that
+    were not as stated, ``borne`` tells that one was. ``dropped`` and ``added`` count
+    since the line ``last`` of the original, which the run has too.
+    """
+
+    old: int
+    new: int
+    run: int
+    at: int = -1
+    shift: _Indentation = _UNKNOWN
+    similar: int = 0
+    gaps: int = 0
+    borne: bool = False
+    dropped: int = 0
+    added: int = 0
+    last: int = -1
+    restored: int = 0
+
+
+_Step: TypeAlias = tuple[float, _State]
+
+
+def explain(
+    before: Sequence[str], after: Sequence[str], runs: Sequence[Run]
+) -> Explanation | None:
+    """Return how ``runs`` made ``after`` of ``before``; ``None`` if they did not.
+
+    All three are lines without their ends; trailing blanks are not looked at.
+    """
+    return _Search(before, after, runs).explanation()
+
+
+class _Search:
+    """Search the cheapest way through the three texts."""
+
+    def __init__(
+        self, before: Sequence[str], after: Sequence[str], runs: Sequence[Run]
+    ) -> None:
+        self._old = [line.rstrip() for line in before]
+        self._new = [line.rstrip() for line in after]
+        self._runs = runs
+        self._similar = [max(1, _context(run) // 4) for run in runs]
+        self._size = len(before) + len(after) + sum(len(run.lines) for run in runs)
+
+    def explanation(self) -> Explanation | None:
+        start = _State(0, 0, 0)
+        costs: dict[_State, float] = {start: 0.0}
+        came: dict[_State, _State] = {}
+        # The farthest of equal cost first: a right answer is walked straight through.
+        queue: list[tuple[float, int, int, _State]] = [(0.0, 0, 0, start)]
+        number = 0
+        while queue:
+            cost, _, _, state = heappop(queue)
+            if cost > costs[state]:
+                continue
+            if self._ended(state):
+                return self._explained(state, came)
+            if number > _WORK * (self._size + _WORK):
+                return None
+            for price, after in self._steps(state):
+                total = cost + price
+                if total < costs.get(after, float("inf")):
+                    costs[after], came[after] = total, state
+                    number += 1
+                    place = -(after.old + after.new + after.at)
+                    heappush(queue, (total, place, number, after))
+        return None
+
+    def _ended(self, state: _State) -> bool:
+        done = state.at < 0 and state.run == len(self._runs)
+        return done and self._old[state.old :] == self._new[state.new :]
+
+    def _explained(
+        self, state: _State, came: dict[_State, _State]
+    ) -> Explanation:
+        kept: list[tuple[int, int]] = []
+        rest = len(self._old) - state.old
+        kept += ((state.old + at, state.new + at) for at in reversed(range(rest)))
+        restored = 0
+        while (before := came.get(state)) is not None:
+            olds, news = state.old - before.old, state.new - before.new
+            if olds == news:
+                kept += (
+                    (before.old + at, before.new + at) for at in reversed(range(olds))
+                )
+            restored = max(restored, before.restored, state.restored)
+            state = before
+        stays = (
+            (old, new) for old, new in kept if self._old[old] == self._new[new]
+        )
+        return Explanation(tuple(reversed([*stays])), restored)
+
+    def _steps(self, state: _State) -> Iterator[_Step]:
+        if state.at < 0:
+            if state.run < len(self._runs):
+                yield from self._entries(state)
+            return
+        run = self._runs[state.run]
+        if state.at == len(run.lines):
+            yield from self._exits(state, run)
+            return
+        line = run.lines[state.at]
+        yield from self._blanks(state, line)
+        if line.sign == "+":
+            yield from self._written(state, line, run)
+        elif line.sign == "-":
+            yield from self._removed(state, line)
+        elif line.sign == "?":
+            yield from self._unsaid(state, line, run)
+        else:
+            yield from self._context(state, line)
+
+    def _entries(self, state: _State) -> Iterator[_Step]:
+        """Begin the next run, near the next place where the texts differ."""
+        run = self._runs[state.run]
+        old, new = state.old, state.new
+        if not run.open_start:
+            if old == new == 0:
+                yield 0.0, state._replace(at=0)
+            return
+        most = min(len(self._old) - old, len(self._new) - new)
+        equal = 0
+        while equal < most and self._old[old + equal] == self._new[new + equal]:
+            equal += 1
+        lead = 0
+        while lead < len(run.lines) and run.lines[lead].sign in " ?":
+            lead += 1
+        for by in range(max(equal - lead - _MARGIN, -min(lead, old)), equal + 1):
+            if by >= 0:
+                if by >= equal - 1 or self._begins(run, old + by, new + by):
+                    yield 0.0, _State(old + by, new + by, state.run, 0)
+            # The run before this one ended with the context that this one begins with.
+            elif all(
+                words_of(run.lines[at].text) == words_of(self._old[old + by + at])
+                for at in range(-by)
+            ):
+                yield 0.0, _State(old, new, state.run, -by, borne=True)
+
+    def _begins(self, run: Run, old: int, new: int) -> bool:
+        """Return whether the first or second line of a run stands here."""
+        line = run.lines[0]
+        here = self._new[new] if line.sign == "+" else self._old[old]
+        if words_of(line.text) == words_of(here):
+            return True
+        return (
+            len(run.lines) > 1
+            and old + 1 < len(self._old)
+            and words_of(run.lines[1].text) == words_of(self._old[old + 1])
+        )
+
+    def _exits(self, state: _State, run: Run) -> Iterator[_Step]:
+        """End a run whose place is borne out by a line that the original has."""
+        if not run.open_end:
+            # The text ends with the run.
+            if state.old < len(self._old):
+                yield _DROPPED, state._replace(old=state.old + 1)
+            if (state.old, state.new) == (len(self._old), len(self._new)):
+                yield 0.0, _State(
+                    state.old, state.new, state.run + 1, restored=state.restored
+                )
+            return
+        # What went at the edge has to have another line in its place.
+        unsaid = run.lines[-1].sign == "?"
+        if state.borne and not (unsaid and state.dropped):
+            yield 0.0, _State(
+                state.old, state.new, state.run + 1, restored=state.restored
+            )
+
+    def _blanks(self, state: _State, line: RunLine) -> Iterator[_Step]:
+        """Pass over blank lines that only one of the texts has, inside a run."""
+        if not line.text.strip():
+            yield _BLANK, state._replace(at=state.at + 1)
+        old, new = self._line(self._old, state.old), self._line(self._new, state.new)
+        if old == "" and new == "":
+            yield _BLANK, state._replace(old=state.old + 1, new=state.new + 1)
+        # Beside a change a blank line may come or go with it.
+        if state.added or state.dropped:
+            if new == "":
+                yield _BLANK, state._replace(new=state.new + 1)
+            if old == "":
+                yield _BLANK, state._replace(old=state.old + 1)
+
+    def _written(self, state: _State, line: RunLine, run: Run) -> Iterator[_Step]:
+        """Take a line that the suggestion adds."""
+        new = self._line(self._new, state.new)
+        if new is None:
+            return
+        shift = _fits(state.shift, line.text, new)
+        # A run that says nothing of the original cannot tell how it is indented.
+        if shift is None or (shift not in (NO_SHIFT, _AT_MARGIN) and not _context(run)):
+            return
+        yield 0.0, state._replace(
+            new=state.new + 1, at=state.at + 1, shift=shift, added=1
+        )
+
+    def _removed(self, state: _State, line: RunLine) -> Iterator[_Step]:
+        """Drop a line that the suggestion names."""
+        old = self._line(self._old, state.old)
+        if old is None:
+            return
+        after = state._replace(old=state.old + 1, at=state.at + 1, dropped=1)
+        shift = _fits(state.shift, line.text, old)
+        if shift is not None:
+            yield 0.0, after._replace(
+                shift=shift, borne=state.borne or is_distinctive(old)
+            )
+        elif state.similar < self._similar[state.run] and alike(line.text, old):
+            yield _SIMILAR, after._replace(similar=state.similar + 1)
+
+    def _context(self, state: _State, line: RunLine) -> Iterator[_Step]:
+        """Keep a line that the suggestion has as context, or one in its place."""
+        old, new = self._line(self._old, state.old), self._line(self._new, state.new)
+        same = old is not None and old == new
+        after = state._replace(
+            old=state.old + 1, new=state.new + 1, at=state.at + 1, added=0, dropped=0
+        )
+        if same and old is not None:
+            shift = _fits(state.shift, line.text, old)
+            if shift is not None:
+                yield 0.0, after._replace(
+                    shift=shift, borne=state.borne or is_distinctive(old)
+                )
+                return
+            if state.similar < self._similar[state.run] and alike(line.text, old):
+                yield _SIMILAR, after._replace(similar=state.similar + 1)
+        if not state.gaps and line.text.strip():
+            # One line too many, or one too few.
+            yield _GAP, state._replace(at=state.at + 1, gaps=1)
+            if same:
+                yield _GAP, after._replace(at=state.at, gaps=1)
+
+    def _unsaid(self, state: _State, line: RunLine, run: Run) -> Iterator[_Step]:
+        """Keep a line, write one, or drop lines between two that are kept."""
+        old, new = self._line(self._old, state.old), self._line(self._new, state.new)
+        same = old is not None and old == new
+        fits = None if new is None else _fits(state.shift, line.text, new)
+        if same and old is not None and fits is not None:
+            if self._may_drop(state, run):
+                yield 0.0, state._replace(
+                    old=state.old + 1,
+                    new=state.new + 1,
+                    at=state.at + 1,
+                    shift=fits,
+                    borne=state.borne or is_distinctive(old),
+                    dropped=0,
+                    added=0,
+                    last=state.old,
+                )
+            return
+        if fits is not None:
+            yield _ADDED, state._replace(
+                new=state.new + 1, at=state.at + 1, shift=fits, added=state.added + 1
+            )
+        if fits is not None and old is not None and alike(line.text, old):
+            # A line changed in place.
+            yield _DROPPED, state._replace(
+                old=state.old + 1,
+                new=state.new + 1,
+                at=state.at + 1,
+                shift=fits,
+                added=state.added + 1,
+            )
+        if old is not None and state.dropped <= max(_MOST_DROPPED, len(run.lines)):
+            yield _DROPPED, state._replace(old=state.old + 1, dropped=state.dropped + 1)
+        if not same or old is None:
+            return
+        after = state._replace(old=state.old + 1, new=state.new + 1)
+        # Beside a marker stands context, by what a marker is.
+        if (
+            _is_edge(run, state.at)
+            and state.similar < self._similar[state.run]
+            and alike(line.text, old)
+        ):
+            yield _SIMILAR, after._replace(
+                at=state.at + 1, similar=state.similar + 1, dropped=0, added=0
+            )
+        if old and state.last >= 0:
+            yield _KEPT_ANYWAY, after._replace(restored=state.restored + 1)
+
+    def _may_drop(self, state: _State, run: Run) -> bool:
+        """Return whether what was dropped before the next line may be gone."""
+        if not state.dropped:
+            return True
+        if not run.open_start and not run.open_end:
+            return True
+        if state.last < 0:
+            # Nothing that stays stands before it.
+            return not run.open_start
+        one, other = self._old[state.last], self._old[state.old]
+        if not is_distinctive(one) and not is_distinctive(other) and not state.added:
+            return False
+        # Where a line at the edge of what goes stands twice, in the run or in the text,
+        # it may as well be a new one beside it, or less may be meant to go.
+        gone = {words_of(line) for line in self._old[state.last + 1 : state.old]}
+        edges = {words_of(line) for line in (one, other) if is_distinctive(line)}
+        if edges & gone:
+            return False
+        said = (line.text for line in run.lines[: state.at])
+        return not is_distinctive(other) or all(
+            words_of(line) != words_of(other) for line in said
+        )
+
+    @staticmethod
+    def _line(lines: Sequence[str], at: int) -> str | None:
+        return lines[at] if at < len(lines) else None
+
+
+def _context(run: Run) -> int:
+    return sum(line.sign != "+" for line in run.lines)
+
+
+def _is_edge(run: Run, at: int) -> bool:
+    """Return whether a line is the outermost of a run, where a marker may follow."""
+    lines = run.lines
+    outside = lines[:at] if run.open_start else None
+    after = lines[at + 1 :] if run.open_end else None
+    return any(
+        side is not None and not any(line.text.strip() for line in side)
+        for side in (outside, after)
+    )
+
+
+def _fits(shift: _Indentation, stated: str, actual: str) -> _Indentation | None:
+    """Return the shift by which a stated line is the actual one; else ``None``."""
+    if words_of(stated) != words_of(actual):
+        return None
+    if not actual:
+        return shift
+    if isinstance(shift, Shift):
+        made = shift.apply(stated)
+        return shift if made is not None and made.rstrip() == actual else None
+    found = shift_between(stated, actual)
+    if found == NO_SHIFT:
+        # At the margin tabs and blanks look alike.
+        return NO_SHIFT if actual[0].isspace() else _AT_MARGIN
+    if found is None or (shift == _AT_MARGIN and not found.tab):
+        return None
+    return found

@@ -1,0 +1,123 @@
+"""Judge a changed text by the suggestion that it was made of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.edits.explain import explain
+from bytebuddy_provider_hf.edits.lines import Piece, assemble, is_distinctive, lines_of
+from bytebuddy_provider_hf.edits.runs import Run
+
+# What is wrong: a marker that was left in, a suggested line that is not there, a line
+# that nobody suggested, one that went unnamed; or all are there, in another order, in
+# another place or with another indentation.
+Fault: TypeAlias = Literal["marker", "missing", "added", "lost", "moved", "unchanged"]
+
+_MOST_SHOWN: Final = 20
+
+
+@frozen
+class Verdict:
+    """``text`` where a result is explained; else the ``fault``, and its ``lines``.
+
+    In ``text`` the lines that stay are those of the original, to the last blank.
+    ``restored`` counts lines that stay although the suggestion left them out.
+    """
+
+    text: str | None = None
+    fault: Fault | None = None
+    lines: tuple[str, ...] = ()
+    restored: int = 0
+
+
+def judge(original: str, readings: Sequence[Sequence[Run]], result: str) -> Verdict:
+    """Return whether one of the ``readings`` of a suggestion explains ``result``.
+
+    A reading is the runs of the whole suggestion, in any order.
+    """
+    before, after = lines_of(original), lines_of(result)
+    if [line.rstrip() for line in before.texts] == [line.rstrip() for line in after.texts]:
+        return Verdict(fault="unchanged")
+    for reading in readings:
+        runs = _in_order(_changing(reading, before.texts), after.texts)
+        found = explain(before.texts, after.texts, runs)
+        if found is None:
+            continue
+        stays = {new: old for old, new in found.kept}
+        pieces: list[Piece] = [
+            stays.get(at, text) for at, text in enumerate(after.texts)
+        ]
+        return Verdict(assemble(before, pieces), restored=found.restored)
+    return _fault(before.texts, after.texts, readings)
+
+
+def _changing(runs: Sequence[Run], before: Sequence[str]) -> list[Run]:
+    """Leave out runs that the original has as they are: they ask for nothing."""
+    places: dict[str, list[int]] = {}
+    bare = [line.rstrip() for line in before]
+    for at, line in enumerate(bare):
+        places.setdefault(line, []).append(at)
+
+    def stands(run: Run) -> bool:
+        if any(line.sign in "+-" for line in run.lines):
+            return False
+        wanted = [line.text.rstrip() for line in run.lines]
+        rarest = min(range(len(wanted)), key=lambda at: len(places.get(wanted[at], ())))
+        return any(
+            bare[at - rarest : at - rarest + len(wanted)] == wanted
+            for at in places.get(wanted[rarest], ())[:_MOST_SHOWN]
+            if at >= rarest
+        )
+
+    return [run for run in runs if not stands(run)]
+
+
+def _in_order(runs: list[Run], after: Sequence[str]) -> list[Run]:
+    """Sort runs by where the changed text has their rarest line."""
+    if len(runs) < 2:  # noqa: PLR2004 - nothing to sort
+        return runs
+    counts = Counter(line.strip() for line in after)
+    first: dict[str, int] = {}
+    for at, line in enumerate(after):
+        first.setdefault(line.strip(), at)
+
+    def place(run: Run) -> int:
+        known = [
+            line.text.strip()
+            for line in run.lines
+            if line.sign != "-" and line.text.strip() in counts
+        ]
+        rarest = min(known, key=lambda text: counts[text], default="")
+        return first.get(rarest, len(after)) if counts[rarest] == 1 else -1
+
+    places = [place(run) for run in runs]
+    if -1 in places:
+        return runs
+    return [run for _, run in sorted(zip(places, runs, strict=True), key=lambda x: x[0])]
+
+
+def _fault(
+    before: Sequence[str], after: Sequence[str], readings: Sequence[Sequence[Run]]
+) -> Verdict:
+    """Return what is wrong with a result that nothing explains, as well as is known."""
+    old, new = _counted(before), _counted(after)
+    lines = [line for run in readings[0] for line in run.lines]
+    said = _counted(line.text for line in lines if line.sign != "-")
+    named = _counted(line.text for line in lines if line.sign == "-")
+    missing = Counter({text: 1 for text in said if text not in new and text not in old})
+    for fault, found in (
+        ("missing", missing),
+        ("added", new - old - said),
+        ("lost", old - new - named),
+    ):
+        if found:
+            return Verdict(fault=fault, lines=tuple(found.elements())[:_MOST_SHOWN])
+    return Verdict(fault="moved")
+
+
+def _counted(lines: Sequence[str] | object) -> Counter[str]:
+    return Counter(line.strip() for line in lines if is_distinctive(line))

@@ -1,0 +1,208 @@
+"""Cut an answer down to the lines of a file that were to be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.lines import is_distinctive, lines_of
+from bytebuddy_provider_hf.edits.shift import shifted, with_tabs_of
+
+# Of the telling lines round a selection, so many stand in an answer that is all of it.
+_SHARE: Final = 0.5
+# How far from a selection what an answer repeats may begin: a large class.
+_MOST_ROUND: Final = 2_000
+_MOST_TRIED: Final = 4
+
+_Change: TypeAlias = tuple[int, int, int, int]
+
+
+@frozen
+class Selection:
+    """Lines ``start`` to ``end`` of a file; ``lines`` are all that the file has.
+
+    They are ``whole`` lines, or begin or end within one: then only the code counts.
+    """
+
+    lines: tuple[str, ...]
+    start: int
+    end: int
+    whole: bool
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """The selected lines."""
+        return self.lines[self.start : self.end]
+
+    @property
+    def is_file(self) -> bool:
+        """Whether nothing stands round the selection."""
+        return self.end - self.start == len(self.lines)
+
+
+@frozen
+class Cut:
+    """The new lines of a selection; of the answer ``left_out`` changes are elsewhere.
+
+    ``repeats`` tells that more than the selection came back.
+    """
+
+    lines: tuple[str, ...]
+    left_out: int = 0
+    repeats: bool = False
+
+
+def selection_of(code: str, prefix: str, suffix: str) -> Selection:
+    """Return where ``code`` stands between what is before and after it."""
+    within = bool(prefix) and not prefix.endswith("\n")
+    rest = suffix
+    if suffix and not code.endswith("\n") and (code or within):
+        # Editors may leave the end of the last line outside.
+        end = next((end for end in ("\r\n", "\n") if suffix.startswith(end)), None)
+        within = within or end is None
+        rest = suffix.removeprefix(end or "")
+    if within:
+        own = lines_of(code).texts
+        return Selection(own, 0, len(own), whole=False)
+    before, own, after = (lines_of(each).texts for each in (prefix, code, rest))
+    start = len(before)
+    return Selection((*before, *own, *after), start, start + len(own), whole=True)
+
+
+def fitted(answer: Sequence[str], selection: Selection) -> Cut | None:
+    """Return what an answer makes of a selection; ``None`` where that is not certain.
+
+    The answer may be the selection alone, repeat lines round it, or be the whole file;
+    its indentation may be lost. Blank lines at the edges are those of the selection.
+    """
+    answer = stripped(with_tabs_of(answer, selection.lines))
+    start, end = _region(answer, selection)
+    region = selection.lines[start:end]
+    lines = shifted(answer, region)
+    if (start, end) == (selection.start, selection.end):
+        return Cut(tuple(with_edges_of(lines, region)))
+    lead, tail = _edges(region)
+    inside = (*region[:lead], *lines, *region[len(region) - tail :])
+    new = (*selection.lines[:start], *inside, *selection.lines[end:])
+    return cut_down(new, selection)
+
+
+def cut_down(new: Sequence[str], selection: Selection) -> Cut | None:
+    """Return the changes of a whole file that are in the selection.
+
+    ``None`` where one change is partly inside, and cannot be divided.
+    """
+    lines, start, end = selection.lines, selection.start, selection.end
+    made: list[str] = []
+    done, left_out = start, 0
+    for change in _changes(lines, new, start, end):
+        a, a_end, b, b_end = change
+        if a_end < start or a > end or (a < a_end and (a_end == start or a == end)):
+            left_out += 1
+            continue
+        low, high = max(a, start), min(a_end, end)
+        if (a, a_end) != (low, high):
+            # Line for line it can be divided where both sides are as long.
+            if a_end - a != b_end - b:
+                return None
+            left_out += 1
+        made += lines[done:low]
+        made += new[b + low - a : b_end + high - a_end]
+        done = high
+    made += lines[done:end]
+    return Cut(tuple(made), left_out, repeats=True)
+
+
+def stripped(lines: Sequence[str]) -> Sequence[str]:
+    """Return lines without the blank ones at both edges."""
+    lead, tail = _edges(lines)
+    return lines[lead : len(lines) - tail]
+
+
+def with_edges_of(lines: Sequence[str], region: Sequence[str]) -> list[str]:
+    """Return lines with the blank ones at both edges that ``region`` has."""
+    lead, tail = _edges(region)
+    return [*region[:lead], *lines, *region[len(region) - tail :]]
+
+
+def _edges(lines: Sequence[str]) -> tuple[int, int]:
+    """Return how many blank lines stand at the start and at the end."""
+    filled = [at for at, line in enumerate(lines) if line.strip()]
+    if not filled:
+        return 0, len(lines)
+    return filled[0], len(lines) - 1 - filled[-1]
+
+
+def _changes(
+    before: Sequence[str], after: Sequence[str], start: int, end: int
+) -> list[_Change]:
+    """Return what differs; what is put in near the selection is slid to its edge."""
+    found: list[_Change] = []
+    a = b = 0
+    for i, j in [*aligned(before, after), (len(before), len(after))]:
+        if i > a or j > b:
+            low, high, at = b, j, a
+            if i == a:
+                while end < at and low and before[at - 1] == after[high - 1]:
+                    at, low, high = at - 1, low - 1, high - 1
+                while at < start and high < len(after) and before[at] == after[low]:
+                    at, low, high = at + 1, low + 1, high + 1
+            found.append((at, at + i - a, low, high))
+        a, b = i + 1, j + 1
+    return found
+
+
+def _region(answer: Sequence[str], selection: Selection) -> tuple[int, int]:
+    """Return the lines of the file that an answer stands for: the selection or more."""
+    start, end = selection.start, selection.end
+    if selection.is_file or not answer:
+        return start, end
+    lines = [line.strip() for line in selection.lines]
+    said = [line.strip() for line in answer]
+    before, code, after = lines[:start], lines[start:end], lines[end:]
+    above = _reach(said, code, before[-_MOST_ROUND:][::-1])
+    back = _reach(said[::-1], code[::-1], after[:_MOST_ROUND])
+    # A whole file may begin or end with something new.
+    if not above and _has_most(said, before, code):
+        above = start
+    if not back and _has_most(said, after, code):
+        back = len(after)
+    return start - above, end + back
+
+
+def _reach(said: Sequence[str], code: Sequence[str], near: Sequence[str]) -> int:
+    """Return how many lines before the selection an answer begins.
+
+    ``near`` are those lines, the nearest first. For its end all three are turned round.
+    """
+    tried = 0
+    for at, line in enumerate(near):
+        if line != said[0]:
+            continue
+        # A line as there are many, or one that the selection begins with as well.
+        own = [each for each in near[: at + 1][::-1] if each]
+        head = [each for each in said if each][: len(own)]
+        if head == own and any(map(is_distinctive, own)):
+            same = [each for each in code if each][: len(own)] == own
+            # What the selection itself begins with is not cut, unless it comes twice.
+            if not same or said.count(own[0]) > code.count(own[0]):
+                return at + 1
+        elif len(own) > 1 and is_distinctive(line) and line not in code:
+            telling = [each for each in own if is_distinctive(each)]
+            both = set(telling).intersection(said)
+            if len(both) >= max(2, _SHARE * len(telling)):
+                return at + 1
+        tried += 1
+        if tried == _MOST_TRIED:
+            break
+    return 0
+
+
+def _has_most(said: Sequence[str], lines: Sequence[str], code: Sequence[str]) -> bool:
+    """Whether most of the telling lines round a selection, two at least, were said."""
+    telling = {line for line in lines if is_distinctive(line)} - set(code)
+    both = telling.intersection(said)
+    return len(both) >= max(2, _SHARE * len(telling))

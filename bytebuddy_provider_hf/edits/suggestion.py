@@ -1,0 +1,191 @@
+"""Read a suggestion: which parts of it are code of the file, and in which format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
+
+from attrs import evolve, frozen
+
+from bytebuddy_provider_hf.edits.before_after import (
+    label_in,
+    label_of,
+    pair_of,
+    read_pairs,
+)
+from bytebuddy_provider_hf.edits.blocks import Block, blocks_of, without_tags
+from bytebuddy_provider_hf.edits.codex import read_codex
+from bytebuddy_provider_hf.edits.conflicts import read_conflicts
+from bytebuddy_provider_hf.edits.file_names import same_file
+from bytebuddy_provider_hf.edits.hunks import Patch, read_patch
+from bytebuddy_provider_hf.edits.languages import Language
+from bytebuddy_provider_hf.edits.lines import lines_of
+from bytebuddy_provider_hf.edits.numbered import numbered_text
+from bytebuddy_provider_hf.edits.relevance import File, relevant
+from bytebuddy_provider_hf.edits.search_replace import read_search_replace
+
+How: TypeAlias = Literal[
+    "patch", "search_replace", "codex", "conflict", "before_after", "code"
+]
+
+_SEVERAL: Final = 2
+
+
+@frozen
+class Part:
+    """One change that a suggestion makes, or one piece of code of it.
+
+    ``text`` is what was said, for messages, and ``how`` its format. All but ``code``
+    come as a ``patch``; one without hunks could not be read, or changes nothing.
+
+    ``code`` is bare of fences, line numbers and preamble; ``info`` is what its fence
+    said. Where numbers told its place it is from line ``first`` (counted from 1), with
+    ``gaps`` where they jump, and the file goes on before it (``open_start``) or after
+    it (``open_end``). An ``unclosed`` part is one whose fence has no end.
+    """
+
+    text: str
+    how: How
+    patch: Patch | None = None
+    code: str = ""
+    info: str = ""
+    first: int | None = None
+    gaps: bool = False
+    open_start: bool = False
+    open_end: bool = False
+    unclosed: bool = False
+
+
+def read_suggestion(
+    original: str, suggestion: str, *, language: Language | None, path: str = ""
+) -> tuple[Part, ...]:
+    """Return the parts of a suggestion, in order; none where none is of this file.
+
+    Blocks in another language or for another file, commands for a shell and examples
+    of use are no parts. Markers that the original has itself are text.
+    """
+    lines = lines_of(original)
+    file = File(original, frozenset(lines.texts), language, path)
+    said = without_tags(original, suggestion)
+    if found := _patch_in(Block(said), file, whole=True):
+        parts = [found]
+    else:
+        parts = _parts(blocks_of(original, said), file)
+    whole = [_finished(part, file) if part.patch else part for part in parts]
+    return tuple(_of_this_file(whole, path))
+
+
+def _parts(blocks: Sequence[Block], file: File) -> list[Part]:
+    """Return what each block says, pairs of old and new code joined."""
+    found: list[Part | Block] = []
+    seen: set[tuple[str, How]] = set()
+    at = 0
+    while at < len(blocks):
+        block = blocks[at]
+        after = blocks[at + 1] if at + 1 < len(blocks) else None
+        part: Part | None
+        if after and _label(block, file) == "before" and _label(after, file) == "after":
+            both, patch = (
+                f"{block.text}\n{after.text}",
+                pair_of(block.text, after.text, file.lines),
+            )
+            part = Part(both, "before_after", patch, unclosed=after.unclosed)
+            at += 1
+        else:
+            part = _patch_in(block, file)
+        if part is None:
+            found.append(block)
+        elif (part.text, part.how) not in seen:
+            seen.add((part.text, part.how))
+            found.append(part)
+        at += 1
+    codes = [each for each in found if isinstance(each, Block)]
+    kept = set(map(id, relevant(codes, file, several=len(found) > 1)))
+    return [
+        _code(each, file) if isinstance(each, Block) else each
+        for each in found
+        if isinstance(each, Part) or id(each) in kept
+    ]
+
+
+def _label(block: Block, file: File) -> str | None:
+    """Return whether a block is labelled as old or new code."""
+    if block.is_diff:
+        return None
+    said = [line for line in block.lead if line.strip()]
+    told = label_of(said[-1]) if said else None
+    return told or label_in(lines_of(block.text).texts, file.lines)
+
+
+def _patch_in(block: Block, file: File, *, whole: bool = False) -> Part | None:
+    """Return a block as hunks, if it is in one of the formats that name a change.
+
+    Of a ``whole`` suggestion only those are read whose markers stand round fences too.
+    """
+    how: How = "codex"
+    patch = read_codex(block.text, file.lines)
+    if patch is None:
+        how, patch = "search_replace", read_search_replace(block.text, file.lines)
+    if patch is None and not whole:
+        if block.is_diff:
+            how, patch = "patch", read_patch(block.text)
+        else:
+            how, patch = "conflict", read_conflicts(block.text, file.lines)
+        if patch is None:
+            how, patch = "before_after", read_pairs(block.text, file.lines)
+    if patch is None:
+        return None
+    return Part(block.text, how, patch, info=block.info, unclosed=block.unclosed)
+
+
+def _finished(part: Part, file: File) -> Part:
+    """Return a part with its hunks as they can be placed."""
+    if part.patch is None:
+        return part
+    patch = part.patch.without_elisions(file.lines)
+    # A new line that stands for others: the code that it means is not here.
+    return evolve(
+        part, patch=evolve(patch, hunks=()) if patch.elides(file.lines) else patch
+    )
+
+
+def _code(block: Block, file: File) -> Part:
+    """Return a block as code, bare of line numbers."""
+    numbered = numbered_text(block.text, file.lines)
+    part = Part(block.text, "code", code=block.text, info=block.info)
+    part = evolve(part, unclosed=block.unclosed)
+    if numbered is None:
+        return part
+    ends = lines_of(block.text).ends
+    code = "".join(text + end for text, end in zip(numbered.lines, ends, strict=True))
+    own = lines_of(file.text).texts
+    last = next((text for text in reversed(numbered.lines) if text.strip()), "")
+    end = next((text for text in reversed(own) if text.strip()), "")
+    return evolve(
+        part,
+        code=code,
+        first=numbered.first,
+        gaps=numbered.gaps,
+        open_start=numbered.first > 1,
+        # Lines that are put in move the others: the last may have any number.
+        open_end=numbered.last < len(own) and last != end,
+    )
+
+
+def _of_this_file(parts: Sequence[Part], path: str) -> list[Part]:
+    """Return the parts without changes of other files; none where that is unclear."""
+    names = {name for part in parts if part.patch for name in part.patch.files}
+    if len(names) < _SEVERAL:
+        return list(parts)
+    own = {name for name in names if path and same_file(name, path)}
+    # ``a/x.py`` and ``x.py`` are one file, ``src/x.py`` and ``lib/x.py`` are two.
+    longest = max(own, key=len, default="")
+    if not own or not all(same_file(name, longest) for name in own):
+        return []
+    kept: list[Part] = []
+    for part in parts:
+        if part.patch is None or not part.patch.files:
+            kept.append(part)
+        elif part.patch.files & own:
+            kept.append(evolve(part, patch=part.patch.of_files(own)))
+    return kept
