@@ -15,6 +15,7 @@ from functools import partial
 from itertools import chain, count, islice
 from typing import Final
 
+from benchmarks.edits.corpus import MOST
 from benchmarks.edits.score import (
     VERDICTS,
     Outcome,
@@ -152,6 +153,7 @@ def main() -> None:
     add = parser.add_argument
     add("--count", type=int, default=50_000, help="placements by rule (default 50,000)")
     add("--files", type=int, default=240, help="files to take (default 240)")
+    add("--longest", type=int, default=MOST, help="lines of a file (default 1,500)")
     add("--seed", type=int, default=1, help="decides all that varies (default 1)")
     add("--part", choices=PARTS, action="append", help="only this part; repeatable")
     add("--style", default="", help="only styles or rows with this in the name")
@@ -162,7 +164,7 @@ def main() -> None:
     add("--json", action="store_true", help="print one JSON object")
     asked = parser.parse_args()
     parts = tuple(asked.part or PARTS)
-    plan = Plan(asked.seed, asked.files, parts, asked.style, asked.slip)
+    plan = Plan(asked.seed, asked.files, asked.longest, parts, asked.style, asked.slip)
     began = time.perf_counter()
     found = list(run(plan, asked.count, asked.jobs))
     took = time.perf_counter() - began

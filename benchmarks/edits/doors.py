@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from bytebuddy_provider_hf.edits.answer import Refused, read_answer
 from bytebuddy_provider_hf.edits.merge import merge
 from bytebuddy_provider_hf.edits.text_filter import filtered
 from bytebuddy_provider_hf.edits.unwrap import Unwrapper
@@ -64,15 +65,10 @@ def edit_answer(
     code: str, answer: str, *, prefix: str, suffix: str, path: str, instruction: str
 ) -> Written:
     """Read what a model answered that was asked to change code."""
-    read_answer = _found("answer", "read_answer")
-    if read_answer is None:
-        unwrapper = Unwrapper(code)
-        text = filtered(answer, unwrapper)
-        return Written(text if unwrapper.complete else None)
     read = read_answer(
         code, answer, prefix=prefix, suffix=suffix, path=path, instruction=instruction
     )
-    if hasattr(read, "kind"):
+    if isinstance(read, Refused):
         return Written(None, why=f"{read.kind}: {read.message}")
     return Written(read.text, bool(read.doubts), read.how)
 

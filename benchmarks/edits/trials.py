@@ -13,7 +13,7 @@ from benchmarks.edits import doors
 from benchmarks.edits.answers import replies
 from benchmarks.edits.cases import Edit, Suggestion
 from benchmarks.edits.changes import make_edit
-from benchmarks.edits.corpus import corpus
+from benchmarks.edits.corpus import MOST, corpus
 from benchmarks.edits.doors import Written
 from benchmarks.edits.non_code import KINDS, instruction_of
 from benchmarks.edits.selections import (
@@ -49,6 +49,7 @@ class Plan:
 
     seed: int
     files: int
+    longest: int = MOST
     parts: tuple[Part, ...] = PARTS
     style: str = ""
     slip: str = ""
@@ -81,7 +82,7 @@ class Trial:
 @lru_cache(maxsize=16)
 def edit_number(plan: Plan, number: int) -> Edit | None:
     """Return one change of the run: the files in turn, each time another change."""
-    files = corpus(plan.seed, plan.files)
+    files = corpus(plan.seed, plan.files, plan.longest)
     rng = random.Random(f"{plan.seed} edit {number}")
     edit = make_edit(files[number % len(files)], rng)
     if edit is None or edit.changed_lines[-1:] == ("",):
