@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
-from inspect import signature
-from typing import Any, Final
+from typing import Final
 
 from attrs import frozen
 
 from bytebuddy_provider_hf.edits.answer import Refused, read_answer
+from bytebuddy_provider_hf.edits.judge import judge
+from bytebuddy_provider_hf.edits.languages import language_of
 from bytebuddy_provider_hf.edits.merge import merge
+from bytebuddy_provider_hf.edits.suggestion import read_suggestion
 from bytebuddy_provider_hf.edits.text_filter import filtered
 from bytebuddy_provider_hf.edits.unwrap import Unwrapper
-from bytebuddy_provider_hf.prompts import apply as apply_prompts
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
 from bytebuddy_provider_hf.prompts.filters import FillFilter
 
@@ -30,15 +29,6 @@ class Written:
     why: str = ""
 
 
-def _found(module: str, name: str) -> Callable[..., Any] | None:
-    """Return a function of the room of edits, if this version has it."""
-    try:
-        room = import_module(f"bytebuddy_provider_hf.edits.{module}")
-    except ModuleNotFoundError:
-        return None
-    return getattr(room, name, None)
-
-
 def place(original: str, suggestion: str, path: str) -> Written:
     """Place a suggestion by rule."""
     merged = merge(original, suggestion, path=path)
@@ -51,14 +41,9 @@ def apply_answer(original: str, suggestion: str, answer: str, path: str) -> Writ
     text = filtered(answer, unwrapper)
     if not unwrapper.complete:
         return Written(None, why="not complete")
-    judge = _found("judge", "judge")
-    if judge is None or "suggestion" not in signature(judge).parameters:
-        lost = apply_prompts.checked(original, suggestion, text)
-        return Written(None, why="lost") if lost else Written(text)
-    verdict = judge(original, suggestion, text, path=path)
-    if verdict.refused:
-        return Written(None, why=str(verdict.refused))
-    return Written(getattr(verdict, "text", text), bool(verdict.doubts))
+    parts = read_suggestion(original, suggestion, language=language_of(path), path=path)
+    verdict = judge(original, parts, text)
+    return Written(verdict.text, verdict.restored > 0, verdict.fault or "")
 
 
 def edit_answer(

@@ -96,12 +96,19 @@ def possible_elisions(original: str, suggestion: str) -> tuple[str, ...]:
     )
 
 
-def apply_elided(original: str, suggestion: str) -> Placed:
+def apply_elided(
+    original: str,
+    suggestion: str,
+    *,
+    open_start: bool = False,
+    open_end: bool = False,
+) -> Placed:
     """Return ``original`` with a suggestion that has markers worked in.
 
     Nothing is placed where a line may or may not be a marker, or where the original
     holds markers itself; nor where nothing would change. Every line of the suggestion
-    but its markers is in the result.
+    but its markers is in the result. With ``open_start`` or ``open_end`` it goes on at
+    that edge without a marker.
     """
     before, said = lines_of(original), lines_of(suggestion)
     # Trailing blanks come and go: lines that stay have the original's.
@@ -120,7 +127,7 @@ def apply_elided(original: str, suggestion: str) -> Placed:
     last = len(runs) - 1
     # Blank lines between two markers are layout, and no segment.
     segments = [
-        Segment(tuple(run), open_start=number > 0, open_end=number < last)
+        Segment(tuple(run), open_start or number > 0, open_end or number < last)
         for number, run in enumerate(runs)
         if any(line.strip() for line in run)
     ]
