@@ -49,6 +49,9 @@ def part_unclear(edit: Edit, group: Group) -> bool:
     lines = edit.file.lines
     first, last = group.ops[0], group.ops[-1]
     runs = []
+    # At an edge of the file, lines that go leave nothing behind that says so.
+    if first.start == 0 < first.end or last.start < last.end == len(lines):
+        return True
     if group.start > 0:
         runs.append(lines[group.start : first.start])
     if group.end < len(lines):
