@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 from attrs import frozen
 
+from bytebuddy_provider_hf.edits.answer import Refused, read_answer
 from bytebuddy_provider_hf.edits.judge import judge
 from bytebuddy_provider_hf.edits.languages import language_of
 from bytebuddy_provider_hf.edits.merge import merge
@@ -28,15 +27,6 @@ class Written:
     text: str | None
     doubted: bool = False
     why: str = ""
-
-
-def _found(module: str, name: str) -> Callable[..., Any] | None:
-    """Return a function of the room of edits, if this version has it."""
-    try:
-        room = import_module(f"bytebuddy_provider_hf.edits.{module}")
-    except ModuleNotFoundError:
-        return None
-    return getattr(room, name, None)
 
 
 def place(original: str, suggestion: str, path: str) -> Written:
@@ -60,15 +50,10 @@ def edit_answer(
     code: str, answer: str, *, prefix: str, suffix: str, path: str, instruction: str
 ) -> Written:
     """Read what a model answered that was asked to change code."""
-    read_answer = _found("answer", "read_answer")
-    if read_answer is None:
-        unwrapper = Unwrapper(code)
-        text = filtered(answer, unwrapper)
-        return Written(text if unwrapper.complete else None)
     read = read_answer(
         code, answer, prefix=prefix, suffix=suffix, path=path, instruction=instruction
     )
-    if hasattr(read, "kind"):
+    if isinstance(read, Refused):
         return Written(None, why=f"{read.kind}: {read.message}")
     return Written(read.text, bool(read.doubts), read.how)
 

@@ -62,8 +62,10 @@ def _with(
 def _wrong_numbers(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
-    del edit, style
+    del edit
     off = rng.choice((-7, -2, -1, 1, 2, 5, 40))
+    if style.family == "numbered":
+        off = abs(off)
 
     def moved(match: re.Match[str]) -> str:
         count = match[2] and f",{max(0, int(match[2]) + rng.choice((-1, 0, 1, 2)))}"
@@ -262,7 +264,7 @@ def _unclosed(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
     del edit, style, rng
-    if not suggestion.lines or suggestion.lines[-1].role != "close":
+    if suggestion.lines[-1].role != "close":
         return None
     return _with(suggestion, suggestion.lines[:-1])
 
@@ -284,7 +286,7 @@ def _install(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
     del style
-    if not suggestion.lines or suggestion.lines[-1].role != "close" or edit.file.language in (
+    if suggestion.lines[-1].role != "close" or edit.file.language in (
         *_PROSE,
         "bash",
     ):
@@ -310,7 +312,7 @@ def _example(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
     del style, rng
-    if not suggestion.lines or suggestion.lines[-1].role != "close" or edit.file.language != "python":
+    if suggestion.lines[-1].role != "close" or edit.file.language != "python":
         return None
     module = edit.file.path.rpartition("/")[2].removesuffix(".py")
     return _with(
