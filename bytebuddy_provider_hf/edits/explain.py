@@ -10,13 +10,19 @@ lines of context that are not as stated, is the explanation; without a way there
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from typing import Final, NamedTuple, TypeAlias
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.indentation import NO_SHIFT, Shift, shift_between
+from bytebuddy_provider_hf.edits.indentation import (
+    NO_SHIFT,
+    Shift,
+    common_shift,
+    shift_between,
+)
 from bytebuddy_provider_hf.edits.lines import is_distinctive
 from bytebuddy_provider_hf.edits.near_fit import alike, words_of
 from bytebuddy_provider_hf.edits.runs import Run, RunLine
@@ -101,6 +107,8 @@ class _Search:
         self._old = [line.rstrip() for line in before]
         self._new = [line.rstrip() for line in after]
         self._runs = runs
+        self._known = {words_of(line) for line in self._old}
+        self._shifts = [_shift_of(run, self._old) for run in runs]
         self._similar = [max(1, _context(run) // 4) for run in runs]
         self._size = len(before) + len(after) + sum(len(run.lines) for run in runs)
 
@@ -178,25 +186,32 @@ class _Search:
         old, new = state.old, state.new
         if not run.open_start:
             if old == new == 0:
-                yield 0.0, state._replace(at=0)
+                yield 0.0, state._replace(at=0, shift=self._shifts[state.run])
             return
+        shift = self._shifts[state.run]
         most = min(len(self._old) - old, len(self._new) - new)
         equal = 0
         while equal < most and self._old[old + equal] == self._new[new + equal]:
             equal += 1
         lead = 0
-        while lead < len(run.lines) and run.lines[lead].sign in " ?":
+        while lead < len(run.lines) and (
+            run.lines[lead].sign in " ?" or not run.lines[lead].text
+        ):
             lead += 1
         for by in range(max(equal - lead - _MARGIN, -min(lead, old)), equal + 1):
             if by >= 0:
                 if by >= equal - 1 or self._begins(run, old + by, new + by):
-                    yield 0.0, _State(old + by, new + by, state.run, 0)
+                    # A number alone bears out a place where nothing else can.
+                    named = run.stated == old + by and not _context(run)
+                    yield 0.0, _State(
+                        old + by, new + by, state.run, 0, shift, borne=named
+                    )
             # The run before this one ended with the context that this one begins with.
             elif all(
                 words_of(run.lines[at].text) == words_of(self._old[old + by + at])
                 for at in range(-by)
             ):
-                yield 0.0, _State(old, new, state.run, -by, borne=True)
+                yield 0.0, _State(old, new, state.run, -by, shift, borne=True)
 
     def _begins(self, run: Run, old: int, new: int) -> bool:
         """Return whether the first or second line of a run stands here."""
@@ -230,9 +245,10 @@ class _Search:
 
     def _blanks(self, state: _State, line: RunLine) -> Iterator[_Step]:
         """Pass over blank lines that only one of the texts has, inside a run."""
-        if not line.text.strip():
-            yield _BLANK, state._replace(at=state.at + 1)
         old, new = self._line(self._old, state.old), self._line(self._new, state.new)
+        # One that the text has and the answer lost is no blank line too many.
+        if not line.text.strip() and not (old == "" and new):
+            yield _BLANK, state._replace(at=state.at + 1)
         if old == "" and new == "":
             yield _BLANK, state._replace(old=state.old + 1, new=state.new + 1)
         # Beside a change a blank line may come or go with it.
@@ -335,6 +351,7 @@ class _Search:
         # Beside a marker stands context, by what a marker is.
         if (
             _is_edge(run, state.at)
+            and words_of(line.text) not in self._known
             and state.similar < self._similar[state.run]
             and alike(line.text, old)
         ):
@@ -374,6 +391,27 @@ class _Search:
     @staticmethod
     def _line(lines: Sequence[str], at: int) -> str | None:
         return lines[at] if at < len(lines) else None
+
+
+def _shift_of(run: Run, old: Sequence[str]) -> _Indentation:
+    """Return how a run is indented by the lines that it shares with the original.
+
+    Only lines that stand once in both tell.
+    """
+    ours = Counter(words_of(line.text) for line in run.lines if line.sign != "+")
+    theirs = Counter(words_of(line) for line in old)
+    places = {words_of(line): line for line in old if theirs[words_of(line)] == 1}
+    pairs = [
+        (line.text, places[words_of(line.text)])
+        for line in run.lines
+        if line.sign != "+"
+        and ours[words_of(line.text)] == 1
+        and words_of(line.text) in places
+    ]
+    shift = common_shift(pairs) if pairs else None
+    if shift == NO_SHIFT and not any(one[:1].isspace() for one, _ in pairs):
+        return _AT_MARGIN
+    return _UNKNOWN if shift is None else shift
 
 
 def _context(run: Run) -> int:

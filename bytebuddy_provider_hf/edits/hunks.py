@@ -91,6 +91,14 @@ class Hunk:
         new = sum(line.new for line in self.lines)
         return (self.numbers.count, self.numbers.new_count) == (len(self.old), new)
 
+    @property
+    def stated(self) -> int | None:
+        """Where the hunk says that it begins, counted from 0."""
+        if self.numbers is None:
+            return None
+        # An empty range names the line before it.
+        return self.numbers.start - (self.numbers.count > 0)
+
     def interpretations(self) -> Iterator[Hunk]:
         """Yield the hunk, then as it may have been meant.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
@@ -48,7 +48,7 @@ def judge(original: str, parts: Sequence[Part], result: str) -> Verdict:
         return Verdict(fault="unchanged")
     if marks := markers_in(original, result):
         return Verdict(fault="marker", lines=marks)
-    readings = _readings(parts)
+    readings = _readings(parts, {line.strip() for line in before.texts})
     # Most wrong answers have a line too many or too few: that takes no search.
     fault = _fault(before.texts, after.texts, readings)
     if fault.fault != "moved":
@@ -77,7 +77,7 @@ def markers_in(original: str, result: str) -> tuple[str, ...]:
     return (*left_markers(original, result), *elided)
 
 
-def _readings(parts: Sequence[Part]) -> list[list[Run]]:
+def _readings(parts: Sequence[Part], known: Container[str]) -> list[list[Run]]:
     """Return the ways to read a suggestion: its code as all of the text, or a part."""
     readings: list[list[Run]] = []
     for whole in (True, False) if len(parts) == 1 else (False,):
@@ -86,7 +86,8 @@ def _readings(parts: Sequence[Part]) -> list[list[Run]]:
             if part.patch is not None:
                 runs += runs_of_hunks(part.patch.hunks)
             else:
-                runs += runs_of_code(lines_of(part.code).texts, whole=whole)
+                lines = lines_of(part.code).texts
+                runs += runs_of_code(lines, known, whole=whole)
         if runs not in readings:
             readings.append(runs)
     return readings

@@ -80,7 +80,7 @@ def apply_patch(original: str, patch: Patch) -> Placed:
         if len(fits) > 1 and hunk.heading:
             only = _below_heading(before.texts, hunk.heading, fits)
         if len(only) != 1:
-            only = [fit for fit in fits if trusted and fit.start == _stated(hunk)]
+            only = [fit for fit in fits if trusted and fit.start == hunk.stated]
         if len(only) == 1:
             chosen += only
         else:
@@ -131,25 +131,16 @@ def _line_numbers_trusted(hunks: Sequence[Hunk], found: list[list[_Fit]]) -> boo
         # Models count badly: one wrong number makes the others doubtful.
         if numbers is None or not hunk.counted:
             return False
-        if all(fit.start != _stated(hunk) or fit.hunk is not hunk for fit in fits):
+        if all(fit.start != hunk.stated or fit.hunk is not hunk for fit in fits):
             return False
         both = numbers.count and numbers.new_count
         if both and numbers.new_start != numbers.start + growth:
             return False
         growth += numbers.new_count - numbers.count
     return any(
-        len(fits) == 1 and _stated(hunk)
+        len(fits) == 1 and hunk.stated
         for hunk, fits in zip(hunks, found, strict=True)
     )
-
-
-def _stated(hunk: Hunk) -> int | None:
-    """Return where a hunk says that it begins, counted from 0."""
-    numbers = hunk.numbers
-    if numbers is None:
-        return None
-    # An empty range names the line before it.
-    return numbers.start - 1 if numbers.count else numbers.start
 
 
 class _Search:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from attrs import frozen
 
+from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
 from bytebuddy_provider_hf.edits.hunks import Hunk
 
@@ -22,30 +23,52 @@ class RunLine:
 class Run:
     """Lines that a suggestion writes one below the other.
 
-    An edge that is not open is an edge of the whole text.
+    An edge that is not open is an edge of the whole text. ``stated`` is the place that
+    a number names, counted from 0.
     """
 
     lines: tuple[RunLine, ...]
     open_start: bool = True
     open_end: bool = True
+    stated: int | None = None
 
 
 def runs_of_hunks(hunks: Iterable[Hunk]) -> list[Run]:
-    """Return the runs of a patch: one a hunk, every line signed."""
-    return [
-        Run(tuple(RunLine(line.sign or " ", line.text) for line in hunk.lines))
-        for hunk in hunks
-    ]
+    """Return the runs of a patch: one a hunk, every line signed.
+
+    Lines that are taken away and written again, but for trailing blanks, stay.
+    """
+    return [Run(_signed(hunk), stated=hunk.stated) for hunk in hunks]
 
 
-def runs_of_code(lines: Sequence[str], *, whole: bool) -> list[Run]:
+def _signed(hunk: Hunk) -> tuple[RunLine, ...]:
+    old = [line.text.rstrip() for line in hunk.lines if line.old]
+    new = [line.text.rstrip() for line in hunk.lines if line.new]
+    lines: list[RunLine] = []
+    a = b = 0
+    for i, j in [*aligned(old, new), (len(old), len(new))]:
+        lines += (RunLine("-", text) for text in old[a:i])
+        lines += (RunLine("+", text) for text in new[b:j])
+        if i < len(old):
+            lines.append(RunLine(" ", old[i]))
+        a, b = i + 1, j + 1
+    return tuple(lines)
+
+
+def runs_of_code(
+    lines: Sequence[str], known: Container[str], *, whole: bool
+) -> list[Run]:
     """Return the runs of code: split at its markers, no line signed.
 
+    A line that may be a marker is one if it is not ``known``, a line of the text.
     ``whole`` reads an edge without a marker as the edge of the text.
     """
     pieces: list[list[str]] = [[]]
     for line in lines:
-        if classify_line(line) is ElisionKind.MARKER:
+        kind = classify_line(line)
+        if kind is ElisionKind.MARKER or (
+            kind is ElisionKind.UNSURE and line.strip() not in known
+        ):
             pieces.append([])
         else:
             pieces[-1].append(line)
