@@ -24,7 +24,9 @@ _FEWEST_KEPT: Final = 0.1
 _TAIL: Final = 1
 _HEAD: Final = 3
 _BETWEEN: Final = 12
-_WANTED: Final = 8
+_WANTED: Final = 6
+# One line in the place of so many is too little.
+_THIN: Final = 4
 _SHOWN_NAMES: Final = 6
 
 
@@ -69,11 +71,13 @@ def losses(task: EditTask, made: str) -> Losses:
         doubtful = (x for x in new if classify_line(x) is not ElisionKind.CODE)
         if len(went) > sum(map(is_distinctive, new)):
             stood_for = stood_for or next(doubtful, "")
-        if lines or sum(map(is_distinctive, after[b:b_end])) * 2 >= len(went):
+        went = [line for line in went if not task.lets_line_go(line)]
+        instead = sum(map(is_distinctive, after[b:b_end]))
+        if lines or (instead and instead * _THIN >= len(went)):
             continue
         # At an edge, but for brackets and blank lines.
         if not any(map(is_distinctive, before[end:])):
-            most = _TAIL
+            most = _TAIL if task.selection.is_file else _HEAD
         else:
             most = _BETWEEN if any(map(is_distinctive, before[:start])) else _HEAD
         if len(went) >= (max(most, _WANTED) if task.removes else most):

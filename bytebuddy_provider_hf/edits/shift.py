@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,6 +11,7 @@ from typing import Final
 from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.lines import is_distinctive
 
+_MARGIN: Final = re.compile(r"(?:async )?def |class |@\w")
 _USUAL: Final = 4
 _WIDEST: Final = 8
 _WIDTHS: Final = (4, 2, 8, 3)
@@ -103,6 +105,14 @@ def shifted(lines: Sequence[str], region: Sequence[str]) -> list[str]:
         lost = not own and lead and lead == common_indent(region)
         return _with_first(lines, first, lead) if lost else list(lines)
     moves = {(there, here) for _, there, here in seen}
+    begins = any(
+        _MARGIN.match(line) and not lines[at - 1].strip() and not lines[at - 2].strip()
+        for at, line in enumerate(lines)
+        if at > first + 1
+    )
+    # A definition at the margin, with two blank lines before it, stands where it should.
+    if not rest and begins and moves:
+        return _with_first(lines, first, seen[0][1])
     if moves:
         return _moved(lines, moves)
     if own or not lead or lead != common_indent(region):
