@@ -15,6 +15,7 @@ from functools import partial
 from itertools import chain, count, islice
 from typing import Final
 
+from benchmarks.edits.corpus import MOST
 from benchmarks.edits.score import (
     VERDICTS,
     Outcome,
@@ -98,15 +99,22 @@ def show(plan: Plan, found: Sequence[Outcome], only: str, most: int) -> None:
             f"said: {written.why or '-'}"
         )
         print("--- the intended change")
-        _print_diff(trial.edit.file.text, trial.intended)
+        _print_diff(trial.edit.original, trial.intended)
         print("--- what was handed over")
-        said = trial.said.split("\n")
-        if len(said) > _MOST_SHOWN:
-            said = [*said[:_MOST_SHOWN], f"[{len(said) - _MOST_SHOWN} more lines]"]
-        print("\n".join(said))
+        _print_cut(trial.said)
+        if trial.answer:
+            print("--- what the model answered")
+            _print_cut(trial.answer)
         if written.text is not None:
             print("--- from the intended text to the result")
             _print_diff(trial.intended, written.text)
+
+
+def _print_cut(text: str) -> None:
+    lines = text.split("\n")
+    print("\n".join(lines[:_MOST_SHOWN]))
+    if len(lines) > _MOST_SHOWN:
+        print(f"[{len(lines) - _MOST_SHOWN} more lines]")
 
 
 def _print_diff(one: str, other: str) -> None:
@@ -145,6 +153,7 @@ def main() -> None:
     add = parser.add_argument
     add("--count", type=int, default=50_000, help="placements by rule (default 50,000)")
     add("--files", type=int, default=240, help="files to take (default 240)")
+    add("--longest", type=int, default=MOST, help="lines of a file (default 1,500)")
     add("--seed", type=int, default=1, help="decides all that varies (default 1)")
     add("--part", choices=PARTS, action="append", help="only this part; repeatable")
     add("--style", default="", help="only styles or rows with this in the name")
@@ -155,7 +164,7 @@ def main() -> None:
     add("--json", action="store_true", help="print one JSON object")
     asked = parser.parse_args()
     parts = tuple(asked.part or PARTS)
-    plan = Plan(asked.seed, asked.files, parts, asked.style, asked.slip)
+    plan = Plan(asked.seed, asked.files, asked.longest, parts, asked.style, asked.slip)
     began = time.perf_counter()
     found = list(run(plan, asked.count, asked.jobs))
     took = time.perf_counter() - began

@@ -51,7 +51,8 @@ def replies(edit: Edit, rng: random.Random) -> Iterator[Reply]:
     # Bare, a text whose first line opens a fence cannot be told from a fenced one.
     if how == "bare" and fence_for(edit.changed) != "```":
         how = "fence"
-    yield Reply(wrapped(edit.changed, edit.file.language, how))
+    right = "".join(f"{line}\n" for line in edit.changed_lines)
+    yield Reply(wrapped(right, edit.file.language, how))
     answer = Answer(edit)
     found = 0
     for damage in rng.sample(DAMAGES, len(DAMAGES)):

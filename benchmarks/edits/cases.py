@@ -69,11 +69,17 @@ class Op:
 
 @frozen
 class Edit:
-    """A change of a file that somebody could have wanted, as sorted, apart ``ops``."""
+    """A change of a file that somebody could have wanted, as sorted, apart ``ops``.
+
+    The file that it is made in ends its lines by ``eol``, the last one if ``ended``;
+    what a model hands over has line feeds all the same.
+    """
 
     kind: str
     file: File
     ops: tuple[Op, ...]
+    eol: str = "\n"
+    ended: bool = True
 
     @cached_property
     def changed_lines(self) -> tuple[str, ...]:
@@ -81,9 +87,17 @@ class Edit:
         return tuple(replaced(self.file.lines, self.ops))
 
     @cached_property
+    def original(self) -> str:
+        """The file before the change."""
+        return self._written(self.file.lines)
+
+    @cached_property
     def changed(self) -> str:
         """The file after the change."""
-        return "".join(f"{line}\n" for line in self.changed_lines)
+        return self._written(self.changed_lines)
+
+    def _written(self, lines: Sequence[str]) -> str:
+        return self.eol.join(lines) + self.eol * self.ended
 
 
 def replaced(

@@ -173,9 +173,16 @@ def make_edit(file: File, rng: random.Random) -> Edit | None:
             continue
         ops = normalised(file.lines, made)
         edit = Edit(kind.name, file, ops)
-        if ops and (may_break or not python or _tree(edit.changed)):
+        if not ops or _blank_edges(edit.changed_lines) > _blank_edges(file.lines):
+            continue
+        if may_break or not python or _tree(edit.changed):
             return edit
     return None
+
+
+def _blank_edges(lines: Sequence[str]) -> int:
+    """Return how many edges of a text are blank lines: nobody leaves one behind."""
+    return sum(not line.strip() for line in (*lines[:1], *lines[-1:])) if lines else 2
 
 
 def normalised(lines: Sequence[str], ops: Sequence[Op]) -> tuple[Op, ...]:

@@ -21,7 +21,10 @@ _OTHERS: Final = (
 _NAMES: Final = ("Makefile", "activate", "Setup", "Dockerfile", "run")
 # Not written by anybody, or data of tests in no language.
 _SKIPPED: Final = frozenset(
-    ("site-packages", "__pycache__", ".git", ".venv", "build", "dist", "node_modules")
+    (
+        *("site-packages", "__pycache__", ".git", ".venv", "build", "dist"),
+        *(".hypothesis", "htmlcov", "lib2to3", "idle_test"),
+    )
 )
 # How many files are not Python, and how many of them are the project's own.
 _OTHER_SHARE: Final = 0.3
@@ -31,10 +34,10 @@ _Found: TypeAlias = tuple[str, Path]
 
 
 @cache
-def corpus(seed: int, size: int) -> tuple[File, ...]:
+def corpus(seed: int, size: int, longest: int = MOST) -> tuple[File, ...]:
     """Return ``size`` files in the order that ``seed`` gives, Python and others mixed.
 
-    They are texts of 30 to 1,500 lines that end each line with a line feed.
+    They are texts of 30 to ``longest`` lines that end each line with a line feed.
     """
     rng = random.Random(f"corpus {seed}")
     stdlib = Path(sysconfig.get_path("stdlib"))
@@ -49,8 +52,8 @@ def corpus(seed: int, size: int) -> tuple[File, ...]:
     rng.shuffle(others)
     # The project's own texts come first: they are Markdown, YAML, TOML and shell.
     few = max(1, round(size * _OTHER_SHARE))
-    mixed = [*_read([*others[: few // 2], *foreign], few)]
-    mixed += _read(python, size - len(mixed))
+    mixed = [*_read([*others[: few // 2], *foreign], few, longest)]
+    mixed += _read(python, size - len(mixed), longest)
     rng.shuffle(mixed)
     return tuple(mixed)
 
@@ -65,7 +68,7 @@ def _named(folder: Path, name: str) -> list[_Found]:
 
 def _below(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.name in _SKIPPED or path.name.endswith(".egg-info"):
+        if path.name in _SKIPPED or path.name.endswith((".egg-info", "_cache")):
             continue
         if path.is_dir() and not path.is_symlink():
             yield from _below(path)
@@ -77,7 +80,7 @@ def _is_other(path: Path) -> bool:
     return path.suffix[1:].lower() in _OTHERS or path.name in _NAMES
 
 
-def _read(paths: list[_Found], most: int) -> Iterator[File]:
+def _read(paths: list[_Found], most: int, longest: int) -> Iterator[File]:
     found = 0
     for name, path in paths:
         if found == most:
@@ -87,7 +90,7 @@ def _read(paths: list[_Found], most: int) -> Iterator[File]:
         except UnicodeDecodeError:
             continue
         lines = text.count("\n")
-        if not FEWEST <= lines <= MOST or not text.endswith("\n") or "\r" in text:
+        if not FEWEST <= lines <= longest or not text.endswith("\n") or "\r" in text:
             continue
         # A line of a kilobyte is data, and so is a file that nobody spaced out.
         if max(map(len, text.split("\n"))) > 1_000 or "\0" in text:  # noqa: PLR2004

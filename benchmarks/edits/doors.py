@@ -6,10 +6,13 @@ from typing import Final
 
 from attrs import frozen
 
+from bytebuddy_provider_hf.edits.answer import Refused, read_answer
+from bytebuddy_provider_hf.edits.judge import judge
+from bytebuddy_provider_hf.edits.languages import language_of
 from bytebuddy_provider_hf.edits.merge import merge
+from bytebuddy_provider_hf.edits.suggestion import read_suggestion
 from bytebuddy_provider_hf.edits.text_filter import filtered
 from bytebuddy_provider_hf.edits.unwrap import Unwrapper
-from bytebuddy_provider_hf.prompts import apply as apply_prompts
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
 from bytebuddy_provider_hf.prompts.filters import FillFilter
 
@@ -34,23 +37,25 @@ def place(original: str, suggestion: str, path: str) -> Written:
 
 def apply_answer(original: str, suggestion: str, answer: str, path: str) -> Written:
     """Read what a model answered that was asked to work a suggestion in."""
-    del path
     unwrapper = Unwrapper(original)
     text = filtered(answer, unwrapper)
     if not unwrapper.complete:
         return Written(None, why="not complete")
-    lost = apply_prompts.checked(original, suggestion, text)
-    return Written(None, why="lost") if lost else Written(text)
+    parts = read_suggestion(original, suggestion, language=language_of(path), path=path)
+    verdict = judge(original, parts, text)
+    return Written(verdict.text, verdict.restored > 0, verdict.fault or "")
 
 
 def edit_answer(
     code: str, answer: str, *, prefix: str, suffix: str, path: str, instruction: str
 ) -> Written:
     """Read what a model answered that was asked to change code."""
-    del prefix, suffix, path, instruction
-    unwrapper = Unwrapper(code)
-    text = filtered(answer, unwrapper)
-    return Written(text if unwrapper.complete else None)
+    read = read_answer(
+        code, answer, prefix=prefix, suffix=suffix, path=path, instruction=instruction
+    )
+    if isinstance(read, Refused):
+        return Written(None, why=f"{read.kind}: {read.message}")
+    return Written(read.text, bool(read.doubts), read.how)
 
 
 def fill_answer(prefix: str, suffix: str, answer: str, path: str) -> Written:

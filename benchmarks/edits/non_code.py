@@ -155,7 +155,20 @@ def _repeated(edit: Edit, rng: random.Random) -> str:
 
 def instruction_of(edit: Edit) -> str:
     """Return what a person asked for who wanted this change."""
-    return f"Make the change ({edit.kind}) in {edit.file.path} and keep the rest."
+    return f"{_ASKED[edit.kind]} in {edit.file.path}."
+
+
+_ASKED: Final = {
+    "insert": "Add the missing lines",
+    "delete": "Remove the line that nobody needs",
+    "replace": "Fix the two bugs",
+    "move": "Move the statement to its place",
+    "rename": "Rename the identifier everywhere",
+    "several": "Add logging and fix the bugs",
+    "signature": "Add the parameter to the function",
+    "import": "Add the import",
+    "function": "Add the new function",
+}
 
 
 def _install(edit: Edit, rng: random.Random) -> str | None:
@@ -231,7 +244,7 @@ def _rest_unchanged(edit: Edit, rng: random.Random) -> str:
 
 def _tail_cut(edit: Edit, rng: random.Random) -> str:
     lines = edit.changed_lines
-    return _code(edit, list(lines[: rng.randrange(len(lines) // 3, len(lines) - 3)]))
+    return _code(edit, list(lines[: rng.randrange(len(lines) // 3, len(lines) - 8)]))
 
 
 def _tail_cut_open(edit: Edit, rng: random.Random) -> str:
@@ -240,7 +253,7 @@ def _tail_cut_open(edit: Edit, rng: random.Random) -> str:
 
 def _head_cut(edit: Edit, rng: random.Random) -> str:
     lines = edit.changed_lines
-    return _code(edit, list(lines[rng.randrange(3, 2 * len(lines) // 3) :]))
+    return _code(edit, list(lines[rng.randrange(8, 2 * len(lines) // 3) :]))
 
 
 def _middle_dots(edit: Edit, rng: random.Random) -> str:

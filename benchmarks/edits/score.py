@@ -61,7 +61,7 @@ def verdict_of(trial: Trial, written: Written) -> Verdict:
     if trial.aim == "intended":
         return "right" if right else "wrong"
     # An answer that was damaged may be mended; of no code nothing may be left.
-    mended = right or written.text == trial.edit.file.text
+    mended = right or written.text == trial.edit.original
     return "refused" if mended else "wrong"
 
 
@@ -70,7 +70,7 @@ def same(result: str, intended: str, lenient: frozenset[Lenient] = frozenset()) 
     if result == intended:
         return True
     if "line ends" in lenient:
-        result = result.replace("\r\n", "\n")
+        result, intended = (x.replace("\r\n", "\n") for x in (result, intended))
     one, other = result.split("\n"), intended.split("\n")
     if "trailing blanks" in lenient:
         one, other = [x.rstrip() for x in one], [x.rstrip() for x in other]

@@ -62,8 +62,10 @@ def _with(
 def _wrong_numbers(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
-    del edit, style
+    del edit
     off = rng.choice((-7, -2, -1, 1, 2, 5, 40))
+    if style.family == "numbered":
+        off = abs(off)
 
     def moved(match: re.Match[str]) -> str:
         count = match[2] and f",{max(0, int(match[2]) + rng.choice((-1, 0, 1, 2)))}"

@@ -96,12 +96,22 @@ def enclosing(edit: Edit, at: int) -> str:
     return edit.file.lines[around[-1].defined] if around else ""
 
 
+def headings(edit: Edit, group: Group) -> list[str]:
+    """Return the lines that begin the classes and functions round a hunk, above it."""
+    return [
+        edit.file.lines[each.defined].strip()
+        for each in functions(edit.file)
+        if each.defined < group.start < each.end
+    ]
+
+
 def _codex(
     edit: Edit,
     rng: random.Random,
     *,
     context: int = 3,
     named: bool = False,
+    nested: bool = False,
     wrap: Literal["none", "fence", "heredoc", "command"] = "none",
     whole: bool = True,
     end_of_file: bool = False,
@@ -116,12 +126,13 @@ def _codex(
         Line(f"*** Update File: {edit.file.path}", "sign"),
     ]
     for at, group in enumerate(groups):
-        name = enclosing(edit, group.start) if named else ""
-        # The patch's own rule: the line after the signs stands before the hunk.
-        ok = name and name.strip() not in (
-            line.strip() for line in edit.file.lines[group.start : group.end]
-        )
-        lines.append(Line(f"@@ {name.strip()}" if ok else "@@", "header", "", at))
+        names = headings(edit, group) if named else []
+        if nested and len(names) < 2:  # noqa: PLR2004 - a class and its method
+            return None
+        shown = names[-2:] if nested else names[-1:]
+        lines += [Line(f"@@ {name}", "header", "", at) for name in shown]
+        if not shown:
+            lines.append(Line("@@", "header", "", at))
         lines += signed(edit, group, at)
     if end_of_file:
         lines.append(Line("*** End of File", "sign"))
@@ -182,6 +193,7 @@ STYLES: Final = (
     _d("+ before -, context 0", partial(_diff, new_first=True, context=0), bound=False),
     _c("plain", _codex),
     _c("named", partial(_codex, named=True)),
+    _c("nested", partial(_codex, named=True, nested=True)),
     _c("context 1", partial(_codex, context=1)),
     _c("context 1, named", partial(_codex, context=1, named=True)),
     _c("end of file", partial(_codex, end_of_file=True)),

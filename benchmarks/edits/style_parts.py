@@ -49,6 +49,9 @@ def part_unclear(edit: Edit, group: Group) -> bool:
     lines = edit.file.lines
     first, last = group.ops[0], group.ops[-1]
     runs = []
+    # At an edge of the file, lines that go leave nothing behind that says so.
+    if first.start == 0 < first.end or last.start < last.end == len(lines):
+        return True
     if group.start > 0:
         runs.append(lines[group.start : first.start])
     if group.end < len(lines):
@@ -72,12 +75,15 @@ def _part(
     context: int = 2,
     said: str = _USUAL,
     bare: bool = False,
+    sign: str = "",
     wrap: Literal["fence", "none", "each", "path"] = "fence",
 ) -> Suggestion | None:
     del rng
     # Markers stand where at least two lines are left out.
     groups = _joined(grouped(edit, context), 2)
     marker = said if bare else comment(edit.file, said)
+    if sign:
+        marker = sign.format(said)
     ambiguous = any(part_unclear(edit, group) for group in groups)
     if edit.file.language in ("json", "markdown", "text", "") and bare:
         ambiguous = True
@@ -143,6 +149,11 @@ STYLES: Final = (
     ),
     _p("2 lines, no fence", partial(_part, wrap="none"), bound=True),
     _p("2 lines, path in the fence", partial(_part, wrap="path"), bound=True),
+    # Models take the comment of another language, too.
+    *(
+        _p(f"2 lines, {sign!r}", partial(_part, sign=sign))
+        for sign in ("// {}", "/* {} */", "<!-- {} -->", "-- {}")
+    ),
     _p("2 lines, bare dots", partial(_part, said="...", bare=True)),
     _p("2 lines, bare words", partial(_part, bare=True)),
     _p("3 lines", partial(_part, context=3)),

@@ -169,7 +169,8 @@ def _numbered(
         for at, line in enumerate(_changed(edit, start, end, 0), start + 1)
     ]
     shown = fenced(edit.file, lines) if fence else lines
-    return Suggestion(tuple(shown), ambiguous, numbered=True)
+    # Numbers tell where a part begins, not how much of the file it is for.
+    return Suggestion(tuple(shown), ambiguous, numbered=scope != "context")
 
 
 def _several(

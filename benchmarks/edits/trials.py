@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from benchmarks.edits import doors
 from benchmarks.edits.answers import replies
 from benchmarks.edits.cases import Edit, Suggestion
 from benchmarks.edits.changes import make_edit
-from benchmarks.edits.corpus import corpus
+from benchmarks.edits.corpus import MOST, corpus
 from benchmarks.edits.doors import Written
 from benchmarks.edits.non_code import KINDS, instruction_of
 from benchmarks.edits.selections import (
@@ -32,6 +32,9 @@ Part: TypeAlias = Literal["rule", "apply", "edit", "lines", "fill"]
 Aim: TypeAlias = Literal["intended", "not damaged", "nothing"]
 PARTS: Final[tuple[Part, ...]] = ("rule", "apply", "edit", "lines", "fill")
 _SLIPPED: Final = 0.5
+# One file of so many ends its lines as Windows does, or does not end the last one.
+_CRLF: Final = 10
+_UNENDED: Final = 12
 # For one change: suggestions that a model answers, and answers of each kind to edit.
 _ASKED: Final = 8
 _EDITS: Final = 16
@@ -46,6 +49,7 @@ class Plan:
 
     seed: int
     files: int
+    longest: int = MOST
     parts: tuple[Part, ...] = PARTS
     style: str = ""
     slip: str = ""
@@ -56,7 +60,8 @@ class Trial:
     """One thing handed over, the text it is for, and what should come of it.
 
     ``clear`` says whether a careful reader knows for sure what is meant. ``name`` is
-    the row of the figures that it counts in; ``act`` hands it over.
+    the row of the figures that it counts in; ``act`` hands it over. Where a model is
+    asked, ``said`` is what it was shown, and ``answer`` what it answered.
     """
 
     part: Part
@@ -70,15 +75,20 @@ class Trial:
     slip: str = ""
     clear: bool = True
     distinctive: bool = False
+    answer: str = ""
     lenient: frozenset[Lenient] = field(default=frozenset())
 
 
 @lru_cache(maxsize=16)
 def edit_number(plan: Plan, number: int) -> Edit | None:
     """Return one change of the run: the files in turn, each time another change."""
-    files = corpus(plan.seed, plan.files)
-    file = files[number % len(files)]
-    return make_edit(file, random.Random(f"{plan.seed} edit {number}"))
+    files = corpus(plan.seed, plan.files, plan.longest)
+    rng = random.Random(f"{plan.seed} edit {number}")
+    edit = make_edit(files[number % len(files)], rng)
+    if edit is None or edit.changed_lines[-1:] == ("",):
+        return edit
+    crlf = rng.randrange(_CRLF) == 0
+    return evolve(edit, eol="\r\n" if crlf else "\n", ended=rng.randrange(_UNENDED) > 0)
 
 
 def trials(plan: Plan, number: int) -> Iterator[Trial]:
@@ -104,7 +114,7 @@ def suggestions(
         if plan.style and plan.style not in style.name:
             continue
         made = style.render(edit, own)
-        if made is not None:
+        if made is not None and made.text.strip():
             slip, slipped = _slipped(plan, edit, style, made, own)
             yield style, slip, slipped
 
@@ -138,11 +148,10 @@ def _suggested(
     part: Part, edit: Edit, style: Style, slip: Slip | None, suggestion: Suggestion
 ) -> Trial:
     """Return the trial of a suggestion, placed by rule or as an answer of edit."""
-    file = edit.file
 
     def act() -> Written:
         if part == "rule":
-            return doors.place(file.text, suggestion.text, file.path)
+            return doors.place(edit.original, suggestion.text, edit.file.path)
         return _edited(edit, suggestion.text)
 
     return Trial(
@@ -162,7 +171,7 @@ def _suggested(
 
 def _edited(edit: Edit, answer: str) -> Written:
     return doors.edit_answer(
-        edit.file.text,
+        edit.original,
         answer,
         prefix="",
         suffix="",
@@ -181,20 +190,21 @@ def _apply(plan: Plan, edit: Edit, rng: random.Random) -> Iterator[Trial]:
                 continue
 
             def act(said: str = suggestion.text, answer: str = reply.text) -> Written:
-                return doors.apply_answer(edit.file.text, said, answer, edit.file.path)
+                return doors.apply_answer(edit.original, said, answer, edit.file.path)
 
             yield Trial(
                 "apply",
                 reply.damage or "(right)",
                 edit,
                 "not damaged" if reply.damage else "intended",
-                f"{suggestion.text}\n--- the answer\n{reply.text}",
+                suggestion.text,
                 edit.changed,
                 act,
                 style.name,
                 slip.name if slip else "",
                 clear,
                 reply.distinctive,
+                reply.text,
                 slip.lenient if slip else frozenset(),
             )
 
@@ -212,12 +222,14 @@ def _edit(plan: Plan, edit: Edit, rng: random.Random) -> Iterator[Trial]:
             return _edited(edit, answer)
 
         name = f"non-code: {kind.name}"
-        yield Trial("edit", name, edit, "nothing", answer, edit.file.text, act)
+        # What is left of the file may be worked into it, if that is done rightly.
+        aim = edit.changed if kind.alike else edit.original
+        yield Trial("edit", name, edit, "nothing", answer, aim, act)
 
 
 def _lines(plan: Plan, edit: Edit, rng: random.Random) -> Iterator[Trial]:
     del plan
-    selection = selection_of(edit, rng)
+    selection = selection_of(evolve(edit, eol="\n", ended=True), rng)
     if selection is None:
         return
     for name in rng.sample(sorted(LINES), _LINES):
@@ -248,9 +260,8 @@ def _selected(selection: Selection, name: str, aim: Aim, answer: str) -> Trial:
         text = selection.prefix + written.text + selection.suffix
         return Written(text, written.doubted, written.why)
 
-    intended = edit.changed if aim == "intended" else edit.file.text
-    said = f"{selection.code}--- the answer\n{answer}"
-    return Trial("lines", name, edit, aim, said, intended, act)
+    intended = edit.changed if aim == "intended" else edit.original
+    return Trial("lines", name, edit, aim, selection.code, intended, act, answer=answer)
 
 
 def _fill(plan: Plan, edit: Edit, rng: random.Random) -> Iterator[Trial]:

@@ -13,7 +13,7 @@ from attrs import asdict, frozen
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import localized
-from bytebuddy_provider_hf.cli.options import add_options
+from bytebuddy_provider_hf.cli.options import FACTS, add_options
 from bytebuddy_provider_hf.cli.terminal import visible_controls
 from bytebuddy_provider_hf.cli.textfile import (
     TextFile,
@@ -22,7 +22,7 @@ from bytebuddy_provider_hf.cli.textfile import (
     with_line_feeds,
 )
 from bytebuddy_provider_hf.edits.udiff import unified
-from bytebuddy_provider_hf.errors import ResponseError
+from bytebuddy_provider_hf.errors import EditDoubtful, ResponseError
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Reply
 
@@ -35,25 +35,48 @@ _COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 @frozen
 class WriteMode:
-    """How a change is finished: written without asking, only shown, or as JSON."""
+    """How a change is finished: written without asking, only shown, or as JSON.
+
+    With ``accept_doubts`` a change in doubt is written like any other.
+    """
 
     yes: bool = False
     diff_only: bool = False
     as_json: bool = False
+    accept_doubts: bool = False
 
 
 def change_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--yes`` and ``--diff``; call ``command`` with ``mode``."""
+    """Add ``--yes``, ``--accept-doubts`` and ``--diff``, gathered as ``mode``."""
 
     @wraps(command)
-    def gather(*, yes: bool, diff_only: bool, as_json: bool, **own: object) -> None:
+    def gather(
+        *,
+        yes: bool,
+        diff_only: bool,
+        accept_doubts: bool,
+        as_json: bool,
+        **own: object,
+    ) -> None:
         if yes and diff_only:
             raise click.UsageError(text("cli.yes_and_diff"))
-        command(mode=WriteMode(yes, diff_only, as_json), **own)
+        if accept_doubts and diff_only:
+            raise click.UsageError(text("cli.doubts_and_diff"))
+        command(mode=WriteMode(yes, diff_only, as_json, accept_doubts), **own)
 
     return add_options(
         gather,
-        click.option("-y", "--yes", is_flag=True, help="Write without asking."),
+        click.option(
+            "-y",
+            "--yes",
+            is_flag=True,
+            help="Write without asking, unless the change is in doubt.",
+        ),
+        click.option(
+            "--accept-doubts",
+            is_flag=True,
+            help="Treat a change in doubt as any other: --yes writes it.",
+        ),
         click.option(
             "--diff", "diff_only", is_flag=True, help="Print the diff, write nothing."
         ),
@@ -91,51 +114,64 @@ def reply_facts(reply: Reply) -> dict[str, object]:
 def finish(file: TextFile, wanted: str, reply: Reply, mode: WriteMode) -> None:
     """Show a change, and write it where somebody said so: ``--yes``, or a person.
 
-    ``wanted`` is the whole file as it shall be, with line feeds.
+    ``wanted`` is the whole file as it shall be, with line feeds. Raises
+    ``EditDoubtful`` where ``--yes`` alone would have to write a change in doubt.
     """
     new = with_line_ends_of(file.text, wanted)
     changed = new != file.text
     # Of what is stored, byte order mark and line ends included: it may be a patch.
     before, after = file.stored(file.text), file.stored(new)
     diff = unified(before, after, path=file.label) if changed else ""
-    if mode.as_json:
-        written = changed and mode.yes
-        if written:
-            replace_text(file, new)
-        screen.print_json(
-            {
-                "file": str(file.path),
-                "changed": changed,
-                "written": written,
-                "diff": diff,
-                **reply_facts(reply),
-            }
-        )
-        return
-    screen.print_notes(reply.notes)
-    if not changed:
-        screen.note(text("cli.no_change", file=file.path))
-        return
-    if mode.yes:
+    doubtful = changed and bool(reply.doubts) and not mode.accept_doubts
+    refused = mode.yes and doubtful
+    written = changed and mode.yes and not doubtful
+    if written:
         # Before it is shown: a reader of the diff may go away.
         replace_text(file, new)
-        show_diff(diff)
+    if mode.as_json:
+        facts = {
+            "file": str(file.path),
+            "changed": changed,
+            "written": written,
+            "diff": diff,
+            "doubts": [asdict(doubt) for doubt in reply.doubts],
+            **reply_facts(reply),
+        }
+        if not refused:
+            screen.print_json(facts)
+            return
+        # Who reads the failure needs the change as well: both are one object.
+        click.get_current_context().meta[FACTS] = facts
+    else:
+        screen.print_notes(reply.notes)
+        if changed:
+            show_diff(diff)
+        screen.print_doubts(reply.doubts)
+    if refused:
+        error = EditDoubtful(
+            text("cli.in_doubt", file=file.path), hint=text("cli.accept_doubts")
+        )
+        error.original, error.result = before, after
+        error.diff, error.doubts = diff, reply.doubts
+        raise error
+    if not changed:
+        screen.note(text("cli.no_change", file=file.path))
+    elif written:
         screen.note(text("cli.wrote", file=file.path))
+    elif mode.diff_only:
         return
-    show_diff(diff)
-    if mode.diff_only:
-        return
-    if not all(map(screen.is_interactive, (sys.stdin, sys.stdout, sys.stderr))):
-        screen.note(text("cli.yes_writes", file=file.path))
-    elif _agreed():
+    elif not all(map(screen.is_interactive, (sys.stdin, sys.stdout, sys.stderr))):
+        options = "--yes --accept-doubts" if doubtful else "--yes"
+        screen.note(text("cli.yes_writes", file=file.path, options=options))
+    elif _agreed(text("cli.write_anyway") if doubtful else text("cli.apply")):
         replace_text(file, new)
         screen.note(text("cli.wrote", file=file.path))
     else:
         screen.note(text("cli.not_written", file=file.path))
 
 
-def _agreed() -> bool:
-    sys.stdout.write(localized(text("cli.apply")))
+def _agreed(question: str) -> bool:
+    sys.stdout.write(localized(question))
     sys.stdout.flush()
     # Neither `input` nor click's question: both would sleep on where Ctrl-C came just
     # before they went to sleep. Windows selects on sockets only.

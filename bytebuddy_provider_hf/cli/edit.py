@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import click
 from attrs import asdict
@@ -24,6 +25,11 @@ from bytebuddy_provider_hf.cli.changes import (
     finish,
     reply_facts,
 )
+from bytebuddy_provider_hf.cli.code_call import (
+    after_rules,
+    reply_in_doubt,
+    returning_doubts,
+)
 from bytebuddy_provider_hf.cli.model_source import require
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.render import CodeJsonPrinter, Printer, code_printer
@@ -36,10 +42,15 @@ from bytebuddy_provider_hf.cli.textfile import (
     with_line_ends_of,
     with_line_feeds,
 )
-from bytebuddy_provider_hf.errors import ResponseError
+from bytebuddy_provider_hf.client.roles.by_rule import place_by_rule
+from bytebuddy_provider_hf.errors import EditDoubtful, ResponseError
 from bytebuddy_provider_hf.plugins.protocols import Apply, Edit, Fill, Model, ReplyCall
+from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Reply, Role
+
+# Characters of an answer that is no code: enough to see what the model took it for.
+_SHOWN: Final = 200
 
 
 @command(
@@ -74,7 +85,8 @@ def edit(
     """Change FILE as instructed: review the diff, then say yes or no.
 
     Nothing is written without a yes, here or by --yes. Without a terminal the diff goes
-    to stdout.
+    to stdout. A change that may not be what was meant, because much is gone that nobody
+    named, is in doubt: you are asked once more, and --yes alone refuses it.
     """
     wanted = readable(instruction)
     if not wanted.strip():
@@ -86,7 +98,7 @@ def edit(
     )
     reply = _changed(
         settings,
-        lambda model: require(model, Edit).edit(
+        lambda model: returning_doubts(require(model, Edit).edit)(
             code,
             wanted,
             prefix=before,
@@ -102,7 +114,15 @@ def edit(
     # no answer: who wants to delete everything uses an editor.
     if code.strip() and not changed.strip():
         raise ResponseError(text("cli.no_code"), hint=text("cli.other_words"))
-    finish(source, f"{before}{ended_like(code, changed)}{after}", reply, mode)
+    changed = ended_like(code, changed)
+    if lines is not None and changed == code:
+        first = before.count("\n") + 1
+        last = first + code.removesuffix("\n").count("\n")
+        raise ResponseError(
+            text("cli.no_change_in_lines", first=first, last=last),
+            hint=text("cli.other_words"),
+        )
+    finish(source, f"{before}{changed}{after}", reply, mode)
 
 
 @command(
@@ -122,11 +142,21 @@ def apply(
 ) -> None:
     """Work SUGGESTION into FILE: review the diff, then say yes or no.
 
-    SUGGESTION is a file, "-", or piped in: a unified diff, the whole new file, or parts
-    of it with markers such as "... existing code ...". These are placed by rule; a
-    model is asked only where no rule is certain. What has no place is an error, and
-    nothing is written.
-    """
+    SUGGESTION is a file, "-", or piped in. Placed by rule, without a model, a
+    configuration or a token, are
+
+    \b
+      a unified diff, also with wrong line numbers
+      SEARCH/REPLACE blocks, as aider and Cline write them
+      "*** Begin Patch" of codex
+      git's conflict markers; the second side is taken
+      the whole new file, or one block that is there already
+      parts with "... existing code ..." for what stays
+
+    in fences or not, with words around them or not. A model is asked only where no rule
+    is certain, and its answer is checked. What has no place is an error, and nothing is
+    written.
+    """  # noqa: D301  # click reads the character itself, not its escape
     source = read_text_file(file)
     # A pipe is read only where nobody types: without a suggestion we would wait.
     if suggestion is not None and str(suggestion) != "-":
@@ -138,17 +168,19 @@ def apply(
     # A command before the pipe that failed is not a wish to change nothing.
     if not suggested.strip():
         raise click.UsageError(text("cli.empty_suggestion"))
-    reply = _changed(
-        settings,
-        lambda model: require(model, Apply).apply(
-            with_line_feeds(source.text),
-            with_line_feeds(suggested),
-            path=source.label,
-            **settings.arguments,
-        ),
-        role=Role.APPLY,
-        mode=mode,
-    )
+    original, change = with_line_feeds(source.text), with_line_feeds(suggested)
+    # Before anything is opened: where a rule suffices nobody needs a model.
+    reply = place_by_rule(original, change, path=source.label)
+    if not isinstance(reply, Reply):
+        with after_rules(settings, original, change, unplaced=reply):
+            reply = _changed(
+                settings,
+                lambda model: returning_doubts(require(model, Apply).apply)(
+                    original, change, path=source.label, **settings.arguments
+                ),
+                role=Role.APPLY,
+                mode=mode,
+            )
     wanted = complete_text(reply, hint=text("cli.smaller_file"))
     finish(source, wanted, reply, mode)
 
@@ -162,14 +194,24 @@ def _changed(
 ) -> Reply:
     """Return the reply of a call whose code is shown only as a diff, at the end."""
     # Half a file on the screen helps nobody: meanwhile its lines are counted.
-    return ask(
-        settings,
-        call,
-        CodeJsonPrinter() if mode.as_json else Printer(),
-        role=role,
-        quiet=mode.as_json,
-        counts_lines=True,
-    )
+    try:
+        return ask(
+            settings,
+            call,
+            CodeJsonPrinter() if mode.as_json else Printer(),
+            role=role,
+            quiet=mode.as_json,
+            counts_lines=True,
+        )
+    except EditDoubtful as error:
+        return reply_in_doubt(error)
+    except ResponseError as error:
+        # Classes of their own say what happened; the others are about the answer, and
+        # its first words tell a person why. JSON has all of it.
+        if type(error) is ResponseError and error.partial and not mode.as_json:
+            said = one_line(error.partial, limit=_SHOWN)
+            error.add_note(text("cli.model_said", said=said))
+        raise
 
 
 @command(

@@ -38,7 +38,7 @@ MEANINGS: Final = {
     ExitCode.NOT_READY: "the model did not become ready in time",
     ExitCode.CONNECTION: "no connection, or time ran out",
     ExitCode.BAD_ANSWER: "the server refused, failed, or broke off its answer",
-    ExitCode.UNPLACED: "a suggested change has no place in the file",
+    ExitCode.UNPLACED: "a change has no place in the file, or is in doubt",
     ExitCode.STOPPED: "stopped with Ctrl-C",
     ExitCode.BROKEN_PIPE: "the reader of the output went away",
     ExitCode.TERMINATED: "terminated",

@@ -19,6 +19,8 @@ from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
 # Keys of click's Context.meta: what the root must know when a command fails.
 DEBUG: Final = "bytebuddy_provider_hf.debug"
 JSON: Final = "bytebuddy_provider_hf.json"
+# What --json prints of a command beside its failure: a dict.
+FACTS: Final = "bytebuddy_provider_hf.facts"
 
 AnyCallable = TypeVar("AnyCallable", bound=Callable[..., object])
 

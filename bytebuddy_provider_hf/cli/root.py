@@ -14,7 +14,13 @@ import click
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode, exit_code, table
 from bytebuddy_provider_hf.cli.language import localized
-from bytebuddy_provider_hf.cli.options import DEBUG, JSON, lang_option, trouble_options
+from bytebuddy_provider_hf.cli.options import (
+    DEBUG,
+    FACTS,
+    JSON,
+    lang_option,
+    trouble_options,
+)
 from bytebuddy_provider_hf.cli.print_error import print_error
 from bytebuddy_provider_hf.cli.verbose import log_command_error
 from bytebuddy_provider_hf.errors import ByteBuddyError
@@ -127,7 +133,7 @@ def _tell(ctx: click.Context, error: ByteBuddyError) -> None:
     if ctx.meta.get(DEBUG):
         screen.show_traceback(error, env=os.environ)
     if ctx.meta.get(JSON):
-        screen.print_json(screen.error_object(error))
+        screen.print_json({**ctx.meta.get(FACTS, {}), **screen.error_object(error)})
     else:
         print_error(error)
 

@@ -16,7 +16,12 @@ import click
 
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
-from bytebuddy_provider_hf.errors import ApplyFailed, ByteBuddyError, ConfigInvalid
+from bytebuddy_provider_hf.errors import (
+    ApplyFailed,
+    ByteBuddyError,
+    ConfigInvalid,
+    Doubt,
+)
 from bytebuddy_provider_hf.secret import MASK, redact
 from bytebuddy_provider_hf.texts import text
 
@@ -119,6 +124,14 @@ def print_notes(notes: Iterable[str]) -> None:
         note(text("cli.note", said=said), colour="yellow")
 
 
+def print_doubts(doubts: Iterable[Doubt]) -> None:
+    """Print each reason not to write a change unread, and the lines it is about."""
+    for doubt in doubts:
+        said = sanitize_line(localized(doubt.message))
+        note(text("cli.doubt", said=said), colour="yellow", bold=True)
+        quote(doubt.lines)
+
+
 def show_error(error: ByteBuddyError) -> None:
     """Print one block on stderr: what is wrong, then the next step and its notes."""
     said = sanitize_line(localized(error.message))
@@ -144,12 +157,16 @@ def _show_rest(error: ByteBuddyError, steps: Iterable[str | None]) -> None:
         if line:
             detail(line)
     if isinstance(error, ApplyFailed):
-        parts = (part.rstrip("\n") for part in error.unplaced)
-        lines = [line for part in parts for line in part.split("\n")]
-        for line in lines[:_SHOWN_LINES]:
-            note(f"  | {line}")
-        if len(lines) > _SHOWN_LINES:
-            detail(text("cli.more_lines", count=len(lines) - _SHOWN_LINES))
+        quote(error.unplaced)
+
+
+def quote(parts: Iterable[str]) -> None:
+    """Print the first lines of what a file or a model has, marked as a quotation."""
+    lines = [line for part in parts for line in part.rstrip("\n").split("\n")]
+    for line in lines[:_SHOWN_LINES]:
+        note(f"  | {line}")
+    if len(lines) > _SHOWN_LINES:
+        detail(text("cli.more_lines", count=len(lines) - _SHOWN_LINES))
 
 
 def error_object(error: ByteBuddyError) -> dict[str, object]:

@@ -14,7 +14,8 @@ _OPENING: Final = 60
 # An assistant that speaks about its task: how a line begins, and what follows in it.
 _TASK: Final = (
     r"\b(?:help|assist|fulfil\w*|comply|provide|complete|fill|request|generate|continue"
-    r"|determine|context|enough|understand|write|do (?:that|this)|with th(?:at|is))\b"
+    r"|determine|context|enough|understand|write|do (?:that|this)|with th(?:at|is)"
+    r"|make th(?:at|is)|modify|change|edit)\b"
 )
 _UNABLE: Final = (
     r"i (?:can't|cannot|can not|could not|couldn't|won't|am unable to|am not able to)"
@@ -55,6 +56,50 @@ _SAID: Final = tuple(
             ),
         ),
         (
+            r"which (?:of|function|file|one|part|line)",
+            r"\b(?:do you (?:mean|want)|would you like|should i)\b",
+        ),
+        (
+            (
+                r"i(?:'ll| will|'m going to| am going to) (?:first |now )?(?:read"
+                r"|rename"
+                r"|update|add|insert|complete|fill|write|implement|change|modify)"
+            ),
+            r"\b(?:file|function|code|callers|text|section|cursor|placeholder)\b",
+        ),
+        (
+            (
+                r"to (?:make|implement|complete|apply|fill)(?: in)? (?:this"
+                r"|your) (?:change"
+                r"|edit|gap|code|function|request|section|text)"
+            ),
+            "",
+        ),
+        (
+            (
+                r"(?:done[!.] )?i(?:'ve| have) (?:now |just )?(?:updated|added"
+                r"|completed"
+                r"|filled|made|inserted|changed|modified|renamed|implemented|fixed)"
+            ),
+            r"as (?:you )?(?:requested|asked)|\bfor you\b|you asked|^done\b",
+        ),
+        (
+            (
+                r"(?:sure|certainly|of course|absolutely)[,!.] i(?:'d| can|'ll| will"
+                r"| would"
+                r"|'m| am)\b"
+            ),
+            "",
+        ),
+        (
+            (
+                r"the (?:file|code|function|text|section) (?:that )?you(?:'ve| have)?"
+                r" (?:mentioned|provided|shared|sent|referr)"
+            ),
+            "",
+        ),
+        (r"let me (?:think|analy[sz]e)\b", ""),
+        (
             r"please (?:provide|share|paste|clarify|specify|give|tell|let me know)",
             r"\b(?:me|i|i'll|you(?:'d| would) like|you want)\b",
         ),
@@ -70,7 +115,7 @@ _SAID: Final = tuple(
                 r"|nothing (?:is |else |more )?(?:needs?|missing|to (?:add|insert"
                 r"|fill))"
                 r"|no (?:\w+ ){0,3}(?:needed|required|necessary|missing)\b"
-                r"|complete as (?:it )?is)"
+                r"|complete as (?:it )?is|looks? (?:good|fine|correct|complete))"
             ),
         ),
         (
@@ -151,6 +196,15 @@ _FIRST_WORDS: Final = frozenset(
         "so",
         "hello",
         "hi",
+        "which",
+        "i'll",
+        "i've",
+        "done",
+        "let",
+        "sure",
+        "certainly",
+        "of",
+        "absolutely",
     )
 )
 _SAID_CJK: Final = tuple(
@@ -158,6 +212,12 @@ _SAID_CJK: Final = tuple(
     for opener, rest in (
         ("(?:很|非常|十分)?抱歉|对不起|不好意思", "无法|不能|没有办法|没法"),
         ("作为(?:一个|一名|一款)?(?:ai|人工智能|大?语言模型)", ""),
+        ("请问", "您希望|你希望|您想|你想|能否|哪个|上下文"),
+        (
+            "(?:好的[，,。！]?)?我(?:已经?|会|将|可以)",
+            "您的要求|你的要求|为您|为你|帮您|帮你|按照要求|根据要求",
+        ),
+        ("(?:这段|该|您的|你的)?代码已经?", "无需|不需要|完整|符合|没有问题"),
         ("(?:您|你)好[！，,!]?.*(?:帮您|帮你|帮助|协助)", ""),
         (
             "我(?:无法|不能|没办法)",
@@ -203,7 +263,7 @@ def may_be_assistant(line: str) -> bool:
     if CJK.match(plain):
         pairs = _SAID_CJK
     else:
-        word = re.split(r"[ ,!]", plain, maxsplit=1)[0]
+        word = re.split(r"[ ,.!]", plain, maxsplit=1)[0]
         if word == plain:
             return any(known.startswith(word) for known in _FIRST_WORDS)
         if word not in _FIRST_WORDS:

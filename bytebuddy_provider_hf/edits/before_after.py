@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
 from bytebuddy_provider_hf.edits.hunks import Hunk, Patch, hunk_of
-from bytebuddy_provider_hf.edits.lines import Lines, lines_of
+from bytebuddy_provider_hf.edits.lines import lines_of
 
 Label: TypeAlias = Literal["before", "after"]
 
 _LONGEST: Final = 120
-_EDGES: Final = "#*_>-=~/<!:：.`()[] \t0123456789❌✅🔴🟢➡️→✔✖"
+_EDGES: Final = "#*_>-=~/<!:：.` \t0123456789❌✅🔴🟢➡️→✔✖"
 _THINGS: Final = (
     r"(?: (?:code|version|implementation|functions?|methods?|class|blocks?|lines?"
     r"|files?|sections?|parts?|snippet|imports?|statements?|definition))*"
@@ -59,15 +59,13 @@ def label_of(line: str) -> Label | None:
 
 
 def label_in(lines: Sequence[str], known: Container[str]) -> Label | None:
-    """Return what the first line of code says, as a comment, that the code is."""
+    """Return what the first line of code says that the code is, if it is a label."""
     first = next((line for line in lines if line.strip()), "")
-    if first in known or not first.lstrip().startswith(_COMMENT):
-        return None
-    return label_of(first)
+    return None if first in known or first[:1].isspace() else label_of(first)
 
 
 def pair_of(old: str, new: str, known: Container[str] = ()) -> Patch:
-    """Return the hunk that turns old code into new; labels in comments are dropped."""
+    """Return the hunk that turns old code into new; labels in the code are dropped."""
     sides: list[list[tuple[str, str]]] = []
     mixed = False
     for text in (old, new):
@@ -76,17 +74,15 @@ def pair_of(old: str, new: str, known: Container[str] = ()) -> Patch:
         start = 0
         if label_in(lines.texts, known):
             start = next(at for at, line in enumerate(lines.texts) if line.strip()) + 1
-        sides.append(_trimmed(lines, start, len(lines.texts)))
-    lines_of_hunk = hunk_of(*sides)
-    changes = any(line.sign in ("+", "-") for line in lines_of_hunk)
-    hunks = (Hunk(lines_of_hunk, text=f"{old}\n{new}"),) if changes else ()
-    return Patch(hunks, frozenset(), mixed)
+        sides.append(list(zip(lines.texts, lines.ends, strict=True))[start:])
+    return Patch(tuple(_hunks([sides])), frozenset(), mixed)
 
 
 def read_pairs(text: str, known: Container[str] = ()) -> Patch | None:
     """Return pairs in one text, told by comments: ``# Before``, then ``# After``.
 
-    The first line is such a comment, and they alternate; else there is no pair.
+    The first line is such a comment, and they alternate; else there is no pair. A blank
+    line before a comment is layout.
     """
     lines = lines_of(text)
     if label_in(lines.texts, known) != "before":
@@ -98,26 +94,26 @@ def read_pairs(text: str, known: Container[str] = ()) -> Patch | None:
         and line not in known
         and (label := label_of(line))
     ]
-    if len(found) % 2 or any(
-        label != ("before", "after")[number % 2]
-        for number, (_, label) in enumerate(found)
+    if (
+        not found
+        or any(line.strip() for line in lines.texts[: found[0][0]])
+        or [label for _, label in found] != ["before", "after"] * (len(found) // 2)
     ):
         return None
-    edges = [*(at for at, _ in found), len(lines.texts)]
-    parts = [_trimmed(lines, start + 1, end) for start, end in pairwise(edges)]
-    hunks: list[Hunk] = []
-    for old, new in zip(parts[::2], parts[1::2], strict=True):
+    parts: list[list[tuple[str, str]]] = []
+    for (start, _), (end, _) in pairwise([*found, (len(lines.texts), None)]):
+        inner = range(start + 1, end)
+        if end < len(lines.texts) and inner and not lines.texts[end - 1].strip():
+            inner = inner[:-1]
+        parts.append([(lines.texts[at], lines.ends[at]) for at in inner])
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return Patch(tuple(_hunks(pairs)), frozenset(), not lines.uniform)
+
+
+def _hunks(
+    pairs: Iterable[Sequence[Sequence[tuple[str, str]]]],
+) -> Iterator[Hunk]:
+    for old, new in pairs:
         body = hunk_of(old, new)
         if any(line.sign in ("+", "-") for line in body):
-            source = "\n".join(line.sign + line.text for line in body)
-            hunks.append(Hunk(body, text=source))
-    return Patch(tuple(hunks), frozenset(), not lines.uniform)
-
-
-def _trimmed(lines: Lines, start: int, end: int) -> list[tuple[str, str]]:
-    """Return lines without the blank ones round them, which are layout."""
-    while start < end and not lines.texts[start].strip():
-        start += 1
-    while start < end and not lines.texts[end - 1].strip():
-        end -= 1
-    return list(zip(lines.texts[start:end], lines.ends[start:end], strict=True))
+            yield Hunk(body, text="\n".join(line.sign + line.text for line in body))

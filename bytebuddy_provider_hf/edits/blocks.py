@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Sequence
 from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.fences import Fence, fence_in
+from bytebuddy_provider_hf.edits.before_after import Label, label_in, label_of
+from bytebuddy_provider_hf.edits.fences import Fence, fence_in, is_prose
+from bytebuddy_provider_hf.edits.file_names import named_file
 from bytebuddy_provider_hf.edits.hunks import is_patch
 from bytebuddy_provider_hf.edits.lines import any_known, lines_of
 from bytebuddy_provider_hf.edits.text_filter import filtered
@@ -24,6 +27,8 @@ _TAG: Final = re.compile(
     re.IGNORECASE,
 )
 _MOST_TAGS: Final = 3
+_MARKDOWN: Final = ("markdown", "md", "mdx")
+_USUAL: Final = 3
 
 
 @frozen
@@ -48,34 +53,46 @@ class Block:
         begins = next((line for line in lines if line.strip()), "")
         return begins.startswith(_DIFF_STARTS) and is_patch(self.text)
 
+    def label(self, known: Container[str]) -> Label | None:
+        """Return whether the block is labelled, before it or in it, as old or new."""
+        if self.is_diff:
+            return None
+        said = [line for line in self.lead if line.strip()]
+        told = label_of(said[-1]) if said else None
+        return told or label_in(lines_of(self.text).texts, known)
+
 
 def blocks_of(original: str, suggestion: str) -> tuple[Block, ...]:
     """Return the code in a suggestion, block by block; none where that is uncertain.
 
     What is said round fenced blocks is left out. A text without a fence is one block,
     but for a line of preamble. In a text that has fences itself one block is told for
-    sure, and nothing is returned where more seem to follow, except that all are diffs.
+    sure, and nothing is returned where more seem to follow, unless all are diffs, or
+    labelled as pairs of old and new.
     """
     said = lines_of(suggestion).texts
-    if _is_bare_diff(original, suggestion, said):
+    known = frozenset(lines_of(original).texts)
+    if _is_bare_diff(suggestion, said, known):
         return (Block(suggestion, "diff"),)
+    found, torn = _fenced(said)
+    # A document quotes blocks between lines of its own.
+    quoted = any(any_known(block.lead, known) for block in found)
+    if found and not torn and not quoted:
+        labels = [block.label(known) for block in found]
+        paired = labels == ["before", "after"] * (len(found) // 2)
+        if paired or all(block.is_diff for block in found):
+            return tuple(block for block in found if block.text.strip())
     unwrapper = Unwrapper(original)
-    text = filtered(suggestion, unwrapper)
+    text = filtered(_from_fence(suggestion, said, known), unwrapper)
     if not unwrapper.fenced:
         # Nothing is known of it: it is read as it is.
         return (Block(text),) if text.strip() else ()
-    found, torn = _fenced(said)
-    if torn and not unwrapper.nested:
+    if unwrapper.followed if unwrapper.nested else torn:
         return ()
-    if unwrapper.nested and not all(block.is_diff for block in found):
-        if unwrapper.followed:
-            return ()
+    if unwrapper.nested or len(found) == 1:
+        # Read as one block it has the line ends of the original already.
         lead = found[0].lead if found else ()
         found = [Block(text, unwrapper.info, lead, not unwrapper.complete)]
-    elif len(found) == 1 and not found[0].is_diff:
-        # Read as one block it has the line ends of the original already.
-        lead, unclosed = found[0].lead, not unwrapper.complete
-        found = [Block(text, unwrapper.info, lead, unclosed)]
     return tuple(block for block in found if block.text.strip())
 
 
@@ -102,7 +119,7 @@ def without_tags(original: str, suggestion: str) -> str:
     return text
 
 
-def _is_bare_diff(original: str, suggestion: str, said: tuple[str, ...]) -> bool:
+def _is_bare_diff(suggestion: str, said: Sequence[str], known: Container[str]) -> bool:
     """Return whether a suggestion is a diff that stands in no fence.
 
     The lines of a diff may be fences themselves, where it changes a Markdown file: it
@@ -115,11 +132,32 @@ def _is_bare_diff(original: str, suggestion: str, said: tuple[str, ...]) -> bool
     if first is None or not said[first].startswith(_DIFF_STARTS):
         return False
     # A text with lines of the original before its first header quotes a diff.
-    known = frozenset(lines_of(original).texts)
     return not any_known(said[:first], known) and is_patch(suggestion)
 
 
-def _fenced(said: tuple[str, ...]) -> tuple[list[Block], bool]:
+def _from_fence(suggestion: str, said: Sequence[str], known: Container[str]) -> str:
+    """Return a suggestion from the fence on that wraps all code.
+
+    Before it stands the name of the file, or prose if the fence is one of Markdown or a
+    longer one.
+    """
+    last = suggestion.rstrip()
+    if last.endswith("```") and fence_in(last.rpartition("\n")[2]) is None:
+        # Models close a block in the line of the code, too.
+        suggestion = last
+    at = next((at for at, line in enumerate(said) if fence_in(line)), None)
+    lead = [line for line in said[:at] if line.strip()]
+    fence = None if at is None else fence_in(said[at])
+    if fence is None or not lead or said[at or 0] in known or any_known(lead, known):
+        return suggestion
+    named = len(lead) == 1 and bool(named_file(lead[0]))
+    wraps = fence.info.lower() in _MARKDOWN or len(fence.mark) > _USUAL
+    if not named and not (wraps and all(map(is_prose, lead))):
+        return suggestion
+    return suggestion.split("\n", at or 0)[-1]
+
+
+def _fenced(said: Sequence[str]) -> tuple[list[Block], bool]:
     """Return every block that stands in a fence, the last with or without its end.
 
     It is torn, too, where a block is left open and others seem to follow in it.

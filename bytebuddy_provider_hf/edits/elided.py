@@ -18,7 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
@@ -29,6 +29,7 @@ from bytebuddy_provider_hf.edits.lines import (
     is_distinctive,
     lines_of,
 )
+from bytebuddy_provider_hf.edits.near_part import NearParts, may_be_insertion
 
 # A segment that drops more than this, and more than it says, is not believed.
 _MOST_DROPPED: Final = 30
@@ -95,14 +96,23 @@ def possible_elisions(original: str, suggestion: str) -> tuple[str, ...]:
     )
 
 
-def apply_elided(original: str, suggestion: str) -> Placed:
+def apply_elided(
+    original: str,
+    suggestion: str,
+    *,
+    open_start: bool = False,
+    open_end: bool = False,
+) -> Placed:
     """Return ``original`` with a suggestion that has markers worked in.
 
     Nothing is placed where a line may or may not be a marker, or where the original
     holds markers itself; nor where nothing would change. Every line of the suggestion
-    but its markers is in the result.
+    but its markers is in the result. With ``open_start`` or ``open_end`` it goes on at
+    that edge without a marker.
     """
     before, said = lines_of(original), lines_of(suggestion)
+    # Trailing blanks come and go: lines that stay have the original's.
+    bare = evolve(before, texts=tuple(line.rstrip() for line in before.texts))
     doubtful = possible_elisions(original, suggestion)
     if doubtful:
         return Placed(None, doubtful)
@@ -113,28 +123,57 @@ def apply_elided(original: str, suggestion: str) -> Placed:
         if classify_line(line) is ElisionKind.MARKER:
             runs.append([])
         else:
-            runs[-1].append(line)
+            runs[-1].append(line.rstrip())
     last = len(runs) - 1
     # Blank lines between two markers are layout, and no segment.
     segments = [
-        Segment(tuple(run), open_start=number > 0, open_end=number < last)
+        Segment(tuple(run), open_start or number > 0, open_end or number < last)
         for number, run in enumerate(runs)
         if any(line.strip() for line in run)
     ]
     if not segments:
         return Placed(None, (suggestion,))
     appended: list[str] = []
-    if before.texts and _appends(segments[-1], before):
+    if before.texts and _appends(segments[-1], bare):
         appended = list(segments.pop().lines)
         # One blank line before it is enough.
         while not before.texts[-1].strip() and not appended[0].strip():
             del appended[0]
     try:
-        pieces = _pieces(segments, _regions(segments, before), before)
+        pieces = _pieces(segments, _regions(segments, bare), bare)
     except _Unplaced as unplaced:
-        return Placed(None, ("\n".join(unplaced.segment.lines),))
+        nearly = _nearly(segments, bare)
+        if nearly is None:
+            return Placed(None, ("\n".join(unplaced.segment.lines),))
+        pieces = nearly
     text = assemble(before, [*pieces, *appended])
     return Placed(None, (suggestion,)) if text == original else Placed(text)
+
+
+def _nearly(segments: list[Segment], before: Lines) -> list[int | str] | None:
+    """Return the new text where each segment has one place that is clearly its own.
+
+    An edge of the text has to be as it is.
+    """
+    parts = NearParts(before.texts)
+    pieces: list[int | str] = []
+    done = 0
+    for segment in segments:
+        fit = parts.fit(
+            segment.lines, open_start=segment.open_start, open_end=segment.open_end
+        )
+        if fit is None or fit.start < done:
+            return None
+        start, end = fit.start, fit.end
+        if may_be_insertion(before.texts, start, end, fit.lines):
+            return None
+        if not segment.open_start and any(x.strip() for x in before.texts[:start]):
+            return None
+        if not segment.open_end and any(x.strip() for x in before.texts[end:]):
+            return None
+        pieces += [*range(done, start), *fit.lines]
+        done = end
+    return [*pieces, *range(done, len(before.texts))]
 
 
 def _regions(segments: list[Segment], before: Lines) -> list[_Region]:
@@ -241,7 +280,10 @@ def _pieces(
         dropped = region.end - region.start - len(kept)
         if dropped > max(_MOST_DROPPED, len(segment.lines)):
             raise _Unplaced(segment)
-        pieces += [kept.get(at, line) for at, line in enumerate(segment.lines)]
+        new = [kept.get(at, line) for at, line in enumerate(segment.lines)]
+        if may_be_insertion(before.texts, region.start, region.end, new):
+            raise _Unplaced(segment)
+        pieces += new
         done = region.end
     pieces += range(done, len(before.texts))
     return pieces

@@ -11,8 +11,6 @@ lines of context that are not as stated, is the explanation; without a way there
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
-from functools import lru_cache
 from heapq import heappop, heappush
 from typing import Final, NamedTuple, TypeAlias
 
@@ -20,14 +18,12 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.edits.indentation import NO_SHIFT, Shift, shift_between
 from bytebuddy_provider_hf.edits.lines import is_distinctive
+from bytebuddy_provider_hf.edits.near_fit import alike, words_of
 from bytebuddy_provider_hf.edits.runs import Run, RunLine
 
 # States that are looked at for each line of the three texts, lest a text of equal lines
 # cost more than its length.
 _WORK: Final = 60
-# How alike a wrong line of context is to the line that it stands for.
-_LIKENESS: Final = 0.5
-_LONGEST: Final = 300
 # A run may drop so many lines between two that it writes, or as many as it has.
 _MOST_DROPPED: Final = 30
 # Lines round a change at which a run may begin: blank lines and a line too few.
@@ -149,7 +145,10 @@ class _Search:
                 )
             restored = max(restored, before.restored, state.restored)
             state = before
-        return Explanation(tuple(reversed(kept)), restored)
+        stays = (
+            (old, new) for old, new in kept if self._old[old] == self._new[new]
+        )
+        return Explanation(tuple(reversed([*stays])), restored)
 
     def _steps(self, state: _State) -> Iterator[_Step]:
         if state.at < 0:
@@ -192,7 +191,7 @@ class _Search:
                     yield 0.0, _State(old + by, new + by, state.run, 0)
             # The run before this one ended with the context that this one begins with.
             elif all(
-                _words(run.lines[at].text) == _words(self._old[old + by + at])
+                words_of(run.lines[at].text) == words_of(self._old[old + by + at])
                 for at in range(-by)
             ):
                 yield 0.0, _State(old, new, state.run, -by, borne=True)
@@ -201,17 +200,16 @@ class _Search:
         """Return whether the first or second line of a run stands here."""
         line = run.lines[0]
         here = self._new[new] if line.sign == "+" else self._old[old]
-        if _words(line.text) == _words(here):
+        if words_of(line.text) == words_of(here):
             return True
         return (
             len(run.lines) > 1
             and old + 1 < len(self._old)
-            and _words(run.lines[1].text) == _words(self._old[old + 1])
+            and words_of(run.lines[1].text) == words_of(self._old[old + 1])
         )
 
     def _exits(self, state: _State, run: Run) -> Iterator[_Step]:
         """End a run whose place is borne out by a line that the original has."""
-        unsaid = run.lines[-1].sign == "?"
         if not run.open_end:
             # The text ends with the run.
             if state.old < len(self._old):
@@ -221,10 +219,9 @@ class _Search:
                     state.old, state.new, state.run + 1, restored=state.restored
                 )
             return
-        if unsaid and state.added > state.dropped and state.old < len(self._old):
-            # A line replaced at the edge, in place.
-            yield _DROPPED, state._replace(old=state.old + 1, dropped=state.dropped + 1)
-        if state.borne:
+        # What went at the edge has to have another line in its place.
+        unsaid = run.lines[-1].sign == "?"
+        if state.borne and not (unsaid and state.dropped):
             yield 0.0, _State(
                 state.old, state.new, state.run + 1, restored=state.restored
             )
@@ -267,7 +264,7 @@ class _Search:
             yield 0.0, after._replace(
                 shift=shift, borne=state.borne or is_distinctive(old)
             )
-        elif state.similar < self._similar[state.run] and _alike(line.text, old):
+        elif state.similar < self._similar[state.run] and alike(line.text, old):
             yield _SIMILAR, after._replace(similar=state.similar + 1)
 
     def _context(self, state: _State, line: RunLine) -> Iterator[_Step]:
@@ -284,7 +281,7 @@ class _Search:
                     shift=shift, borne=state.borne or is_distinctive(old)
                 )
                 return
-            if state.similar < self._similar[state.run] and _alike(line.text, old):
+            if state.similar < self._similar[state.run] and alike(line.text, old):
                 yield _SIMILAR, after._replace(similar=state.similar + 1)
         if not state.gaps and line.text.strip():
             # One line too many, or one too few.
@@ -314,6 +311,15 @@ class _Search:
             yield _ADDED, state._replace(
                 new=state.new + 1, at=state.at + 1, shift=fits, added=state.added + 1
             )
+        if fits is not None and old is not None and alike(line.text, old):
+            # A line changed in place.
+            yield _DROPPED, state._replace(
+                old=state.old + 1,
+                new=state.new + 1,
+                at=state.at + 1,
+                shift=fits,
+                added=state.added + 1,
+            )
         if old is not None and state.dropped <= max(_MOST_DROPPED, len(run.lines)):
             yield _DROPPED, state._replace(old=state.old + 1, dropped=state.dropped + 1)
         if not same or old is None:
@@ -323,7 +329,7 @@ class _Search:
         if (
             _is_edge(run, state.at)
             and state.similar < self._similar[state.run]
-            and _alike(line.text, old)
+            and alike(line.text, old)
         ):
             yield _SIMILAR, after._replace(
                 at=state.at + 1, similar=state.similar + 1, dropped=0, added=0
@@ -338,13 +344,21 @@ class _Search:
         if not run.open_start and not run.open_end:
             return True
         if state.last < 0:
-            # Nothing that stays stands before it: only a replacement, line by line.
-            return not run.open_start or state.dropped <= state.added
+            # Nothing that stays stands before it.
+            return not run.open_start
         one, other = self._old[state.last], self._old[state.old]
-        if is_distinctive(one):
-            # Equal neighbours may be one line of the text and a new one beside it.
-            return _words(one) != _words(other)
-        return is_distinctive(other) or state.added > 0
+        if not is_distinctive(one) and not is_distinctive(other) and not state.added:
+            return False
+        # Where a line at the edge of what goes stands twice, in the run or in the text,
+        # it may as well be a new one beside it, or less may be meant to go.
+        gone = {words_of(line) for line in self._old[state.last + 1 : state.old]}
+        edges = {words_of(line) for line in (one, other) if is_distinctive(line)}
+        if edges & gone:
+            return False
+        said = (line.text for line in run.lines[: state.at])
+        return not is_distinctive(other) or all(
+            words_of(line) != words_of(other) for line in said
+        )
 
     @staticmethod
     def _line(lines: Sequence[str], at: int) -> str | None:
@@ -368,7 +382,7 @@ def _is_edge(run: Run, at: int) -> bool:
 
 def _fits(shift: _Indentation, stated: str, actual: str) -> _Indentation | None:
     """Return the shift by which a stated line is the actual one; else ``None``."""
-    if _words(stated) != _words(actual):
+    if words_of(stated) != words_of(actual):
         return None
     if not actual:
         return shift
@@ -382,17 +396,3 @@ def _fits(shift: _Indentation, stated: str, actual: str) -> _Indentation | None:
     if found is None or (shift == _AT_MARGIN and not found.tab):
         return None
     return found
-
-
-@lru_cache(maxsize=4_096)
-def _alike(stated: str, actual: str) -> bool:
-    one, other = stated.strip()[:_LONGEST], actual.strip()[:_LONGEST]
-    if not one or not other:
-        return False
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
-    return matcher.quick_ratio() >= _LIKENESS and matcher.ratio() >= _LIKENESS
-
-
-@lru_cache(maxsize=16_384)
-def _words(text: str) -> str:
-    return " ".join(text.split())

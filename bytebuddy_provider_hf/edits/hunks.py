@@ -119,13 +119,14 @@ class Patch:
 
     ``mixed`` tells that some lines end in CR LF and others do not. A patch without
     hunks is one that could not be read, or that changes nothing. ``moved`` is the new
-    name that it gives the file.
+    name that it gives the file, and ``around`` are the lines in no hunk and no header.
     """
 
     hunks: tuple[Hunk, ...]
     files: frozenset[str]
     mixed: bool
     moved: str = ""
+    around: tuple[str, ...] = ()
 
     def without_elisions(self, known: Container[str]) -> Patch:
         """Return the patch with its hunks split where context is left out.
@@ -203,6 +204,7 @@ def read_patch(text: str) -> Patch:
     inside = not any(
         _HEADER.match(line) or _names_files(texts, at) for at, line in enumerate(texts)
     )
+    around: list[str] = []
     at, file = 0, ""
     while at < len(texts):
         line = texts[at]
@@ -227,9 +229,14 @@ def read_patch(text: str) -> Patch:
             current, inside = OpenHunk(), False
         elif inside:
             inside = current.add(line, lines.ends[at])
+            around += [] if inside else [line]
+        else:
+            around.append(line)
         at += 1
     hunks += current.closed()
-    return Patch(tuple(hunks), frozenset(files), not lines.uniform)
+    return Patch(
+        tuple(hunks), frozenset(files), not lines.uniform, around=tuple(around)
+    )
 
 
 class OpenHunk:

@@ -7,6 +7,8 @@ from typing import Final
 
 from attrs import frozen
 
+from bytebuddy_provider_hf.edits.alignment import aligned
+
 # Widths of a tab that people use.
 _WIDTHS: Final = (4, 2, 8, 3)
 
@@ -64,6 +66,33 @@ def shift_between(stated: str, actual: str) -> Shift | None:
     if one.endswith(other):
         return Shift(cut=one[: len(one) - len(other)])
     return None
+
+
+def with_tabs_like(before: Sequence[str], after: Sequence[str]) -> list[str] | None:
+    """Return ``after`` indented by tabs or by blanks as the same lines of ``before``.
+
+    ``None`` where it is open how new lines are meant: the text has both.
+    """
+    signs = {sign for line in before for sign in indent_of(line)}
+    odd = "\t" if "\t" not in signs else " " if " " not in signs else ""
+    used = any(odd in indent_of(line) for line in after) if odd else True
+    if not used:
+        return list(after)
+    words = [[" ".join(x.split()) for x in lines] for lines in (before, after)]
+    pairs = aligned(*words)
+    shifts = {
+        shift
+        for old, new in pairs
+        if before[old].strip()
+        and (shift := shift_between(after[new], before[old])) is not None
+        and shift.tab
+    }
+    if not shifts:
+        return list(after)
+    if len(shifts) != 1 or not odd:
+        return None
+    shift = shifts.pop()
+    return [shift.apply(line) or line for line in after]
 
 
 def common_shift(pairs: Sequence[tuple[str, str]]) -> Shift | None:

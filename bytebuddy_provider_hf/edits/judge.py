@@ -8,9 +8,12 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
+from bytebuddy_provider_hf.edits.conflicts import left_markers
+from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
 from bytebuddy_provider_hf.edits.explain import explain
 from bytebuddy_provider_hf.edits.lines import Piece, assemble, is_distinctive, lines_of
-from bytebuddy_provider_hf.edits.runs import Run
+from bytebuddy_provider_hf.edits.runs import Run, runs_of_code, runs_of_hunks
+from bytebuddy_provider_hf.edits.suggestion import Part
 
 # What is wrong: a marker that was left in, a suggested line that is not there, a line
 # that nobody suggested, one that went unnamed; or all are there, in another order, in
@@ -34,14 +37,17 @@ class Verdict:
     restored: int = 0
 
 
-def judge(original: str, readings: Sequence[Sequence[Run]], result: str) -> Verdict:
-    """Return whether one of the ``readings`` of a suggestion explains ``result``.
-
-    A reading is the runs of the whole suggestion, in any order.
-    """
+def judge(original: str, parts: Sequence[Part], result: str) -> Verdict:
+    """Return whether the parts of a suggestion explain what ``result`` changes."""
     before, after = lines_of(original), lines_of(result)
-    if [line.rstrip() for line in before.texts] == [line.rstrip() for line in after.texts]:
+    olds, news = (
+        [line.rstrip() for line in lines] for lines in (before.texts, after.texts)
+    )
+    if olds == news:
         return Verdict(fault="unchanged")
+    if marks := markers_in(original, result):
+        return Verdict(fault="marker", lines=marks)
+    readings = _readings(parts)
     for reading in readings:
         runs = _in_order(_changing(reading, before.texts), after.texts)
         found = explain(before.texts, after.texts, runs)
@@ -53,6 +59,32 @@ def judge(original: str, readings: Sequence[Sequence[Run]], result: str) -> Verd
         ]
         return Verdict(assemble(before, pieces), restored=found.restored)
     return _fault(before.texts, after.texts, readings)
+
+
+def markers_in(original: str, result: str) -> tuple[str, ...]:
+    """Return the lines of a result that stand for code or a change, and are none."""
+    known = {line.strip() for line in lines_of(original).texts}
+    elided = (
+        line
+        for line in lines_of(result).texts
+        if line.strip() not in known and classify_line(line) is ElisionKind.MARKER
+    )
+    return (*left_markers(original, result), *elided)
+
+
+def _readings(parts: Sequence[Part]) -> list[list[Run]]:
+    """Return the ways to read a suggestion: its code as all of the text, or a part."""
+    readings: list[list[Run]] = []
+    for whole in (True, False) if len(parts) == 1 else (False,):
+        runs: list[Run] = []
+        for part in parts:
+            if part.patch is not None:
+                runs += runs_of_hunks(part.patch.hunks)
+            else:
+                runs += runs_of_code(lines_of(part.code).texts, whole=whole)
+        if runs not in readings:
+            readings.append(runs)
+    return readings
 
 
 def _changing(runs: Sequence[Run], before: Sequence[str]) -> list[Run]:

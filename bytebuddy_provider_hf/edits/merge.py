@@ -2,45 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from bytebuddy_provider_hf import texts
+from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.definitions import definitions, gone
 from bytebuddy_provider_hf.edits.elided import (
     apply_elided,
     has_elisions,
     possible_elisions,
 )
-from bytebuddy_provider_hf.edits.fences import Fence, fence_in
-from bytebuddy_provider_hf.edits.hunks import is_patch, read_patch
+from bytebuddy_provider_hf.edits.indentation import with_tabs_like
+from bytebuddy_provider_hf.edits.judge import judge, markers_in
+from bytebuddy_provider_hf.edits.languages import Language, language_of
 from bytebuddy_provider_hf.edits.lines import Placed, lines_of
+from bytebuddy_provider_hf.edits.named_blocks import replace_blocks
 from bytebuddy_provider_hf.edits.patch import apply_patch
-from bytebuddy_provider_hf.edits.text_filter import filtered
-from bytebuddy_provider_hf.edits.unwrap import Unwrapper
-from bytebuddy_provider_hf.edits.wholefile import replace_block, replace_file
+from bytebuddy_provider_hf.edits.suggestion import Part, read_suggestion
+from bytebuddy_provider_hf.edits.wholefile import replace_file
 from bytebuddy_provider_hf.errors import Doubt
 
-How: TypeAlias = Literal["patch", "lazy", "whole", "snippet"]
+How: TypeAlias = Literal[
+    "patch",
+    "search_replace",
+    "codex",
+    "conflict",
+    "before_after",
+    "lazy",
+    "whole",
+    "snippet",
+]
 
-# What the fence of a diff says, and how the lines before its first hunk begin.
-_DIFFS: Final = ("diff", "patch", "udiff")
-_DIFF_STARTS: Final = ("diff --git ", "--- ", "@@")
+# Names that one sentence lists.
+_MOST_NAMES = 8
 
 
 @frozen
 class Merged(Placed):
-    """A new text and how it came about; or ``None``, and what has no certain place."""
+    """A new text and how it came about; or ``None``, and what has no certain place.
+
+    ``doubts`` are reasons to look at the text before it is written.
+    """
 
     how: How | None = None
     doubts: tuple[Doubt, ...] = ()
-
-
-@frozen
-class Block:
-    """A fenced block of a suggestion, or all of it; ``info`` is what the fence said."""
-
-    text: str
-    info: str = ""
 
 
 def merge(
@@ -48,100 +55,92 @@ def merge(
 ) -> Merged:
     """Return ``original`` with ``suggestion`` worked in, where only one result fits.
 
-    A suggestion may be a unified diff, code with markers such as ``// ... existing code
-    ...``, the whole new text, or one block that is there already; in a fence or not.
-    Several fenced blocks are worked in one after the other. Line ends and the end of
-    the last line are those of ``original``. A diff or a part that would change nothing
-    is not placed: it was not understood.
+    A suggestion may be in any format of
+    :func:`~bytebuddy_provider_hf.edits.suggestion.read_suggestion`: changes that are
+    named, code with markers such as ``// ... existing code ...``, the whole new text,
+    or one block that is there already. Several parts are worked in one after the other.
+    Line ends and the end of the last line are those of ``original``. A suggestion that
+    would change nothing is not placed: it was not understood.
     """
-    blocks = blocks_of(original, suggestion)
-    if not blocks:
+    kind = language_of(path, language)
+    parts = read_suggestion(original, suggestion, language=kind, path=path)
+    if not parts:
         return Merged(None, (suggestion,))
     text = original
+    doubts: list[Doubt] = []
     how: How | None = None
-    for block in blocks:
-        merged = _merge_block(text, block)
+    for part in parts:
+        merged = _merge_part(text, part, kind)
         if merged.text is None:
             # Half a suggestion is no text that anybody intended.
             return merged
         text, how = merged.text, merged.how
-    return Merged(text, (), how)
+        doubts += merged.doubts
+    if how == "whole" and len(parts) == 1:
+        # It is the suggestion itself, and nothing of it is left to explain.
+        marks = markers_in(original, text)
+        return Merged(None, marks) if marks else Merged(text, (), how, tuple(doubts))
+    verdict = judge(original, parts, text)
+    if verdict.text is None:
+        return Merged(None, tuple(part.text for part in parts))
+    return Merged(verdict.text, (), how, tuple(doubts))
 
 
-def blocks_of(original: str, suggestion: str) -> tuple[Block, ...]:
-    """Return the code in a suggestion; nothing where a block is not closed.
-
-    What is said round fenced blocks is left out. In a text that has fences itself one
-    block is told for sure, and nothing is returned where more seem to follow.
-    """
-    # The lines of a diff may be fences themselves, where it changes a Markdown file: it
-    # stands in none if it begins before the first.
-    said = lines_of(suggestion).texts
-    first_sign = next(
-        (x for x in said if x.startswith(_DIFF_STARTS) or fence_in(x)), _DIFF_STARTS[0]
-    )
-    if is_patch(suggestion) and first_sign.startswith(_DIFF_STARTS):
-        return (Block(suggestion, "diff"),)
-    unwrapper = Unwrapper(original)
-    text = filtered(suggestion, unwrapper)
-    if not unwrapper.complete or unwrapper.followed:
-        return ()
-    if not unwrapper.fenced:
-        # Nothing is known of it: it is read as it is, but for a line of preamble.
-        return (Block(text),) if text.strip() else ()
-    first = Block(text, unwrapper.info)
-    found = [first] if unwrapper.nested else _fenced(suggestion)
-    if found is not None and len(found) == 1:
-        # Read as one block it has the line ends of the original already.
-        found = [first]
-    return tuple(block for block in found or () if block.text.strip())
-
-
-def _fenced(suggestion: str) -> list[Block] | None:
-    """Return every block that stands in a fence; ``None`` where one is left open."""
-    found: list[Block] = []
-    opened: Fence | None = None
-    lines: list[str] = []
-    for line in lines_of(suggestion).texts:
-        fence = fence_in(line)
-        if opened is None:
-            opened, lines = fence, []
-        elif fence is not None and opened.closed_by(fence):
-            found.append(Block("".join(lines), opened.info))
-            opened = None
-        else:
-            space = len(line) - len(line.lstrip(" "))
-            lines.append(line[min(space, opened.indent) :] + "\n")
-    return None if opened is not None else found
-
-
-def _merge_block(original: str, block: Block) -> Merged:
-    """Return a text with one block of a suggestion merged into it."""
-    said = block.text
-    if is_patch(said) or block.info.lower().startswith(_DIFFS):
-        patched = apply_patch(original, read_patch(said))
-        return _result(original, block, patched.text, "patch", patched.unplaced)
-    if has_elisions(said):
-        lazy = apply_elided(original, said)
-        return _result(original, block, lazy.text, "lazy", lazy.unplaced)
+def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
+    """Return a text with one part of a suggestion merged into it."""
+    if part.patch is not None:
+        # Nobody can move a file by a change of its text.
+        placed = Placed(None, (part.text,))
+        if part.patch.hunks and not part.patch.moved:
+            placed = apply_patch(original, part.patch)
+        return _result(original, part, placed, "patch" if part.how == "code" else part.how)
+    # With numbers that jump, lines may be left out or meant to go.
+    if part.gaps:
+        return Merged(None, (part.text,))
+    own = lines_of(part.code)
+    same = with_tabs_like(lines_of(original).texts, own.texts)
+    if same is None:
+        return Merged(None, (part.text,))
+    said = "".join(map("".join, zip(same, own.ends, strict=True)))
+    part = evolve(part, code=said)
+    if has_elisions(said) or part.open_start or part.open_end:
+        return _result(original, part, _elided(original, part, language), "lazy")
     if doubtful := possible_elisions(original, said):
         return Merged(None, doubtful)
     # It may differ in line ends alone, which are the original's business.
     if lines_of(said).texts == lines_of(original).texts:
         return Merged(original, (), "whole")
     if (text := replace_file(original, said)) is not None:
-        return _result(original, block, text, "whole")
-    return _result(original, block, replace_block(original, said), "snippet")
+        merged = _result(original, part, Placed(text), "whole")
+        before, after = lines_of(original).texts, lines_of(text).texts
+        names = gone(before, after, aligned(before, after), language)
+        return Merged(merged.text, merged.unplaced, merged.how, doubts_of(names))
+    block = replace_blocks(original, said, language)
+    return _result(original, part, Placed(block), "snippet")
 
 
-def _result(
-    original: str,
-    block: Block,
-    text: str | None,
-    how: How,
-    unplaced: tuple[str, ...] = (),
-) -> Merged:
-    """Return a result; a block that changes nothing was not understood."""
-    if text is None or text == original:
-        return Merged(None, unplaced or (block.text,))
-    return Merged(text, (), how)
+def _elided(original: str, part: Part, language: Language | None) -> Placed:
+    """Return a text with a part that has markers merged into it."""
+    placed = apply_elided(
+        original, part.code, open_start=part.open_start, open_end=part.open_end
+    )
+    lines = [line for line in lines_of(part.code).texts if line.strip()]
+    # A function whose middle is left out begins and ends where no marker tells so.
+    if placed.text is None and definitions(lines[:1], language):
+        placed = apply_elided(original, part.code, open_start=True, open_end=True)
+    return placed
+
+
+def doubts_of(names: list[str]) -> tuple[Doubt, ...]:
+    """Return the doubt that definitions are gone which nobody named."""
+    if not names:
+        return ()
+    shown = ", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else "")
+    return (Doubt("gone", texts.text("answer.gone", names=shown), tuple(names)),)
+
+
+def _result(original: str, part: Part, placed: Placed, how: How) -> Merged:
+    """Return a result; a part that changes nothing was not understood."""
+    if placed.text is None or placed.text == original:
+        return Merged(None, placed.unplaced or (part.text,))
+    return Merged(placed.text, (), how)

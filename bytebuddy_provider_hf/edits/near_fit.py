@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Final
 
 from attrs import evolve, frozen
@@ -20,9 +21,9 @@ _LONGEST_LINE: Final = 300
 _LIKENESS: Final = 0.5
 # What a line costs that is like its own, is blank, or has none on the other side.
 _ALIKE: Final = 1.0
-_BLANK: Final = 0.2
+BLANK: Final = 0.2
 _ALONE: Final = 1.5
-_NEVER: Final = float("inf")
+NEVER: Final = float("inf")
 
 
 @frozen
@@ -46,15 +47,27 @@ def fit_nearly(texts: Sequence[str], hunk: Hunk, guess: int) -> NearFit | None:
         return None
     low = max(0, guess - _MARGIN)
     high = min(len(texts), guess + len(stated) + _MARGIN)
-    places = _aligned(stated, texts[low:high])
-    if places is None:
+
+    def price(number: int, text: str) -> float:
+        line = stated[number]
+        if words_of(line.text) == words_of(text):
+            return 0.0
+        return _ALIKE if line.sign != "-" and alike(line.text, text) else NEVER
+
+    alone_costs = [
+        BLANK if not line.text.strip() else NEVER if line.sign == "-" else _ALONE
+        for line in stated
+    ]
+    aligned = cheapest_alignment(alone_costs, price, texts[low:high], skip=_ALONE)
+    if aligned is None:
         return None
+    places = aligned[1]
     mapped = [None if at is None else low + at for at in places]
     known = [at for at in mapped if at is not None]
     exact = [
         (line, texts[at])
         for line, at in zip(stated, mapped, strict=True)
-        if at is not None and _words(line.text) == _words(texts[at])
+        if at is not None and words_of(line.text) == words_of(texts[at])
     ]
     context = sum(line.sign != "-" and bool(line.text.strip()) for line in stated)
     similar = len(known) - len(exact)
@@ -75,55 +88,72 @@ def fit_nearly(texts: Sequence[str], hunk: Hunk, guess: int) -> NearFit | None:
     return NearFit(known[0], evolve(hunk, lines=lines), shift)
 
 
-def _aligned(
-    stated: Sequence[HunkLine], texts: Sequence[str]
-) -> list[int | None] | None:
-    """Return the place of each stated line, all of them at the least cost."""
+def cheapest_alignment(
+    alone: Sequence[float],
+    price: Callable[[int, str], float],
+    texts: Sequence[str],
+    *,
+    skip: float,
+) -> tuple[float, list[int | None]] | None:
+    """Return the cost of fitting lines to ``texts``, and the place of each.
+
+    Line ``n`` costs ``alone[n]`` without a place and ``price(n, text)`` with one; a
+    text between two that are used costs ``skip``, a blank one little.
+    """
     wide = len(texts) + 1
-    # ``costs[at]`` is the least for the stated lines so far, ``at`` lines being used.
+    skips = [BLANK if not text.strip() else skip for text in texts]
+    # ``costs[at]`` is the least for the lines so far, ``at`` texts being used up.
     costs = [0.0] * wide
     steps: list[list[int]] = []
-    for line in stated:
-        blank = not line.text.strip()
-        alone = _BLANK if blank else _NEVER if line.sign == "-" else _ALONE
-        row = [_NEVER] * wide
+    for number, left in enumerate(alone):
+        row = [NEVER] * wide
         step = [0] * wide
-        for at in range(wide):
-            best, how = costs[at] + alone, 0
-            if at:
-                text = texts[at - 1]
-                if (pair := costs[at - 1] + _price(line, text)) < best:
-                    best, how = pair, 1
-                skip = _BLANK if not text.strip() else _ALONE
-                if row[at - 1] + skip < best:
-                    best, how = row[at - 1] + skip, 2
+        row[0] = costs[0] + left
+        for at in range(1, wide):
+            best, how = costs[at] + left, 0
+            pair = costs[at - 1]
+            if pair < best and (pair := pair + price(number, texts[at - 1])) < best:
+                best, how = pair, 1
+            # Nothing is skipped before the first line that has a place.
+            if number and (skipped := row[at - 1] + skips[at - 1]) < best:
+                best, how = skipped, 2
             row[at], step[at] = best, how
         costs = row
         steps.append(step)
     end = min(range(wide), key=lambda at: costs[at])
-    if costs[end] == _NEVER:
+    cost = costs[end]
+    if cost == NEVER:
         return None
-    places: list[int | None] = [None] * len(stated)
-    number = len(stated) - 1
+    places: list[int | None] = [None] * len(alone)
+    number = len(alone) - 1
     while number >= 0:
         how = steps[number][end]
         if how == 1:
             places[number] = end - 1
         if how:
             end -= 1
-        number -= how != 2  # noqa: PLR2004 - a line of the text was skipped
-    return places
+        number -= how != 2  # noqa: PLR2004 - a text was skipped
+    return cost, places
 
 
-def _price(line: HunkLine, text: str) -> float:
-    if _words(line.text) == _words(text):
-        return 0.0
-    if line.sign == "-" or not line.text.strip() or not text.strip():
-        return _NEVER
-    one, other = line.text.strip()[:_LONGEST_LINE], text.strip()[:_LONGEST_LINE]
+@lru_cache(maxsize=16_384)
+def alike(one: str, other: str) -> bool:
+    """Return whether two lines are the same but for a few words."""
+    one, other = one.strip()[:_LONGEST_LINE], other.strip()[:_LONGEST_LINE]
+    if not one or not other:
+        return False
     matcher = SequenceMatcher(None, one, other, autojunk=False)
-    alike = matcher.quick_ratio() >= _LIKENESS and matcher.ratio() >= _LIKENESS
-    return _ALIKE if alike else _NEVER
+    return (
+        matcher.real_quick_ratio() >= _LIKENESS
+        and matcher.quick_ratio() >= _LIKENESS
+        and matcher.ratio() >= _LIKENESS
+    )
+
+
+@lru_cache(maxsize=16_384)
+def words_of(text: str) -> str:
+    """Return the words of a line, one blank between two."""
+    return " ".join(text.split())
 
 
 def _rewritten(
@@ -157,7 +187,3 @@ def _rewritten(
         written.append(HunkLine(line.sign or " ", texts[at], line.end))
         done, pending = at + 1, False
     return tuple(written)
-
-
-def _words(text: str) -> str:
-    return " ".join(text.split())

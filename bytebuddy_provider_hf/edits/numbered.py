@@ -45,10 +45,11 @@ def read_numbered(
     numbers and a mapping of them look the same. Without ``known`` numbers are believed.
     """
     filled = sum(bool(line.strip()) for line in lines)
+    numbers = sum(line.strip().isdecimal() for line in lines)
     for style in _STYLES:
         matches = [style.fullmatch(line) for line in lines]
         found = [match for match in matches if match]
-        if not found or (filled - len(found)) * _MOST_BARE > filled:
+        if not found or (filled - len(found) - numbers) * _MOST_BARE > filled:
             continue
         # One space after the sign belongs to it, if every line has one.
         spaced = found[0][2] != "\t" and all(
@@ -59,6 +60,12 @@ def read_numbered(
         gaps = rising = False
         for line, match in zip(lines, matches, strict=True):
             if match is None:
+                # Of a blank line the number alone is left, its sign trimmed.
+                said = line.strip()
+                if first and said.isdecimal() and said == str(last + 1 + bare):
+                    last, bare = last + 1 + bare, 0
+                    code.append("")
+                    continue
                 code.append(line)
                 bare += 1
                 continue

@@ -24,7 +24,7 @@ from bytebuddy_provider_hf.edits.lines import (
     is_distinctive,
     lines_of,
 )
-from bytebuddy_provider_hf.edits.near_fit import fit_nearly
+from bytebuddy_provider_hf.edits.near_fit import fit_nearly, words_of
 
 # Comparisons for one patch, lest a file of equal lines cost the square of its length.
 _MOST_WORK: Final = 1_000_000
@@ -171,7 +171,7 @@ class _Search:
                 starts = self._starts(reading, key)
                 if starts:
                     return [_Fit(start, reading) for start in starts]
-        starts = self._starts(hunk, _words)
+        starts = self._starts(hunk, words_of)
         ends = [start + len(hunk.old) for start in starts]
         shifted = [
             _shifted(texts[start:end], hunk, start)
@@ -185,11 +185,11 @@ class _Search:
 
     def _nearly(self, hunk: Hunk) -> list[_Fit]:
         """Return the places where all but a few lines of context stand."""
-        self._keyed(_words)
-        places = self._keys[_words][1]
+        self._keyed(words_of)
+        places = self._keys[words_of][1]
         guesses: Counter[int] = Counter()
         for at, text in enumerate(hunk.old):
-            found = places.get(_words(text), ())
+            found = places.get(words_of(text), ())
             if is_distinctive(text) and len(found) <= _MOST_PLACES:
                 guesses.update(place - at for place in found)
         fits: dict[tuple[int, int], _Fit] = {}
@@ -291,7 +291,3 @@ def _written(
         if told and last.hunk.unended_old != before.ended:
             ended = not last.hunk.unended_new
     return assemble(before, pieces, ended=ended)
-
-
-def _words(text: str) -> str:
-    return " ".join(text.split())

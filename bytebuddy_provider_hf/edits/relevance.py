@@ -77,6 +77,11 @@ class File:
         """The functions and classes of the file, by name."""
         return frozenset(_DEFINES.findall(self.text))
 
+    @cached_property
+    def stripped(self) -> frozenset[str]:
+        """The lines without the blanks round them."""
+        return frozenset(line.strip() for line in self.lines)
+
     def knows(self, block: Block) -> bool:
         """Whether at least half of a block's telling lines stand in the file."""
         told = [line for line in lines_of(block.text).texts if is_distinctive(line)]

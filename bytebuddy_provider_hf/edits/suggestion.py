@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, frozen
 
-from bytebuddy_provider_hf.edits.before_after import (
-    label_in,
-    label_of,
-    pair_of,
-    read_pairs,
-)
+from bytebuddy_provider_hf.edits.before_after import pair_of, read_pairs
 from bytebuddy_provider_hf.edits.blocks import Block, blocks_of, without_tags
 from bytebuddy_provider_hf.edits.codex import read_codex
 from bytebuddy_provider_hf.edits.conflicts import read_conflicts
 from bytebuddy_provider_hf.edits.file_names import same_file
 from bytebuddy_provider_hf.edits.hunks import Patch, read_patch
 from bytebuddy_provider_hf.edits.languages import Language
-from bytebuddy_provider_hf.edits.lines import lines_of
+from bytebuddy_provider_hf.edits.lines import any_known, is_distinctive, lines_of
 from bytebuddy_provider_hf.edits.numbered import numbered_text
 from bytebuddy_provider_hf.edits.relevance import File, relevant
 from bytebuddy_provider_hf.edits.search_replace import read_search_replace
@@ -29,6 +25,7 @@ How: TypeAlias = Literal[
 ]
 
 _SEVERAL: Final = 2
+_CHANGES: Final = ("+", "-")
 
 
 @frozen
@@ -83,8 +80,9 @@ def _parts(blocks: Sequence[Block], file: File) -> list[Part]:
     while at < len(blocks):
         block = blocks[at]
         after = blocks[at + 1] if at + 1 < len(blocks) else None
+        label = block.label(file.lines)
         part: Part | None
-        if after and _label(block, file) == "before" and _label(after, file) == "after":
+        if after and label == "before" and after.label(file.lines) == "after":
             both, patch = (
                 f"{block.text}\n{after.text}",
                 pair_of(block.text, after.text, file.lines),
@@ -108,15 +106,6 @@ def _parts(blocks: Sequence[Block], file: File) -> list[Part]:
     ]
 
 
-def _label(block: Block, file: File) -> str | None:
-    """Return whether a block is labelled as old or new code."""
-    if block.is_diff:
-        return None
-    said = [line for line in block.lead if line.strip()]
-    told = label_of(said[-1]) if said else None
-    return told or label_in(lines_of(block.text).texts, file.lines)
-
-
 def _patch_in(block: Block, file: File, *, whole: bool = False) -> Part | None:
     """Return a block as hunks, if it is in one of the formats that name a change.
 
@@ -129,13 +118,31 @@ def _patch_in(block: Block, file: File, *, whole: bool = False) -> Part | None:
     if patch is None and not whole:
         if block.is_diff:
             how, patch = "patch", read_patch(block.text)
+            if any_known(patch.around, file.lines):
+                # A text with lines of the original round a diff quotes it.
+                return None
         else:
             how, patch = "conflict", read_conflicts(block.text, file.lines)
+            if patch and not _edges_known(patch, file):
+                # Other code was changed as well, or a conflict is quoted in new code.
+                patch = evolve(patch, hunks=())
         if patch is None:
             how, patch = "before_after", read_pairs(block.text, file.lines)
     if patch is None:
         return None
     return Part(block.text, how, patch, info=block.info, unclosed=block.unclosed)
+
+
+def _edges_known(patch: Patch, file: File) -> bool:
+    """Return whether the context next to each change is of the file."""
+    return all(
+        line.text.strip() in file.stripped
+        for hunk in patch.hunks
+        for pair in pairwise(hunk.lines)
+        if (pair[0].sign in _CHANGES) != (pair[1].sign in _CHANGES)
+        for line in pair
+        if line.sign not in _CHANGES and is_distinctive(line.text)
+    )
 
 
 def _finished(part: Part, file: File) -> Part:

@@ -7,7 +7,6 @@ can be judged before it is shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias
 
 from bytebuddy_provider_hf.edits.assistant import (
@@ -39,13 +38,30 @@ _NONE_NEEDED: Final = re.compile(
     r"(?:no|nothing|none)\b[^=(){}\[\];]*\b(?:needed|required|necessary|missing|added"
     r"|changes?|add|insert|code|here)\b"
 )
+# "**Summary of changes**"; arguments by name are small, or go on.
+_TITLE: Final = re.compile(r"\*\*[A-Z][a-z]+ [^*\n]{2,80}\*\*:?")
+_TITLE_BEGUN: Final = re.compile(r"\*(?:\*(?:[A-Z][^*\n]{0,80}\*{0,2}:?)?)?")
 _THANKS: Final = re.compile(
     r"(?:sure|certainly|of course|absolutely|got it|no problem|understood|sorry"
     r"|i'm sorry|thank you|hello|hi)\b[ ,]*[.!,]\s*$"
 )
+# How a line begins, in small letters too, that announces a text or says there is none.
+_OFFERS: Final = (
+    "sure",
+    "certainly",
+    "of course",
+    "here",
+    "below",
+    "no",
+    "nothing",
+    "none",
+)
 _OFFER: Final = re.compile(
     r"(?:sure|certainly|of course|here(?:'s| is| are| you)|below is|the following"
     r"|好的|当然|以下|下面|这是|这里是)"
+)
+_OFFER_OF_PROSE: Final = re.compile(
+    r"sure|certainly|of course|here(?:'s| is| are| you)|好的|当然|以下是|下面是"
 )
 _OFFERED: Final = re.compile(
     r"\b(?:missing|completed?|completion|continuation|requested|updated|filled"
@@ -63,6 +79,15 @@ _TOOL_SIGNS: Final = (
     "<|python_tag|>",
     "<｜tool",
     "[tool_calls]",
+    "<read_file>",
+    "<write_to_file>",
+    "<replace_in_file>",
+    "<apply_diff>",
+    "<execute_command>",
+    "<search_files>",
+    "<list_files>",
+    "<attempt_completion>",
+    "<ask_followup_question>",
 )
 _PAGE_SIGNS: Final = ("<!doctype html", "<html")
 _TOOL_OBJECT: Final = re.compile(
@@ -84,47 +109,94 @@ _OBJECT: Final = re.compile(
     r"|action|id|type|errors?|object|detail|message|status|code|statuscode)\"|\"\w*\Z"
     r"|\"?\Z)|\Z)"
 )
+_REACT: Final = re.compile(r"action: ?[^\n]{1,80}\n+action input:")
+_REACT_BEGUN: Final = "action:"
+# A page that an error is shown on, by its title.
+_ERROR_PAGE: Final = re.compile(
+    r"<(?:title|h1)[^>]{0,80}>\s*[^<]{0,60}?(?:\b[45]\d\d\b|error|bad gateway"
+    r"|unavailable|forbidden|not found|attention required|just a moment)"
+)
 _ERROR_LINE: Final = re.compile(
     r"(?:(?:http )?(?:error )?(?:code:? )?[45]\d\d[ :-]+)?(?:internal server error"
     r"|bad gateway|bad request|unauthorized|forbidden|service (?:temporarily )?"
-    r"unavailable|gateway time-?out|too many requests|rate limit (?:exceeded|reached)"
-    r"|payload too large|upstream (?:connect|request) error)"
-    r"|error code: \d|error: [45]\d\d\b|model \S+ is (?:currently loading|overloaded)"
-    r"|traceback \(most recent call last\)"
+    r"unavailable|gateway time-?out|too many requests|rate limit(?:ed)?\b"
+    r"|payload too large|upstream (?:connect|request)|no healthy upstream)"
+    r"|(?:error: )?(?:you (?:have )?exceeded|quota exceeded|request timed? ?out"
+    r"|connection (?:refused|reset|timed out|error)|cuda (?:error|out of memory)"
+    r"|out of memory|an error (?:has )?occurred|stream error|invalid (?:api key|token)"
+    r"|(?:the )?(?:model|server|engine)(?: \S{1,120})? is (?:currently |still )?"
+    r"(?:loading|overloaded|busy))"
+    r"|error(?: code)?: [45]\d\d\b|traceback \(most recent call last\)"
+    r"|服务器?(?:暂时)?不可用|请求过于频繁|服务器(?:内部)?错误|请求超时|系统繁忙"
 )
-_ERROR_WORDS: Final = ("upstream ", "error: ", "error code: ", "http ", "traceback (")
+# How such a line begins.
+_ERROR_BEGINS: Final = (
+    "internal server error",
+    "bad gateway",
+    "bad request",
+    "service ",
+    "gateway time",
+    "too many requests",
+    "rate limit",
+    "upstream ",
+    "no healthy",
+    "you exceeded",
+    "you have exceeded",
+    "quota exceeded",
+    "request time",
+    "connection ",
+    "cuda ",
+    "out of memory",
+    "an error ",
+    "stream error",
+    "invalid api",
+    "the model ",
+    "model ",
+    "the server ",
+    "error: ",
+    "error code: ",
+    "http ",
+    "traceback (",
+)
+_STATUS: Final = re.compile(r"[45]\d{0,2}(?: [a-z -]*)?")
 
 
 def judge_beginning(
-    text: str, *, ended: bool, prose: bool, objects: bool = False
+    text: str, *, ended: bool, prose: bool, objects: bool = False, tags: bool = False
 ) -> Verdict:
     """Return what an answer is that begins with ``text``, as far as that tells.
 
     In ``prose`` sentences are the content: there only what is clearly an assistant
-    speaking about its task is words. ``objects`` says that an object of JSON or a tag
-    may be the content. ``unsure`` is returned only as long as more may tell: never of
-    400 characters or an answer that has ``ended``.
+    speaking about its task is words. ``objects`` says that an object of JSON may be the
+    content, ``tags`` that a page of HTML may, if it is not one that tells an error.
+    ``unsure`` is returned only as long as more may tell: never of 400 characters or an
+    answer that has ``ended``.
     """
     text = text[:LONGEST]
     last = ended or len(text) == LONGEST
     said = text.lstrip()
     if not said:
         return "content" if last else "unsure"
+    low = said.lower()
     line, broken, _ = said.partition("\n")
-    whole = bool(broken) or last
-    verdict = _judge_signs(said, prose=prose, objects=objects)
-    if verdict == "content":
-        verdict = _judge_line(line, whole=whole, prose=prose)
-    return "content" if verdict == "unsure" and last else verdict
+    found = [
+        _judge_signs(low, objects=objects, tags=tags or prose),
+        # In the middle of a line of prose the name of an error may be meant.
+        "content" if prose and objects else _judge_error(low, ended=last, prose=prose),
+        _judge_line(line, whole=bool(broken) or last, prose=prose),
+    ]
+    told = [each for each in found if each not in ("content", "unsure")]
+    if told:
+        return told[0]
+    return "unsure" if "unsure" in found and not last else "content"
 
 
-def is_talk(text: str, *, prose: bool, objects: bool = False) -> bool:
+def is_talk(
+    text: str, *, prose: bool, objects: bool = False, tags: bool = False
+) -> bool:
     """Whether a whole answer begins as words, a tool call or an error's text do."""
-    return judge_beginning(text, ended=True, prose=prose, objects=objects) in (
-        "words",
-        "tool call",
-        "error body",
-    )
+    found = judge_beginning(text, ended=True, prose=prose, objects=objects, tags=tags)
+    return found in ("words", "tool call", "error body")
 
 
 def is_speech(line: str) -> bool:
@@ -134,6 +206,8 @@ def is_speech(line: str) -> bool:
     """
     line = line[:LONGEST]
     plain = plain_words(line)
+    if _TITLE.fullmatch(line.strip()):
+        return True
     if is_assistant(line) or _NONE_NEEDED.match(plain) or _THANKS.match(plain):
         return True
     bare = _bare(line)
@@ -154,57 +228,60 @@ def is_speech(line: str) -> bool:
 
 def is_offer(line: str, *, prose: bool) -> bool:
     """Whether a line only announces the answer: "Here is the missing part:"."""
-    plain = plain_words(line)
-    if is_preamble(line.strip()):
+    plain = plain_words(line[:LONGEST])
+    if not prose and is_preamble(line.strip()):
         return True
-    if not plain or plain[-1] not in ":：" or _OFFER.match(plain) is None:
+    if not plain or plain[-1] not in ":：":
         return False
-    return not prose or _OFFERED.search(plain) is not None
-
-
-def _judge_signs(said: str, *, prose: bool, objects: bool) -> Verdict:
-    """Judge what begins with a sign: tool calls, and pages and objects of errors."""
-    low = said.lower()
-    for signs, verdict in _signs(objects=objects):
-        if low.startswith(signs):
-            return verdict
-        if any(sign.startswith(low) for sign in signs):
-            return "unsure"
-    if not objects and low[0] in "{[":
-        if _TOOL_OBJECT.match(low):
-            return "tool call"
-        if _ERROR_OBJECT.match(low):
-            return "error body"
-        if _OBJECT.match(low):
-            return "unsure"
     if not prose:
-        if _ERROR_LINE.match(low):
-            return "error body"
-        first = low.partition("\n")[0]
-        begun = any(word.startswith(first) for word in _ERROR_WORDS if first)
-        if first == low and (
-            begun
-            or first.startswith(_ERROR_WORDS)
-            or re.fullmatch(r"[45]\d{0,2}(?: [a-z ]*)?", first)
-        ):
-            return "unsure"
-    return "content"
+        return _OFFER.match(plain) is not None
+    return _OFFER_OF_PROSE.match(plain) is not None and bool(_OFFERED.search(plain))
 
 
-def _signs(*, objects: bool) -> Iterator[tuple[tuple[str, ...], Verdict]]:
-    yield _TOOL_SIGNS, "tool call"
-    if not objects:
-        yield _PAGE_SIGNS, "error body"
+def _judge_signs(low: str, *, objects: bool, tags: bool) -> Verdict:
+    """Judge what begins with a sign: tool calls, and pages and objects of errors."""
+    if low.startswith(_TOOL_SIGNS) or _REACT.match(low):
+        return "tool call"
+    if low.startswith(_PAGE_SIGNS):
+        return "error body" if not tags or _ERROR_PAGE.search(low) else "unsure"
+    object_like = not objects and low[0] in "{["
+    if object_like and _TOOL_OBJECT.match(low):
+        return "tool call"
+    if object_like and _ERROR_OBJECT.match(low):
+        return "error body"
+    signs = (*_TOOL_SIGNS, *_PAGE_SIGNS, _REACT_BEGUN)
+    begun = (
+        any(sign.startswith(low) for sign in signs)
+        or (low.startswith(_REACT_BEGUN) and low.count("\n") < _FEWEST_WORDS)
+        or (object_like and _OBJECT.match(low))
+    )
+    return "unsure" if begun else "content"
+
+
+def _judge_error(low: str, *, ended: bool, prose: bool) -> Verdict:
+    """Judge a line as the text of an error; in prose one that is all of the answer."""
+    line, _, more = low.partition("\n")
+    if prose and more.strip():
+        return "content"
+    if _ERROR_LINE.match(line):
+        return "error body" if ended or not prose else "unsure"
+    if "\n" in low:
+        return "content"
+    begun = line.startswith(_ERROR_BEGINS) or _STATUS.fullmatch(line)
+    known = any(each.startswith(line) for each in _ERROR_BEGINS)
+    return "unsure" if begun or known else "content"
 
 
 def _judge_line(line: str, *, whole: bool, prose: bool) -> Verdict:
     """Judge an answer by its first line, which may not be whole yet."""
     if whole:
         if is_offer(line, prose=prose):
-            return "preamble" if not prose else "content"
+            return "preamble"
         spoken = is_assistant(line) if prose else is_speech(line)
         return "words" if spoken else "content"
     opening = may_be_assistant(line)
+    if not prose and _TITLE_BEGUN.fullmatch(line):
+        return "unsure"
     if prose:
         return "unsure" if opening else "content"
     bare = _bare(line)
@@ -213,14 +290,15 @@ def _judge_line(line: str, *, whole: bool, prose: bool) -> Verdict:
         len(before.split()) >= _FEWEST_WORDS and _FUNCTION_WORDS.search(before)
     ):
         return "content"
-    begins = not bare or bare[0].isupper() or CJK.match(bare)
-    return "unsure" if begins or opening or _may_offer(line) else "content"
-
-
-def _may_offer(line: str) -> bool:
     plain = plain_words(line)
-    words = ("sure", "certainly", "of course", "here", "below", "no", "nothing", "none")
-    return plain.startswith(words) or any(word.startswith(plain) for word in words)
+    begun = (
+        not bare
+        or bare[0].isupper()
+        or CJK.match(bare)
+        or plain.startswith(_OFFERS)
+        or any(word.startswith(plain) for word in _OFFERS)
+    )
+    return "unsure" if begun or opening else "content"
 
 
 def _bare(line: str) -> str:

@@ -13,6 +13,7 @@ from bytebuddy_provider_hf.edits.fences import (
     has_fences,
     is_preamble,
 )
+from bytebuddy_provider_hf.edits.file_names import named_file
 from bytebuddy_provider_hf.edits.lines import lines_of
 
 # Signs of code at the end and at the beginning of a line that is not known.
@@ -124,16 +125,21 @@ class Unwrapper:
         if fence:
             said = [line for line in self._held if line.strip()]
             # A Markdown file may begin with a block of its own, or its first heading.
-            wraps = is_preamble(said[0]) if said else line.strip() != self._first
+            wraps = line.strip() != self._first
+            if said:
+                wraps = is_preamble(said[0]) or bool(named_file(said[-1]))
             if wraps or not self.nested:
                 self._held.clear()
                 self._open(fence)
                 return ""
         text = line.strip()
         is_code = text in self._known or text.endswith(_CODE_END)
+        is_code = is_code and not named_file(text)
         # Below a first line of text only these two signs are certain.
         if not is_code and text and not any(held.strip() for held in self._held):
-            is_code = line[0].isspace() or _CODE_START.match(text) is not None
+            is_code = not named_file(text) and (
+                line[0].isspace() or _CODE_START.match(text) is not None
+            )
         self._held.append(line)
         return self._bare() if fence or is_code else ""
 

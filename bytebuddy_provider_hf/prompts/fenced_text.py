@@ -36,7 +36,10 @@ class FencedText:
     def _take(self, line: str) -> str:
         fence = fence_in(line.rstrip("\r"))
         if fence is None:
-            return self._hold(line) if self._held else self._show(line)
+            if not self._held:
+                return self._show(line)
+            self._held.append(line)
+            return ""
         inner = self._depth[-1]
         if not inner.closed_by(fence):
             opens = fence.info and len(fence.mark) >= len(inner.mark)
@@ -49,10 +52,6 @@ class FencedText:
             self._held = [line]
             return shown
         return self._release() + self._show(line)
-
-    def _hold(self, line: str) -> str:
-        self._held.append(line)
-        return ""
 
     def _release(self) -> str:
         held, self._held = self._held, []

@@ -20,10 +20,12 @@ _THOUGHTS: Final = ("think", "thinking", "thought", "reasoning")
 _THOUGHT: Final = re.compile(rf"<({'|'.join(_THOUGHTS)})>")
 _CLOSED: Final = re.compile(rf"</(?:{'|'.join(_THOUGHTS)})>")
 # Models indent the fence that closes a block as they do its code.
-_CLOSES: Final = re.compile(r"\n[ \t]*(?:```|~~~)")
-_CLOSES_OUTSIDE: Final = re.compile(r"\n {0,3}(?:```|~~~)")
-_MAY_CLOSE: Final = re.compile(r"\r?\n[ \t]*(?:`{0,2}|~{0,2})\Z|\r\Z")
-_CLOSE_LENGTH: Final = max(map(len, _THOUGHTS)) + 3
+_CLOSES: Final = re.compile(r"\n[ \t]*```")
+_CLOSES_OUTSIDE: Final = re.compile(r"\n {0,3}```")
+_MAY_CLOSE: Final = re.compile(r"\r?\n[ \t]*`{0,2}\Z|\r\Z")
+_AND: Final = (" and ", " or ", "和", " 和 ")
+# Thoughts of one answer that are taken off.
+_MOST_THOUGHTS: Final = 8
 
 # A step returns what may be shown now, or nothing where the next step is to go on.
 _Step: TypeAlias = Callable[[bool], str | None]
@@ -52,9 +54,13 @@ class FillAnswerFilter:
         self._blank = not line.strip()
         self._inline = bool(context.suffix.partition("\n")[0].strip())
         # What is said of them in a file that has such tags itself may be meant.
-        self._thinks = not any(_CLOSED.search(text) for text in place.around)
+        known = any(_CLOSED.search(text) for text in place.around)
+        self._thoughts = 0 if known else _MOST_THOUGHTS
         self._closes = _CLOSES_OUTSIDE if place.ticks else _CLOSES
         self._step: _Step = self._search
+        # Whether a thought is being passed over, and whether one stood before the text.
+        self._tagged = False
+        self._below = False
         self._fenced = False
         self._shown = False
         self._wrapped: FencedText | None = None
@@ -80,24 +86,29 @@ class FillAnswerFilter:
 
     def _search(self, ended: bool) -> str | None:  # noqa: FBT001 - one of the steps
         head = self._text[:_HEAD]
-        if self._thinks and _THOUGHT.match(head.lstrip()):
-            self._step = self._think
+        if self._thoughts and _THOUGHT.match(head.lstrip()):
+            self._tagged = True
+            self._step = self._talk
             return None
+        near = self._text[: 2 * _HEAD]
+        unnamed = self._unnamed(near, ended=ended or len(near) == 2 * _HEAD)
+        if unnamed is None:
+            return ""
+        if unnamed != near:
+            self._text = unnamed + self._text[len(near) :]
+            return None
+        head = self._text[:_HEAD]
         end = head.find(self._marks.end)
-        begin = self._begin(head, ended=ended)
-        if begin is not None and 0 <= end < begin:
-            begin = -1
-        closed = _CLOSED.search(head) if self._thinks else None
-        limit = min(
-            (at for at in (begin, end) if at is not None and at >= 0), default=_HEAD
-        )
+        begin = head.find(self._marks.begin, 0, end if end >= 0 else _HEAD)
+        closed = _CLOSED.search(head) if self._thoughts else None
+        limit = min((at for at in (begin, end) if at >= 0), default=_HEAD)
         if closed is not None and closed.start() < limit:
             self._text = self._text[closed.end() :]
+            self._thoughts -= 1
+            self._below = True
             return None
-        if begin is None:
-            return ""
         if begin >= 0:
-            self._fenced = self._has_fence(head[:begin])
+            self._fenced = not self._place.fences and any(_fences(head, 0, begin))
             self._text = self._text[begin + len(self._marks.begin) :]
             self._step = self._layout
             return None
@@ -106,45 +117,46 @@ class FillAnswerFilter:
         self._open(head[:end] if end >= 0 else head)
         return None
 
-    def _begin(self, head: str, *, ended: bool) -> int | None:
-        """Return where the begin marker is that opens the text; ``None``: unsure.
+    def _unnamed(self, text: str, *, ended: bool) -> str | None:
+        """Return the text without both markers where a sentence only names them.
 
-        A sentence that only names both markers does not open it.
+        ``None`` is returned while more may tell.
         """
         marks = self._marks
-        at = -1
-        while (at := head.find(marks.begin, at + 1)) >= 0:
-            rest = head[at + len(marks.begin) :]
+        while 0 <= (at := text.find(marks.begin)) < _HEAD:
+            said = text[:at].rpartition("\n")[2]
+            rest = text[at + len(marks.begin) :]
             named = [
-                f"{tick} {word} {tick}{marks.end}"
-                for tick in ("", "`")
-                for word in ("and", "or")
+                f"{tick}{word}{tick}{marks.end}" for tick in ("", "`") for word in _AND
             ]
-            if rest.startswith(tuple(named)) or head[at - 1 : at] == "`":
-                continue
-            if not ended and any(each.startswith(rest) for each in named):
-                return None
-            return at
-        return -1
-
-    def _has_fence(self, text: str) -> bool:
-        if self._place.fences:
-            return False
-        return any(fence_in(line.strip()) for line in lines(text))
+            if not said.strip(" \t`"):
+                break
+            length = next((len(each) for each in named if rest.startswith(each)), 0)
+            if not length:
+                unsure = any(each.startswith(rest) for each in named)
+                return None if unsure and not ended else text
+            text = text[:at] + rest[length:]
+        return text
 
     def _open(self, window: str) -> None:
         """Decide where the text begins that no marker opens."""
         self._step = self._body
+        if self._below:
+            # Blank lines below a thought are layout; indentation is not.
+            lead = window.rfind("\n", 0, len(window) - len(window.lstrip())) + 1
+            window, self._text = window[lead:], self._text[lead:]
         at = 0
         announced = False
         while window[at:].strip():
             verdict = self._place.judge(window[at:], ended=True)
             if verdict in ("tool call", "error body"):
-                self.talked = True
+                self.talked = self.done = True
                 self._text = ""
-                self._step = self._nothing
                 return
-            if verdict == "words":
+            announces = verdict == "preamble" and not self._place.fences
+            if verdict == "words" or (
+                announces and any(_fences(window, at, len(window)))
+            ):
                 self.talked = True
                 self._step = self._talk
                 return
@@ -164,7 +176,7 @@ class FillAnswerFilter:
 
     def _open_fence(self, window: str, at: int, *, announced: bool) -> bool:
         """Begin the text at a fence, if one opens it; return whether one does."""
-        fences = list(_fences(window, at))
+        fences = list(_fences(window, at, len(window)))
         if not fences:
             return False
         start, end, fence = fences[0]
@@ -176,69 +188,66 @@ class FillAnswerFilter:
                 return False
         elif said and not fence.info and len(fences) == 1:
             # Below code that no fence opened, this one closes.
-            spoken = self._place.judge(said, ended=True) == "preamble"
-            self._fenced = not spoken
-            if not spoken:
-                return True
+            self._fenced = True
+            return True
         self._enter(fence, end)
         return True
 
     def _enter(self, fence: Fence, end: int) -> None:
         self._text = self._text[end:]
         self.talked = False
+        self._step = self._body
         if self._place.fences:
             self._wrapped = FencedText(fence)
-            self._step = self._block
         else:
             self._fenced = True
-            self._step = self._body
-
-    def _think(self, ended: bool) -> str | None:  # noqa: FBT001 - as above
-        closed = _CLOSED.search(self._text)
-        if closed is not None:
-            self._text = self._text[closed.end() :]
-            self._step = self._search
-            return None
-        self._text = self._text[-_CLOSE_LENGTH:]
-        self.talked = ended
-        return ""
 
     def _talk(self, ended: bool) -> str | None:  # noqa: FBT001 - as above
-        """Pass over talk up to a marker, a fence, or the end of a thought."""
+        """Pass over talk up to a marker, a fence, or the end of a thought.
+
+        In a tag only its end counts.
+        """
+        start = 0
         while True:
-            line, broken, after = self._text.partition("\n")
-            begin = self._begin(line, ended=ended or bool(broken))
-            closed = _CLOSED.search(line) if self._thinks else None
-            if closed is not None and (
-                begin is None or not 0 <= begin < closed.start()
-            ):
-                self.talked = False
-                self._text = self._text[closed.end() :]
+            end = self._text.find("\n", start)
+            line = self._text[start:end] if end >= 0 else self._text[start:]
+            if not self._tagged and len(line) <= 2 * _HEAD:
+                unnamed = self._unnamed(line, ended=ended or end >= 0)
+                if unnamed is None:
+                    self._text = line
+                    return ""
+                line = unnamed
+            rest = end if end >= 0 else len(self._text)
+            begin = -1 if self._tagged else line.find(self._marks.begin)
+            closed = _CLOSED.search(line) if self._thoughts else None
+            if closed is not None and not 0 <= begin < closed.start():
+                self.talked = self._tagged = False
+                self._text = line[closed.end() :] + self._text[rest:]
+                self._thoughts -= 1
+                self._below = True
                 self._step = self._search
                 return None
-            if begin is not None and begin >= 0:
+            if begin >= 0:
                 self.talked = False
-                self._text = self._text[begin + len(self._marks.begin) :]
+                self._text = line[begin + len(self._marks.begin) :] + self._text[rest:]
                 self._step = self._layout
                 return None
-            if not broken:
-                if len(line) > 2 * _HEAD:
-                    self._text = "." + line[-_HEAD:]
+            if end < 0:
+                # The end of a line that is no fence, and may have a marker in it.
+                self._text = line if len(line) <= 2 * _HEAD else "." + line[-_HEAD:]
+                self.talked = True
                 return ""
-            fence = fence_in(line.strip())
+            seen = not self._tagged and len(line) <= _HEAD
+            fence = _ticks_in(line) if seen else None
             if self._commands is not None:
                 if fence is not None and self._commands.closed_by(fence):
                     self._commands = None
             elif fence is not None and self._place.is_command(fence):
                 self._commands = fence
             elif fence is not None and self._place.is_wrapped_by(fence, announced=True):
-                self._enter(fence, len(line) + 1)
+                self._enter(fence, end + 1)
                 return None
-            self._text = after
-
-    def _nothing(self, ended: bool) -> str | None:  # noqa: ARG002, FBT001 - as above
-        self.done = True
-        return ""
+            start = end + 1
 
     def _layout(self, ended: bool) -> str | None:  # noqa: FBT001 - as above
         """Take off what stands between the begin marker and the text."""
@@ -262,16 +271,11 @@ class FillAnswerFilter:
                     break
         return None
 
-    def _block(self, ended: bool) -> str | None:  # noqa: FBT001 - as above
-        """Pass on the text in a fence that holds others."""
-        wrapped = self._wrapped
-        if wrapped is None:
-            return ""
-        text, self._text = self._text, ""
-        shown = wrapped.feed(text)
-        return shown + wrapped.close() if ended else shown
-
     def _body(self, ended: bool) -> str | None:  # noqa: FBT001 - as above
+        if self._wrapped is not None:
+            text, self._text = self._text, ""
+            shown = self._wrapped.feed(text)
+            return shown + self._wrapped.close() if ended else shown
         # The text stands at the beginning of a line until some of it was shown.
         before = "\n" if self._fenced and not self._shown else ""
         text = before + self._text
@@ -291,7 +295,9 @@ class FillAnswerFilter:
             return kept[len(before) :]
         # What may be the beginning of an end waits, with the line end before it.
         waits = [f"{lead}{end}" for end in ends for lead in ("", "\n", "\r", "\r\n")]
-        sizes = range(min(max(map(len, waits)), len(text)), 0, -1)
+        longest = min(max(map(len, waits)), len(text))
+        may_wait = any(sign in text[len(text) - longest :] for sign in "<\r\n")
+        sizes = range(longest if may_wait else 0, 0, -1)
         undecided = next(
             (size for size in sizes if any(w.startswith(text[-size:]) for w in waits)),
             0,
@@ -306,10 +312,17 @@ class FillAnswerFilter:
         return text[len(before) : until]
 
 
-def _fences(window: str, at: int) -> Iterator[tuple[int, int, Fence]]:
+def _ticks_in(line: str) -> Fence | None:
+    """Return the fence that a line is, indented or not; models write no tildes."""
+    text = line.strip()
+    return fence_in(text) if text.startswith(_TICKS) else None
+
+
+def _fences(text: str, start: int, end: int) -> Iterator[tuple[int, int, Fence]]:
     """Yield where the lines begin and end that are fences, and the fences."""
-    for line in lines(window[at:]):
-        fence = fence_in(line.strip())
+    at = start
+    for line in lines(text[start:end]):
+        fence = _ticks_in(line)
         if fence is not None and line.endswith("\n"):
             yield at, at + len(line), fence
         at += len(line)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from attrs import frozen
 
 from bytebuddy_provider_hf.edits.fences import Fence, fence_in, has_fences
 from bytebuddy_provider_hf.edits.languages import Language, language_of
-from bytebuddy_provider_hf.edits.talk import Verdict, judge_beginning
+from bytebuddy_provider_hf.edits.talk import Verdict, is_speech, judge_beginning
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
 
 # Languages whose values are bare sentences.
-_SENTENCES: Final = frozenset({"yaml", "ini", "html", "xml"})
-# Languages in which an object of JSON, or a tag, is a statement or a file.
-_OBJECTS: Final = frozenset(
-    {"json", "yaml", "html", "xml", "php", "javascript", "typescript"}
-)
+_SENTENCES: Final = frozenset({"ini", "html", "xml"})
+# Languages in which an object of JSON is a statement or a file, or a page may be.
+_OBJECTS: Final = frozenset({"json", "yaml"})
+_TAGS: Final = frozenset({"html", "xml", "php", "javascript", "typescript"})
 _MARKUP_INSIDE: Final = frozenset({"javascript", "typescript", "php"})
 _HERE_DOCUMENTS: Final = frozenset({"bash", "perl", "ruby", "php", "dockerfile"})
+# Languages with a manual between their code: it begins and ends at such lines.
+_MANUALS: Final = frozenset({"perl", "ruby"})
+_MANUAL_ENDS: Final = ("=cut", "=end")
+_COMMENTS: Final = (("/*", "*/"), ("<!--", "-->"))
 _SHELLS: Final = frozenset({"bash", "powershell"})
 _RUNS_COMMANDS: Final = frozenset(
     {"bash", "powershell", "dockerfile", "makefile", "yaml", "markdown"}
@@ -27,8 +31,12 @@ _MARKDOWN: Final = "markdown"
 # Characters of a line by which the file is searched for it.
 _TELLING: Final = 24
 # After these a value follows.
-_BEFORE_VALUE: Final = ("(", "[", "{", ",", "=", ":", "?", "|", "&", "+")
+_BEFORE_VALUE: Final = ("(", "[", ",", "=", "?", "|", "&", "+")
+# A brace of values, not of a block: after a sign, or right after the name of a type.
+_OPENED_VALUES: Final = re.compile(r"(?:[=\]]\s?|[\w}])\{\Z")
+_BLOCK_SCALAR: Final = re.compile(r"[|>][-+0-9]*\s*(?:#.*)?$")
 _USUAL_FENCE: Final = 3
+_TICKS: Final = "```"
 
 
 @frozen
@@ -36,13 +44,15 @@ class Place:
     """What may stand at a cursor.
 
     In ``prose`` sentences may: in Markdown, in a comment, in a string, in a file of no
-    known language. ``objects`` of JSON and tags may, and ``fences``. ``block`` is the
+    known language. ``objects`` of JSON may, ``tags``, and
+    ``fences``. ``block`` is the
     fenced block of a text that the cursor is in, ``ticks`` that the file has fences.
     """
 
     language: Language | None
     prose: bool
     objects: bool
+    tags: bool
     fences: bool
     block: Fence | None
     ticks: bool
@@ -57,7 +67,11 @@ class Place:
         if strict and self.prose:
             return "content"
         found = judge_beginning(
-            text, ended=ended, prose=self.prose or strict, objects=self.objects
+            text,
+            ended=ended,
+            prose=self.prose or strict,
+            objects=self.objects,
+            tags=self.tags,
         )
         if found in ("content", "unsure"):
             return found
@@ -95,9 +109,18 @@ def place_of(context: FillContext) -> Place:
     name = "" if language is None else language.name
     line = context.prefix.rpartition("\n")[2]
     text = language is None or language.prose or name in _SENTENCES
-    prose = text or _in_text(context.prefix, line, language)
-    block = _open_block(context.prefix) if text else None
-    ticks = has_fences(context.prefix) or has_fences(context.suffix)
+    prose = language is None or text or _in_text(context.prefix, line, language)
+    block: Fence | None = None
+    for each in (
+        context.prefix.split("\n") if text and has_fences(context.prefix) else ()
+    ):
+        fence = fence_in(each.rstrip("\r"))
+        if fence is not None and block is None:
+            block = fence
+        elif fence is not None and block is not None and block.closed_by(fence):
+            block = None
+    before = context.prefix.rstrip()
+    ticks = _TICKS in context.prefix or _TICKS in context.suffix
     return Place(
         language=language,
         prose=prose,
@@ -106,8 +129,11 @@ def place_of(context: FillContext) -> Place:
             or name in _OBJECTS
             or block is not None
             or bool(line.strip())
-            or context.prefix.rstrip().endswith(_BEFORE_VALUE)
+            or before.endswith(_BEFORE_VALUE)
+            or (text and before.endswith(":"))
+            or _OPENED_VALUES.search(before[-4:]) is not None
         ),
+        tags=name in _TAGS,
         fences=(language is not None and language.prose) or (prose and ticks),
         block=block,
         ticks=ticks,
@@ -115,42 +141,41 @@ def place_of(context: FillContext) -> Place:
     )
 
 
-def _in_text(prefix: str, line: str, language: Language | None) -> bool:
+def _in_text(prefix: str, line: str, language: Language) -> bool:
     """Whether the cursor may be in a comment or a string of a file of code."""
-    if language is None:
-        return True
-    if any(sign in line for sign in language.comments) or line.lstrip().startswith("*"):
-        return True
-    if any(line.count(quote) % 2 for quote in "\"'`"):
-        return True
-    if any(prefix.count(quotes) % 2 for quotes in ('"""', "'''", "`")):
-        return True
-    if prefix.rfind("/*") > prefix.rfind("*/") or prefix.rfind("<!--") > prefix.rfind(
-        "-->"
-    ):
-        return True
-    if language.name in _HERE_DOCUMENTS and "<<" in prefix:
-        return True
     before = prefix.rstrip()
-    # The text between two tags of JSX.
+    above = before.rpartition("\n")[2]
+    if language.name == "yaml":
+        return bool(line.strip()) or _in_block_scalar(prefix, line)
+    if language.name in _MANUALS and (at := f"\n{prefix}".rfind("\n=")) >= 0:
+        return not prefix.startswith(_MANUAL_ENDS, at)
     return (
-        language.name in _MARKUP_INSIDE
-        and before.endswith(">")
-        and not before.endswith(("=>", "->"))
+        any(sign in line for sign in language.comments)
+        or line.lstrip().startswith("*")
+        or any(line.count(quote) % 2 for quote in "\"'`")
+        or any(prefix.count(quotes) % 2 for quotes in ('"""', "'''", "`"))
+        or any(prefix.rfind(one) > prefix.rfind(other) for one, other in _COMMENTS)
+        or (language.name in _HERE_DOCUMENTS and "<<" in prefix)
+        or (above.strip()[:1].isupper() and is_speech(above.strip()))
+        # The text between two tags of JSX.
+        or (
+            language.name in _MARKUP_INSIDE
+            and before.endswith(">")
+            and not before.endswith(("=>", "->"))
+        )
     )
 
 
-def _open_block(prefix: str) -> Fence | None:
-    """Return the fence of the block that is still open at the end of a text."""
-    if not has_fences(prefix):
-        return None
-    opened: Fence | None = None
-    for line in prefix.split("\n")[:-1]:
-        fence = fence_in(line.rstrip("\r"))
-        if fence is None:
+def _in_block_scalar(prefix: str, line: str) -> bool:
+    """Whether a line of YAML may belong to a text of several lines."""
+    width: int | None = None
+    for each in reversed(prefix.split("\n")[:-1]):
+        indent = len(each) - len(each.lstrip())
+        if not each.strip() or (width is not None and indent >= width):
             continue
-        if opened is None:
-            opened = fence
-        elif opened.closed_by(fence):
-            opened = None
-    return opened
+        # The cursor leaves the text of a key where it stands before it; right below
+        # the key its indentation may not be written yet.
+        if _BLOCK_SCALAR.search(each):
+            return width is None or not line or len(line) > indent
+        width = indent
+    return False

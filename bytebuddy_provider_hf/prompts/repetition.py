@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 # Characters at the end of the prefix that an answer may repeat before it goes on.
@@ -27,11 +27,32 @@ class RepeatedPrefix:
 
     def __init__(self, prefix: str, *, by_chat: bool) -> None:
         line = prefix.rpartition("\n")[2]
-        found = _by_chat(prefix, line) if by_chat else _unmistakable(line)
+        bare = line.lstrip(" \t")
+        found: list[str] = []
+        tail = prefix[-_REPEATED:] if by_chat else ""
+        starts = [0] if by_chat and len(prefix) <= _REPEATED else []
+        starts += [at + 1 for at, char in enumerate(tail) if char == "\n"][-_LINES:]
+        for end in (tail[start:] for start in starts):
+            if _telling(end) or (end and end == line and not bare):
+                found.append(end)
+            # One line above the cursor's may come again in another block.
+            if (
+                end == line
+                or len([each for each in end.split("\n") if each.strip()]) > 1
+            ):
+                first = end.lstrip(" \t")
+                indent = end[: len(end) - len(first)]
+                outdented = end.replace(f"\n{indent}", "\n").removeprefix(indent)
+                found += [each for each in (first, outdented) if _telling(each)]
+        found += [each.replace("\r\n", "\n") for each in found]
+        if not by_chat and _telling(line) and any(map(str.isalpha, line)):
+            found = [line] if bare != line else []
+            if len(bare.split()) > 1 or bare[-1].isalpha() or bare[-1] == "_":
+                found.append(bare)
         self._known = tuple(dict.fromkeys(found))
         # A model that takes a new line to begin the cursor's line again.
         again = by_chat and _telling(line)
-        self._lines = (line, line.lstrip(" \t")) if again else ()
+        self._lines = (line, bare) if again else ()
         self._opens = line.rstrip().endswith(_OPENS)
         self._held = ""
         self._passes = not self._known
@@ -68,36 +89,8 @@ class RepeatedPrefix:
         return kept
 
 
-def _by_chat(prefix: str, line: str) -> Iterator[str]:
-    """Yield the ends of the prefix that an answer may begin with again."""
-    tail = prefix[-_REPEATED:]
-    starts = [0] if len(prefix) <= _REPEATED else []
-    starts += [at + 1 for at, char in enumerate(tail) if char == "\n"][-_LINES:]
-    for start in starts:
-        end = tail[start:]
-        if end == line and end and not line.strip():
-            yield end
-        if not _telling(end):
-            continue
-        bare = end.lstrip(" \t")
-        indent = end[: len(end) - len(bare)]
-        ends = (end, bare, end.replace(f"\n{indent}", "\n").removeprefix(indent))
-        yield from ends
-        yield from (each.replace("\r\n", "\n") for each in ends)
-
-
-def _unmistakable(line: str) -> Iterator[str]:
-    if not _telling(line) or not any(map(str.isalpha, line)):
-        return
-    bare = line.lstrip(" \t")
-    if bare != line:
-        yield line
-    if len(bare.split()) > 1 or bare[-1].isalpha() or bare[-1] == "_":
-        yield bare
-
-
 def _telling(text: str) -> bool:
-    return sum(map(str.isalnum, text)) >= _TELLING
+    return len(list(islice(filter(str.isalnum, text), _TELLING))) == _TELLING
 
 
 def _goes_on(text: str, known: tuple[str, ...]) -> bool:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from bytebuddy_provider_hf.edits.assistant import LONGEST
 from bytebuddy_provider_hf.edits.talk import Verdict
 from bytebuddy_provider_hf.prompts.fill_place import Place
+
+# Lines that announce a text; whoever writes more of them has none.
+_MOST_ANNOUNCED: Final = 4
 
 
 class TalkFilter:
@@ -18,7 +24,7 @@ class TalkFilter:
         self._place = place
         self._strict = strict
         self._held = ""
-        self._announced = False
+        self._announced = 0
         self._passes = False
         self.talked = False
         self.done = False
@@ -28,8 +34,13 @@ class TalkFilter:
         if self._passes:
             return text
         for at, char in enumerate(text):
-            # Judged at each character, so that the pieces make no difference.
+            if self.talked:
+                break
+            # Judged where a word ends, so that the pieces make no difference.
+            inside = char.isalnum() and self._held[-1:].isalnum()
             self._held += char
+            if inside and len(self._held) < LONGEST:
+                continue
             if shown := self._take(ended=False):
                 return shown + text[at + 1 :]
         return ""
@@ -41,7 +52,7 @@ class TalkFilter:
         while self._held.strip():
             if (shown := self._take(ended=True)) or self.talked:
                 return shown
-        self.talked = self.talked or self._announced
+        self.talked = self.talked or self._announced > 0
         return "" if self._announced else self._held
 
     def _take(self, *, ended: bool) -> str:
@@ -52,7 +63,9 @@ class TalkFilter:
         )
         if verdict == "unsure":
             return ""
-        if verdict == "content":
+        # What announces a text may belong to one in prose.
+        sure = self._strict or self._place.prose
+        if verdict == "content" or (verdict == "preamble" and sure):
             held, self._held = self._held, ""
             self._passes = True
             if not self._announced:
@@ -60,8 +73,8 @@ class TalkFilter:
             # The blank lines below an announcement are layout; indentation is not.
             blank = len(held) - len(held.lstrip())
             return held[held.rfind("\n", 0, blank) + 1 :]
-        if verdict == "preamble":
-            self._announced = True
+        if verdict == "preamble" and self._announced < _MOST_ANNOUNCED:
+            self._announced += 1
             self._held = self._held.lstrip().partition("\n")[2]
             return ""
         self.talked = self.done = True

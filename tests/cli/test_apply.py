@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from cli.process import OpenTerminal, Run
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.errors import ApplyFailed
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
+from bytebuddy_provider_hf.testing.failures import rate_limited
 from bytebuddy_provider_hf.testing.hub import FakeHub
 
 OLD = "def f(a):\n    return a\n\n\ndef g(a):\n    return a\n"
@@ -25,6 +29,17 @@ PATCH = """\
 """
 # Two places fit equally, and lines of the file are nowhere: no rule is certain.
 VAGUE = "Somewhere in there:\n\n    return a * 2\n"
+IMPORTS = """
+import sys
+sys.argv = ["bytebuddy-hf", "apply", "code.py", "change.diff", "--yes"]
+from bytebuddy_provider_hf.cli.__main__ import main
+try:
+    main()
+except SystemExit:
+    pass
+heavy = {"aiohttp", "rich", "ruamel", "cattrs", "msgspec"}
+print(sorted(heavy & set(sys.modules)), file=sys.stderr)
+"""
 
 
 @pytest.fixture
@@ -51,6 +66,83 @@ def test_a_piped_diff_is_worked_in(
     assert "+    return a + 1" in ran.out
     assert "no model was asked" in ran.err
     assert hub.records == []
+
+
+def test_a_rule_needs_nothing_else(run: Run, code: Path) -> None:
+    """No configuration, no model, no token: the diff is placed all the same."""
+    (code.parent / "config.yaml").write_text("models: [this is no configuration")
+    for options in ((), ("--config", "none.yaml"), ("-m", "org/name"), ("--base", "")):
+        code.write_text(OLD)
+        ran = run("apply", "code.py", "--yes", *options, stdin=PATCH)
+        assert (ran.code, code.read_text()) == (0, NEW), ran.err
+        assert "no model was asked" in ran.err
+    told = json.loads(run("apply", "code.py", "--json", stdin=OLD).out)
+    assert (told["model"], told["usage"], told["written"]) == ("", None, False)
+
+
+def test_a_rule_imports_no_network(tmp_path: Path) -> None:
+    """Nothing heavy is loaded for what is placed by rule: it starts fast."""
+    (tmp_path / "code.py").write_text(OLD)
+    (tmp_path / "change.diff").write_text(PATCH)
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )
+    assert (tmp_path / "code.py").read_text() == NEW
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+MODEL = """\
+models:
+  - name: talker
+    provider: huggingfaceinferenceapi
+    model: org/name
+    roles: ["{role}"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (None, "`bytebuddy-hf config init`"),
+        (MODEL.format(role="chat"), "the role apply"),
+        (MODEL.format(role="apply"), "`bytebuddy-hf login`"),
+    ],
+    ids=["no configuration", "no role", "no token"],
+)
+def test_without_a_model_the_rules_have_the_last_word(
+    run: Run, code: Path, home: Path, *, config: str | None, said: str
+) -> None:
+    """Exit 10 with what has no place, and what a model would need."""
+    if config is not None:
+        (home / ".bytebuddy").mkdir()
+        (home / ".bytebuddy" / "config.yaml").write_text(config)
+    ran = run("apply", "code.py", "--yes", stdin=VAGUE)
+    assert (ran.code, ran.out, code.read_text()) == (10, "", OLD)
+    assert "No rule could place this part of the suggestion" in ran.err
+    assert said in ran.err
+    assert "these need no model" in ran.err
+    assert "  |     return a * 2\n" in ran.err
+    error = json.loads(run("apply", "code.py", "--json", stdin=VAGUE).out)["error"]
+    assert (error["type"], error["unplaced"]) == ("ApplyFailed", [VAGUE])
+
+
+def test_a_model_that_fails_keeps_its_exit_code(
+    run: Run, code: Path, hub: FakeHub, asked: tuple[str, ...]
+) -> None:
+    """And it is said why one was asked at all; so it is of a file that is not there."""
+    hub.set("any", Behaviour(always=rate_limited(retry_after=30)))
+    ran = run("apply", "code.py", "--yes", "--no-wait", *asked, stdin=VAGUE)
+    assert (ran.code, code.read_text()) == (6, OLD)
+    assert "No rule could place the suggestion" in ran.err
+    ran = run("apply", "code.py", "--config", "none.yaml", stdin=VAGUE)
+    assert (ran.code, code.read_text()) == (3, OLD)
+    assert "none.yaml does not exist" in ran.err
+    assert "No rule could place the suggestion" in ran.err
 
 
 @pytest.mark.parametrize("name", ["-", "change.diff"])

@@ -139,6 +139,27 @@ def test_lines_alone_are_changed(
     assert "@@ -3,4 +3,4 @@" in ran.out
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"), [("5:6", "lines 5 to 6"), ("2", "lines 2 to 2")]
+)
+def test_lines_that_stay_as_they_are_are_an_error(
+    run: Run,
+    code: Path,
+    hub: FakeHub,
+    asked: tuple[str, ...],
+    *,
+    lines: str,
+    said: str,
+) -> None:
+    """Whoever names lines wants them changed: exit 9, and which they are."""
+    first, _, last = lines.partition(":")
+    kept = OLD.splitlines(keepends=True)[int(first) - 1 : int(last or first)]
+    hub.set("any", Behaviour(answer=lambda _: fenced("".join(kept))))
+    ran = run(*asked, "--lines", lines, "--yes")
+    assert (ran.code, ran.out, code.read_text()) == (9, "", OLD)
+    assert said in ran.err
+
+
 def cut(request: FakeRequest) -> FakeReply:
     if request.value("stream") is True:
         return chat_stream([fenced(NEW)[:-8]], finish_reason="length")
@@ -182,6 +203,20 @@ def test_no_code_is_no_change(
     ran = run(*asked, "--yes")
     assert (ran.code, code.read_text()) == (9, OLD)
     assert "no code" in ran.err
+
+
+def test_talk_is_shown_and_not_written(
+    run: Run, code: Path, hub: FakeHub, asked: tuple[str, ...]
+) -> None:
+    """Exit 9, with what the model said, shortened; JSON has all of it."""
+    talk = f"I'm sorry, but I cannot do that. {'It is not possible. ' * 50}"
+    hub.set("any", Behaviour(answer=lambda _: talk))
+    ran = run(*asked, "--yes")
+    assert (ran.code, ran.out, code.read_text()) == (9, "", OLD)
+    assert "The model answered: I'm sorry, but I cannot do that. It is" in ran.err
+    assert max(map(len, ran.err.splitlines())) < 250
+    error = json.loads(run(*asked, "--yes", "--json").out)["error"]
+    assert error["partial"].strip() == talk.strip()
 
 
 def test_a_file_that_changed_meanwhile_stays(

@@ -250,3 +250,39 @@ async def test_a_small_window_bounds_the_prompt() -> None:
     reply = await at(vllm).fill("word = 1\n" * 500, "word = 1\n" * 500, max_tokens=20)
     assert reply.text == "x"
     assert len([r for r in vllm.requests if r.method == "POST"]) == 1
+
+
+@virtual_time
+@pytest.mark.parametrize("model", ["org/name", "bigcode/starcoder"])
+async def test_an_answer_in_words_fills_nothing_and_is_told(model: str) -> None:
+    """By chat and by infilling tokens, whole and in a stream."""
+    said = "I'm sorry, but I can't help with that."
+    vllm = Recorded(FakeVllm(model, answer=lambda _: said))
+    opened = at(vllm, model)
+    reply = await opened.fill(PREFIX, SUFFIX, path="a.py")
+    async with opened.fill(PREFIX, SUFFIX, path="a.py") as events:
+        seen = [event async for event in events]
+    assert isinstance(seen[-1], Done)
+    assert not [event for event in seen if isinstance(event, Text)]
+    for each in (reply, seen[-1].reply):
+        assert each.text == ""
+        assert [note for note in each.notes if "answered in words" in note]
+        assert [note for note in each.notes if "用文字作答" in render(note, "zh")]
+
+
+@virtual_time
+async def test_an_empty_answer_is_no_talk() -> None:
+    """A model that has nothing to add says so in the way it was asked."""
+    vllm = Recorded(FakeVllm("org/name", answer=lambda _: "<FILL></FILL>"))
+    reply = await at(vllm, "org/name").fill(PREFIX, SUFFIX, path="a.py")
+    assert reply.text == ""
+    assert not [note for note in reply.notes if "in words" in note]
+
+
+@virtual_time
+async def test_a_begun_line_that_comes_again_is_cut() -> None:
+    """Without its indentation, too, and by infilling tokens as by chat."""
+    for model in ("org/name", "bigcode/starcoder"):
+        vllm = Recorded(FakeVllm(model, answer=lambda _: "return total"))
+        reply = await at(vllm, model).fill(f"{PREFIX}    return to", SUFFIX)
+        assert reply.text == "tal"

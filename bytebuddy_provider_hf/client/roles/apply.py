@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from functools import partial
 from typing import Final
 
 from attrs import define, evolve
@@ -14,9 +13,9 @@ from bytebuddy_provider_hf.client import call_loop
 from bytebuddy_provider_hf.client.call_log import ErrorLogging
 from bytebuddy_provider_hf.client.endpoint import CallSpec
 from bytebuddy_provider_hf.client.roles import edit
+from bytebuddy_provider_hf.client.roles.by_rule import place_by_rule
 from bytebuddy_provider_hf.client.roles.edit import CodePlanner
 from bytebuddy_provider_hf.client.runtime import LoopState
-from bytebuddy_provider_hf.edits.merge import How, merge
 from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.errors import ApplyFailed, UnsupportedRole
 from bytebuddy_provider_hf.prompts import apply as prompts
@@ -26,12 +25,6 @@ from bytebuddy_provider_hf.types import Done, Event, Message, Reply, Text
 
 # Characters from which on a merge would hold the event loop for a while.
 _LARGE: Final = 50_000
-_HOW: Final[Mapping[How, Callable[[], str]]] = {
-    "patch": partial(text, "roles.by_patch"),
-    "lazy": partial(text, "roles.by_lazy"),
-    "whole": partial(text, "roles.by_whole"),
-    "snippet": partial(text, "roles.by_snippet"),
-}
 
 
 @define
@@ -98,23 +91,19 @@ class ApplyPlanner(CodePlanner):
         return error
 
     def by_rules(self) -> Reply | tuple[str, ...]:
-        """Return the text with the suggestion placed by rule, where that is certain.
+        """Return the text with the suggestion in it, or what no rule could place.
 
-        Else the parts of the suggestion that have no certain place.
+        Raises ``EditDoubtful`` for doubts, as for those about a model's answer.
         """
         task = self.task
-        merged = merge(task.code, task.instruction)
-        if merged.text is None:
-            return merged.unplaced
-        return Reply(
-            merged.text,
-            finish_reason="stop",
+        found = place_by_rule(
+            task.code,
+            task.instruction,
+            path=task.path,
+            language=task.language,
             model=self.model_info.target.model,
-            notes=(
-                text("roles.by_rule", how=_HOW[merged.how]() if merged.how else ""),
-            ),
-            diff=unified(task.code, merged.text, path=task.path),
         )
+        return self.decided(found) if isinstance(found, Reply) else found
 
 
 async def run(planner: ApplyPlanner, spec: CallSpec, state: LoopState) -> Reply:

@@ -1,0 +1,215 @@
+"""Fit a part of a text to it where the lines round a change are not quite its own."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from attrs import frozen
+
+from bytebuddy_provider_hf.edits.indentation import common_shift
+from bytebuddy_provider_hf.edits.lines import is_distinctive
+from bytebuddy_provider_hf.edits.near_fit import (
+    BLANK,
+    NEVER,
+    alike,
+    cheapest_alignment,
+    words_of,
+)
+
+# Lines round the guessed place that belong to the window: a part may drop some.
+_MARGIN: Final = 12
+_MOST_DROPPED: Final = 30
+_LONGEST_PART: Final = 300
+_MOST_PLACES: Final = 50
+_MOST_GUESSES: Final = 8
+# What a line costs that is changed, or new, or gone.
+_CHANGED: Final = 1.3
+_ALONE: Final = 1.0
+# How much better than any other place the one that is taken has to be.
+_CLEARLY: Final = 2.0
+# Lines in a row that a part may leave out, or twice as many as it writes there.
+_MOST_GONE: Final = 6
+# Lines as they are that bear out a place.
+_FEWEST_EXACT: Final = 2
+
+
+@frozen
+class PartFit:
+    """Lines ``start`` to ``end`` of a text become ``lines``, by number or new.
+
+    ``wrong`` are those that the part has with another word.
+    """
+
+    start: int
+    end: int
+    lines: tuple[int | str, ...]
+    cost: float
+    wrong: frozenset[int | str]
+
+
+class NearParts:
+    """Fit parts to one text."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self._places: defaultdict[str, list[int]] = defaultdict(list)
+        for at, text in enumerate(texts):
+            self._places[words_of(text)].append(at)
+
+    def fit(
+        self, lines: Sequence[str], *, open_start: bool, open_end: bool
+    ) -> PartFit | None:
+        """Return the place of a part, if one is clear.
+
+        Its outermost lines are context: lines of the text, or, where the next line is
+        one, like them. Blank lines, one shift of indentation and a word in the
+        outermost lines may differ; not so at an edge that is not open, where no code
+        follows.
+        """
+        filled = [at for at, line in enumerate(lines) if line.strip()]
+        if len(filled) < 2 or len(lines) > _LONGEST_PART:  # noqa: PLR2004
+            return None
+        # Brackets alone at an edge are context that may stand anywhere.
+        if not all(
+            is_distinctive(lines[filled[one]]) or is_distinctive(lines[filled[other]])
+            for one, other in ((0, 1), (-1, -2))
+        ):
+            return None
+        guesses: Counter[int] = Counter()
+        for at, line in enumerate(lines):
+            found = self._places.get(words_of(line), ())
+            if is_distinctive(line) and len(found) <= _MOST_PLACES:
+                guesses.update(place - at for place in found)
+        fits: dict[tuple[int, int, tuple[int | str, ...]], PartFit] = {}
+        for guess in _apart(guess for guess, _ in guesses.most_common()):
+            fit = self._fit_at(lines, filled, guess)
+            if fit is not None:
+                fits[fit.start, fit.end, fit.lines] = fit
+        ranked = sorted(fits.values(), key=lambda fit: fit.cost)
+        if not ranked or (
+            len(ranked) > 1 and ranked[1].cost < ranked[0].cost + _CLEARLY
+        ):
+            return None
+        fit = ranked[0]
+        edges = {
+            *(() if open_start else (fit.lines[0],)),
+            *(() if open_end else (fit.lines[-1],)),
+        }
+        if fit.wrong & edges:
+            return None
+        return fit
+
+    def _fit_at(
+        self, lines: Sequence[str], filled: Sequence[int], guess: int
+    ) -> PartFit | None:
+        low = max(0, guess - _MARGIN)
+        high = min(len(self._texts), guess + len(lines) + _MARGIN + _MOST_DROPPED)
+        window = self._texts[low:high]
+        edges = {filled[0], filled[-1]}
+
+        def price(number: int, text: str) -> float:
+            line = lines[number]
+            if words_of(line) == words_of(text):
+                return 0.0
+            return _CHANGED if alike(line, text) else NEVER
+
+        alone = [
+            NEVER if at in edges else _ALONE if line.strip() else BLANK
+            for at, line in enumerate(lines)
+        ]
+        found = cheapest_alignment(alone, price, window, skip=_ALONE)
+        if found is None:
+            return None
+        cost, places = found
+        mapped = [None if at is None else low + at for at in places]
+        exact = {
+            number
+            for number, at in enumerate(mapped)
+            if at is not None and words_of(lines[number]) == words_of(self._texts[at])
+        }
+        # Two lines of context at each edge; in the outer one a word may be wrong.
+        for edge, inner in ((filled[0], filled[1]), (filled[-2], filled[-1])):
+            one, other = mapped[edge], mapped[inner]
+            if one is None or other is None or not {edge, inner} & exact:
+                return None
+            if any(text.strip() for text in self._texts[one + 1 : other]):
+                return None
+        if filled[1] not in exact or filled[-2] not in exact:
+            return None
+        telling = sum(is_distinctive(lines[number]) for number in exact)
+        pairs = [(lines[n], self._texts[at]) for n, at in enumerate(mapped) if n in exact and at is not None]
+        shift = common_shift(pairs)
+        if telling < _FEWEST_EXACT or shift is None:
+            return None
+        # Blank lines at an edge are context too, and not the segment's to add.
+        first, last = mapped[filled[0]], mapped[filled[-1]]
+        if first is None or last is None:
+            return None
+        if filled[0] > 0 and first > 0 and self._texts[first - 1].strip():
+            return None
+        after = last + 1
+        if (
+            filled[-1] < len(lines) - 1
+            and after < len(self._texts)
+            and self._texts[after].strip()
+        ):
+            return None
+        written: list[int | str] = []
+        wrong = frozenset(
+            at for n in edges - exact if (at := mapped[n]) is not None
+        )
+        for number in range(filled[0], filled[-1] + 1):
+            line, at = lines[number], mapped[number]
+            if at is not None and (number in exact or number in edges):
+                written.append(at)
+                continue
+            made = shift.apply(line)
+            if made is None:
+                return None
+            written.append(made)
+        return PartFit(first, last + 1, tuple(written), cost, wrong)
+
+
+def _apart(guesses: Iterable[int]) -> list[int]:
+    """Return the first few guesses, without those beside another."""
+    kept: list[int] = []
+    for guess in guesses:
+        if all(abs(guess - other) > 2 for other in kept):  # noqa: PLR2004
+            kept.append(guess)
+        if len(kept) == _MOST_GUESSES:
+            break
+    return kept
+
+
+def may_be_insertion(
+    texts: Sequence[str], start: int, end: int, lines: Sequence[int | str]
+) -> bool:
+    """Return whether what replaces lines ``start`` to ``end`` may be meant beside them.
+
+    So it is where lines go and a new one stands elsewhere in the text: a copy of what
+    is there, with a line changed, looks like its replacement. So it is also where many
+    lines go in a row and few come.
+    """
+    gone = come = 0
+    done = start
+    for piece in (*lines, end):
+        if isinstance(piece, str):
+            come += is_distinctive(piece)
+            continue
+        gone += sum(map(is_distinctive, texts[done:piece]))
+        if gone > max(_MOST_GONE, 2 * come):
+            return True
+        if piece > done or gone or come:
+            gone = come = 0
+        done = piece + 1
+    kept = {piece for piece in lines if isinstance(piece, int)}
+    if not any(is_distinctive(texts[at]) for at in set(range(start, end)) - kept):
+        return False
+    new = {words_of(line) for line in lines if isinstance(line, str) and is_distinctive(line)}
+    return any(
+        words_of(text) in new
+        for at, text in enumerate(texts)
+        if not start <= at < end or at in kept
+    )
