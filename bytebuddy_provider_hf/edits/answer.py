@@ -131,7 +131,12 @@ def read_answer(
         _without_talk(part.code, task) if len(parts) == 1 else part.code
         for part in parts
     ]
-    problems = [not_code(each, code, language=known) for each in texts]
+    # What is of the file is code, though the lines to change have nothing like it.
+    problems = [
+        not_code(each, code, language=known)
+        and not_code(each, task.file, language=known)
+        for each in texts
+    ]
     kept = [each for each, why in zip(texts, problems, strict=True) if why is None]
     if not kept:
         why = next((each for each in (*problems, found) if each is not None), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -24,7 +25,7 @@ _FEWEST_KEPT: Final = 0.1
 _TAIL: Final = 1
 _HEAD: Final = 3
 _BETWEEN: Final = 12
-_WANTED: Final = 6
+_WANTED: Final = 4
 # One line in the place of so many is too little.
 _THIN: Final = 4
 _SHOWN_NAMES: Final = 6
@@ -57,17 +58,16 @@ def losses(task: EditTask, made: str) -> Losses:
     pairs = aligned(before, after)
     missing = gone(before, after, pairs, task.language)
     names = tuple(name for name in missing if not task.lets_go(name))
-    there = {line.strip() for line in after}
-    known = {line.strip() for line in before}
+    had, has = (Counter(line.strip() for line in each) for each in (before, after))
     lines: tuple[str, ...] = ()
     stood_for = ""
     for (start, end), (b, b_end) in _changes(before, after, pairs):
         went = [
             line
             for line in before[start:end]
-            if is_distinctive(line) and line.strip() not in there
+            if is_distinctive(line) and had[line.strip()] > has[line.strip()]
         ]
-        new = [line for line in after[b:b_end] if line.strip() not in known]
+        new = [line for line in after[b:b_end] if line.strip() not in had]
         doubtful = (x for x in new if classify_line(x) is not ElisionKind.CODE)
         if len(went) > sum(map(is_distinctive, new)):
             stood_for = stood_for or next(doubtful, "")

@@ -110,7 +110,7 @@ def shifted(lines: Sequence[str], region: Sequence[str]) -> list[str]:
         for at, line in enumerate(lines)
         if at > first + 1
     )
-    # A definition at the margin, with two blank lines before it, stands where it should.
+    # A definition at the margin below two blank lines stands where it should.
     if not rest and begins and moves:
         return _with_first(lines, first, seen[0][1])
     if moves:
