@@ -97,12 +97,13 @@ def doubts_of(task: EditTask, made: str, lost: Losses) -> Iterator[Doubt]:
     elif lost.lines:
         count = len(lost.lines)
         yield Doubt("gone", text("answer.lines_gone", count=count), lost.lines)
-    old, new = (
-        {line.strip() for line in lines_of(each).texts if is_distinctive(line)}
-        for each in (task.code, made)
-    )
-    large = len(lines_of(task.code).texts) >= _FEWEST_LINES
-    if large and old and len(old & new) < _FEWEST_KEPT * len(old):
+    lines = lines_of(task.code).texts
+    old, new = ({x.strip() for x in each} for each in (lines, lines_of(made).texts))
+    # Told by all lines first: those that tell nothing are in every file.
+    if len(lines) < _FEWEST_LINES or len(old & new) * 2 >= len(old):
+        return
+    telling = set(filter(is_distinctive, old))
+    if telling and len(telling & new) < _FEWEST_KEPT * len(telling):
         yield Doubt("rewritten", text("answer.rewritten"))
 
 

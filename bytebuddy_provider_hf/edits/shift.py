@@ -89,11 +89,16 @@ def shifted(lines: Sequence[str], region: Sequence[str]) -> list[str]:
         return list(lines)
     first = filled[0]
     bare = [line.strip() for line in lines]
-    seen = [
-        (at, indent_of(region[there]), indent_of(lines[at]))
-        for there, at in aligned([line.strip() for line in region], bare)
-        if is_distinctive(lines[at])
-    ]
+    seen: list[tuple[int, str, str]] = []
+    stays = False
+    for place, at in aligned([line.strip() for line in region], bare):
+        there, here = indent_of(region[place]), indent_of(lines[at])
+        # One line that stays tells as much as a thousand.
+        if stays and there == here and at != first:
+            continue
+        if is_distinctive(lines[at]):
+            seen.append((at, there, here))
+            stays = stays or (there == here and at != first)
     rest = [(there, here) for at, there, here in seen if at != first]
     own = indent_of(lines[first])
     lead = indent_of(next((line for line in region if line.strip()), ""))
