@@ -43,6 +43,8 @@ RefusalKind: TypeAlias = Literal[
 _THOUGHTS: Final = re.compile(
     r"\s*<(think|thinking|thought|reasoning)>[\s\S]*?</\1>\s*"
 )
+# Of a line that is quoted in a message, so many characters are enough.
+_MOST_SHOWN: Final = 80
 # What may not come into a file that has it not: the frame of a change.
 _MARKS: Final = re.compile(
     r"\s*(?:<{5,9}\s*\S|>{5,9}\s*\S|={7}\s*$|-{5,9}\s*SEARCH|\+{5,9}\s*REPLACE"
@@ -247,7 +249,7 @@ def _judged(task: EditTask, changed: Changed, lost: Losses | None) -> Changed | 
     marks = [x for x in after if _MARKS.match(x) and x.strip() not in known]
     left = marks or _markers(after, task.code)
     if left:
-        message = text("answer.marker", line=left[0].strip())
+        message = text("answer.marker", line=_shown(left[0]))
         return Refused("marker", message, text("answer.whole_hint"))
     doubts = list(changed.doubts)
     if lost is not None:
@@ -256,7 +258,7 @@ def _judged(task: EditTask, changed: Changed, lost: Losses | None) -> Changed | 
         # A fence in code that no longer reads as code is one that was not taken off.
         fence = next((x for x in after if fence_in(x) and x.strip() not in known), None)
         if fence is not None and not task.is_text:
-            message = text("answer.marker", line=fence.strip())
+            message = text("answer.marker", line=_shown(fence))
             return Refused("marker", message, text("answer.whole_hint"))
         if lost and not lost.ended:
             return _shortened(after[-1] if after else "")
@@ -290,6 +292,12 @@ def _markers(lines: Sequence[str], original: str) -> list[str]:
     ]
 
 
+def _shown(line: str) -> str:
+    """Return a line as a message quotes it."""
+    said = line.strip()
+    return said if len(said) <= _MOST_SHOWN else f"{said[:_MOST_SHOWN]}…"
+
+
 def _outside(cut: Cut) -> tuple[LocalizedText, ...]:
     """Return the note of changes outside of the selection."""
     return (text("answer.left_out", count=cut.left_out),) if cut.left_out else ()
@@ -301,12 +309,12 @@ def _no_code(kind: Kind) -> Refused:
 
 
 def _shortened(line: str) -> Refused:
-    message = text("answer.shortened", line=line.strip())
+    message = text("answer.shortened", line=_shown(line))
     return Refused("shortened", message, text("answer.whole_hint"))
 
 
 def _unplaced(parts: Sequence[str] = ()) -> Refused:
-    lines = (line.strip() for part in parts for line in part.split("\n"))
-    shown = next(filter(None, lines), "")
+    lines = (line for part in parts for line in part.split("\n") if line.strip())
+    shown = _shown(next(lines, ""))
     message = text("answer.unplaced", line=shown) if shown else text("answer.no_place")
     return Refused("unplaced", message, text("answer.whole_hint"))

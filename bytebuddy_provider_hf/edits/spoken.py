@@ -76,9 +76,10 @@ def is_talk_line(line: str, *, prose: bool = False) -> bool:
 
     In ``prose`` only what one says for itself: a text may speak of code, too.
     """
-    if len(line) > _LONGEST_LINE or line[:1].isspace():
+    if line[:1].isspace():
         return False
-    said = _INLINE.sub("x", line.strip())
+    # Its beginning tells; what is said may be one line of a thousand words.
+    said = _INLINE.sub("x", line[:_LONGEST_LINE].strip())
     # In lower case a word alone is code as well: "done" ends a loop of a shell.
     if said.isalpha() and said.islower():
         return False

@@ -38,6 +38,7 @@ TALK = (
     "No changes needed.",
     "The code already does this.",
     "Could you provide the file?",
+    "I'm sorry, but I cannot do that. " + "It is not possible. " * 50,
     "Done! I have updated the file.",
     "抱歉，我无法完成这个请求。",
     "代码已经符合要求，无需修改。",
