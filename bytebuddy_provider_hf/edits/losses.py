@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.alignment import aligned, changes
 from bytebuddy_provider_hf.edits.definitions import gone
 from bytebuddy_provider_hf.edits.edit_task import EditTask
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
@@ -61,7 +61,7 @@ def losses(task: EditTask, made: str) -> Losses:
     had, has = (Counter(line.strip() for line in each) for each in (before, after))
     lines: tuple[str, ...] = ()
     stood_for = ""
-    for (start, end), (b, b_end) in _changes(before, after, pairs):
+    for start, end, b, b_end in changes(before, after, pairs):
         went = [
             line
             for line in before[start:end]
@@ -110,14 +110,3 @@ def doubts_of(task: EditTask, made: str, lost: Losses) -> Iterator[Doubt]:
 def is_malformed(task: EditTask, made: str) -> bool:
     """Return whether the file was well formed and is no longer, with the new code."""
     return breaks_form(task.in_file(made), task.file, task.language)
-
-
-def _changes(
-    before: Sequence[str], after: Sequence[str], pairs: Sequence[tuple[int, int]]
-) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Yield the lines that went and those in their place, as ranges."""
-    a = b = 0
-    for i, j in [*pairs, (len(before), len(after))]:
-        if i > a:
-            yield (a, i), (b, j)
-        a, b = i + 1, j + 1

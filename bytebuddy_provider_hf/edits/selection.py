@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.alignment import aligned, changes
 from bytebuddy_provider_hf.edits.lines import is_distinctive, lines_of
 from bytebuddy_provider_hf.edits.shift import shifted, with_tabs_of
 
@@ -16,8 +16,6 @@ _SHARE: Final = 0.5
 # How far from a selection what an answer repeats may begin: a large class.
 _MOST_ROUND: Final = 2_000
 _MOST_TRIED: Final = 4
-
-_Change: TypeAlias = tuple[int, int, int, int]
 
 
 @frozen
@@ -105,8 +103,15 @@ def cut_down(new: Sequence[str], selection: Selection) -> Cut | None:
     lines, start, end = selection.lines, selection.start, selection.end
     made: list[str] = []
     done, left_out = start, 0
-    for change in _changes(lines, new, start, end):
+    for change in changes(lines, new, aligned(lines, new)):
         a, a_end, b, b_end = change
+        if a == a_end:
+            # What is put in near the selection is slid to its edge.
+            while end < a and b and lines[a - 1] == new[b_end - 1]:
+                a, b, b_end = a - 1, b - 1, b_end - 1
+            while a < start and b_end < len(new) and lines[a] == new[b]:
+                a, b, b_end = a + 1, b + 1, b_end + 1
+            a_end = a
         if a_end < start or a > end or (a < a_end and (a_end == start or a == end)):
             left_out += 1
             continue
@@ -141,25 +146,6 @@ def _edges(lines: Sequence[str]) -> tuple[int, int]:
     if not filled:
         return 0, len(lines)
     return filled[0], len(lines) - 1 - filled[-1]
-
-
-def _changes(
-    before: Sequence[str], after: Sequence[str], start: int, end: int
-) -> list[_Change]:
-    """Return what differs; what is put in near the selection is slid to its edge."""
-    found: list[_Change] = []
-    a = b = 0
-    for i, j in [*aligned(before, after), (len(before), len(after))]:
-        if i > a or j > b:
-            low, high, at = b, j, a
-            if i == a:
-                while end < at and low and before[at - 1] == after[high - 1]:
-                    at, low, high = at - 1, low - 1, high - 1
-                while at < start and high < len(after) and before[at] == after[low]:
-                    at, low, high = at + 1, low + 1, high + 1
-            found.append((at, at + i - a, low, high))
-        a, b = i + 1, j + 1
-    return found
 
 
 def _region(answer: Sequence[str], selection: Selection) -> tuple[int, int]:

@@ -92,16 +92,14 @@ def is_spoken(line: str, *, items: bool = True) -> bool:
 
     Without ``items`` those of a list are none: in YAML they are content.
     """
-    listed = items and _ITEM.match(_INLINE.sub("x", line)) is not None
-    return listed or is_talk_line(line) or _is_sentence(line)
-
-
-def _is_sentence(line: str) -> bool:
-    """Whether a line is a sentence of words, with no sign of code but in quotes."""
-    if line[:1].isspace() or len(line) > _LONGEST_LINE or fence_in(line) is not None:
+    if line[:1].isspace() or fence_in(line) is not None:
         return False
-    said = _INLINE.sub("x", line.strip())
-    if _CODE_SIGNS.search(said) is not None:
+    if is_talk_line(line):
+        return True
+    said = _INLINE.sub("x", line[:_LONGEST_LINE].strip())
+    if items and _ITEM.match(said) is not None:
+        return True
+    if not said or _CODE_SIGNS.search(said) is not None:
         return False
     if _CJK.search(said) and said[-1] in "。：！？，.":
         return True
