@@ -21,7 +21,7 @@ from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_li
 from bytebuddy_provider_hf.edits.fences import fence_in, is_prose
 from bytebuddy_provider_hf.edits.file_names import named_file
 from bytebuddy_provider_hf.edits.languages import language_of
-from bytebuddy_provider_hf.edits.lines import assemble, lines_of
+from bytebuddy_provider_hf.edits.lines import assemble, is_distinctive, lines_of
 from bytebuddy_provider_hf.edits.losses import (
     Losses,
     doubts_of,
@@ -182,8 +182,12 @@ def _without_talk(said: str, task: EditTask) -> str:
         start += 1
     while start < end and (not lines[end - 1].strip() or spoken(lines[end - 1])):
         end -= 1
-    # All of it is said by somebody: that is for the check to tell.
-    return "\n".join(lines[start:end]) + "\n" if start < end else said
+    # All of it may be said by somebody: that is for the check to tell. So it is in a
+    # text of which nothing is left in what follows.
+    kept = any(is_distinctive(x) and x.strip() in known for x in lines[start:end])
+    if start == end or (prose and known and not kept):
+        return said
+    return "\n".join(lines[start:end]) + "\n"
 
 
 def _whole(task: EditTask, answer: str, said: str) -> Changed | Refused:

@@ -30,6 +30,8 @@ _SPEAKER: Final = (
     r"|nothing\s+(?:to (?:do|change|edit)|needs to)\b"
     r"|to (?:make|apply|implement) (?:this|the|that) (?:change|edit)s?\b"
     r"|(?:summary|overview|list) of (?:the |my )?(?:changes|edits)\b|changes made\b"
+    r"|(?:the|this|your) (?:code|file|function|text) (?:looks|is|seems) (?:already )?"
+    r"(?:good|fine|correct|ok)\b"
     r"|hope (?:this|that) helps|feel free to|here(?:'s| is| are|’s) (?:the|your|an?)\b"
     r"|抱歉|对不起|很遗憾|我(?:无法|不能|没法|会|将|已|需要|可以|认为|建议|没有)"
     r"|作为(?:一个|一名)?(?:AI|人工智能|语言|助手)|请(?:提供|问|您|先提供|告诉我|确认)"
@@ -79,7 +81,7 @@ def is_talk_line(line: str, *, prose: bool = False) -> bool:
     if line[:1].isspace():
         return False
     # Its beginning tells; what is said may be one line of a thousand words.
-    said = _INLINE.sub("x", line[:_LONGEST_LINE].strip())
+    said = _INLINE.sub("x", line[:_LONGEST_LINE].replace("**", "").strip())
     # In lower case a word alone is code as well: "done" ends a loop of a shell.
     if said.isalpha() and said.islower():
         return False

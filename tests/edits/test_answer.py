@@ -150,6 +150,20 @@ def test_an_answer_without_the_code_is_refused(answer: str, kind: str) -> None:
     assert refusal.hint
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "To make this change:\n\n1. Open the file.\n2. Find the line.\n",
+        "**Summary of changes**\n\n- Added the parameter\n",
+        "The code looks good to me. I would not change anything.",
+    ],
+)
+def test_talk_is_no_text_in_a_file_of_prose(answer: str) -> None:
+    """Its sentences are told from those of the file by who speaks."""
+    refusal = refused(answer, "`make layers` checks it.\n", path="a.md")
+    assert refusal.kind == "no_code"
+
+
 def test_what_is_gone_is_named() -> None:
     """Functions that nobody named are a doubt; in Chinese, too, a name is read."""
     less = NEW.replace('def second(b):\n    return os.path.join(b, "x")\n\n\n', "")
