@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Final, TypeAlias
 
@@ -59,6 +59,20 @@ def aligned(before: Sequence[str], after: Sequence[str]) -> list[Pair]:
         if not gaps:
             break
     return sorted(found)
+
+
+def changes(
+    before: Sequence[str], after: Sequence[str], pairs: Sequence[Pair]
+) -> Iterator[_Gap]:
+    """Yield what differs between aligned lines: ``before[a:a_end]`` and its new lines.
+
+    Each is (a, a_end, b, b_end); with ``a == a_end`` lines were put in.
+    """
+    a = b = 0
+    for i, j in [*pairs, (len(before), len(after))]:
+        if i > a or j > b:
+            yield a, i, b, j
+        a, b = i + 1, j + 1
 
 
 def _anchors(before: Sequence[str], after: Sequence[str], gap: _Gap) -> list[Pair]:

@@ -21,7 +21,7 @@ from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_li
 from bytebuddy_provider_hf.edits.fences import fence_in, is_prose
 from bytebuddy_provider_hf.edits.file_names import named_file
 from bytebuddy_provider_hf.edits.languages import language_of
-from bytebuddy_provider_hf.edits.lines import assemble, lines_of
+from bytebuddy_provider_hf.edits.lines import assemble, is_distinctive, lines_of
 from bytebuddy_provider_hf.edits.losses import (
     Losses,
     doubts_of,
@@ -43,6 +43,8 @@ RefusalKind: TypeAlias = Literal[
 _THOUGHTS: Final = re.compile(
     r"\s*<(think|thinking|thought|reasoning)>[\s\S]*?</\1>\s*"
 )
+# Of a line that is quoted in a message, so many characters are enough.
+_MOST_SHOWN: Final = 80
 # What may not come into a file that has it not: the frame of a change.
 _MARKS: Final = re.compile(
     r"\s*(?:<{5,9}\s*\S|>{5,9}\s*\S|={7}\s*$|-{5,9}\s*SEARCH|\+{5,9}\s*REPLACE"
@@ -131,7 +133,12 @@ def read_answer(
         _without_talk(part.code, task) if len(parts) == 1 else part.code
         for part in parts
     ]
-    problems = [not_code(each, code, language=known) for each in texts]
+    # What is of the file is code, though the lines to change have nothing like it.
+    problems = [
+        not_code(each, code, language=known)
+        and not_code(each, task.file, language=known)
+        for each in texts
+    ]
     kept = [each for each, why in zip(texts, problems, strict=True) if why is None]
     if not kept:
         why = next((each for each in (*problems, found) if each is not None), None)
@@ -175,8 +182,12 @@ def _without_talk(said: str, task: EditTask) -> str:
         start += 1
     while start < end and (not lines[end - 1].strip() or spoken(lines[end - 1])):
         end -= 1
-    # All of it is said by somebody: that is for the check to tell.
-    return "\n".join(lines[start:end]) + "\n" if start < end else said
+    # All of it may be said by somebody: that is for the check to tell. So it is in a
+    # text of which nothing is left in what follows.
+    kept = any(is_distinctive(x) and x.strip() in known for x in lines[start:end])
+    if start == end or (prose and known and not kept):
+        return said
+    return "\n".join(lines[start:end]) + "\n"
 
 
 def _whole(task: EditTask, answer: str, said: str) -> Changed | Refused:
@@ -242,7 +253,7 @@ def _judged(task: EditTask, changed: Changed, lost: Losses | None) -> Changed | 
     marks = [x for x in after if _MARKS.match(x) and x.strip() not in known]
     left = marks or _markers(after, task.code)
     if left:
-        message = text("answer.marker", line=left[0].strip())
+        message = text("answer.marker", line=_shown(left[0]))
         return Refused("marker", message, text("answer.whole_hint"))
     doubts = list(changed.doubts)
     if lost is not None:
@@ -251,7 +262,7 @@ def _judged(task: EditTask, changed: Changed, lost: Losses | None) -> Changed | 
         # A fence in code that no longer reads as code is one that was not taken off.
         fence = next((x for x in after if fence_in(x) and x.strip() not in known), None)
         if fence is not None and not task.is_text:
-            message = text("answer.marker", line=fence.strip())
+            message = text("answer.marker", line=_shown(fence))
             return Refused("marker", message, text("answer.whole_hint"))
         if lost and not lost.ended:
             return _shortened(after[-1] if after else "")
@@ -285,6 +296,12 @@ def _markers(lines: Sequence[str], original: str) -> list[str]:
     ]
 
 
+def _shown(line: str) -> str:
+    """Return a line as a message quotes it."""
+    said = line.strip()
+    return said if len(said) <= _MOST_SHOWN else f"{said[:_MOST_SHOWN]}…"
+
+
 def _outside(cut: Cut) -> tuple[LocalizedText, ...]:
     """Return the note of changes outside of the selection."""
     return (text("answer.left_out", count=cut.left_out),) if cut.left_out else ()
@@ -296,12 +313,12 @@ def _no_code(kind: Kind) -> Refused:
 
 
 def _shortened(line: str) -> Refused:
-    message = text("answer.shortened", line=line.strip())
+    message = text("answer.shortened", line=_shown(line))
     return Refused("shortened", message, text("answer.whole_hint"))
 
 
 def _unplaced(parts: Sequence[str] = ()) -> Refused:
-    lines = (line.strip() for part in parts for line in part.split("\n"))
-    shown = next(filter(None, lines), "")
+    lines = (line for part in parts for line in part.split("\n") if line.strip())
+    shown = _shown(next(lines, ""))
     message = text("answer.unplaced", line=shown) if shown else text("answer.no_place")
     return Refused("unplaced", message, text("answer.whole_hint"))

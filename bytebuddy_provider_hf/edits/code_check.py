@@ -292,16 +292,12 @@ def _is_talk(
         # In place of a long text one line of talk is no text about talk.
         short = len(lines) * 3 <= len(known)
         return not shared and bool(new) and is_talk_line(new[0], prose=not short)
-    if is_parsed(head, language) and not _is_bare_talk(head, language):
-        return False
+    if is_parsed(head, language):
+        # A word or a sentence as a value says nothing, though it parses.
+        if not items:
+            return all(is_spoken(line, items=False) for line in lines)
+        return len(lines) == 1 and is_talk_line(lines[0])
     return bool(spoken_in(head, new))
-
-
-def _is_bare_talk(head: str, language: Language | None) -> bool:
-    """Whether a text that parses says nothing: a word or a sentence as a value."""
-    if language is not None and language.name == "yaml":
-        return all(is_spoken(line) for line in lines_of(head).texts if line.strip())
-    return "\n" not in head and is_talk_line(head)
 
 
 def _json(text: str) -> object:

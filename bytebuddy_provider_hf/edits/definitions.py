@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.alignment import Pair
+from bytebuddy_provider_hf.edits.alignment import Pair, changes
 from bytebuddy_provider_hf.edits.languages import Language
 
 # A definition's head is short; minified lines are not looked at.
@@ -86,10 +86,8 @@ class Definition:
 
 def definitions(lines: Sequence[str], language: Language | None) -> list[Definition]:
     """Return what the lines of a file define, in order."""
-    return list(_found(lines, "" if language is None else language.name))
-
-
-def _found(lines: Sequence[str], name: str) -> Iterator[Definition]:
+    name = "" if language is None else language.name
+    found_all: list[Definition] = []
     patterns = _BY_NAME.get(name, _COMMON)
     # Of nested members only the outermost stand for something of their own.
     depth = None
@@ -111,8 +109,10 @@ def _found(lines: Sequence[str], name: str) -> Iterator[Definition]:
                 depth = own if depth is None else depth
                 if own > depth:
                     continue
-            yield Definition(at, next(filter(None, found.groups())).strip())
+            named = next(filter(None, found.groups())).strip()
+            found_all.append(Definition(at, named))
             break
+    return found_all
 
 
 def gone(
@@ -133,19 +133,18 @@ def gone(
         return []
     added = [it for it in new if has[it.name] > had[it.name]]
     missing: list[str] = []
-    a = b = lost_at = added_at = 0
-    for i, j in [*pairs, (len(before), len(after))]:
-        # Both lists rise as the pairs do: each definition is looked at once.
+    lost_at = added_at = 0
+    # All lists rise: each definition is looked at once.
+    for a, a_end, b, b_end in changes(before, after, pairs):
         here: list[str] = []
-        while lost_at < len(lost) and lost[lost_at].at < i:
+        while lost_at < len(lost) and lost[lost_at].at < a_end:
             if lost[lost_at].at >= a:
                 here.append(lost[lost_at].name)
             lost_at += 1
         instead = 0
-        while added_at < len(added) and added[added_at].at < j:
+        while added_at < len(added) and added[added_at].at < b_end:
             instead += added[added_at].at >= b
             added_at += 1
         if len(here) > instead:
             missing += here
-        a, b = i + 1, j + 1
     return list(dict.fromkeys(missing))

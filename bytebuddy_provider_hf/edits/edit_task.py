@@ -30,6 +30,23 @@ _ONLY: Final = re.compile(
     r"|除了",
     re.IGNORECASE,
 )
+# Lines that an instruction names by what they are.
+_KINDS: Final = (
+    (
+        re.compile(r"imports?|includes?|导入|引入", re.IGNORECASE),
+        re.compile(
+            r"\s*(?:import|from|#include|use|using|require|const|[\w, ]+,?\)?$)"
+        ),
+    ),
+    (
+        re.compile(r"comment|docstring|documentation|注释|文档", re.IGNORECASE),
+        re.compile(r"\s*(?:#|//|/\*|\*|--|;|<!--|[\"']{3}|[A-Z][\w ,'`]+)"),
+    ),
+    (
+        re.compile(r"\b(?:print|log|logging|debug)|打印|日志|调试", re.IGNORECASE),
+        re.compile(r".{0,80}(?:print|log|debug|console)", re.IGNORECASE),
+    ),
+)
 _LAYOUT: Final = re.compile(
     r"\b(?:tabs?|indent\w*|spaces?|blanks?|whitespace|format\w*|lint\w*|align\w*|empty"
     r" lines?|newlines?|trailing)\b|缩进|空格|空白|空行|制表|格式|对齐",
@@ -82,6 +99,13 @@ class EditTask:
     def is_about_layout(self) -> bool:
         """Whether the instruction is about blanks, tabs or empty lines."""
         return _LAYOUT.search(self.instruction) is not None
+
+    def lets_line_go(self, line: str) -> bool:
+        """Whether the instruction wants lines of this kind to go."""
+        return self.removes and any(
+            named.search(self.instruction) and kind.match(line)
+            for named, kind in _KINDS
+        )
 
     def lets_go(self, name: str) -> bool:
         """Whether the instruction names something, and has a word for its going."""

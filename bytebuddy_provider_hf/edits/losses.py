@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.alignment import aligned, changes
 from bytebuddy_provider_hf.edits.definitions import gone
 from bytebuddy_provider_hf.edits.edit_task import EditTask
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
@@ -24,7 +25,9 @@ _FEWEST_KEPT: Final = 0.1
 _TAIL: Final = 1
 _HEAD: Final = 3
 _BETWEEN: Final = 12
-_WANTED: Final = 8
+_WANTED: Final = 4
+# One line in the place of so many is too little.
+_THIN: Final = 4
 _SHOWN_NAMES: Final = 6
 
 
@@ -55,25 +58,26 @@ def losses(task: EditTask, made: str) -> Losses:
     pairs = aligned(before, after)
     missing = gone(before, after, pairs, task.language)
     names = tuple(name for name in missing if not task.lets_go(name))
-    there = {line.strip() for line in after}
-    known = {line.strip() for line in before}
+    had, has = (Counter(line.strip() for line in each) for each in (before, after))
     lines: tuple[str, ...] = ()
     stood_for = ""
-    for (start, end), (b, b_end) in _changes(before, after, pairs):
+    for start, end, b, b_end in changes(before, after, pairs):
         went = [
             line
             for line in before[start:end]
-            if is_distinctive(line) and line.strip() not in there
+            if is_distinctive(line) and had[line.strip()] > has[line.strip()]
         ]
-        new = [line for line in after[b:b_end] if line.strip() not in known]
+        new = [line for line in after[b:b_end] if line.strip() not in had]
         doubtful = (x for x in new if classify_line(x) is not ElisionKind.CODE)
         if len(went) > sum(map(is_distinctive, new)):
             stood_for = stood_for or next(doubtful, "")
-        if lines or sum(map(is_distinctive, after[b:b_end])) * 2 >= len(went):
+        went = [line for line in went if not task.lets_line_go(line)]
+        instead = sum(map(is_distinctive, after[b:b_end]))
+        if lines or (instead and instead * _THIN >= len(went)):
             continue
         # At an edge, but for brackets and blank lines.
         if not any(map(is_distinctive, before[end:])):
-            most = _TAIL
+            most = _TAIL if task.selection.is_file else _HEAD
         else:
             most = _BETWEEN if any(map(is_distinctive, before[:start])) else _HEAD
         if len(went) >= (max(most, _WANTED) if task.removes else most):
@@ -93,26 +97,16 @@ def doubts_of(task: EditTask, made: str, lost: Losses) -> Iterator[Doubt]:
     elif lost.lines:
         count = len(lost.lines)
         yield Doubt("gone", text("answer.lines_gone", count=count), lost.lines)
-    old, new = (
-        {line.strip() for line in lines_of(each).texts if is_distinctive(line)}
-        for each in (task.code, made)
-    )
-    large = len(lines_of(task.code).texts) >= _FEWEST_LINES
-    if large and old and len(old & new) < _FEWEST_KEPT * len(old):
+    lines = lines_of(task.code).texts
+    old, new = ({x.strip() for x in each} for each in (lines, lines_of(made).texts))
+    # Told by all lines first: those that tell nothing are in every file.
+    if len(lines) < _FEWEST_LINES or len(old & new) * 2 >= len(old):
+        return
+    telling = set(filter(is_distinctive, old))
+    if telling and len(telling & new) < _FEWEST_KEPT * len(telling):
         yield Doubt("rewritten", text("answer.rewritten"))
 
 
 def is_malformed(task: EditTask, made: str) -> bool:
     """Return whether the file was well formed and is no longer, with the new code."""
     return breaks_form(task.in_file(made), task.file, task.language)
-
-
-def _changes(
-    before: Sequence[str], after: Sequence[str], pairs: Sequence[tuple[int, int]]
-) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Yield the lines that went and those in their place, as ranges."""
-    a = b = 0
-    for i, j in [*pairs, (len(before), len(after))]:
-        if i > a:
-            yield (a, i), (b, j)
-        a, b = i + 1, j + 1

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.alignment import aligned, changes
 from bytebuddy_provider_hf.edits.lines import is_distinctive, lines_of
 from bytebuddy_provider_hf.edits.shift import shifted, with_tabs_of
 
@@ -16,8 +16,6 @@ _SHARE: Final = 0.5
 # How far from a selection what an answer repeats may begin: a large class.
 _MOST_ROUND: Final = 2_000
 _MOST_TRIED: Final = 4
-
-_Change: TypeAlias = tuple[int, int, int, int]
 
 
 @frozen
@@ -105,8 +103,15 @@ def cut_down(new: Sequence[str], selection: Selection) -> Cut | None:
     lines, start, end = selection.lines, selection.start, selection.end
     made: list[str] = []
     done, left_out = start, 0
-    for change in _changes(lines, new, start, end):
+    for change in changes(lines, new, aligned(lines, new)):
         a, a_end, b, b_end = change
+        if a == a_end:
+            # What is put in near the selection is slid to its edge.
+            while end < a and b and lines[a - 1] == new[b_end - 1]:
+                a, b, b_end = a - 1, b - 1, b_end - 1
+            while a < start and b_end < len(new) and lines[a] == new[b]:
+                a, b, b_end = a + 1, b + 1, b_end + 1
+            a_end = a
         if a_end < start or a > end or (a < a_end and (a_end == start or a == end)):
             left_out += 1
             continue
@@ -143,62 +148,49 @@ def _edges(lines: Sequence[str]) -> tuple[int, int]:
     return filled[0], len(lines) - 1 - filled[-1]
 
 
-def _changes(
-    before: Sequence[str], after: Sequence[str], start: int, end: int
-) -> list[_Change]:
-    """Return what differs; what is put in near the selection is slid to its edge."""
-    found: list[_Change] = []
-    a = b = 0
-    for i, j in [*aligned(before, after), (len(before), len(after))]:
-        if i > a or j > b:
-            low, high, at = b, j, a
-            if i == a:
-                while end < at and low and before[at - 1] == after[high - 1]:
-                    at, low, high = at - 1, low - 1, high - 1
-                while at < start and high < len(after) and before[at] == after[low]:
-                    at, low, high = at + 1, low + 1, high + 1
-            found.append((at, at + i - a, low, high))
-        a, b = i + 1, j + 1
-    return found
-
-
 def _region(answer: Sequence[str], selection: Selection) -> tuple[int, int]:
     """Return the lines of the file that an answer stands for: the selection or more."""
     start, end = selection.start, selection.end
     if selection.is_file or not answer:
         return start, end
-    lines = [line.strip() for line in selection.lines]
-    said = [line.strip() for line in answer]
-    before, code, after = lines[:start], lines[start:end], lines[end:]
-    above = _reach(said, code, before[-_MOST_ROUND:][::-1])
-    back = _reach(said[::-1], code[::-1], after[:_MOST_ROUND])
+    before, code, after = (
+        selection.lines[:start],
+        selection.lines[start:end],
+        selection.lines[end:],
+    )
+    above = _reach(answer, code, before[-_MOST_ROUND:][::-1])
+    back = _reach(answer[::-1], code[::-1], after[:_MOST_ROUND])
     # A whole file may begin or end with something new.
-    if not above and _has_most(said, before, code):
+    if not above and _has_most(answer, before, code):
         above = start
-    if not back and _has_most(said, after, code):
+    if not back and _has_most(answer, after, code):
         back = len(after)
     return start - above, end + back
 
 
-def _reach(said: Sequence[str], code: Sequence[str], near: Sequence[str]) -> int:
+def _reach(answer: Sequence[str], code: Sequence[str], near: Sequence[str]) -> int:
     """Return how many lines before the selection an answer begins.
 
     ``near`` are those lines, the nearest first. For its end all three are turned round.
     """
+    said = [line.strip() for line in answer]
+    filled = [line for line in said if line]
+    kept = [line.strip() for line in code if line.strip()]
     tried = 0
     for at, line in enumerate(near):
-        if line != said[0]:
+        if line.strip() != said[0]:
             continue
-        # A line as there are many, or one that the selection begins with as well.
-        own = [each for each in near[: at + 1][::-1] if each]
-        head = [each for each in said if each][: len(own)]
-        if head == own and any(map(is_distinctive, own)):
-            same = [each for each in code if each][: len(own)] == own
+        own = [each.strip() for each in near[: at + 1][::-1] if each.strip()]
+        telling = [each for each in own if is_distinctive(each)]
+        if filled[: len(own)] == own:
+            same = kept[: len(own)] == own
             # What the selection itself begins with is not cut, unless it comes twice.
-            if not same or said.count(own[0]) > code.count(own[0]):
+            again = not same or said.count(own[0]) > kept.count(own[0])
+            # A bracket alone tells nothing; with the first selected line below it does.
+            follows = filled[len(own) : len(own) + 1] == kept[:1] and line == answer[0]
+            if again and (telling or follows):
                 return at + 1
-        elif len(own) > 1 and is_distinctive(line) and line not in code:
-            telling = [each for each in own if is_distinctive(each)]
+        elif len(own) > 1 and is_distinctive(line) and line.strip() not in kept:
             both = set(telling).intersection(said)
             if len(both) >= max(2, _SHARE * len(telling)):
                 return at + 1
@@ -208,8 +200,9 @@ def _reach(said: Sequence[str], code: Sequence[str], near: Sequence[str]) -> int
     return 0
 
 
-def _has_most(said: Sequence[str], lines: Sequence[str], code: Sequence[str]) -> bool:
+def _has_most(answer: Sequence[str], lines: Sequence[str], code: Sequence[str]) -> bool:
     """Whether most of the telling lines round a selection, two at least, were said."""
-    telling = {line for line in lines if is_distinctive(line)} - set(code)
-    both = telling.intersection(said)
+    telling = {line.strip() for line in lines if is_distinctive(line)}
+    telling -= {line.strip() for line in code}
+    both = telling.intersection(line.strip() for line in answer)
     return len(both) >= max(2, _SHARE * len(telling))

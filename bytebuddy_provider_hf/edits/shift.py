@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,6 +11,7 @@ from typing import Final
 from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.lines import is_distinctive
 
+_MARGIN: Final = re.compile(r"(?:async )?def |class |@\w")
 _USUAL: Final = 4
 _WIDEST: Final = 8
 _WIDTHS: Final = (4, 2, 8, 3)
@@ -87,11 +89,16 @@ def shifted(lines: Sequence[str], region: Sequence[str]) -> list[str]:
         return list(lines)
     first = filled[0]
     bare = [line.strip() for line in lines]
-    seen = [
-        (at, indent_of(region[there]), indent_of(lines[at]))
-        for there, at in aligned([line.strip() for line in region], bare)
-        if is_distinctive(lines[at])
-    ]
+    seen: list[tuple[int, str, str]] = []
+    stays = False
+    for place, at in aligned([line.strip() for line in region], bare):
+        there, here = indent_of(region[place]), indent_of(lines[at])
+        # One line that stays tells as much as a thousand.
+        if stays and there == here and at != first:
+            continue
+        if is_distinctive(lines[at]):
+            seen.append((at, there, here))
+            stays = stays or (there == here and at != first)
     rest = [(there, here) for at, there, here in seen if at != first]
     own = indent_of(lines[first])
     lead = indent_of(next((line for line in region if line.strip()), ""))
@@ -103,6 +110,14 @@ def shifted(lines: Sequence[str], region: Sequence[str]) -> list[str]:
         lost = not own and lead and lead == common_indent(region)
         return _with_first(lines, first, lead) if lost else list(lines)
     moves = {(there, here) for _, there, here in seen}
+    begins = any(
+        _MARGIN.match(line) and not lines[at - 1].strip() and not lines[at - 2].strip()
+        for at, line in enumerate(lines)
+        if at > first + 1
+    )
+    # A definition at the margin below two blank lines stands where it should.
+    if not rest and begins and moves:
+        return _with_first(lines, first, seen[0][1])
     if moves:
         return _moved(lines, moves)
     if own or not lead or lead != common_indent(region):

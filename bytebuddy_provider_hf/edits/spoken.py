@@ -29,6 +29,9 @@ _SPEAKER: Final = (
     r"|no (?:changes|edits)\W*$"
     r"|nothing\s+(?:to (?:do|change|edit)|needs to)\b"
     r"|to (?:make|apply|implement) (?:this|the|that) (?:change|edit)s?\b"
+    r"|(?:summary|overview|list) of (?:the |my )?(?:changes|edits)\b|changes made\b"
+    r"|(?:the|this|your) (?:code|file|function|text) (?:looks|is|seems) (?:already )?"
+    r"(?:good|fine|correct|ok)\b"
     r"|hope (?:this|that) helps|feel free to|here(?:'s| is| are|’s) (?:the|your|an?)\b"
     r"|抱歉|对不起|很遗憾|我(?:无法|不能|没法|会|将|已|需要|可以|认为|建议|没有)"
     r"|作为(?:一个|一名)?(?:AI|人工智能|语言|助手)|请(?:提供|问|您|先提供|告诉我|确认)"
@@ -75,9 +78,10 @@ def is_talk_line(line: str, *, prose: bool = False) -> bool:
 
     In ``prose`` only what one says for itself: a text may speak of code, too.
     """
-    if len(line) > _LONGEST_LINE or line[:1].isspace():
+    if line[:1].isspace():
         return False
-    said = _INLINE.sub("x", line.strip())
+    # Its beginning tells; what is said may be one line of a thousand words.
+    said = _INLINE.sub("x", line[:_LONGEST_LINE].replace("**", "").strip())
     # In lower case a word alone is code as well: "done" ends a loop of a shell.
     if said.isalpha() and said.islower():
         return False
@@ -90,16 +94,14 @@ def is_spoken(line: str, *, items: bool = True) -> bool:
 
     Without ``items`` those of a list are none: in YAML they are content.
     """
-    listed = items and _ITEM.match(_INLINE.sub("x", line)) is not None
-    return listed or is_talk_line(line) or _is_sentence(line)
-
-
-def _is_sentence(line: str) -> bool:
-    """Whether a line is a sentence of words, with no sign of code but in quotes."""
-    if line[:1].isspace() or len(line) > _LONGEST_LINE or fence_in(line) is not None:
+    if line[:1].isspace() or fence_in(line) is not None:
         return False
-    said = _INLINE.sub("x", line.strip())
-    if _CODE_SIGNS.search(said) is not None:
+    if is_talk_line(line):
+        return True
+    said = _INLINE.sub("x", line[:_LONGEST_LINE].strip())
+    if items and _ITEM.match(said) is not None:
+        return True
+    if not said or _CODE_SIGNS.search(said) is not None:
         return False
     if _CJK.search(said) and said[-1] in "。：！？，.":
         return True

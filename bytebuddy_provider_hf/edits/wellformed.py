@@ -67,27 +67,22 @@ def _parses(text: str, language: Language | None) -> bool | None:
 
                 tomllib.loads(text)
             case "yaml" if len(text) <= _MOST_YAML:
-                return _parses_yaml(text)
+                from io import StringIO
+
+                from ruamel.yaml import YAML
+                from ruamel.yaml.error import YAMLError
+
+                try:
+                    # Events only: no alias is followed, and no tag makes an object.
+                    for _ in YAML(typ="safe", pure=True).parse(StringIO(text)):
+                        pass
+                except YAMLError:
+                    return False
             case _:
                 return None
     except (RecursionError, MemoryError):
         return None
     except (SyntaxError, ValueError):
-        return False
-    return True
-
-
-def _parses_yaml(text: str) -> bool:
-    from io import StringIO
-
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        # Events only: no alias is followed, and no tag makes an object.
-        for _ in YAML(typ="safe", pure=True).parse(StringIO(text)):
-            pass
-    except YAMLError:
         return False
     return True
 

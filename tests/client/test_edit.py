@@ -15,7 +15,9 @@ from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import (
     ApplyFailed,
+    EditDoubtful,
     InvalidOption,
+    ResponseError,
     StreamInterrupted,
     TemplateMissing,
     UnsupportedRole,
@@ -30,7 +32,7 @@ from bytebuddy_provider_hf.testing.script import (
     Recorded,
 )
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
-from bytebuddy_provider_hf.types import CompletionOptions, Done, Reply, Text
+from bytebuddy_provider_hf.types import CompletionOptions, Done, Progress, Reply, Text
 
 DIFF = """\
 --- a/add.py
@@ -86,11 +88,86 @@ async def test_an_edit_that_was_cut_has_no_diff_and_says_so() -> None:
 
 @pytest.mark.parametrize("said", ["", "```\n```", "```python\n\n```"])
 @virtual_time
-async def test_an_answer_with_no_code_is_no_edit(said: str) -> None:
-    """Nobody asked for everything to go."""
-    reply = await at(saying(said)).edit(CODE, "return the sum")
-    assert reply.diff == ""
-    assert "no code" in " ".join(reply.notes)
+async def test_an_answer_with_no_code_is_an_error(said: str) -> None:
+    """Whole and streamed alike; what the model said is kept."""
+    model = at(saying(said))
+    for call in (
+        lambda: model.edit(CODE, "return the sum", path="add.py"),
+        lambda: streamed(model.edit(CODE, "return the sum", path="add.py")),
+    ):
+        with pytest.raises(ResponseError, match="no code in the answer") as caught:
+            await call()
+        assert caught.value.partial == said
+
+
+@virtual_time
+async def test_a_diff_is_merged_and_never_shown_as_code() -> None:
+    """Whatever the server sends piece by piece, one text comes: the code."""
+    model = at(saying(f"```diff\n{DIFF}```"))
+    reply = await model.edit(CODE, "return the sum", path="add.py")
+    async with model.edit(CODE, "return the sum", path="add.py") as events:
+        seen = [event async for event in events]
+    assert reply.text == FIXED
+    assert [event.text for event in seen if isinstance(event, Text)] == [FIXED]
+    counted = [event for event in seen if isinstance(event, Progress)]
+    assert len(counted) > 1
+    assert counted[-1].lines == DIFF.count("\n") + 1
+    assert counted[-1].characters == len(f"```diff\n{DIFF}```")
+
+
+@virtual_time
+async def test_nothing_of_a_refusal_is_shown_as_code() -> None:
+    """The pieces that came before the error were counted only."""
+    seen: list[object] = []
+    call = at(saying("I cannot do that.")).edit(CODE, "x", path="a.py")
+
+    async def read() -> None:
+        async with call as events:
+            async for event in events:
+                seen.append(event)  # noqa: PERF401 - what came stays when it raises
+
+    with pytest.raises(ResponseError, match="it is prose"):
+        await read()
+    assert seen
+    assert not any(isinstance(event, Text) for event in seen)
+
+
+@virtual_time
+async def test_a_doubtful_edit_is_an_error_with_all_of_it() -> None:
+    """Unless the call wants the doubts back."""
+    code = f"{CODE}\n\ndef other():\n    return 1\n"
+    model = at(saying(f"```python\n{FIXED}\n\nx = add(1, 2)\n```"))
+    with pytest.raises(EditDoubtful, match="not named in the instruction: other") as it:
+        await model.edit(code, "return the sum", path="add.py")
+    assert it.value.original == code
+    assert it.value.result.startswith(FIXED)
+    assert it.value.diff.startswith("--- a/add.py")
+    assert [(doubt.kind, doubt.lines) for doubt in it.value.doubts] == [
+        ("gone", ("other",))
+    ]
+    reply = await model.edit(code, "return the sum", path="add.py", doubts="return")
+    assert (reply.text, reply.diff) == (it.value.result, it.value.diff)
+    assert reply.doubts == it.value.doubts
+
+
+@virtual_time
+async def test_lines_round_the_code_are_cut() -> None:
+    """A model repeats them, whatever it is told."""
+    said = f"```python\nimport os\n\n{FIXED}\n\nlast = 1\n```"
+    reply = await at(saying(said)).edit(
+        CODE, "return the sum", prefix="import os\n\n", suffix="\n\nlast = 1\n"
+    )
+    assert reply.text == FIXED
+
+
+@virtual_time
+async def test_what_becomes_of_doubts_is_checked_at_once() -> None:
+    """Nothing is sent."""
+    handler = saying("x")
+    for call in (at(handler).edit, at(handler).apply):
+        with pytest.raises(InvalidOption, match='"raise" or "return"'):
+            call("x", "y", doubts="never")  # type: ignore[arg-type]  # it is wrong
+    assert handler.requests == []
 
 
 @virtual_time
@@ -170,7 +247,8 @@ async def test_a_block_of_code_that_ends_for_no_reason_is_no_edit() -> None:
 async def test_room_is_asked_for_the_whole_of_the_code() -> None:
     """TGI would stop after 100 tokens where nobody says how many."""
     vllm = Recorded(FakeVllm("org/name", answer=lambda _: FIXED, window=100_000))
-    await at(vllm).edit("x = 1\n" * 1_000, "y")
+    with pytest.raises(EditDoubtful):
+        await at(vllm).edit("x = 1\n" * 1_000, "y")
     asked = vllm.requests[-1].value("max_tokens")
     assert isinstance(asked, int)
     assert asked > 4_000
