@@ -97,7 +97,7 @@ def _wrong_counts(
     made = _with(
         suggestion,
         (
-            _renumbered(x, counted) if x.text.startswith("@@ -") else x
+            _renumbered(x, counted) if x.role == "header" else x
             for x in suggestion.lines
         ),
     )
@@ -213,6 +213,9 @@ def _unended(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
     del edit, style, rng
+    # The end of a blank line is the line.
+    if not suggestion.lines[-1].written.strip():
+        return None
     return evolve(suggestion, ended=False)
 
 
