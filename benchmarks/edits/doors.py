@@ -43,7 +43,7 @@ def apply_answer(original: str, suggestion: str, answer: str, path: str) -> Writ
         return Written(None, why="not complete")
     parts = read_suggestion(original, suggestion, language=language_of(path), path=path)
     verdict = judge(original, parts, text)
-    return Written(verdict.text, verdict.restored > 0, verdict.fault or "")
+    return Written(verdict.text, verdict.restored, verdict.fault or "")
 
 
 def edit_answer(

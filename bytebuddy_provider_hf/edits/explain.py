@@ -33,9 +33,10 @@ _MARGIN: Final = 3
 _SIMILAR: Final = 1.0
 _GAP: Final = 1.5
 _BLANK: Final = 0.2
-_DROPPED: Final = 0.05
-_ADDED: Final = 0.02
+_DROPPED: Final = 0.01
+_ADDED: Final = 0.001
 _KEPT_ANYWAY: Final = 3.0
+_MOST: Final = 8.0
 
 # What is known of a run's indentation before a line shows it: nothing; or that lines
 # at the margin are at the margin, so that tabs may still stand for blanks.
@@ -48,19 +49,20 @@ _Indentation: TypeAlias = Shift | str
 class Explanation:
     """Which lines of the changed text stay, as (original, changed), rising.
 
-    ``restored`` counts lines that stay although the suggestion leaves them out.
+    ``restored`` tells that lines stay although the suggestion leaves them out.
     """
 
     kept: tuple[tuple[int, int], ...]
-    restored: int = 0
+    restored: bool = False
 
 
 class _State(NamedTuple):
     """A place in the original, the changed text and a run; what the run still may do.
 
     ``at`` is -1 outside the runs. ``similar`` and ``gaps`` count lines of context that
-    were not as stated, ``borne`` tells that one was. ``dropped`` and ``added`` count
-    since the line ``last`` of the original, which the run has too.
+    were not as stated, ``borne`` tells that one was. Lines were ``dropped`` or
+    ``added`` since the line ``last`` of the original, which the run has too; a line was
+    ``restored`` that the run leaves out.
     """
 
     old: int
@@ -71,10 +73,10 @@ class _State(NamedTuple):
     similar: int = 0
     gaps: int = 0
     borne: bool = False
-    dropped: int = 0
-    added: int = 0
+    dropped: bool = False
+    added: bool = False
     last: int = -1
-    restored: int = 0
+    restored: bool = False
 
 
 _Step: TypeAlias = tuple[float, _State]
@@ -119,7 +121,7 @@ class _Search:
                 return None
             for price, after in self._steps(state):
                 total = cost + price
-                if total < costs.get(after, float("inf")):
+                if total <= _MOST and total < costs.get(after, float("inf")):
                     costs[after], came[after] = total, state
                     number += 1
                     place = -(after.old + after.new + after.at)
@@ -136,14 +138,14 @@ class _Search:
         kept: list[tuple[int, int]] = []
         rest = len(self._old) - state.old
         kept += ((state.old + at, state.new + at) for at in reversed(range(rest)))
-        restored = 0
+        restored = False
         while (before := came.get(state)) is not None:
             olds, news = state.old - before.old, state.new - before.new
             if olds == news:
                 kept += (
                     (before.old + at, before.new + at) for at in reversed(range(olds))
                 )
-            restored = max(restored, before.restored, state.restored)
+            restored = restored or state.restored
             state = before
         stays = (
             (old, new) for old, new in kept if self._old[old] == self._new[new]
@@ -250,7 +252,7 @@ class _Search:
         if shift is None or (shift not in (NO_SHIFT, _AT_MARGIN) and not _context(run)):
             return
         yield 0.0, state._replace(
-            new=state.new + 1, at=state.at + 1, shift=shift, added=1
+            new=state.new + 1, at=state.at + 1, shift=shift, added=True
         )
 
     def _removed(self, state: _State, line: RunLine) -> Iterator[_Step]:
@@ -258,7 +260,7 @@ class _Search:
         old = self._line(self._old, state.old)
         if old is None:
             return
-        after = state._replace(old=state.old + 1, at=state.at + 1, dropped=1)
+        after = state._replace(old=state.old + 1, at=state.at + 1, dropped=True)
         shift = _fits(state.shift, line.text, old)
         if shift is not None:
             yield 0.0, after._replace(
@@ -272,7 +274,11 @@ class _Search:
         old, new = self._line(self._old, state.old), self._line(self._new, state.new)
         same = old is not None and old == new
         after = state._replace(
-            old=state.old + 1, new=state.new + 1, at=state.at + 1, added=0, dropped=0
+            old=state.old + 1,
+            new=state.new + 1,
+            at=state.at + 1,
+            added=False,
+            dropped=False,
         )
         if same and old is not None:
             shift = _fits(state.shift, line.text, old)
@@ -302,14 +308,14 @@ class _Search:
                     at=state.at + 1,
                     shift=fits,
                     borne=state.borne or is_distinctive(old),
-                    dropped=0,
-                    added=0,
+                    dropped=False,
+                    added=False,
                     last=state.old,
                 )
             return
         if fits is not None:
             yield _ADDED, state._replace(
-                new=state.new + 1, at=state.at + 1, shift=fits, added=state.added + 1
+                new=state.new + 1, at=state.at + 1, shift=fits, added=True
             )
         if fits is not None and old is not None and alike(line.text, old):
             # A line changed in place.
@@ -318,10 +324,11 @@ class _Search:
                 new=state.new + 1,
                 at=state.at + 1,
                 shift=fits,
-                added=state.added + 1,
+                added=True,
             )
-        if old is not None and state.dropped <= max(_MOST_DROPPED, len(run.lines)):
-            yield _DROPPED, state._replace(old=state.old + 1, dropped=state.dropped + 1)
+        reach = state.old - state.last if state.last >= 0 else 0
+        if old is not None and reach <= max(_MOST_DROPPED, len(run.lines)):
+            yield _DROPPED, state._replace(old=state.old + 1, dropped=True)
         if not same or old is None:
             return
         after = state._replace(old=state.old + 1, new=state.new + 1)
@@ -332,10 +339,14 @@ class _Search:
             and alike(line.text, old)
         ):
             yield _SIMILAR, after._replace(
-                at=state.at + 1, similar=state.similar + 1, dropped=0, added=0
+                at=state.at + 1,
+                similar=state.similar + 1,
+                dropped=False,
+                added=False,
             )
         if old and state.last >= 0:
-            yield _KEPT_ANYWAY, after._replace(restored=state.restored + 1)
+            price = _DROPPED if state.restored else _KEPT_ANYWAY
+            yield price, after._replace(restored=True)
 
     def _may_drop(self, state: _State, run: Run) -> bool:
         """Return whether what was dropped before the next line may be gone."""

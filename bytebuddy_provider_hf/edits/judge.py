@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
@@ -12,6 +12,7 @@ from bytebuddy_provider_hf.edits.conflicts import left_markers
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
 from bytebuddy_provider_hf.edits.explain import explain
 from bytebuddy_provider_hf.edits.lines import Piece, assemble, is_distinctive, lines_of
+from bytebuddy_provider_hf.edits.near_fit import words_of
 from bytebuddy_provider_hf.edits.runs import Run, runs_of_code, runs_of_hunks
 from bytebuddy_provider_hf.edits.suggestion import Part
 
@@ -28,13 +29,13 @@ class Verdict:
     """``text`` where a result is explained; else the ``fault``, and its ``lines``.
 
     In ``text`` the lines that stay are those of the original, to the last blank.
-    ``restored`` counts lines that stay although the suggestion left them out.
+    ``restored`` tells that lines stay although the suggestion left them out.
     """
 
     text: str | None = None
     fault: Fault | None = None
     lines: tuple[str, ...] = ()
-    restored: int = 0
+    restored: bool = False
 
 
 def judge(original: str, parts: Sequence[Part], result: str) -> Verdict:
@@ -48,6 +49,10 @@ def judge(original: str, parts: Sequence[Part], result: str) -> Verdict:
     if marks := markers_in(original, result):
         return Verdict(fault="marker", lines=marks)
     readings = _readings(parts)
+    # Most wrong answers have a line too many or too few: that takes no search.
+    fault = _fault(before.texts, after.texts, readings)
+    if fault.fault != "moved":
+        return fault
     for reading in readings:
         runs = _in_order(_changing(reading, before.texts), after.texts)
         found = explain(before.texts, after.texts, runs)
@@ -58,7 +63,7 @@ def judge(original: str, parts: Sequence[Part], result: str) -> Verdict:
             stays.get(at, text) for at, text in enumerate(after.texts)
         ]
         return Verdict(assemble(before, pieces), restored=found.restored)
-    return _fault(before.texts, after.texts, readings)
+    return fault
 
 
 def markers_in(original: str, result: str) -> tuple[str, ...]:
@@ -135,21 +140,24 @@ def _in_order(runs: list[Run], after: Sequence[str]) -> list[Run]:
 def _fault(
     before: Sequence[str], after: Sequence[str], readings: Sequence[Sequence[Run]]
 ) -> Verdict:
-    """Return what is wrong with a result that nothing explains, as well as is known."""
+    """Return what is wrong with the lines of a result, whatever their order."""
     old, new = _counted(before), _counted(after)
     lines = [line for run in readings[0] for line in run.lines]
     said = _counted(line.text for line in lines if line.sign != "-")
     named = _counted(line.text for line in lines if line.sign == "-")
-    missing = Counter({text: 1 for text in said if text not in new and text not in old})
-    for fault, found in (
-        ("missing", missing),
+    wanted = _counted(line.text for line in lines if line.sign == "+")
+    # Code that is not signed may replace lines that it does not name.
+    exact = not any(line.sign == "?" for line in lines)
+    faults: tuple[tuple[Fault, Counter[str]], ...] = (
+        ("missing", wanted - new),
         ("added", new - old - said),
-        ("lost", old - new - named),
-    ):
+        ("lost", old - new - named if exact else Counter[str]()),
+    )
+    for fault, found in faults:
         if found:
             return Verdict(fault=fault, lines=tuple(found.elements())[:_MOST_SHOWN])
     return Verdict(fault="moved")
 
 
-def _counted(lines: Sequence[str] | object) -> Counter[str]:
-    return Counter(line.strip() for line in lines if is_distinctive(line))
+def _counted(lines: Iterable[str]) -> Counter[str]:
+    return Counter(words_of(line) for line in lines if is_distinctive(line))
