@@ -19,11 +19,11 @@ _OTHERS: Final = (
     *("csh", "fish", "ps1", "bat", "c", "h", "html", "xml", "css", "js", "mk"),
 )
 _NAMES: Final = ("Makefile", "activate", "Setup", "Dockerfile", "run")
-# Not written by anybody, or data of tests in no language.
+# Not written by anybody; or full of what models say in place of code, as this folder.
 _SKIPPED: Final = frozenset(
     (
         *("site-packages", "__pycache__", ".git", ".venv", "build", "dist"),
-        *(".hypothesis", "htmlcov", "lib2to3", "idle_test"),
+        *(".hypothesis", "htmlcov", "lib2to3", "idle_test", "benchmarks"),
     )
 )
 # How many files are not Python, and how many of them are the project's own.

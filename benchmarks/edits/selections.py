@@ -10,8 +10,8 @@ from attrs import frozen
 
 from benchmarks.edits.answers import wrapped
 from benchmarks.edits.cases import Edit, replaced
-from benchmarks.edits.non_code import ERRORS, TALK
-from benchmarks.edits.styles import comment, grouped
+from benchmarks.edits.non_code import ERRORS, LIKE_PROSE, TALK
+from benchmarks.edits.styles import PROSE, comment, grouped
 from bytebuddy_provider_hf.prompts.fill_by_chat import choose_markers
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
 
@@ -178,8 +178,12 @@ def fill_answers(edit: Edit, hole: Hole) -> Iterator[tuple[str, str, bool]]:
     if line:
         yield "line repeated", f"{marks.begin}{line}{middle}{marks.end}", True
     yield "think, marks", f"<think>\nLet me see.\n</think>\n\n{marked}", True
-    for name, said in (TALK | ERRORS).items():
-        yield name, said, False
+    # A page may well tell of an error, or of what some code does.
+    prose = language in PROSE
+    data = language in ("json", "yaml")
+    for name, said in TALK.items() if prose else (TALK | ERRORS).items():
+        if not (prose and name in LIKE_PROSE) and not (data and said[0] == "{"):
+            yield name, said, False
     for name in ("refusal", "question", "nothing to do 中文"):
         yield f"{name}, fenced", wrapped(f"{TALK[name]}\n", language, "fence"), False
     yield "nothing, in marks", f"{marks.begin}{marks.end}", False

@@ -11,13 +11,12 @@ from attrs import evolve, frozen
 
 from benchmarks.edits.cases import CODE, Edit, Line, Suggestion
 from benchmarks.edits.changes import altered
-from benchmarks.edits.styles import Style
+from benchmarks.edits.styles import PROSE, Style
 from bytebuddy_provider_hf.edits.lines import is_distinctive
 
 # What a slip may leave behind in the result: these differences are no fault.
 Lenient: TypeAlias = Literal["blank lines", "trailing blanks", "line ends"]
 _RANGE: Final = re.compile(r"(\d+)(?:,(\d+))?")
-_PROSE: Final = ("markdown", "restructuredtext", "text", "")
 _OPENERS: Final = (
     "Here is the updated code:",
     "Sure! Here's the change you asked for:",
@@ -279,7 +278,7 @@ def _prose(
     after = [Line("", "talk"), Line(rng.choice(_CLOSERS), "talk")]
     if suggestion.lines[-1].role not in ("close", "sign"):
         # In a text of sentences nothing tells where the talk ends.
-        if edit.file.language in _PROSE or style.family in ("diff", "codex"):
+        if edit.file.language in PROSE or style.family in ("diff", "codex"):
             return None
         after = []
     return _with(suggestion, [*before, *suggestion.lines, *after])
@@ -290,7 +289,7 @@ def _install(
 ) -> Suggestion | None:
     del style
     if suggestion.lines[-1].role != "close" or edit.file.language in (
-        *_PROSE,
+        *PROSE,
         "bash",
     ):
         return None
