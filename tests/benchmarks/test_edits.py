@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from rounds import LONG
 
+from benchmarks.edits.answers import DAMAGES
 from benchmarks.edits.cases import Edit, File, Op
 from benchmarks.edits.corpus import corpus
-from benchmarks.edits.damages import DAMAGES, Answer, is_distinctive
 from benchmarks.edits.doors import Written
+from benchmarks.edits.right_answer import Answer, is_distinctive
 from benchmarks.edits.score import Outcome, bounds, outcomes, same, verdict_of
 from benchmarks.edits.slips import SLIPS
 from benchmarks.edits.styles import all_styles
