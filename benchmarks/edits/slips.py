@@ -349,7 +349,7 @@ SLIPS: Final = (
     Slip("blank line added", _blank_added, _BLANK, harmless=False),
     Slip("blank lines at the edges", _blank_edges, _BLANK),
     Slip("fence not closed", _unclosed),
-    Slip("prose around", _prose),
+    Slip("prose around", _prose, _BLANK),
     Slip("install command first", _install),
     Slip("example of use last", _example),
 )

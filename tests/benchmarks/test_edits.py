@@ -25,7 +25,7 @@ from benchmarks.edits.trials import Aim, Plan, Trial, edit_number, trials
 
 ROOT = Path(__file__).parents[2]
 # The whole run is of 50,000 placements; this is of every style and every part.
-CHANGES = 6
+CHANGES = 5
 PLAN = Plan(seed=3, files=24, longest=200)
 
 
