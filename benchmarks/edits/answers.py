@@ -9,12 +9,15 @@ from typing import Final
 from attrs import frozen
 
 from benchmarks.edits.cases import Edit
-from benchmarks.edits.damages import DAMAGES, Answer, is_distinctive
+from benchmarks.edits.damaged_changes import CHANGE_DAMAGES
+from benchmarks.edits.damaged_files import FILE_DAMAGES
+from benchmarks.edits.right_answer import Answer, is_distinctive
 from benchmarks.edits.styles import INFO
 from bytebuddy_provider_hf.edits.fences import fence_for
 
 # Damages of one answer that are tried; with all of them a run would take an hour.
-_DAMAGES: Final = 5
+_TRIED: Final = 5
+DAMAGES: Final = (*FILE_DAMAGES, *CHANGE_DAMAGES)
 _WRAPPINGS: Final = ("fence", "fence", "prose", "bare", "no language", "crlf")
 
 
@@ -66,5 +69,5 @@ def replies(edit: Edit, rng: random.Random) -> Iterator[Reply]:
             is_distinctive(answer.lines, made),
         )
         found += 1
-        if found == _DAMAGES:
+        if found == _TRIED:
             return

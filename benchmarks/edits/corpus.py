@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import sysconfig
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from benchmarks.edits.cases import File
 from bytebuddy_provider_hf.edits.languages import language_of
@@ -19,16 +20,19 @@ _OTHERS: Final = (
     *("csh", "fish", "ps1", "bat", "c", "h", "html", "xml", "css", "js", "mk"),
 )
 _NAMES: Final = ("Makefile", "activate", "Setup", "Dockerfile", "run")
-# Not written by anybody, or data of tests in no language.
+# Not written by anybody; or full of what models say in place of code, as this folder.
 _SKIPPED: Final = frozenset(
     (
         *("site-packages", "__pycache__", ".git", ".venv", "build", "dist"),
-        *(".hypothesis", "htmlcov", "lib2to3", "idle_test"),
+        *(".hypothesis", "htmlcov", "lib2to3", "idle_test", "benchmarks"),
     )
 )
-# How many files are not Python, and how many of them are the project's own.
-_OTHER_SHARE: Final = 0.3
+# Of the files, so many are not Python, and so many Python of the project itself.
+_OTHER_SHARE: Final = 0.2
+_OWN_SHARE: Final = 0.1
+_OF_EACH: Final = 3
 
+_T = TypeVar("_T")
 # A file's name in the figures, and where it is on this machine.
 _Found: TypeAlias = tuple[str, Path]
 
@@ -44,18 +48,31 @@ def corpus(seed: int, size: int, longest: int = MOST) -> tuple[File, ...]:
     headers = Path(sysconfig.get_path("include"))
     theirs = [*_named(stdlib, "lib"), *_named(headers, "include")]
     own = _named(ROOT, "")
-    python = [each for each in (*theirs, *own) if each[0].endswith(".py")]
-    others = [each for each in own if _is_other(each[1])]
-    foreign = [each for each in theirs if _is_other(each[1])]
-    rng.shuffle(python)
-    rng.shuffle(foreign)
-    rng.shuffle(others)
-    # The project's own texts come first: they are Markdown, YAML, TOML and shell.
     few = max(1, round(size * _OTHER_SHARE))
-    mixed = [*_read([*others[: few // 2], *foreign], few, longest)]
+    # The project's own texts come first: they are Markdown, YAML, TOML and shell.
+    mixed = [*_read(_varied(_shuffled(own, rng)), few // 2, longest)]
+    mixed += _read(_varied(_shuffled(theirs, rng)), few - len(mixed), longest)
+    ours = [x for x in _shuffled(own, rng) if x[0].endswith(".py")]
+    mixed += _read(ours, round(size * _OWN_SHARE), longest)
+    python = [x for x in _shuffled(theirs, rng) if x[0].endswith(".py")]
     mixed += _read(python, size - len(mixed), longest)
-    rng.shuffle(mixed)
-    return tuple(mixed)
+    return tuple(_shuffled(mixed, rng))
+
+
+def _shuffled(found: Sequence[_T], rng: random.Random) -> list[_T]:
+    return rng.sample(found, len(found))
+
+
+def _varied(found: list[_Found]) -> list[_Found]:
+    """Return the files that are not Python: a few of each kind, then the rest."""
+    seen: Counter[str] = Counter()
+    ranked: list[tuple[int, _Found]] = []
+    for each in found:
+        if _is_other(each[1]):
+            ranked.append((seen[each[1].suffix] // _OF_EACH, each))
+            seen[each[1].suffix] += 1
+    # Sorting keeps the order of what is equal.
+    return [each for _, each in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def _named(folder: Path, name: str) -> list[_Found]:
@@ -67,6 +84,9 @@ def _named(folder: Path, name: str) -> list[_Found]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
+    # Some systems install the headers of C apart, and some not at all.
+    if not folder.is_dir():
+        return
     for path in sorted(folder.iterdir()):
         if path.name in _SKIPPED or path.name.endswith((".egg-info", "_cache")):
             continue
@@ -97,4 +117,7 @@ def _read(paths: list[_Found], most: int, longest: int) -> Iterator[File]:
             continue
         found += 1
         language = language_of(name)
-        yield File(name, text, language.name if language else "")
+        # A model that reads the file knows what its name does not tell.
+        shell = text.startswith("#!") and "sh\n" in text[:40]
+        unknown = "bash" if shell or name.endswith("activate") else ""
+        yield File(name, text, language.name if language else unknown)

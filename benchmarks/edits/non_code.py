@@ -63,6 +63,8 @@ TALK: Final = {
     "parameter. First I need to find where it is defined. Hmm, it is called in two "
     "places, so both have to change.",
 }
+# What may be part of a page of prose.
+LIKE_PROSE: Final = ("summary", "steps", "explanation 中文")
 ERRORS: Final = {
     "error JSON": '{"error": {"message": "The model is overloaded", "type": '
     '"server_error", "code": 503}}',

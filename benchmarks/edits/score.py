@@ -187,10 +187,11 @@ def _rule_bounds(found: Sequence[Outcome]) -> Iterator[Bound]:
 
 
 def _answer_bounds(found: Sequence[Outcome]) -> Iterator[Bound]:
-    right = [each for each in found if each.aim == "intended"]
-    refused = sum(each.verdict != "right" for each in right)
+    # What fits two places equally may be refused, whatever the model made of it.
+    right = [each for each in found if each.aim == "intended" and each.clear]
+    refused = sum(each.verdict not in ("right", "doubted") for each in right)
     share = refused / max(1, len(right))
-    title = "right answers of a model refused or doubted: at most 2 %"
+    title = "right answers of a model refused: at most 2 %"
     reached = f"{100 * share:.2f} % of {len(right):,}"
     yield Bound(title, reached, share <= 0.02)  # noqa: PLR2004 - the bound
     damaged = [each for each in found if each.aim == "not damaged"]

@@ -10,8 +10,10 @@ from attrs import frozen
 
 from benchmarks.edits.answers import wrapped
 from benchmarks.edits.cases import Edit, replaced
-from benchmarks.edits.non_code import TALK
-from benchmarks.edits.styles import comment, grouped
+from benchmarks.edits.non_code import ERRORS, LIKE_PROSE, TALK
+from benchmarks.edits.styles import PROSE, comment, grouped
+from bytebuddy_provider_hf.prompts.fill_by_chat import choose_markers
+from bytebuddy_provider_hf.prompts.fill_context import FillContext
 
 
 @frozen
@@ -151,7 +153,7 @@ class Hole:
 def hole_of(edit: Edit) -> Hole | None:
     """Return the first new lines of a change as what is missing at a cursor."""
     op = next((op for op in edit.ops if any(x.strip() for x in op.new)), None)
-    if op is None or not op.new[0].strip():
+    if op is None or not op.new[0].strip() or not op.new[-1].strip():
         return None
     lines = edit.file.lines
     first = op.new[0]
@@ -164,23 +166,24 @@ def hole_of(edit: Edit) -> Hole | None:
 def fill_answers(edit: Edit, hole: Hole) -> Iterator[tuple[str, str, bool]]:
     """Yield answers at a cursor by name, and whether they are code."""
     middle, language = hole.middle, edit.file.language
-    yield "bare", middle, True
-    yield "marks", f"<FILL>{middle}</FILL>", True
-    yield "prose, marks", f"Sure! Here it is:\n<FILL>{middle}</FILL>\nDone.", True
-    yield "fenced", wrapped(f"{middle}\n", language, "fence"), True
-    yield (
-        "fenced, Here is",
-        f"Here is the code:\n\n{wrapped(middle + chr(10), language, 'fence')}",
-        True,
-    )
+    marks = choose_markers(FillContext(hole.prefix, hole.suffix))
+    marked = f"{marks.begin}{middle}{marks.end}"
+    block = wrapped(f"{middle}\n", language, "fence")
     line = hole.prefix.rpartition("\n")[2]
-    if line.strip() or line:
-        yield "line repeated", f"<FILL>{line}{middle}</FILL>", True
-    yield (
-        "think, marks",
-        f"<think>\nLet me see.\n</think>\n\n<FILL>{middle}</FILL>",
-        True,
-    )
-    for name, said in TALK.items():
-        yield name, said, False
-    yield "nothing, in marks", "<FILL></FILL>", False
+    yield "bare", middle, True
+    yield "marks", marked, True
+    yield "prose, marks", f"Sure! Here it is:\n{marked}\nDone.", True
+    yield "fenced", block, True
+    yield "fenced, Here is", f"Here is the code:\n\n{block}", True
+    if line:
+        yield "line repeated", f"{marks.begin}{line}{middle}{marks.end}", True
+    yield "think, marks", f"<think>\nLet me see.\n</think>\n\n{marked}", True
+    # A page may well tell of an error, or of what some code does.
+    prose = language in PROSE
+    data = language in ("json", "yaml")
+    for name, said in TALK.items() if prose else (TALK | ERRORS).items():
+        if not (prose and name in LIKE_PROSE) and not (data and said[0] == "{"):
+            yield name, said, False
+    for name in ("refusal", "question", "nothing to do 中文"):
+        yield f"{name}, fenced", wrapped(f"{TALK[name]}\n", language, "fence"), False
+    yield "nothing, in marks", f"{marks.begin}{marks.end}", False

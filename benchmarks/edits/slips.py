@@ -11,13 +11,12 @@ from attrs import evolve, frozen
 
 from benchmarks.edits.cases import CODE, Edit, Line, Suggestion
 from benchmarks.edits.changes import altered
-from benchmarks.edits.styles import Style
+from benchmarks.edits.styles import PROSE, Style
 from bytebuddy_provider_hf.edits.lines import is_distinctive
 
 # What a slip may leave behind in the result: these differences are no fault.
 Lenient: TypeAlias = Literal["blank lines", "trailing blanks", "line ends"]
 _RANGE: Final = re.compile(r"(\d+)(?:,(\d+))?")
-_PROSE: Final = ("markdown", "restructuredtext", "text", "")
 _OPENERS: Final = (
     "Here is the updated code:",
     "Sure! Here's the change you asked for:",
@@ -97,7 +96,7 @@ def _wrong_counts(
     made = _with(
         suggestion,
         (
-            _renumbered(x, counted) if x.text.startswith("@@ -") else x
+            _renumbered(x, counted) if x.role == "header" else x
             for x in suggestion.lines
         ),
     )
@@ -213,6 +212,9 @@ def _unended(
     edit: Edit, style: Style, suggestion: Suggestion, rng: random.Random
 ) -> Suggestion | None:
     del edit, style, rng
+    # The end of a blank line is the line.
+    if not suggestion.lines[-1].written.strip():
+        return None
     return evolve(suggestion, ended=False)
 
 
@@ -276,7 +278,7 @@ def _prose(
     after = [Line("", "talk"), Line(rng.choice(_CLOSERS), "talk")]
     if suggestion.lines[-1].role not in ("close", "sign"):
         # In a text of sentences nothing tells where the talk ends.
-        if edit.file.language in _PROSE or style.family in ("diff", "codex"):
+        if edit.file.language in PROSE or style.family in ("diff", "codex"):
             return None
         after = []
     return _with(suggestion, [*before, *suggestion.lines, *after])
@@ -287,7 +289,7 @@ def _install(
 ) -> Suggestion | None:
     del style
     if suggestion.lines[-1].role != "close" or edit.file.language in (
-        *_PROSE,
+        *PROSE,
         "bash",
     ):
         return None
@@ -347,7 +349,7 @@ SLIPS: Final = (
     Slip("blank line added", _blank_added, _BLANK, harmless=False),
     Slip("blank lines at the edges", _blank_edges, _BLANK),
     Slip("fence not closed", _unclosed),
-    Slip("prose around", _prose),
+    Slip("prose around", _prose, _BLANK),
     Slip("install command first", _install),
     Slip("example of use last", _example),
 )

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final, Literal
 
 from benchmarks.edits.cases import Edit, Line, Suggestion, code
-from benchmarks.edits.changes import Function, functions
 from benchmarks.edits.styles import (
     Group,
     Render,
@@ -18,6 +17,7 @@ from benchmarks.edits.styles import (
     side,
     unclear,
 )
+from benchmarks.edits.syntax import Function, functions
 
 _Wrap = Literal["none", "fence", "name above", "name inside", "each"]
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final, Literal
 
 from benchmarks.edits.cases import Edit, Line, Suggestion
-from benchmarks.edits.changes import functions
 from benchmarks.edits.styles import (
     Group,
     Render,
@@ -17,6 +16,7 @@ from benchmarks.edits.styles import (
     signed,
     unclear,
 )
+from benchmarks.edits.syntax import functions
 
 _Headers = Literal["plain", "git", "times", "svn", "none"]
 _Numbers = Literal["right", "function", "dots", "bare", "none"]

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Final, Literal
 
 from benchmarks.edits.cases import Edit, Line, Suggestion, code
-from benchmarks.edits.changes import Function, functions
 from benchmarks.edits.style_blocks import innermost
 from benchmarks.edits.style_parts import part_lines, part_unclear
 from benchmarks.edits.styles import (
@@ -20,6 +19,7 @@ from benchmarks.edits.styles import (
     signed,
     unclear,
 )
+from benchmarks.edits.syntax import Function, functions
 
 _FEWEST_ELIDED: Final = 12
 

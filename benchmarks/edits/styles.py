@@ -25,8 +25,8 @@ Family: TypeAlias = Literal[
     "several",
 ]
 Render: TypeAlias = Callable[[Edit, random.Random], Suggestion | None]
-# More changed places than this, or a context longer than that, nobody writes.
-_MOST_LINES: Final = 400
+# Languages whose files are sentences, or unknown: nothing tells code from talk.
+PROSE: Final = ("markdown", "restructuredtext", "text", "")
 
 
 @frozen

@@ -36,7 +36,7 @@ _SLIPPED: Final = 0.5
 _CRLF: Final = 10
 _UNENDED: Final = 12
 # For one change: suggestions that a model answers, and answers of each kind to edit.
-_ASKED: Final = 8
+_ASKED: Final = 5
 _EDITS: Final = 16
 _NON_CODE: Final = 16
 _LINES: Final = 8
@@ -109,9 +109,11 @@ def suggestions(
     """Yield a change in each style that can say it, half of them with a slip."""
     # Each style has chance of its own: alone it makes the same as among the others.
     base = rng.random()
+    named = any(plan.style in style.name for style in all_styles())
     for style in all_styles():
         own = random.Random(f"{base} {style.name}")
-        if plan.style and plan.style not in style.name:
+        # What names no style names a row, as "(right)" does, or "non-code".
+        if named and plan.style not in style.name:
             continue
         made = style.render(edit, own)
         if made is not None and made.text.strip():
