@@ -7,10 +7,8 @@ from typing import Final
 from attrs import frozen
 
 from bytebuddy_provider_hf.edits.answer import Refused, read_answer
-from bytebuddy_provider_hf.edits.judge import judge
-from bytebuddy_provider_hf.edits.languages import language_of
+from bytebuddy_provider_hf.edits.judge import judge_answer
 from bytebuddy_provider_hf.edits.merge import merge
-from bytebuddy_provider_hf.edits.suggestion import read_suggestion
 from bytebuddy_provider_hf.edits.text_filter import filtered
 from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
@@ -41,9 +39,8 @@ def apply_answer(original: str, suggestion: str, answer: str, path: str) -> Writ
     text = filtered(answer, unwrapper)
     if not unwrapper.complete:
         return Written(None, why="not complete")
-    parts = read_suggestion(original, suggestion, language=language_of(path), path=path)
-    verdict = judge(original, parts, text)
-    return Written(verdict.text, verdict.restored, verdict.fault or "")
+    verdict = judge_answer(original, suggestion, text, path=path)
+    return Written(verdict.text, bool(verdict.doubts), verdict.fault or "")
 
 
 def edit_answer(

@@ -29,7 +29,8 @@ from bytebuddy_provider_hf.edits.runs import Run, RunLine
 
 # States that are looked at for each line of the three texts, lest a text of equal lines
 # cost more than its length.
-_WORK: Final = 60
+_WORK: Final = 16
+_LEAST: Final = 100
 # A run may drop so many lines between two that it writes, or as many as it has.
 _MOST_DROPPED: Final = 30
 # Lines round a change at which a run may begin: blank lines and a line too few.
@@ -125,7 +126,7 @@ class _Search:
                 continue
             if self._ended(state):
                 return self._explained(state, came)
-            if number > _WORK * (self._size + _WORK):
+            if number > _WORK * (self._size + _LEAST):
                 return None
             for price, after in self._steps(state):
                 total = cost + price
@@ -140,9 +141,7 @@ class _Search:
         done = state.at < 0 and state.run == len(self._runs)
         return done and self._old[state.old :] == self._new[state.new :]
 
-    def _explained(
-        self, state: _State, came: dict[_State, _State]
-    ) -> Explanation:
+    def _explained(self, state: _State, came: dict[_State, _State]) -> Explanation:
         kept: list[tuple[int, int]] = []
         rest = len(self._old) - state.old
         kept += ((state.old + at, state.new + at) for at in reversed(range(rest)))
@@ -155,9 +154,7 @@ class _Search:
                 )
             restored = restored or state.restored
             state = before
-        stays = (
-            (old, new) for old, new in kept if self._old[old] == self._new[new]
-        )
+        stays = ((old, new) for old, new in kept if self._old[old] == self._new[new])
         return Explanation(tuple(reversed([*stays])), restored)
 
     def _steps(self, state: _State) -> Iterator[_Step]:
@@ -198,13 +195,19 @@ class _Search:
             run.lines[lead].sign in " ?" or not run.lines[lead].text
         ):
             lead += 1
+        # New lines may begin like those that follow: only the number tells where.
+        if run.stated is not None and not _context(run):
+            by = run.stated - old
+            if 0 <= by < equal - 1:
+                yield 0.0, _State(run.stated, new + by, state.run, 0, shift, borne=True)
         for by in range(max(equal - lead - _MARGIN, -min(lead, old)), equal + 1):
             if by >= 0:
                 if by >= equal - 1 or self._begins(run, old + by, new + by):
                     # A number alone bears out a place where nothing else can.
                     named = run.stated == old + by and not _context(run)
-                    yield 0.0, _State(
-                        old + by, new + by, state.run, 0, shift, borne=named
+                    yield (
+                        0.0,
+                        _State(old + by, new + by, state.run, 0, shift, borne=named),
                     )
             # The run before this one ended with the context that this one begins with.
             elif all(
@@ -232,15 +235,19 @@ class _Search:
             if state.old < len(self._old):
                 yield _DROPPED, state._replace(old=state.old + 1)
             if (state.old, state.new) == (len(self._old), len(self._new)):
-                yield 0.0, _State(
-                    state.old, state.new, state.run + 1, restored=state.restored
+                yield (
+                    0.0,
+                    _State(
+                        state.old, state.new, state.run + 1, restored=state.restored
+                    ),
                 )
             return
         # What went at the edge has to have another line in its place.
         unsaid = run.lines[-1].sign == "?"
         if state.borne and not (unsaid and state.dropped):
-            yield 0.0, _State(
-                state.old, state.new, state.run + 1, restored=state.restored
+            yield (
+                0.0,
+                _State(state.old, state.new, state.run + 1, restored=state.restored),
             )
 
     def _blanks(self, state: _State, line: RunLine) -> Iterator[_Step]:
@@ -267,8 +274,9 @@ class _Search:
         # A run that says nothing of the original cannot tell how it is indented.
         if shift is None or (shift not in (NO_SHIFT, _AT_MARGIN) and not _context(run)):
             return
-        yield 0.0, state._replace(
-            new=state.new + 1, at=state.at + 1, shift=shift, added=True
+        yield (
+            0.0,
+            state._replace(new=state.new + 1, at=state.at + 1, shift=shift, added=True),
         )
 
     def _removed(self, state: _State, line: RunLine) -> Iterator[_Step]:
@@ -279,8 +287,9 @@ class _Search:
         after = state._replace(old=state.old + 1, at=state.at + 1, dropped=True)
         shift = _fits(state.shift, line.text, old)
         if shift is not None:
-            yield 0.0, after._replace(
-                shift=shift, borne=state.borne or is_distinctive(old)
+            yield (
+                0.0,
+                after._replace(shift=shift, borne=state.borne or is_distinctive(old)),
             )
         elif state.similar < self._similar[state.run] and alike(line.text, old):
             yield _SIMILAR, after._replace(similar=state.similar + 1)
@@ -299,8 +308,11 @@ class _Search:
         if same and old is not None:
             shift = _fits(state.shift, line.text, old)
             if shift is not None:
-                yield 0.0, after._replace(
-                    shift=shift, borne=state.borne or is_distinctive(old)
+                yield (
+                    0.0,
+                    after._replace(
+                        shift=shift, borne=state.borne or is_distinctive(old)
+                    ),
                 )
                 return
             if state.similar < self._similar[state.run] and alike(line.text, old):
@@ -318,29 +330,38 @@ class _Search:
         fits = None if new is None else _fits(state.shift, line.text, new)
         if same and old is not None and fits is not None:
             if self._may_drop(state, run):
-                yield 0.0, state._replace(
+                yield (
+                    0.0,
+                    state._replace(
+                        old=state.old + 1,
+                        new=state.new + 1,
+                        at=state.at + 1,
+                        shift=fits,
+                        borne=state.borne or is_distinctive(old),
+                        dropped=False,
+                        added=False,
+                        last=state.old,
+                    ),
+                )
+            return
+        if fits is not None:
+            yield (
+                _ADDED,
+                state._replace(
+                    new=state.new + 1, at=state.at + 1, shift=fits, added=True
+                ),
+            )
+        if fits is not None and old is not None and alike(line.text, old):
+            # A line changed in place.
+            yield (
+                _DROPPED,
+                state._replace(
                     old=state.old + 1,
                     new=state.new + 1,
                     at=state.at + 1,
                     shift=fits,
-                    borne=state.borne or is_distinctive(old),
-                    dropped=False,
-                    added=False,
-                    last=state.old,
-                )
-            return
-        if fits is not None:
-            yield _ADDED, state._replace(
-                new=state.new + 1, at=state.at + 1, shift=fits, added=True
-            )
-        if fits is not None and old is not None and alike(line.text, old):
-            # A line changed in place.
-            yield _DROPPED, state._replace(
-                old=state.old + 1,
-                new=state.new + 1,
-                at=state.at + 1,
-                shift=fits,
-                added=True,
+                    added=True,
+                ),
             )
         reach = state.old - state.last if state.last >= 0 else 0
         if old is not None and reach <= max(_MOST_DROPPED, len(run.lines)):
@@ -355,11 +376,14 @@ class _Search:
             and state.similar < self._similar[state.run]
             and alike(line.text, old)
         ):
-            yield _SIMILAR, after._replace(
-                at=state.at + 1,
-                similar=state.similar + 1,
-                dropped=False,
-                added=False,
+            yield (
+                _SIMILAR,
+                after._replace(
+                    at=state.at + 1,
+                    similar=state.similar + 1,
+                    dropped=False,
+                    added=False,
+                ),
             )
         if old and state.last >= 0:
             price = _DROPPED if state.restored else _KEPT_ANYWAY

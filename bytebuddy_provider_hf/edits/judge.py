@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Mapping, Iterable, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from bytebuddy_provider_hf import texts
+from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.conflicts import left_markers
+from bytebuddy_provider_hf.edits.definitions import gone
+from bytebuddy_provider_hf.edits.elided import has_elisions
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
 from bytebuddy_provider_hf.edits.explain import explain
+from bytebuddy_provider_hf.edits.languages import language_of
 from bytebuddy_provider_hf.edits.lines import Piece, assemble, is_distinctive, lines_of
 from bytebuddy_provider_hf.edits.near_fit import words_of
 from bytebuddy_provider_hf.edits.runs import Run, runs_of_code, runs_of_hunks
-from bytebuddy_provider_hf.edits.suggestion import Part
+from bytebuddy_provider_hf.edits.suggestion import Part, read_suggestion
+from bytebuddy_provider_hf.errors import Doubt
 
 # What is wrong: a marker that was left in, a suggested line that is not there, a line
 # that nobody suggested, one that went unnamed; or all are there, in another order, in
@@ -22,6 +30,16 @@ from bytebuddy_provider_hf.edits.suggestion import Part
 Fault: TypeAlias = Literal["marker", "missing", "added", "lost", "moved", "unchanged"]
 
 _MOST_SHOWN: Final = 20
+# Names that one sentence lists.
+_MOST_NAMES: Final = 8
+_MESSAGES: Final[Mapping[Fault, Callable[[], str]]] = {
+    "marker": partial(texts.text, "judge.marker"),
+    "missing": partial(texts.text, "judge.missing"),
+    "added": partial(texts.text, "judge.added"),
+    "lost": partial(texts.text, "judge.lost"),
+    "moved": partial(texts.text, "judge.moved"),
+    "unchanged": partial(texts.text, "judge.unchanged"),
+}
 
 
 @frozen
@@ -29,13 +47,43 @@ class Verdict:
     """``text`` where a result is explained; else the ``fault``, and its ``lines``.
 
     In ``text`` the lines that stay are those of the original, to the last blank.
-    ``restored`` tells that lines stay although the suggestion left them out.
+    ``doubts`` are reasons to look at it, and ``message`` tells the fault to a person.
     """
 
     text: str | None = None
     fault: Fault | None = None
     lines: tuple[str, ...] = ()
-    restored: bool = False
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """What is wrong with the result, in a sentence."""
+        return "" if self.fault is None else _MESSAGES[self.fault]()
+
+
+def judge_answer(
+    original: str, suggestion: str, result: str, *, path: str = "", language: str = ""
+) -> Verdict:
+    """Return whether a suggestion explains the text that a model made by it."""
+    kind = language_of(path, language)
+    parts = read_suggestion(original, suggestion, language=kind, path=path)
+    # What is in no known format is read as it stands.
+    verdict = judge(
+        original, parts or [Part(suggestion, "code", code=suggestion)], result
+    )
+    if verdict.text is None or all(part.patch for part in parts):
+        return verdict
+    before, after = lines_of(original).texts, lines_of(verdict.text).texts
+    names = gone(before, after, aligned(before, after), kind)
+    return evolve(verdict, doubts=(*verdict.doubts, *doubts_of(names)))
+
+
+def doubts_of(names: Sequence[str]) -> tuple[Doubt, ...]:
+    """Return the doubt that definitions are gone which nobody named."""
+    if not names:
+        return ()
+    shown = ", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else "")
+    return (Doubt("gone", texts.text("answer.gone", names=shown), tuple(names)),)
 
 
 def judge(original: str, parts: Sequence[Part], result: str) -> Verdict:
@@ -53,6 +101,11 @@ def judge(original: str, parts: Sequence[Part], result: str) -> Verdict:
     fault = _fault(before.texts, after.texts, readings)
     if fault.fault != "moved":
         return fault
+    if len(parts) == 1 and _is_whole(parts[0], before.texts, after.texts):
+        kept = {new: old for old, new in aligned(olds, news)}
+        return Verdict(
+            assemble(before, [kept.get(at, x) for at, x in enumerate(after.texts)])
+        )
     for reading in readings:
         runs = _in_order(_changing(reading, before.texts), after.texts)
         found = explain(before.texts, after.texts, runs)
@@ -62,7 +115,10 @@ def judge(original: str, parts: Sequence[Part], result: str) -> Verdict:
         pieces: list[Piece] = [
             stays.get(at, text) for at, text in enumerate(after.texts)
         ]
-        return Verdict(assemble(before, pieces), restored=found.restored)
+        doubts: tuple[Doubt, ...] = ()
+        if found.restored:
+            doubts = (Doubt("restored", texts.text("judge.restored")),)
+        return Verdict(assemble(before, pieces), doubts=doubts)
     return fault
 
 
@@ -77,10 +133,48 @@ def markers_in(original: str, result: str) -> tuple[str, ...]:
     return (*left_markers(original, result), *elided)
 
 
+def _is_whole(part: Part, before: Sequence[str], after: Sequence[str]) -> bool:
+    """Return whether a result is the suggestion itself, blank lines aside.
+
+    Between two lines there are as many blank lines as in the suggestion; or, where both
+    lines stand so in the original, as many as there.
+    """
+    if part.patch is not None:
+        return False
+    said = lines_of(part.code).texts
+    lines, blanks = _filled(after)
+    wanted, stated = _filled(said)
+    if lines != wanted:
+        return False
+    own, there = _filled(before)
+    usual = dict(zip(pairwise(own), there[1:], strict=False))
+    pairs = pairwise(lines)
+    inner = zip(pairs, blanks[1:-1], stated[1:-1], strict=True)
+    return all(
+        blank == other or usual.get(pair) == blank for pair, blank, other in inner
+    )
+
+
+def _filled(lines: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Return the lines that are not blank, and how many blank ones stand round each."""
+    filled: list[str] = []
+    blanks = [0]
+    for line in lines:
+        if line.strip():
+            filled.append(line.rstrip())
+            blanks.append(0)
+        else:
+            blanks[-1] += 1
+    return filled, blanks
+
+
 def _readings(parts: Sequence[Part], known: Container[str]) -> list[list[Run]]:
     """Return the ways to read a suggestion: its code as all of the text, or a part."""
     readings: list[list[Run]] = []
-    for whole in (True, False) if len(parts) == 1 else (False,):
+    # Without a marker all of the text would be the result itself.
+    for whole in (
+        (True, False) if len(parts) == 1 and has_elisions(parts[0].code) else (False,)
+    ):
         runs: list[Run] = []
         for part in parts:
             if part.patch is not None:
@@ -135,7 +229,9 @@ def _in_order(runs: list[Run], after: Sequence[str]) -> list[Run]:
     places = [place(run) for run in runs]
     if -1 in places:
         return runs
-    return [run for _, run in sorted(zip(places, runs, strict=True), key=lambda x: x[0])]
+    return [
+        run for _, run in sorted(zip(places, runs, strict=True), key=lambda x: x[0])
+    ]
 
 
 def _fault(

@@ -6,7 +6,6 @@ from typing import Literal, TypeAlias
 
 from attrs import evolve, frozen
 
-from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.definitions import definitions, gone
 from bytebuddy_provider_hf.edits.elided import (
@@ -15,7 +14,7 @@ from bytebuddy_provider_hf.edits.elided import (
     possible_elisions,
 )
 from bytebuddy_provider_hf.edits.indentation import with_tabs_like
-from bytebuddy_provider_hf.edits.judge import judge, markers_in
+from bytebuddy_provider_hf.edits.judge import doubts_of, judge, markers_in
 from bytebuddy_provider_hf.edits.languages import Language, language_of
 from bytebuddy_provider_hf.edits.lines import Placed, lines_of
 from bytebuddy_provider_hf.edits.named_blocks import replace_blocks
@@ -34,9 +33,6 @@ How: TypeAlias = Literal[
     "whole",
     "snippet",
 ]
-
-# Names that one sentence lists.
-_MOST_NAMES = 8
 
 
 @frozen
@@ -93,7 +89,9 @@ def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
         placed = Placed(None, (part.text,))
         if part.patch.hunks and not part.patch.moved:
             placed = apply_patch(original, part.patch)
-        return _result(original, part, placed, "patch" if part.how == "code" else part.how)
+        return _result(
+            original, part, placed, "patch" if part.how == "code" else part.how
+        )
     # With numbers that jump, lines may be left out or meant to go.
     if part.gaps:
         return Merged(None, (part.text,))
@@ -129,14 +127,6 @@ def _elided(original: str, part: Part, language: Language | None) -> Placed:
     if placed.text is None and definitions(lines[:1], language):
         placed = apply_elided(original, part.code, open_start=True, open_end=True)
     return placed
-
-
-def doubts_of(names: list[str]) -> tuple[Doubt, ...]:
-    """Return the doubt that definitions are gone which nobody named."""
-    if not names:
-        return ()
-    shown = ", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else "")
-    return (Doubt("gone", texts.text("answer.gone", names=shown), tuple(names)),)
 
 
 def _result(original: str, part: Part, placed: Placed, how: How) -> Merged:

@@ -156,9 +156,13 @@ def _place(texts: Sequence[str], head: str, language: Language | None) -> int | 
     """Return the one line that begins the block of this head."""
     named = definitions([head], language)
     if named:
-        found = [it.at for it in definitions(texts, language) if it.name == named[0].name]
+        found = [
+            it.at for it in definitions(texts, language) if it.name == named[0].name
+        ]
     else:
-        found = [at for at, text in enumerate(texts) if words_of(text) == words_of(head)]
+        found = [
+            at for at, text in enumerate(texts) if words_of(text) == words_of(head)
+        ]
     blocks = [at for at in found if block_end(texts, at) > at]
     exact = [at for at in blocks if words_of(texts[at]) == words_of(head)]
     return blocks[0] if len(blocks) == 1 else exact[0] if len(exact) == 1 else None

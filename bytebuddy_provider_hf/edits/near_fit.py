@@ -38,8 +38,8 @@ class NearFit:
 def fit_nearly(texts: Sequence[str], hunk: Hunk, guess: int) -> NearFit | None:
     """Return how a hunk fits near ``guess``, with every line that it takes away.
 
-    Of its context one line in four, at least one, may be wrong by some words, one may
-    be missing or too much, and blank lines do not count. Nothing is returned where it
+    Of its context one line in four, at least one, may be wrong by some words, and blank lines do not
+    count. Nothing is returned where it
     is open at which of two lines something is put in.
     """
     stated = [line for line in hunk.lines if line.old]
@@ -79,7 +79,7 @@ def fit_nearly(texts: Sequence[str], hunk: Hunk, guess: int) -> NearFit | None:
     alone += sum(bool(texts[at].strip()) for at in between)
     telling = sum(is_distinctive(text) for _, text in exact)
     shift = common_shift([(line.text, text) for line, text in exact])
-    if similar > max(1, context // 4) or alone > 1 or telling < 2 or shift is None:  # noqa: PLR2004
+    if similar > max(1, context // 4) or alone or telling < 2 or shift is None:  # noqa: PLR2004
         return None
     lines = _rewritten(texts, hunk.lines, mapped)
     added = (line.text for line in hunk.lines if line.sign == "+")

@@ -139,7 +139,11 @@ class NearParts:
         if filled[1] not in exact or filled[-2] not in exact:
             return None
         telling = sum(is_distinctive(lines[number]) for number in exact)
-        pairs = [(lines[n], self._texts[at]) for n, at in enumerate(mapped) if n in exact and at is not None]
+        pairs = [
+            (lines[n], self._texts[at])
+            for n, at in enumerate(mapped)
+            if n in exact and at is not None
+        ]
         shift = common_shift(pairs)
         if telling < _FEWEST_EXACT or shift is None:
             return None
@@ -157,9 +161,7 @@ class NearParts:
         ):
             return None
         written: list[int | str] = []
-        wrong = frozenset(
-            at for n in edges - exact if (at := mapped[n]) is not None
-        )
+        wrong = frozenset(at for n in edges - exact if (at := mapped[n]) is not None)
         for number in range(filled[0], filled[-1] + 1):
             line, at = lines[number], mapped[number]
             if at is not None and (number in exact or number in edges):
@@ -207,7 +209,11 @@ def may_be_insertion(
     kept = {piece for piece in lines if isinstance(piece, int)}
     if not any(is_distinctive(texts[at]) for at in set(range(start, end)) - kept):
         return False
-    new = {words_of(line) for line in lines if isinstance(line, str) and is_distinctive(line)}
+    new = {
+        words_of(line)
+        for line in lines
+        if isinstance(line, str) and is_distinctive(line)
+    }
     return any(
         words_of(text) in new
         for at, text in enumerate(texts)

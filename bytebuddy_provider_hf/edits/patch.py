@@ -138,8 +138,7 @@ def _line_numbers_trusted(hunks: Sequence[Hunk], found: list[list[_Fit]]) -> boo
             return False
         growth += numbers.new_count - numbers.count
     return any(
-        len(fits) == 1 and hunk.stated
-        for hunk, fits in zip(hunks, found, strict=True)
+        len(fits) == 1 and hunk.stated for hunk, fits in zip(hunks, found, strict=True)
     )
 
 
@@ -231,7 +230,9 @@ def _shifted(here: Sequence[str], hunk: Hunk, start: int) -> _Fit | None:
     removes = any(line.sign == "-" and line.text.strip() for line in hunk.lines)
     shift = common_shift(pairs)
     # One line of context alone tells nothing of how the new lines are meant.
-    if shift is None or (not removes and sum(bool(one.strip()) for one, _ in pairs) < 2):  # noqa: PLR2004
+    if shift is None or (
+        not removes and sum(bool(one.strip()) for one, _ in pairs) < 2
+    ):  # noqa: PLR2004
         return None
     added = [line.text for line in hunk.lines if line.sign == "+"]
     if any(shift.apply(text) is None for text in added):

@@ -16,7 +16,7 @@ from bytebuddy_provider_hf.client.roles import edit
 from bytebuddy_provider_hf.client.roles.by_rule import place_by_rule
 from bytebuddy_provider_hf.client.roles.edit import CodePlanner
 from bytebuddy_provider_hf.client.runtime import LoopState
-from bytebuddy_provider_hf.edits.udiff import unified
+from bytebuddy_provider_hf.edits.judge import judge_answer
 from bytebuddy_provider_hf.errors import ApplyFailed, UnsupportedRole
 from bytebuddy_provider_hf.prompts import apply as prompts
 from bytebuddy_provider_hf.prompts.edit import EditPrompt
@@ -31,7 +31,8 @@ _LARGE: Final = 50_000
 class ApplyPlanner(CodePlanner):
     """Have a model place what no rule could; ``task.instruction`` is the suggestion.
 
-    Its answer is checked: where a line got lost, ``ApplyFailed`` carries both texts.
+    Its answer is judged: where the suggestion does not explain a change of it,
+    ``ApplyFailed`` carries both texts.
     """
 
     doing = "apply a change"
@@ -47,7 +48,11 @@ class ApplyPlanner(CodePlanner):
         )
 
     def judge(self, reply: Reply) -> Reply:
-        """Return the reply with its diff; raises ``ApplyFailed`` for a lost line."""
+        """Return the reply with its diff, or raise what is wrong with it.
+
+        That is ``ApplyFailed`` for a change that the suggestion does not explain, and
+        ``EditDoubtful`` for one that somebody should look at.
+        """
         task = self.task
         if reply.finish_reason == "length":
             raise self.failed(
@@ -55,26 +60,21 @@ class ApplyPlanner(CodePlanner):
                 hint=text("roles.apply_cut_hint"),
                 partial=reply.text,
             )
-        missing = prompts.checked(task.code, task.instruction, reply.text)
-        if missing:
-            lost = text("roles.a_line")
-            if len(missing) > 1:
-                lost = text("roles.lines", count=len(missing))
+        verdict = judge_answer(
+            task.code,
+            task.instruction,
+            reply.text,
+            path=task.path,
+            language=task.language,
+        )
+        if verdict.text is None:
             raise self.failed(
-                text("roles.lines_lost", lost=lost),
-                hint=text("roles.lines_lost_hint"),
+                verdict.message,
+                hint=text("roles.not_explained_hint"),
                 partial=reply.text,
-                unplaced=missing,
+                unplaced=verdict.lines,
             )
-        diff = unified(task.code, reply.text, path=task.path)
-        lines = diff.splitlines()[2:]
-        removed = sum(line.startswith("-") for line in lines)
-        added = sum(line.startswith("+") for line in lines)
-        notes = reply.notes
-        if removed > added:  # the suggestion may have meant it
-            told = text("roles.fewer_lines", added=added, removed=removed)
-            notes = (*notes, told)
-        return evolve(reply, diff=diff, notes=notes)
+        return self.decided(evolve(reply, text=verdict.text, doubts=verdict.doubts))
 
     def failed(
         self,
