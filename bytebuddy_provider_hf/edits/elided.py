@@ -21,6 +21,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.definitions import definitions
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
 from bytebuddy_provider_hf.edits.lines import (
     Lines,
@@ -161,7 +162,15 @@ def apply_elided(
         pieces = nearly
     if _copies(pieces, bare):
         return Placed(None, (suggestion,))
-    text = assemble(before, [*pieces, *appended])
+    # New lines have the trailing blanks that they were written with.
+    written = {line.rstrip(): line for line in said.texts}
+    text = assemble(
+        before,
+        [
+            piece if isinstance(piece, int) else written.get(piece, piece)
+            for piece in (*pieces, *appended)
+        ],
+    )
     return Placed(None, (suggestion,)) if text == original else Placed(text)
 
 
@@ -337,6 +346,9 @@ def _appends(segment: Segment, before: Lines) -> bool:
     signs = Counter("".join(segment.lines))
     balanced = all(signs[left] == signs[right] for left, right in ("()", "[]", "{}"))
     if first != own[0] or first[0].isspace() or not balanced:
+        return False
+    # What has no name may be what comes in the place of the last lines.
+    if not definitions([first], None):
         return False
     known = {line.strip() for line in before.texts}
     if any(line.strip() in known for line in own):

@@ -88,6 +88,17 @@ def merge(
     return Merged(verdict.text, (), how, tuple(doubts))
 
 
+def _is_cut(part: Part) -> bool:
+    """Return whether a patch ends before its last hunk and its fence do."""
+    if part.patch is None or not part.unclosed:
+        return False
+    last = part.patch.hunks[-1]
+    if last.numbers is None:
+        return False
+    old, new = len(last.old), sum(line.new for line in last.lines)
+    return old < last.numbers.count or new < last.numbers.new_count
+
+
 def _joined(parts: Sequence[Part]) -> Patch | None:
     """Return the hunks of all parts as one patch, if all are patches of one file."""
     patches = [part.patch for part in parts if part.patch is not None]
@@ -114,7 +125,7 @@ def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
     if part.patch is not None:
         # Nobody can move a file by a change of its text.
         placed = Placed(None, (part.text,))
-        if part.patch.hunks and not part.patch.moved:
+        if part.patch.hunks and not part.patch.moved and not _is_cut(part):
             placed = apply_patch(original, part.patch)
         return _result(
             original, part, placed, "patch" if part.how == "code" else part.how
