@@ -23,6 +23,7 @@ from attrs import evolve, frozen
 from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.definitions import definitions
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
+from bytebuddy_provider_hf.edits.indentation import indent_of
 from bytebuddy_provider_hf.edits.lines import (
     Lines,
     Placed,
@@ -56,7 +57,6 @@ class Segment:
     def distinctive(self) -> list[int]:
         """The places of the lines that can tell a place."""
         return [at for at, line in enumerate(self.lines) if is_distinctive(line)]
-
 
     @property
     def is_context(self) -> bool:
@@ -94,6 +94,27 @@ def has_elisions(suggestion: str) -> bool:
     return any(
         classify_line(line) is ElisionKind.MARKER for line in lines_of(suggestion).texts
     )
+
+
+def with_sure_markers(lines: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return lines with dots alone in one marked as the marker that they must be.
+
+    In Python three dots may be all the body of a function: below its colon they are
+    left as they are, and so are those that the text, ``known``, has itself.
+    """
+    own = {line.strip() for line in known}
+    made: list[str] = []
+    opens = False
+    for line in lines:
+        said = line.strip()
+        alone = bool(said) and not said.strip(".…") and len(said.strip("…")) in (0, 3)
+        if alone and said not in own and not opens:
+            made.append(f"{indent_of(line)}# ...")
+        else:
+            made.append(line)
+        if said:
+            opens = said.endswith(":")
+    return made
 
 
 def possible_elisions(original: str, suggestion: str) -> tuple[str, ...]:
@@ -175,17 +196,23 @@ def apply_elided(
 
 
 def _copies(pieces: Sequence[int | str], before: Lines) -> bool:
-    """Return whether a new line stands once in the text, and stays there too.
+    """Return whether new lines are all lines that stand once in the text and stay.
 
-    So it looks when a line was moved, and a part does not show where it was.
+    So it looks when they were moved, and a part does not show where they were.
     """
     counts = Counter(words_of(text) for text in before.texts)
     stays = {words_of(before.texts[at]) for at in pieces if isinstance(at, int)}
-    return any(
-        is_distinctive(piece) and counts[words_of(piece)] == 1 and words_of(piece) in stays
-        for piece in pieces
-        if isinstance(piece, str)
-    )
+    group: list[bool] = []
+    for piece in (*pieces, -1):
+        if isinstance(piece, str):
+            said = words_of(piece)
+            if is_distinctive(piece):
+                group.append(counts[said] == 1 and said in stays)
+        elif group:
+            if all(group):
+                return True
+            group = []
+    return False
 
 
 def _nearly(segments: list[Segment], before: Lines) -> list[int | str] | None:

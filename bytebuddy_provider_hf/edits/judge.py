@@ -14,7 +14,7 @@ from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.conflicts import left_markers
 from bytebuddy_provider_hf.edits.definitions import gone
-from bytebuddy_provider_hf.edits.elided import has_elisions
+from bytebuddy_provider_hf.edits.elided import has_elisions, with_sure_markers
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
 from bytebuddy_provider_hf.edits.explain import explain
 from bytebuddy_provider_hf.edits.languages import language_of
@@ -96,7 +96,7 @@ def judge(original: str, parts: Sequence[Part], result: str) -> Verdict:
         return Verdict(fault="unchanged")
     if marks := markers_in(original, result):
         return Verdict(fault="marker", lines=marks)
-    readings = _readings(parts, {line.strip() for line in before.texts})
+    readings = _readings(parts, before.texts)
     # Most wrong answers have a line too many or too few: that takes no search.
     fault = _fault(before.texts, after.texts, readings)
     if fault.fault != "moved":
@@ -168,9 +168,10 @@ def _filled(lines: Sequence[str]) -> tuple[list[str], list[int]]:
     return filled, blanks
 
 
-def _readings(parts: Sequence[Part], known: Container[str]) -> list[list[Run]]:
+def _readings(parts: Sequence[Part], before: Sequence[str]) -> list[list[Run]]:
     """Return the ways to read a suggestion: its code as all of the text, or a part."""
     readings: list[list[Run]] = []
+    known = {line.strip() for line in before}
     # Without a marker all of the text would be the result itself.
     for whole in (
         (True, False) if len(parts) == 1 and has_elisions(parts[0].code) else (False,)
@@ -180,7 +181,7 @@ def _readings(parts: Sequence[Part], known: Container[str]) -> list[list[Run]]:
             if part.patch is not None:
                 runs += runs_of_hunks(part.patch.hunks)
             else:
-                lines = lines_of(part.code).texts
+                lines = with_sure_markers(lines_of(part.code).texts, before)
                 runs += runs_of_code(lines, known, whole=whole)
         if runs not in readings:
             readings.append(runs)

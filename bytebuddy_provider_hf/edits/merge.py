@@ -13,6 +13,7 @@ from bytebuddy_provider_hf.edits.elided import (
     apply_elided,
     has_elisions,
     possible_elisions,
+    with_sure_markers,
 )
 from bytebuddy_provider_hf.edits.hunks import Patch
 from bytebuddy_provider_hf.edits.indentation import indent_of, with_tabs_like
@@ -137,6 +138,7 @@ def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
     same = with_tabs_like(lines_of(original).texts, own.texts)
     if same is None:
         return Merged(None, (part.text,))
+    same = with_sure_markers(same, lines_of(original).texts)
     said = "".join(map("".join, zip(same, own.ends, strict=True)))
     part = evolve(part, code=said)
     if part.first is not None and not has_elisions(said):

@@ -182,7 +182,6 @@ class NearParts:
             written.append(made)
         return PartFit(first, last + 1, tuple(written), cost, wrong)
 
-
     def _lacks_blanks(self, at: int, step: int, count: int) -> bool:
         """Return whether fewer blank lines than ``count`` stand here."""
         while count and 0 <= at < len(self._texts) and not self._texts[at].strip():
@@ -211,7 +210,9 @@ def may_be_insertion(
     lines go in a row and few come.
     """
     named = {
-        it.name for at in range(start, end) for it in definitions(texts[at : at + 1], None)
+        it.name
+        for at in range(start, end)
+        for it in definitions(texts[at : at + 1], None)
     }
     made = [
         (at, it.name)
