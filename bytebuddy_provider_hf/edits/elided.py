@@ -137,7 +137,7 @@ def apply_elided(
     """Return ``original`` with a suggestion that has markers worked in.
 
     Nothing is placed where a line may or may not be a marker, or where the original
-    holds markers itself; nor where nothing would change. Every line of the suggestion
+    holds the same markers itself; nor where nothing would change. Every line of the suggestion
     but its markers is in the result. With ``open_start`` or ``open_end`` it goes on at
     that edge without a marker.
     """
@@ -147,7 +147,12 @@ def apply_elided(
     doubtful = possible_elisions(original, suggestion)
     if doubtful:
         return Placed(None, doubtful)
-    if any(classify_line(line) is ElisionKind.MARKER for line in before.texts):
+    # Of a marker that the text has itself nobody knows which is meant.
+    own = {line.strip() for line in before.texts}
+    if any(
+        classify_line(line) is ElisionKind.MARKER and line.strip() in own
+        for line in said.texts
+    ):
         return Placed(None, (suggestion,))
     runs: list[list[str]] = [[]]
     for line in said.texts:

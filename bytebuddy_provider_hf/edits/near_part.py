@@ -205,8 +205,8 @@ def may_be_insertion(
 ) -> bool:
     """Return whether what replaces lines ``start`` to ``end`` may be meant beside them.
 
-    So it is where lines go and a new one stands elsewhere in the text: a copy of what
-    is there, with a line changed, looks like its replacement. So it is also where many
+    So it is where lines go and most new ones stand elsewhere in the text: a copy of
+    what is there, with a line changed, looks like its replacement. So it is also where many
     lines go in a row and few come.
     """
     named = {
@@ -240,13 +240,10 @@ def may_be_insertion(
     kept = {piece for piece in lines if isinstance(piece, int)}
     if not any(is_distinctive(texts[at]) for at in set(range(start, end)) - kept):
         return False
-    new = {
-        words_of(line)
-        for line in lines
-        if isinstance(line, str) and is_distinctive(line)
-    }
-    return any(
-        words_of(text) in new
+    new = [words_of(x) for x in lines if isinstance(x, str) and is_distinctive(x)]
+    elsewhere = {
+        words_of(text)
         for at, text in enumerate(texts)
         if not start <= at < end or at in kept
-    )
+    }
+    return 2 * sum(line in elsewhere for line in new) > len(new)
