@@ -21,6 +21,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.definitions import definitions
 from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
 from bytebuddy_provider_hf.edits.lines import (
     Lines,
@@ -29,6 +30,7 @@ from bytebuddy_provider_hf.edits.lines import (
     is_distinctive,
     lines_of,
 )
+from bytebuddy_provider_hf.edits.near_fit import words_of
 from bytebuddy_provider_hf.edits.near_part import NearParts, may_be_insertion
 
 # A segment that drops more than this, and more than it says, is not believed.
@@ -38,6 +40,8 @@ _MOST_DROPPED: Final = 30
 _MOST_OUTSIDE: Final = 2
 _MOST_ALIKE: Final = 0.5
 _FEWEST_NEW: Final = 2
+# A part that shows so few lines and changes none shows where something went.
+_FEWEST_SHOWN: Final = 4
 
 
 @frozen
@@ -52,6 +56,12 @@ class Segment:
     def distinctive(self) -> list[int]:
         """The places of the lines that can tell a place."""
         return [at for at, line in enumerate(self.lines) if is_distinctive(line)]
+
+
+    @property
+    def is_context(self) -> bool:
+        """Whether it is so short that what changes in it must be what it lacks."""
+        return sum(bool(line.strip()) for line in self.lines) <= _FEWEST_SHOWN
 
 
 @frozen
@@ -131,7 +141,9 @@ def apply_elided(
         for number, run in enumerate(runs)
         if any(line.strip() for line in run)
     ]
-    if not segments:
+    # More blank lines than layout has are the context of what went between them.
+    bare_runs = [run for run in runs[1:-1] if not any(line.strip() for line in run)]
+    if not segments or any(len(run) > 1 for run in bare_runs):
         return Placed(None, (suggestion,))
     appended: list[str] = []
     if before.texts and _appends(segments[-1], bare):
@@ -139,15 +151,41 @@ def apply_elided(
         # One blank line before it is enough.
         while not before.texts[-1].strip() and not appended[0].strip():
             del appended[0]
+    # Without a marker an edge may be what changes.
+    marked = not open_start and not open_end
     try:
         pieces = _pieces(segments, _regions(segments, bare), bare)
     except _Unplaced as unplaced:
-        nearly = _nearly(segments, bare)
+        nearly = _nearly(segments, bare) if marked else None
         if nearly is None:
             return Placed(None, ("\n".join(unplaced.segment.lines),))
         pieces = nearly
-    text = assemble(before, [*pieces, *appended])
+    if _copies(pieces, bare):
+        return Placed(None, (suggestion,))
+    # New lines have the trailing blanks that they were written with.
+    written = {line.rstrip(): line for line in said.texts}
+    text = assemble(
+        before,
+        [
+            piece if isinstance(piece, int) else written.get(piece, piece)
+            for piece in (*pieces, *appended)
+        ],
+    )
     return Placed(None, (suggestion,)) if text == original else Placed(text)
+
+
+def _copies(pieces: Sequence[int | str], before: Lines) -> bool:
+    """Return whether a new line stands once in the text, and stays there too.
+
+    So it looks when a line was moved, and a part does not show where it was.
+    """
+    counts = Counter(words_of(text) for text in before.texts)
+    stays = {words_of(before.texts[at]) for at in pieces if isinstance(at, int)}
+    return any(
+        is_distinctive(piece) and counts[words_of(piece)] == 1 and words_of(piece) in stays
+        for piece in pieces
+        if isinstance(piece, str)
+    )
 
 
 def _nearly(segments: list[Segment], before: Lines) -> list[int | str] | None:
@@ -166,6 +204,8 @@ def _nearly(segments: list[Segment], before: Lines) -> list[int | str] | None:
             return None
         start, end = fit.start, fit.end
         if may_be_insertion(before.texts, start, end, fit.lines):
+            return None
+        if list(fit.lines) == [*range(start, end)] and segment.is_context:
             return None
         if not segment.open_start and any(x.strip() for x in before.texts[:start]):
             return None
@@ -283,6 +323,8 @@ def _pieces(
         new = [kept.get(at, line) for at, line in enumerate(segment.lines)]
         if may_be_insertion(before.texts, region.start, region.end, new):
             raise _Unplaced(segment)
+        if new == [*range(region.start, region.end)] and segment.is_context:
+            raise _Unplaced(segment)
         pieces += new
         done = region.end
     pieces += range(done, len(before.texts))
@@ -304,6 +346,9 @@ def _appends(segment: Segment, before: Lines) -> bool:
     signs = Counter("".join(segment.lines))
     balanced = all(signs[left] == signs[right] for left, right in ("()", "[]", "{}"))
     if first != own[0] or first[0].isspace() or not balanced:
+        return False
+    # What has no name may be what comes in the place of the last lines.
+    if not definitions([first], None):
         return False
     known = {line.strip() for line in before.texts}
     if any(line.strip() in known for line in own):

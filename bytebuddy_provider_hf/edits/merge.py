@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from attrs import evolve, frozen
@@ -13,7 +14,8 @@ from bytebuddy_provider_hf.edits.elided import (
     has_elisions,
     possible_elisions,
 )
-from bytebuddy_provider_hf.edits.indentation import with_tabs_like
+from bytebuddy_provider_hf.edits.hunks import Patch
+from bytebuddy_provider_hf.edits.indentation import indent_of, with_tabs_like
 from bytebuddy_provider_hf.edits.judge import doubts_of, judge, markers_in
 from bytebuddy_provider_hf.edits.languages import Language, language_of
 from bytebuddy_provider_hf.edits.lines import Placed, lines_of
@@ -63,6 +65,10 @@ def merge(
     if not parts:
         return Merged(None, (suggestion,))
     text = original
+    if len(parts) > 1 and (joined := _joined(parts)) is not None:
+        placed = apply_patch(original, joined)
+        if placed.text is not None:
+            parts = (evolve(parts[0], patch=joined),)
     doubts: list[Doubt] = []
     how: How | None = None
     for part in parts:
@@ -77,9 +83,41 @@ def merge(
         marks = markers_in(original, text)
         return Merged(None, marks) if marks else Merged(text, (), how, tuple(doubts))
     verdict = judge(original, parts, text)
-    if verdict.text is None:
+    if verdict.text is None or _has_odd_tabs(original, verdict.text):
         return Merged(None, tuple(part.text for part in parts))
     return Merged(verdict.text, (), how, tuple(doubts))
+
+
+def _is_cut(part: Part) -> bool:
+    """Return whether a patch ends before its last hunk and its fence do."""
+    if part.patch is None or not part.unclosed:
+        return False
+    last = part.patch.hunks[-1]
+    if last.numbers is None:
+        return False
+    old, new = len(last.old), sum(line.new for line in last.lines)
+    return old < last.numbers.count or new < last.numbers.new_count
+
+
+def _joined(parts: Sequence[Part]) -> Patch | None:
+    """Return the hunks of all parts as one patch, if all are patches of one file."""
+    patches = [part.patch for part in parts if part.patch is not None]
+    if len(patches) < len(parts) or any(not x.hunks or x.moved for x in patches):
+        return None
+    hunks = tuple(hunk for patch in patches for hunk in patch.hunks)
+    return evolve(patches[0], hunks=hunks)
+
+
+def _has_odd_tabs(original: str, result: str) -> bool:
+    """Return whether lines are indented by tabs in a text that has only blanks.
+
+    A model that writes tabs for blanks does so in lines as well that show nowhere how
+    the text has them.
+    """
+    indents = {indent_of(line)[:1] for line in lines_of(original).texts}
+    if indents != {"", " "} and indents != {" "}:
+        return False
+    return any(indent_of(line)[:1] == "\t" for line in lines_of(result).texts)
 
 
 def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
@@ -87,7 +125,7 @@ def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
     if part.patch is not None:
         # Nobody can move a file by a change of its text.
         placed = Placed(None, (part.text,))
-        if part.patch.hunks and not part.patch.moved:
+        if part.patch.hunks and not part.patch.moved and not _is_cut(part):
             placed = apply_patch(original, part.patch)
         return _result(
             original, part, placed, "patch" if part.how == "code" else part.how
@@ -101,6 +139,10 @@ def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
         return Merged(None, (part.text,))
     said = "".join(map("".join, zip(same, own.ends, strict=True)))
     part = evolve(part, code=said)
+    if part.first is not None and not has_elisions(said):
+        block = replace_blocks(original, said, language)
+        if block is not None:
+            return _result(original, part, Placed(block), "snippet")
     if has_elisions(said) or part.open_start or part.open_end:
         return _result(original, part, _elided(original, part, language), "lazy")
     if doubtful := possible_elisions(original, said):

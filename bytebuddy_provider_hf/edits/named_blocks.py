@@ -39,12 +39,19 @@ def replace_blocks(
     class with some of its functions stands for these.
     """
     before = lines_of(original)
-    pieces: list[int | str] | None = [*range(len(before.texts))]
-    lines = [line.rstrip() for line in lines_of(suggestion).texts]
+    said = lines_of(suggestion).texts
+    lines = [line.rstrip() for line in said]
     pieces = _replaced(
         [line.rstrip() for line in before.texts], lines, language, _DEEPEST
     )
-    return None if pieces is None else assemble(before, pieces)
+    if pieces is None:
+        return None
+    # New lines have the trailing blanks that they were written with.
+    written = {line.rstrip(): line for line in said}
+    return assemble(
+        before,
+        [x if isinstance(x, int) else written.get(x, x) for x in pieces],
+    )
 
 
 def _replaced(

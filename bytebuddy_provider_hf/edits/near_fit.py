@@ -58,7 +58,13 @@ def fit_nearly(texts: Sequence[str], hunk: Hunk, guess: int) -> NearFit | None:
         BLANK if not line.text.strip() else NEVER if line.sign == "-" else _ALONE
         for line in stated
     ]
-    aligned = cheapest_alignment(alone_costs, price, texts[low:high], skip=_ALONE)
+    aligned = cheapest_alignment(
+        alone_costs,
+        price,
+        texts[low:high],
+        skip=_ALONE,
+        band=range(guess - low - _MARGIN, guess - low + _MARGIN + 1),
+    )
     if aligned is None:
         return None
     places = aligned[1]
@@ -94,11 +100,13 @@ def cheapest_alignment(
     texts: Sequence[str],
     *,
     skip: float,
+    band: range,
 ) -> tuple[float, list[int | None]] | None:
     """Return the cost of fitting lines to ``texts``, and the place of each.
 
     Line ``n`` costs ``alone[n]`` without a place and ``price(n, text)`` with one; a
-    text between two that are used costs ``skip``, a blank one little.
+    text between two that are used costs ``skip``, a blank one little. Only places in
+    ``band``, relative to the line's own number, are looked at.
     """
     wide = len(texts) + 1
     skips = [BLANK if not text.strip() else skip for text in texts]
@@ -109,7 +117,9 @@ def cheapest_alignment(
         row = [NEVER] * wide
         step = [0] * wide
         row[0] = costs[0] + left
-        for at in range(1, wide):
+        for at in range(
+            max(1, number + 1 + band.start), min(wide, number + 1 + band.stop)
+        ):
             best, how = costs[at] + left, 0
             pair = costs[at - 1]
             if pair < best and (pair := pair + price(number, texts[at - 1])) < best:

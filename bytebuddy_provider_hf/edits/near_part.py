@@ -8,6 +8,7 @@ from typing import Final
 
 from attrs import frozen
 
+from bytebuddy_provider_hf.edits.definitions import definitions
 from bytebuddy_provider_hf.edits.indentation import common_shift
 from bytebuddy_provider_hf.edits.lines import is_distinctive
 from bytebuddy_provider_hf.edits.near_fit import (
@@ -21,6 +22,7 @@ from bytebuddy_provider_hf.edits.near_fit import (
 # Lines round the guessed place that belong to the window: a part may drop some.
 _MARGIN: Final = 12
 _MOST_DROPPED: Final = 30
+_REACH: Final = _MARGIN + _MOST_DROPPED
 _LONGEST_PART: Final = 300
 _MOST_PLACES: Final = 50
 _MOST_GUESSES: Final = 8
@@ -31,6 +33,7 @@ _ALONE: Final = 1.0
 _CLEARLY: Final = 2.0
 # Lines in a row that a part may leave out, or twice as many as it writes there.
 _MOST_GONE: Final = 6
+_MOST_RENAMED: Final = 6
 # Lines as they are that bear out a place.
 _FEWEST_EXACT: Final = 2
 
@@ -119,7 +122,13 @@ class NearParts:
             NEVER if at in edges else _ALONE if line.strip() else BLANK
             for at, line in enumerate(lines)
         ]
-        found = cheapest_alignment(alone, price, window, skip=_ALONE)
+        found = cheapest_alignment(
+            alone,
+            price,
+            window,
+            skip=_ALONE,
+            band=range(-_REACH, guess - low + _REACH),
+        )
         if found is None:
             return None
         cost, places = found
@@ -138,6 +147,11 @@ class NearParts:
                 return None
         if filled[1] not in exact or filled[-2] not in exact:
             return None
+        # With blank lines for its context the outermost line is what changes.
+        if (filled[0] not in exact and filled[0]) or (
+            filled[-1] not in exact and filled[-1] < len(lines) - 1
+        ):
+            return None
         telling = sum(is_distinctive(lines[number]) for number in exact)
         pairs = [
             (lines[n], self._texts[at])
@@ -151,13 +165,8 @@ class NearParts:
         first, last = mapped[filled[0]], mapped[filled[-1]]
         if first is None or last is None:
             return None
-        if filled[0] > 0 and first > 0 and self._texts[first - 1].strip():
-            return None
-        after = last + 1
-        if (
-            filled[-1] < len(lines) - 1
-            and after < len(self._texts)
-            and self._texts[after].strip()
+        if self._lacks_blanks(first - 1, -1, filled[0]) or self._lacks_blanks(
+            last + 1, 1, len(lines) - 1 - filled[-1]
         ):
             return None
         written: list[int | str] = []
@@ -172,6 +181,13 @@ class NearParts:
                 return None
             written.append(made)
         return PartFit(first, last + 1, tuple(written), cost, wrong)
+
+
+    def _lacks_blanks(self, at: int, step: int, count: int) -> bool:
+        """Return whether fewer blank lines than ``count`` stand here."""
+        while count and 0 <= at < len(self._texts) and not self._texts[at].strip():
+            at, count = at + step, count - 1
+        return count > 0 and 0 <= at < len(self._texts)
 
 
 def _apart(guesses: Iterable[int]) -> list[int]:
@@ -194,6 +210,20 @@ def may_be_insertion(
     is there, with a line changed, looks like its replacement. So it is also where many
     lines go in a row and few come.
     """
+    named = {
+        it.name for at in range(start, end) for it in definitions(texts[at : at + 1], None)
+    }
+    made = [
+        (at, it.name)
+        for at, line in enumerate(lines)
+        if isinstance(line, str)
+        for it in definitions([line], None)
+    ]
+    # One that is defined in place of another, and much of its body: is it renamed, or
+    # a copy of it that stands beside it?
+    for at, name in made:
+        if name not in named and named and len(lines) - at > _MOST_RENAMED:
+            return True
     gone = come = 0
     done = start
     for piece in (*lines, end):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.edits.hunks import Hunk, HunkLine, Patch
 from bytebuddy_provider_hf.edits.indentation import (
@@ -87,6 +87,10 @@ def apply_patch(original: str, patch: Patch) -> Placed:
             unplaced.append(hunk.text)
     if unplaced:
         return Placed(None, tuple(unplaced))
+    evened = _evened(before.texts, chosen)
+    if evened is None:
+        return Placed(None, everything)
+    chosen = evened
     changes = sorted(
         (change for fit in chosen for change in _changes(fit)),
         key=lambda change: (change.start, change.end),
@@ -99,6 +103,29 @@ def apply_patch(original: str, patch: Patch) -> Placed:
     if clash or not changes:
         return Placed(None, everything)
     return Placed(_written(before, changes, chosen, exact=patch.mixed))
+
+
+def _evened(texts: Sequence[str], fits: Sequence[_Fit]) -> list[_Fit] | None:
+    """Return the fits with one indentation; ``None`` where one of them tells none.
+
+    A model that writes tabs for blanks in one hunk does so in all.
+    """
+    shifts = {fit.shift for fit in fits} - {NO_SHIFT}
+    if not shifts:
+        return list(fits)
+    evened: list[_Fit] = []
+    for fit in fits:
+        here = texts[fit.start : fit.start + len(fit.hunk.old)]
+        adds = any(x.sign == "+" and x.text.strip() for x in fit.hunk.lines)
+        if fit.shift != NO_SHIFT or not adds or any(x[:1].isspace() for x in here):
+            evened.append(fit)
+            continue
+        shift = shifts.pop() if len(shifts) == 1 else NO_SHIFT
+        if not shift.tab:
+            return None
+        shifts.add(shift)
+        evened.append(evolve(fit, shift=shift))
+    return evened
 
 
 def _below_heading(

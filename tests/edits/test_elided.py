@@ -123,8 +123,11 @@ def test_an_anchor_that_is_there_twice_is_none() -> None:
     assert apply_elided(original, "# ...\nx = 1\nnew\nd\n").text is None
     said = "# ...\nc\nx = 1\nnew\nx = 2\n# ...\n"
     assert apply_elided(original, said).text is None
-    said = "a\n# ...\nc\nnew\nx = 1\n# ...\n"
+    said = "# ...\nc\nnew\nx = 1\n# ...\n"
     assert apply_elided(original, said).text == "a\nx = 1\nb\nc\nnew\nx = 1\nd\n"
+    # A part that shows lines and changes none shows where something went.
+    said = "a\n# ...\nc\nnew\nx = 1\n# ...\n"
+    assert apply_elided(original, said).text is None
 
 
 def test_a_file_that_holds_markers_is_left_alone() -> None:

@@ -102,10 +102,26 @@ def test_several_blocks_are_worked_in_one_after_the_other() -> None:
     assert merged.text is None
 
 
-def test_a_block_that_is_not_closed_is_not_placed() -> None:
-    """Its end is missing."""
-    assert merge(FILE, f"```py\n{WHOLE}").text is None
-    assert merge(FILE, f"```py\n{SNIPPET}```\n```py\n{SNIPPET}").text is None
+def test_a_block_that_is_not_closed_is_placed_only_whole() -> None:
+    """A fence that was forgotten is no harm, an end that is missing is."""
+    assert merge(FILE, f"```py\n{WHOLE}").text == WHOLE
+    half = "".join(WHOLE.splitlines(keepends=True)[:-3])
+    assert merge(FILE, f"```py\n{half}").text is None
+    cut = "```diff\n@@ -4,4 +4,5 @@\n def first(a):\n-    x = a + 1\n+    x = a + 2\n"
+    assert merge(FILE, cut).text is None
+
+
+def test_a_function_is_found_by_its_name() -> None:
+    """Its head may be what changes."""
+    said = SNIPPET.replace("(a)", "(a, b)")
+    wanted = FILE.replace("first(a)", "first(a, b)").replace("* 2", "* 3")
+    assert merge(FILE, said).text == wanted
+
+
+def test_a_command_beside_the_code_is_none_of_it() -> None:
+    """Nobody wants it in the file."""
+    beside = f"```py\n{WHOLE}```\n```sh\npip install x\n```\n"
+    assert merge(FILE, beside, path="a.py").text == WHOLE
 
 
 UNPLACED = {
@@ -113,14 +129,12 @@ UNPLACED = {
     "the beginning": "".join(WHOLE.splitlines(keepends=True)[:-3]),
     "another file": "print('hello')\nprint('world')\n",
     "a function without its body": "def first(a):\n    return a\n",
-    "a function with another head": SNIPPET.replace("(a)", "(a, b)"),
     "a function that is new": "def third(c):\n    return c\n",
     "words": "I would rather use pathlib here.\n",
     "words round the file": f"I changed the factor.\n\n{WHOLE}\nHope this helps!\n",
     "something that may be a marker": WHOLE.replace("    return y\n", "    ...\n"),
     "nothing": "",
     "an empty block": "```\n```\n",
-    "a shell block beside": f"```py\n{WHOLE}```\n```sh\npip install x\n```\n",
 }
 
 

@@ -136,11 +136,11 @@ def test_a_hunk_that_is_indented_less_goes_in_with_its_indentation() -> None:
 @pytest.mark.parametrize(
     "patch",
     [
-        "@@ @@\n def f(self):\n+    y = 1\n     return 1\n",
+        "@@ @@\n def f(self):\n+    y = 1\n",
         "@@ @@\n def f(self):\n-        return 1\n+        return 2\n",
         "@@ @@\n     def f(self):\n-\treturn 1\n+\treturn 2\n",
     ],
-    ids=["context only", "two shifts", "tabs for spaces"],
+    ids=["one line", "two shifts", "tabs for spaces"],
 )
 def test_an_indentation_that_nothing_shows_is_not_guessed(patch: str) -> None:
     """The new lines could be meant either way."""
