@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain, count, islice
 from typing import Final
 
-from benchmarks.edits.corpus import MOST
+from benchmarks.edits.corpus import MOST, corpus
 from benchmarks.edits.score import (
     VERDICTS,
     Outcome,
@@ -59,6 +59,8 @@ def run(plan: Plan, wanted: int, jobs: int) -> Iterator[Outcome]:
 
     Where suggestions are placed by rule, only these are counted.
     """
+    # Read before the processes part, so that each has the same files to the end.
+    corpus(plan.seed, plan.files, plan.longest)
     work = partial(outcomes, plan)
     if jobs == 1:
         yield from _until(map(work, count()), wanted)
