@@ -89,6 +89,10 @@ def merge(
     return Merged(verdict.text, (), how, tuple(doubts))
 
 
+def _filled(text: str) -> list[str]:
+    return [line for line in lines_of(text).texts if line.strip()]
+
+
 def _is_cut(part: Part) -> bool:
     """Return whether a patch ends before its last hunk and its fence do."""
     if part.patch is None or not part.unclosed:
@@ -142,11 +146,15 @@ def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
     said = "".join(map("".join, zip(same, own.ends, strict=True)))
     part = evolve(part, code=said)
     if part.first is not None and not has_elisions(said):
-        block = replace_blocks(original, said, language)
+        block = replace_blocks(original, said, language, most=1)
         if block is not None:
             return _result(original, part, Placed(block), "snippet")
     if has_elisions(said) or part.open_start or part.open_end:
-        return _result(original, part, _elided(original, part, language), "lazy")
+        lazy = _elided(original, part, language)
+        if lazy.text is not None and _filled(lazy.text) == _filled(original):
+            # Blank lines alone are no change that anybody would hand over so.
+            lazy = Placed(None, (part.text,))
+        return _result(original, part, lazy, "lazy")
     if doubtful := possible_elisions(original, said):
         return Merged(None, doubtful)
     # It may differ in line ends alone, which are the original's business.

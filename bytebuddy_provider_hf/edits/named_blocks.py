@@ -28,19 +28,21 @@ _DEEPEST: Final = 3
 
 
 def replace_blocks(
-    original: str, suggestion: str, language: Language | None
+    original: str, suggestion: str, language: Language | None, *, most: int = 100
 ) -> str | None:
     """Return ``original`` with one block or more replaced, where that is beyond doubt.
 
     A block is a function, a class or the like: its first line, deeper lines, and its
     closing bracket. One with its name stands once in the original; at least half of
     that block's telling lines are kept, the last among them or one like it, and no
-    new line comes from elsewhere. All blocks may be indented less than they were. A
+    new line comes from elsewhere. There are at ``most`` so many. All blocks may be indented less than they were. A
     class with some of its functions stands for these.
     """
     before = lines_of(original)
     said = lines_of(suggestion).texts
     lines = [line.rstrip() for line in said]
+    if len(_blocks(lines)) > most:
+        return None
     pieces = _replaced(
         [line.rstrip() for line in before.texts], lines, language, _DEEPEST
     )

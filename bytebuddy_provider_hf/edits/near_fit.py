@@ -161,6 +161,13 @@ def alike(one: str, other: str) -> bool:
 
 
 @lru_cache(maxsize=16_384)
+def likeness(one: str, other: str) -> float:
+    """Return how like two lines are, from 0 to 1."""
+    one, other = one.strip()[:_LONGEST_LINE], other.strip()[:_LONGEST_LINE]
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+
+
+@lru_cache(maxsize=16_384)
 def words_of(text: str) -> str:
     """Return the words of a line, one blank between two."""
     return " ".join(text.split())

@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.edits.near_fit import (
     NEVER,
     alike,
     cheapest_alignment,
+    likeness,
     words_of,
 )
 
@@ -147,6 +148,14 @@ class NearParts:
                 return None
         if filled[1] not in exact or filled[-2] not in exact:
             return None
+        # A line that stands elsewhere, or is more like another, is no slip of this one.
+        for edge in edges - exact:
+            at = places[edge]
+            if at is None or words_of(lines[edge]) in self._places:
+                return None
+            closest = max(likeness(lines[edge], text) for text in window)
+            if likeness(lines[edge], window[at]) < closest:
+                return None
         # With blank lines for its context the outermost line is what changes.
         if (filled[0] not in exact and filled[0]) or (
             filled[-1] not in exact and filled[-1] < len(lines) - 1
