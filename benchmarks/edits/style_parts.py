@@ -68,6 +68,24 @@ def part_unclear(edit: Edit, group: Group) -> bool:
     return any(text.strip() in near for op in group.ops for text in op.new)
 
 
+def hides(edit: Edit, group: Group) -> bool:
+    """Whether a part would not show at all that lines go.
+
+    Between them and the marker stand blank lines only: who reads the part sees lines of
+    the file, blank lines and a marker, as if nothing had changed there.
+    """
+    lines = edit.file.lines
+    first, last = group.ops[0], group.ops[-1]
+    before, after = lines[group.start : first.start], lines[last.end : group.end]
+    return any(
+        op.end > op.start and edge and not any(line.strip() for line in run)
+        for op, edge, run in (
+            (first, group.start > 0, before),
+            (last, group.end < len(lines), after),
+        )
+    )
+
+
 def _part(
     edit: Edit,
     rng: random.Random,
@@ -81,6 +99,8 @@ def _part(
     del rng
     # Markers stand where at least two lines are left out.
     groups = _joined(grouped(edit, context), 2)
+    if any(hides(edit, group) for group in groups):
+        return None
     marker = said if bare else comment(edit.file, said)
     if sign:
         marker = sign.format(said)

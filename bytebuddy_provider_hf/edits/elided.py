@@ -201,7 +201,7 @@ def apply_elided(
 
 
 def _copies(pieces: Sequence[int | str], before: Lines) -> bool:
-    """Return whether new lines are all lines that stand once in the text and stay.
+    """Return whether most new lines of a place stand once in the text, and stay.
 
     So it looks when they were moved, and a part does not show where they were.
     """
@@ -214,7 +214,7 @@ def _copies(pieces: Sequence[int | str], before: Lines) -> bool:
             if is_distinctive(piece):
                 group.append(counts[said] == 1 and said in stays)
         elif group:
-            if all(group):
+            if 2 * sum(group) > len(group):
                 return True
             group = []
     return False

@@ -15,6 +15,7 @@ from bytebuddy_provider_hf.edits.elided import (
     possible_elisions,
     with_sure_markers,
 )
+from bytebuddy_provider_hf.edits.fences import is_prose
 from bytebuddy_provider_hf.edits.hunks import Patch
 from bytebuddy_provider_hf.edits.indentation import indent_of, with_tabs_like
 from bytebuddy_provider_hf.edits.judge import doubts_of, judge, markers_in
@@ -22,6 +23,7 @@ from bytebuddy_provider_hf.edits.languages import Language, language_of
 from bytebuddy_provider_hf.edits.lines import Placed, lines_of
 from bytebuddy_provider_hf.edits.named_blocks import replace_blocks
 from bytebuddy_provider_hf.edits.patch import apply_patch
+from bytebuddy_provider_hf.edits.spoken import is_talk_line
 from bytebuddy_provider_hf.edits.suggestion import Part, read_suggestion
 from bytebuddy_provider_hf.edits.wholefile import replace_file
 from bytebuddy_provider_hf.errors import Doubt
@@ -104,6 +106,27 @@ def _is_cut(part: Part) -> bool:
     return old < last.numbers.count or new < last.numbers.new_count
 
 
+def _without_talk(original: str, said: str, language: Language | None) -> str:
+    """Return a part with markers without the sentences before and after its code."""
+    if not has_elisions(said):
+        return said
+    lines = said.split("\n")
+    known = {line.strip() for line in lines_of(original).texts}
+    prose = language is None or language.prose
+
+    def is_talk(line: str) -> bool:
+        if line.strip() in known:
+            return False
+        return is_talk_line(line, prose=prose) or (not prose and is_prose(line))
+
+    for edge in (0, -1):
+        kept = list(lines)
+        while kept and (not kept[edge].strip() or is_talk(kept[edge])):
+            if kept.pop(edge).strip():
+                lines = list(kept)
+    return "\n".join(lines)
+
+
 def _joined(parts: Sequence[Part]) -> Patch | None:
     """Return the hunks of all parts as one patch, if all are patches of one file."""
     patches = [part.patch for part in parts if part.patch is not None]
@@ -135,10 +158,12 @@ def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
         return _result(
             original, part, placed, "patch" if part.how == "code" else part.how
         )
-    # With numbers that jump, lines may be left out or meant to go.
-    if part.gaps:
+    # With numbers that jump, lines may be left out or meant to go; with those of most
+    # of the text, its end as well.
+    half = 2 * len(lines_of(part.code).texts) > len(lines_of(original).texts)
+    if part.gaps or (part.first == 1 and part.open_end and half):
         return Merged(None, (part.text,))
-    own = lines_of(part.code)
+    own = lines_of(_without_talk(original, part.code, language))
     same = with_tabs_like(lines_of(original).texts, own.texts)
     if same is None:
         return Merged(None, (part.text,))

@@ -239,7 +239,7 @@ def _unfenced(lines: list[Line], known: Container[str]) -> list[Line]:
     first, last = fence_in(lines[0][0]), fence_in(lines[-1][0])
     if first is None or last is None or not first.closed_by(last):
         return lines
-    if any_known([lines[0][0]], known) or lines[-1][0] in known:
+    if any_known([lines[0][0].rstrip()], known) or lines[-1][0].rstrip() in known:
         return lines
     return lines[1:-1]
 
