@@ -13,7 +13,7 @@ from benchmarks.edits.damaged_changes import CHANGE_DAMAGES
 from benchmarks.edits.damaged_files import FILE_DAMAGES
 from benchmarks.edits.right_answer import Answer, is_distinctive
 from benchmarks.edits.styles import INFO
-from bytebuddy_provider_hf.edits.fences import fence_for
+from bytebuddy_provider_hf.edits.formats.fences import fence_for
 
 # Damages of one answer that are tried; with all of them a run would take an hour.
 _TRIED: Final = 5

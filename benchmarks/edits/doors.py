@@ -6,11 +6,11 @@ from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.answer import Refused, read_answer
-from bytebuddy_provider_hf.edits.judge import judge_answer
+from bytebuddy_provider_hf.edits.answers.answer import Refused, read_answer
+from bytebuddy_provider_hf.edits.formats.unwrap import Unwrapper
+from bytebuddy_provider_hf.edits.judging.judge import judge_answer
 from bytebuddy_provider_hf.edits.merge import merge
 from bytebuddy_provider_hf.edits.text_filter import filtered
-from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
 from bytebuddy_provider_hf.prompts.filters import FillFilter
 

@@ -12,7 +12,7 @@ from attrs import frozen
 from benchmarks.edits.cases import Edit
 from benchmarks.edits.changes import altered
 from benchmarks.edits.styles import INFO, comment
-from bytebuddy_provider_hf.edits.fences import fence_for
+from bytebuddy_provider_hf.edits.formats.fences import fence_for
 
 _Make = Callable[[Edit, random.Random], str | None]
 

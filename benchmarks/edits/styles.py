@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import frozen
 
 from benchmarks.edits.cases import Edit, File, Line, Op, Suggestion, code
-from bytebuddy_provider_hf.edits.fences import fence_for
+from bytebuddy_provider_hf.edits.formats.fences import fence_for
 
 # How a style says what stays, which decides what slips can do to it.
 Family: TypeAlias = Literal[

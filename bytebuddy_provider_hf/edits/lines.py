@@ -50,17 +50,6 @@ class Lines:
         return len(set(self.ends) - {""}) < 2  # noqa: PLR2004 - one kind of end
 
 
-@frozen
-class Placed:
-    """A new text; or ``None``, and the pieces of a suggestion without a certain place.
-
-    They are never placed in part: with one unplaced piece there is no text.
-    """
-
-    text: str | None
-    unplaced: tuple[str, ...] = ()
-
-
 def lines_of(text: str) -> Lines:
     """Return a text's lines; none for an empty text."""
     # str.splitlines also breaks at form feeds and U+2028, which may stand in a line.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bytebuddy_provider_hf.edits.fences import fence_for
+from bytebuddy_provider_hf.edits.formats.fences import fence_for
 from bytebuddy_provider_hf.prompts.edit import EditPrompt, info_of
 from bytebuddy_provider_hf.prompts.template import render
 from bytebuddy_provider_hf.types import Message

@@ -8,7 +8,7 @@ from typing import Final
 from attrs import frozen
 
 from bytebuddy_provider_hf import texts
-from bytebuddy_provider_hf.edits.fences import fence_for
+from bytebuddy_provider_hf.edits.formats.fences import fence_for
 from bytebuddy_provider_hf.edits.lines import lines_of
 from bytebuddy_provider_hf.prompts.family import EditFormat, Rendered
 from bytebuddy_provider_hf.prompts.special_tokens import Escaper, Unescape

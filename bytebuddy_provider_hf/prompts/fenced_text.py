@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bytebuddy_provider_hf.edits.fences import Fence, fence_in
+from bytebuddy_provider_hf.edits.formats.fences import Fence, fence_in
 
 
 class FencedText:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
-from bytebuddy_provider_hf.edits.fences import Fence, fence_in
+from bytebuddy_provider_hf.edits.formats.fences import Fence, fence_in
 from bytebuddy_provider_hf.prompts.fenced_text import FencedText
 from bytebuddy_provider_hf.prompts.fill_by_chat import FillMarkers
 from bytebuddy_provider_hf.prompts.fill_context import FillContext, lines

@@ -7,9 +7,9 @@ from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.fences import Fence, fence_in, has_fences
+from bytebuddy_provider_hf.edits.answers.talk import Verdict, is_speech, judge_beginning
+from bytebuddy_provider_hf.edits.formats.fences import Fence, fence_in, has_fences
 from bytebuddy_provider_hf.edits.languages import Language, language_of
-from bytebuddy_provider_hf.edits.talk import Verdict, is_speech, judge_beginning
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
 
 # Languages whose values are bare sentences.

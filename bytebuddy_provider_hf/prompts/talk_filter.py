@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from bytebuddy_provider_hf.edits.assistant import LONGEST
-from bytebuddy_provider_hf.edits.talk import Verdict
+from bytebuddy_provider_hf.edits.answers.assistant import LONGEST
+from bytebuddy_provider_hf.edits.answers.talk import Verdict
 from bytebuddy_provider_hf.prompts.fill_place import Place
 
 # Lines that announce a text; whoever writes more of them has none.

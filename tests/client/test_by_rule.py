@@ -8,7 +8,7 @@ import pytest
 
 from bytebuddy_provider_hf.client.roles import by_rule
 from bytebuddy_provider_hf.client.roles.by_rule import HOW, place_by_rule
-from bytebuddy_provider_hf.edits.merge import How, Merged
+from bytebuddy_provider_hf.edits.placed import How, Merged
 from bytebuddy_provider_hf.errors import Doubt
 from bytebuddy_provider_hf.types import Reply
 

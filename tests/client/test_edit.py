@@ -303,16 +303,16 @@ async def test_what_no_rule_can_place_is_asked_and_checked() -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (f"```\n{TWICE}```", "lost a line"),
-        ("```\nx = 3\n```", "lost"),
-        ("I cannot do that.", "lost"),
+        (f"```\n{TWICE}```", "changes nothing"),
+        ("```\nx = 3\n```", "another place"),
+        ("I cannot do that.", "does not have"),
     ],
 )
 @virtual_time
-async def test_a_line_that_got_lost_is_an_error_with_both_texts(
+async def test_what_a_suggestion_does_not_explain_is_an_error_with_both_texts(
     said: str, words: str
 ) -> None:
-    """A line of the suggestion, or one of the file that nothing touched."""
+    """Nothing done, lines lost, or words instead of code."""
     model = at(saying(said))
     for call in (
         lambda: model.apply(TWICE, "x = 3"),
@@ -322,7 +322,7 @@ async def test_a_line_that_got_lost_is_an_error_with_both_texts(
             await call()
         assert caught.value.original == TWICE
         assert caught.value.suggestion == "x = 3"
-        assert caught.value.unplaced
+        assert caught.value.partial
 
 
 @virtual_time

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bytebuddy_provider_hf.edits.hunks import Patch
+from bytebuddy_provider_hf.edits.formats.hunks import Patch
 
 
 def placed(original: str, patch: Patch) -> str:

@@ -7,7 +7,7 @@ from textwrap import dedent, indent
 
 import pytest
 
-from bytebuddy_provider_hf.edits.answer import Changed, Refused, read_answer
+from bytebuddy_provider_hf.edits.answers.answer import Changed, Refused, read_answer
 from bytebuddy_provider_hf.edits.udiff import unified
 
 FILE = """\

@@ -3,7 +3,11 @@ from __future__ import annotations
 import pytest
 from edits.placing import placed
 
-from bytebuddy_provider_hf.edits.before_after import label_of, pair_of, read_pairs
+from bytebuddy_provider_hf.edits.formats.before_after import (
+    label_of,
+    pair_of,
+    read_pairs,
+)
 
 FILE = "import os\n\n\ndef main():\n    size = area(2, 3)\n    print(size)\n"
 WANTED = FILE.replace("2, 3", "20, 30")

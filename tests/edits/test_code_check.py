@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bytebuddy_provider_hf.edits.code_check import check_code, not_code
+from bytebuddy_provider_hf.edits.answers.code_check import check_code, not_code
 from bytebuddy_provider_hf.edits.languages import language_of
 
 FILES = {

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from edits.placing import placed
 
-from bytebuddy_provider_hf.edits.codex import read_codex
+from bytebuddy_provider_hf.edits.formats.codex import read_codex
 
 FILE = "def area(w, h):\n    return w * h\n\n\ndef main():\n    size = area(2, 3)\n"
 FILE += "    print(size)\n    return size\n"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from edits.placing import placed
 
-from bytebuddy_provider_hf.edits.conflicts import (
+from bytebuddy_provider_hf.edits.formats.conflicts import (
     has_conflict_markers,
     left_markers,
     read_conflicts,

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from bytebuddy_provider_hf.edits.elided import apply_elided
-from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
+from bytebuddy_provider_hf.edits.formats.elision_markers import (
+    ElisionKind,
+    classify_line,
+)
+from bytebuddy_provider_hf.edits.placing.elided import apply_elided
 
 FILE = "".join(f"line {n}\n" for n in range(1, 13))
 

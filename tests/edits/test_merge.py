@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rounds import rounds
 
-from bytebuddy_provider_hf.edits.blocks import blocks_of
+from bytebuddy_provider_hf.edits.formats.blocks import blocks_of
 from bytebuddy_provider_hf.edits.merge import merge
 from bytebuddy_provider_hf.edits.udiff import unified
 

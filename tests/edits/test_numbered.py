@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bytebuddy_provider_hf.edits.numbered import numbered_text
+from bytebuddy_provider_hf.edits.formats.numbered import numbered_text
 
 FILE = "import os\n\n\ndef main():\n    size = area(2, 3)\n\n    print(size)\n"
 LINES = tuple(FILE.split("\n")[:-1])

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from bytebuddy_provider_hf.edits.hunks import read_patch
-from bytebuddy_provider_hf.edits.lines import Placed
-from bytebuddy_provider_hf.edits.patch import apply_patch as apply_hunks
+from bytebuddy_provider_hf.edits.formats.hunks import read_patch
+from bytebuddy_provider_hf.edits.placed import Placed
+from bytebuddy_provider_hf.edits.placing.patch import apply_patch as apply_hunks
 from bytebuddy_provider_hf.edits.udiff import unified
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from edits.placing import placed
 
-from bytebuddy_provider_hf.edits.hunks import Numbers
-from bytebuddy_provider_hf.edits.search_replace import read_search_replace
+from bytebuddy_provider_hf.edits.formats.hunks import Numbers
+from bytebuddy_provider_hf.edits.formats.search_replace import read_search_replace
 
 FILE = "import os\n\n\ndef main():\n    size = area(2, 3)\n    print(size)\n"
 WANTED = FILE.replace("2, 3", "20, 30")

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rounds import rounds
 
-from bytebuddy_provider_hf.edits.conflicts import left_markers
+from bytebuddy_provider_hf.edits.formats.conflicts import left_markers
+from bytebuddy_provider_hf.edits.formats.suggestion import Part, read_suggestion
 from bytebuddy_provider_hf.edits.languages import language_of
-from bytebuddy_provider_hf.edits.suggestion import Part, read_suggestion
 
 FILE = "import os\n\n\ndef area(w, h):\n    return w * h\n\n\ndef main():\n"
 FILE += "    size = area(2, 3)\n    print(size)\n    return size\n"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bytebuddy_provider_hf.edits.formats.unwrap import Unwrapper
 from bytebuddy_provider_hf.edits.text_filter import filtered
-from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 
 CODE = "x = 1\ny = 2\n"
 MARKDOWN = "# Title\n\n```sh\nls\n```\n\nMore.\n"

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from bytebuddy_provider_hf.edits.formats.unwrap import Unwrapper
 from bytebuddy_provider_hf.edits.text_filter import filtered
-from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.prompts.edit import (
     CommitFilter,

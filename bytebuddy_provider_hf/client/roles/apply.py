@@ -16,7 +16,7 @@ from bytebuddy_provider_hf.client.roles import edit
 from bytebuddy_provider_hf.client.roles.by_rule import place_by_rule
 from bytebuddy_provider_hf.client.roles.edit import CodePlanner
 from bytebuddy_provider_hf.client.runtime import LoopState
-from bytebuddy_provider_hf.edits.judge import judge_answer
+from bytebuddy_provider_hf.edits.judging.judge import judge_answer
 from bytebuddy_provider_hf.errors import ApplyFailed, UnsupportedRole
 from bytebuddy_provider_hf.prompts import apply as prompts
 from bytebuddy_provider_hf.prompts.edit import EditPrompt

@@ -26,11 +26,11 @@ from bytebuddy_provider_hf.client.roles.chat import (
     server_has_template,
 )
 from bytebuddy_provider_hf.client.runtime import LoopState
-from bytebuddy_provider_hf.edits.answer import Refused, read_answer
-from bytebuddy_provider_hf.edits.fences import fence_in
+from bytebuddy_provider_hf.edits.answers.answer import Refused, read_answer
+from bytebuddy_provider_hf.edits.formats.fences import fence_in
+from bytebuddy_provider_hf.edits.formats.unwrap import Unwrapper
 from bytebuddy_provider_hf.edits.text_filter import TextFilter, Unfiltered, filtered
 from bytebuddy_provider_hf.edits.udiff import unified
-from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 from bytebuddy_provider_hf.errors import (
     EditDoubtful,
     ResponseError,

@@ -8,8 +8,8 @@ from typing import Final
 from attrs import frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned, changes
-from bytebuddy_provider_hf.edits.lines import is_distinctive, lines_of
 from bytebuddy_provider_hf.edits.indentation import shifted, with_tabs_of
+from bytebuddy_provider_hf.edits.lines import is_distinctive, lines_of
 
 # Of the telling lines round a selection, so many stand in an answer that is all of it.
 _SHARE: Final = 0.5

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from typing import Final, Literal, TypeAlias
 
-from bytebuddy_provider_hf.edits.assistant import (
+from bytebuddy_provider_hf.edits.answers.assistant import (
     CJK,
     LONGEST,
     is_assistant,
     may_be_assistant,
     plain_words,
 )
-from bytebuddy_provider_hf.edits.fences import is_preamble
+from bytebuddy_provider_hf.edits.formats.fences import is_preamble
 
 Verdict: TypeAlias = Literal[
     "unsure", "content", "words", "preamble", "tool call", "error body"

@@ -9,11 +9,14 @@ from typing import Final
 from attrs import frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned, changes
+from bytebuddy_provider_hf.edits.answers.edit_task import EditTask
+from bytebuddy_provider_hf.edits.answers.wellformed import breaks_form
 from bytebuddy_provider_hf.edits.definitions import gone
-from bytebuddy_provider_hf.edits.edit_task import EditTask
-from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
+from bytebuddy_provider_hf.edits.formats.elision_markers import (
+    ElisionKind,
+    classify_line,
+)
 from bytebuddy_provider_hf.edits.lines import is_distinctive, lines_of
-from bytebuddy_provider_hf.edits.wellformed import breaks_form
 from bytebuddy_provider_hf.errors import Doubt
 from bytebuddy_provider_hf.texts import text
 

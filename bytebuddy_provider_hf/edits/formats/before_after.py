@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
-from bytebuddy_provider_hf.edits.hunks import Hunk, Patch, hunk_of
+from bytebuddy_provider_hf.edits.formats.hunks import Hunk, Patch, hunk_of
 from bytebuddy_provider_hf.edits.lines import lines_of
 
 Label: TypeAlias = Literal["before", "after"]

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator
 from enum import Enum
 from typing import Final, TypeAlias
 
-from bytebuddy_provider_hf.edits.hunks import Hunk, HunkLine, Patch, hunk_of
+from bytebuddy_provider_hf.edits.formats.hunks import Hunk, HunkLine, Patch, hunk_of
 from bytebuddy_provider_hf.edits.lines import lines_of
 
 # (git merge-file: seven signs, and one more space before a label.)

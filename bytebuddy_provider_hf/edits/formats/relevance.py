@@ -9,8 +9,8 @@ from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.blocks import Block
-from bytebuddy_provider_hf.edits.file_names import named_file, same_file
+from bytebuddy_provider_hf.edits.formats.blocks import Block
+from bytebuddy_provider_hf.edits.formats.file_names import named_file, same_file
 from bytebuddy_provider_hf.edits.languages import (
     Language,
     language_named,

@@ -15,24 +15,32 @@ from typing import Final, Literal, TypeAlias
 from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned
-from bytebuddy_provider_hf.edits.code_check import Kind, not_code
-from bytebuddy_provider_hf.edits.edit_task import EditTask
-from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
-from bytebuddy_provider_hf.edits.fences import fence_in, is_prose
-from bytebuddy_provider_hf.edits.file_names import named_file
-from bytebuddy_provider_hf.edits.languages import language_of
-from bytebuddy_provider_hf.edits.lines import assemble, is_distinctive, lines_of
-from bytebuddy_provider_hf.edits.losses import (
+from bytebuddy_provider_hf.edits.answers.code_check import Kind, not_code
+from bytebuddy_provider_hf.edits.answers.edit_task import EditTask
+from bytebuddy_provider_hf.edits.answers.losses import (
     Losses,
     doubts_of,
     is_malformed,
     losses,
 )
+from bytebuddy_provider_hf.edits.answers.selection import (
+    Cut,
+    cut_down,
+    fitted,
+    selection_of,
+)
+from bytebuddy_provider_hf.edits.answers.spoken import is_talk_line
+from bytebuddy_provider_hf.edits.answers.wellformed import is_parsed
+from bytebuddy_provider_hf.edits.formats.elision_markers import (
+    ElisionKind,
+    classify_line,
+)
+from bytebuddy_provider_hf.edits.formats.fences import fence_in, is_prose
+from bytebuddy_provider_hf.edits.formats.file_names import named_file
+from bytebuddy_provider_hf.edits.formats.suggestion import read_suggestion
+from bytebuddy_provider_hf.edits.languages import language_of
+from bytebuddy_provider_hf.edits.lines import assemble, is_distinctive, lines_of
 from bytebuddy_provider_hf.edits.merge import merge
-from bytebuddy_provider_hf.edits.selection import Cut, cut_down, fitted, selection_of
-from bytebuddy_provider_hf.edits.spoken import is_talk_line
-from bytebuddy_provider_hf.edits.suggestion import read_suggestion
-from bytebuddy_provider_hf.edits.wellformed import is_parsed
 from bytebuddy_provider_hf.errors import Doubt
 from bytebuddy_provider_hf.texts import LocalizedText, text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bytebuddy_provider_hf.edits.fences import fence_in, is_prose
+from bytebuddy_provider_hf.edits.formats.fences import fence_in, is_prose
 
 _LONGEST_LINE: Final = 400
 # How assistants begin when they speak for themselves, of what they do and cannot do.

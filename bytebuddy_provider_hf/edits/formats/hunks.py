@@ -9,7 +9,10 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned
-from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
+from bytebuddy_provider_hf.edits.formats.elision_markers import (
+    ElisionKind,
+    classify_line,
+)
 from bytebuddy_provider_hf.edits.lines import lines_of
 
 _NUMBERED: Final = re.compile(

@@ -5,13 +5,13 @@ suggestion. Outside the runs every line has to be the original's. Inside a run e
 line of the changed text is one of the original's that stays or one that the run writes,
 and a line of the original goes only where the run names it, or where it stands between
 two lines that the run writes one below the other. The cheapest way through, counted in
-lines of context that are not as stated, is the explanation; without a way there is none.
+lines of context that are not as stated, is the explanation; without one there is none.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Final, NamedTuple, TypeAlias
 
@@ -23,9 +23,9 @@ from bytebuddy_provider_hf.edits.indentation import (
     common_shift,
     shift_between,
 )
+from bytebuddy_provider_hf.edits.judging.runs import Run, RunLine
 from bytebuddy_provider_hf.edits.lines import is_distinctive
-from bytebuddy_provider_hf.edits.near_fit import alike, words_of
-from bytebuddy_provider_hf.edits.runs import Run, RunLine
+from bytebuddy_provider_hf.edits.placing.near_fit import alike, words_of
 
 # States that are looked at for each line of the three texts, lest a text of equal lines
 # cost more than its length.
@@ -108,8 +108,18 @@ class _Search:
         self._old = [line.rstrip() for line in before]
         self._new = [line.rstrip() for line in after]
         self._runs = runs
-        self._known = {words_of(line) for line in self._old}
-        self._shifts = [_shift_of(run, self._old) for run in runs]
+        words = [words_of(line) for line in self._old]
+        self._known = Counter(words)
+        single = {
+            said: line
+            for said, line in zip(words, self._old, strict=True)
+            if self._known[said] == 1
+        }
+        self._bare = [
+            not any(words_of(line.text) in self._known for line in run.lines)
+            for run in runs
+        ]
+        self._shifts = [_shift_of(run, single) for run in runs]
         self._similar = [max(1, _context(run) // 4) for run in runs]
         self._size = len(before) + len(after) + sum(len(run.lines) for run in runs)
 
@@ -361,6 +371,8 @@ class _Search:
                     at=state.at + 1,
                     shift=fits,
                     added=True,
+                    # Without a line of the text's own nothing else tells the place.
+                    borne=state.borne or self._bare[state.run],
                 ),
             )
         reach = state.old - state.last if state.last >= 0 else 0
@@ -417,20 +429,17 @@ class _Search:
         return lines[at] if at < len(lines) else None
 
 
-def _shift_of(run: Run, old: Sequence[str]) -> _Indentation:
+def _shift_of(run: Run, single: Mapping[str, str]) -> _Indentation:
     """Return how a run is indented by the lines that it shares with the original.
 
-    Only lines that stand once in both tell.
+    Only lines that stand once in both tell; ``single`` has those of the original.
     """
-    ours = Counter(words_of(line.text) for line in run.lines if line.sign != "+")
-    theirs = Counter(words_of(line) for line in old)
-    places = {words_of(line): line for line in old if theirs[words_of(line)] == 1}
+    stated = [line.text for line in run.lines if line.sign != "+"]
+    counts = Counter(map(words_of, stated))
     pairs = [
-        (line.text, places[words_of(line.text)])
-        for line in run.lines
-        if line.sign != "+"
-        and ours[words_of(line.text)] == 1
-        and words_of(line.text) in places
+        (line, single[words_of(line)])
+        for line in stated
+        if counts[words_of(line)] == 1 and words_of(line) in single
     ]
     shift = common_shift(pairs) if pairs else None
     if shift == NO_SHIFT and not any(one[:1].isspace() for one, _ in pairs):

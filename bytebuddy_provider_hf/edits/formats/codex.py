@@ -9,7 +9,7 @@ import re
 from collections.abc import Container
 from typing import Final
 
-from bytebuddy_provider_hf.edits.hunks import Hunk, OpenHunk, Patch
+from bytebuddy_provider_hf.edits.formats.hunks import Hunk, OpenHunk, Patch
 from bytebuddy_provider_hf.edits.lines import any_known, lines_of
 
 _BEGIN: Final = "*** Begin Patch"

@@ -8,13 +8,13 @@ from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.before_after import Label, label_in, label_of
-from bytebuddy_provider_hf.edits.fences import Fence, fence_in, is_prose
-from bytebuddy_provider_hf.edits.file_names import named_file
-from bytebuddy_provider_hf.edits.hunks import is_patch
+from bytebuddy_provider_hf.edits.formats.before_after import Label, label_in, label_of
+from bytebuddy_provider_hf.edits.formats.fences import Fence, fence_in, is_prose
+from bytebuddy_provider_hf.edits.formats.file_names import named_file
+from bytebuddy_provider_hf.edits.formats.hunks import is_patch
+from bytebuddy_provider_hf.edits.formats.unwrap import Unwrapper
 from bytebuddy_provider_hf.edits.lines import any_known, lines_of
 from bytebuddy_provider_hf.edits.text_filter import filtered
-from bytebuddy_provider_hf.edits.unwrap import Unwrapper
 
 # What the fence of a diff says, and how the lines before its first hunk begin.
 _DIFFS: Final = ("diff", "patch", "udiff")

@@ -13,15 +13,15 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.definitions import definitions
-from bytebuddy_provider_hf.edits.languages import Language, language_named
-from bytebuddy_provider_hf.edits.lines import is_distinctive, lines_of
-from bytebuddy_provider_hf.edits.spoken import is_spoken, is_talk_line
-from bytebuddy_provider_hf.edits.wellformed import (
+from bytebuddy_provider_hf.edits.answers.spoken import is_spoken, is_talk_line
+from bytebuddy_provider_hf.edits.answers.wellformed import (
     breaks_form,
     is_parsed,
     without_long_texts,
 )
+from bytebuddy_provider_hf.edits.definitions import definitions
+from bytebuddy_provider_hf.edits.languages import Language, language_named
+from bytebuddy_provider_hf.edits.lines import is_distinctive, lines_of
 
 Kind: TypeAlias = Literal[
     "empty",

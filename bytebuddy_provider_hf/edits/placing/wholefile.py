@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from typing import Final
 
 from bytebuddy_provider_hf.edits.alignment import aligned
-from bytebuddy_provider_hf.edits.fences import is_prose
+from bytebuddy_provider_hf.edits.formats.fences import is_prose
 from bytebuddy_provider_hf.edits.lines import assemble, is_distinctive, lines_of
 
 # Of the telling lines of the original, so many have to stand in a whole new text.

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from bytebuddy_provider_hf.edits.fences import (
+from bytebuddy_provider_hf.edits.formats.fences import (
     Fence,
     fence_for,
     fence_in,
     has_fences,
     is_preamble,
 )
-from bytebuddy_provider_hf.edits.file_names import named_file
+from bytebuddy_provider_hf.edits.formats.file_names import named_file
 from bytebuddy_provider_hf.edits.lines import lines_of
 
 # Signs of code at the end and at the beginning of a line that is not known.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Final, Literal, TypeAlias
@@ -12,16 +12,19 @@ from attrs import evolve, frozen
 
 from bytebuddy_provider_hf import texts
 from bytebuddy_provider_hf.edits.alignment import aligned
-from bytebuddy_provider_hf.edits.conflicts import left_markers
 from bytebuddy_provider_hf.edits.definitions import gone
-from bytebuddy_provider_hf.edits.elided import has_elisions, with_sure_markers
-from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
-from bytebuddy_provider_hf.edits.explain import explain
+from bytebuddy_provider_hf.edits.formats.conflicts import left_markers
+from bytebuddy_provider_hf.edits.formats.elision_markers import (
+    ElisionKind,
+    classify_line,
+)
+from bytebuddy_provider_hf.edits.formats.suggestion import Part, read_suggestion
+from bytebuddy_provider_hf.edits.judging.explain import explain
+from bytebuddy_provider_hf.edits.judging.runs import Run, runs_of_code, runs_of_hunks
 from bytebuddy_provider_hf.edits.languages import language_of
 from bytebuddy_provider_hf.edits.lines import Piece, assemble, is_distinctive, lines_of
-from bytebuddy_provider_hf.edits.near_fit import words_of
-from bytebuddy_provider_hf.edits.runs import Run, runs_of_code, runs_of_hunks
-from bytebuddy_provider_hf.edits.suggestion import Part, read_suggestion
+from bytebuddy_provider_hf.edits.placing.elided import has_elisions, with_sure_markers
+from bytebuddy_provider_hf.edits.placing.near_fit import words_of
 from bytebuddy_provider_hf.errors import Doubt
 
 # What is wrong: a marker that was left in, a suggested line that is not there, a line
@@ -136,17 +139,19 @@ def markers_in(original: str, result: str) -> tuple[str, ...]:
 def _is_whole(part: Part, before: Sequence[str], after: Sequence[str]) -> bool:
     """Return whether a result is the suggestion itself, blank lines aside.
 
-    Between two lines there are as many blank lines as in the suggestion; or, where both
-    lines stand so in the original, as many as there.
+    At least half of the original's telling lines are in it: else it is a part. Between
+    two lines there are as many blank lines as in the suggestion; or, where both lines
+    stand so in the original, as many as there.
     """
     if part.patch is not None:
         return False
     said = lines_of(part.code).texts
     lines, blanks = _filled(after)
     wanted, stated = _filled(said)
-    if lines != wanted:
-        return False
     own, there = _filled(before)
+    telling = [line for line in own if is_distinctive(line)]
+    if lines != wanted or 2 * len(aligned(telling, lines)) < len(telling):
+        return False
     usual = dict(zip(pairwise(own), there[1:], strict=False))
     pairs = pairwise(lines)
     inner = zip(pairs, blanks[1:-1], stated[1:-1], strict=True)

@@ -22,17 +22,20 @@ from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.definitions import definitions
-from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
+from bytebuddy_provider_hf.edits.formats.elision_markers import (
+    ElisionKind,
+    classify_line,
+)
 from bytebuddy_provider_hf.edits.indentation import indent_of
 from bytebuddy_provider_hf.edits.lines import (
     Lines,
-    Placed,
     assemble,
     is_distinctive,
     lines_of,
 )
-from bytebuddy_provider_hf.edits.near_fit import words_of
-from bytebuddy_provider_hf.edits.near_part import NearParts, may_be_insertion
+from bytebuddy_provider_hf.edits.placed import Placed
+from bytebuddy_provider_hf.edits.placing.near_fit import words_of
+from bytebuddy_provider_hf.edits.placing.near_part import NearParts, may_be_insertion
 
 # A segment that drops more than this, and more than it says, is not believed.
 _MOST_DROPPED: Final = 30
@@ -137,8 +140,9 @@ def apply_elided(
     """Return ``original`` with a suggestion that has markers worked in.
 
     Nothing is placed where a line may or may not be a marker, or where the original
-    holds the same markers itself; nor where nothing would change. Every line of the suggestion
-    but its markers is in the result. With ``open_start`` or ``open_end`` it goes on at
+    holds the same markers itself; nor where nothing would change. Every line of the
+    suggestion but its markers is in the result. With ``open_start`` or ``open_end`` it
+    goes on at
     that edge without a marker.
     """
     before, said = lines_of(original), lines_of(suggestion)

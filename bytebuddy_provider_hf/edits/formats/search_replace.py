@@ -8,11 +8,11 @@ from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
-from bytebuddy_provider_hf.edits.fences import Fence, fence_in, is_prose
-from bytebuddy_provider_hf.edits.file_names import named_file
-from bytebuddy_provider_hf.edits.hunks import Hunk, Numbers, Patch, hunk_of
+from bytebuddy_provider_hf.edits.formats.fences import Fence, fence_in, is_prose
+from bytebuddy_provider_hf.edits.formats.file_names import named_file
+from bytebuddy_provider_hf.edits.formats.hunks import Hunk, Numbers, Patch, hunk_of
+from bytebuddy_provider_hf.edits.formats.numbered import read_numbered
 from bytebuddy_provider_hf.edits.lines import any_known, is_distinctive, lines_of
-from bytebuddy_provider_hf.edits.numbered import read_numbered
 
 # (aider, Roo: "<" and ">"; Cline: "-" and "+"; models write 5 to 9 of them.)
 _OPENER: Final = re.compile(

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from attrs import evolve, frozen
 
-from bytebuddy_provider_hf.edits.hunks import Hunk, HunkLine, Patch
+from bytebuddy_provider_hf.edits.formats.hunks import Hunk, HunkLine, Patch
 from bytebuddy_provider_hf.edits.indentation import (
     NO_SHIFT,
     Shift,
@@ -19,12 +19,12 @@ from bytebuddy_provider_hf.edits.indentation import (
 from bytebuddy_provider_hf.edits.lines import (
     Lines,
     Piece,
-    Placed,
     assemble,
     is_distinctive,
     lines_of,
 )
-from bytebuddy_provider_hf.edits.near_fit import fit_nearly, words_of
+from bytebuddy_provider_hf.edits.placed import Placed
+from bytebuddy_provider_hf.edits.placing.near_fit import fit_nearly, words_of
 
 # Comparisons for one patch, lest a file of equal lines cost the square of its length.
 _MOST_WORK: Final = 1_000_000
@@ -40,7 +40,7 @@ Key: TypeAlias = Callable[[str], str]
 
 @frozen
 class _Fit:
-    """A place of a hunk, as it was read; ``shift`` is how its new lines are indented."""
+    """A place of a hunk as it was read; ``shift`` is the indentation of its lines."""
 
     start: int
     hunk: Hunk
@@ -254,12 +254,11 @@ class _Search:
 def _shifted(here: Sequence[str], hunk: Hunk, start: int) -> _Fit | None:
     """Return a fit whose lines are all indented more, or all less, than stated."""
     pairs = list(zip(hunk.old, here, strict=True))
+    filled = [one for one, _ in pairs if one.strip()]
     removes = any(line.sign == "-" and line.text.strip() for line in hunk.lines)
     shift = common_shift(pairs)
     # One line of context alone tells nothing of how the new lines are meant.
-    if shift is None or (
-        not removes and sum(bool(one.strip()) for one, _ in pairs) < 2
-    ):  # noqa: PLR2004
+    if shift is None or (not removes and len(filled) == 1):
         return None
     added = [line.text for line in hunk.lines if line.sign == "+"]
     if any(shift.apply(text) is None for text in added):

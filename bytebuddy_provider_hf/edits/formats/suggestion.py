@@ -8,17 +8,17 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, frozen
 
-from bytebuddy_provider_hf.edits.before_after import pair_of, read_pairs
-from bytebuddy_provider_hf.edits.blocks import Block, blocks_of, without_tags
-from bytebuddy_provider_hf.edits.codex import read_codex
-from bytebuddy_provider_hf.edits.conflicts import read_conflicts
-from bytebuddy_provider_hf.edits.file_names import same_file
-from bytebuddy_provider_hf.edits.hunks import Patch, read_patch
+from bytebuddy_provider_hf.edits.formats.before_after import pair_of, read_pairs
+from bytebuddy_provider_hf.edits.formats.blocks import Block, blocks_of, without_tags
+from bytebuddy_provider_hf.edits.formats.codex import read_codex
+from bytebuddy_provider_hf.edits.formats.conflicts import read_conflicts
+from bytebuddy_provider_hf.edits.formats.file_names import same_file
+from bytebuddy_provider_hf.edits.formats.hunks import Patch, read_patch
+from bytebuddy_provider_hf.edits.formats.numbered import numbered_text
+from bytebuddy_provider_hf.edits.formats.relevance import File, relevant
+from bytebuddy_provider_hf.edits.formats.search_replace import read_search_replace
 from bytebuddy_provider_hf.edits.languages import Language
 from bytebuddy_provider_hf.edits.lines import any_known, is_distinctive, lines_of
-from bytebuddy_provider_hf.edits.numbered import numbered_text
-from bytebuddy_provider_hf.edits.relevance import File, relevant
-from bytebuddy_provider_hf.edits.search_replace import read_search_replace
 
 How: TypeAlias = Literal[
     "patch", "search_replace", "codex", "conflict", "before_after", "code"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -11,7 +11,7 @@ from attrs import frozen
 from bytebuddy_provider_hf.edits.definitions import definitions
 from bytebuddy_provider_hf.edits.indentation import common_shift
 from bytebuddy_provider_hf.edits.lines import is_distinctive
-from bytebuddy_provider_hf.edits.near_fit import (
+from bytebuddy_provider_hf.edits.placing.near_fit import (
     BLANK,
     NEVER,
     alike,
@@ -123,73 +123,83 @@ class NearParts:
             NEVER if at in edges else _ALONE if line.strip() else BLANK
             for at, line in enumerate(lines)
         ]
-        found = cheapest_alignment(
-            alone,
-            price,
-            window,
-            skip=_ALONE,
-            band=range(-_REACH, guess - low + _REACH),
-        )
+        band = range(-_REACH, guess - low + _REACH)
+        found = cheapest_alignment(alone, price, window, skip=_ALONE, band=band)
         if found is None:
             return None
         cost, places = found
-        mapped = [None if at is None else low + at for at in places]
+        mapped = {
+            number: low + at for number, at in enumerate(places) if at is not None
+        }
         exact = {
             number
-            for number, at in enumerate(mapped)
-            if at is not None and words_of(lines[number]) == words_of(self._texts[at])
+            for number, at in mapped.items()
+            if words_of(lines[number]) == words_of(self._texts[at])
         }
-        # Two lines of context at each edge; in the outer one a word may be wrong.
-        for edge, inner in ((filled[0], filled[1]), (filled[-2], filled[-1])):
-            one, other = mapped[edge], mapped[inner]
-            if one is None or other is None or not {edge, inner} & exact:
-                return None
-            if any(text.strip() for text in self._texts[one + 1 : other]):
-                return None
-        if filled[1] not in exact or filled[-2] not in exact:
-            return None
-        # A line that stands elsewhere, or is more like another, is no slip of this one.
-        for edge in edges - exact:
-            at = places[edge]
-            if at is None or words_of(lines[edge]) in self._places:
-                return None
-            closest = max(likeness(lines[edge], text) for text in window)
-            if likeness(lines[edge], window[at]) < closest:
-                return None
-        # With blank lines for its context the outermost line is what changes.
-        if (filled[0] not in exact and filled[0]) or (
-            filled[-1] not in exact and filled[-1] < len(lines) - 1
-        ):
-            return None
+        shift = common_shift([(lines[n], self._texts[mapped[n]]) for n in exact])
         telling = sum(is_distinctive(lines[number]) for number in exact)
-        pairs = [
-            (lines[n], self._texts[at])
-            for n, at in enumerate(mapped)
-            if n in exact and at is not None
-        ]
-        shift = common_shift(pairs)
-        if telling < _FEWEST_EXACT or shift is None:
-            return None
-        # Blank lines at an edge are context too, and not the segment's to add.
-        first, last = mapped[filled[0]], mapped[filled[-1]]
-        if first is None or last is None:
-            return None
-        if self._lacks_blanks(first - 1, -1, filled[0]) or self._lacks_blanks(
-            last + 1, 1, len(lines) - 1 - filled[-1]
+        if (
+            telling < _FEWEST_EXACT
+            or shift is None
+            or not self._edges_stand(lines, filled, mapped, exact)
+            or not all(
+                self._is_slip(lines, at, window, places[at]) for at in edges - exact
+            )
         ):
             return None
         written: list[int | str] = []
-        wrong = frozenset(at for n in edges - exact if (at := mapped[n]) is not None)
         for number in range(filled[0], filled[-1] + 1):
-            line, at = lines[number], mapped[number]
+            at = mapped.get(number)
             if at is not None and (number in exact or number in edges):
                 written.append(at)
                 continue
-            made = shift.apply(line)
+            made = shift.apply(lines[number])
             if made is None:
                 return None
             written.append(made)
+        first, last = mapped[filled[0]], mapped[filled[-1]]
+        wrong = frozenset(mapped[number] for number in edges - exact)
         return PartFit(first, last + 1, tuple(written), cost, wrong)
+
+    def _edges_stand(
+        self,
+        lines: Sequence[str],
+        filled: Sequence[int],
+        mapped: Mapping[int, int],
+        exact: Container[int],
+    ) -> bool:
+        """Return whether two lines of context stand at each edge, side by side.
+
+        In the outer one a word may be wrong. Blank lines outside are context too.
+        """
+        for one, other in ((filled[0], filled[1]), (filled[-2], filled[-1])):
+            if one not in mapped or other not in mapped:
+                return False
+            between = self._texts[mapped[one] + 1 : mapped[other]]
+            if any(text.strip() for text in between):
+                return False
+        if filled[1] not in exact or filled[-2] not in exact:
+            return False
+        head, tail = filled[0], len(lines) - 1 - filled[-1]
+        # With blank lines for its context the outermost line is what changes.
+        if (head and filled[0] not in exact) or (tail and filled[-1] not in exact):
+            return False
+        return not (
+            self._lacks_blanks(mapped[filled[0]] - 1, -1, head)
+            or self._lacks_blanks(mapped[filled[-1]] + 1, 1, tail)
+        )
+
+    def _is_slip(
+        self, lines: Sequence[str], number: int, window: Sequence[str], at: int | None
+    ) -> bool:
+        """Return whether a line is one of the text with a word wrong.
+
+        One that stands elsewhere, or is more like another line, is not.
+        """
+        line = lines[number]
+        if at is None or words_of(line) in self._places:
+            return False
+        return likeness(line, window[at]) >= max(likeness(line, x) for x in window)
 
     def _lacks_blanks(self, at: int, step: int, count: int) -> bool:
         """Return whether fewer blank lines than ``count`` stand here."""
@@ -215,8 +225,8 @@ def may_be_insertion(
     """Return whether what replaces lines ``start`` to ``end`` may be meant beside them.
 
     So it is where lines go and most new ones stand elsewhere in the text: a copy of
-    what is there, with a line changed, looks like its replacement. So it is also where many
-    lines go in a row and few come.
+    what is there, with a line changed, looks like its replacement. So it is also where
+    many lines go in a row and few come.
     """
     named = {
         it.name

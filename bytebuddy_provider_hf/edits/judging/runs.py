@@ -7,8 +7,11 @@ from collections.abc import Container, Iterable, Sequence
 from attrs import frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned
-from bytebuddy_provider_hf.edits.elision_markers import ElisionKind, classify_line
-from bytebuddy_provider_hf.edits.hunks import Hunk
+from bytebuddy_provider_hf.edits.formats.elision_markers import (
+    ElisionKind,
+    classify_line,
+)
+from bytebuddy_provider_hf.edits.formats.hunks import Hunk
 
 
 @frozen

@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from bytebuddy_provider_hf.edits.hunks import Hunk, HunkLine
+from bytebuddy_provider_hf.edits.formats.hunks import Hunk, HunkLine
 from bytebuddy_provider_hf.edits.indentation import Shift, common_shift
 from bytebuddy_provider_hf.edits.lines import is_distinctive
 
@@ -38,9 +38,9 @@ class NearFit:
 def fit_nearly(texts: Sequence[str], hunk: Hunk, guess: int) -> NearFit | None:
     """Return how a hunk fits near ``guess``, with every line that it takes away.
 
-    Of its context one line in four, at least one, may be wrong by some words, and blank lines do not
-    count. Nothing is returned where it
-    is open at which of two lines something is put in.
+    Of its context one line in four, at least one, may be wrong by some words, and blank
+    lines do not count. Nothing is returned where it is open at which of two lines
+    something is put in.
     """
     stated = [line for line in hunk.lines if line.old]
     if len(stated) > _LONGEST_HUNK:

@@ -7,8 +7,8 @@ from typing import Final
 
 from attrs import field, frozen
 
+from bytebuddy_provider_hf.edits.answers.selection import Selection, selection_of
 from bytebuddy_provider_hf.edits.languages import Language
-from bytebuddy_provider_hf.edits.selection import Selection, selection_of
 
 # Words by which something is wanted to go altogether, and such by which it may go from
 # where it is.

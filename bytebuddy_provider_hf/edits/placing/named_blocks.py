@@ -11,8 +11,8 @@ from bytebuddy_provider_hf.edits.definitions import definitions
 from bytebuddy_provider_hf.edits.indentation import common_shift, indent_of
 from bytebuddy_provider_hf.edits.languages import Language
 from bytebuddy_provider_hf.edits.lines import assemble, is_distinctive, lines_of
-from bytebuddy_provider_hf.edits.near_fit import alike, words_of
-from bytebuddy_provider_hf.edits.near_part import may_be_insertion
+from bytebuddy_provider_hf.edits.placing.near_fit import alike, words_of
+from bytebuddy_provider_hf.edits.placing.near_part import may_be_insertion
 
 # What follows a block at its own depth and yet belongs to it: brackets, branches.
 _CLOSERS: Final = re.compile(
@@ -35,8 +35,8 @@ def replace_blocks(
     A block is a function, a class or the like: its first line, deeper lines, and its
     closing bracket. One with its name stands once in the original; at least half of
     that block's telling lines are kept, the last among them or one like it, and no
-    new line comes from elsewhere. There are at ``most`` so many. All blocks may be indented less than they were. A
-    class with some of its functions stands for these.
+    new line comes from elsewhere. There are at ``most`` so many. All blocks may be
+    indented less than they were. A class with some of its functions stands for these.
     """
     before = lines_of(original)
     said = lines_of(suggestion).texts
