@@ -108,6 +108,18 @@ def with_tabs_like(before: Sequence[str], after: Sequence[str]) -> list[str] | N
     return [shift.apply(line) or line for line in after]
 
 
+def has_odd_tabs(before: Sequence[str], after: Sequence[str]) -> bool:
+    """Return whether lines are indented by tabs in a text that had only blanks.
+
+    A model that writes tabs for blanks does so in lines as well that show nowhere how
+    the text has them.
+    """
+    signs = {indent_of(line)[:1] for line in before}
+    if " " not in signs or "\t" in signs:
+        return False
+    return any(indent_of(line)[:1] == "\t" for line in after)
+
+
 def common_shift(pairs: Sequence[tuple[str, str]]) -> Shift | None:
     """Return the one shift between all (stated, actual) lines; ``None`` if none is.
 
@@ -217,8 +229,9 @@ def shifted(lines: Sequence[str], region: Sequence[str]) -> list[str]:
     if rest and all(there == here for there, here in rest):
         # The first line may have lost its blanks, and be changed besides.
         told = [there for at, there, _ in seen if at == first]
-        if told:
-            return _with_first(lines, first, told[0])
+        begins_alike = bare[first] == next((x.strip() for x in region if x.strip()), "")
+        if told or begins_alike:
+            return _with_first(lines, first, told[0] if told else lead)
         lost = not own and lead and lead == common_indent(region)
         return _with_first(lines, first, lead) if lost else list(lines)
     moves = {(there, here) for _, there, here in seen}

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from attrs import evolve
 
-from bytebuddy_provider_hf.edits.formats.hunks import Patch
 from bytebuddy_provider_hf.edits.formats.suggestion import Part, read_suggestion
-from bytebuddy_provider_hf.edits.indentation import indent_of
+from bytebuddy_provider_hf.edits.indentation import has_odd_tabs
 from bytebuddy_provider_hf.edits.judging.judge import judge, markers_in
 from bytebuddy_provider_hf.edits.languages import Language, language_of
 from bytebuddy_provider_hf.edits.lines import lines_of
@@ -34,9 +31,14 @@ def merge(
     if not parts:
         return Merged(None, (suggestion,))
     text = original
-    if len(parts) > 1 and (joined := _joined(parts)) is not None:
-        placed = apply_patch(original, joined)
-        if placed.text is not None:
+    # Hunks in blocks of their own are of one text all the same, if it has their lines.
+    patches = [
+        part.patch for part in parts if part.patch is not None and part.patch.hunks
+    ]
+    if 1 < len(patches) == len(parts) and not any(patch.moved for patch in patches):
+        hunks = tuple(hunk for patch in patches for hunk in patch.hunks)
+        joined = evolve(patches[0], hunks=hunks)
+        if apply_patch(original, joined).text is not None:
             parts = (evolve(parts[0], patch=joined),)
     doubts: list[Doubt] = []
     how: How | None = None
@@ -52,30 +54,11 @@ def merge(
         marks = markers_in(original, text)
         return Merged(None, marks) if marks else Merged(text, (), how, tuple(doubts))
     verdict = judge(original, parts, text)
-    if verdict.text is None or _has_odd_tabs(original, verdict.text):
+    if verdict.text is None or has_odd_tabs(
+        lines_of(original).texts, lines_of(verdict.text).texts
+    ):
         return Merged(None, tuple(part.text for part in parts))
     return Merged(verdict.text, (), how, tuple(doubts))
-
-
-def _joined(parts: Sequence[Part]) -> Patch | None:
-    """Return the hunks of all parts as one patch, if all are patches of one file."""
-    patches = [part.patch for part in parts if part.patch is not None]
-    if len(patches) < len(parts) or any(not x.hunks or x.moved for x in patches):
-        return None
-    hunks = tuple(hunk for patch in patches for hunk in patch.hunks)
-    return evolve(patches[0], hunks=hunks)
-
-
-def _has_odd_tabs(original: str, result: str) -> bool:
-    """Return whether lines are indented by tabs in a text that has only blanks.
-
-    A model that writes tabs for blanks does so in lines as well that show nowhere how
-    the text has them.
-    """
-    signs = {indent_of(line)[:1] for line in lines_of(original).texts}
-    if " " not in signs or "\t" in signs:
-        return False
-    return any(indent_of(line)[:1] == "\t" for line in lines_of(result).texts)
 
 
 def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
@@ -84,8 +67,11 @@ def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
         merged = merge_code(original, part, language)
     else:
         placed = Placed(None, (part.text,))
-        # Nobody can move a file by a change of its text.
-        if part.patch.hunks and not part.patch.moved and not _is_cut(part):
+        hunks = part.patch.hunks
+        # Nobody can move a file by a change of its text, and of a fence without its end
+        # the last hunk may have lost lines.
+        cut = part.unclosed and bool(hunks) and hunks[-1].is_cut
+        if hunks and not part.patch.moved and not cut:
             placed = apply_patch(original, part.patch)
         how: How = "patch" if part.how == "code" else part.how
         merged = Merged(placed.text, placed.unplaced, how)
@@ -93,14 +79,3 @@ def _merge_part(original: str, part: Part, language: Language | None) -> Merged:
         # What changes nothing was not understood.
         return Merged(None, merged.unplaced or (part.text,))
     return merged
-
-
-def _is_cut(part: Part) -> bool:
-    """Return whether a patch ends before its last hunk and its fence do."""
-    if part.patch is None or not part.unclosed:
-        return False
-    last = part.patch.hunks[-1]
-    if last.numbers is None:
-        return False
-    old, new = len(last.old), sum(line.new for line in last.lines)
-    return old < last.numbers.count or new < last.numbers.new_count

@@ -95,6 +95,14 @@ class Hunk:
         return (self.numbers.count, self.numbers.new_count) == (len(self.old), new)
 
     @property
+    def is_cut(self) -> bool:
+        """Whether it has fewer lines than its header says."""
+        if self.numbers is None:
+            return False
+        new = sum(line.new for line in self.lines)
+        return len(self.old) < self.numbers.count or new < self.numbers.new_count
+
+    @property
     def stated(self) -> int | None:
         """Where the hunk says that it begins, counted from 0."""
         if self.numbers is None:

@@ -134,8 +134,9 @@ class _Search:
             cost, _, _, state = heappop(queue)
             if cost > costs[state]:
                 continue
-            if self._ended(state):
-                return self._explained(state, came)
+            ended = state.at < 0 and state.run == len(self._runs)
+            if ended and self._old[state.old :] == self._new[state.new :]:
+                break
             if number > _WORK * (self._size + _LEAST):
                 return None
             for price, after in self._steps(state):
@@ -145,27 +146,24 @@ class _Search:
                     number += 1
                     place = -(after.old + after.new + after.at)
                     heappush(queue, (total, place, number, after))
-        return None
-
-    def _ended(self, state: _State) -> bool:
-        done = state.at < 0 and state.run == len(self._runs)
-        return done and self._old[state.old :] == self._new[state.new :]
-
-    def _explained(self, state: _State, came: dict[_State, _State]) -> Explanation:
-        kept: list[tuple[int, int]] = []
+        else:
+            return None
+        # Walked back: lines that both texts have on the way are those that stay.
         rest = len(self._old) - state.old
-        kept += ((state.old + at, state.new + at) for at in reversed(range(rest)))
+        kept = [(state.old + at, state.new + at) for at in reversed(range(rest))]
         restored = False
         while (before := came.get(state)) is not None:
             olds, news = state.old - before.old, state.new - before.new
             if olds == news:
+                pairs = ((before.old + at, before.new + at) for at in range(olds))
                 kept += (
-                    (before.old + at, before.new + at) for at in reversed(range(olds))
+                    (old, new)
+                    for old, new in reversed([*pairs])
+                    if self._old[old] == self._new[new]
                 )
             restored = restored or state.restored
             state = before
-        stays = ((old, new) for old, new in kept if self._old[old] == self._new[new])
-        return Explanation(tuple(reversed([*stays])), restored)
+        return Explanation(tuple(reversed(kept)), restored)
 
     def _steps(self, state: _State) -> Iterator[_Step]:
         if state.at < 0:
@@ -178,10 +176,8 @@ class _Search:
             return
         line = run.lines[state.at]
         yield from self._blanks(state, line)
-        if line.sign == "+":
-            yield from self._written(state, line, run)
-        elif line.sign == "-":
-            yield from self._removed(state, line)
+        if line.sign in {"+", "-"}:
+            yield from self._changed(state, line, run)
         elif line.sign == "?":
             yield from self._unsaid(state, line, run)
         else:
@@ -275,32 +271,25 @@ class _Search:
             if old == "":
                 yield _BLANK, state._replace(old=state.old + 1)
 
-    def _written(self, state: _State, line: RunLine, run: Run) -> Iterator[_Step]:
-        """Take a line that the suggestion adds."""
-        new = self._line(self._new, state.new)
-        if new is None:
+    def _changed(self, state: _State, line: RunLine, run: Run) -> Iterator[_Step]:
+        """Take a line that the suggestion adds, or drop one that it names."""
+        if line.sign == "+":
+            new = self._line(self._new, state.new)
+            shift = None if new is None else _fits(state.shift, line.text, new)
+            # A run that says nothing of the original does not tell its indentation.
+            told = shift in {NO_SHIFT, _AT_MARGIN} or _context(run) > 0
+            if shift is not None and told:
+                taken = state._replace(new=state.new + 1, at=state.at + 1, added=True)
+                yield 0.0, taken._replace(shift=shift)
             return
-        shift = _fits(state.shift, line.text, new)
-        # A run that says nothing of the original cannot tell how it is indented.
-        if shift is None or (shift not in (NO_SHIFT, _AT_MARGIN) and not _context(run)):
-            return
-        yield (
-            0.0,
-            state._replace(new=state.new + 1, at=state.at + 1, shift=shift, added=True),
-        )
-
-    def _removed(self, state: _State, line: RunLine) -> Iterator[_Step]:
-        """Drop a line that the suggestion names."""
         old = self._line(self._old, state.old)
         if old is None:
             return
         after = state._replace(old=state.old + 1, at=state.at + 1, dropped=True)
         shift = _fits(state.shift, line.text, old)
         if shift is not None:
-            yield (
-                0.0,
-                after._replace(shift=shift, borne=state.borne or is_distinctive(old)),
-            )
+            borne = state.borne or is_distinctive(old)
+            yield 0.0, after._replace(shift=shift, borne=borne)
         elif state.similar < self._similar[state.run] and alike(line.text, old):
             yield _SIMILAR, after._replace(similar=state.similar + 1)
 

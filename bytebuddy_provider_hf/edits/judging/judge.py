@@ -20,11 +20,16 @@ from bytebuddy_provider_hf.edits.formats.elision_markers import (
 )
 from bytebuddy_provider_hf.edits.formats.suggestion import Part, read_suggestion
 from bytebuddy_provider_hf.edits.judging.explain import explain
-from bytebuddy_provider_hf.edits.judging.runs import Run, runs_of_code, runs_of_hunks
+from bytebuddy_provider_hf.edits.judging.runs import (
+    Run,
+    in_order,
+    readings_of,
+    without_unchanged,
+)
 from bytebuddy_provider_hf.edits.languages import language_of
 from bytebuddy_provider_hf.edits.lines import Piece, assemble, is_distinctive, lines_of
-from bytebuddy_provider_hf.edits.placing.elided import has_elisions, with_sure_markers
 from bytebuddy_provider_hf.edits.placing.near_fit import words_of
+from bytebuddy_provider_hf.edits.placing.wholefile import replace_file
 from bytebuddy_provider_hf.errors import Doubt
 
 # What is wrong: a marker that was left in, a suggested line that is not there, a line
@@ -99,18 +104,22 @@ def judge(original: str, parts: Sequence[Part], result: str) -> Verdict:
         return Verdict(fault="unchanged")
     if marks := markers_in(original, result):
         return Verdict(fault="marker", lines=marks)
-    readings = _readings(parts, before.texts)
+    readings = readings_of(parts, before.texts)
     # Most wrong answers have a line too many or too few: that takes no search.
     fault = _fault(before.texts, after.texts, readings)
     if fault.fault != "moved":
         return fault
     if len(parts) == 1 and _is_whole(parts[0], before.texts, after.texts):
         kept = {new: old for old, new in aligned(olds, news)}
-        return Verdict(
-            assemble(before, [kept.get(at, x) for at, x in enumerate(after.texts)])
-        )
+        text = assemble(before, [kept.get(at, x) for at, x in enumerate(after.texts)])
+        lost = [*(_counted(before.texts) - _counted(after.texts)).elements()]
+        # Without an edge of the text it may be a part that was taken for all of it.
+        if not lost or replace_file(original, parts[0].code) is not None:
+            return Verdict(text)
+        told = texts.text("answer.lines_gone", count=len(lost))
+        return Verdict(text, doubts=(Doubt("gone", told, tuple(lost[:_MOST_SHOWN])),))
     for reading in readings:
-        runs = _in_order(_changing(reading, before.texts), after.texts)
+        runs = in_order(without_unchanged(reading, before.texts), after.texts)
         found = explain(before.texts, after.texts, runs)
         if found is None:
             continue
@@ -173,73 +182,6 @@ def _filled(lines: Sequence[str]) -> tuple[list[str], list[int]]:
     return filled, blanks
 
 
-def _readings(parts: Sequence[Part], before: Sequence[str]) -> list[list[Run]]:
-    """Return the ways to read a suggestion: its code as all of the text, or a part."""
-    readings: list[list[Run]] = []
-    known = {line.strip() for line in before}
-    # Without a marker all of the text would be the result itself.
-    for whole in (
-        (True, False) if len(parts) == 1 and has_elisions(parts[0].code) else (False,)
-    ):
-        runs: list[Run] = []
-        for part in parts:
-            if part.patch is not None:
-                runs += runs_of_hunks(part.patch.hunks)
-            else:
-                lines = with_sure_markers(lines_of(part.code).texts, before)
-                runs += runs_of_code(lines, known, whole=whole)
-        if runs not in readings:
-            readings.append(runs)
-    return readings
-
-
-def _changing(runs: Sequence[Run], before: Sequence[str]) -> list[Run]:
-    """Leave out runs that the original has as they are: they ask for nothing."""
-    places: dict[str, list[int]] = {}
-    bare = [line.rstrip() for line in before]
-    for at, line in enumerate(bare):
-        places.setdefault(line, []).append(at)
-
-    def stands(run: Run) -> bool:
-        if any(line.sign in "+-" for line in run.lines):
-            return False
-        wanted = [line.text.rstrip() for line in run.lines]
-        rarest = min(range(len(wanted)), key=lambda at: len(places.get(wanted[at], ())))
-        return any(
-            bare[at - rarest : at - rarest + len(wanted)] == wanted
-            for at in places.get(wanted[rarest], ())[:_MOST_SHOWN]
-            if at >= rarest
-        )
-
-    return [run for run in runs if not stands(run)]
-
-
-def _in_order(runs: list[Run], after: Sequence[str]) -> list[Run]:
-    """Sort runs by where the changed text has their rarest line."""
-    if len(runs) < 2:  # noqa: PLR2004 - nothing to sort
-        return runs
-    counts = Counter(line.strip() for line in after)
-    first: dict[str, int] = {}
-    for at, line in enumerate(after):
-        first.setdefault(line.strip(), at)
-
-    def place(run: Run) -> int:
-        known = [
-            line.text.strip()
-            for line in run.lines
-            if line.sign != "-" and line.text.strip() in counts
-        ]
-        rarest = min(known, key=lambda text: counts[text], default="")
-        return first.get(rarest, len(after)) if counts[rarest] == 1 else -1
-
-    places = [place(run) for run in runs]
-    if -1 in places:
-        return runs
-    return [
-        run for _, run in sorted(zip(places, runs, strict=True), key=lambda x: x[0])
-    ]
-
-
 def _fault(
     before: Sequence[str], after: Sequence[str], readings: Sequence[Sequence[Run]]
 ) -> Verdict:
@@ -251,9 +193,12 @@ def _fault(
     wanted = _counted(line.text for line in lines if line.sign == "+")
     # Code that is not signed may replace lines that it does not name.
     exact = not any(line.sign == "?" for line in lines)
+    # Where it is most of the text, what stands twice in the result was put in.
+    most = 2 * (old & said).total() >= old.total() and len(readings) == 1
     faults: tuple[tuple[Fault, Counter[str]], ...] = (
         ("missing", wanted - new),
         ("added", new - old - said),
+        ("added", Counter() if exact or not most else new - (old | said)),
         ("lost", old - new - named if exact else Counter[str]()),
     )
     for fault, found in faults:

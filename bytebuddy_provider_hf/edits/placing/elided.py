@@ -34,8 +34,11 @@ from bytebuddy_provider_hf.edits.lines import (
     lines_of,
 )
 from bytebuddy_provider_hf.edits.placed import Placed
-from bytebuddy_provider_hf.edits.placing.near_fit import words_of
-from bytebuddy_provider_hf.edits.placing.near_part import NearParts, may_be_insertion
+from bytebuddy_provider_hf.edits.placing.ambiguity import (
+    may_be_insertion,
+    may_be_moved,
+)
+from bytebuddy_provider_hf.edits.placing.near_part import NearParts
 
 # A segment that drops more than this, and more than it says, is not believed.
 _MOST_DROPPED: Final = 30
@@ -190,7 +193,7 @@ def apply_elided(
         if nearly is None:
             return Placed(None, ("\n".join(unplaced.segment.lines),))
         pieces = nearly
-    if _copies(pieces, bare):
+    if may_be_moved(pieces, bare.texts):
         return Placed(None, (suggestion,))
     # New lines have the trailing blanks that they were written with.
     written = {line.rstrip(): line for line in said.texts}
@@ -202,26 +205,6 @@ def apply_elided(
         ],
     )
     return Placed(None, (suggestion,)) if text == original else Placed(text)
-
-
-def _copies(pieces: Sequence[int | str], before: Lines) -> bool:
-    """Return whether most new lines of a place stand once in the text, and stay.
-
-    So it looks when they were moved, and a part does not show where they were.
-    """
-    counts = Counter(words_of(text) for text in before.texts)
-    stays = {words_of(before.texts[at]) for at in pieces if isinstance(at, int)}
-    group: list[bool] = []
-    for piece in (*pieces, -1):
-        if isinstance(piece, str):
-            said = words_of(piece)
-            if is_distinctive(piece):
-                group.append(counts[said] == 1 and said in stays)
-        elif group:
-            if 2 * sum(group) > len(group):
-                return True
-            group = []
-    return False
 
 
 def _nearly(segments: list[Segment], before: Lines) -> list[int | str] | None:

@@ -13,7 +13,7 @@ from bytebuddy_provider_hf.edits.indentation import with_tabs_like
 from bytebuddy_provider_hf.edits.judging.judge import doubts_of
 from bytebuddy_provider_hf.edits.languages import Language
 from bytebuddy_provider_hf.edits.lines import lines_of
-from bytebuddy_provider_hf.edits.placed import Merged, Placed
+from bytebuddy_provider_hf.edits.placed import Merged
 from bytebuddy_provider_hf.edits.placing.elided import (
     apply_elided,
     has_elisions,
@@ -44,7 +44,13 @@ def merge_code(original: str, part: Part, language: Language | None) -> Merged:
         block = None if marked else replace_blocks(original, said, language, most=1)
         if block is not None:
             return Merged(block, (), "snippet")
-        lazy = _elided(original, part, language)
+        lazy = apply_elided(
+            original, said, open_start=part.open_start, open_end=part.open_end
+        )
+        filled = [line for line in lines_of(said).texts if line.strip()]
+        # A function whose middle is left out begins and ends where no marker tells so.
+        if lazy.text is None and definitions(filled[:1], language):
+            lazy = apply_elided(original, said, open_start=True, open_end=True)
         # Blank lines alone are no change that anybody would hand over so.
         if lazy.text is None or _filled(lazy.text) == _filled(original):
             return Merged(None, lazy.unplaced or (part.text,))
@@ -60,18 +66,6 @@ def merge_code(original: str, part: Part, language: Language | None) -> Merged:
         return Merged(text, (), "whole", doubts_of(names))
     block = replace_blocks(original, said, language)
     return nowhere if block is None else Merged(block, (), "snippet")
-
-
-def _elided(original: str, part: Part, language: Language | None) -> Placed:
-    """Return a text with a part that has markers merged into it."""
-    placed = apply_elided(
-        original, part.code, open_start=part.open_start, open_end=part.open_end
-    )
-    lines = [line for line in lines_of(part.code).texts if line.strip()]
-    # A function whose middle is left out begins and ends where no marker tells so.
-    if placed.text is None and definitions(lines[:1], language):
-        placed = apply_elided(original, part.code, open_start=True, open_end=True)
-    return placed
 
 
 def _without_talk(original: str, said: str, language: Language | None) -> str:

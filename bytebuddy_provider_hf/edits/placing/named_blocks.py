@@ -11,8 +11,8 @@ from bytebuddy_provider_hf.edits.definitions import definitions
 from bytebuddy_provider_hf.edits.indentation import common_shift, indent_of
 from bytebuddy_provider_hf.edits.languages import Language
 from bytebuddy_provider_hf.edits.lines import assemble, is_distinctive, lines_of
+from bytebuddy_provider_hf.edits.placing.ambiguity import may_be_insertion
 from bytebuddy_provider_hf.edits.placing.near_fit import alike, words_of
-from bytebuddy_provider_hf.edits.placing.near_part import may_be_insertion
 
 # What follows a block at its own depth and yet belongs to it: brackets, branches.
 _CLOSERS: Final = re.compile(
@@ -66,7 +66,11 @@ def _replaced(
     for block in blocks:
         region = _region(texts, block, language)
         if region is None and len(blocks) == 1:
-            return _members(texts, block, language, depth)
+            # A class with its head as it was, and some members: these are replaced.
+            heads = [x for x in texts if words_of(x) == words_of(block[0])]
+            inner = [line for line in block[1:] if _CLOSERS.fullmatch(line) is None]
+            if len(heads) == 1 and any(indent_of(line) for line in inner):
+                return _replaced(texts, inner, language, depth - 1)
         if region is None:
             return None
         regions.append(region)
@@ -79,17 +83,6 @@ def _replaced(
         pieces += [*range(done, start), *new]
         done = end
     return [*pieces, *range(done, len(texts))]
-
-
-def _members(
-    texts: Sequence[str], block: Sequence[str], language: Language | None, depth: int
-) -> list[int | str] | None:
-    """Replace the members that a class is given with, its head being as it was."""
-    heads = [text for text in texts if words_of(text) == words_of(block[0])]
-    inner = [line for line in block[1:] if _CLOSERS.fullmatch(line) is None]
-    if len(heads) != 1 or not any(indent_of(line) for line in inner):
-        return None
-    return _replaced(texts, inner, language, depth - 1)
 
 
 def _blocks(lines: Sequence[str]) -> list[Sequence[str]]:

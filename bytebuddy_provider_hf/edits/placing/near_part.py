@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.definitions import definitions
 from bytebuddy_provider_hf.edits.indentation import common_shift
 from bytebuddy_provider_hf.edits.lines import is_distinctive
 from bytebuddy_provider_hf.edits.placing.near_fit import (
@@ -27,14 +26,13 @@ _REACH: Final = _MARGIN + _MOST_DROPPED
 _LONGEST_PART: Final = 300
 _MOST_PLACES: Final = 50
 _MOST_GUESSES: Final = 8
+# Guesses as near as this are one.
+_BESIDE: Final = 2
 # What a line costs that is changed, or new, or gone.
 _CHANGED: Final = 1.3
 _ALONE: Final = 1.0
 # How much better than any other place the one that is taken has to be.
 _CLEARLY: Final = 2.0
-# Lines in a row that a part may leave out, or twice as many as it writes there.
-_MOST_GONE: Final = 6
-_MOST_RENAMED: Final = 6
 # Lines as they are that bear out a place.
 _FEWEST_EXACT: Final = 2
 
@@ -87,7 +85,13 @@ class NearParts:
             if is_distinctive(line) and len(found) <= _MOST_PLACES:
                 guesses.update(place - at for place in found)
         fits: dict[tuple[int, int, tuple[int | str, ...]], PartFit] = {}
-        for guess in _apart(guess for guess, _ in guesses.most_common()):
+        tried: list[int] = []
+        for guess, _ in guesses.most_common():
+            if len(tried) == _MOST_GUESSES:
+                break
+            if any(abs(guess - other) <= _BESIDE for other in tried):
+                continue
+            tried.append(guess)
             fit = self._fit_at(lines, filled, guess)
             if fit is not None:
                 fits[fit.start, fit.end, fit.lines] = fit
@@ -138,13 +142,19 @@ class NearParts:
         }
         shift = common_shift([(lines[n], self._texts[mapped[n]]) for n in exact])
         telling = sum(is_distinctive(lines[number]) for number in exact)
+        # A line that stands elsewhere, or is more like another, is no slip of this one.
+        slips = all(
+            words_of(lines[number]) not in self._places
+            and likeness(lines[number], self._texts[mapped[number]])
+            >= max(likeness(lines[number], text) for text in window)
+            for number in edges - exact
+            if number in mapped
+        )
         if (
             telling < _FEWEST_EXACT
             or shift is None
+            or not slips
             or not self._edges_stand(lines, filled, mapped, exact)
-            or not all(
-                self._is_slip(lines, at, window, places[at]) for at in edges - exact
-            )
         ):
             return None
         written: list[int | str] = []
@@ -189,80 +199,8 @@ class NearParts:
             or self._lacks_blanks(mapped[filled[-1]] + 1, 1, tail)
         )
 
-    def _is_slip(
-        self, lines: Sequence[str], number: int, window: Sequence[str], at: int | None
-    ) -> bool:
-        """Return whether a line is one of the text with a word wrong.
-
-        One that stands elsewhere, or is more like another line, is not.
-        """
-        line = lines[number]
-        if at is None or words_of(line) in self._places:
-            return False
-        return likeness(line, window[at]) >= max(likeness(line, x) for x in window)
-
     def _lacks_blanks(self, at: int, step: int, count: int) -> bool:
         """Return whether fewer blank lines than ``count`` stand here."""
         while count and 0 <= at < len(self._texts) and not self._texts[at].strip():
             at, count = at + step, count - 1
         return count > 0 and 0 <= at < len(self._texts)
-
-
-def _apart(guesses: Iterable[int]) -> list[int]:
-    """Return the first few guesses, without those beside another."""
-    kept: list[int] = []
-    for guess in guesses:
-        if all(abs(guess - other) > 2 for other in kept):  # noqa: PLR2004
-            kept.append(guess)
-        if len(kept) == _MOST_GUESSES:
-            break
-    return kept
-
-
-def may_be_insertion(
-    texts: Sequence[str], start: int, end: int, lines: Sequence[int | str]
-) -> bool:
-    """Return whether what replaces lines ``start`` to ``end`` may be meant beside them.
-
-    So it is where lines go and most new ones stand elsewhere in the text: a copy of
-    what is there, with a line changed, looks like its replacement. So it is also where
-    many lines go in a row and few come.
-    """
-    named = {
-        it.name
-        for at in range(start, end)
-        for it in definitions(texts[at : at + 1], None)
-    }
-    made = [
-        (at, it.name)
-        for at, line in enumerate(lines)
-        if isinstance(line, str)
-        for it in definitions([line], None)
-    ]
-    # One that is defined in place of another, and much of its body: is it renamed, or
-    # a copy of it that stands beside it?
-    for at, name in made:
-        if name not in named and named and len(lines) - at > _MOST_RENAMED:
-            return True
-    gone = come = 0
-    done = start
-    for piece in (*lines, end):
-        if isinstance(piece, str):
-            come += is_distinctive(piece)
-            continue
-        gone += sum(map(is_distinctive, texts[done:piece]))
-        if gone > max(_MOST_GONE, 2 * come):
-            return True
-        if piece > done or gone or come:
-            gone = come = 0
-        done = piece + 1
-    kept = {piece for piece in lines if isinstance(piece, int)}
-    if not any(is_distinctive(texts[at]) for at in set(range(start, end)) - kept):
-        return False
-    new = [words_of(x) for x in lines if isinstance(x, str) and is_distinctive(x)]
-    elsewhere = {
-        words_of(text)
-        for at, text in enumerate(texts)
-        if not start <= at < end or at in kept
-    }
-    return 2 * sum(line in elsewhere for line in new) > len(new)
