@@ -72,7 +72,14 @@ def blocks_of(original: str, suggestion: str) -> tuple[Block, ...]:
     """
     said = lines_of(suggestion).texts
     known = frozenset(lines_of(original).texts)
-    if _is_bare_diff(suggestion, said, known):
+    # A diff of a Markdown file may have lines that are fences: it stands in none if it
+    # begins before the first. One below lines of the original is quoted.
+    first = next((x for x in said if x.startswith(_DIFF_STARTS) or fence_in(x)), "")
+    if (
+        first.startswith(_DIFF_STARTS)
+        and not any_known(said[: said.index(first)], known)
+        and is_patch(suggestion)
+    ):
         return (Block(suggestion, "diff"),)
     found, torn = _fenced(said)
     # A document quotes blocks between lines of its own.
@@ -117,22 +124,6 @@ def without_tags(original: str, suggestion: str) -> str:
         if bare.startswith("<![CDATA[") and bare.endswith("]]>"):
             text = bare[len("<![CDATA[") : -len("]]>")].removeprefix("\n")
     return text
-
-
-def _is_bare_diff(suggestion: str, said: Sequence[str], known: Container[str]) -> bool:
-    """Return whether a suggestion is a diff that stands in no fence.
-
-    The lines of a diff may be fences themselves, where it changes a Markdown file: it
-    stands in none if it begins before the first.
-    """
-    first = next(
-        (at for at, x in enumerate(said) if x.startswith(_DIFF_STARTS) or fence_in(x)),
-        None,
-    )
-    if first is None or not said[first].startswith(_DIFF_STARTS):
-        return False
-    # A text with lines of the original before its first header quotes a diff.
-    return not any_known(said[:first], known) and is_patch(suggestion)
 
 
 def _from_fence(suggestion: str, said: Sequence[str], known: Container[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from enum import Enum
 from typing import Final, TypeAlias
 
@@ -26,6 +26,8 @@ _DIFF: Final = re.compile(
     r"|(?:--- a/|\+\+\+ b/|--- /dev/null|\+\+\+ /dev/null).*",
     re.DOTALL,
 )
+# All that marks a change, in any format; a line of "=" may be text.
+_MARKERS: Final = (_OPENER, _CLOSER, _CLINE, _CODEX, _DIFF)
 
 _Line: TypeAlias = tuple[str, str]
 
@@ -102,24 +104,14 @@ def left_markers(original: str, result: str) -> tuple[str, ...]:
     """
     known = frozenset(lines_of(original).texts)
     lines = [line for line in lines_of(result).texts if line not in known]
-    if found := frozenset(_marked(lines)):
-        return tuple(
-            line for line in lines if line in found or _DIVIDER.fullmatch(line)
-        )
-    return ()
-
-
-def _marked(lines: list[str]) -> Iterator[str]:
+    found: set[str] = set()
     for line in lines:
         said = line.strip()
         # No marker is long, and a match of a whole megabyte is not needed.
         if len(said) < 5 or said[0] not in "<>|*@d-+":  # noqa: PLR2004 - the shortest
             continue
-        if (
-            _OPENER.fullmatch(said)
-            or _CLOSER.fullmatch(said)
-            or _CLINE.fullmatch(said)
-            or _CODEX.fullmatch(said)
-            or _DIFF.fullmatch(said)
-        ):
-            yield line
+        if any(marker.fullmatch(said) for marker in _MARKERS):
+            found.add(line)
+    if not found:
+        return ()
+    return tuple(line for line in lines if line in found or _DIVIDER.fullmatch(line))

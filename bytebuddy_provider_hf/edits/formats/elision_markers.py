@@ -81,31 +81,25 @@ def classify_line(line: str) -> ElisionKind:
         return ElisionKind.CODE
     found = ElisionKind.CODE
     if len(text) <= _LONGEST:
-        said = _comment(text)
-        found = _kind(text if said is None else said, comment=said is not None)
+        said, upper, comment = text, text.upper(), False
+        for opening, ending in _COMMENTS:
+            if not upper.startswith(opening) or not text.endswith(ending):
+                continue
+            # "/*/" opens a comment and does not end it.
+            if len(text) < len(opening) + len(ending):
+                continue
+            said, comment = text[len(opening) : len(text) - len(ending)], True
+            # Comments open with more of the same sign, too: "///", "##", "/**".
+            said = said.lstrip(opening[-1] + "!").rstrip("*").strip()
+            for left, right in _PAIRS:
+                if said.startswith(left) and said.endswith(right):
+                    said = said[1:-1].strip()
+            break
+        found = _kind(said, comment=comment)
     if found is ElisionKind.CODE and _INSIDE.search(text):
         # A marker after code, in the same line: part of the line may be left out.
         return ElisionKind.UNSURE
     return found
-
-
-def _comment(text: str) -> str | None:
-    """Return what a comment says, or ``None`` for a line that is not all comment."""
-    upper = text.upper()
-    for opening, ending in _COMMENTS:
-        if not upper.startswith(opening) or not text.endswith(ending):
-            continue
-        # "/*/" opens a comment and does not end it.
-        if len(text) < len(opening) + len(ending):
-            continue
-        said = text[len(opening) : len(text) - len(ending)]
-        # Comments open with more of the same sign, too: "///", "##", "/**".
-        said = said.lstrip(opening[-1] + "!").rstrip("*").strip()
-        for left, right in _PAIRS:
-            if said.startswith(left) and said.endswith(right):
-                said = said[1:-1].strip()
-        return said
-    return None
 
 
 def _kind(said: str, *, comment: bool) -> ElisionKind:

@@ -153,7 +153,36 @@ class Patch:
         A line of context that may be a marker and is none of the ``known`` lines, those
         of the original, can only stand for lines that are left out.
         """
-        hunks = (part for hunk in self.hunks for part in _split(hunk, known))
+        hunks: list[Hunk] = []
+        for hunk in self.hunks:
+            runs: list[list[HunkLine]] = [[]]
+            for line in hunk.lines:
+                context = line.sign not in ("+", "-") and line.text not in known
+                if context and classify_line(line.text) is not ElisionKind.CODE:
+                    runs.append([])
+                else:
+                    runs[-1].append(line)
+            if len(runs) == 1:
+                hunks.append(hunk)
+                continue
+            for number, run in enumerate(runs, 1):
+                if all(line.sign not in ("+", "-") for line in run):
+                    continue
+                # Only the part with the last line says how the file ends.
+                ends = number == len(runs)
+                # Lines that are put in behind a marker do not follow the heading.
+                placed = number == 1 or any(line.old for line in run)
+                part = evolve(
+                    hunk,
+                    lines=tuple(run),
+                    numbers=None,
+                    unended_old=ends and hunk.unended_old,
+                    unended_new=ends and hunk.unended_new,
+                    text="\n".join(line.sign + line.text for line in run),
+                    heading=hunk.heading if placed else "",
+                    at_end=ends and hunk.at_end,
+                )
+                hunks.append(part)
         return evolve(self, hunks=tuple(hunks))
 
     def of_files(self, names: Container[str]) -> Patch:
@@ -205,7 +234,9 @@ def is_patch(text: str) -> bool:
             numbered = _NUMBERED.match(line)
             counted = int(numbered[2] or 1) if numbered else 0
             last, context, opened = at + max(_CLOSE, counted + 1), True, True
-        elif _names_files(lines, at) and _body_follows(lines[at + 2 : at + _CLOSE]):
+        elif _names_files(lines, at) and any(
+            below[:1] in ("+", "-") for below in lines[at + 2 : at + _CLOSE]
+        ):
             return True
         elif line[:1] not in ("", " ", "\\"):
             context = False
@@ -338,39 +369,6 @@ class OpenHunk:
         ]
 
 
-def _split(hunk: Hunk, known: Container[str]) -> list[Hunk]:
-    """Return the parts of a hunk between lines that stand for others."""
-    runs: list[list[HunkLine]] = [[]]
-    for line in hunk.lines:
-        context = line.sign not in ("+", "-") and line.text not in known
-        if context and classify_line(line.text) is not ElisionKind.CODE:
-            runs.append([])
-        else:
-            runs[-1].append(line)
-    if len(runs) == 1:
-        return [hunk]
-    parts: list[Hunk] = []
-    for number, run in enumerate(runs, 1):
-        if all(line.sign not in ("+", "-") for line in run):
-            continue
-        # Only the part with the last line says how the file ends.
-        ends = number == len(runs)
-        # Lines that are put in behind a marker do not follow the heading.
-        placed = number == 1 or any(line.old for line in run)
-        part = evolve(
-            hunk,
-            lines=tuple(run),
-            numbers=None,
-            unended_old=ends and hunk.unended_old,
-            unended_new=ends and hunk.unended_new,
-            text="\n".join(line.sign + line.text for line in run),
-            heading=hunk.heading if placed else "",
-            at_end=ends and hunk.at_end,
-        )
-        parts.append(part)
-    return parts
-
-
 def _is_header(lines: Sequence[str]) -> bool:
     return bool(lines) and _HEADER.match(lines[0]) is not None
 
@@ -381,7 +379,3 @@ def _names_files(lines: Sequence[str], at: int) -> bool:
         and at + 1 < len(lines)
         and lines[at + 1].startswith("+++ ")
     )
-
-
-def _body_follows(lines: Sequence[str]) -> bool:
-    return any(line[:1] in ("+", "-") for line in lines)

@@ -35,9 +35,11 @@ _HOLDS: Final = {
 # Files of these may well hold commands.
 _COMMANDS_TOO: Final = {"bash", "powershell", "makefile", "dockerfile", "yaml"}
 _COMMAND: Final = re.compile(
-    r"(?:sudo )?(?:(?:pip3?|pipx|uv|poetry|conda|npm|npx|yarn|pnpm|bun|brew|apt|apt-get"
-    r"|dnf|yum|apk|cargo|gem|bundle|composer|go|dotnet|docker|git|cd|mkdir|export|curl"
-    r"|wget|make|chmod) [\w./@~-]|python3? (?:-m |[\w./-]+\.py)|node [\w./-]+|\./\w)",
+    r"\$ "
+    r"|(?:sudo )?(?:(?:pip3?|pipx|uv|poetry|conda|npm|npx|yarn|pnpm|bun|brew|apt"
+    r"|apt-get|dnf|yum|apk|cargo|gem|bundle|composer|go|dotnet|docker|git|cd|mkdir|export"
+    r"|curl|wget|make|chmod) [\w./@~-]|python3? (?:-m |[\w./-]+\.py)"
+    r"|node [\w./-]+|\./\w)",
 )
 # What announces a use of the code, and what may announce the code itself as well.
 _USAGE: Final = re.compile(
@@ -82,6 +84,15 @@ class File:
         """The lines without the blanks round them."""
         return frozenset(line.strip() for line in self.lines)
 
+    @cached_property
+    def languages(self) -> frozenset[str]:
+        """The languages that code of the file may have, by name; none if unknown."""
+        if self.language is None:
+            return frozenset()
+        own = self.language.name
+        alike = (family for family in _FAMILIES if own in family)
+        return frozenset({own}.union(_HOLDS.get(own, ()), *alike))
+
     def knows(self, block: Block) -> bool:
         """Whether at least half of a block's telling lines stand in the file."""
         told = [line for line in lines_of(block.text).texts if is_distinctive(line)]
@@ -116,63 +127,37 @@ def relevant(blocks: Sequence[Block], file: File, *, several: bool) -> list[Bloc
     shell and examples of use are left out, as a rule not where the file has most of
     their lines.
     """
+    own = file.language
+    prose = own is not None and own.prose
+    shell = own is not None and own.name in _COMMANDS_TOO
     kept: list[Block] = []
     seen: set[str] = set()
     for block in blocks:
-        if block.text in seen or _is_use(block, file):
+        lead = _before(block)
+        usage = not prose and any(map(_USAGE.search, lead))
+        example = not prose and any(map(_EXAMPLE.search, lead))
+        filled = [line.strip() for line in lines_of(block.text).texts if line.strip()]
+        few = len(filled) <= _MOST_CALLS and all(map(_CALL.fullmatch, filled))
+        # A few calls below "Usage:" stay out even if the file has such lines.
+        if block.text in seen or (usage and few):
             continue
         seen.add(block.text)
         name = named_by(block) if several and file.path else ""
-        if file.knows(block) or not (
-            _is_of_another_language(block, file)
-            or (name and not same_file(name, file.path))
-            or _is_command(block, file)
-            or _is_example(block, file)
-        ):
+        word = re.split(r"[\s:{},]", block.info.strip().lstrip("{."), maxsplit=1)[0]
+        said = language_named(word) or language_of(word)
+        typed = [line for line in filled if not line.startswith("#")]
+        defined = set(_DEFINES.findall(block.text))
+        foreign = (
+            said and file.languages and said.name not in file.languages,
+            name and not same_file(name, file.path),
+            typed and not prose and not shell and all(map(_COMMAND.match, typed)),
+            usage and not defined & file.defined,
+            # "Add a function, for example:" may well announce code of the file.
+            example and not usage and not defined,
+        )
+        if not any(foreign) or file.knows(block):
             kept.append(block)
     return kept
-
-
-def _is_of_another_language(block: Block, file: File) -> bool:
-    word = re.split(r"[\s:{},]", block.info.strip().lstrip("{."), maxsplit=1)[0]
-    said = language_named(word) or language_of(word)
-    if said is None or file.language is None or said.name == file.language.name:
-        return False
-    own, other = file.language.name, said.name
-    if other in _HOLDS.get(own, ()):
-        return False
-    return not any(own in family and other in family for family in _FAMILIES)
-
-
-def _is_command(block: Block, file: File) -> bool:
-    own = file.language
-    if own and (own.prose or own.name in _COMMANDS_TOO):
-        return False
-    filled = [line.strip() for line in lines_of(block.text).texts if line.strip()]
-    said = [line for line in filled if not line.startswith("#")]
-    return bool(said) and all(
-        line.startswith("$ ") or _COMMAND.match(line) for line in said
-    )
-
-
-def _is_use(block: Block, file: File) -> bool:
-    """Return whether a block is a few calls, and is said to show their use."""
-    if file.language and file.language.prose:
-        return False
-    filled = [line.strip() for line in lines_of(block.text).texts if line.strip()]
-    few = len(filled) <= _MOST_CALLS and all(map(_CALL.fullmatch, filled))
-    return few and any(map(_USAGE.search, _before(block)))
-
-
-def _is_example(block: Block, file: File) -> bool:
-    """Return whether a block is said to show a use, and defines nothing of the file."""
-    if file.language and file.language.prose:
-        return False
-    said, defined = _before(block), set(_DEFINES.findall(block.text))
-    if any(map(_USAGE.search, said)):
-        return not defined & file.defined
-    # "Add a function, for example:" may well announce code of the file.
-    return any(map(_EXAMPLE.search, said)) and not defined
 
 
 def _before(block: Block) -> list[str]:

@@ -152,11 +152,16 @@ def _end(
 
 def _hunk(block: _Block, known: Container[str], growth: int) -> Hunk | None:
     """Return a block as a hunk, or ``None`` where its halves cannot be told apart."""
-    body, start = _placed(block.body)
-    halves = _halves(body, block, known)
-    if halves is None:
+    body, start = block.body, 0
+    while body and (match := _PLACE.fullmatch(body[0][0])):
+        start = int(match[2]) if match[1] == "start" else start
+        body = body[1:]
+    if len(body) < len(block.body) and body and _RULE.fullmatch(body[0][0]):
+        body = body[1:]
+    at = _division(body, block, known)
+    if at is None:
         return None
-    search, replace = (_unfenced(_unescaped(half, known), known) for half in halves)
+    search, replace = _half(body[:at], known), _half(body[at + 1 :], known)
     numbered = read_numbered([text for text, _ in search], known)
     if numbered is not None:
         start = start or numbered.first
@@ -166,29 +171,21 @@ def _hunk(block: _Block, known: Container[str], growth: int) -> Hunk | None:
         # What is new has the numbers of the old lines, as a rule.
         again = read_numbered([text for text, _ in replace])
         replace = _with_ends(again.lines, replace) if again else replace
-    old, new = _outdented(search, replace, block, known)
+    # Code may be indented with its markers, in a list: the file has it without.
+    filled = [text for text, _ in (*search, *replace) if text.strip()]
+    indent = block.indent if all(x.startswith(block.indent) for x in filled) else ""
+    if indent and not any_known([text for text, _ in search], known):
+        search = [(text.removeprefix(indent), end) for text, end in search]
+        replace = [(text.removeprefix(indent), end) for text, end in replace]
     numbers = None
     if start:
-        numbers = Numbers(start, len(old), start + growth, len(new))
-    lines = hunk_of(old, new)
+        numbers = Numbers(start, len(search), start + growth, len(replace))
+    lines = hunk_of(search, replace)
     return Hunk(lines, numbers, text=block.source, file=block.file)
 
 
-def _placed(body: Sequence[Line]) -> tuple[Sequence[Line], int]:
-    """Return a block's code and the line that it says it begins at, or 0."""
-    at = start = 0
-    while at < len(body) and (match := _PLACE.fullmatch(body[at][0])):
-        start = int(match[2]) if match[1] == "start" else start
-        at += 1
-    if at and at < len(body) and _RULE.fullmatch(body[at][0]):
-        at += 1
-    return body[at:], start
-
-
-def _halves(
-    body: Sequence[Line], block: _Block, known: Container[str]
-) -> tuple[Sequence[Line], Sequence[Line]] | None:
-    """Return what goes and what comes.
+def _division(body: Sequence[Line], block: _Block, known: Container[str]) -> int | None:
+    """Return which line stands between what goes and what comes, if that is certain.
 
     A line of ``=`` also underlines a title. Of several the one divides before which all
     is of the original, with every conflict in it whole; there must be one such.
@@ -202,8 +199,7 @@ def _halves(
         alike = [each for each in found if each[1:] == (block.indent, block.signs)]
         found = alike or found
     if len(found) == 1:
-        at = found[0][0]
-        return body[:at], body[at + 1 :]
+        return found[0][0]
     fitting: list[int] = []
     depth, checked = 0, 0
     for at, _, _ in found:
@@ -215,25 +211,22 @@ def _halves(
         depth -= sum(text.startswith(">" * 7) for text in part)
         if not depth:
             fitting.append(at)
-    if len(fitting) != 1:
-        return None
-    return body[: fitting[0]], body[fitting[0] + 1 :]
+    return fitting[0] if len(fitting) == 1 else None
 
 
-def _unescaped(lines: Sequence[Line], known: Container[str]) -> list[Line]:
-    r"""Return lines without the backslash that tells them from markers (``\=====``)."""
-    return [
+def _half(body: Sequence[Line], known: Container[str]) -> list[Line]:
+    r"""Return one side of a block as code, without a fence of its own.
+
+    Nor has it the backslash that tells a line from a marker (``\=====``).
+    """
+    lines = [
         (text.replace("\\", "", 1), end)
         if text.lstrip().startswith("\\")
         and _MARKER.match(text.lstrip(), 1)
         and text not in known
         else (text, end)
-        for text, end in lines
+        for text, end in body
     ]
-
-
-def _unfenced(lines: list[Line], known: Container[str]) -> list[Line]:
-    """Return a half without a fence of its own."""
     if len(lines) < 2:  # noqa: PLR2004 - both fences
         return lines
     first, last = fence_in(lines[0][0]), fence_in(lines[-1][0])
@@ -242,27 +235,6 @@ def _unfenced(lines: list[Line], known: Container[str]) -> list[Line]:
     if any_known([lines[0][0].rstrip()], known) or lines[-1][0].rstrip() in known:
         return lines
     return lines[1:-1]
-
-
-def _outdented(
-    search: Sequence[Line],
-    replace: Sequence[Line],
-    block: _Block,
-    known: Container[str],
-) -> tuple[Sequence[Line], Sequence[Line]]:
-    """Return both halves without the indentation of the markers, if it is theirs."""
-    filled = [text for text, _ in (*search, *replace) if text.strip()]
-    told = [text for text, _ in search if is_distinctive(text)]
-    indent = block.indent
-    if not indent or not all(text.startswith(indent) for text in filled):
-        return search, replace
-    if any(text in known for text in told):
-        return search, replace
-    first, second = (
-        [(text.removeprefix(indent), end) for text, end in half]
-        for half in (search, replace)
-    )
-    return first, second
 
 
 def _with_ends(texts: Sequence[str], lines: Sequence[Line]) -> list[Line]:

@@ -68,8 +68,26 @@ def read_suggestion(
         parts = [found]
     else:
         parts = _parts(blocks_of(original, said), file)
-    whole = [_finished(part, file) if part.patch else part for part in parts]
-    return tuple(_of_this_file(whole, path))
+    names = {name for part in parts if part.patch for name in part.patch.files}
+    several = len(names) >= _SEVERAL
+    own = {name for name in names if path and same_file(name, path)}
+    # ``a/x.py`` and ``x.py`` are one file, ``src/x.py`` and ``lib/x.py`` are two.
+    longest = max(own, key=len, default="")
+    if several and not (own and all(same_file(name, longest) for name in own)):
+        return ()
+    kept: list[Part] = []
+    for part in parts:
+        patch = part.patch
+        if patch:
+            patch = patch.without_elisions(file.lines)
+            # A new line that stands for others: the code that it means is not here.
+            patch = evolve(patch, hunks=()) if patch.elides(file.lines) else patch
+        if patch and patch.files and several:
+            if not patch.files & own:
+                continue
+            patch = patch.of_files(own)
+        kept.append(evolve(part, patch=patch))
+    return tuple(kept)
 
 
 def _parts(blocks: Sequence[Block], file: File) -> list[Part]:
@@ -123,7 +141,16 @@ def _patch_in(block: Block, file: File, *, whole: bool = False) -> Part | None:
                 return None
         else:
             how, patch = "conflict", read_conflicts(block.text, file.lines)
-            if patch and not _edges_known(patch, file):
+            # The context next to each change.
+            edges = (
+                line.text.strip()
+                for hunk in (patch.hunks if patch else ())
+                for pair in pairwise(hunk.lines)
+                if (pair[0].sign in _CHANGES) != (pair[1].sign in _CHANGES)
+                for line in pair
+                if line.sign not in _CHANGES and is_distinctive(line.text)
+            )
+            if patch and not file.stripped.issuperset(edges):
                 # Other code was changed as well, or a conflict is quoted in new code.
                 patch = evolve(patch, hunks=())
         if patch is None:
@@ -131,29 +158,6 @@ def _patch_in(block: Block, file: File, *, whole: bool = False) -> Part | None:
     if patch is None:
         return None
     return Part(block.text, how, patch, info=block.info, unclosed=block.unclosed)
-
-
-def _edges_known(patch: Patch, file: File) -> bool:
-    """Return whether the context next to each change is of the file."""
-    return all(
-        line.text.strip() in file.stripped
-        for hunk in patch.hunks
-        for pair in pairwise(hunk.lines)
-        if (pair[0].sign in _CHANGES) != (pair[1].sign in _CHANGES)
-        for line in pair
-        if line.sign not in _CHANGES and is_distinctive(line.text)
-    )
-
-
-def _finished(part: Part, file: File) -> Part:
-    """Return a part with its hunks as they can be placed."""
-    if part.patch is None:
-        return part
-    patch = part.patch.without_elisions(file.lines)
-    # A new line that stands for others: the code that it means is not here.
-    return evolve(
-        part, patch=evolve(patch, hunks=()) if patch.elides(file.lines) else patch
-    )
 
 
 def _code(block: Block, file: File) -> Part:
@@ -177,22 +181,3 @@ def _code(block: Block, file: File) -> Part:
         # Lines that are put in move the others: the last may have any number.
         open_end=numbered.last < len(own) and last != end,
     )
-
-
-def _of_this_file(parts: Sequence[Part], path: str) -> list[Part]:
-    """Return the parts without changes of other files; none where that is unclear."""
-    names = {name for part in parts if part.patch for name in part.patch.files}
-    if len(names) < _SEVERAL:
-        return list(parts)
-    own = {name for name in names if path and same_file(name, path)}
-    # ``a/x.py`` and ``x.py`` are one file, ``src/x.py`` and ``lib/x.py`` are two.
-    longest = max(own, key=len, default="")
-    if not own or not all(same_file(name, longest) for name in own):
-        return []
-    kept: list[Part] = []
-    for part in parts:
-        if part.patch is None or not part.patch.files:
-            kept.append(part)
-        elif part.patch.files & own:
-            kept.append(evolve(part, patch=part.patch.of_files(own)))
-    return kept
