@@ -49,21 +49,20 @@ def runs_of_hunks(hunks: Iterable[Hunk]) -> list[Run]:
 
     Lines that are taken away and written again, but for trailing blanks, stay.
     """
-    return [Run(_signed(hunk), stated=hunk.stated) for hunk in hunks]
-
-
-def _signed(hunk: Hunk) -> tuple[RunLine, ...]:
-    old = [line.text.rstrip() for line in hunk.lines if line.old]
-    new = [line.text.rstrip() for line in hunk.lines if line.new]
-    lines: list[RunLine] = []
-    a = b = 0
-    for i, j in [*aligned(old, new), (len(old), len(new))]:
-        lines += (RunLine("-", text) for text in old[a:i])
-        lines += (RunLine("+", text) for text in new[b:j])
-        if i < len(old):
-            lines.append(RunLine(" ", old[i]))
-        a, b = i + 1, j + 1
-    return tuple(lines)
+    runs: list[Run] = []
+    for hunk in hunks:
+        old = [line.text.rstrip() for line in hunk.lines if line.old]
+        new = [line.text.rstrip() for line in hunk.lines if line.new]
+        lines: list[RunLine] = []
+        a = b = 0
+        for i, j in [*aligned(old, new), (len(old), len(new))]:
+            lines += (RunLine("-", text) for text in old[a:i])
+            lines += (RunLine("+", text) for text in new[b:j])
+            if i < len(old):
+                lines.append(RunLine(" ", old[i]))
+            a, b = i + 1, j + 1
+        runs.append(Run(tuple(lines), stated=hunk.stated))
+    return runs
 
 
 def runs_of_code(

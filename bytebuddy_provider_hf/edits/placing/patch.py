@@ -189,12 +189,16 @@ class _Search:
                 if starts:
                     return [_Fit(start, reading) for start in starts]
         starts = self._starts(hunk, words_of)
-        ends = [start + len(hunk.old) for start in starts]
-        shifted = [
-            _shifted(texts[start:end], hunk, start)
-            for start, end in zip(starts, ends, strict=True)
-        ]
-        fits = [fit for fit in shifted if fit is not None]
+        removes = any(line.sign == "-" and line.text.strip() for line in hunk.lines)
+        # One line of context alone tells nothing of how the new lines are meant.
+        told = removes or sum(bool(text.strip()) for text in hunk.old) > 1
+        fits: list[_Fit] = []
+        for start in starts if told else ():
+            here = texts[start : start + len(hunk.old)]
+            shift = common_shift(list(zip(hunk.old, here, strict=True)))
+            added = [line.text for line in hunk.lines if line.sign == "+"]
+            if shift is not None and None not in map(shift.apply, added):
+                fits.append(_Fit(start, hunk, shift))
         if starts:
             # A place that only nearly fits makes a fitting one doubtful.
             return fits if len(starts) == len(fits) else []
@@ -249,21 +253,6 @@ class _Search:
         if hunk.unended_old:
             starts = [at for at in starts if at + len(wanted) == len(texts)]
         return starts
-
-
-def _shifted(here: Sequence[str], hunk: Hunk, start: int) -> _Fit | None:
-    """Return a fit whose lines are all indented more, or all less, than stated."""
-    pairs = list(zip(hunk.old, here, strict=True))
-    filled = [one for one, _ in pairs if one.strip()]
-    removes = any(line.sign == "-" and line.text.strip() for line in hunk.lines)
-    shift = common_shift(pairs)
-    # One line of context alone tells nothing of how the new lines are meant.
-    if shift is None or (not removes and len(filled) == 1):
-        return None
-    added = [line.text for line in hunk.lines if line.sign == "+"]
-    if any(shift.apply(text) is None for text in added):
-        return None
-    return _Fit(start, hunk, shift)
 
 
 def _changes(fit: _Fit) -> Iterator[_Replacement]:
