@@ -16,7 +16,7 @@ from bytebuddy_provider_hf.errors import (
     Doubt,
     EditDoubtful,
     MissingToken,
-    NoModelForRole,
+    UnknownName,
 )
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Reply
@@ -63,8 +63,12 @@ def after_rules(
         yield
     except (ApplyFailed, EditDoubtful):
         raise
-    except (ConfigNotFound, MissingToken, NoModelForRole) as error:
-        if settings.config is not None and isinstance(error, ConfigNotFound):
+    except (ConfigNotFound, MissingToken, UnknownName) as error:
+        # What somebody named and is not there is a failure of its own.
+        named = (isinstance(error, ConfigNotFound) and settings.config is not None) or (
+            isinstance(error, UnknownName) and settings.model is not None
+        )
+        if named:
             error.add_note(text("cli.asked_after_rules"))
             raise
         failure = ApplyFailed(

@@ -240,22 +240,31 @@ def shifted(lines: Sequence[str], region: Sequence[str]) -> list[str]:
         for at, line in enumerate(lines)
         if at > first + 1
     )
-    # A definition at the margin below two blank lines stands where it should.
-    if not rest and begins and moves:
-        return _with_first(lines, first, seen[0][1])
     if moves:
+        told_first = seen[0][1]
+        # A definition at the margin below two blank lines stands where it should.
+        alone = begins or _lost_its_blanks(lines, filled, region, told_first)
+        if not rest and alone:
+            return _with_first(lines, first, told_first)
         return _moved(lines, moves)
     if own or not lead or lead != common_indent(region):
         return list(lines)
-    below = next((lines[at] for at in filled[1:]), None)
-    step = 0 if below is None else len(indent_of(below).expandtabs(_USUAL))
-    depth = len(lead.expandtabs(_USUAL))
-    opens = lines[first].rstrip().endswith(_OPENERS)
-    # Deeper than one step below a first line at the margin: that lost its blanks.
-    unit = max(1, unit_of(region) if " " in lead else _USUAL)
-    if below is not None and step >= depth + (unit if opens else 0):
+    if _lost_its_blanks(lines, filled, region, lead):
         return _with_first(lines, first, lead)
     return [lead + line if line.strip() else line for line in lines]
+
+
+def _lost_its_blanks(
+    lines: Sequence[str], filled: Sequence[int], region: Sequence[str], indent: str
+) -> bool:
+    """Return whether the first line alone lacks ``indent``: the second is as deep."""
+    first = lines[filled[0]]
+    if indent_of(first) or not indent or len(filled) == 1:
+        return False
+    step = len(indent_of(lines[filled[1]]).expandtabs(_USUAL))
+    opens = first.rstrip().endswith(_OPENERS)
+    unit = max(1, unit_of(region) if " " in indent else _USUAL)
+    return step >= len(indent.expandtabs(_USUAL)) + (unit if opens else 0)
 
 
 def _with_first(lines: Sequence[str], first: int, indent: str) -> list[str]:

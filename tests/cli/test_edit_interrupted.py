@@ -82,7 +82,9 @@ def test_a_server_that_dies_at_any_byte_changes_nothing(
         assert code.read_text("utf-8") == (OLD if ended else NEW), size
         assert [each.name for each in code.parent.iterdir()] == ["code.py"]
         endings.add(ended)
-    assert endings == {0, 9}
+    # Only behind its last byte is an answer known to be whole.
+    assert 9 in endings
+    assert endings <= {0, 9}
 
 
 def stopped(arguments: list[str], hub: FakeHub, env: dict[str, str]) -> Ran:
