@@ -17,6 +17,10 @@ _SENTENCES: Final = frozenset({"ini", "html", "xml"})
 # Languages in which an object of JSON is a statement or a file, or a page may be.
 _OBJECTS: Final = frozenset({"json", "yaml"})
 _TAGS: Final = frozenset({"html", "xml", "php", "javascript", "typescript"})
+# Languages with strings of several lines between backquotes.
+_LONG_QUOTED: Final = frozenset(
+    {"javascript", "typescript", "go", "bash", "perl", "ruby", "php"}
+)
 _MARKUP_INSIDE: Final = frozenset({"javascript", "typescript", "php"})
 _HERE_DOCUMENTS: Final = frozenset({"bash", "perl", "ruby", "php", "dockerfile"})
 # Languages with a manual between their code: it begins and ends at such lines.
@@ -134,7 +138,8 @@ def place_of(context: FillContext) -> Place:
             or _OPENED_VALUES.search(before[-4:]) is not None
         ),
         tags=name in _TAGS,
-        fences=(language is not None and language.prose) or (prose and ticks),
+        # Plain text has fences where it shows one; in Markdown the first may be meant.
+        fences=name == _MARKDOWN or (prose and ticks),
         block=block,
         ticks=ticks,
         around=(context.prefix, context.suffix),
@@ -153,7 +158,8 @@ def _in_text(prefix: str, line: str, language: Language) -> bool:
         any(sign in line for sign in language.comments)
         or line.lstrip().startswith("*")
         or any(line.count(quote) % 2 for quote in "\"'`")
-        or any(prefix.count(quotes) % 2 for quotes in ('"""', "'''", "`"))
+        or any(prefix.count(quotes) % 2 for quotes in ('"""', "'''"))
+        or (language.name in _LONG_QUOTED and prefix.count("`") % 2)
         or any(prefix.rfind(one) > prefix.rfind(other) for one, other in _COMMENTS)
         or (language.name in _HERE_DOCUMENTS and "<<" in prefix)
         or (above.strip()[:1].isupper() and is_speech(above.strip()))

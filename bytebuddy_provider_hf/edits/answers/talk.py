@@ -16,6 +16,13 @@ from bytebuddy_provider_hf.edits.answers.assistant import (
     may_be_assistant,
     plain_words,
 )
+from bytebuddy_provider_hf.edits.answers.calls_and_errors import (
+    is_error_body,
+    is_page,
+    is_tool_call,
+    may_be_call,
+    may_be_error,
+)
 from bytebuddy_provider_hf.edits.formats.fences import is_preamble
 
 Verdict: TypeAlias = Literal[
@@ -69,97 +76,6 @@ _OFFERED: Final = re.compile(
     r"|缺失|补全|补充|续写|内容|文本|段落|代码"
 )
 
-_TOOL_SIGNS: Final = (
-    "<tool_call",
-    "<tool_code>",
-    "<function_call",
-    "<function=",
-    "<invoke name=",
-    "<|tool",
-    "<|python_tag|>",
-    "<｜tool",
-    "[tool_calls]",
-    "<read_file>",
-    "<write_to_file>",
-    "<replace_in_file>",
-    "<apply_diff>",
-    "<execute_command>",
-    "<search_files>",
-    "<list_files>",
-    "<attempt_completion>",
-    "<ask_followup_question>",
-)
-_PAGE_SIGNS: Final = ("<!doctype html", "<html")
-_TOOL_OBJECT: Final = re.compile(
-    r"\[?\s*\{\s*\"(?:tool_calls|function_call)\"\s*:"
-    r"|\[?\s*\{\s*\"(?:name|tool|tool_name|function)\"\s*:\s*\"[^\"]*\"\s*,"
-    r"\s*\"(?:arguments|parameters|args|input|tool_input)\"\s*:"
-    r"|\[?\s*\{\s*\"action\"\s*:\s*\"[^\"]*\"\s*,\s*\"action_input\"\s*:"
-    r"|\[?\s*\{\s*\"(?:id\"\s*:\s*\"[^\"]*\"\s*,\s*\")?type\"\s*:\s*\"function\""
-)
-_ERROR_OBJECT: Final = re.compile(
-    r"\{\s*\"(?:error|errors)\"\s*:\s*[{\"\[]"
-    r"|\{\s*\"object\"\s*:\s*\"error\""
-    r"|\{\s*\"detail\"\s*:\s*[{\"\[]"
-    r"|\{\s*\"(?:message|status|code|statuscode)\"\s*:\s*(?:\"[^\"]*\"|\d+)\s*,"
-    r"\s*\"(?:type|code|error|message|status)\"\s*:"
-)
-_OBJECT: Final = re.compile(
-    r"\[?\s*(?:\{\s*(?:\"(?:tool_calls|function_call|name|tool|tool_name|function"
-    r"|action|id|type|errors?|object|detail|message|status|code|statuscode)\"|\"\w*\Z"
-    r"|\"?\Z)|\Z)"
-)
-_REACT: Final = re.compile(r"action: ?[^\n]{1,80}\n+action input:")
-_REACT_BEGUN: Final = "action:"
-# A page that an error is shown on, by its title.
-_ERROR_PAGE: Final = re.compile(
-    r"<(?:title|h1)[^>]{0,80}>\s*[^<]{0,60}?(?:\b[45]\d\d\b|error|bad gateway"
-    r"|unavailable|forbidden|not found|attention required|just a moment)"
-)
-_ERROR_LINE: Final = re.compile(
-    r"(?:(?:http )?(?:error )?(?:code:? )?[45]\d\d[ :-]+)?(?:internal server error"
-    r"|bad gateway|bad request|unauthorized|forbidden|service (?:temporarily )?"
-    r"unavailable|gateway time-?out|too many requests|rate limit(?:ed)?\b"
-    r"|payload too large|upstream (?:connect|request)|no healthy upstream)"
-    r"|(?:error: )?(?:you (?:have )?exceeded|quota exceeded|request timed? ?out"
-    r"|connection (?:refused|reset|timed out|error)|cuda (?:error|out of memory)"
-    r"|out of memory|an error (?:has )?occurred|stream error|invalid (?:api key|token)"
-    r"|(?:the )?(?:model|server|engine)(?: \S{1,120})? is (?:currently |still )?"
-    r"(?:loading|overloaded|busy))"
-    r"|error(?: code)?: [45]\d\d\b|traceback \(most recent call last\)"
-    r"|服务器?(?:暂时)?不可用|请求过于频繁|服务器(?:内部)?错误|请求超时|系统繁忙"
-)
-# How such a line begins.
-_ERROR_BEGINS: Final = (
-    "internal server error",
-    "bad gateway",
-    "bad request",
-    "service ",
-    "gateway time",
-    "too many requests",
-    "rate limit",
-    "upstream ",
-    "no healthy",
-    "you exceeded",
-    "you have exceeded",
-    "quota exceeded",
-    "request time",
-    "connection ",
-    "cuda ",
-    "out of memory",
-    "an error ",
-    "stream error",
-    "invalid api",
-    "the model ",
-    "model ",
-    "the server ",
-    "error: ",
-    "error code: ",
-    "http ",
-    "traceback (",
-)
-_STATUS: Final = re.compile(r"[45]\d{0,2}(?: [a-z -]*)?")
-
 
 def judge_beginning(
     text: str, *, ended: bool, prose: bool, objects: bool = False, tags: bool = False
@@ -177,26 +93,23 @@ def judge_beginning(
     said = text.lstrip()
     if not said:
         return "content" if last else "unsure"
-    low = said.lower()
-    line, broken, _ = said.partition("\n")
-    found = [
-        _judge_signs(low, objects=objects, tags=tags or prose),
-        # In the middle of a line of prose the name of an error may be meant.
-        "content" if prose and objects else _judge_error(low, ended=last, prose=prose),
-        _judge_line(line, whole=bool(broken) or last, prose=prose),
-    ]
-    told = [each for each in found if each not in ("content", "unsure")]
-    if told:
-        return told[0]
-    return "unsure" if "unsure" in found and not last else "content"
-
-
-def is_talk(
-    text: str, *, prose: bool, objects: bool = False, tags: bool = False
-) -> bool:
-    """Whether a whole answer begins as words, a tool call or an error's text do."""
-    found = judge_beginning(text, ended=True, prose=prose, objects=objects, tags=tags)
-    return found in ("words", "tool call", "error body")
+    line, broken, more = said.partition("\n")
+    if is_tool_call(said, objects=objects):
+        return "tool call"
+    # A page or an object is told by itself; of prose no line is that has more below.
+    alike = said[0] in "<{[" or not (prose and (objects or more.strip()))
+    if is_page(said) and not (tags or prose):
+        return "error body"
+    if alike and is_error_body(said, objects=objects):
+        # In prose it may be the beginning of a sentence.
+        return "error body" if last or not prose or said[0] in "<{[" else "unsure"
+    found = _judge_line(line, whole=bool(broken) or last, prose=prose)
+    begun = may_be_call(said, objects=objects) or (
+        alike and not broken and may_be_error(line)
+    )
+    if found in ("content", "unsure") and not last:
+        return "unsure" if begun else found
+    return "content" if found == "unsure" else found
 
 
 def is_speech(line: str) -> bool:
@@ -236,40 +149,6 @@ def is_offer(line: str, *, prose: bool) -> bool:
     if not prose:
         return _OFFER.match(plain) is not None
     return _OFFER_OF_PROSE.match(plain) is not None and bool(_OFFERED.search(plain))
-
-
-def _judge_signs(low: str, *, objects: bool, tags: bool) -> Verdict:
-    """Judge what begins with a sign: tool calls, and pages and objects of errors."""
-    if low.startswith(_TOOL_SIGNS) or _REACT.match(low):
-        return "tool call"
-    if low.startswith(_PAGE_SIGNS):
-        return "error body" if not tags or _ERROR_PAGE.search(low) else "unsure"
-    object_like = not objects and low[0] in "{["
-    if object_like and _TOOL_OBJECT.match(low):
-        return "tool call"
-    if object_like and _ERROR_OBJECT.match(low):
-        return "error body"
-    signs = (*_TOOL_SIGNS, *_PAGE_SIGNS, _REACT_BEGUN)
-    begun = (
-        any(sign.startswith(low) for sign in signs)
-        or (low.startswith(_REACT_BEGUN) and low.count("\n") < _FEWEST_WORDS)
-        or (object_like and _OBJECT.match(low))
-    )
-    return "unsure" if begun else "content"
-
-
-def _judge_error(low: str, *, ended: bool, prose: bool) -> Verdict:
-    """Judge a line as the text of an error; in prose one that is all of the answer."""
-    line, _, more = low.partition("\n")
-    if prose and more.strip():
-        return "content"
-    if _ERROR_LINE.match(line):
-        return "error body" if ended or not prose else "unsure"
-    if "\n" in low:
-        return "content"
-    begun = line.startswith(_ERROR_BEGINS) or _STATUS.fullmatch(line)
-    known = any(each.startswith(line) for each in _ERROR_BEGINS)
-    return "unsure" if begun or known else "content"
 
 
 def _judge_line(line: str, *, whole: bool, prose: bool) -> Verdict:
