@@ -17,7 +17,7 @@ from bytebuddy_provider_hf.edits.answers.calls_and_errors import (
     is_tool_call,
     json_in,
 )
-from bytebuddy_provider_hf.edits.answers.spoken import is_spoken, is_talk_line
+from bytebuddy_provider_hf.edits.answers.sentences import is_spoken, is_talk_line
 from bytebuddy_provider_hf.edits.answers.wellformed import (
     breaks_form,
     is_parsed,
@@ -108,39 +108,26 @@ def not_code(text: str, original: str, *, language: Language | None) -> Problem 
         is_tool_call("\n".join(lines[at : at + 2]), known=original, objects=True)
         for at in range(len(lines))
     )
+    said_lines = [line.strip() for line in lines if not line.lstrip().startswith("#")]
+    if language is not None and language.name in _COMMANDS_KEPT:
+        # A prompt is no part of a script.
+        commands = language.name == "bash" and all(map(_PROMPT.match, lines))
+    else:
+        commands = bool(said_lines) and all(
+            len(line) <= _LONGEST_LINE and "(" not in line and _COMMAND.fullmatch(line)
+            for line in said_lines
+        )
     for kind, found in (
         ("tool_call", is_tool_call(head, known=original) or called),
         ("error", not shared and is_error_body(head, known=original)),
         ("language", _is_other_language(head, original, language)),
-        ("command", not shared and _is_command(lines, language)),
+        ("command", not shared and commands),
         ("example", not shared and _is_example(lines, original, language)),
         ("talk", _is_talk(head, original, language, shared=shared)),
     ):
         if found:
             return Problem(kind)  # type: ignore[arg-type]  # each is a Kind
     return None
-
-
-def other_language(info: str, language: Language | None) -> bool:
-    """Return whether a fence names a language that code of this file cannot be in."""
-    words = re.split(r"[\s{:,]", info.strip(), maxsplit=1)
-    named = language_named(words[0])
-    if named is None or language is None or named is language or named.name == "text":
-        return False
-    return not any({named.name, language.name} <= each for each in _FAMILIES)
-
-
-# Languages that models name for each other.
-_FAMILIES: Final = (
-    frozenset(("javascript", "typescript", "json", "html")),
-    frozenset(("c", "cpp")),
-    frozenset(("html", "xml", "php", "markdown")),
-    frozenset(("yaml", "ini", "toml", "text")),
-    frozenset(("markdown", "restructuredtext", "text")),
-    frozenset(("css", "html")),
-    frozenset(("bash", "powershell", "makefile", "dockerfile", "ini", "text")),
-    frozenset(("java", "kotlin", "scala")),
-)
 
 
 def _is_other_language(head: str, original: str, language: Language | None) -> bool:
@@ -167,19 +154,6 @@ def _is_other_language(head: str, original: str, language: Language | None) -> b
     # A list of numbers, or a short one, may be code of any language.
     return isinstance(value, dict) or (
         isinstance(value, list) and any(isinstance(each, dict) for each in value)
-    )
-
-
-def _is_command(lines: Sequence[str], language: Language | None) -> bool:
-    if language is not None and language.name in _COMMANDS_KEPT:
-        # A prompt is no part of a script.
-        return language.name == "bash" and all(_PROMPT.match(line) for line in lines)
-    said = [line.strip() for line in lines if not line.lstrip().startswith("#")]
-    return bool(said) and all(
-        len(line) <= _LONGEST_LINE
-        and "(" not in line
-        and _COMMAND.fullmatch(line) is not None
-        for line in said
     )
 
 
