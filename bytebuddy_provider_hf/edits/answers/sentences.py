@@ -78,7 +78,6 @@ _CODE_SIGNS: Final = re.compile(r"[=;{}<>\[\]\\|&]|\)\s*[:{]?\s*$|\w\(\)?|::|->"
 _ITEM: Final = re.compile(r"[-*] (?:\*\*)?[A-Z][a-z]+ [\w ,.'-]+$|\*\*[^*\n]+\*\*:?$")
 _STEP: Final = re.compile(r"\d+\. [A-Z]\w+ \w+")
 _INLINE: Final = re.compile(r"`[^`\n]*`|\*\*|\([^()=\n]*\)|\"[^\"\n]*\"|“[^”\n]*”")
-_CJK: Final = re.compile(r"[\u3400-\u9fff]")
 # Words of sentences that are seldom a name in code.
 _FUNCTION_WORDS: Final = re.compile(
     r"\b(?:the|you|your|that|it|are|we|would|should|could|please|there|be|to|an|of"
@@ -87,7 +86,7 @@ _FUNCTION_WORDS: Final = re.compile(
 )
 _CODE_SIGN: Final = re.compile(r"[={}\[\]<>_;|\\@$%^&~]|\w\(|::|->|^\W|^\w+[.:(]\w")
 _QUOTED: Final = re.compile(r"`[^`\n]*`?")
-_SENTENCE_BEGINS: Final = re.compile(r"(?:The|This|Your?|I|It|We|To|There|Here|Please)[ ']")
+_BEGINS: Final = re.compile(r"(?:The|This|Your?|I|It|We|To|There|Here|Please)[ ']")
 _FEWEST_WORDS: Final = 3
 _UNENDED_WORDS: Final = 5
 # "No code needed", in a file of code: three bare words that are no statement.
@@ -144,20 +143,20 @@ def is_talk_line(line: str, *, prose: bool = False) -> bool:
 
 
 def is_spoken(line: str, *, items: bool = True) -> bool:
-    """Return whether a line is a sentence, or what an assistant says; not code.
+    """Return whether a whole line is a sentence, or what an assistant says; not code.
 
     Without ``items`` those of a list are none: in YAML they are content.
     """
     if line[:1].isspace() or fence_in(line) is not None:
         return False
-    if is_talk_line(line):
+    if is_talk_line(line) or is_speech(line):
         return True
     said = _INLINE.sub("x", line[:LONGEST].strip())
     if items and _ITEM.match(said) is not None:
         return True
     if not said or _CODE_SIGNS.search(said) is not None:
         return False
-    if _CJK.search(said) and said[-1] in "。：！？，.":
+    if CJK.search(said) and said[-1] in "。：！？，.":
         return True
     return is_prose(said) or _STEP.match(said) is not None
 
@@ -194,9 +193,10 @@ def without_talk(said: str, original: str, language: Language | None) -> str:
 
 
 def is_speech(line: str) -> bool:
-    """Whether a line is a sentence that nobody would write as code.
+    """Whether a line is a sentence that nobody would write as code, even within a line.
 
-    Comments and strings are none: they begin with a sign of their own.
+    An opener alone is none, as in "None if" and "Done". Comments and strings are none:
+    they begin with a sign of their own.
     """
     line = line[:LONGEST]
     plain = plain_words(line)
@@ -263,7 +263,7 @@ def _before_code(bare: str) -> str:
 
     In a line that begins as sentences do, names with such signs are only quoted.
     """
-    if _SENTENCE_BEGINS.match(bare):
+    if _BEGINS.match(bare):
         return bare
     sign = _CODE_SIGN.search(bare)
     return bare[: sign.start()] if sign else bare
