@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from bytebuddy_provider_hf.edits.answers.assistant import (
+    AGREES,
     CJK,
     LONGEST,
     is_assistant,
@@ -26,8 +27,8 @@ _SPEAKER: Final = (
     r"|changed|made|added|updated|removed|noticed|must|suggest|recommend|assume)\b"
     r"|i(?:'|’)(?:ve|ll|d)\b|let me (?:know|see|check|look|update|change|make|do|first"
     r"|explain|start|read|find|help)\b"
-    r"|(?:sorry|apologies|unfortunately|sure|certainly|of course|absolutely|okay|ok"
-    r"|alright|got it|understood|done|thanks|thank you)"
+    rf"|(?:{AGREES}|sorry|apologies|unfortunately|okay|ok|alright|done|thanks"
+    r"|thank you)"
     r"(?:[!.,:;]|\s*$|\s+[a-z]+\b[^=(\[{;]*$)"
     r"|as an? (?:ai|language model|assistant|large language)\b"
     r"|(?:could|can|would|will|do|did|are) you\b"
@@ -98,27 +99,18 @@ _NONE_NEEDED: Final = re.compile(
 _TITLE: Final = re.compile(r"\*\*[A-Z][a-z]+ [^*\n]{2,80}\*\*:?")
 _TITLE_BEGUN: Final = re.compile(r"\*(?:\*(?:[A-Z][^*\n]{0,80}\*{0,2}:?)?)?")
 _THANKS: Final = re.compile(
-    r"(?:sure|certainly|of course|absolutely|got it|no problem|understood|sorry"
-    r"|i'm sorry|thank you|hello|hi)\b[ ,]*[.!,]\s*$"
+    rf"(?:{AGREES}|sorry|i'm sorry|thank you|hello|hi)\b[ ,]*[.!,]\s*$"
 )
 # How a line begins, in small letters too, that announces a text or says there is none.
 _OFFERS: Final = (
-    "sure",
-    "certainly",
-    "of course",
-    "here",
-    "below",
-    "no",
-    "nothing",
-    "none",
+    *AGREES.split("|"),
+    *("here", "below", "no", "nothing", "none"),
 )
+_HERE_IS: Final = rf"{AGREES}|here(?:'s| is| are| you)|好的|当然"
 _OFFER: Final = re.compile(
-    r"(?:sure|certainly|of course|here(?:'s| is| are| you)|below is|the following"
-    r"|好的|当然|以下|下面|这是|这里是)"
+    rf"(?:{_HERE_IS}|below is|the following|以下|下面|这是|这里是)"
 )
-_OFFER_OF_PROSE: Final = re.compile(
-    r"sure|certainly|of course|here(?:'s| is| are| you)|好的|当然|以下是|下面是"
-)
+_OFFER_OF_PROSE: Final = re.compile(rf"{_HERE_IS}|以下是|下面是")
 _OFFERED: Final = re.compile(
     r"\b(?:missing|completed?|completion|continuation|requested|updated|filled"
     r"|code|text|content|section|paragraph|line|it is|you (?:go|are)|answer)\b"
