@@ -22,6 +22,17 @@ _MOST_AFTER: Final = 4_000
 # CommonMark allows no backtick in an info string; a language's name needs no more.
 _NOT_INFO: Final = re.compile(r"[^\w+#.-]", re.ASCII)
 
+# What a model is told that applies a suggestion no rule could place.
+_MARKERS_STAND: Final = (
+    "A comment with dots in the suggestion, such as `... existing code ...`, stands "
+    "for lines of the file that stay: write those lines out, never the comment."
+)
+_ALL_LINES: Final = (
+    "all of the new file, from its first line to its last, and nothing else. Every "
+    "line of the suggestion has to be in it, and every line of the file that the "
+    "suggestion does not change, with its indentation."
+)
+
 
 @frozen
 class EditTask:
@@ -161,6 +172,33 @@ def render_edit_template(template: str, task: EditTask) -> str:
         "language": task.language or info_of("", task.path),
     }
     return render(template, values)
+
+
+def apply_messages(
+    original: str, suggestion: str, *, path: str = "", language: str = ""
+) -> EditPrompt:
+    """Return the question for the whole new text, in one turn of the user."""
+    fence = fence_for(original, suggestion)
+    info = info_of(language, path)
+    named = f" {' '.join(path.split())}" if path else ""
+    parts = (
+        f"Work the suggested change into the file{named}.",
+        "The file as it is:\n" + _block(original, fence, info),
+        "The suggested change:\n" + _block(suggestion, fence),
+        _MARKERS_STAND,
+        f"Answer with one block between {fence} lines that has {_ALL_LINES}",
+    )
+    text = "\n\n".join(parts)
+    return EditPrompt((Message("user", text),), f"{fence}{info}\n", fence)
+
+
+def render_apply_template(template: str, original: str, suggestion: str) -> str:
+    """Return the entry's own template for applying, with both texts put in.
+
+    It may name ``original_code`` and ``new_code``; raises ``InvalidOption`` for any
+    other name or form.
+    """
+    return render(template, {"original_code": original, "new_code": suggestion})
 
 
 def info_of(language: str, path: str) -> str:

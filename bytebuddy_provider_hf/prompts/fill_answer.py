@@ -154,14 +154,31 @@ class FillAnswerFilter:
                 self._text = ""
                 return
             announces = verdict == "preamble" and not self._place.fences
-            if verdict == "words" or (
-                announces and any(_fences(window, at, len(window)))
-            ):
+            fences = list(_fences(window, at, len(window)))
+            if verdict == "words" or (announces and fences):
                 self.talked = True
                 self._step = self._talk
                 return
-            if self._open_fence(window, at, announced=announced):
-                return
+            if fences:
+                start, end, fence = fences[0]
+                said = window[at:start].strip()
+                told = announced or bool(said)
+                if (
+                    not self._place.fences
+                    and said
+                    and not fence.info
+                    and not fences[1:]
+                ):
+                    # Below code that no fence opened, this one closes.
+                    self._fenced = True
+                    return
+                # Where fences may stand, the text may have it below a line of its own.
+                below = said and self._place.fences
+                if not (
+                    below and self._place.judge(said, ended=True) != "preamble"
+                ) and self._place.is_wrapped_by(fence, announced=told):
+                    self._enter(fence, end)
+                    return
             if verdict != "preamble":
                 break
             announced = True
@@ -173,25 +190,6 @@ class FillAnswerFilter:
             # Blank lines below an announcement are layout; indentation is not.
             blank = len(text) - len(text.lstrip())
             self._text = text[text.rfind("\n", 0, blank) + 1 :]
-
-    def _open_fence(self, window: str, at: int, *, announced: bool) -> bool:
-        """Begin the text at a fence, if one opens it; return whether one does."""
-        fences = list(_fences(window, at, len(window)))
-        if not fences:
-            return False
-        start, end, fence = fences[0]
-        said = window[at:start].strip()
-        if self._place.fences:
-            if said and self._place.judge(said, ended=True) != "preamble":
-                return False
-            if not self._place.is_wrapped_by(fence, announced=announced or bool(said)):
-                return False
-        elif said and not fence.info and len(fences) == 1:
-            # Below code that no fence opened, this one closes.
-            self._fenced = True
-            return True
-        self._enter(fence, end)
-        return True
 
     def _enter(self, fence: Fence, end: int) -> None:
         self._text = self._text[end:]

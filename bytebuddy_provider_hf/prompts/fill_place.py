@@ -7,7 +7,8 @@ from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.answers.talk import Verdict, is_speech, judge_beginning
+from bytebuddy_provider_hf.edits.answers.sentences import is_speech
+from bytebuddy_provider_hf.edits.answers.talk import Verdict, judge_beginning
 from bytebuddy_provider_hf.edits.formats.fences import Fence, fence_in, has_fences
 from bytebuddy_provider_hf.edits.languages import Language, language_of
 from bytebuddy_provider_hf.prompts.fill_context import FillContext
@@ -17,6 +18,10 @@ _SENTENCES: Final = frozenset({"ini", "html", "xml"})
 # Languages in which an object of JSON is a statement or a file, or a page may be.
 _OBJECTS: Final = frozenset({"json", "yaml"})
 _TAGS: Final = frozenset({"html", "xml", "php", "javascript", "typescript"})
+# Languages with strings of several lines between backquotes.
+_LONG_QUOTED: Final = frozenset(
+    {"javascript", "typescript", "go", "bash", "perl", "ruby", "php"}
+)
 _MARKUP_INSIDE: Final = frozenset({"javascript", "typescript", "php"})
 _HERE_DOCUMENTS: Final = frozenset({"bash", "perl", "ruby", "php", "dockerfile"})
 # Languages with a manual between their code: it begins and ends at such lines.
@@ -134,7 +139,8 @@ def place_of(context: FillContext) -> Place:
             or _OPENED_VALUES.search(before[-4:]) is not None
         ),
         tags=name in _TAGS,
-        fences=(language is not None and language.prose) or (prose and ticks),
+        # Plain text has fences where it shows one; in Markdown the first may be meant.
+        fences=name == _MARKDOWN or (prose and ticks),
         block=block,
         ticks=ticks,
         around=(context.prefix, context.suffix),
@@ -146,14 +152,27 @@ def _in_text(prefix: str, line: str, language: Language) -> bool:
     before = prefix.rstrip()
     above = before.rpartition("\n")[2]
     if language.name == "yaml":
-        return bool(line.strip()) or _in_block_scalar(prefix, line)
+        if line.strip():
+            return True
+        # Or in a text of several lines. The cursor leaves that of a key where it stands
+        # before it; right below the key its indentation may not be written yet.
+        width: int | None = None
+        for each in reversed(prefix.split("\n")[:-1]):
+            indent = len(each) - len(each.lstrip())
+            if not each.strip() or (width is not None and indent >= width):
+                continue
+            if _BLOCK_SCALAR.search(each):
+                return width is None or not line or len(line) > indent
+            width = indent
+        return False
     if language.name in _MANUALS and (at := f"\n{prefix}".rfind("\n=")) >= 0:
         return not prefix.startswith(_MANUAL_ENDS, at)
     return (
         any(sign in line for sign in language.comments)
         or line.lstrip().startswith("*")
         or any(line.count(quote) % 2 for quote in "\"'`")
-        or any(prefix.count(quotes) % 2 for quotes in ('"""', "'''", "`"))
+        or any(prefix.count(quotes) % 2 for quotes in ('"""', "'''"))
+        or (language.name in _LONG_QUOTED and prefix.count("`") % 2 == 1)
         or any(prefix.rfind(one) > prefix.rfind(other) for one, other in _COMMENTS)
         or (language.name in _HERE_DOCUMENTS and "<<" in prefix)
         or (above.strip()[:1].isupper() and is_speech(above.strip()))
@@ -164,18 +183,3 @@ def _in_text(prefix: str, line: str, language: Language) -> bool:
             and not before.endswith(("=>", "->"))
         )
     )
-
-
-def _in_block_scalar(prefix: str, line: str) -> bool:
-    """Whether a line of YAML may belong to a text of several lines."""
-    width: int | None = None
-    for each in reversed(prefix.split("\n")[:-1]):
-        indent = len(each) - len(each.lstrip())
-        if not each.strip() or (width is not None and indent >= width):
-            continue
-        # The cursor leaves the text of a key where it stands before it; right below
-        # the key its indentation may not be written yet.
-        if _BLOCK_SCALAR.search(each):
-            return width is None or not line or len(line) > indent
-        width = indent
-    return False

@@ -142,7 +142,17 @@ class LineLimit:
             held, self._held = self._held + piece, ""
             last = self._last
             if whole:
-                shown.append(self._end_line(held))
+                line, self._line = self._line, ""
+                blank, self._blank = self._blank, True
+                # Line ends at the beginning are layout: the first line has text.
+                if not self._multiline and not blank:
+                    self.done = True
+                    shown.append(held[:-1].removesuffix("\r"))
+                    break
+                same = line == last and len(line) <= _COMPARED
+                self._last, self._equal = line, self._equal + 1 if same else 1
+                self.done = self._equal > _EQUAL
+                shown.append("" if self.done else held)
             elif self._equal >= _EQUAL and last and last.startswith(self._line):
                 # It may become the one equal line too many.
                 self._held = held
@@ -159,20 +169,6 @@ class LineLimit:
         again = self._equal >= _EQUAL and self._line == self._last
         held, self._held = self._held, ""
         return "" if self.done or again else held
-
-    def _end_line(self, held: str) -> str:
-        line, self._line = self._line, ""
-        blank, self._blank = self._blank, True
-        # Line ends at the beginning are layout: the first line is the one with text.
-        if not self._multiline and not blank:
-            self.done = True
-            return held[:-1].removesuffix("\r")
-        if line != self._last or len(line) > _COMPARED:
-            self._last, self._equal = line, 1
-            return held
-        self._equal += 1
-        self.done = self._equal > _EQUAL
-        return "" if self.done else held
 
 
 class CrLf:

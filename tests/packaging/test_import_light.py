@@ -121,7 +121,7 @@ def test_the_first_chat_imports_no_other_role() -> None:
     assert [name for name in found if name.startswith("edits.")] == [
         "edits.text_filter"
     ]
-    others = {"prompts.edit", "prompts.apply", "prompts.fim", "prompts.fill_context"}
+    others = {"prompts.edit", "prompts.fim", "prompts.fill_context"}
     replies = {"wire.tasks_reply", "wire.tgi_reply", "wire.infill_reply"}
     apis = {"wire.tgi", "wire.tei", "wire.tasks", "wire.vectors"}
     assert found.isdisjoint(others | replies | apis)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bytebuddy_provider_hf.errors import InvalidOption
-from bytebuddy_provider_hf.prompts.apply import (
+from bytebuddy_provider_hf.prompts.edit import (
     apply_messages,
     render_apply_template,
 )

@@ -18,7 +18,7 @@ from bytebuddy_provider_hf.client.roles.edit import CodePlanner
 from bytebuddy_provider_hf.client.runtime import LoopState
 from bytebuddy_provider_hf.edits.judging.judge import judge_answer
 from bytebuddy_provider_hf.errors import ApplyFailed, UnsupportedRole
-from bytebuddy_provider_hf.prompts import apply as prompts
+from bytebuddy_provider_hf.prompts import edit as prompts
 from bytebuddy_provider_hf.prompts.edit import EditPrompt
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Done, Event, Message, Reply, Text

@@ -29,17 +29,17 @@ from bytebuddy_provider_hf.edits.answers.selection import (
     fitted,
     selection_of,
 )
-from bytebuddy_provider_hf.edits.answers.spoken import is_talk_line
+from bytebuddy_provider_hf.edits.answers.sentences import is_talk_line, without_talk
 from bytebuddy_provider_hf.edits.answers.wellformed import is_parsed
 from bytebuddy_provider_hf.edits.formats.elision_markers import (
     ElisionKind,
     classify_line,
 )
-from bytebuddy_provider_hf.edits.formats.fences import fence_in, is_prose
+from bytebuddy_provider_hf.edits.formats.fences import fence_in, has_fences
 from bytebuddy_provider_hf.edits.formats.file_names import named_file
 from bytebuddy_provider_hf.edits.formats.suggestion import read_suggestion
 from bytebuddy_provider_hf.edits.languages import language_of
-from bytebuddy_provider_hf.edits.lines import assemble, is_distinctive, lines_of
+from bytebuddy_provider_hf.edits.lines import assemble, lines_of
 from bytebuddy_provider_hf.edits.merge import merge
 from bytebuddy_provider_hf.errors import Doubt
 from bytebuddy_provider_hf.texts import LocalizedText, text
@@ -130,17 +130,24 @@ def read_answer(
         return _no_code(found.kind)
     if answer.split() == instruction.split():
         return _no_code("talk")
-    answer = _begun_by_fence(answer, task)
+    # It begins with its first fence, where only talk or the file's name is before that.
+    lines = answer.split("\n")
+    fences = (at for at, line in enumerate(lines) if at and fence_in(line.rstrip("\r")))
+    first = next(fences, 0)
+    said = {line.strip() for line in lines[:first]} - {""}
+    if said.isdisjoint(line.strip() for line in lines_of(code).texts) and all(
+        is_talk_line(line, prose=True) or named_file(line) for line in said
+    ):
+        answer = "\n".join(lines[first:])
     parts = read_suggestion(task.file, answer, language=known, path=path)
-    if any(part.patch for part in parts):
-        return _merged(task, answer)
     # By number they say their place, and that the file goes on.
-    if any(part.open_start or part.open_end or part.gaps for part in parts):
+    if any(it.patch or it.open_start or it.open_end or it.gaps for it in parts):
         return _merged(task, answer)
-    texts = [
-        _without_talk(part.code, task) if len(parts) == 1 else part.code
-        for part in parts
-    ]
+    texts = [part.code for part in parts]
+    # Sentences between fences are what the lines say: part of a text in quotes, say.
+    fenced = has_fences(answer)
+    if len(texts) == 1 and not fenced and not is_parsed(texts[0], known):
+        texts = [without_talk(texts[0], code, known)]
     # What is of the file is code, though the lines to change have nothing like it.
     problems = [
         not_code(each, code, language=known)
@@ -152,50 +159,6 @@ def read_answer(
         why = next((each for each in (*problems, found) if each is not None), None)
         return _no_code("language" if why is None else why.kind)
     return _whole(task, answer, kept[0]) if len(kept) == 1 else _merged(task, answer)
-
-
-def _begun_by_fence(answer: str, task: EditTask) -> str:
-    """Return an answer from its first fence on, where only talk stands before that.
-
-    The name of the file is talk here, too.
-    """
-    known = {line.strip() for line in lines_of(task.code).texts}
-    lines = answer.split("\n")
-    for at, line in enumerate(lines):
-        if at and fence_in(line.rstrip("\r")):
-            return "\n".join(lines[at:])
-        said = line.strip()
-        spoken = is_talk_line(said, prose=True) or named_file(said)
-        if said and (said in known or not spoken):
-            break
-    return answer
-
-
-def _without_talk(said: str, task: EditTask) -> str:
-    """Return a text without the sentences of an assistant before and after it."""
-    if is_parsed(said, task.language):
-        return said
-    known = {line.strip() for line in lines_of(task.code).texts}
-    comments = () if task.language is None else task.language.comments
-    prose = task.is_text
-
-    def spoken(line: str) -> bool:
-        if line.strip() in known or line.lstrip().startswith(comments):
-            return False
-        return is_talk_line(line, prose=prose) or (not prose and is_prose(line))
-
-    lines = list(lines_of(said).texts)
-    start, end = 0, len(lines)
-    while start < end and (not lines[start].strip() or spoken(lines[start])):
-        start += 1
-    while start < end and (not lines[end - 1].strip() or spoken(lines[end - 1])):
-        end -= 1
-    # All of it may be said by somebody: that is for the check to tell. So it is in a
-    # text of which nothing is left in what follows.
-    kept = any(is_distinctive(x) and x.strip() in known for x in lines[start:end])
-    if start == end or (prose and known and not kept):
-        return said
-    return "\n".join(lines[start:end]) + "\n"
 
 
 def _whole(task: EditTask, answer: str, said: str) -> Changed | Refused:

@@ -8,6 +8,8 @@ from typing import Final
 CJK: Final = re.compile("[\u4e00-\u9fff]")
 # Characters that are enough to judge any answer by.
 LONGEST: Final = 400
+# Words by which assistants agree before they answer, in small letters.
+AGREES: Final = "sure|certainly|of course|absolutely|got it|no problem|understood"
 # The words that tell an assistant begin its first sentence.
 _OPENING: Final = 60
 
@@ -85,7 +87,7 @@ _SAID: Final = tuple(
         ),
         (
             (
-                r"(?:sure|certainly|of course|absolutely)[,!.] i(?:'d| can|'ll| will"
+                rf"(?:{AGREES})[,!.] i(?:'d| can|'ll| will"
                 r"| would"
                 r"|'m| am)\b"
             ),
@@ -201,10 +203,7 @@ _FIRST_WORDS: Final = frozenset(
         "i've",
         "done",
         "let",
-        "sure",
-        "certainly",
-        "of",
-        "absolutely",
+        *(agreed.partition(" ")[0] for agreed in AGREES.split("|")),
     )
 )
 _SAID_CJK: Final = tuple(

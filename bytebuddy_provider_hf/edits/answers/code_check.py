@@ -6,14 +6,18 @@ run, or an example of use.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.edits.answers.spoken import is_spoken, is_talk_line
+from bytebuddy_provider_hf.edits.answers.calls_and_errors import (
+    is_error_body,
+    is_tool_call,
+    json_in,
+)
+from bytebuddy_provider_hf.edits.answers.sentences import is_spoken, is_talk_line
 from bytebuddy_provider_hf.edits.answers.wellformed import (
     breaks_form,
     is_parsed,
@@ -36,52 +40,12 @@ Kind: TypeAlias = Literal[
 
 # Errors, tool calls and talk are short; what stands further on decides nothing.
 _LOOKED_AT: Final = 20_000
-_LONGEST_ERROR: Final = 4_000
 _LONGEST_LINE: Final = 400
 _MOST_EXAMPLE: Final = 15
 # Of the telling lines of a text that is of the file, so many stand in the file.
 _SHARED: Final = 0.5
 
-_TOOL_CALL: Final = re.compile(
-    r"<(?:\|)?tool_?calls?\b|<function(?:=|_calls?\b)|<invoke\b|<\|python_tag\|>"
-    r"|\[TOOL_CALLS\]|<\uff5ctool|<\|tool▁|<tool_use\b"
-    r"|<(?:read_file|write_to_file|apply_diff|replace_in_file|execute_command"
-    r"|search_files|list_files|attempt_completion|edit_file|str_replace_editor"
-    r"|insert_content|search_and_replace|ask_followup_question)>"
-    r"|functions\.\w+\(\{|Action:[^\n]*\n+Action Input:|\[\w+\(\w+=[^\n]*\)\]\s*\Z"
-)
-_CALL_KEYS: Final = ("arguments", "parameters", "tool_calls", "function_call", "input")
-_CALL_NAMES: Final = ("name", "function", "tool_calls", "function_call", "tool")
-# How a call begins whose JSON is broken: most often the code in it is.
-_CALL_JSON: Final = re.compile(
-    r'[\[\s]*\{\s*"(?:name|function|tool|type|id)"\s*:\s*(?:"[\w.-]{1,80}"|\{)'
-    r'[\s\S]{0,200}?"(?:arguments|parameters|input)"\s*:'
-)
-_ERROR_KEYS: Final = ("error", "errors", "detail", "fault", "error_code", "error_msg")
-_ERROR_TEXT: Final = re.compile(
-    r"(?:error|http error|exception|fatal|warning)?[:\s]*"
-    r"(?:upstream (?:connect|request)|no healthy upstream|(?:http(?:/[\d.]+)?\s*)?"
-    r"(?:error\s*(?:code)?[:\s]*)?[45]\d\d\b[ :,-]{0,3}(?:[A-Z{-]|$)|bad gateway"
-    r"|internal server error|service (?:temporarily )?unavailable|gateway time-?out"
-    r"|too many requests|rate limit|you (?:have )?exceeded|you'?ve (?:hit|reached)"
-    r"|quota exceeded|request timed? ?out|connection (?:refused|reset|timed out|error)"
-    r"|cuda (?:error|out of memory)|out of memory|traceback \(most recent call last\)"
-    r"|model .{1,120} is (?:currently |still )?(?:loading|overloaded|not found)"
-    r"|the (?:model|server|engine) is (?:currently )?(?:overloaded|busy|loading)"
-    r"|invalid (?:api key|token|username or password|request)|unauthorized\b"
-    r"|authentication (?:failed|required)|an error (?:has )?occurred|stream error"
-    r"|context length exceeded|internal error|request failed|fetch failed"
-    r"|服务(?:器)?(?:暂时)?不可用|请求过于频繁|服务器(?:内部)?错误|网关(?:错误|超时)"
-    r"|系统繁忙|请求超时|余额不足)",
-    re.IGNORECASE,
-)
 _HTML: Final = re.compile(r"\s*(?:<!doctype html|<html\b|<\?xml\b)", re.IGNORECASE)
-_HTML_ERROR: Final = re.compile(
-    r"<(?:title|h1)[^>]*>\s*(?:[^<]{0,40}\b[45]\d\d\b[^<]*|[^<]{0,40}(?:error"
-    r"|bad gateway|unavailable|forbidden|not found|attention required|just a moment)"
-    r"[^<]*)<",
-    re.IGNORECASE,
-)
 # A line of YAML: a key, an item, or the mark of a document.
 _YAML: Final = re.compile(
     r"^(?:-(?:\s|$)|[^\s#][^\n]{0,200}?:(?:\s|$)|---|[\[{])", re.MULTILINE
@@ -139,77 +103,31 @@ def not_code(text: str, original: str, *, language: Language | None) -> Problem 
     # Half of its lines are of the file: whatever it quotes, it is the file.
     if telling and shared >= max(1, _SHARED * len(telling)):
         return None
+    # A call may stand below a sentence; code names one within a line.
+    called = any(
+        is_tool_call("\n".join(lines[at : at + 2]), known=original, objects=True)
+        for at in range(len(lines))
+    )
+    said_lines = [line.strip() for line in lines if not line.lstrip().startswith("#")]
+    if language is not None and language.name in _COMMANDS_KEPT:
+        # A prompt is no part of a script.
+        commands = language.name == "bash" and all(map(_PROMPT.match, lines))
+    else:
+        commands = bool(said_lines) and all(
+            len(line) <= _LONGEST_LINE and "(" not in line and _COMMAND.fullmatch(line)
+            for line in said_lines
+        )
     for kind, found in (
-        ("tool_call", _is_tool_call(head, original)),
-        ("error", not shared and _is_error(head, original)),
+        ("tool_call", is_tool_call(head, known=original) or called),
+        ("error", not shared and is_error_body(head, known=original)),
         ("language", _is_other_language(head, original, language)),
-        ("command", not shared and _is_command(lines, language)),
+        ("command", not shared and commands),
         ("example", not shared and _is_example(lines, original, language)),
         ("talk", _is_talk(head, original, language, shared=shared)),
     ):
         if found:
             return Problem(kind)  # type: ignore[arg-type]  # each is a Kind
     return None
-
-
-def other_language(info: str, language: Language | None) -> bool:
-    """Return whether a fence names a language that code of this file cannot be in."""
-    words = re.split(r"[\s{:,]", info.strip(), maxsplit=1)
-    named = language_named(words[0])
-    if named is None or language is None or named is language or named.name == "text":
-        return False
-    return not any({named.name, language.name} <= each for each in _FAMILIES)
-
-
-# Languages that models name for each other.
-_FAMILIES: Final = (
-    frozenset(("javascript", "typescript", "json", "html")),
-    frozenset(("c", "cpp")),
-    frozenset(("html", "xml", "php", "markdown")),
-    frozenset(("yaml", "ini", "toml", "text")),
-    frozenset(("markdown", "restructuredtext", "text")),
-    frozenset(("css", "html")),
-    frozenset(("bash", "powershell", "makefile", "dockerfile", "ini", "text")),
-    frozenset(("java", "kotlin", "scala")),
-)
-
-
-def _is_tool_call(head: str, original: str) -> bool:
-    found = _TOOL_CALL.search(head)
-    if found is not None and found[0] not in original:
-        # Code may name such a mark in a string; a call begins a line with it.
-        before = head[: found.start()].rpartition("\n")[2]
-        if not before.strip():
-            return True
-    if _CALL_JSON.match(head) and not _CALL_JSON.match(original.lstrip()):
-        return True
-    value = _json(head)
-    if isinstance(value, list) and value:
-        value = value[0]
-    if not isinstance(value, dict) or isinstance(_json(original), dict):
-        return False
-    return any(key in value for key in _CALL_KEYS) and any(
-        key in value for key in _CALL_NAMES
-    )
-
-
-def _is_error(head: str, original: str) -> bool:
-    if _HTML.match(head) or head.startswith("<"):
-        return _HTML_ERROR.search(head) is not None
-    if len(head) > _LONGEST_ERROR:
-        return False
-    if _ERROR_TEXT.match(head) and not _ERROR_TEXT.match(original.lstrip()):
-        return True
-    value = _json(head.removeprefix("data:").strip())
-    if not isinstance(value, dict):
-        return False
-    before = _json(original)
-    had = before if isinstance(before, dict) else {}
-    if any(key in value and key not in had for key in _ERROR_KEYS):
-        return True
-    said = "message" in value or "msg" in value
-    status = any(key in value for key in ("code", "status", "statusCode", "type"))
-    return said and status and not had
 
 
 def _is_other_language(head: str, original: str, language: Language | None) -> bool:
@@ -232,23 +150,10 @@ def _is_other_language(head: str, original: str, language: Language | None) -> b
         return True
     if name in ("json", "yaml") or before[:1] in ("{", "["):
         return False
-    value = _json(head)
+    value = json_in(head)
     # A list of numbers, or a short one, may be code of any language.
     return isinstance(value, dict) or (
         isinstance(value, list) and any(isinstance(each, dict) for each in value)
-    )
-
-
-def _is_command(lines: Sequence[str], language: Language | None) -> bool:
-    if language is not None and language.name in _COMMANDS_KEPT:
-        # A prompt is no part of a script.
-        return language.name == "bash" and all(_PROMPT.match(line) for line in lines)
-    said = [line.strip() for line in lines if not line.lstrip().startswith("#")]
-    return bool(said) and all(
-        len(line) <= _LONGEST_LINE
-        and "(" not in line
-        and _COMMAND.fullmatch(line) is not None
-        for line in said
     )
 
 
@@ -298,14 +203,3 @@ def _is_talk(
             return all(is_spoken(line, items=False) for line in lines)
         return len(lines) == 1 and is_talk_line(lines[0])
     return bool(spoken_in(head, new))
-
-
-def _json(text: str) -> object:
-    """Return the value of a short JSON text; ``None`` where it is none."""
-    if text.lstrip()[:1] not in ("{", "[") or len(text) > _LOOKED_AT:
-        return None
-    try:
-        value: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value

@@ -84,7 +84,19 @@ def fitted(
     if not as_is:
         answer = with_tabs_of(answer, selection.lines)
     answer = stripped(answer)
-    start, end = _region(answer, selection)
+    start, end = selection.start, selection.end
+    if answer and not selection.is_file:
+        code = selection.code
+        before, after = selection.lines[:start], selection.lines[end:]
+        above = _reach(answer, code, before[-_MOST_ROUND:][::-1])
+        back = _reach(answer[::-1], code[::-1], after[:_MOST_ROUND])
+        # A whole file may begin or end with something new.
+        if not above and _has_most(answer, before, code):
+            above = start
+        if not back and _has_most(answer, after, code):
+            back = len(after)
+        start, end = start - above, end + back
+    # What the answer stands for: the selection, or more of the file.
     region = selection.lines[start:end]
     lines = shifted(answer, region)
     if (start, end) == (selection.start, selection.end):
@@ -146,26 +158,6 @@ def _edges(lines: Sequence[str]) -> tuple[int, int]:
     if not filled:
         return 0, len(lines)
     return filled[0], len(lines) - 1 - filled[-1]
-
-
-def _region(answer: Sequence[str], selection: Selection) -> tuple[int, int]:
-    """Return the lines of the file that an answer stands for: the selection or more."""
-    start, end = selection.start, selection.end
-    if selection.is_file or not answer:
-        return start, end
-    before, code, after = (
-        selection.lines[:start],
-        selection.lines[start:end],
-        selection.lines[end:],
-    )
-    above = _reach(answer, code, before[-_MOST_ROUND:][::-1])
-    back = _reach(answer[::-1], code[::-1], after[:_MOST_ROUND])
-    # A whole file may begin or end with something new.
-    if not above and _has_most(answer, before, code):
-        above = start
-    if not back and _has_most(answer, after, code):
-        back = len(after)
-    return start - above, end + back
 
 
 def _reach(answer: Sequence[str], code: Sequence[str], near: Sequence[str]) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from attrs import evolve
 
 from bytebuddy_provider_hf.edits.alignment import aligned
-from bytebuddy_provider_hf.edits.answers.spoken import is_talk_line
+from bytebuddy_provider_hf.edits.answers.sentences import without_talk
 from bytebuddy_provider_hf.edits.definitions import definitions, gone
-from bytebuddy_provider_hf.edits.formats.fences import is_prose
 from bytebuddy_provider_hf.edits.formats.suggestion import Part
 from bytebuddy_provider_hf.edits.indentation import with_tabs_like
 from bytebuddy_provider_hf.edits.judging.judge import doubts_of
@@ -28,7 +27,10 @@ def merge_code(original: str, part: Part, language: Language | None) -> Merged:
     """Return ``original`` with a part that is code: with markers, a block, or whole."""
     nowhere = Merged(None, (part.text,))
     before = lines_of(original).texts
-    own = lines_of(_without_talk(original, part.code, language))
+    code = part.code
+    if has_elisions(code):
+        code = without_talk(code, original, language)
+    own = lines_of(code)
     same = with_tabs_like(before, own.texts)
     # With numbers that jump, lines may be left out or meant to go; with those of most
     # of the text, its end as well.
@@ -66,27 +68,6 @@ def merge_code(original: str, part: Part, language: Language | None) -> Merged:
         return Merged(text, (), "whole", doubts_of(names))
     block = replace_blocks(original, said, language)
     return nowhere if block is None else Merged(block, (), "snippet")
-
-
-def _without_talk(original: str, said: str, language: Language | None) -> str:
-    """Return a part with markers without the sentences before and after its code."""
-    if not has_elisions(said):
-        return said
-    lines = said.split("\n")
-    known = {line.strip() for line in lines_of(original).texts}
-    prose = language is None or language.prose
-
-    def is_talk(line: str) -> bool:
-        if line.strip() in known:
-            return False
-        return is_talk_line(line, prose=prose) or (not prose and is_prose(line))
-
-    for edge in (0, -1):
-        kept = list(lines)
-        while kept and (not kept[edge].strip() or is_talk(kept[edge])):
-            if kept.pop(edge).strip():
-                lines = list(kept)
-    return "\n".join(lines)
 
 
 def _filled(text: str) -> list[str]:
