@@ -145,7 +145,9 @@ def read_answer(
         return _merged(task, answer)
     texts = [part.code for part in parts]
     # Sentences between fences are what the lines say: part of a text in quotes, say.
-    fenced = has_fences(answer)
+    filled = (line for each in texts for line in each.split("\n") if line.strip())
+    begins = next(filled, "")
+    fenced = bool(begins) and has_fences(answer.partition(begins)[0])
     if len(texts) == 1 and not fenced and not is_parsed(texts[0], known):
         texts = [without_talk(texts[0], code, known)]
     # What is of the file is code, though the lines to change have nothing like it.
