@@ -68,6 +68,17 @@ async def _not_applied(_world: World) -> object:
         return await model.apply("x = 1\ny = 2\nx = 1\n", "x = 3")
 
 
+async def _doubtful(_world: World) -> object:
+    kept = "def a(x):\n    return x\n"
+
+    async def handler(_request: FakeRequest) -> FakeReply:
+        return chat_reply(f"```python\n{kept}```")
+
+    async with model_at(handler) as model:
+        gone = "\n\ndef b(x):\n    return x + 1\n"
+        return await model.edit(kept + gone, "be polite", path="x.py")
+
+
 async def _queue_full(_world: World) -> object:
     async def slow(_request: FakeRequest) -> FakeReply:
         return FakeReply(delay=60)
@@ -408,4 +419,5 @@ TRIGGERS: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
     errors.StreamInterrupted: stream(_cut),
     errors.StreamFailed: stream(_error_event),
     errors.ApplyFailed: _not_applied,
+    errors.EditDoubtful: _doubtful,
 }
