@@ -15,8 +15,8 @@ from typing import Final, Literal, TypeAlias
 from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned
+from bytebuddy_provider_hf.edits.answers.answer_task import AnswerTask
 from bytebuddy_provider_hf.edits.answers.code_check import Kind, not_code
-from bytebuddy_provider_hf.edits.answers.edit_task import EditTask
 from bytebuddy_provider_hf.edits.answers.losses import (
     Losses,
     doubts_of,
@@ -24,7 +24,7 @@ from bytebuddy_provider_hf.edits.answers.losses import (
     losses,
 )
 from bytebuddy_provider_hf.edits.answers.selection import (
-    Cut,
+    CutAnswer,
     cut_down,
     fitted,
     selection_of,
@@ -117,7 +117,7 @@ def read_answer(
     end of the last line are those of ``code``.
     """
     known = language_of(path, language)
-    task = EditTask(code, prefix, suffix, path, known, instruction)
+    task = AnswerTask(code, prefix, suffix, path, known, instruction)
     if bare:
         found = not_code(answer, code, language=known)
         return _whole(task, answer, answer) if found is None else _no_code(found.kind)
@@ -163,7 +163,7 @@ def read_answer(
     return _whole(task, answer, kept[0]) if len(kept) == 1 else _merged(task, answer)
 
 
-def _whole(task: EditTask, answer: str, said: str) -> Changed | Refused:
+def _whole(task: AnswerTask, answer: str, said: str) -> Changed | Refused:
     """Return the code as one text says it, or as a part of it that is merged."""
     lines = lines_of(said).texts
     if _markers(lines, task.file):
@@ -187,7 +187,7 @@ def _whole(task: EditTask, answer: str, said: str) -> Changed | Refused:
     return _judged(task, Changed(made, "whole", (), _outside(cut)), lost)
 
 
-def _merged(task: EditTask, answer: str, *, how: str = "") -> Changed | Refused:
+def _merged(task: AnswerTask, answer: str, *, how: str = "") -> Changed | Refused:
     """Return the code with a diff, or with parts of it, merged into its file.
 
     As ``a part`` it is not placed where a rule takes it for the whole.
@@ -216,7 +216,9 @@ def _merged(task: EditTask, answer: str, *, how: str = "") -> Changed | Refused:
     return _judged(task, changed, None)
 
 
-def _judged(task: EditTask, changed: Changed, lost: Losses | None) -> Changed | Refused:
+def _judged(
+    task: AnswerTask, changed: Changed, lost: Losses | None
+) -> Changed | Refused:
     """Return new code with what is doubtful in it; refused where code is lost.
 
     What a diff takes away, it names: there nothing is ``lost``.
@@ -243,7 +245,7 @@ def _judged(task: EditTask, changed: Changed, lost: Losses | None) -> Changed | 
     return evolve(changed, doubts=tuple(doubts))
 
 
-def _made(task: EditTask, cut: Cut) -> str:
+def _made(task: AnswerTask, cut: CutAnswer) -> str:
     """Return the new lines of the code as a text, with the line ends that it had.
 
     Models drop and add trailing blanks: where a line differs in these alone, it stays.
@@ -275,7 +277,7 @@ def _shown(line: str) -> str:
     return said if len(said) <= _MOST_SHOWN else f"{said[:_MOST_SHOWN]}…"
 
 
-def _outside(cut: Cut) -> tuple[LocalizedText, ...]:
+def _outside(cut: CutAnswer) -> tuple[LocalizedText, ...]:
     """Return the note of changes outside of the selection."""
     return (text("answer.left_out", count=cut.left_out),) if cut.left_out else ()
 

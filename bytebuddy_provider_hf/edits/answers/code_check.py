@@ -69,7 +69,7 @@ _USE: Final = re.compile(
 
 
 @frozen
-class Problem:
+class NotCode:
     """What a text is that is no code of a file: ``kind`` names it for programs."""
 
     kind: Kind
@@ -77,7 +77,7 @@ class Problem:
 
 def check_code(
     text: str, original: str, *, language: Language | None
-) -> Problem | None:
+) -> NotCode | None:
     """Return why ``text`` is no code of a file that was ``original``, if it is none.
 
     It is looked at by rule: what it says in place of code, then whether it is well
@@ -86,15 +86,15 @@ def check_code(
     """
     problem = not_code(text, original, language=language)
     if problem is None and breaks_form(text, original, language):
-        return Problem("malformed")
+        return NotCode("malformed")
     return problem
 
 
-def not_code(text: str, original: str, *, language: Language | None) -> Problem | None:
+def not_code(text: str, original: str, *, language: Language | None) -> NotCode | None:
     """Return what a text is in place of code, well formed or not."""
     said = text.strip()
     if not said:
-        return Problem("empty") if original.strip() else None
+        return NotCode("empty") if original.strip() else None
     head = said[:_LOOKED_AT]
     lines = [line for line in lines_of(head).texts if line.strip()]
     known = {line.strip() for line in lines_of(original).texts}
@@ -126,7 +126,7 @@ def not_code(text: str, original: str, *, language: Language | None) -> Problem 
         ("talk", _is_talk(head, original, language, shared=shared)),
     ):
         if found:
-            return Problem(kind)  # type: ignore[arg-type]  # each is a Kind
+            return NotCode(kind)  # type: ignore[arg-type]  # each is a Kind
     return None
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from attrs import frozen
 
 from bytebuddy_provider_hf.edits.alignment import aligned, changes
-from bytebuddy_provider_hf.edits.answers.edit_task import EditTask
+from bytebuddy_provider_hf.edits.answers.answer_task import AnswerTask
 from bytebuddy_provider_hf.edits.answers.wellformed import breaks_form
 from bytebuddy_provider_hf.edits.definitions import gone
 from bytebuddy_provider_hf.edits.formats.elision_markers import (
@@ -51,7 +51,7 @@ class Losses:
         return bool(self.names or self.lines)
 
 
-def losses(task: EditTask, made: str) -> Losses:
+def losses(task: AnswerTask, made: str) -> Losses:
     """Return what ``made`` lacks of the code and the instruction does not name.
 
     In linear time, as lines are aligned.
@@ -90,7 +90,7 @@ def losses(task: EditTask, made: str) -> Losses:
     return Losses(names, lines, stood_for, ended)
 
 
-def doubts_of(task: EditTask, made: str, lost: Losses) -> Iterator[Doubt]:
+def doubts_of(task: AnswerTask, made: str, lost: Losses) -> Iterator[Doubt]:
     """Yield why new code should be looked at before it is written."""
     if lost.names:
         names = ", ".join(lost.names[:_SHOWN_NAMES])
@@ -110,6 +110,6 @@ def doubts_of(task: EditTask, made: str, lost: Losses) -> Iterator[Doubt]:
         yield Doubt("rewritten", text("answer.rewritten"))
 
 
-def is_malformed(task: EditTask, made: str) -> bool:
+def is_malformed(task: AnswerTask, made: str) -> bool:
     """Return whether the file was well formed and is no longer, with the new code."""
     return breaks_form(task.in_file(made), task.file, task.language)

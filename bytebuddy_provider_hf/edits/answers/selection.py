@@ -1,4 +1,4 @@
-"""Cut an answer down to the lines of a file that were to be changed."""
+"""CutAnswer an answer down to the lines of a file that were to be changed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Selection:
 
 
 @frozen
-class Cut:
+class CutAnswer:
     """The new lines of a selection; of the answer ``left_out`` changes are elsewhere.
 
     ``repeats`` tells that more than the selection came back.
@@ -72,7 +72,7 @@ def selection_of(code: str, prefix: str, suffix: str) -> Selection:
 
 def fitted(
     answer: Sequence[str], selection: Selection, *, as_is: bool = False
-) -> Cut | None:
+) -> CutAnswer | None:
     """Return what an answer makes of a selection; ``None`` where that is not certain.
 
     The answer may be the selection alone, repeat lines round it, or be the whole file;
@@ -80,7 +80,7 @@ def fitted(
     Blanks that were to be changed stay ``as_is``.
     """
     if as_is and selection.is_file:
-        return Cut(tuple(answer))
+        return CutAnswer(tuple(answer))
     if not as_is:
         answer = with_tabs_of(answer, selection.lines)
     answer = stripped(answer)
@@ -100,14 +100,14 @@ def fitted(
     region = selection.lines[start:end]
     lines = shifted(answer, region)
     if (start, end) == (selection.start, selection.end):
-        return Cut(tuple(with_edges_of(lines, region)))
+        return CutAnswer(tuple(with_edges_of(lines, region)))
     lead, tail = _edges(region)
     inside = (*region[:lead], *lines, *region[len(region) - tail :])
     new = (*selection.lines[:start], *inside, *selection.lines[end:])
     return cut_down(new, selection)
 
 
-def cut_down(new: Sequence[str], selection: Selection) -> Cut | None:
+def cut_down(new: Sequence[str], selection: Selection) -> CutAnswer | None:
     """Return the changes of a whole file that are in the selection.
 
     ``None`` where one change is partly inside, and cannot be divided.
@@ -137,7 +137,7 @@ def cut_down(new: Sequence[str], selection: Selection) -> Cut | None:
         made += new[b + low - a : b_end + high - a_end]
         done = high
     made += lines[done:end]
-    return Cut(tuple(made), left_out, repeats=True)
+    return CutAnswer(tuple(made), left_out, repeats=True)
 
 
 def stripped(lines: Sequence[str]) -> Sequence[str]:

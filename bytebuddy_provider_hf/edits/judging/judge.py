@@ -19,7 +19,7 @@ from bytebuddy_provider_hf.edits.formats.elision_markers import (
     classify_line,
 )
 from bytebuddy_provider_hf.edits.formats.suggestion import Part, read_suggestion
-from bytebuddy_provider_hf.edits.judging.explain import explain
+from bytebuddy_provider_hf.edits.judging.derivation import derive
 from bytebuddy_provider_hf.edits.judging.runs import (
     Run,
     in_order,
@@ -120,7 +120,7 @@ def judge(original: str, parts: Sequence[Part], result: str) -> Verdict:
         return Verdict(text, doubts=(Doubt("gone", told, tuple(lost[:_MOST_SHOWN])),))
     for reading in readings:
         runs = in_order(without_unchanged(reading, before.texts), after.texts)
-        found = explain(before.texts, after.texts, runs)
+        found = derive(before.texts, after.texts, runs)
         if found is None:
             continue
         stays = {new: old for old, new in found.kept}

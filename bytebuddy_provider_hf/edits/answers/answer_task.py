@@ -55,7 +55,7 @@ _LAYOUT: Final = re.compile(
 
 
 @frozen
-class EditTask:
+class AnswerTask:
     """Code between what stands before and after it, and how it is to be changed."""
 
     code: str

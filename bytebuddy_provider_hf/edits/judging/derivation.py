@@ -1,11 +1,11 @@
-"""Explain a changed text by the runs of a suggestion, line by line.
+"""Derive a changed text from the runs of a suggestion, line by line.
 
 A search over places in three texts at once: the original, the changed text, and the
 suggestion. Outside the runs every line has to be the original's. Inside a run each
 line of the changed text is one of the original's that stays or one that the run writes,
 and a line of the original goes only where the run names it, or where it stands between
 two lines that the run writes one below the other. The cheapest way through, counted in
-lines of context that are not as stated, is the explanation; without one there is none.
+lines of context that are not as stated, is the derivation; without one there is none.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _Indentation: TypeAlias = Shift | str
 
 
 @frozen
-class Explanation:
+class Derivation:
     """Which lines of the changed text stay, as (original, changed), rising.
 
     ``restored`` tells that lines stay although the suggestion leaves them out.
@@ -89,17 +89,17 @@ class _State(NamedTuple):
 _Step: TypeAlias = tuple[float, _State]
 
 
-def explain(
+def derive(
     before: Sequence[str], after: Sequence[str], runs: Sequence[Run]
-) -> Explanation | None:
+) -> Derivation | None:
     """Return how ``runs`` made ``after`` of ``before``; ``None`` if they did not.
 
     All three are lines without their ends; trailing blanks are not looked at.
     """
-    return _Search(before, after, runs).explanation()
+    return _Walk(before, after, runs).derivation()
 
 
-class _Search:
+class _Walk:
     """Search the cheapest way through the three texts."""
 
     def __init__(
@@ -123,7 +123,7 @@ class _Search:
         self._similar = [max(1, _context(run) // 4) for run in runs]
         self._size = len(before) + len(after) + sum(len(run.lines) for run in runs)
 
-    def explanation(self) -> Explanation | None:
+    def derivation(self) -> Derivation | None:
         start = _State(0, 0, 0)
         costs: dict[_State, float] = {start: 0.0}
         came: dict[_State, _State] = {}
@@ -163,7 +163,7 @@ class _Search:
                 )
             restored = restored or state.restored
             state = before
-        return Explanation(tuple(reversed(kept)), restored)
+        return Derivation(tuple(reversed(kept)), restored)
 
     def _steps(self, state: _State) -> Iterator[_Step]:
         if state.at < 0:
