@@ -128,8 +128,13 @@ def _region(
     end = block_end(texts, start)
     if head:
         # Decorators and comments are part of it where the suggestion gives any.
+        first = start
         while start and _ABOVE.match(texts[start - 1]):
             start -= 1
+        # Those above the first that it has stay as they are.
+        given = {words_of(line) for line in block[:head]}
+        while start < first and words_of(texts[start]) not in given:
+            start += 1
     old = texts[start:end]
     pairs = aligned([words_of(x) for x in old], [words_of(x) for x in block])
     shift = common_shift([(block[new], old[at]) for at, new in pairs])

@@ -186,8 +186,14 @@ class _Search:
         for reading in hunk.interpretations():
             for key in (str, str.rstrip):
                 starts = self._starts(reading, key)
-                if starts:
-                    return [_Fit(start, reading) for start in starts]
+                if not starts:
+                    continue
+                # One line alone may be one that is indented otherwise.
+                if sum(map(is_distinctive, hunk.old)) == 1 and len(
+                    self._starts(reading, words_of)
+                ) > len(starts):
+                    return []
+                return [_Fit(start, reading) for start in starts]
         starts = self._starts(hunk, words_of)
         removes = any(line.sign == "-" and line.text.strip() for line in hunk.lines)
         # One line of context alone tells nothing of how the new lines are meant.
