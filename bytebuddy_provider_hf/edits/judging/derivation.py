@@ -343,7 +343,17 @@ class _Walk:
                     ),
                 )
             return
-        if fits is not None:
+        # A new first line that is like the line above it was meant in its place.
+        above = self._line(self._old, state.old - 1) if state.old else None
+        beside = (
+            state.last < 0
+            and not state.dropped
+            and run.open_start
+            and above is not None
+            and words_of(above) not in map(words_of, (each.text for each in run.lines))
+            and alike(line.text, above)
+        )
+        if fits is not None and not beside:
             yield (
                 _ADDED,
                 state._replace(
@@ -373,6 +383,7 @@ class _Walk:
         # Beside a marker stands context, by what a marker is.
         if (
             _is_edge(run, state.at)
+            and not state.dropped
             and words_of(line.text) not in self._known
             and state.similar < self._similar[state.run]
             and alike(line.text, old)
