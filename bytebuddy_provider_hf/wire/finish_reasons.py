@@ -96,6 +96,8 @@ def interrupted(word: str | None) -> StreamInterrupted:
 
 
 def _plain(word: str) -> str:
-    # Some write the name of a class before it: FinishReason.STOP.
-    word = word.strip().rpartition(".")[2]
+    # Some write the name of a class before it: FinishReason.STOP. A stop at the end,
+    # where a long word was cut, names no class.
+    bare = word.strip()
+    word = bare.rpartition(".")[2] or bare
     return word.lower().replace("-", "_").replace(" ", "_")

@@ -103,6 +103,7 @@ def test_a_word_for_a_fault_is_an_answer_that_broke_off(word: str, member: str) 
 @example("repetition")
 @example({"type": "stop"})
 @example("x" * 5_000)
+@example(["0" * 15, "0" * 15, "0" * 15, "0000."])
 def test_any_other_word_is_kept_and_told(word: object) -> None:
     """Where the answer ended properly; else it may have been cut anywhere."""
     shown = word if isinstance(word, str) else json.dumps(word)
