@@ -118,6 +118,27 @@ def test_a_function_is_found_by_its_name() -> None:
     assert merge(FILE, said).text == wanted
 
 
+def test_half_a_class_is_no_class() -> None:
+    """It ends with a head whose body it does not show: the body is not meant to go."""
+    head = "import codecs\n\nclass Codec(codecs.Codec):\n\n"
+    old = "    def encode(self,input,errors='strict'):\n"
+    new = "    def encode(self,input,errors='strict') -> None:\n"
+    body = (
+        "        return codecs.charmap_encode(input,errors,encoding_table)\n\n"
+        "    def decode(self,input,errors='strict'):\n"
+    )
+    rest = (
+        "        return codecs.charmap_decode(input,errors,decoding_table)\n\n"
+        "class Encoder(codecs.IncrementalEncoder):\n"
+        "    def encode(self, input, final=False):\n"
+        "        return codecs.charmap_encode(input,self.errors,encoding_table)[0]\n"
+    )
+    shown = (head + new + body).splitlines()[2:]
+    said = "".join(f"{at} | {line}\n" for at, line in enumerate(shown, 3))
+    wanted = head + new + body + rest
+    assert merge(head + old + body + rest, said, path="a.py").text == wanted
+
+
 def test_a_command_beside_the_code_is_none_of_it() -> None:
     """Nobody wants it in the file."""
     beside = f"```py\n{WHOLE}```\n```sh\npip install x\n```\n"

@@ -148,7 +148,10 @@ def _region(
         return None
     # Without its end it may be half a block.
     last = next(at for at in reversed(range(len(old))) if old[at].strip())
-    if last not in {at for at, _ in pairs} and not alike(old[last], block[-1]):
+    replaced = alike(old[last], block[-1]) and (
+        depth_of(shift.apply(block[-1]) or "") == depth_of(old[last])
+    )
+    if last not in {at for at, _ in pairs} and not replaced:
         return None
     same = {new: start + at for at, new in pairs}
     new: list[int | str] = [
