@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bytebuddy_provider_hf.edits.answers.code_check import check_code, not_code
+from bytebuddy_provider_hf.edits.answers.code_check import not_code
+from bytebuddy_provider_hf.edits.answers.wellformed import breaks_form
 from bytebuddy_provider_hf.edits.languages import language_of
 
 FILES = {
@@ -79,7 +80,7 @@ def test_what_is_said_in_place_of_code_is_none(
     name: str, said: str, kinds: set[str]
 ) -> None:
     """Talk, tool calls and errors, whatever the file."""
-    problem = check_code(said, FILES[name], language=language_of(name))
+    problem = not_code(said, FILES[name], language=language_of(name))
     # A file of tags or keys is told by its lack of any before the words are read.
     assert problem is not None
     assert problem.kind in kinds | {"language"}
@@ -97,14 +98,19 @@ def test_what_is_said_in_place_of_code_is_none(
         ("<!DOCTYPE html>\n<html><body>hi</body></html>", "language"),
         ("You should change `return a` to `return a + 1`.", "talk"),
         ("1. Open the file\n2. Change it", "talk"),
-        ("def f(a):\n    return (a\n", "malformed"),
     ],
 )
 def test_other_code_is_none_of_a_python_file(said: str, kind: str) -> None:
-    """Commands, examples of use, other languages, steps, and what does not parse."""
-    problem = check_code(said, FILES["a.py"], language=language_of("a.py"))
+    """Commands, examples of use, other languages, and steps."""
+    problem = not_code(said, FILES["a.py"], language=language_of("a.py"))
     assert problem is not None
     assert problem.kind == kind
+
+
+def test_code_that_does_not_parse_breaks_its_file() -> None:
+    """The file did, before."""
+    made = "def f(a):\n    return (a\n"
+    assert breaks_form(made, FILES["a.py"], language_of("a.py"))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -112,7 +118,8 @@ def test_a_file_is_its_own_code(name: str) -> None:
     """And so is what was made of half of it."""
     text = FILES[name]
     language = language_of(name)
-    assert check_code(text, text, language=language) is None
+    assert not_code(text, text, language=language) is None
+    assert not breaks_form(text, text, language)
     half = text[: text.index("\n", len(text) // 2) + 1]
     assert not_code(half, text, language=language) is None
 
@@ -140,7 +147,8 @@ def test_code_that_looks_like_something_else_is_code(
     said: str, original: str, name: str
 ) -> None:
     """Words in comments and texts, keywords alone, a script's own commands."""
-    assert check_code(said, original, language=language_of(name)) is None
+    assert not_code(said, original, language=language_of(name)) is None
+    assert not breaks_form(said, original, language_of(name))
 
 
 def test_functions_of_real_files_are_code_of_each_other() -> None:
@@ -174,6 +182,7 @@ def test_a_megabyte_is_checked_in_a_second() -> None:
     ):
         text = line * (1_000_000 // len(line))
         began = time.process_time()
-        assert check_code(text + line, text, language=language_of(name)) is None
-        assert check_code("no code at all", text, language=language_of(name))
+        assert not_code(text + line, text, language=language_of(name)) is None
+        assert not breaks_form(text + line, text, language_of(name))
+        assert not_code("no code at all", text, language=language_of(name))
         assert time.process_time() - began < 2

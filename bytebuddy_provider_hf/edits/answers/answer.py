@@ -68,7 +68,6 @@ _WHAT: Final[Mapping[Kind, Callable[[], LocalizedText]]] = {
     "language": partial(text, "answer.is_language"),
     "command": partial(text, "answer.is_command"),
     "example": partial(text, "answer.is_example"),
-    "malformed": partial(text, "answer.is_malformed"),
 }
 
 

@@ -19,7 +19,6 @@ from bytebuddy_provider_hf.edits.answers.calls_and_errors import (
 )
 from bytebuddy_provider_hf.edits.answers.sentences import is_spoken, is_talk_line
 from bytebuddy_provider_hf.edits.answers.wellformed import (
-    breaks_form,
     is_parsed,
     without_long_texts,
 )
@@ -35,7 +34,6 @@ Kind: TypeAlias = Literal[
     "language",
     "command",
     "example",
-    "malformed",
 ]
 
 # Errors, tool calls and talk are short; what stands further on decides nothing.
@@ -75,23 +73,13 @@ class NotCode:
     kind: Kind
 
 
-def check_code(
-    text: str, original: str, *, language: Language | None
-) -> NotCode | None:
-    """Return why ``text`` is no code of a file that was ``original``, if it is none.
-
-    It is looked at by rule: what it says in place of code, then whether it is well
-    formed as the original was. In files of prose, and in those whose language is not
-    known, only what an assistant or a server says, and shares nothing with the file.
-    """
-    problem = not_code(text, original, language=language)
-    if problem is None and breaks_form(text, original, language):
-        return NotCode("malformed")
-    return problem
-
-
 def not_code(text: str, original: str, *, language: Language | None) -> NotCode | None:
-    """Return what a text is in place of code, well formed or not."""
+    """Return what a text is in place of code of a file that was ``original``.
+
+    It is looked at by rule: what it says, not whether it is well formed. In files of
+    prose, and in those whose language is not known, only what an assistant or a server
+    says, and shares nothing with the file.
+    """
     said = text.strip()
     if not said:
         return NotCode("empty") if original.strip() else None
