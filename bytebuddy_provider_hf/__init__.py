@@ -21,8 +21,9 @@ _NAMES: Final = {
         "ModelNotFound ModelNotSupported EndpointPaused ContextTooLong "
         "RateLimited ServerError ModelLoading ColdStartTimeout CallTimeout "
         "ConnectionFailed ResponseError StreamInterrupted ApplyFailed "
-        "EditDoubtful Doubt"
+        "EditDoubtful Doubt BudgetExceeded"
     ),
+    "money": "Cost",
     "outcomes": "Embeddings Scores TaskReply",
     "plugins.protocols": (
         "Apply Chat Complete Edit Embed Fill Model OpenContext ReplyCall Rerank Tasks"
@@ -32,9 +33,9 @@ _NAMES: Final = {
     "plugins.validation": "PluginFailure",
     "secret": "Secret",
     "types": (
-        "Choice CompletionOptions Conversation Done Event ImagePart Loading "
-        "Message Progress Reasoning Reply Role Served Text TextPart TokenLogprob Tool "
-        "ToolCall ToolCallDelta Usage"
+        "BudgetAlert Choice CompletionOptions Conversation Done Event ImagePart "
+        "Loading Message Progress Reasoning Reply Role Served Text TextPart "
+        "TokenLogprob Tool ToolCall ToolCallDelta Usage"
     ),
 }
 _HOMES: Final = {name: home for home, names in _NAMES.items() for name in names.split()}

@@ -6,6 +6,7 @@ from bytebuddy_provider_hf.config.values import Source as Source
 from bytebuddy_provider_hf.errors import APIError as APIError
 from bytebuddy_provider_hf.errors import ApplyFailed as ApplyFailed
 from bytebuddy_provider_hf.errors import AuthenticationFailed as AuthenticationFailed
+from bytebuddy_provider_hf.errors import BudgetExceeded as BudgetExceeded
 from bytebuddy_provider_hf.errors import ByteBuddyError as ByteBuddyError
 from bytebuddy_provider_hf.errors import CallTimeout as CallTimeout
 from bytebuddy_provider_hf.errors import Closed as Closed
@@ -32,6 +33,7 @@ from bytebuddy_provider_hf.errors import ServerError as ServerError
 from bytebuddy_provider_hf.errors import StreamInterrupted as StreamInterrupted
 from bytebuddy_provider_hf.errors import UnknownModel as UnknownModel
 from bytebuddy_provider_hf.errors import UnsupportedRole as UnsupportedRole
+from bytebuddy_provider_hf.money import Cost as Cost
 from bytebuddy_provider_hf.outcomes import Embeddings as Embeddings
 from bytebuddy_provider_hf.outcomes import Scores as Scores
 from bytebuddy_provider_hf.outcomes import TaskReply as TaskReply
@@ -52,6 +54,7 @@ from bytebuddy_provider_hf.plugins.spec import ProviderSpec as ProviderSpec
 from bytebuddy_provider_hf.plugins.spec import hookimpl as hookimpl
 from bytebuddy_provider_hf.plugins.validation import PluginFailure as PluginFailure
 from bytebuddy_provider_hf.secret import Secret as Secret
+from bytebuddy_provider_hf.types import BudgetAlert as BudgetAlert
 from bytebuddy_provider_hf.types import Choice as Choice
 from bytebuddy_provider_hf.types import CompletionOptions as CompletionOptions
 from bytebuddy_provider_hf.types import Conversation as Conversation

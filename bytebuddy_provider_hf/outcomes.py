@@ -6,7 +6,13 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
-from bytebuddy_provider_hf.types import NOT_SERVED, FinishReason, Served, Usage
+from bytebuddy_provider_hf.types import (
+    NOT_SERVED,
+    FinishReason,
+    Served,
+    ServedAnswer,
+    Usage,
+)
 
 Vector: TypeAlias = tuple[float, ...]
 
@@ -124,7 +130,7 @@ Outcome: TypeAlias = (
 
 
 @frozen
-class TaskReply:
+class TaskReply(ServedAnswer):
     """An answer of the task API.
 
     ``groups`` has one tuple for each input, best first; for ``fill-mask`` one for
@@ -143,7 +149,7 @@ class TaskReply:
 
 
 @frozen
-class Embeddings:
+class Embeddings(ServedAnswer):
     """One vector for each text, in the order sent, all of the same length.
 
     ``pooling`` tells how the vectors of tokens became one ("mean"), or "server".
@@ -158,7 +164,7 @@ class Embeddings:
 
 
 @frozen
-class Scores:
+class Scores(ServedAnswer):
     """One score for each document, in the order sent."""
 
     scores: tuple[float, ...]

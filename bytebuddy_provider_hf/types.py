@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import astuple, define, field, frozen
 
 from bytebuddy_provider_hf.errors import Doubt
+from bytebuddy_provider_hf.money import NO_COST, Cost
 
 RoleName: TypeAlias = Literal["system", "user", "assistant", "tool"]
 WaitReason: TypeAlias = Literal[
@@ -170,7 +171,10 @@ class Served:
     in 10⁻⁹ USD; ``None`` is unknown, never nothing. ``compute`` has the server's own
     measurements, by header. ``attempts`` counts the requests sent, ``waited`` is the
     seconds until the last of them left, ``elapsed`` those until its answer was whole.
-    An answer made of several requests has each of them in ``parts``.
+    An answer made of several requests has each of them in ``parts``. ``cost`` is what
+    is known of the price where calls are counted. ``cached`` is the age in seconds of
+    an answer that was kept; ``None`` where a server gave it. ``entry`` names the entry
+    that answered in place of the one that was asked.
     """
 
     provider: str | None = None
@@ -181,14 +185,45 @@ class Served:
     waited: float = 0.0
     elapsed: float = 0.0
     parts: tuple[Served, ...] = ()
+    cost: Cost = NO_COST
+    cached: float | None = None
+    entry: str | None = None
 
 
 # Of what no server was asked for, or nobody has told yet.
 NOT_SERVED: Final = Served()
 
 
+class ServedAnswer:
+    """What every kind of answer tells of how it was served."""
+
+    __slots__ = ()
+
+    served: Served
+
+    @property
+    def provider(self) -> str | None:
+        """Who answered, of the router's providers, where it told."""
+        return self.served.provider
+
+    @property
+    def cost(self) -> Cost:
+        """What is known of its price, where calls are counted."""
+        return self.served.cost
+
+    @property
+    def cached(self) -> float | None:
+        """Its age in seconds where it was kept, ``None`` where a server gave it."""
+        return self.served.cached
+
+    @property
+    def served_by(self) -> str | None:
+        """The entry that answered in place of the one that was asked, if one did."""
+        return self.served.entry
+
+
 @frozen
-class Reply:
+class Reply(ServedAnswer):
     """A finished answer.
 
     ``finish_reason`` is ``None`` where the server never said why it ended, or in a word
@@ -215,11 +250,6 @@ class Reply:
     doubts: tuple[Doubt, ...] = ()
     raw_finish_reason: str | None = None
     served: Served = field(default=NOT_SERVED, eq=False)
-
-    @property
-    def provider(self) -> str | None:
-        """Who answered, of the router's providers, where it told."""
-        return self.served.provider
 
 
 # Events are made once a token: slotted and mutable costs 0.10 µs, frozen 0.24.
@@ -280,13 +310,32 @@ class ToolCallDelta:
 
 
 @define
+class BudgetAlert:
+    """So much of a budget is used up; told once a period, whoever else calls.
+
+    ``budget`` names it, ``percent`` is the threshold that was passed. ``used`` and
+    ``limit`` are in ``unit``: 10⁻⁹ USD ("dollars"), "tokens" or "calls". ``ends`` is
+    when the period does, in seconds of the Unix clock.
+    """
+
+    budget: str
+    percent: int
+    used: int
+    limit: int
+    unit: Literal["dollars", "tokens", "calls"]
+    ends: float
+
+
+@define
 class Done:
     """The answer is complete."""
 
     reply: Reply
 
 
-Event: TypeAlias = Loading | Text | Progress | Reasoning | ToolCallDelta | Done
+Event: TypeAlias = (
+    Loading | BudgetAlert | Text | Progress | Reasoning | ToolCallDelta | Done
+)
 # What becomes of an edit that is doubtful: an error, or a reply that says so.
 DoubtMode: TypeAlias = Literal["raise", "return"]
 # Answers that are JSON: any ("json"), or one that keeps to a JSON schema.

@@ -14,7 +14,15 @@ from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.errors import StreamInterrupted
 from bytebuddy_provider_hf.plugins.protocols import Model, ReplyCall
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import Done, Loading, Progress, Reply, Role, Text
+from bytebuddy_provider_hf.types import (
+    Done,
+    Loading,
+    Reasoning,
+    Reply,
+    Role,
+    Text,
+    ToolCallDelta,
+)
 
 
 def ask(
@@ -57,7 +65,7 @@ async def show_reply(
     try:
         async with call as events:
             async for event in events:
-                if not isinstance(event, Loading | Progress | Done) and event.choice:
+                if isinstance(event, Text | Reasoning | ToolCallDelta) and event.choice:
                     continue  # of several answers, the first is shown
                 if isinstance(event, Text) and pieces is not None:
                     pieces.append(event.text)

@@ -88,6 +88,15 @@ class ReadOptions:
 
 
 @frozen
+class ReadSetting:
+    """A setting at the top level of a file, or what is in the way of it."""
+
+    value: object | None = None
+    problems: tuple[Problem, ...] = ()
+    notices: tuple[Problem, ...] = ()
+
+
+@frozen
 class ReadLog:
     """The ``log`` of a file, or what is in the way of it."""
 
@@ -201,6 +210,36 @@ def merge_top_options(entry: RequestOptions, top: RequestOptions) -> RequestOpti
     }
     result = evolve(entry, headers={**headers, **entry.headers})
     return evolve(result, extra_body_properties=body, **open_fields)
+
+
+def read_setting(pair: Pair, section: Section, context: Context) -> ReadSetting:
+    """Return what a mapping at the top level of a file says, as its class.
+
+    Without a variable that it names it counts for nothing, and a notice says so.
+    """
+    key, path = pair.key, pair.key.text
+    if context.kind == "project" and path == "alerts":
+        ignored = text("config.project_setting")
+        return ReadSetting(notices=(Problem(key.line, key.column, ignored, path),))
+    node, known = pair.value, find_key("file", path)
+    if known is not None and isinstance(known.kind, Nested) and known.kind.lone:
+        node = known.kind(node) if isinstance(node, ScalarNode) else node
+    if not isinstance(node, MapNode):
+        return ReadSetting(problems=structure(node, section, path=path).problems)
+    expanded = expand(node, path=path, variables=context.variables, trusted=False)
+    result = structure(expanded.node, section, path=path)
+    if problems := (*expanded.problems, *result.problems):
+        return ReadSetting(problems=problems)
+    notices = tuple(
+        Problem(
+            each.line,
+            each.column,
+            text("config.setting_needs", variable=each.variable),
+            each.path,
+        )
+        for each in expanded.unset
+    )
+    return ReadSetting(None if notices else result.value, notices=notices)
 
 
 def read_log(pair: Pair, context: Context) -> ReadLog:

@@ -30,6 +30,7 @@ from bytebuddy_provider_hf.config.document import (
     shown_key,
 )
 from bytebuddy_provider_hf.errors import InvalidEndpoint
+from bytebuddy_provider_hf.money import nano_usd
 from bytebuddy_provider_hf.secret import Secret, one_line
 from bytebuddy_provider_hf.texts import text
 
@@ -174,6 +175,31 @@ class Flag(Kind):
         if value is None:
             raise Mismatch(self.expected, describe(node))
         return value
+
+
+@frozen
+class Switch(Kind):
+    """On or off; a bool will do."""
+
+    noun: Noun = lambda: text("config.switch")
+
+    def __call__(self, node: Node) -> bool:
+        word = OneOf(("on", "off"), {"true": "on", "false": "off"})(node)
+        return word == "on"
+
+
+@frozen
+class Dollars(Kind):
+    """An amount in USD as it is written, which becomes 10⁻⁹ USD: no float between."""
+
+    noun: Noun = lambda: text("config.dollars")
+
+    def __call__(self, node: Node) -> int:
+        written = AnyText(self.noun)(node).strip().removeprefix("$")
+        amount = nano_usd(written)
+        if not amount:
+            raise Mismatch(self.expected, describe(node))
+        return amount
 
 
 @frozen

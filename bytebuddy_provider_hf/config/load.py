@@ -22,6 +22,7 @@ from bytebuddy_provider_hf.config.stored_files import (
 )
 from bytebuddy_provider_hf.config.trust import TrustStore
 from bytebuddy_provider_hf.config.values import (
+    Budget,
     Config,
     ConfigWarning,
     LogOptions,
@@ -99,9 +100,10 @@ def load(  # each is a place that a test and a host must choose
         raise ConfigInvalid(message, problems=problems)
     read = [reading for reading in found.values() if reading.read]
     entries: dict[str, ModelEntry] = {}
-    for entry in (entry for reading in read for entry in reading.entries):
-        # Whole: one made of two files would be what nobody wrote.
-        entries.setdefault(entry.name, entry)
+    for reading in read:
+        for entry in reading.entries:
+            # Whole: one made of two files would be what nobody wrote.
+            entries.setdefault(entry.name, _with_settings(entry, reading, found))
     env_files = (variables.user_env, *variables.project_env)
     complaints = [(str(f.path), f.complaint) for f in env_files if f.complaint]
     log = next((r.log for r in read if r.log is not None), None)
@@ -121,7 +123,28 @@ def load(  # each is a place that a test and a host must choose
         name=next((r.name for r in read if r.name is not None), None),
         version=next((r.version for r in read if r.version is not None), None),
         log=None if log is None else _placed(log, home),
+        ledger=next((r.ledger for r in read if r.ledger is not None), True),
+        alerts=next((r.settings.alerts for r in read if r.settings.alerts), None),
     )
+
+
+def _with_settings(
+    entry: ModelEntry, own: ReadFile, found: Mapping[Path, ReadFile]
+) -> ModelEntry:
+    """Return an entry with the cache of its file, and every budget that holds for it.
+
+    A budget of a file that the user chose holds for all entries: it is the user's
+    money. That of a project's file holds for the project's own.
+    """
+    budgets = []
+    if entry.budget is not None:
+        budgets.append(Budget(entry.name, entry.budget))
+    for file, reading in found.items():
+        options = reading.settings.budget
+        if options is not None and (reading is own or reading.kind != "project"):
+            budgets.append(Budget(str(file), options))
+    cache = entry.cache or own.settings.cache
+    return evolve(entry, budgets=tuple(budgets), cache=cache)
 
 
 def file_states(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from operator import attrgetter
+from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from bytebuddy_provider_hf.config.document import (
     MAX_BYTES,
@@ -14,6 +15,7 @@ from bytebuddy_provider_hf.config.document import (
     ListNode,
     MapNode,
     Node,
+    Pair,
     Problem,
     ScalarNode,
     is_null,
@@ -28,19 +30,39 @@ from bytebuddy_provider_hf.config.entry import (
     read_entry,
     read_log,
     read_options,
+    read_setting,
 )
-from bytebuddy_provider_hf.config.kinds import describe, nearest_word
+from bytebuddy_provider_hf.config.kinds import (
+    Mismatch,
+    Switch,
+    describe,
+    nearest_word,
+)
 from bytebuddy_provider_hf.config.pasted import (
     curly_quotes,
     flat_problem,
     lacks_blank,
     lookalike,
 )
+from bytebuddy_provider_hf.config.schema import Section
 from bytebuddy_provider_hf.config.structure import unknown_keys
 from bytebuddy_provider_hf.config.trust import COMMAND
-from bytebuddy_provider_hf.config.values import ConfigWarning, LogOptions, ModelEntry
+from bytebuddy_provider_hf.config.values import (
+    ConfigWarning,
+    FileSettings,
+    LogOptions,
+    ModelEntry,
+    SourceKind,
+)
 from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import text
+
+# Keys at the top level that hold a mapping, and the section with the keys in it.
+SETTINGS: Final[Mapping[str, Section]] = {
+    "alerts": "alerts",
+    "budget": "budget",
+    "cache": "cache",
+}
 
 
 @frozen
@@ -53,6 +75,9 @@ class ReadFile:
     name: str | None = None
     version: str | None = None
     log: LogOptions | None = None
+    ledger: bool | None = None
+    settings: FileSettings = field(factory=FileSettings)
+    kind: SourceKind = "code"
     read: bool = True
     missing: str | None = None
 
@@ -162,6 +187,8 @@ class _FileReader:
         top = root or MapNode((), 1, 1)
         titles: dict[str, str] = {}
         log: LogOptions | None = None
+        ledger: bool | None = None
+        settings: dict[str, object] = {}
         for pair in top.pairs:
             name, value = pair.key.text, pair.value
             if name in {"name", "version"} and not isinstance(value, ScalarNode):
@@ -173,6 +200,14 @@ class _FileReader:
                 self._problems += found_log.problems
                 self._notices += found_log.notices
                 log = found_log.options
+            elif name == "ledger" and not is_null(value):
+                ledger = self._ledger(pair)
+            elif name in SETTINGS and not is_null(value):
+                found = read_setting(pair, SETTINGS[name], self._context)
+                self._problems += found.problems
+                self._notices += found.notices
+                if found.value is not None:
+                    settings[name] = found.value
         rest = tuple(p for p in top.pairs if p.key.text != "models")
         self._notices += unknown_keys(evolve(top, pairs=rest), "file", path="")
         entries = [found.entry for found in self._entries(top) if found.entry]
@@ -193,9 +228,25 @@ class _FileReader:
             problems=tuple(dict.fromkeys(problems)),
             warnings=tuple(dict.fromkeys(warnings)),
             log=log,
+            ledger=ledger,
+            settings=FileSettings(**settings),  # type: ignore[arg-type]  # by their sections
+            kind=self._context.kind,
             name=titles.get("name"),
             version=titles.get("version"),
         )
+
+    def _ledger(self, pair: Pair) -> bool | None:
+        """Return whether calls are counted, as a file says that may say so."""
+        key, node, name = pair.key, pair.value, "ledger"
+        if self._context.kind == "project":
+            ignored = text("config.project_setting")
+            self._notices.append(Problem(key.line, key.column, ignored, name))
+            return None
+        try:
+            return Switch()(node)
+        except Mismatch as wrong:
+            self._expected(wrong.expected, wrong.found, node, name)
+        return None
 
     def _expected(
         self, wanted: str, found: str, node: Node, path: str, hint: str = ""

@@ -15,7 +15,13 @@ from attrs import frozen
 
 from bytebuddy_provider_hf import sampling
 from bytebuddy_provider_hf.config import kinds
-from bytebuddy_provider_hf.config.document import MapNode, Node
+from bytebuddy_provider_hf.config.document import (
+    MapNode,
+    Node,
+    Pair,
+    ScalarNode,
+    is_null,
+)
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import LONGEST_STOP, ReasoningEffort, Role
 
@@ -31,6 +37,9 @@ Section: TypeAlias = Literal[
     "promptTemplates",
     "autocompleteOptions",
     "cacheBehavior",
+    "budget",
+    "cache",
+    "alerts",
     "log",
 ]
 
@@ -40,6 +49,9 @@ REQUIRED: Final = "required"
 _WHERE: Final[dict[Section, str]] = {
     "file": "top level",
     "log": "top level",
+    "alerts": "top level",
+    "budget": "entry or top level",
+    "cache": "entry or top level",
     "requestOptions": "entry or top level",
     "clientCertificate": "entry or top level",
 }
@@ -72,12 +84,19 @@ class Key:
 
 @frozen
 class Nested(kinds.Kind):
-    """A mapping that is a section of its own."""
+    """A mapping that is a section of its own.
+
+    A single value is taken for that of the key ``lone``, where there is one.
+    """
 
     section: Section
+    lone: str = ""
     noun: kinds.Noun = lambda: text("config.a_mapping")
 
     def __call__(self, node: Node) -> MapNode:
+        if self.lone and isinstance(node, ScalarNode) and not is_null(node):
+            key = ScalarNode(self.lone, node.line, node.column)
+            return MapNode((Pair(key, node),), node.line, node.column)
         if not isinstance(node, MapNode):
             raise kinds.Mismatch(self.expected, kinds.shape(node))
         return node
@@ -134,6 +153,8 @@ _COUNT: Final = kinds.Integer(low=1)
 _ZERO_UP: Final = kinds.Integer(low=0)
 _SHARE: Final = kinds.Number(low=0, high=1)
 _DURATION: Final = kinds.Number(above=0)
+_ZERO_UP_SECONDS: Final = kinds.Number(low=0)
+_MONEY: Final = kinds.Dollars()
 # Pages write both names of the two roles.
 _ROLE: Final = kinds.OneOf(
     tuple(role.value for role in Role),
@@ -186,6 +207,10 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("file", "models", Entries()),
     Key("file", "requestOptions", Nested(section="requestOptions")),
     Key("file", "log", Nested(section="log")),
+    Key("file", "ledger", kinds.Switch(), default="on"),
+    Key("file", "budget", Nested(section="budget")),
+    Key("file", "alerts", Nested(section="alerts")),
+    Key("file", "cache", Nested(section="cache", lone="mode"), default="off"),
     # What hosts read and this package does not.
     Key("file", "schema", Unused()),
     Key("file", "context", Unused()),
@@ -225,6 +250,14 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("models[]", "promptTemplates", Nested(section="promptTemplates")),
     Key("models[]", "autocompleteOptions", Nested(section="autocompleteOptions")),
     Key("models[]", "cacheBehavior", Nested(section="cacheBehavior")),
+    Key("models[]", "cache", Nested(section="cache", lone="mode"), default="off"),
+    Key("models[]", "budget", Nested(section="budget")),
+    Key(
+        "models[]",
+        "fallbacks",
+        kinds.ListOf(item=_WORD, noun=lambda: text("config.words"), lone=True),
+    ),
+    Key("models[]", "fallbackAfter", _ZERO_UP_SECONDS, "seconds", "30"),
     *(
         Key(
             "defaultCompletionOptions",
@@ -310,6 +343,31 @@ KEYS: Final[tuple[Key, ...]] = (
         "experimental_*",
         kinds.Anything(lambda: text("config.anything")),
     ),
+    Key("budget", "dollars", _MONEY, "USD"),
+    Key("budget", "tokens", _COUNT, "tokens"),
+    Key("budget", "calls", _COUNT, "calls"),
+    Key("budget", "period", kinds.OneOf(("day", "month", "account")), default="month"),
+    Key("budget", "hard", _FLAG, default="false"),
+    Key(
+        "alerts",
+        "command",
+        kinds.ListOf(item=_WORD, noun=lambda: text("config.words")),
+        default=REQUIRED,
+    ),
+    Key(
+        "cache",
+        "mode",
+        kinds.OneOf(("off", "on", "all"), {"true": "on", "false": "off"}),
+        default="on",
+    ),
+    Key(
+        "cache",
+        "access",
+        kinds.OneOf(("read_write", "read_only", "write_only")),
+        default="read_write",
+    ),
+    Key("cache", "maxAge", _DURATION, "seconds", "no limit"),
+    Key("cache", "size", kinds.Integer(low=1, high=65_536), "MB", "256"),
     Key("log", "path", kinds.FilePath(), default=REQUIRED),
     Key("log", "level", kinds.OneOf(LOG_LEVELS), default="warning"),
     Key("log", "size", kinds.Integer(low=1, high=1024), "MB", "5"),

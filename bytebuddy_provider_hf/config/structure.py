@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.config.document import (
     Node,
     Pair,
     Problem,
+    ScalarNode,
     is_null,
     shown_key,
 )
@@ -48,6 +49,9 @@ CLASSES: Final[Mapping[Section, type]] = {
     "promptTemplates": values.PromptTemplates,
     "autocompleteOptions": values.AutocompleteOptions,
     "cacheBehavior": values.CacheBehavior,
+    "budget": values.BudgetOptions,
+    "cache": values.CacheOptions,
+    "alerts": values.AlertOptions,
     "log": values.LogOptions,
 }
 
@@ -105,6 +109,8 @@ def _checked(
             continue
         value = known[key.name]
         if isinstance(key.kind, Nested):
+            if key.kind.lone:
+                value = key.kind(value) if isinstance(value, ScalarNode) else value
             found[key.field] = _checked(value, key.kind.section, inner, problems)
             continue
         try:

@@ -132,6 +132,61 @@ class AutocompleteOptions:
 
 
 @frozen
+class BudgetOptions:
+    """How much may be used up in a period; ``None`` sets no bound.
+
+    ``dollars`` is in 10⁻⁹ USD. ``period`` is a calendar day or month (UTC), or the
+    account's own month where its bill tells it. A ``hard`` budget refuses the call
+    that would pass it; any other only tells.
+    """
+
+    dollars: int | None = None
+    tokens: int | None = None
+    calls: int | None = None
+    period: Literal["day", "month", "account"] = "month"
+    hard: bool = False
+
+
+@frozen
+class Budget:
+    """A budget and its ``name``: of the entry, or of the file, that sets it."""
+
+    name: str
+    options: BudgetOptions
+
+
+@frozen
+class AlertOptions:
+    """What is run when a part of a budget is used up: a program and its arguments."""
+
+    command: tuple[str, ...] = ()
+
+
+@frozen
+class CacheOptions:
+    """Which answers are kept and given again.
+
+    ``mode`` "on" is for answers that a server would repeat, "all" for any. ``access``
+    narrows it to looking or to keeping. ``max_age`` is in seconds, ``size``, of all
+    that is kept, in MB.
+    """
+
+    mode: Literal["off", "on", "all"] = "on"
+    access: Literal["read_write", "read_only", "write_only"] = "read_write"
+    max_age: float | None = None
+    size: int | None = None
+
+
+@frozen
+class FileSettings:
+    """What stands at the top level of a file beside its entries, for all of them."""
+
+    alerts: AlertOptions | None = None
+    budget: BudgetOptions | None = None
+    cache: CacheOptions | None = None
+
+
+@frozen
 class CacheBehavior:
     """Which parts of a prompt a server may keep."""
 
@@ -167,6 +222,12 @@ class ModelEntry:
     prompt_templates: PromptTemplates | None = None
     autocomplete_options: AutocompleteOptions | None = None
     cache_behavior: CacheBehavior | None = None
+    cache: CacheOptions | None = None
+    budget: BudgetOptions | None = None
+    # Names of entries that may answer instead, and the seconds of a cold start after
+    # which they do.
+    fallbacks: tuple[str, ...] = ()
+    fallback_after: float | None = None
     use_legacy_completions_endpoint: bool | None = None
     use_responses_api: bool | None = None
     # A stranger's keys are not known to be harmless, nor are variables.
@@ -177,6 +238,8 @@ class ModelEntry:
     unset: tuple[UnsetReference, ...] = ()
     # The variable that held the key, so that a refused key can be named.
     api_key_origin: str | None = None
+    # Its own budget, and those of files that hold for it.
+    budgets: tuple[Budget, ...] = ()
 
 
 @frozen
@@ -223,3 +286,6 @@ class Config:
     name: str | None = None
     version: str | None = None
     log: LogOptions | None = None
+    # Whether calls are counted: by default a registry's are.
+    ledger: bool = True
+    alerts: AlertOptions | None = None

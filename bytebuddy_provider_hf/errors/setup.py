@@ -116,6 +116,33 @@ class InvalidToken(RequestError):
     """A value that cannot be sent as a token, such as one with a line break in it."""
 
 
+# A limit that lets one call more through is none: what a call may cost is reserved.
+class BudgetExceeded(RequestError):
+    """A call would pass a hard budget; ``budget`` names it, ``ends`` is its period's.
+
+    ``used`` and ``limit`` are in ``unit``: 10⁻⁹ USD ("dollars"), "tokens" or "calls".
+    ``ends`` counts seconds of the Unix clock.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        budget: str,
+        unit: str,
+        used: int,
+        limit: int,
+        ends: float,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.budget = budget
+        self.unit = unit
+        self.used = used
+        self.limit = limit
+        self.ends = ends
+
+
 # A bound, so that an outage does not fill the memory with callers.
 class Overloaded(RequestError):
     """More callers are already waiting than ``maxQueue`` allows."""

@@ -12,6 +12,7 @@ from bytebuddy_provider_hf.address import ROUTER
 from bytebuddy_provider_hf.hub.cache import AnswerCache, fetch_answer
 from bytebuddy_provider_hf.hub.models_api import repository
 from bytebuddy_provider_hf.lenient_json import lenient_integer, lenient_text, loads
+from bytebuddy_provider_hf.money import Price, nano_usd
 from bytebuddy_provider_hf.transport.http_client import HttpClient
 from bytebuddy_provider_hf.wire.floats import number
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
@@ -33,16 +34,6 @@ _MOST_OFFERS: Final = 64
 # Any other text of a stranger would stand in an error's hint, too.
 PROVIDER: Final = re.compile(r"[A-Za-z0-9][\w.\-]{0,63}", re.ASCII)
 _MODELS: Final = "/v1/models"
-# A million dollars for a million tokens is no price.
-_MOST_DOLLARS: Final = 1_000_000
-
-
-@frozen
-class Price:
-    """What a million tokens cost, read and written: whole numbers of 10⁻⁹ USD."""
-
-    input: int
-    output: int
 
 
 @frozen
@@ -192,8 +183,8 @@ def _offer(said: Mapping[str, object]) -> Offer | None:
     price = Price(0, 0) if said.get("is_free") is True else None
     if price is None and isinstance(pricing, dict):
         read, written = (
-            _nano_usd(pricing.get("input")),
-            _nano_usd(pricing.get("output")),
+            nano_usd(pricing.get("input")),
+            nano_usd(pricing.get("output")),
         )
         if read is not None and written is not None:
             price = Price(read, written)
@@ -208,18 +199,6 @@ def _offer(said: Mapping[str, object]) -> Offer | None:
         supports_structured_output=said.get("supports_structured_output") is True,
         throughput=number(said.get("throughput")),
     )
-
-
-def _nano_usd(dollars: object) -> int | None:
-    """Return a price in USD as a whole number of 10⁻⁹ USD."""
-    from decimal import Decimal  # for a failure only, as above
-
-    if isinstance(dollars, bool) or not isinstance(dollars, int | float):
-        return None
-    if not 0 <= dollars <= _MOST_DOLLARS:
-        return None
-    # The shortest text of a float is what stood in the catalogue.
-    return int(Decimal(repr(dollars)).scaleb(9).to_integral_value())
 
 
 async def _ask(

@@ -28,7 +28,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from attrs import field, frozen
 
-from bytebuddy_provider_hf.config.values import ModelEntry, Source
+from bytebuddy_provider_hf.config.values import AlertOptions, ModelEntry, Source
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
 from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.types import (
@@ -52,6 +52,9 @@ class OpenContext:
     ``source`` says which file wrote the entry and ``trusted`` whether the user
     trusts that file with every destination. ``runtime`` is whatever the host wants
     shared between the models of a provider; ``None`` lets the provider choose.
+    ``ledger`` tells whether calls are counted, in ``state_dir``; ``alerts`` what is
+    run when a part of a budget is used up. ``models`` opens another entry of the
+    registry by name, as a fallback; ``None`` where there is no registry.
     """
 
     source: Source
@@ -63,6 +66,9 @@ class OpenContext:
     runtime: object | None = None
     # Wrapped: no traceback or log of a provider shows what a variable holds.
     env: Mapping[str, str] = field(factory=lambda: Environment(os.environ))
+    ledger: bool = False
+    alerts: AlertOptions | None = None
+    models: Callable[[str], Awaitable[Model]] | None = None
 
 
 class ReplyCall(

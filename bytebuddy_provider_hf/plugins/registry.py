@@ -386,6 +386,9 @@ class ModelRegistry:
             clock=time.monotonic,
             runtime=self._runtime,
             env=self._env,
+            ledger=self._config.ledger,
+            alerts=self._config.alerts,
+            models=self.open,
         )
         return Opening(entry, provider, context)
 

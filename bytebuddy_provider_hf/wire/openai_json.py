@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from bytebuddy_provider_hf.money import nano_usd
 from bytebuddy_provider_hf.types import TokenLogprob, ToolCall, Usage
 from bytebuddy_provider_hf.wire.typed_json import UNDECODED, struct_decoder
 
@@ -384,9 +385,6 @@ class _Costed(msgspec.Struct):
 _costed: Final = msgspec.json.Decoder(_Costed).decode
 # Only deepinfra tells it: whoever asks for it looks for this first.
 COST: Final = b'"estimated_cost"'
-# A cost of a thousand million dollars, or of so many digits, is none.
-_LONGEST_COST: Final = 64
-_MOST_DIGITS: Final = 8
 
 
 def reported_cost(data: bytes) -> int | None:
@@ -397,17 +395,12 @@ def reported_cost(data: bytes) -> int | None:
     """
     if COST not in data:
         return None
-    from decimal import Decimal, InvalidOperation  # few servers tell
-
     try:
         written = bytes(_costed(data).usage.estimated_cost)
-        cost = Decimal(written[: _LONGEST_COST + 1].decode())
-    except (*UNDECODED, InvalidOperation):
+    except UNDECODED:
         return None
-    fits = len(written) <= _LONGEST_COST and cost.is_finite() and cost >= 0
-    if not fits or cost.adjusted() > _MOST_DIGITS:
-        return None
-    return int(cost.scaleb(9).to_integral_value())
+    # What is no number there is text in quotes, or null: no amount either.
+    return nano_usd(written.decode("ascii", "replace"))
 
 
 def reasoning_text(said: Content) -> str:

@@ -22,7 +22,8 @@ from bytebuddy_provider_hf.errors import (
     RateLimited,
     StreamFailed,
 )
-from bytebuddy_provider_hf.hub.router_models import Offer, Price
+from bytebuddy_provider_hf.hub.router_models import Offer
+from bytebuddy_provider_hf.money import Price
 from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.answers import (

@@ -37,6 +37,8 @@ SECTIONS: Final = (
 OTHERS: Final = frozenset(
     {"name", "provider", "model", "apiKey", "apiBase", "roles", "requestOptions"}
     | {"capabilities"}
+    # In tests/storage/ and tests/client/test_fallbacks.py.
+    | {"cache", "budget", "fallbacks", "fallbackAfter"}
     | {*SECTIONS}
 )
 ACTING: Final[Mapping[str, Mapping[str, object]]] = {
@@ -119,6 +121,9 @@ ELSEWHERE: Final = {
     *("extraBodyProperties", "clientCertificate", "cert", "key", "passphrase"),
     *("name", "version", "models", "requestOptions"),
     *("log", "path", "level", "size", "keep"),
+    # In tests/config/test_money_keys.py.
+    *("ledger", "alerts", "command", "budget", "dollars", "tokens", "calls"),
+    *("period", "hard", "cache", "mode", "access", "maxAge"),
 }
 ENTRY: Final = """\
 models:

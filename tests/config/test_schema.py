@@ -28,6 +28,10 @@ prompts: []
 docs: []
 env: {A: 1}
 log: {path: ~/x.log, level: debug, size: 1, keep: 1}
+ledger: off
+budget: {calls: 30000, period: account}
+alerts: {command: [notify-send, "{budget}"]}
+cache: {mode: all, size: 1}
 requestOptions:
   timeout: 5
 models:
@@ -40,6 +44,10 @@ models:
     family: mixtral
     maxStopWords: 4
     billTo: my-org
+    fallbacks: [other]
+    fallbackAfter: 0
+    budget: {dollars: 2.50, tokens: 9, calls: 1, period: day, hard: true}
+    cache: {mode: "on", access: read_only, maxAge: 60, size: 9}
     roles: [chat, embeddings, reranking, chat]
     capabilities: [tool_use, my_own]
     cacheBehavior: {cacheSystemMessage: true, cacheConversation: false}
@@ -144,7 +152,7 @@ def test_every_key_of_the_schema_is_read(world: World) -> None:
 
 def test_the_table_and_the_values_name_the_same_fields() -> None:
     """Every field that a file can set has its key, and every key its field."""
-    of_code = {"extra", "source", "unset", "api_key_origin"}
+    of_code = {"extra", "source", "unset", "api_key_origin", "budgets"}
     for section, cls in CLASSES.items():
         fields = {field.name for field in cls.__attrs_attrs__}
         expected = fields - of_code if cls in (ModelEntry, LogOptions) else fields

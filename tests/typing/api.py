@@ -9,6 +9,7 @@ import bytebuddy_provider_hf
 from bytebuddy_provider_hf import (
     SPEC_VERSION,
     Apply,
+    BudgetAlert,
     ByteBuddyError,
     Chat,
     Complete,
@@ -58,6 +59,9 @@ def show(event: Event) -> str:
             assert_type(elapsed, float)
             assert_type(estimate, float | None)
             return f"{elapsed:.0f} s"
+        case BudgetAlert(percent=percent):
+            assert_type(percent, int)
+            return f"{percent} %"
         case Progress(characters=characters, lines=lines):
             assert_type(characters, int)
             return f"{lines} lines"
