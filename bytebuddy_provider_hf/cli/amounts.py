@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Final, TextIO
 
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
@@ -15,7 +15,7 @@ from bytebuddy_provider_hf.types import BudgetAlert, ServedAnswer
 if TYPE_CHECKING:
     from datetime import date
 
-Unit: TypeAlias = Literal["dollars", "tokens", "calls"]
+    from bytebuddy_provider_hf.storage.budgets import Unit
 
 # What nobody told. It is no number, so that nobody takes it for nothing.
 UNKNOWN: Final = "-"
@@ -157,10 +157,3 @@ def _cost_parts(cost: Cost, stream: TextIO) -> Iterator[str]:
     if cost.is_pending:
         yield text("usage.cost_pending")
 
-
-def reasons_text(unpriced: Mapping[str, int]) -> str:
-    """Return each reason with its count, the most frequent first."""
-    ranked = sorted(unpriced.items(), key=lambda item: (-item[1], item[0]))
-    return "; ".join(
-        f"{localized(reason_text(reason))} ({count:,})" for reason, count in ranked
-    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from calendar import monthrange
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.amounts import quantity
+from bytebuddy_provider_hf.cli.amounts import day_text, last_day, quantity
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import (
     command,
@@ -25,6 +27,7 @@ from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import user_folder
 from bytebuddy_provider_hf.errors import ConfigError
+from bytebuddy_provider_hf.money import nano_usd
 from bytebuddy_provider_hf.texts import text
 
 if TYPE_CHECKING:
@@ -46,6 +49,12 @@ DIMENSIONS: Final[tuple[Dimension, ...]] = (
 # Years that are no slip of the hand, and a range whose days are worth a line each.
 _YEARS: Final = range(2000, 2200)
 _MOST_DAYS: Final = 3_660
+# An amount of money, or of what a budget counts; nobody means more digits.
+_AMOUNT: Final = re.compile(
+    r"(?P<sign>\$)?\s*(?P<number>[\d,_]{1,24}(?:\.\d{1,9})?)\s*"
+    r"(?P<unit>usd|dollars?|tokens?|calls?)?",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def parse_day(given: str) -> date:
@@ -223,7 +232,7 @@ def _show(
 
 def _raise(folder: Path, report: UsageReport, given: str, *, as_json: bool) -> None:
     """Allow a budget more until its period ends, and say how much that makes."""
-    from bytebuddy_provider_hf.storage.usage_report import raise_budget
+    from bytebuddy_provider_hf.storage.budgets import raise_budget
 
     name, sign, amount = given.rpartition("=")
     if not sign:
@@ -232,8 +241,9 @@ def _raise(folder: Path, report: UsageReport, given: str, *, as_json: bool) -> N
     if not states:
         _unknown_budget(name, [state.name for state in report.budgets])
     state, more = parse_raise(amount, states)
-    raise_budget(folder, name, state.unit, more)
-    limit = state.limit + more
+    if not raise_budget(folder, name, state.unit, more):
+        _unknown_budget(name, [])
+    limit = state.limit + state.raised + more
     if as_json:
         unit = "nano_usd" if state.unit == "dollars" else state.unit
         facts = {"budget": name, "unit": unit, "raised_by": more, "limit": limit}
@@ -269,15 +279,18 @@ def parse_raise(given: str, states: Sequence[BudgetState]) -> tuple[BudgetState,
     if match is None:
         raise click.UsageError(text("usage.wants_amount", given=given))
     number = match["number"].replace(",", "").replace("_", "")
-    named = "dollars" if match["sign"] or match["unit"] == "usd" else match["unit"]
-    if named is None:
-        named = "dollars" if "dollars" in units or len(units) > 1 else [*units][0]
-    named = f"{named.rstrip('s')}s"
-    state = units.get(named)  # type: ignore[call-overload]  # a word of the pattern
+    unit = (match["unit"] or ("usd" if match["sign"] else "")).lower()
+    if not unit:
+        unit = "usd" if "dollars" in units or len(units) > 1 else next(iter(units))
+    named = "dollars" if unit == "usd" else f"{unit.removesuffix('s')}s"
+    state = next((each for each in states if each.unit == named), None)
     if state is None:
         counted = ", ".join(units)
         raise click.UsageError(text("usage.other_unit", unit=named, counted=counted))
-    more = nano_usd(number) if named == "dollars" else _whole(number)
+    if named == "dollars":
+        more = nano_usd(number)
+    else:
+        more = int(number) if number.isdigit() else None
     if not more:
         raise click.UsageError(text("usage.wants_amount", given=given))
     return state, more

@@ -46,7 +46,7 @@ def chart_lines(days: Sequence[UsageRow], *, width: int, stream: TextIO) -> list
     return [
         localized(title),
         *(
-            f"{name} {bar(size, most, room, stream=stream)} {label}".rstrip()
+            " ".join(filter(None, (name, bar(size, most, room, stream=stream), label)))
             for name, size, label in zip(names, sizes, labels, strict=True)
         ),
     ]

@@ -12,6 +12,7 @@ from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.cli.usage_pace import Pace, budget_pace, report_pace
 from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.storage.usage_report import (
+    BillTotal,
     BudgetState,
     UsageReport,
     UsageRow,
@@ -62,7 +63,9 @@ def usage_object(report: UsageReport, *, counts: bool, now: float) -> dict[str, 
         "budgets": [
             _budget_object(state, report, now=now) for state in report.budgets
         ],
-        "bill": BILL_PAGE,
+        "settlement": dict(report.settlement),
+        "bills": [_bill_object(bill) for bill in report.bills],
+        "bill_page": BILL_PAGE,
     }
 
 
@@ -144,20 +147,35 @@ def _budget_object(
         "unit": "nano_usd" if state.unit == "dollars" else state.unit,
         "used": state.used,
         "reserved": state.reserved,
-        "limit": state.limit,
+        "limit": state.limit + state.raised,
         "raised": state.raised,
         "percent": percent(state),
         "hard": state.hard,
         "period": state.period,
+        "period_is_assumed": state.is_assumed,
         "starts": _moment(state.starts),
         "ends": _moment(state.ends),
         "at_this_pace": budget_pace(state, first=report.first, now=now),
     }
 
 
+def _bill_object(bill: BillTotal) -> dict[str, object]:
+    return {
+        "bill_to": redact(sanitize_line(bill.bill_to)) or None,
+        "starts": _moment(bill.starts),
+        "ends": _moment(bill.ends),
+        "used_nano_usd": bill.used,
+        "included_nano_usd": bill.included,
+        "limit_nano_usd": bill.limit,
+        "requests": bill.requests,
+        "read_at": _moment(bill.read_at),
+    }
+
+
 def percent(state: BudgetState) -> int | None:
     """Return how much of a budget is used, rounded down: 100 is used up."""
-    return state.used * 100 // state.limit if state.limit else None
+    limit = state.limit + state.raised
+    return state.used * 100 // limit if limit else None
 
 
 def _moment(seconds: float) -> str:

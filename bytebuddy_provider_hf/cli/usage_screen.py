@@ -57,6 +57,7 @@ def report_lines(report: UsageReport, *, width: int | None, now: float) -> list[
         if width is not None:
             parts.append(_chart(report, width=width, now=now))
     parts.append(_budgets(report, width=width, now=now))
+    parts.append(_bills(report, width=width))
     last = []
     if (pace := report_pace(report, now=now)) is not None:
         last += _wrapped(_pace_text(pace), width)
@@ -242,7 +243,7 @@ def _budgets(report: UsageReport, *, width: int | None, now: float) -> list[str]
         cells = [
             state.name,
             quantity(state.used, state.unit),
-            quantity(state.limit, state.unit),
+            quantity(state.limit + state.raised, state.unit),
             UNKNOWN if part is None else f"{part} %",
             *([quantity(state.reserved, state.unit)] if held else []),
             period_text(state),
@@ -254,13 +255,41 @@ def _budgets(report: UsageReport, *, width: int | None, now: float) -> list[str]
     return table_lines(head, rows, width=width)
 
 
+def _bills(report: UsageReport, *, width: int | None) -> list[str]:
+    """Return what was last read of the bills: of all programs, not only of this one."""
+    if not report.bills:
+        return []
+    head = [
+        Column(text("usage.head_account")),
+        Column(text("usage.head_billed"), is_number=True),
+        Column(text("usage.head_included"), is_number=True),
+        Column(text("usage.head_spending_limit"), is_number=True),
+        Column(text("usage.head_requests"), is_number=True),
+        Column(text("usage.head_until")),
+        Column(text("usage.head_read")),
+    ]
+    rows = [
+        (
+            bill.bill_to or text("usage.own_account"),
+            dollars(bill.used),
+            dollars(bill.included),
+            UNKNOWN if bill.limit is None else dollars(bill.limit),
+            f"{bill.requests:,}",
+            day_text(last_day(bill.ends)),
+            day_text(last_day(bill.read_at + 1)),
+        )
+        for bill in report.bills
+    ]
+    return table_lines(head, rows, width=width)
+
+
 def period_text(state: BudgetState) -> str:
     """Return what a budget is for: a calendar's day or month, or the account's own."""
     if state.period == "day":
         return text("usage.period_day")
-    if state.period == "month":
-        return text("usage.period_month")
-    return text("usage.period_account")
+    if state.period == "account" and not state.is_assumed:
+        return text("usage.period_account")
+    return text("usage.period_month")
 
 
 def _pace_text(pace: Pace) -> LocalizedText:
