@@ -41,7 +41,7 @@ from bytebuddy_provider_hf.testing.hub_endpoints import (
     management_reply,
     status_reply,
 )
-from bytebuddy_provider_hf.testing.hub_models import list_reply
+from bytebuddy_provider_hf.testing.hub_models import HubModels
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
 from bytebuddy_provider_hf.types import Usage
 
@@ -49,11 +49,8 @@ _CHAT: Final = "/v1/chat/completions"
 _COMPLETIONS: Final = "/v1/completions"
 _TASK: Final = "/hf-inference/models/"
 _PIPELINE: Final = "/pipeline/"
-_LIST: Final = "/api/models"
-_INFO: Final = "/api/models/"
 _CATALOGUE: Final = "/v1/models"
 _MANAGEMENT: Final = "/v2/"
-_CARDS: Final = ("/raw/main/README.md", "/resolve/main/README.md")
 _REFUSED: Final = 400
 # What hf-inference takes for a second, in 10⁻⁹ USD, and how many tokens it works off
 # in one: it bills time, which nobody knows beforehand.
@@ -138,9 +135,11 @@ class FakeHub:
         self._models = dict(models or {})
         self._default = default
         self._mappings = dict(mappings or {})
-        self._facts = dict(facts or {})
-        self._cards = dict(cards or {})
-        self._renamed = dict(renamed or {})
+        self.models = HubModels(
+            facts=dict(facts or {}),
+            cards=dict(cards or {}),
+            renamed=dict(renamed or {}),
+        )
         self._epoch = epoch
         self.market = Market(catalogue or {})
         self.bill = FakeBill(accounts)
@@ -349,37 +348,8 @@ class FakeHub:
                 listed = path == _CATALOGUE
                 return models_reply(self._models) if listed else not_found()
             return self.market.reply(path.removeprefix(_CATALOGUE).removeprefix("/"))
-        return self._hub(request)
-
-    def _hub(self, request: FakeRequest) -> FakeReply:
-        """Tell of models as the Hub does, which wants no token for it."""
-        path = request.path
-        if path == _LIST:
-            known = (self._models, self._mappings, self._facts, self.market.offers)
-            names = dict.fromkeys(name for each in known for name in each)
-            return list_reply(request, [self._model_json(name) for name in names])
-        for card in _CARDS:
-            model = path.removeprefix("/").removesuffix(card)
-            if path.endswith(card) and model in self._cards:
-                headers = {"content-type": "text/plain; charset=utf-8"}
-                return FakeReply(headers=headers, body=self._cards[model].encode())
-        if not path.startswith(_INFO):
-            return not_found()
-        model = path.removeprefix(_INFO)
-        if model in self._renamed:
-            place = f"{_INFO}{self._renamed[model]}"
-            said = f"Temporary Redirect. Redirecting to {place}"
-            return FakeReply(307, headers={"location": place}, body=said.encode())
-        return json_reply(self._model_json(model))
-
-    def _model_json(self, model: str) -> dict[str, object]:
-        found: dict[str, object] = {
-            provider: {"status": "live", "providerId": name, "task": "conversational"}
-            for provider, name in self._mappings.get(model, {}).items()
-        }
-        found |= self.market.mapping(model)
-        facts = self._facts.get(model, {})
-        return {"id": model, "inferenceProviderMapping": found, **facts}
+        named = {name: self._mappings.get(name, {}) for name in self._models}
+        return self.models.reply(request, self._mappings | named, self.market)
 
 
 def _refused(record: Record, state: _ModelState, *, now: float) -> FakeReply | None:

@@ -37,6 +37,15 @@ _OWN: Final = "/api/settings/billing/"
 _OF_ORGANIZATIONS: Final = "/api/organizations/"
 # A hundredth of a dollar in 10⁻⁹ USD.
 _CENT: Final = 10**7
+# Whose token it is where a hub has no accounts.
+_ANYBODY: Final = {
+    "type": "user",
+    "name": "simulated",
+    "auth": {
+        "type": "access_token",
+        "accessToken": {"displayName": "simulated", "role": "fineGrained"},
+    },
+}
 
 
 def _as_set(values: Iterable[str]) -> frozenset[str]:
@@ -209,86 +218,55 @@ class FakeBill:
 
     def answer(self, request: FakeRequest, *, now: float) -> FakeReply | None:
         """Answer whoami and the routes of the bill; ``None`` for any other route."""
-        path = request.path
-        if path == "/api/whoami-v2":
-            holder = self.holder(request)
-            if holder is not None:
-                return self._whoami(holder, now)
-            if self.accounts or "authorization" not in request.headers:
-                return unauthorized()
-            token = {"displayName": "simulated", "role": "fineGrained"}
-            auth = {"type": "access_token", "accessToken": token}
-            return json_reply({"type": "user", "name": "simulated", "auth": auth})
+        path, holder = request.path, self.holder(request)
+        name, _, route = path.removeprefix(_OF_ORGANIZATIONS).partition("/billing/")
         if path.startswith(_OWN):
             name, permission, route = "", USER_BILLING, path.removeprefix(_OWN)
-        elif path.startswith(_OF_ORGANIZATIONS) and "/billing/" in path:
-            rest = path.removeprefix(_OF_ORGANIZATIONS)
-            name, _, route = rest.partition("/billing/")
+        elif path.startswith(_OF_ORGANIZATIONS) and route:
             name, permission = unquote(name), ORG_BILLING
+        elif path == "/api/whoami-v2":
+            if holder is not None:
+                return self.whoami_reply(holder, now=now)
+            open_to_all = not self.accounts and "authorization" in request.headers
+            return json_reply(_ANYBODY) if open_to_all else unauthorized()
         else:
             return None
-        holder = self.holder(request)
         if holder is None:
             return unauthorized()
-        owner = name or holder.name
-        if not holder.may(permission, owner) or owner not in self.accounts:
+        account = self.accounts.get(name or holder.name)
+        if account is None or not holder.may(permission, account.name):
             return string_error(403, "Your token lacks the permission for this page")
         since = _asked(request, "startDate", -math.inf)
         until = _asked(request, "endDate", math.inf)
-        account = self.accounts[owner]
+        calls = [
+            call
+            for call in self.calls
+            if call.payer == account.name and since <= call.at < until
+        ]
         if route == "usage-v2":
-            return self._usage(account, since, until, now=now)
-        if route == "usage-by-inference-session":
-            return self._sessions(account, since, until, now=now)
-        return not_found()
+            return self.usage_reply(account, calls, now=now)
+        sessions = route == "usage-by-inference-session"
+        return sessions_reply(calls, now=now) if sessions else not_found()
 
-    def _usage(
-        self, account: Account, since: float, until: float, *, now: float
+    def usage_reply(
+        self, account: Account, calls: Sequence[BilledCall], *, now: float
     ) -> FakeReply:
+        """Answer ``usage-v2`` for some calls of an account."""
         starts, ends = self.period_of(account, now)
         inference = {
-            "usedNanoUsd": self.used(account.name, since, until, now=now),
+            "usedNanoUsd": sum(call.shown(now) for call in calls),
             "includedNanoUsd": account.included,
             "limitNanoUsd": account.limit,
-            "numRequests": sum(
-                call.payer == account.name and since <= call.at < until
-                for call in self.calls
-            ),
-            "periodStart": _iso(starts),
-            "periodEnd": _iso(ends),
+            "numRequests": len(calls),
+            "periodStart": iso(starts),
+            "periodEnd": iso(ends),
         }
         jobs = {"usedMicroUsd": 0, "totalMinutes": 0}
         return json_reply({"usage": {"inferenceProviders": inference, "jobs": jobs}})
 
-    def _sessions(
-        self, account: Account, since: float, until: float, *, now: float
-    ) -> FakeReply:
-        months: dict[str, dict[str, list[BilledCall]]] = defaultdict(dict)
-        for call in self.calls:
-            inside = call.payer == account.name and since <= call.at < until
-            # Calls without a session stand in the sum only.
-            if inside and call.session:
-                month = datetime.fromtimestamp(call.at, UTC).strftime("%Y-%m-01")
-                months[month].setdefault(call.session, []).append(call)
-        periods = [
-            {
-                "period": f"{month}T00:00:00.000Z",
-                "sessions": [
-                    {
-                        "id": session,
-                        "requestCount": len(calls),
-                        "costCents": float(
-                            Fraction(sum(call.shown(now) for call in calls), _CENT)
-                        ),
-                    }
-                    for session, calls in sessions.items()
-                ],
-            }
-            for month, sessions in sorted(months.items())
-        ]
-        return json_reply({"currency": "USD", "periods": periods})
+    def whoami_reply(self, holder: Account, *, now: float) -> FakeReply:
+        """Answer ``whoami-v2`` for the holder of a token."""
 
-    def _whoami(self, holder: Account, now: float) -> FakeReply:
         def billing(account: Account | None) -> dict[str, object]:
             if account is None:
                 return {}
@@ -323,6 +301,38 @@ class FakeBill:
         return json_reply(who)
 
 
+def sessions_reply(calls: Iterable[BilledCall], *, now: float) -> FakeReply:
+    """Answer ``usage-by-inference-session``: by month, in cents."""
+    months: dict[str, dict[str, list[BilledCall]]] = defaultdict(dict)
+    for call in calls:
+        # Calls without a session stand in the sum only.
+        if call.session:
+            month = datetime.fromtimestamp(call.at, UTC).strftime("%Y-%m-01")
+            months[month].setdefault(call.session, []).append(call)
+    periods = [
+        {
+            "period": f"{month}T00:00:00.000Z",
+            "sessions": [
+                {
+                    "id": session,
+                    "requestCount": len(same),
+                    "costCents": float(
+                        Fraction(sum(call.shown(now) for call in same), _CENT)
+                    ),
+                }
+                for session, same in sessions.items()
+            ],
+        }
+        for month, sessions in sorted(months.items())
+    ]
+    return json_reply({"currency": "USD", "periods": periods})
+
+
+def iso(seconds: float) -> str:
+    """Return a time of the Unix clock as Hugging Face writes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
 def _asked(request: FakeRequest, name: str, usual: float) -> float:
     """Return a time of the query, in seconds or as ISO 8601."""
     written = request.query.get(name, "")
@@ -332,7 +342,3 @@ def _asked(request: FakeRequest, name: str, usual: float) -> float:
         return float(written)
     read = datetime.fromisoformat(written)
     return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -48,6 +48,28 @@ class Provider:
     reports_cost: bool = False
     behaviour: Behaviour | None = None
 
+    def json(self) -> dict[str, object]:
+        """Return what the catalogue says of it; what is not known is left out."""
+        said: dict[str, object] = {
+            "provider": self.name,
+            "status": self.status,
+            "supports_tools": self.supports_tools,
+            "supports_structured_output": self.supports_structured_output,
+            "is_model_author": self.is_author,
+        }
+        if self.price is not None:
+            said["pricing"] = {
+                "input": dollars_json(self.price.input),
+                "output": dollars_json(self.price.output),
+            }
+        known = {
+            "is_free": self.is_free or None,
+            "context_length": self.context_length,
+            "throughput": self.throughput,
+            "first_token_latency_ms": self.latency,
+        }
+        return said | {name: each for name, each in known.items() if each is not None}
+
     def charge(self, *, prompt: int, cached: int, completion: int) -> int:
         """Return what a call costs, in 10⁻⁹ USD, rounded to the nearest.
 
@@ -120,7 +142,14 @@ class Market:
         if self.moves and self._random.random() < self.moves:
             return self._random.choice(live)
         if suffix == "cheapest":
-            return min(live, key=_output_price)
+            # Whoever names no price comes last.
+            far = NANO * NANO
+            return min(
+                live,
+                key=lambda each: (
+                    0 if each.is_free else getattr(each.price, "output", far)
+                ),
+            )
         if suffix == "preferred":
             order = {name: at for at, name in enumerate(preferred)}
             return min(live, key=lambda each: order.get(each.name, len(order)))
@@ -141,7 +170,7 @@ class Market:
                 "input_modalities": ["text"],
                 "output_modalities": ["text"],
             },
-            "providers": [_offer_json(each) for each in self.offers.get(model, ())],
+            "providers": [each.json() for each in self.offers.get(model, ())],
         }
 
     def reply(self, model: str) -> FakeReply:
@@ -197,33 +226,3 @@ def written_tokens(text: str) -> list[str]:
 def dollars_json(amount: int) -> float:
     """Return an amount of 10⁻⁹ USD as JSON writes it: dollars."""
     return float(Fraction(amount, NANO))
-
-
-def _output_price(provider: Provider) -> tuple[bool, int]:
-    price = Price(0, 0) if provider.is_free else provider.price
-    # Whoever names no price comes last.
-    return (price is None, 0 if price is None else price.output)
-
-
-def _offer_json(provider: Provider) -> dict[str, object]:
-    """Return what the catalogue says of an offer; what is not known is left out."""
-    said: dict[str, object] = {
-        "provider": provider.name,
-        "status": provider.status,
-        "supports_tools": provider.supports_tools,
-        "supports_structured_output": provider.supports_structured_output,
-        "is_model_author": provider.is_author,
-    }
-    if provider.price is not None:
-        price = provider.price
-        said["pricing"] = {
-            "input": dollars_json(price.input),
-            "output": dollars_json(price.output),
-        }
-    known = {
-        "is_free": provider.is_free or None,
-        "context_length": provider.context_length,
-        "throughput": provider.throughput,
-        "first_token_latency_ms": provider.latency,
-    }
-    return said | {name: value for name, value in known.items() if value is not None}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from attrs import frozen
 
 from bytebuddy_provider_hf.testing.answers import json_reply
 from bytebuddy_provider_hf.testing.failures import not_found, string_error
-from bytebuddy_provider_hf.testing.hub_bill import ENDPOINTS, Account
+from bytebuddy_provider_hf.testing.hub_bill import ENDPOINTS, Account, iso
 from bytebuddy_provider_hf.testing.hub_catalogue import dollars_json
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 
@@ -48,7 +47,7 @@ class ManagedEndpoint:
 
     def json(self) -> dict[str, object]:
         """Return what the management API says of it."""
-        used = None if self.last_used is None else _iso(self.last_used)
+        used = None if self.last_used is None else iso(self.last_used)
         return {
             "name": self.name,
             "type": "protected",
@@ -74,10 +73,24 @@ class ManagedEndpoint:
                 "readyReplica": self.ready,
                 "targetReplica": self.ready,
                 "lastUsedAt": used,
-                "createdAt": _iso(self.created),
-                "updatedAt": _iso(self.updated),
+                "createdAt": iso(self.created),
+                "updatedAt": iso(self.updated),
             },
         }
+
+    def vendor_json(self) -> dict[str, object]:
+        """Return the list of hardware with the one kind that it runs on."""
+        compute: dict[str, object] = {
+            "id": f"{self.vendor}-{self.region}-{self.instance_type}",
+            "accelerator": "gpu",
+            "instanceType": self.instance_type,
+            "instanceSize": self.instance_size,
+            "status": "available",
+        }
+        if self.hourly is not None:
+            compute["pricePerHour"] = dollars_json(self.hourly)
+        region = {"name": self.region, "status": "available", "computes": [compute]}
+        return {"name": self.vendor, "status": "available", "regions": [region]}
 
 
 def management_reply(
@@ -90,7 +103,7 @@ def management_reply(
     own = [each for each in endpoints if each.namespace == namespace]
     name = rest[0] if rest else ""
     if kind == "provider":
-        return json_reply({"vendors": [_vendor_json(each) for each in endpoints]})
+        return json_reply({"vendors": [each.vendor_json() for each in endpoints]})
     if kind != "endpoint":
         return not_found()
     if not name:
@@ -111,21 +124,3 @@ def status_reply(state: str, affected: Mapping[str, str]) -> FakeReply:
         for at, (name, said) in enumerate(affected.items())
     ]
     return json_reply({"data": page, "included": resources})
-
-
-def _vendor_json(endpoint: ManagedEndpoint) -> dict[str, object]:
-    compute: dict[str, object] = {
-        "id": f"{endpoint.vendor}-{endpoint.region}-{endpoint.instance_type}",
-        "accelerator": "gpu",
-        "instanceType": endpoint.instance_type,
-        "instanceSize": endpoint.instance_size,
-        "status": "available",
-    }
-    if endpoint.hourly is not None:
-        compute["pricePerHour"] = dollars_json(endpoint.hourly)
-    region = {"name": endpoint.region, "status": "available", "computes": [compute]}
-    return {"name": endpoint.vendor, "status": "available", "regions": [region]}
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
