@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
@@ -177,8 +177,11 @@ async def read_sessions(
     """Return what each session cost, by period; raises as :func:`read_bill` does."""
     start = max(1, int(since))
     # The bill groups by month: a session that crosses one stands in both.
-    times = (_iso(each) for each in (start, max(start + 1, int(until))))
-    query = "startDate={}&endDate={}".format(*times)
+    begins, ends = (
+        datetime.fromtimestamp(each, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for each in (start, max(start + 1, int(until)))
+    )
+    query = f"startDate={begins}&endDate={ends}"
     body = await _ask_bill(client, f"usage-by-inference-session?{query}", organization)
     found = parse_sessions(body)
     if found is None:
@@ -274,8 +277,7 @@ def parse_sessions(data: bytes) -> tuple[SessionBill, ...] | None:
     is_usd = currency is None or currency.upper() == "USD"
     found: list[SessionBill] = []
     for period in periods[:_MOST_OTHERS]:
-        listed = _map(period).get("sessions")
-        starts = _time(_map(period).get("period"))
+        starts, listed = map(_map(period).get, ("period", "sessions"))
         for each in listed if isinstance(listed, list) else ():
             said = _map(each)
             name = lenient_text(said.get("id")) or ""
@@ -284,7 +286,7 @@ def parse_sessions(data: bytes) -> tuple[SessionBill, ...] | None:
             cents = said.get("costCents")
             cost = nano_usd(cents, exponent=_CENT) if is_usd else None
             requests = _count(said.get("requestCount"))
-            found.append(SessionBill(name, cost, requests, starts))
+            found.append(SessionBill(name, cost, requests, _time(starts)))
     return tuple(found)
 
 
@@ -294,10 +296,15 @@ def parse_whoami(data: bytes) -> AccountHolder | None:
     name = _name(value.get("name"))
     if name is None:
         return None
-    listed = value.get("orgs")
-    listed = listed[:_MOST_OTHERS] if isinstance(listed, list) else []
-    named = (_name(_map(each).get("name")) for each in listed)
+    named = (_name(_map(each).get("name")) for each in _list(value.get("orgs")))
     token = _map(_map(value.get("auth")).get("accessToken"))
+    given = _map(token.get("fineGrained"))
+    # Whose account they are for: a repository is no account.
+    places: list[tuple[str | None, object]] = [("", given.get("global"))]
+    places += [
+        (_name(_map(each.get("entity")).get("name")), each.get("permissions"))
+        for each in map(_map, _list(given.get("scoped")))
+    ]
     return AccountHolder(
         name,
         organizations=tuple(dict.fromkeys(each for each in named if each)),
@@ -305,7 +312,12 @@ def parse_whoami(data: bytes) -> AccountHolder | None:
         period_ends=_time(value.get("periodEnd")),
         billing_mode=_short(value.get("billingMode")),
         role=_short(token.get("role")),
-        granted=tuple(_granted(_map(token.get("fineGrained")))),
+        granted=tuple(
+            (owner, _short(each))
+            for owner, said in places
+            if owner is not None
+            for each in _list(said)
+        ),
     )
 
 
@@ -353,13 +365,18 @@ def parse_endpoints(
 
 def parse_hourly_prices(data: bytes) -> Mapping[str, int]:
     """Return the price of an hour of each kind of hardware; total."""
-    vendors = _map(loads(data)).get("vendors")
+    computes = [
+        (vendor.get("name"), region.get("name"), _map(compute))
+        for vendor in map(_map, _list(_map(loads(data)).get("vendors")))
+        for region in map(_map, _list(vendor.get("regions")))
+        for compute in _list(region.get("computes"))
+    ]
     found: dict[str, int] = {}
-    for vendor, region, compute in _computes(vendors):
+    for vendor, region, compute in computes:
         # huggingface_hub names it price_per_hour, the API itself pricePerHour.
         price = compute.get("pricePerHour", compute.get("price_per_hour"))
         amount = nano_usd(price)
-        if amount is not None and len(found) < _MOST_SESSIONS:
+        if amount is not None:
             kind, size = compute.get("instanceType"), compute.get("instanceSize")
             found[_hardware(vendor, region, kind, size)] = amount
     return found
@@ -373,9 +390,8 @@ def parse_status(data: bytes) -> ServiceStatus | None:
     )
     if not state:
         return None
-    listed = value.get("included")
     told = []
-    for each in listed[:_MOST_OTHERS] if isinstance(listed, list) else ():
+    for each in _list(value.get("included")):
         said = _map(_map(each).get("attributes"))
         name, status = _short(said.get("public_name")), _short(said.get("status"))
         if name and status and status != "operational":
@@ -437,31 +453,6 @@ def _unreadable() -> MalformedResponse:
     return MalformedResponse(text("billing.unreadable"), hint=text("billing.try_later"))
 
 
-def _granted(said: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Yield whose account each permission of a fine-grained token is for."""
-    scoped = said.get("scoped")
-    places = [("", said.get("global"))]
-    for each in scoped[:_MOST_OTHERS] if isinstance(scoped, list) else ():
-        owner = _name(_map(_map(each).get("entity")).get("name"))
-        if owner is not None:
-            places.append((owner, _map(each).get("permissions")))
-    for owner, names in places:
-        for name in names[:_MOST_OTHERS] if isinstance(names, list) else ():
-            if isinstance(name, str) and len(name) <= _LONGEST_ID:
-                yield owner, name
-
-
-def _computes(vendors: object) -> Iterator[tuple[object, object, dict[str, object]]]:
-    """Yield each kind of hardware with its vendor and region."""
-    for vendor in vendors if isinstance(vendors, list) else ():
-        regions = _map(vendor).get("regions")
-        for region in regions if isinstance(regions, list) else ():
-            computes = _map(region).get("computes")
-            for each in computes if isinstance(computes, list) else ():
-                if isinstance(each, dict):
-                    yield _map(vendor).get("name"), _map(region).get("name"), each
-
-
 def _hardware(*parts: object) -> str:
     """Return one name for a kind of hardware: vendor, region, type and size."""
     return " ".join(_short(each) for each in parts)
@@ -491,10 +482,6 @@ def _time(value: object) -> float | None:
     return float(seconds) if seconds is not None and 0 < seconds < _LATEST else None
 
 
-def _iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-
-
 def _name(value: object) -> str | None:
     found = lenient_text(value)
     return found if found is not None and _NAME.fullmatch(found) else None
@@ -503,6 +490,10 @@ def _name(value: object) -> str | None:
 def _short(value: object) -> str:
     found = lenient_text(value) or ""
     return found if len(found) <= _LONGEST_ID and found.isprintable() else ""
+
+
+def _list(value: object) -> list[object]:
+    return value[:_MOST_OTHERS] if isinstance(value, list) else []
 
 
 def _map(value: object) -> Mapping[str, object]:
