@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # What nobody told. It is no number, so that nobody takes it for nothing.
 UNKNOWN: Final = "-"
 
-_MONTHS: Final[tuple[Callable[..., LocalizedText], ...]] = (
+_MONTHS: Final[tuple[Callable[[], LocalizedText], ...]] = (
     partial(text, "usage.january"),
     partial(text, "usage.february"),
     partial(text, "usage.march"),
@@ -56,15 +56,20 @@ def quantity(count: int, unit: Unit) -> str:
 
 def day_text(day: date) -> LocalizedText:
     """Return a day of the year, such as "31 July"."""
-    return _MONTHS[day.month - 1](day=day.day)
+    return text("usage.day", day=day.day, month=_MONTHS[day.month - 1]())
+
+
+def day_at(moment: float) -> date:
+    """Return the day (UTC) of a time of the Unix clock."""
+    from datetime import UTC, datetime  # --help reaches this module
+
+    return datetime.fromtimestamp(max(0.0, moment), UTC).date()
 
 
 def last_day(ends: float) -> date:
     """Return the last day (UTC) of a period that ends at a time of the Unix clock."""
-    from datetime import UTC, datetime  # --help reaches this module
-
     # A month ends with the first moment of the next one.
-    return datetime.fromtimestamp(max(0.0, ends - 1), UTC).date()
+    return day_at(ends - 1)
 
 
 def reason_text(reason: str) -> str:
@@ -156,4 +161,3 @@ def _cost_parts(cost: Cost, stream: TextIO) -> Iterator[str]:
         yield text("usage.cost_billed", amount=dollars(cost.billed))
     if cost.is_pending:
         yield text("usage.cost_pending")
-

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "rerank": ("scoring", "rerank", "Sort documents by how well they answer a query."),
     "task": ("task", "task", "Run a task of the Hub: fill masks, classify, translate."),
     "models": ("config", "models", "List the models of the configuration."),
+    "usage": ("usage", "usage", "Show what was sent, what it cost, what is left."),
     "config": ("config", "config", "Make, check and show the configuration."),
     "login": ("login", "login", "Store a Hugging Face token for later calls."),
     "explain": ("explain", "explain", "Explain what an error answer means."),

@@ -7,7 +7,7 @@ import re
 import time
 from calendar import monthrange
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.amounts import day_text, last_day, quantity
-from bytebuddy_provider_hf.cli.language import localized
+from bytebuddy_provider_hf.cli.amounts import day_at, day_text, last_day, quantity
+from bytebuddy_provider_hf.cli.exit_codes import ExitCode
+from bytebuddy_provider_hf.cli.model_source import confirm, is_interactive_session
 from bytebuddy_provider_hf.cli.options import (
     command,
     config_option,
@@ -129,7 +130,7 @@ def usage(
     yes: bool,
     config: Path | None,
     as_json: bool,
-) -> None:
+) -> ExitCode:
     """Show what was sent and what it cost: this month, by model.
 
     Four amounts say what a call cost, and are never added: "estimated" by the price
@@ -155,11 +156,12 @@ def usage(
     now = time.time()
     if forget:
         _forget(folder, before, yes=yes, as_json=as_json)
-        return
+        return ExitCode.OK
     since, until = _range(month, since, until, now=now)
     if reconcile:
-        _reconcile(folder, since, until, as_json=as_json)
-        return
+        from bytebuddy_provider_hf.cli.usage_reconcile import show_reconciliation
+
+        return show_reconciliation(folder, since, until, as_json=as_json)
     from bytebuddy_provider_hf.storage.usage_report import read_usage
 
     report = read_usage(folder, since=since, until=until, by=by)
@@ -169,17 +171,20 @@ def usage(
         raise ConfigError(text("usage.off"), hint=text("usage.turn_on"))
     if raised is not None:
         _raise(folder, report, raised, as_json=as_json)
-        return
-    _show(report, as_csv=as_csv, as_json=as_json, counts=counts, now=now)
+    else:
+        _show(report, as_csv=as_csv, as_json=as_json, counts=counts, now=now)
+    return ExitCode.OK
 
 
 def _range(
     month: date | None, since: date | None, until: date | None, *, now: float
 ) -> tuple[date, date]:
     """Return the first and last day to show; the month that runs by default."""
-    today = datetime.fromtimestamp(now, UTC).date()
+    today = day_at(now)
     if month is not None and (since or until):
-        raise click.UsageError(text("usage.not_both", first="--month", second="--since"))
+        raise click.UsageError(
+            text("usage.not_both", first="--month", second="--since")
+        )
     if since is None and until is None:
         first = month or today.replace(day=1)
         return first, first.replace(day=monthrange(first.year, first.month)[1])
@@ -294,3 +299,26 @@ def parse_raise(given: str, states: Sequence[BudgetState]) -> tuple[BudgetState,
     if not more:
         raise click.UsageError(text("usage.wants_amount", given=given))
     return state, more
+
+
+def _forget(folder: Path, before: date | None, *, yes: bool, as_json: bool) -> None:
+    """Remove what was counted, after asking; budgets of the present period stay."""
+    from bytebuddy_provider_hf.storage.ledger import forget
+
+    if before is None:
+        question, removed = text("usage.ask_forget"), text("usage.forgot")
+    else:
+        question = text("usage.ask_forget_before", day=before)
+        removed = text("usage.forgot_before", day=before)
+    # A program that pipes "y" is not a person who read the question.
+    if not yes and not is_interactive_session():
+        raise click.UsageError(text("usage.add_yes"))
+    if not yes and not confirm(question):
+        screen.note(text("usage.kept"))
+        return
+    count = forget(folder, before=before)
+    if as_json:
+        day = None if before is None else before.isoformat()
+        screen.print_json({"forgotten": count, "before": day})
+    else:
+        screen.note(removed, colour="green")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Final, TextIO
 
@@ -29,14 +29,17 @@ def chart_lines(days: Sequence[UsageRow], *, width: int, stream: TextIO) -> list
     """
     from rich.cells import cell_len
 
-    shown = days if len(days) <= _MOST_DAYS else _months(days)
+    by_month = len(days) > _MOST_DAYS
+    shown = _months(days) if by_month else days
     by_money = any(row.estimated for row in shown)
     sizes = [(row.estimated or 0) if by_money else row.calls for row in shown]
     most = max(sizes, default=0)
     if not most:
         return []
     # The year is said in the title of the page.
-    names = [row.key if len(row.key) < len("2026-07-01") else row.key[5:] for row in shown]
+    names = [
+        row.key if len(row.key) < len("2026-07-01") else row.key[5:] for row in shown
+    ]
     labels = [_label(row, by_money=by_money, stream=stream) for row in shown]
     around = max(map(cell_len, names)) + max(map(cell_len, labels)) + len("  ")
     room = width - around
@@ -85,7 +88,8 @@ def _label(row: UsageRow, *, by_money: bool, stream: TextIO) -> str:
 def _months(days: Sequence[UsageRow]) -> list[UsageRow]:
     """Return one row for the days of each month, with what a bar and its label show."""
     return [
-        _sum(month, list(rows)) for month, rows in groupby(days, lambda row: row.key[:7])
+        _sum(month, list(rows))
+        for month, rows in groupby(days, lambda row: row.key[:7])
     ]
 
 

@@ -60,9 +60,7 @@ def usage_object(report: UsageReport, *, counts: bool, now: float) -> dict[str, 
         "days": [_row_object(row) for row in report.days],
         "unaccounted": report.unaccounted,
         "pace": _pace_object(report_pace(report, now=now)),
-        "budgets": [
-            _budget_object(state, report, now=now) for state in report.budgets
-        ],
+        "budgets": [_budget_object(state, report, now=now) for state in report.budgets],
         "settlement": dict(report.settlement),
         "bills": [_bill_object(bill) for bill in report.bills],
         "bill_page": BILL_PAGE,
@@ -87,7 +85,7 @@ def usage_csv(rows: Sequence[UsageRow], *, by: str) -> str:
 
 
 def no_formula(cell: str) -> str:
-    """Return a cell that no spreadsheet runs: a quotation mark before what begins so."""
+    """Return a cell that no spreadsheet runs: a quotation mark before a formula."""
     return f"'{cell}" if cell.lstrip(" ")[:1] in tuple(_FORMULA) else cell
 
 
@@ -130,7 +128,7 @@ def _pace_object(pace: Pace | None) -> dict[str, object] | None:
     if pace is None:
         return None
     return {
-        "ends": _moment(pace.ends),
+        "ends": moment(pace.ends),
         "calls": pace.calls,
         "estimated_nano_usd": pace.estimated,
         "estimated_is_ceiling": pace.is_ceiling,
@@ -153,8 +151,8 @@ def _budget_object(
         "hard": state.hard,
         "period": state.period,
         "period_is_assumed": state.is_assumed,
-        "starts": _moment(state.starts),
-        "ends": _moment(state.ends),
+        "starts": moment(state.starts),
+        "ends": moment(state.ends),
         "at_this_pace": budget_pace(state, first=report.first, now=now),
     }
 
@@ -162,13 +160,13 @@ def _budget_object(
 def _bill_object(bill: BillTotal) -> dict[str, object]:
     return {
         "bill_to": redact(sanitize_line(bill.bill_to)) or None,
-        "starts": _moment(bill.starts),
-        "ends": _moment(bill.ends),
+        "starts": moment(bill.starts),
+        "ends": moment(bill.ends),
         "used_nano_usd": bill.used,
         "included_nano_usd": bill.included,
         "limit_nano_usd": bill.limit,
         "requests": bill.requests,
-        "read_at": _moment(bill.read_at),
+        "read_at": moment(bill.read_at),
     }
 
 
@@ -178,5 +176,6 @@ def percent(state: BudgetState) -> int | None:
     return state.used * 100 // limit if limit else None
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
+    """Return a time of the Unix clock as RFC 3339 writes it, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -13,6 +12,7 @@ from bytebuddy_provider_hf.cli.amounts import (
     UNKNOWN,
     at_most,
     ceiling_mark,
+    day_at,
     day_text,
     last_day,
     quantity,
@@ -148,12 +148,16 @@ def amount_cells(
     reported: int | None,
     billed: int | None,
 ) -> tuple[str, str, str]:
-    """Return three amounts for people; what nobody knows is no number."""
+    """Return three amounts for people, each for itself."""
     known = UNKNOWN
     if estimated is not None:
         known = at_most(estimated, is_ceiling=is_ceiling, stream=sys.stdout)
-    others = (UNKNOWN if each is None else dollars(each) for each in (reported, billed))
-    return known, *others
+    return known, known_dollars(reported), known_dollars(billed)
+
+
+def known_dollars(amount: int | None) -> str:
+    """Return an amount of money; one that nobody knows is no number."""
+    return UNKNOWN if amount is None else dollars(amount)
 
 
 def _block(row: UsageRow, *, width: int) -> list[str]:
@@ -213,7 +217,7 @@ def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 def _chart(report: UsageReport, *, width: int, now: float) -> list[str]:
     """Return the chart of the days that have been, from the first that was counted."""
     first = max(report.since, report.first or report.since).isoformat()
-    today = datetime.fromtimestamp(now, UTC).date().isoformat()
+    today = day_at(now).isoformat()
     days = [row for row in report.days if first <= row.key <= today]
     title, *bars = chart_lines(days, width=width, stream=sys.stdout) or [""]
     if not bars:
@@ -273,10 +277,10 @@ def _bills(report: UsageReport, *, width: int | None) -> list[str]:
             bill.bill_to or text("usage.own_account"),
             dollars(bill.used),
             dollars(bill.included),
-            UNKNOWN if bill.limit is None else dollars(bill.limit),
+            known_dollars(bill.limit),
             f"{bill.requests:,}",
             day_text(last_day(bill.ends)),
-            day_text(last_day(bill.read_at + 1)),
+            day_text(day_at(bill.read_at)),
         )
         for bill in report.bills
     ]
