@@ -284,16 +284,19 @@ def _bills(report: UsageReport, *, width: int | None) -> list[str]:
         )
         for bill in report.bills
     ]
-    return table_lines(head, rows, width=width)
+    title = [] if width is None else _wrapped(text("usage.bills_title"), width)
+    return [*title, *table_lines(head, rows, width=width)]
 
 
 def period_text(state: BudgetState) -> str:
     """Return what a budget is for: a calendar's day or month, or the account's own."""
     if state.period == "day":
         return text("usage.period_day")
-    if state.period == "account" and not state.is_assumed:
-        return text("usage.period_account")
-    return text("usage.period_month")
+    if state.period == "month":
+        return text("usage.period_month")
+    # An account's month begins on a day of its own, which only its bill tells.
+    assumed = state.is_assumed
+    return text("usage.period_assumed" if assumed else "usage.period_account")
 
 
 def _pace_text(pace: Pace) -> LocalizedText:
