@@ -25,7 +25,6 @@ from bytebuddy_provider_hf.config.stored_files import user_folder
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
-    CallTimeout,
     ConnectionFailed,
     InvalidOption,
     ModelNotFound,
@@ -147,13 +146,12 @@ class FoundModel:
 class Search:
     """What a search found. ``age`` is that of the oldest answer, in seconds.
 
-    ``None``: nobody told anything, now or earlier. ``is_whole``: router and Hub both
-    told, now or earlier.
+    ``is_whole``: router and Hub both told, now or earlier.
     """
 
-    models: tuple[FoundModel, ...] = ()
-    age: float | None = None
-    is_whole: bool = False
+    models: tuple[FoundModel, ...]
+    age: float
+    is_whole: bool
 
 
 @frozen
@@ -290,7 +288,8 @@ class Catalogue:
         """Return the models whose id has every word of ``said``, and that fit.
 
         Sorted by what ``sort`` names, unknown last; else those that are served first,
-        then by likes.
+        then by likes. Raises ``ConnectionFailed`` where nobody told anything, now or
+        earlier.
         """
         wanted = wanted or ModelFilter()
         words = said.lower().split()
@@ -308,6 +307,8 @@ class Catalogue:
                 state.router.models(router, limit=self._limit),
                 state.hub.models(query, hub, limit=self._limit),
             )
+        if listed is None and told is None:
+            raise self._silence(text("models.nothing_listed"))
         models = {} if listed is None else {m.id.lower(): m for m in listed[0]}
         facts = {} if told is None else {f.id.lower(): f for f in told[0]}
         # Whether a model that only the router lists is gated or free is not known.
@@ -331,7 +332,7 @@ class Catalogue:
         found.sort(key=_order(sort))
         ages = [each[1] for each in (listed, told) if each is not None]
         both = listed is not None and told is not None
-        return Search(tuple(found[:limit]), max(ages, default=None), is_whole=both)
+        return Search(tuple(found[:limit]), max(ages), is_whole=both)
 
     async def show(
         self,
@@ -363,10 +364,10 @@ class Catalogue:
         listed = None if served is None else served[0]
         if facts is None and (listed is None or not listed.offers):
             if served is None:
-                raise self._silence(model)
+                raise self._silence(text("models.nobody_told", model=model))
             raise ModelNotFound(
                 text("models.not_found", model=model),
-                hint=text("models.not_found_hint", model=model),
+                hint=text("models.not_found_hint"),
             )
         if listed is not None and facts is None:
             name = listed.id
@@ -416,19 +417,15 @@ class Catalogue:
             if key not in seen and (offers := _offers(None, each)):
                 profile = nearness.profile_of(each.id, each)
                 living.append(evolve(profile, id=each.id, provider=offers[0].provider))
-        if living:
-            ages = [each[1] for each in (listed, near) if each is not None]
-            age, day = max(ages), None
-        else:
+        found = nearness.suggest(wanted, living, most=most)
+        ages = [each[1] for each in (listed, near) if each is not None]
+        age, day = max(ages, default=None), None
+        if not found and (listed is None or near is None):
             kept = nearness.snapshot()
-            living, age, day = list(kept.living), None, kept.day
-        return Neighbours(
-            wanted,
-            nearness.suggest(wanted, living, most=most),
-            any(each.id.lower() == wanted.id.lower() for each in living),
-            age,
-            day,
-        )
+            age, day = None, kept.day
+            found = nearness.suggest(wanted, kept.living, most=most)
+        is_served = any(each.id.lower() == wanted.id.lower() for each in living)
+        return Neighbours(wanted, found, is_served, age, day)
 
     async def live_models(self) -> tuple[FoundModel, ...]:
         """Return models that chat and are served by most providers, the cheapest first.
@@ -491,7 +488,7 @@ class Catalogue:
                     server = await probe(endpoint, client)
             except TimeoutError as error:
                 seconds = f"{self._limit:g}"
-                raise CallTimeout(
+                raise ConnectionFailed(
                     text("models.no_answer", base=address.origin, seconds=seconds)
                 ) from error
         return ServedAt(
@@ -505,14 +502,14 @@ class Catalogue:
             dict(server.abilities),
         )
 
-    def _silence(self, model: str) -> ConnectionFailed:
+    def _silence(self, said: str) -> ConnectionFailed:
         if self.is_private:
             hint = text("models.all_private")
         elif not self.may_ask:
             hint = text("models.offline")
         else:
             hint = text("models.check_network")
-        return ConnectionFailed(text("models.nobody_told", model=model), hint=hint)
+        return ConnectionFailed(said, hint=hint)
 
 
 @contextmanager

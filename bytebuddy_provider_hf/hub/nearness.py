@@ -237,6 +237,7 @@ def _compare(wanted: Profile, other: Profile) -> Suggestion | None:
     elif wanted.kind in writes and other.kind in writes:
         # A model for code chats, too; one that only chats knows code less well.
         score += 1.0
+        reasons.append(text("models.reason_chats"))
     elif wanted.kind in _REWRITES and other.kind in _REWRITES:
         score += 3.0
         reasons.append(text("models.reason_rewrites", task=other.kind))
