@@ -44,6 +44,8 @@ def add_entry(
     ``ConfigError`` for a name that is taken.
     """
     _check(page, roles, provider)
+    if name is not None and not (name.strip() and name.isprintable()):
+        raise InvalidOption(text("models.name_unfit"))
     entry = entry_for(page, name=name, roles=roles, policy=provider)
     path = config or user_folder(home_folder()) / CONFIG.name
     file = read_text_file(path) if path.exists() else TextFile(path, "", b"")

@@ -139,7 +139,7 @@ def _inserted(content: str, entry: NewEntry) -> str | None:
     if not items:
         # "models:", "models: []" and "models: null": the rest of the line is a comment.
         head = re.match(r"\s*[^:]+:", lines[at])
-        comment = re.search(r"\s#.*", lines[at])
+        comment = re.search(r"\s+#.*", lines[at])
         if head is None or key.start_mark.column:
             return None
         lines[at] = f"{head[0]}{comment[0].rstrip() if comment else ''}{end}"
