@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
@@ -11,7 +12,6 @@ import click
 
 from bytebuddy_provider_hf.cli import screen, tables
 from bytebuddy_provider_hf.cli.config import show_complaints, show_no_model
-from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import (
     JSON,
     add_options,
@@ -300,7 +300,7 @@ def _model_object(found: FoundModel) -> dict[str, object]:
     "show",
     "Show all of a model: providers, licence, roles, cost.",
     "bytebuddy-hf models show meta-llama/Llama-3.3-70B-Instruct",
-    "bytebuddy-hf models show Qwen/Qwen3-32B --prompt-tokens 4000 --answer-tokens 300",
+    "bytebuddy-hf models show Qwen/Qwen3-32B --prompt-tokens 4000",
 )
 @click.argument("model", metavar="ID")
 @click.option(
@@ -353,8 +353,8 @@ def show(
     "add",
     "Write an entry for a model into your configuration.",
     "bytebuddy-hf models add Qwen/Qwen3-32B",
-    "bytebuddy-hf models add Qwen/Qwen3-32B --provider cheapest --name small --yes",
-    "bytebuddy-hf models add org/name --role chat --role edit --config my.yaml",
+    "bytebuddy-hf models add Qwen/Qwen3-32B --provider cheapest --yes",
+    "bytebuddy-hf models add org/name --role chat --role edit --name my",
 )
 @click.argument("model", metavar="ID")
 @click.option("--name", help="The entry's name (default: made of the id).")
@@ -470,7 +470,7 @@ def suggest(
     rows = [
         (
             it.profile.id,
-            "; ".join(localized(each) for each in it.reasons),
+            _joined(it.reasons),
             it.profile.provider or tables.UNKNOWN,
             *said.prices_text(it.profile.price),
             said.count_text(it.profile.context_length),
@@ -488,6 +488,15 @@ def suggest(
         said.show_snapshot(found.snapshot)
     elif found.age is not None:
         said.show_age(found.age)
+
+
+def _joined(reasons: Sequence[str]) -> str:
+    """Return reasons as one text, which can be said in either language."""
+
+    def join(first: str, second: str) -> str:
+        return text("models.joined", first=first, second=second)
+
+    return reduce(join, reasons) if reasons else ""
 
 
 @subcommand(
