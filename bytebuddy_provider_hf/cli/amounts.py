@@ -99,7 +99,7 @@ def can_show(letters: str, stream: TextIO) -> bool:
     return True
 
 
-def alert_text(alert: BudgetAlert) -> LocalizedText:
+def alert_line(alert: BudgetAlert) -> LocalizedText:
     """Return one line about a budget of which so much is used up."""
     return text(
         "usage.alert",

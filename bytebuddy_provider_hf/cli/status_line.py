@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self, TextIO, final
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.amounts import alert_text
+from bytebuddy_provider_hf.cli.amounts import alert_line
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.texts import LocalizedText, text
@@ -166,7 +166,7 @@ class StatusLine:
             return
         if isinstance(event, BudgetAlert):
             # The wait goes on below it.
-            print_above(localized(alert_text(event)), self._stream)
+            print_above(localized(alert_line(event)), self._stream)
             return
         if isinstance(event, Loading):
             now, wall, before = self._clock(), self._wall(), self._wait

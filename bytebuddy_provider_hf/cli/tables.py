@@ -12,7 +12,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
-from typing import Final
+from typing import Final, TextIO
 
 from attrs import frozen
 
@@ -22,6 +22,8 @@ from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.texts import text
 
+# A cell of what is not known; a block leaves it out.
+UNKNOWN: Final = "-"
 _GAP: Final = "  "
 _INDENT: Final = "  "
 # A row of more lines is easier to read as a block.
@@ -50,9 +52,13 @@ class Column:
 
 def terminal_width() -> int | None:
     """Return how many columns the terminal of stdout has; ``None`` in a pipe."""
-    if not screen.is_interactive(sys.stdout):
-        return None
-    return shutil.get_terminal_size().columns
+    return _columns_of(sys.stdout)
+
+
+def print_note(said: str, *, colour: str | None = None) -> None:
+    """Print a text on stderr, wrapped at the ends of words where that is a terminal."""
+    for line in wrap(_clean(said), _columns_of(sys.stderr), hanging=_INDENT):
+        screen.note(line, colour=colour)
 
 
 def print_table(
@@ -74,10 +80,16 @@ def print_facts(facts: Iterable[tuple[str, str]], *, width: int | None) -> None:
         screen.emit(line)
 
 
-def print_paragraph(said: str, *, width: int | None, indent: str = "") -> None:
-    """Print a text on stdout, wrapped at the ends of words."""
-    for line in wrap(_clean(said), None if width is None else width - len(indent)):
-        screen.emit(f"{indent}{line}".rstrip())
+def print_paragraph(
+    said: str, *, width: int | None, indent: str = "", hanging: str = ""
+) -> None:
+    """Print a text on stdout, wrapped at the ends of words.
+
+    ``indent`` stands before each line, ``hanging`` before all but the first, too.
+    """
+    room = None if width is None else width - len(indent)
+    for line in wrap(_clean(said), room, hanging=hanging):
+        screen.emit(f"{indent}{line}")
 
 
 def table_lines(
@@ -104,7 +116,8 @@ def table_lines(
     for row in cells:
         if blocks:
             blocks.append("")
-        blocks += fact_lines(zip(titles, row, strict=True), width=width)
+        told = [pair for pair in zip(titles, row, strict=True) if pair[1] != UNKNOWN]
+        blocks += fact_lines(told, width=width)
     return blocks
 
 
@@ -156,6 +169,12 @@ def _pieces(said: str) -> Iterator[tuple[str, str]]:
             yield piece, blank
             blank = ""
         blank = " "
+
+
+def _columns_of(stream: TextIO) -> int | None:
+    if not screen.is_interactive(stream):
+        return None
+    return shutil.get_terminal_size().columns
 
 
 def _clean(cell: str) -> str:

@@ -13,7 +13,7 @@ from attrs import asdict
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import (
     UNKNOWN,
-    alert_text,
+    alert_line,
     at_most,
     ceiling_mark,
     day_text,
@@ -108,7 +108,7 @@ def print_reconciliation(found: Reconciliation, *, width: int | None) -> None:
             if account.failure.hint is not None:
                 screen.detail(account.failure.hint)
     for alert in found.alerts:
-        screen.note(alert_text(alert), colour="yellow")
+        screen.note(alert_line(alert), colour="yellow")
 
 
 def _print_sessions(found: Reconciliation, *, width: int | None) -> None:

@@ -22,15 +22,15 @@ _MOST_LINES: Final = 5
 _SHORTEST_PARAGRAPH: Final = 40
 
 _FRONT_MATTER: Final = re.compile(
-    r"\A\ufeff?\s*---\r?\n.*?\n---[ \t]*(?:\r?\n|\Z)", re.S
+    r"\A\ufeff?\s*---\r?\n.*?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL
 )
-_COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
+_COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
 _IMAGE: Final = re.compile(r"!\[[^\]\n]{0,500}\]\([^()\n]{0,2000}\)")
 _LINK: Final = re.compile(r"\[([^\[\]\n]{0,500})\]\([^()\n]{0,2000}\)")
 _MARKS: Final = re.compile(r"\*{1,3}|(?<!\w)_{1,3}|_{1,3}(?!\w)|~~|`")
 _FENCE: Final = re.compile(r"\s{0,3}(?:```|~~~)")
-_HEADING: Final = re.compile(r"\s{0,3}(#{1,6})\s+(.*?)\s*#*\s*\Z")
+_HEADING: Final = re.compile(r"\s{0,3}(#{1,6})\s+(.*)")
 _ITEM: Final = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])\s+")
 _NO_PROSE: Final = re.compile(r"\s*(?:\||>|-{3,}|={3,}|\*{3,}|\$\$)")
 # As cards call it; the words of the Hub's template for cards come first
@@ -101,7 +101,7 @@ def _blocks(text: str) -> Iterator[tuple[int, str]]:
             yield 0, " ".join(paragraph)
             paragraph = []
         if heading:
-            yield len(heading[1]), heading[2]
+            yield len(heading[1]), heading[2].rstrip("# \t")
         elif item:
             paragraph = [line[item.end() :]]
         elif not skipped and line.strip():

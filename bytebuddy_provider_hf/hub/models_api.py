@@ -228,9 +228,28 @@ class HubCatalogue:
         ``client`` leads to huggingface.co.
         """
         name = repository(model)
+        return None if name is None else await self._ask(name, client, limit=limit)
+
+    async def model(
+        self, model: str, client: HttpClient | None, *, limit: float = LIMIT
+    ) -> tuple[ModelFacts, float] | None:
+        """Return what the Hub told last of ``model``, and its age in seconds.
+
+        A name without an owner is one of the oldest models, which were renamed. Without
+        ``client`` nobody is asked: only what is kept counts.
+        """
+        name = repository(model) or (model if _id(model) else None)
         if name is None:
             return None
+        if client is not None:
+            await self._ask(name, client, limit=limit)
+        else:
+            await self._facts.restore(name.lower(), _facts_key(name))
+        return self._facts.known(name.lower())
 
+    async def _ask(
+        self, name: str, client: HttpClient, *, limit: float
+    ) -> ModelFacts | None:
         async def ask() -> ModelFacts | None:
             """Return what the Hub says, following one renaming."""
             asked = name
@@ -256,22 +275,6 @@ class HubCatalogue:
         # The Hub takes upper and lower case for one.
         key = _facts_key(name)
         return await self._facts.get(name.lower(), ask, limit=limit, key=key)
-
-    async def model(
-        self, model: str, client: HttpClient | None, *, limit: float = LIMIT
-    ) -> tuple[ModelFacts, float] | None:
-        """Return what the Hub told last of ``model``, and its age in seconds.
-
-        Without ``client`` nobody is asked: only what is kept counts.
-        """
-        name = repository(model)
-        if name is None:
-            return None
-        if client is not None:
-            await self.facts(name, client, limit=limit)
-        else:
-            await self._facts.restore(name.lower(), _facts_key(name))
-        return self._facts.known(name.lower())
 
     async def models(
         self, query: ModelQuery, client: HttpClient | None, *, limit: float = LIMIT
