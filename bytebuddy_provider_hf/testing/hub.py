@@ -262,8 +262,8 @@ class FakeHub:
             return not_found()
         if (refused := self.bill.refusal(request, now=self.unix())) is not None:
             return refused
-        unserved = record.model in self.market.offers and record.provider is None
-        if state is None or unserved:
+        offered = record.model in self.market.offers and not path.startswith(_TASK)
+        if state is None or (offered and record.provider is None):
             return not_supported(record.model)
         refused = _refused(record, state, now=self._now())
         if refused is not None:
