@@ -262,8 +262,8 @@ class FakeHub:
             return not_found()
         if (refused := self.bill.refusal(request, now=self.unix())) is not None:
             return refused
-        unserved = record.model in self.market.offers and record.provider is None
-        if state is None or unserved:
+        offered = record.model in self.market.offers and not path.startswith(_TASK)
+        if state is None or (offered and record.provider is None):
             return not_supported(record.model)
         refused = _refused(record, state, now=self._now())
         if refused is not None:
@@ -283,38 +283,42 @@ class FakeHub:
         request, provider = record.request, record.provider
         text = behaviour.answer(request)
         written, cached = len(words(text)), None
+        read = prompt_tokens(request)
         if provider is None:
-            read = words(last_words(request))
-            cost = int(Fraction(_SECOND * (len(read) + written), _TOKENS_A_SECOND))
+            seconds = Fraction(len(read) + written, _TOKENS_A_SECOND)
+            cost = int(_SECOND * seconds)
+            # What a server without a catalogue counts: the last message.
+            prompt = len(words(last_words(request)))
         else:
-            read = prompt_tokens(request)
             cache = self.market.cache(record.model, provider.name)
             if provider.cached_price is not None:
                 cached = cache.hits(read)
-            counts = {"prompt": len(read), "cached": cached or 0, "completion": written}
+            prompt = len(read)
+            counts = {"prompt": prompt, "cached": cached or 0, "completion": written}
             cost = provider.charge(**counts)
-        usage = Usage(len(read), written, len(read) + written, cached)
-        reported = provider is not None and provider.reports_cost
+        reports = provider is not None and provider.reports_cost
         reply = _reply(
             record,
             behaviour,
             text,
-            usage,
-            reported=dollars_json(cost) if reported else None,
+            Usage(prompt, written, prompt + written, cached),
+            reported=dollars_json(cost) if reports else None,
         )
         if behaviour.change is not None:
             reply = behaviour.change(request, reply)
         timed = provider is None and request.path.startswith(_TASK)
-        if reply.status >= _REFUSED or (provider is None and not timed):
+        if reply.status >= _REFUSED or not (timed or provider):
             return reply
         if provider is not None and provider.cached_price is not None:
             cache.keep([*read, *written_tokens(text)])
+        if timed and not self.bill.accounts:
+            return reply
         name = "hf-inference" if provider is None else provider.name
         headers = {"x-inference-provider": name}
-        headers["x-inference-id"] = f"simulated-{len(self.bill.calls) + 1:08d}"
         if timed:
-            seconds = (len(read) + written) / _TOKENS_A_SECOND
-            headers |= {"x-compute-type": "cpu", "x-compute-time": f"{seconds:.3f}"}
+            taken = f"{float(seconds):.3f}"
+            headers |= {"x-compute-type": "cpu", "x-compute-time": taken}
+        headers["x-inference-id"] = f"simulated-{len(self.bill.calls) + 1:08d}"
         if self.bill.accounts:
             self.bill.book(
                 request,
@@ -326,8 +330,7 @@ class FakeHub:
                 cost=cost,
                 told_after=60.0 if provider is None else provider.told_after,
             )
-            return reply.with_headers(headers)
-        return reply if provider is None else reply.with_headers(headers)
+        return reply.with_headers(headers)
 
     def _get(self, request: FakeRequest) -> FakeReply:
         """Tell of models, tokens, bills and endpoints, as Hugging Face does."""
