@@ -303,22 +303,25 @@ def parse_raise(given: str, states: Sequence[BudgetState]) -> tuple[BudgetState,
 
 def _forget(folder: Path, before: date | None, *, yes: bool, as_json: bool) -> None:
     """Remove what was counted, after asking; budgets of the present period stay."""
-    from bytebuddy_provider_hf.storage.ledger import forget
+    from bytebuddy_provider_hf.storage.retention import forget as forget_usage
 
-    if before is None:
-        question, removed = text("usage.ask_forget"), text("usage.forgot")
-    else:
+    question = text("usage.ask_forget")
+    if before is not None:
         question = text("usage.ask_forget_before", day=before)
-        removed = text("usage.forgot_before", day=before)
     # A program that pipes "y" is not a person who read the question.
     if not yes and not is_interactive_session():
         raise click.UsageError(text("usage.add_yes"))
     if not yes and not confirm(question):
         screen.note(text("usage.kept"))
         return
-    count = forget(folder, before=before)
+    count = forget_usage(folder, before=before)
     if as_json:
         day = None if before is None else before.isoformat()
         screen.print_json({"forgotten": count, "before": day})
+    elif not count:
+        screen.note(text("usage.forgot_none"))
+    elif before is None:
+        screen.note(text("usage.forgot", count=f"{count:,}"), colour="green")
     else:
-        screen.note(removed, colour="green")
+        facts = {"count": f"{count:,}", "day": before}
+        screen.note(text("usage.forgot_before", **facts), colour="green")
