@@ -84,6 +84,10 @@ async def stream(
                 response, plan = await attempts.send(planner, stream=True)
                 reader = AnswerReader(response, plan, attempts, spec, state)
                 try:
+                    while attempts.alerts:
+                        alert, *rest = attempts.alerts
+                        attempts.alerts = tuple(rest)
+                        yield alert
                     while (batch := await reader.batch()) is not None:
                         for event in batch:
                             delivered = True
@@ -119,11 +123,8 @@ async def _until_answered(
         while True:
             while not attempts.try_acquire():
                 waiting = attempts.wait_state()
-                if spec.on_event is not None and waiting is not None:
-                    try:
-                        spec.on_event(waiting)
-                    except Exception:  # noqa: BLE001 - a host's callback: its fault must not end the call
-                        _log.exception("on_event raised; the call goes on")
+                if waiting is not None:
+                    _tell(spec, waiting)
                 # Progress is news only where somebody is told of it.
                 await attempts.wait(observed=spec.on_event is not None)
             try:
@@ -133,8 +134,22 @@ async def _until_answered(
             await attempts.handle_failure(failure)
 
 
+def _tell(spec: CallSpec, event: Event) -> None:
+    """Tell the host of an event of a call whose answer comes in one piece."""
+    if spec.on_event is None:
+        return
+    try:
+        spec.on_event(event)
+    except Exception:  # noqa: BLE001 - a host's callback: its fault must not end the call
+        _log.exception("on_event raised; the call goes on")
+
+
 async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) -> R:
     response, plan = await attempts.send(planner, stream=False)
+    if attempts.alerts:
+        for alert in attempts.alerts:
+            _tell(spec, alert)
+        attempts.alerts = ()
     endpoint = spec.endpoint
     # Given back before the answer is read: decoding needs no connection.
     try:
@@ -149,7 +164,7 @@ async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) ->
         if reply.notes:
             reply = masked_reply(reply, endpoint)
         request_id = read_header(response.headers, "x-request-id", endpoint)
-        served = attempts.served(reply.served)
+        served = await attempts.served(reply)
         reply = finished(reply, plan, spec.notes, request_id, served)
         attempts.succeeded(reply)
         return reply
@@ -246,7 +261,7 @@ class AnswerReader:
         notes = self._spec.notes
         if self._silent and reply.usage is None:
             notes = (*notes, text("wire.no_usage_came"))
-        served = self._attempts.served(reply.served)
+        served = await self._attempts.served(reply)
         return finished(reply, self._plan, notes, request_id, served)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.client.endpoint import Endpoint
+from bytebuddy_provider_hf.client.endpoint import Endpoint, MeterOptions
 from bytebuddy_provider_hf.client.model_base import check_doubts, check_texts
 from bytebuddy_provider_hf.client.notices import log_once
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
@@ -38,8 +38,15 @@ _NO_LIMITS: Final = AutocompleteOptions()
 class HuggingFaceModel(ScoringRoles):
     """Call one model. Calls may run at once; ``aclose`` gives the connections back."""
 
-    def __init__(self, entry: ModelEntry, endpoint: Endpoint, runtime: Runtime) -> None:
-        super().__init__(entry, endpoint, runtime)
+    def __init__(
+        self,
+        entry: ModelEntry,
+        endpoint: Endpoint,
+        runtime: Runtime,
+        *,
+        metering: MeterOptions | None = None,
+    ) -> None:
+        super().__init__(entry, endpoint, runtime, metering=metering)
         # A host opens the same entry many times: once is enough for its log.
         for notice in self._notes:
             log_once(notice)

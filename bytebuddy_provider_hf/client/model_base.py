@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Final, Self, get_args
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.client.endpoint import CallSpec, Endpoint, check_session
+from bytebuddy_provider_hf.client.endpoint import (
+    CallSpec,
+    Endpoint,
+    MeterOptions,
+    check_session,
+)
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.client.request import check_option
 from bytebuddy_provider_hf.client.runtime import Runtime
@@ -21,6 +26,7 @@ from bytebuddy_provider_hf.types import CompletionOptions, DoubtMode, Role
 # Opening a model imports what opening needs; a call imports what it is made of, where
 # it is made. A program that opens ten models and asks one starts in half the time.
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.metering import Meter
     from bytebuddy_provider_hf.client.plan import Planner
     from bytebuddy_provider_hf.client.roles.chat import ModelInfo
 
@@ -30,7 +36,15 @@ _NO_TEMPLATES: Final = PromptTemplates()
 class ModelBase:
     """An entry, opened: what it is, and the connections it holds a lease on."""
 
-    def __init__(self, entry: ModelEntry, endpoint: Endpoint, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        entry: ModelEntry,
+        endpoint: Endpoint,
+        runtime: Runtime,
+        *,
+        metering: MeterOptions | None = None,
+    ) -> None:
+        self._metering = metering
         self._entry = entry
         self._endpoint = endpoint
         self._lease = runtime.lease()
@@ -59,6 +73,18 @@ class ModelBase:
             window=self._window,
             opens_reasoning=opens_reasoning(self._entry.model),
         )
+
+    @cached_property
+    def _meter(self) -> Meter | None:
+        # A model that is opened and never asked counts nothing, and loads no ledger.
+        if self._metering is None:
+            return None
+        from bytebuddy_provider_hf.client.metering import Meter
+        from bytebuddy_provider_hf.storage.ledger import open_ledger
+
+        options = self._metering
+        ledger = open_ledger(options.folder)
+        return Meter(self._endpoint, ledger, options.budgets, options.alerts)
 
     @property
     def name(self) -> str:
@@ -140,6 +166,7 @@ class ModelBase:
             window=self._window,
             part=part,
             session=session,
+            meter=self._meter,
         )
 
     def _model_info_for(self, options: CompletionOptions | None) -> ModelInfo:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bytebuddy_provider_hf.address import resolve
-from bytebuddy_provider_hf.client.endpoint import endpoint_for
+from bytebuddy_provider_hf.client.endpoint import MeterOptions, endpoint_for
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.files import home_folder
@@ -34,7 +34,11 @@ def open_entry(entry: ModelEntry, context: OpenContext) -> HuggingFaceModel:
             text("calls.this_provider_cannot_use", name=type(runtime).__name__),
             hint=text("calls.pass_a_bytebuddy_provider_hf_client"),
         )
-    return _open(entry, context.env, context.state_dir, runtime)
+    metering = None
+    if context.ledger or entry.budgets:
+        # A budget cannot be held without a count.
+        metering = MeterOptions(context.state_dir, entry.budgets, context.alerts)
+    return _open(entry, context.env, context.state_dir, runtime, metering)
 
 
 def open_model(
@@ -49,11 +53,13 @@ def open_model(
     runtime: Runtime | None = None,
     env: Mapping[str, str] | None = None,
     state_dir: Path | None = None,
+    ledger: bool = False,
 ) -> HuggingFaceModel:
     """Open a model without a configuration file.
 
-    Without ``api_key`` a token is looked up as for an entry. Close the model with
-    ``aclose`` or use it in an ``async with`` block.
+    Without ``api_key`` a token is looked up as for an entry. With ``ledger`` its calls
+    are counted, in ``state_dir``, as those of a configured model are. Close the model
+    with ``aclose`` or use it in an ``async with`` block.
     """
     secret = Secret(api_key.strip()) if isinstance(api_key, str) else api_key
     variables = Environment(os.environ if env is None else env)
@@ -69,7 +75,9 @@ def open_model(
         request_options=request_options or RequestOptions(),
         api_key_origin=None if secret is None else "api_key",
     )
-    return _open(entry, variables, state_dir or user_folder(home_folder()), runtime)
+    folder = state_dir or user_folder(home_folder())
+    metering = MeterOptions(folder) if ledger else None
+    return _open(entry, variables, folder, runtime, metering)
 
 
 def _open(
@@ -77,6 +85,7 @@ def _open(
     env: Mapping[str, str],
     state_dir: Path,
     runtime: Runtime | None,
+    metering: MeterOptions | None,
 ) -> HuggingFaceModel:
     target = resolve(entry.model, entry.api_base)
     explicit = None
@@ -91,4 +100,6 @@ def _open(
     endpoint = endpoint_for(
         target, credential, entry.request_options, env=env, bill_to=entry.bill_to
     )
-    return HuggingFaceModel(entry, endpoint, runtime or shared_runtime)
+    return HuggingFaceModel(
+        entry, endpoint, runtime or shared_runtime, metering=metering
+    )

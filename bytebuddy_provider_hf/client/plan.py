@@ -118,6 +118,11 @@ class Planner(ABC, Generic[R]):
     # Whether the Hub may know more of the model than is known here.
     asks_hub: bool = field(default=False, kw_only=True)
 
+    @property
+    @abstractmethod
+    def role(self) -> str:
+        """What the ledger calls it: a role of the file, or the method."""
+
     @abstractmethod
     def plan(
         self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool
@@ -138,6 +143,8 @@ class Planner(ABC, Generic[R]):
 @define
 class CompletionPlanner(Planner):
     """Have a server continue a text exactly as it stands."""
+
+    role = "complete"
 
     request: openai.CompletionRequest
     target: Target

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -55,10 +55,18 @@ class LoopState:
         )
         self.router = RouterCatalogue(clock=self.loop.time)
         self.providers = ProviderMemory(clock=self.loop.time)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._life = self._lived()
         # Begun here, so that the loop knows it and ends it with itself.
         with suppress(StopIteration):
             self._life.asend(None).send(None)
+
+    def begin_task(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Do some work beside the calls; what is not done at the end is cancelled."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def aclose(self) -> None:
         """Close every connection and stop every timer."""
@@ -69,6 +77,10 @@ class LoopState:
         try:
             yield
         finally:
+            for task in tuple(self._tasks):
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
             self.coordinator.close()
             self.deadlines.close()
             await self.clients.aclose()

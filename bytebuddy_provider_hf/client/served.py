@@ -7,6 +7,7 @@ from typing import Final
 
 from bytebuddy_provider_hf.client.endpoint import Endpoint
 from bytebuddy_provider_hf.hub.router_models import PROVIDER
+from bytebuddy_provider_hf.money import NO_COST, Cost, total_cost
 from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.types import NOT_SERVED, Served
 
@@ -56,6 +57,7 @@ def read_served(
     attempts: int,
     waited: float,
     elapsed: float,
+    cost: Cost = NO_COST,
 ) -> Served:
     """Return how a call was served, by its headers and what its body ``told``."""
     # Hardly any server but the router tells more than what is counted here.
@@ -66,7 +68,7 @@ def read_served(
         or "x-compute-type" in headers
         or "x-compute-time" in headers
     ):
-        return Served(attempts=attempts, waited=waited, elapsed=elapsed)
+        return Served(attempts=attempts, waited=waited, elapsed=elapsed, cost=cost)
     provider = read_provider(headers, endpoint)
     if provider is None and (said := told.provider) is not None:
         said = endpoint.scrub(said)
@@ -88,6 +90,7 @@ def read_served(
         attempts,
         waited,
         elapsed,
+        cost=cost,
     )
 
 
@@ -109,4 +112,5 @@ def merged(parts: Sequence[Served], *, elapsed: float) -> Served:
         waited=max(each.waited for each in parts),
         elapsed=elapsed,
         parts=tuple(parts),
+        cost=total_cost([each.cost for each in parts]),
     )

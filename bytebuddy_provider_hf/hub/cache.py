@@ -68,6 +68,13 @@ class AnswerCache(Generic[A]):
             self._keep(name, None)
         return None
 
+    def known(self, name: str) -> tuple[A, float] | None:
+        """Return what is kept about ``name``, fresh, and its age in seconds."""
+        kept = self._fresh(name)
+        if kept is None or kept.value is None:
+            return None
+        return kept.value, self._age - (kept.until - self._clock())
+
     def forget(self, name: str) -> None:
         """Ask again about ``name`` next time."""
         self._kept.pop(name)

@@ -128,6 +128,15 @@ class RouterCatalogue:
             served = await self._ask_model(name, client, limit=limit)
         return () if served is None else served.offers
 
+    def known_offers(self, model: str) -> tuple[tuple[Offer, ...], float] | None:
+        """Return what providers offer ``model`` and the age of that in seconds.
+
+        Nobody is asked; ``None`` where it is not known.
+        """
+        name = repository(model)
+        found = None if name is None else self._models.known(name.lower())
+        return None if found is None else (found[0].offers, found[1])
+
     async def _ask_model(
         self, name: str, client: HttpClient, *, limit: float
     ) -> ServedModel | None:

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -32,6 +33,7 @@ from bytebuddy_provider_hf.errors import (
     UnsupportedRole,
 )
 from bytebuddy_provider_hf.logs.install import follow
+from bytebuddy_provider_hf.outcomes import Consumption
 from bytebuddy_provider_hf.plugins.discovery import (
     ALLOW_VARIABLE,
     BLOCK_VARIABLE,
@@ -46,6 +48,7 @@ from bytebuddy_provider_hf.plugins.protocols import (
     Edit,
     Embed,
     Fill,
+    Metered,
     Model,
     OpenContext,
     Rerank,
@@ -260,6 +263,21 @@ class ModelRegistry:
     def tasks(self, name: str) -> Tasks:
         """Return a model that serves the Hub's tasks; no role stands for them."""
         return self._serving(Tasks, name)  # type: ignore[type-abstract]
+
+    async def usage(
+        self, *, since: date | None = None, until: date | None = None
+    ) -> Mapping[str, Consumption]:
+        """Return what the models that are open used up, by the names of their entries.
+
+        Of models whose provider does not count nothing is told. Entries with the same
+        model, address and token share one count, and each has the whole of it.
+        """
+        found: dict[str, Consumption] = {}
+        for name in self._entries:
+            model: object = self._open_models.get(name)
+            if isinstance(model, Metered):
+                found[name] = await model.usage(since=since, until=until)
+        return found
 
     def entry(self, name: str) -> ModelEntry:
         """Return an entry without opening it.

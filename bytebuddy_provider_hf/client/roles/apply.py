@@ -35,6 +35,7 @@ class ApplyPlanner(CodePlanner):
     ``ApplyFailed`` carries both texts.
     """
 
+    role = "apply"
     doing = "apply a change"
 
     def prompt(self) -> EditPrompt:

@@ -52,6 +52,7 @@ S = TypeVar("S", Embeddings, Scores)
 class BatchJob(ABC, Generic[S]):
     """Inputs that may travel in batches."""
 
+    role: ClassVar[str]
     error_texts: ClassVar[ErrorTexts]
 
     @property
@@ -82,6 +83,11 @@ class BatchPlanner(Planner[S]):
     job: BatchJob[S]
     batch: range
     strict: bool
+
+    @property
+    def role(self) -> str:
+        """The job's."""
+        return self.job.role
 
     def plan(
         self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool

@@ -59,6 +59,8 @@ _INSTEAD: Final[Mapping[Task, Said]] = {
 class TaskPlanner(Planner[TaskReply]):
     """Ask for one task; ``without`` names the parameters that a server refused."""
 
+    role = "task"
+
     task: Task
     inputs: object
     parameters: Mapping[str, object]
