@@ -39,6 +39,7 @@ _USUAL_ANSWER: Final = 4_096
 _BYTES_PER_TOKEN: Final = 3
 _FREE: Final = Amounts(calls=1)
 _BILLED_STATUS: Final = range(200, 400)
+_NOT_METERED: Final = Cost(unpriced="not metered")
 
 
 @define
@@ -188,8 +189,8 @@ class Meter:
         self, attempt: MeteredAttempt, state: LoopState
     ) -> asyncio.Task[None] | None:
         """Ask the catalogue beside the call what its provider takes, if that is due."""
-        way, provider = self.endpoint.catalogue, self.provider(attempt)
-        if way is None or provider in ("", _BY_TIME):
+        way = self.endpoint.catalogue
+        if way is None or (provider := self.provider(attempt)) in ("", _BY_TIME):
             return None
         if self.price(provider, state) is not None:
             return None
@@ -213,6 +214,10 @@ class Meter:
         state: LoopState,
     ) -> Cost:
         """Return what a whole answer cost, as far as that is known now."""
+        if not self._is_billed:
+            if reported is None:
+                return _NOT_METERED
+            return Cost(reported=reported, unpriced="not metered")
         row, provider = attempt.row, self.provider(attempt)
         prompt = None if usage is None else usage.prompt_tokens
         answer = None if usage is None else usage.completion_tokens
@@ -221,9 +226,7 @@ class Meter:
         found = self.price(provider, state)
         price, day = found or (None, "")
         why: Unpriced = ""
-        if not self._is_billed:
-            why = "not metered"
-        elif provider == _BY_TIME:
+        if provider == _BY_TIME:
             why = "compute time"
         elif not provider:
             why = "provider unknown"
@@ -231,7 +234,7 @@ class Meter:
             why = "tokens unknown"
         elif price is None:
             why = "not asked yet" if found is None else "no price"
-        pending = self._is_billed and bool(row.payer.identity)
+        pending = bool(row.payer.identity)
         if price is None or prompt is None or answer is None or why:
             return Cost(reported=reported, is_pending=pending, unpriced=why)
         return Cost(
@@ -249,7 +252,7 @@ class Meter:
         (https://huggingface.co/docs/inference-providers/register-as-a-provider).
         """
         if row.role == PROBE or not self._is_billed:
-            return Cost(unpriced="not metered")
+            return _NOT_METERED
         if row.status is None or row.status in _BILLED_STATUS:
             pending = bool(row.payer.identity)
             return Cost(is_pending=pending, unpriced="answer cut")
