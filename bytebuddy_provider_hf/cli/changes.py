@@ -163,14 +163,15 @@ def finish(file: TextFile, wanted: str, reply: Reply, mode: WriteMode) -> None:
     elif not all(map(screen.is_interactive, (sys.stdin, sys.stdout, sys.stderr))):
         options = "--yes --accept-doubts" if doubtful else "--yes"
         screen.note(text("cli.yes_writes", file=file.path, options=options))
-    elif _agreed(text("cli.write_anyway") if doubtful else text("cli.apply")):
+    elif agreed(text("cli.write_anyway") if doubtful else text("cli.apply")):
         replace_text(file, new)
         screen.note(text("cli.wrote", file=file.path))
     else:
         screen.note(text("cli.not_written", file=file.path))
 
 
-def _agreed(question: str) -> bool:
+def agreed(question: str) -> bool:
+    """Ask on the terminal; anything but yes is no, and so is Ctrl-D."""
     sys.stdout.write(localized(question))
     sys.stdout.flush()
     # Neither `input` nor click's question: both would sleep on where Ctrl-C came just

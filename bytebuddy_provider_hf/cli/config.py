@@ -1,10 +1,9 @@
-"""Commands ``config`` and ``models``: make, check, show and trust configurations."""
+"""Run ``bytebuddy-hf config``: make, check, show and trust configurations."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +12,6 @@ import click
 from bytebuddy_provider_hf.address import origin_of
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
-from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.model_source import (
     confirm_trust,
     is_interactive_session,
@@ -21,19 +19,17 @@ from bytebuddy_provider_hf.cli.model_source import (
     ways_to_a_model,
 )
 from bytebuddy_provider_hf.cli.options import (
-    command,
     config_option,
     json_option,
     trouble_options,
 )
-from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
+from bytebuddy_provider_hf.cli.terminal import sanitize
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.trust import strange_origins
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     ConfigNotFound,
     UnknownProvider,
-    UnsetVariable,
     UntrustedProject,
 )
 from bytebuddy_provider_hf.plugins.protocols import Noticing
@@ -80,12 +76,22 @@ def config() -> None:
 @config_option
 @trouble_options
 def init(*, config: Path | None) -> None:
-    """Write a first configuration; one that is there is left alone."""
+    """Write a first configuration; one that is there is left alone.
+
+    On a terminal, where Hugging Face's router answers, you choose among models that
+    are served now.
+    """
     from bytebuddy_provider_hf.config.stored_files import CONFIG, user_folder
     from bytebuddy_provider_hf.config.write import init as write_first
 
     path = config or user_folder(home_folder()) / CONFIG.name
-    write_first(path)
+    chosen = None
+    # A file that is there is told of at once, before anybody chooses.
+    if is_interactive_session() and not path.exists():
+        from bytebuddy_provider_hf.cli.choose_model import choose_model
+
+        chosen = choose_model()
+    write_first(path, model=chosen)
     screen.note(text("cli.wrote", file=path), colour="green")
     screen.detail(text("cli.next_login"))
 
@@ -131,7 +137,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
             # `note` masks tokens: one may stand in the wrong key.
             said = text("cli.at", place=entry.name, said=problem)
             screen.note(said, colour="red")
-    _show_complaints(registry)
+    show_complaints(registry)
     for notice in notices:
         screen.warn(notice)
     for path in registry.files:
@@ -140,7 +146,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         count = total - len(found)
         screen.note(text("cli.can_be_opened", count=count, total=total))
     else:
-        _show_no_model()
+        show_no_model()
     return code
 
 
@@ -312,102 +318,17 @@ def _load(path: Path | None) -> Config:
     return load(path, cwd=Path.cwd(), home=home_folder(), env=os.environ)
 
 
-@command(
-    "bytebuddy-hf models",
-    "bytebuddy-hf models --json --config other.yaml",
-)
-@config_option
-@json_option
-@trouble_options
-def models(*, config: Path | None, as_json: bool) -> None:
-    """List the models of the configuration, and what is in the way of each."""
-    from bytebuddy_provider_hf.plugins.registry import ModelRegistry
-
-    registry = ModelRegistry.load(config)
-    states = [(entry, *_state(registry, entry)) for entry in registry.entries]
-    if as_json:
-        listed = [
-            {
-                "name": redact(entry.name),
-                "provider": redact(entry.provider),
-                "model": redact(entry.model),
-                "roles": list(entry.roles),
-                "written_in": str(entry.source),
-                "state": state,
-                "problem": problem,
-            }
-            for entry, state, problem in states
-        ]
-        screen.print_json(
-            {
-                "models": listed,
-                "failures": [str(failure) for failure in registry.failures],
-                "warnings": [str(warning) for warning in registry.warnings],
-            }
-        )
-        return
-    if states:
-        rows = [
-            (it.name, it.provider, it.model, ",".join(it.roles), state, str(it.source))
-            for it, state, _ in states
-        ]
-        head = (
-            text("cli.head_name"),
-            text("cli.head_provider"),
-            text("cli.head_model"),
-            text("cli.head_roles"),
-            text("cli.head_state"),
-            text("cli.head_place"),
-        )
-        screen.emit(columns([head, *rows]))
-    else:
-        _show_no_model()
-    _show_complaints(registry)
-
-
-def _show_no_model() -> None:
+def show_no_model() -> None:
+    """Say that the configuration has no model, and what can be done."""
     screen.note(text("cli.no_model"))
     screen.detail(text("cli.begin"))
     for line in ways_to_a_model():
         screen.note(line)
 
 
-def _state(registry: ModelRegistry, entry: ModelEntry) -> tuple[str, str | None]:
-    """Return how far ``entry`` can be opened without asking its provider, and why."""
-    # Not opened: a listing asks no provider, and is there at once.
-    try:
-        registry.check(entry.name)
-    except UnsetVariable as error:
-        return text("cli.is_not_set", variable=error.variable), str(error)
-    except UnknownProvider as error:
-        return text("cli.no_provider"), str(error)
-    except UntrustedProject as error:
-        return text("cli.untrusted"), str(error)
-    except ByteBuddyError as error:
-        return text("cli.cannot_open"), str(error)
-    return text("cli.ready"), None
-
-
-def _show_complaints(registry: ModelRegistry) -> None:
+def show_complaints(registry: ModelRegistry) -> None:
     """Print what concerns no single entry: plugins left out, and warnings."""
     for failure in registry.failures:
         screen.warn(failure.said)
     for warning in registry.warnings:
         screen.warn(warning.said)
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Return ``rows``, tokens masked, each column as wide as its widest cell."""
-    # Not rich's Table: it cuts what is wider than a terminal, and pads in a pipe.
-    from rich.cells import cell_len
-
-    cells = [[redact(sanitize_line(localized(cell))) for cell in row] for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(
-            cell + " " * (width - cell_len(cell))
-            for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in cells
-    ]
-    return "\n".join(lines)

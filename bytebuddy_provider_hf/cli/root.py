@@ -38,7 +38,7 @@ COMMANDS: Final = {
     "embed": ("scoring", "embed", "Turn texts into vectors."),
     "rerank": ("scoring", "rerank", "Sort documents by how well they answer a query."),
     "task": ("task", "task", "Run a task of the Hub: fill masks, classify, translate."),
-    "models": ("config", "models", "List the models of the configuration."),
+    "models": ("models", "models", "List, search, compare and add models."),
     "config": ("config", "config", "Make, check and show the configuration."),
     "login": ("login", "login", "Store a Hugging Face token for later calls."),
     "explain": ("explain", "explain", "Explain what an error answer means."),

@@ -141,8 +141,8 @@ def endpoint_for(
         max_attempts=options.max_attempts or MAX_ATTEMPTS,
         wait_for_server=bool(options.wait_for_server),
         extra=options.extra_body_properties,
-        hub=_anonymous(HUB, options, env) if target.is_hugging_face else None,
-        catalogue=_anonymous(ROUTER, options, env) if routed else None,
+        hub=anonymous_way(HUB, options, env) if target.is_hugging_face else None,
+        catalogue=anonymous_way(ROUTER, options, env) if routed else None,
         allow_dearer=bool(options.allow_dearer),
     )
 
@@ -189,7 +189,7 @@ def check_session(session: object) -> None:
         raise InvalidOption(text("roles.session_wrong", most=_LONGEST_TOLD))
 
 
-def _anonymous(
+def anonymous_way(
     origin: str, options: RequestOptions, env: Mapping[str, str]
 ) -> Destination | None:
     """Return the way to what tells of models, unless its own clients must keep off it.

@@ -13,8 +13,9 @@ from weakref import WeakKeyDictionary
 
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.config.files import home_folder
-from bytebuddy_provider_hf.config.stored_files import SERVERS, cache_folder
+from bytebuddy_provider_hf.config.stored_files import ANSWERS, SERVERS, cache_folder
 from bytebuddy_provider_hf.errors import Closed
+from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.http_client import (
     Destination,
@@ -24,6 +25,7 @@ from bytebuddy_provider_hf.transport.http_client import (
 )
 
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.hub.cache import AnswerStore
     from bytebuddy_provider_hf.scheduling.coordinator import Coordinator, Counters
 
 
@@ -35,6 +37,7 @@ class LoopState:
         connect: HttpClientFactory,
         jitter: Callable[[], float],
         server_cache: ServerCache | None,
+        answers: AnswerStore | None,
     ) -> None:
         # Imported by the first call: a program that opens a model need not make one.
         from bytebuddy_provider_hf.client.providers import ProviderMemory
@@ -49,11 +52,11 @@ class LoopState:
         self.coordinator: Coordinator = LocalCoordinator(loop=self.loop, jitter=jitter)
         self.deadlines = Deadlines(self.loop)
         self.clients = HttpClients(connect, self.loop)
-        self.hub = HubCatalogue(clock=self.loop.time)
+        self.hub = HubCatalogue(clock=self.loop.time, store=answers)
         self.detector = ServerDetector(
             loop=self.loop, hub=self.hub, clients=self.clients, store=server_cache
         )
-        self.router = RouterCatalogue(clock=self.loop.time)
+        self.router = RouterCatalogue(clock=self.loop.time, store=answers)
         self.providers = ProviderMemory(clock=self.loop.time)
         self._tasks: set[asyncio.Task[None]] = set()
         self._life = self._lived()
@@ -90,9 +93,10 @@ class Runtime:
     """Own what models share. Leases count who uses it; the last one out closes it.
 
     Pass one of your own to give models a transport (``connect``), a seeded ``jitter``,
-    or a file for what probes find out (``server_cache``); then it lives until your
-    ``aclose``. It can be used from several event loops one after the other, and in
-    the child of a fork, which gets connections of its own.
+    a file for what probes find out (``server_cache``), or a store for what Hugging Face
+    tells of models (``answers``); then it lives until your ``aclose``. It can be used
+    from several event loops one after the other, and in the child of a fork, which gets
+    connections of its own.
     """
 
     def __init__(
@@ -101,8 +105,10 @@ class Runtime:
         connect: HttpClientFactory | None = None,
         jitter: Callable[[], float] = random.random,
         server_cache: ServerCache | None = None,
+        answers: AnswerStore | None = None,
     ) -> None:
         self._server_cache = server_cache
+        self._answers = answers
         self._connect = connect
         self._jitter = jitter
         self._states: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopState] = (
@@ -134,7 +140,10 @@ class Runtime:
             for ended in [each for each in self._states if each.is_closed()]:
                 del self._states[ended]
             state = LoopState(
-                self._connect or _sockets, self._jitter, self._server_cache
+                self._connect or _sockets,
+                self._jitter,
+                self._server_cache,
+                self._answers,
             )
             self._states[loop] = state
         self._latest = state
@@ -200,4 +209,12 @@ def server_cache_file() -> Path:
     return cache_folder(os.environ, home_folder()) / SERVERS.name
 
 
-shared_runtime = Runtime(server_cache=ServerCache(server_cache_file()))
+def answers_folder() -> Path:
+    """Return where Hugging Face's answers about models are kept between processes."""
+    return cache_folder(os.environ, home_folder()) / ANSWERS.name
+
+
+shared_runtime = Runtime(
+    server_cache=ServerCache(server_cache_file()),
+    answers=KeptAnswers(answers_folder()),
+)

@@ -102,6 +102,16 @@ SERVERS: Final = StoredFile(
     most=1024 * 1024,
     version=2,
 )
+ANSWERS: Final = StoredFile(
+    folder=_CACHE,
+    name="answers/",
+    purpose="what Hugging Face told of 500 models: providers, prices, cards",
+    writer="whatever asks for it; `models search` shows how old it is",
+    removal="at any time; it is asked for again, and not known offline until then",
+    mode=FOLDER_MODE,
+    most=32 * 1024 * 1024,
+    version=1,
+)
 GEMMA: Final = StoredFile(
     folder=_CACHE,
     name="gemma-3-270m-q4_k_m.gguf",
@@ -206,6 +216,7 @@ FILES: Final = (
     TRUST,
     CACHE_FOLDER,
     SERVERS,
+    ANSWERS,
     GEMMA,
     LOG,
     OLD_LOGS,
