@@ -51,8 +51,9 @@ def run(
     planner: Planner[R], spec: CallSpec, state: LoopState
 ) -> Coroutine[object, object, R]:
     """Return the answer in one piece; waiting is told to ``spec.on_event``."""
+    look_up = None if spec.cache is None else partial(_fetch_kept, planner, spec)
     # Not a coroutine of its own: each costs 2 µs a call.
-    return _until_answered(spec, state, partial(_fetch, planner, spec))
+    return _until_answered(spec, state, partial(_fetch, planner, spec), look_up)
 
 
 async def detect_server(spec: CallSpec, state: LoopState) -> Server:
@@ -74,6 +75,13 @@ async def stream(
     reading = spec.reader_task
     with reading, CallAttempts(spec, state) as attempts:
         while True:
+            if spec.cache is not None:
+                reading.enter_wait()
+                kept = await _read_kept(planner, spec, state, attempts)
+                if kept is not None:
+                    for event in kept:
+                        yield event
+                    return
             while not attempts.try_acquire():
                 if (waiting := attempts.wait_state()) is not None:
                     yield waiting
@@ -81,13 +89,19 @@ async def stream(
                 await attempts.wait()
             delivered = False
             try:
+                if spec.cache is not None and await attempts.detect_to_look_up():
+                    continue
                 response, plan = await attempts.send(planner, stream=True)
                 reader = AnswerReader(response, plan, attempts, spec, state)
                 try:
                     while (batch := await reader.batch()) is not None:
+                        if spec.cache is not None:
+                            attempts.hold(held=True)
                         for event in batch:
                             delivered = True
                             yield event
+                        if spec.cache is not None:
+                            attempts.hold(held=False)
                         reading.enter_wait()
                     reply = await reader.reply()
                 finally:
@@ -113,10 +127,16 @@ async def _until_answered(
     spec: CallSpec,
     state: LoopState,
     once: Callable[[CallAttempts], Awaitable[_T]],
+    look_up: Callable[[CallAttempts], Awaitable[_T | None]] | None = None,
 ) -> _T:
-    """Make attempts until one has an answer, or a failure that ends the call."""
+    """Make attempts until one has an answer, or a failure that ends the call.
+
+    ``look_up`` returns an answer for which no attempt is needed.
+    """
     with CallAttempts(spec, state) as attempts:
         while True:
+            if look_up is not None and (kept := await look_up(attempts)) is not None:
+                return kept
             while not attempts.try_acquire():
                 waiting = attempts.wait_state()
                 if spec.on_event is not None and waiting is not None:
@@ -127,14 +147,22 @@ async def _until_answered(
                 # Progress is news only where somebody is told of it.
                 await attempts.wait(observed=spec.on_event is not None)
             try:
+                if look_up is not None and await attempts.detect_to_look_up():
+                    continue
                 return await once(attempts)
             except ByteBuddyError as error:
                 failure = error
             await attempts.handle_failure(failure)
 
 
-async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) -> R:
-    response, plan = await attempts.send(planner, stream=False)
+async def _fetch(
+    planner: Planner[R],
+    spec: CallSpec,
+    attempts: CallAttempts,
+    kept: tuple[Response, Plan[R]] | None = None,
+) -> R:
+    """Return the answer to one request, or what a ``kept`` one says."""
+    response, plan = kept or await attempts.send(planner, stream=False)
     endpoint = spec.endpoint
     # Given back before the answer is read: decoding needs no connection.
     try:
@@ -151,7 +179,8 @@ async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) ->
         request_id = read_header(response.headers, "x-request-id", endpoint)
         served = attempts.served(reply.served)
         reply = finished(reply, plan, spec.notes, request_id, served)
-        attempts.succeeded(reply)
+        if kept is None:
+            attempts.succeeded(reply)
         return reply
     # A server may echo the key: its bytes stay out of the traceback.
     del body
@@ -160,6 +189,42 @@ async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) ->
     # before it was paid for, and stays with the caller.
     meant = failure.__cause__
     raise meant if isinstance(meant, APIError) and not failure.partial else failure
+
+
+async def _fetch_kept(
+    planner: Planner[R], spec: CallSpec, attempts: CallAttempts
+) -> R | None:
+    """Return the answer that was kept, read anew; ``None`` where there is none."""
+    found = await attempts.look_up(planner, stream=False)
+    if found is None:
+        return None
+    # What this call makes of it may be an error, or no whole answer: it is sent then.
+    with suppress(ByteBuddyError):
+        reply = await _fetch(planner, spec, attempts, found)
+        if attempts.accept(reply):
+            return reply
+    return None
+
+
+async def _read_kept(
+    planner: Planner, spec: CallSpec, state: LoopState, attempts: CallAttempts
+) -> list[Event] | None:
+    """Return the events of a kept answer, all of them: it is known to end well then."""
+    found = await attempts.look_up(planner, stream=True)
+    if found is None:
+        return None
+    events: list[Event] = []
+    reader = AnswerReader(*found, attempts, spec, state)
+    try:
+        with suppress(ByteBuddyError):
+            while (batch := await reader.batch()) is not None:
+                events += batch
+            reply = await reader.reply()
+            if attempts.accept(reply):
+                return [*events, Done(reply)]
+    finally:
+        reader.close()
+    return None
 
 
 class AnswerReader:

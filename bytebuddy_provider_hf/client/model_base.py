@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, get_args
 
 from attrs import evolve
@@ -12,16 +14,23 @@ from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.client.request import check_option
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.unsent import unsent_options, unused_keys
-from bytebuddy_provider_hf.config.values import ModelEntry, PromptTemplates
+from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.config.stored_files import cache_folder
+from bytebuddy_provider_hf.config.values import (
+    CacheOptions,
+    ModelEntry,
+    PromptTemplates,
+)
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import CompletionOptions, DoubtMode, Role
+from bytebuddy_provider_hf.types import CacheUse, CompletionOptions, DoubtMode, Role
 
 # Opening a model imports what opening needs; a call imports what it is made of, where
 # it is made. A program that opens ten models and asks one starts in half the time.
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.client.plan import Planner
+    from bytebuddy_provider_hf.client.result_cache import ModelCache
     from bytebuddy_provider_hf.client.roles.chat import ModelInfo
 
 _NO_TEMPLATES: Final = PromptTemplates()
@@ -30,8 +39,16 @@ _NO_TEMPLATES: Final = PromptTemplates()
 class ModelBase:
     """An entry, opened: what it is, and the connections it holds a lease on."""
 
-    def __init__(self, entry: ModelEntry, endpoint: Endpoint, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        entry: ModelEntry,
+        endpoint: Endpoint,
+        runtime: Runtime,
+        *,
+        cache_dir: Path | None = None,
+    ) -> None:
         self._entry = entry
+        self._cache_dir = cache_dir
         self._endpoint = endpoint
         self._lease = runtime.lease()
         target = endpoint.target
@@ -92,6 +109,8 @@ class ModelBase:
     async def aclose(self) -> None:
         """Give the connections back; the last model to do so closes them."""
         await self._lease.aclose()
+        if "_cache" in vars(self):
+            await self._cache.store.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,10 +126,13 @@ class ModelBase:
         wait: bool,
         on_event: OnEvent | None,
         session: str | None = None,
+        cache: CacheUse | None = None,
     ) -> PendingReply:
         from bytebuddy_provider_hf.client import call_loop
 
-        spec = self._call_spec(timeout, wait=wait, on_event=on_event, session=session)
+        spec = self._call_spec(
+            timeout, wait=wait, on_event=on_event, session=session, cache=cache
+        )
         return PendingReply(
             lambda: call_loop.run(planner, spec, self._lease.state()),
             lambda: call_loop.stream(planner, spec, self._lease.state()),
@@ -125,12 +147,16 @@ class ModelBase:
         on_event: OnEvent | None,
         part: bool = False,
         session: str | None = None,
+        cache: CacheUse | None = None,
     ) -> CallSpec:
         # At once, not when the call is awaited: the mistake is on the caller's line.
         if timeout is not None:
             check_option("timeout", timeout)
         if session is not None:
             check_session(session)
+        kept = None
+        if cache is not None or self._entry.cache is not None:
+            kept = self._cache_for(cache)
         return CallSpec(
             endpoint=self._endpoint,
             timeout=timeout or self._endpoint.timeout,
@@ -140,7 +166,26 @@ class ModelBase:
             window=self._window,
             part=part,
             session=session,
+            cache=kept,
         )
+
+    def _cache_for(self, asked: CacheUse | None) -> ModelCache | None:
+        """Return what a call does with kept answers: as it says, or as its entry."""
+        if asked is not None and asked not in get_args(CacheUse):
+            raise InvalidOption(text("cache.use_wrong", value=f"{asked!r:.60}"))
+        options = self._entry.cache
+        mode = asked or (options.mode if options is not None else "off")
+        if mode == "off":
+            return None
+        return self._cache if asked is None else self._cache.used_as(asked)
+
+    @cached_property
+    def _cache(self) -> ModelCache:
+        from bytebuddy_provider_hf.client.result_cache import ModelCache
+
+        folder = self._cache_dir or cache_folder(os.environ, home_folder())
+        options = self._entry.cache or CacheOptions()
+        return ModelCache.of(self._endpoint, options, folder)
 
     def _model_info_for(self, options: CompletionOptions | None) -> ModelInfo:
         """Return the model, with the context length that a call names, if it does."""

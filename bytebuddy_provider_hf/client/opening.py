@@ -11,8 +11,8 @@ from bytebuddy_provider_hf.client.endpoint import endpoint_for
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.files import home_folder
-from bytebuddy_provider_hf.config.stored_files import user_folder
-from bytebuddy_provider_hf.config.values import ModelEntry, RequestOptions
+from bytebuddy_provider_hf.config.stored_files import cache_folder, user_folder
+from bytebuddy_provider_hf.config.values import CacheOptions, ModelEntry, RequestOptions
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
 from bytebuddy_provider_hf.plugin import PROVIDER
 from bytebuddy_provider_hf.plugins.protocols import OpenContext
@@ -34,7 +34,7 @@ def open_entry(entry: ModelEntry, context: OpenContext) -> HuggingFaceModel:
             text("calls.this_provider_cannot_use", name=type(runtime).__name__),
             hint=text("calls.pass_a_bytebuddy_provider_hf_client"),
         )
-    return _open(entry, context.env, context.state_dir, runtime)
+    return _open(entry, context.env, context.state_dir, runtime, context.cache_dir)
 
 
 def open_model(
@@ -49,10 +49,13 @@ def open_model(
     runtime: Runtime | None = None,
     env: Mapping[str, str] | None = None,
     state_dir: Path | None = None,
+    cache: CacheOptions | None = None,
+    cache_dir: Path | None = None,
 ) -> HuggingFaceModel:
     """Open a model without a configuration file.
 
-    Without ``api_key`` a token is looked up as for an entry. Close the model with
+    Without ``api_key`` a token is looked up as for an entry. ``cache`` says which
+    answers are kept, in ``cache_dir``: none by default. Close the model with
     ``aclose`` or use it in an ``async with`` block.
     """
     secret = Secret(api_key.strip()) if isinstance(api_key, str) else api_key
@@ -68,8 +71,15 @@ def open_model(
         default_completion_options=options or CompletionOptions(),
         request_options=request_options or RequestOptions(),
         api_key_origin=None if secret is None else "api_key",
+        cache=cache,
     )
-    return _open(entry, variables, state_dir or user_folder(home_folder()), runtime)
+    return _open(
+        entry,
+        variables,
+        state_dir or user_folder(home_folder()),
+        runtime,
+        cache_dir or cache_folder(variables, home_folder()),
+    )
 
 
 def _open(
@@ -77,6 +87,7 @@ def _open(
     env: Mapping[str, str],
     state_dir: Path,
     runtime: Runtime | None,
+    cache_dir: Path,
 ) -> HuggingFaceModel:
     target = resolve(entry.model, entry.api_base)
     explicit = None
@@ -91,4 +102,6 @@ def _open(
     endpoint = endpoint_for(
         target, credential, entry.request_options, env=env, bill_to=entry.bill_to
     )
-    return HuggingFaceModel(entry, endpoint, runtime or shared_runtime)
+    return HuggingFaceModel(
+        entry, endpoint, runtime or shared_runtime, cache_dir=cache_dir
+    )

@@ -24,6 +24,7 @@ from bytebuddy_provider_hf.transport.http_client import (
 )
 
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.result_cache import Flight
     from bytebuddy_provider_hf.scheduling.coordinator import Coordinator, Counters
 
 
@@ -55,6 +56,8 @@ class LoopState:
         )
         self.router = RouterCatalogue(clock=self.loop.time)
         self.providers = ProviderMemory(clock=self.loop.time)
+        # Requests whose answers are kept, while others wait for them, by their keys.
+        self.flights: dict[bytes, Flight] = {}
         self._life = self._lived()
         # Begun here, so that the loop knows it and ends it with itself.
         with suppress(StopIteration):
