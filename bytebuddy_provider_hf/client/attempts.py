@@ -245,24 +245,22 @@ class CallAttempts:
         cached, server = self._cached, self._record.server
         if cached is None or server is None:
             return None
-        with Timeout(self._state.deadlines, self._waiter.deadline):
-            sent = self._next
-            if sent is None or sent.server != server:
-                try:
-                    if planner.asks_hub and self._family is None:
-                        await self._ask_for_family(planner, server)
-                    sent = self._plan(planner, server, stream=stream)
-                except ByteBuddyError:
-                    return None  # the attempt that follows meets it, and tells it
-                self._next = sent
-            kept = await cached.look_up(sent)
-            if kept is None:
-                return None
-            self._headers, plan = kept.headers, sent.plan
-            if notes := self._notes_for(sent):
-                plan = evolve(plan, notes=(*plan.notes, *notes))
-            return kept, plan
-        raise self._deadline_exceeded()  # where the deadline ended the block
+        sent = self._next
+        if sent is None or sent.server != server:
+            try:
+                if planner.asks_hub and self._family is None:
+                    await self._ask_for_family(planner, server)
+                sent = self._plan(planner, server, stream=stream)
+            except ByteBuddyError:
+                return None  # the attempt that follows meets it, and tells it
+            self._next = sent
+        kept = cached.recall(sent) or await self._find(cached)
+        if kept is None:
+            return None
+        self._headers, plan = kept.headers, sent.plan
+        if notes := self._notes_for(sent):
+            plan = evolve(plan, notes=(*plan.notes, *notes))
+        return kept, plan
 
     async def detect_to_look_up(self) -> bool:
         """Ask an unknown address what it is; return whether that was done.
@@ -367,7 +365,10 @@ class CallAttempts:
     def served(self, told: Served) -> Served:
         """Return how the call was served; ``told`` is what the answer's body says."""
         waiter, now = self._waiter, self._state.loop.time()
-        served = read_served(
+        cached = self._cached
+        if cached is not None and cached.kept is not None:
+            return cached.served(cached.kept, elapsed=now - waiter.since)
+        return read_served(
             self._headers,
             self._spec.endpoint,
             told,
@@ -375,7 +376,6 @@ class CallAttempts:
             waited=waiter.sent_at - waiter.since,
             elapsed=now - waiter.since,
         )
-        return served if self._cached is None else self._cached.served(served)
 
     def succeeded(self, reply: AnyReply) -> None:
         """Note that the answer came whole: the retries were worth their cost."""
@@ -440,6 +440,11 @@ class CallAttempts:
                     if not isinstance(failure, ModelLoading):
                         self._report(failure, elsewhere=elsewhere)
                     raise await self._final_error(error, state.now)
+
+    async def _find(self, cached: CachedCall) -> KeptResponse | None:
+        with Timeout(self._state.deadlines, self._waiter.deadline):
+            return await cached.find()
+        raise self._deadline_exceeded()  # where the deadline ended the block
 
     def _notes_for(self, sent: Sent[R]) -> tuple[str, ...]:
         """Return what a reply should tell beside the notes of its plan; log those."""

@@ -166,7 +166,7 @@ async def _fetch(
     endpoint = spec.endpoint
     # Given back before the answer is read: decoding needs no connection.
     try:
-        body = await attempts.read(response)
+        body = await (attempts.read(response) if kept is None else kept[0].read(0))
     finally:
         response.close()
     try:

@@ -177,7 +177,7 @@ class ModelBase:
         mode = asked or (options.mode if options is not None else "off")
         if mode == "off":
             return None
-        return self._cache if asked is None else self._cache.used_as(asked)
+        return self._cache.used_as(asked)
 
     @cached_property
     def _cache(self) -> ModelCache:

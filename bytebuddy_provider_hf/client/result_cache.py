@@ -20,6 +20,7 @@ import msgspec
 from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.client.endpoint import SESSION_ID, Endpoint
+from bytebuddy_provider_hf.client.served import read_provider
 from bytebuddy_provider_hf.config.values import CacheOptions
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.money import Cost
@@ -28,7 +29,6 @@ from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.storage.answers_file import KeptValue
 from bytebuddy_provider_hf.storage.result_cache import ResultCache, open_result_cache
 from bytebuddy_provider_hf.types import CacheUse, Choice, Reply, Served, Usage
-from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Server
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ _COMPLETE: Final = frozenset({"stop", "length", "tool_calls"})
 _FREE: Final = Cost(estimated=0)
 # llama.cpp draws a seed of its own for -1, which is this as 32 bits without a sign.
 _RANDOM_SEED: Final = 2**32 - 1
+# Routes of one server, each whole and streamed.
+_MOST_KINDS: Final = 64
 # Seconds that a call waits for one that reads the same stream and does not read on.
 _PATIENCE: Final = 1.0
 
@@ -190,23 +192,28 @@ class ModelCache:
     store: ResultCache
     # A digest of what its requests have in common; copied for each.
     common: hashlib._Hash = field(repr=False)
+    uses: dict[CacheUse | None, ModelCache] = field(init=False, factory=dict)
+    # What requests of one kind have in common beyond that, for one server.
+    _kinds: dict[object, hashlib._Hash] = field(init=False, factory=dict)
+    _server: Server | None = field(init=False, default=None)
 
     @classmethod
     def of(cls, endpoint: Endpoint, options: CacheOptions, folder: Path) -> ModelCache:
         """Return the cache of a model in a folder."""
         return cls(endpoint, options, open_result_cache(folder), _common(endpoint))
 
-    def used_as(self, use: CacheUse) -> ModelCache:
-        """Return it as one call wants it."""
-        mode = self.options.mode if self.options.mode != "off" else "on"
-        match use:
-            case "on" | "all":
-                options = evolve(self.options, mode=use, access="read_write")
-            case "read_only" | "write_only":
-                options = evolve(self.options, mode=mode, access=use)
-            case "off":
-                options = evolve(self.options, mode="off")
-        return evolve(self, options=options)
+    def used_as(self, use: CacheUse | None) -> ModelCache:
+        """Return it as one call wants it; ``None``: as its entry says."""
+        made = self.uses.get(use)
+        if made is None:
+            options = self.options
+            mode = options.mode if options.mode != "off" else "on"
+            if use in ("on", "all"):
+                options = evolve(options, mode=use, access="read_write")
+            elif use in ("read_only", "write_only"):
+                options = evolve(options, mode=mode, access=use)
+            made = self.uses[use] = evolve(self, options=options)
+        return made
 
     def call(self, state: LoopState, *, may_wait: bool) -> CachedCall:
         """Return what looks one call up; ``may_wait``: for the same one under way."""
@@ -226,7 +233,25 @@ class ModelCache:
             return None
         if self.options.mode == "on" and not is_repeatable(body, sent.planner.draws):
             return None
-        return _key(self.common, request, server, body)
+        canonical = _encode(body)
+        # Of a name that was written twice one is lost: then only the same bytes are the
+        # same.
+        exact = len(canonical) != len(request.body)
+        kind = (request.url, request.method, request.accept, request.headers, exact)
+        if server is not self._server:
+            self._server, self._kinds = server, {}
+        found = self._kinds.get(kind)
+        if found is None:
+            if len(self._kinds) >= _MOST_KINDS:
+                self._kinds.clear()
+            found = self._kinds[kind] = self.common.copy()
+            model = (server.model, server.loaded_model, server.revision)
+            # Texts and numbers: no two of them are written alike.
+            told = repr((server.name, server.version, model, kind)).encode()
+            found.update(b"%d:%s" % (len(told), told))
+        found = found.copy()
+        found.update(request.body if exact else canonical)
+        return found.digest()
 
 
 class CachedCall:
@@ -240,26 +265,42 @@ class CachedCall:
         self._key: bytes | None = None
         self._flight: Flight | None = None
         self._recorded: RecordedResponse | None = None
+        self._is_new = False
         # The answer that is given again.
-        self._kept: KeptResponse | None = None
+        self.kept: KeptResponse | None = None
 
-    async def look_up(self, sent: Sent[Any]) -> KeptResponse | None:
-        """Return a kept answer to a request, once for each that a call has."""
-        if not self._turn_to(sent) or not self._cache.reads or self._key is None:
+    def recall(self, sent: Sent[Any]) -> KeptResponse | None:
+        """Return a kept answer to a request that is in memory."""
+        self._is_new = self._turn_to(sent) and self._cache.reads
+        if not self._is_new or self._key is None:
             return None
-        store, max_age = self._cache.store, self._cache.options.max_age
-        kept = store.recall(self._key, max_age=max_age)
-        if kept is None and (kept := await self._from_others()) is None:
+        max_age = self._cache.options.max_age
+        return self._give(self._cache.store.recall(self._key, max_age=max_age))
+
+    async def find(self) -> KeptResponse | None:
+        """Return a kept answer to the request, or that of the same one under way.
+
+        Each request that a call has is looked up once.
+        """
+        key = self._key
+        if not self._is_new or key is None:
+            return None
+        kept = await self._from_others(key)
+        if kept is None:
             self._lead()
-            kept = await store.find(self._key, max_age=max_age)
-        self._kept = None if kept is None else KeptResponse.unpack(kept)
-        if kept is not None:
-            self._land(kept)
-        return self._kept
+            max_age = self._cache.options.max_age
+            kept = await self._cache.store.find(key, max_age=max_age)
+            if kept is not None:
+                self._land(kept)
+        return self._give(kept)
+
+    def _give(self, kept: KeptValue | None) -> KeptResponse | None:
+        self.kept = None if kept is None else KeptResponse.unpack(kept)
+        return self.kept
 
     def bind(self, sent: Sent[Any]) -> None:
         """Note the request that is sent now: its answer is kept under its key."""
-        self._kept = None
+        self.kept = None
         if self._turn_to(sent) and self._cache.reads:
             self._lead()
 
@@ -303,14 +344,12 @@ class CachedCall:
             cache.store.keep(key, kept, limit=limit, allowed=clean)
         return self._land(kept)
 
-    def served(self, served: Served) -> Served:
-        """Return how the call was served, by a kept answer if it was."""
-        kept = self._kept
-        if kept is None:
-            return served
+    def served(self, kept: KeptResponse, *, elapsed: float) -> Served:
+        """Return how a call was served by a kept answer."""
         age = max(0.0, self._cache.store.now() - kept.at)
+        provider = read_provider(kept.headers, self._cache.endpoint)
         # What it once cost, and the number on that bill, are not this call's.
-        return Served(served.provider, elapsed=served.elapsed, cost=_FREE, cached=age)
+        return Served(provider, elapsed=elapsed, cost=_FREE, cached=age)
 
     def close(self, *, cancelled: bool) -> None:
         """Tell who waits that no answer comes, if none came."""
@@ -332,12 +371,10 @@ class CachedCall:
         self._key = key
         return True
 
-    async def _from_others(self) -> KeptValue | None:
+    async def _from_others(self, key: bytes) -> KeptValue | None:
         """Return the answer to the same request of another call that is under way."""
-        loop, flights, key = self._state.loop, self._state.flights, self._key
-        while self._may_wait and key is not None:
-            if (flight := flights.get(key)) is None:
-                break
+        loop, flights = self._state.loop, self._state.flights
+        while self._may_wait and (flight := flights.get(key)) is not None:
             await asyncio.wait((flight.answer,), timeout=_PATIENCE)
             if flight.answer.done():
                 if flight.answer.cancelled():
@@ -434,42 +471,16 @@ def _common(endpoint: Endpoint) -> hashlib._Hash:
     headers.pop(SESSION_ID.lower(), None)
     credential = destination.credential
     found = hashlib.sha256(_VERSION)
-    parts = [
-        destination.origin.encode(),
-        endpoint.target.model.encode(),
-        b"" if credential is None else _hidden(credential),
-    ]
-    for name, value in sorted(headers.items()):
-        parts += [name.encode(), value]
-    _add_to(found, *parts)
+    told = repr(
+        (
+            destination.origin,
+            endpoint.target.model,
+            None if credential is None else _hidden(credential),
+            sorted(headers.items()),
+        )
+    ).encode()
+    found.update(b"%d:%s" % (len(told), told))
     return found
-
-
-def _key(
-    common: hashlib._Hash, request: HttpRequest, server: Server, body: object
-) -> bytes:
-    canonical = _encode(body)
-    # Of a name that was written twice one is lost: then only the same bytes are the
-    # same.
-    exact = len(canonical) != len(request.body)
-    identity = (server.name, server.version, server.model, server.loaded_model)
-    found = common.copy()
-    _add_to(
-        found,
-        repr((*identity, server.revision, request.headers)).encode(),
-        request.method.encode(),
-        request.url.encode(),
-        request.accept.encode(),
-        b"exact" if exact else b"",
-        request.body if exact else canonical,
-    )
-    return found.digest()
-
-
-def _add_to(found: hashlib._Hash, *parts: bytes) -> None:
-    """Add parts to a digest, so that no two lists of them are the same bytes."""
-    for part in parts:
-        found.update(b"%d:%s" % (len(part), part))
 
 
 def _hidden(secret: Secret) -> bytes:
