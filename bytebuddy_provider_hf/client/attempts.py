@@ -76,7 +76,7 @@ from bytebuddy_provider_hf.wire.stream import MAX_REPLY
 
 # Imported by the first call whose answer is kept.
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.client.result_cache import CachedCall, KeptResponse
+    from bytebuddy_provider_hf.client.cached_call import CachedCall, KeptResponse
 
 _log: Final = logging.getLogger(__name__)
 

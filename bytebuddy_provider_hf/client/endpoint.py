@@ -22,7 +22,7 @@ from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.http_client import Destination, destination_for
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.client.result_cache import ModelCache
+    from bytebuddy_provider_hf.client.cached_call import ModelCache
 
 TIMEOUT: Final = 600.0
 COLD_START_TIMEOUT: Final = 300.0

@@ -30,7 +30,7 @@ from bytebuddy_provider_hf.types import CacheUse, CompletionOptions, DoubtMode, 
 # it is made. A program that opens ten models and asks one starts in half the time.
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.client.plan import Planner
-    from bytebuddy_provider_hf.client.result_cache import ModelCache
+    from bytebuddy_provider_hf.client.cached_call import ModelCache
     from bytebuddy_provider_hf.client.roles.chat import ModelInfo
 
 _NO_TEMPLATES: Final = PromptTemplates()
@@ -95,7 +95,19 @@ class ModelBase:
     @property
     def notices(self) -> tuple[str, ...]:
         """What of the entry is not done as it says, as far as is known now."""
-        return (*self._notes, *unsent_options(self._entry, self._endpoint.target))
+        verdict = self.cache_verdict
+        idle = () if verdict is None or verdict[0] else (verdict[1],)
+        unsent = unsent_options(self._entry, self._endpoint.target)
+        return (*self._notes, *unsent, *idle)
+
+    @property
+    def cache_verdict(self) -> tuple[bool, str] | None:
+        """Whether its cache keeps anything, in a sentence; ``None`` without one."""
+        if self._entry.cache is None:
+            return None
+        from bytebuddy_provider_hf.client.cached_call import cache_verdict
+
+        return cache_verdict(self._entry, self._endpoint.target)
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -181,7 +193,7 @@ class ModelBase:
 
     @cached_property
     def _cache(self) -> ModelCache:
-        from bytebuddy_provider_hf.client.result_cache import ModelCache
+        from bytebuddy_provider_hf.client.cached_call import ModelCache
 
         folder = self._cache_dir or cache_folder(os.environ, home_folder())
         options = self._entry.cache or CacheOptions()

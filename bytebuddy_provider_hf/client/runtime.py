@@ -24,7 +24,7 @@ from bytebuddy_provider_hf.transport.http_client import (
 )
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.client.result_cache import Flight
+    from bytebuddy_provider_hf.client.cached_call import Flight
     from bytebuddy_provider_hf.scheduling.coordinator import Coordinator, Counters
 
 

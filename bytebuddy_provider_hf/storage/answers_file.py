@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 from attrs import frozen
 
 from bytebuddy_provider_hf.config.stored_files import ANSWERS, DAMAGED_ANSWERS
+from bytebuddy_provider_hf.errors import ConfigError
 from bytebuddy_provider_hf.storage.shared_database import (
+    NewerDatabase,
     is_damage,
     open_database,
     set_aside,
     stamp_of,
 )
+from bytebuddy_provider_hf.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -280,14 +283,11 @@ class AnswersFile:
 
 
 def read_stats(folder: Path) -> CacheStats:
-    """Return what is kept in ``folder``; no file is made.
-
-    Raises ``NewerDatabase``, ``OSError``, ``sqlite3.Error``.
-    """
+    """Return what is kept in ``folder``; no file is made. Raises ``ConfigError``."""
     path = folder / ANSWERS.name
     if not path.exists():
         return CacheStats()
-    with AnswersFile(path) as file:
+    with _failures_of(path), AnswersFile(path) as file:
         return file.stats()
 
 
@@ -301,25 +301,44 @@ def clear_answers(
     """Drop the values older than so many seconds, or all; return how many, their bytes.
 
     When it returns, no process gives them any more. A damaged file goes whole. Raises
-    ``NewerDatabase``, ``OSError``, ``sqlite3.Error``.
+    ``ConfigError``.
     """
     path, damaged = folder / ANSWERS.name, folder / DAMAGED_ANSWERS.name
-    damaged.unlink(missing_ok=True)
-    if not path.exists():
+    if not (path.exists() or damaged.exists()):
         return 0, 0
     before = None if older_than is None else now() - older_than
-    stamp = stamp_of(path)
-    try:
-        with AnswersFile(path) as file:
-            dropped = file.clear(before=before)
-    except sqlite3.Error as error:
-        if not is_damage(error):
-            raise
-        set_aside(path, damaged, stamp=stamp)
+    dropped = 0, 0
+    with _failures_of(path):
+        stamp = stamp_of(path)
+        try:
+            if stamp is not None:
+                with AnswersFile(path) as file:
+                    dropped = file.clear(before=before)
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            set_aside(path, damaged, stamp=stamp)
         damaged.unlink(missing_ok=True)
-        dropped = 0, 0
     sleep(LEASE)
     return dropped
+
+
+@contextmanager
+def _failures_of(path: Path) -> Iterator[None]:
+    """Tell people what is wrong with the file."""
+    try:
+        yield
+    except NewerDatabase as error:
+        raise ConfigError(text("cache.newer_file", path=path)) from error
+    except sqlite3.Error as error:
+        if is_damage(error):
+            raise ConfigError(
+                text("cache.damaged", path=path), hint=text("cache.damaged_hint")
+            ) from error
+        raise ConfigError(text("cache.busy", path=path, reason=error)) from error
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(text("cache.busy", path=path, reason=reason)) from error
 
 
 def _files(path: Path) -> Iterable[Path]:

@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 import msgspec
 from attrs import define, evolve, field
 
+from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.client.endpoint import SESSION_ID, Endpoint
 from bytebuddy_provider_hf.client.served import read_provider
-from bytebuddy_provider_hf.config.values import CacheOptions
+from bytebuddy_provider_hf.config.values import CacheOptions, ModelEntry
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.money import Cost
 from bytebuddy_provider_hf.outcomes import Embeddings, GeneratedText, Scores, TaskReply
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.storage.answers_file import KeptValue
 from bytebuddy_provider_hf.storage.result_cache import ResultCache, open_result_cache
-from bytebuddy_provider_hf.types import CacheUse, Choice, Reply, Served, Usage
+from bytebuddy_provider_hf.texts import LocalizedText, text
+from bytebuddy_provider_hf.types import CacheUse, Choice, Reply, Role, Served, Usage
 from bytebuddy_provider_hf.wire.server import Server
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ _COMPLETE: Final = frozenset({"stop", "length", "tool_calls"})
 _FREE: Final = Cost(estimated=0)
 # llama.cpp draws a seed of its own for -1, which is this as 32 bits without a sign.
 _RANDOM_SEED: Final = 2**32 - 1
+# Roles whose answers are vectors and scores.
+_COMPUTED: Final = frozenset({Role.EMBED, Role.RERANK})
 # Routes of one server, each whole and streamed.
 _MOST_KINDS: Final = 64
 # Seconds that a call waits for one that reads the same stream and does not read on.
@@ -427,6 +431,33 @@ def is_repeatable(body: object, draws: Draws) -> bool:
         if sampled is True or not (greedy or (draws == "if asked" and heat is None)):
             return False
     return not _names_pictures(said.get("messages"))
+
+
+def cache_verdict(
+    entry: ModelEntry, target: Target
+) -> tuple[bool, LocalizedText] | None:
+    """Return whether an entry's cache keeps anything as it stands, and the sentence.
+
+    ``None`` for an entry without one. A call may always ask otherwise.
+    """
+    from bytebuddy_provider_hf.wire.dialects.router import Router
+    from bytebuddy_provider_hf.wire.supported_options import supported_options
+
+    if entry.cache is None or entry.cache.mode == "off":
+        return None
+    if entry.cache.mode == "all":
+        return True, text("cache.keeps_all")
+    if {*entry.roles} <= _COMPUTED:
+        return True, text("cache.keeps_scores")
+    server = Router() if target.host_kind is HostKind.ROUTER else Server()
+    options = supported_options(entry.default_completion_options, server, "chat")
+    body = {**options.body, **entry.request_options.extra_body_properties}
+    if is_repeatable(body, "by default"):
+        return True, text("cache.keeps_texts")
+    heat = body.get("temperature")
+    if not _is_number(heat):
+        return False, text("cache.keeps_no_text_unsaid")
+    return False, text("cache.keeps_no_text", temperature=f"{heat:g}")
 
 
 def is_whole(reply: AnyReply) -> bool:
