@@ -12,7 +12,6 @@ from bytebuddy_provider_hf.cli.render import Printer
 from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.errors import StreamInterrupted
-from bytebuddy_provider_hf.failures.next_steps import human_time
 from bytebuddy_provider_hf.plugins.protocols import Model, ReplyCall
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import (
@@ -94,6 +93,8 @@ def print_notes(reply: Reply) -> None:
     """Print on stderr what a reader of the answer should know."""
     notes = list(reply.notes)
     if reply.cached is not None:
+        from bytebuddy_provider_hf.failures.next_steps import human_time
+
         notes.append(text("cache.kept_since", age=human_time(reply.cached)))
     if reply.finish_reason == "length":
         notes.append(text("cli.note_cut"))

@@ -29,8 +29,8 @@ from bytebuddy_provider_hf.types import CacheUse, CompletionOptions, DoubtMode, 
 # Opening a model imports what opening needs; a call imports what it is made of, where
 # it is made. A program that opens ten models and asks one starts in half the time.
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.client.plan import Planner
     from bytebuddy_provider_hf.client.cached_call import ModelCache
+    from bytebuddy_provider_hf.client.plan import Planner
     from bytebuddy_provider_hf.client.roles.chat import ModelInfo
 
 _NO_TEMPLATES: Final = PromptTemplates()
