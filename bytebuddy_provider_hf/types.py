@@ -338,6 +338,8 @@ Event: TypeAlias = (
 )
 # What becomes of an edit that is doubtful: an error, or a reply that says so.
 DoubtMode: TypeAlias = Literal["raise", "return"]
+# What a call does with kept answers, in place of what its entry says.
+CacheUse: TypeAlias = Literal["off", "on", "all", "read_only", "write_only"]
 # Answers that are JSON: any ("json"), or one that keeps to a JSON schema.
 ResponseFormat: TypeAlias = Literal["json"] | Mapping[str, object]
 MessageLike: TypeAlias = Message | Mapping[str, object]

@@ -80,7 +80,9 @@ class ModelSource:
         if self.settings.base is None:
             from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
-            self.registry = ModelRegistry.load(self.settings.config)
+            self.registry = ModelRegistry.load(
+                self.settings.config, cache=self.settings.cache
+            )
             # A log file that is asked for and cannot be written stops no command.
             for complaint in complaints():
                 screen.warn(complaint.said)
@@ -136,7 +138,9 @@ class ModelSource:
         await self.registry.aclose()
         from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
-        self.registry = ModelRegistry.load(self.settings.config)
+        self.registry = ModelRegistry.load(
+            self.settings.config, cache=self.settings.cache
+        )
         return await self.registry.open(name)
 
     def _open_loose(self, name: str) -> Model:

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "task": ("task", "task", "Run a task of the Hub: fill masks, classify, translate."),
     "models": ("models", "models", "List, search, compare and add models."),
     "config": ("config", "config", "Make, check and show the configuration."),
+    "cache": ("cache", "cache", "Show or clear the answers that are kept."),
     "login": ("login", "login", "Store a Hugging Face token for later calls."),
     "explain": ("explain", "explain", "Explain what an error answer means."),
     "demo": ("demo", "demo", "Try everything on this machine, without a token."),

@@ -80,7 +80,9 @@ from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.stream import MAX_REPLY
 
+# Imported by the first call that is counted, or whose answer is kept.
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.cached_call import CachedCall, KeptResponse
     from bytebuddy_provider_hf.client.metering import Meter, MeteredAttempt
 
 _log: Final = logging.getLogger(__name__)
@@ -136,6 +138,7 @@ class CallAttempts:
         # The refusal for which a first route was left.
         self._route_refusal: ByteBuddyError | None = None
         self._detected_again = False
+        self._detected_to_look_up = False
         self._requests = 0
         policy = self._record.policy
         # A model that the caller puts into the body by hand is not ours to change.
@@ -149,6 +152,9 @@ class CallAttempts:
         self._pricing: asyncio.Task[None] | None = None
         # Budgets that this call used up to a threshold, not told yet.
         self.alerts: tuple[BudgetAlert, ...] = ()
+        self._cached: CachedCall | None = None
+        if spec.cache is not None:
+            self._cached = spec.cache.call(state, may_wait=spec.wait)
         # Those of the last answer, good or not.
         self._headers: Mapping[str, str] = _NO_HEADERS
         # What the log was last told that the call waits for.
@@ -177,6 +183,8 @@ class CallAttempts:
         # CancelledError and KeyboardInterrupt say nothing about the server.
         cancelled = kind is not None and not issubclass(kind, Exception)
         self._queue.release(self._waiter, cancelled=cancelled)
+        if self._cached is not None:
+            self._cached.close(cancelled=cancelled)
         self._state.clients.give_back(self._lent)
         # However a call fails, streamed or not, it says what to do.
         if isinstance(error, ByteBuddyError) and error.hint is None:
@@ -244,6 +252,54 @@ class CallAttempts:
             return found
         raise self._deadline_exceeded()  # where the deadline ended the block
 
+    async def look_up(
+        self, planner: Planner[R], *, stream: bool
+    ) -> tuple[KeptResponse, Plan[R]] | None:
+        """Return a kept answer to the request, and how to read it; nothing is sent.
+
+        Where it is not known yet what stands at the address, there is none.
+        """
+        cached, server = self._cached, self._record.server
+        if cached is None or server is None:
+            return None
+        sent = self._next
+        if sent is None or sent.server != server:
+            try:
+                if planner.asks_hub and self._family is None:
+                    await self._ask_for_family(planner, server)
+                sent = self._plan(planner, server, stream=stream)
+            except ByteBuddyError:
+                return None  # the attempt that follows meets it, and tells it
+            self._next = sent
+        kept = cached.recall(sent) or await self._find(cached)
+        if kept is None:
+            return None
+        self._headers, plan = kept.headers, sent.plan
+        if notes := self._notes_for(sent):
+            plan = evolve(plan, notes=(*plan.notes, *notes))
+        return kept, plan
+
+    async def detect_to_look_up(self) -> bool:
+        """Ask an unknown address what it is; return whether that was done.
+
+        The permit is given back: what is found now may make a request needless.
+        """
+        if self._record.server is not None or self._detected_to_look_up:
+            return False
+        self._detected_to_look_up = True
+        await self.detect_server()
+        self._queue.back_off(self._waiter, self._state.loop.time())
+        return True
+
+    def accept(self, reply: AnyReply) -> bool:
+        """Return whether a kept answer is whole; else the request is sent after all."""
+        return self._cached is not None and self._cached.accept(reply)
+
+    def hold(self, *, held: bool) -> None:
+        """Note whether the reader has events of the answer and asks for no more."""
+        if self._cached is not None:
+            self._cached.hold(held=held)
+
     async def send(
         self, planner: Planner[R], *, stream: bool
     ) -> tuple[Response, Plan[R]]:
@@ -270,16 +326,14 @@ class CallAttempts:
             )
             if counted:
                 sent = self._plan(planner, server, stream=stream)
+            if self._cached is not None:
+                # Whoever of the providers answers: it is the answer to this request.
+                self._cached.bind(sent)
             choice = self._choice
             if choice is not None and not choice.is_open:
                 sent = await self._plan_for_provider(choice, sent)
             self._sent, plan = sent, sent.plan
-            if plan.notes:
-                warn_dropped_option(endpoint.target, plan.notes)
-            notes = server.notes
-            if self._adaptations is not NO_ADAPTATIONS:
-                notes = (*notes, *self._adaptations.notes_for(planner.options))
-            if notes:
+            if notes := self._notes_for(sent):
                 plan.notes = (*plan.notes, *notes)
             request = plan.http_request
             self._requests += 1
@@ -301,6 +355,8 @@ class CallAttempts:
                     self._pricing = self._meter.ask_price(self._metered, self._state)
             if response.status in _GOOD:
                 self._queue.on_response(self._waiter)
+                if self._cached is not None:
+                    return self._cached.record(response), plan
                 return response, plan
             # Closed before it is raised: nobody holds a connection while it rests.
             try:
@@ -337,6 +393,9 @@ class CallAttempts:
         Its price is waited for a moment, where the catalogue is just being asked.
         """
         waiter, now, cost = self._waiter, self._state.loop.time(), NO_COST
+        cached = self._cached
+        if cached is not None and cached.kept is not None:
+            return cached.served(cached.kept, elapsed=now - waiter.since)
         meter, metered = self._meter, self._metered
         if meter is not None and metered is not None:
             if self._pricing is not None and not self._pricing.done():
@@ -359,6 +418,8 @@ class CallAttempts:
 
     def succeeded(self, reply: AnyReply) -> None:
         """Note that the answer came whole: the retries were worth their cost."""
+        if self._cached is not None:
+            self._cached.keep(reply)
         if self._choice is not None:
             self._choice.answered(reply.served.provider)
         self._queue.limiter.budget.give_back(self._waiter.retry_cost)
@@ -481,6 +542,20 @@ class CallAttempts:
                 outcome = "failed" if mine else "cancelled"
         now = self._state.loop.time()
         self._meter.finish(found, outcome, now=now, failure=failure)
+
+    async def _find(self, cached: CachedCall) -> KeptResponse | None:
+        with Timeout(self._state.deadlines, self._waiter.deadline):
+            return await cached.find()
+        raise self._deadline_exceeded()  # where the deadline ended the block
+
+    def _notes_for(self, sent: Sent[R]) -> tuple[str, ...]:
+        """Return what a reply should tell beside the notes of its plan; log those."""
+        if sent.plan.notes:
+            warn_dropped_option(self._spec.endpoint.target, sent.plan.notes)
+        if self._adaptations is NO_ADAPTATIONS:
+            return sent.server.notes
+        changed = self._adaptations.notes_for(sent.planner.options)
+        return (*sent.server.notes, *changed)
 
     async def _plan_for_provider(
         self, choice: ProviderChoice, sent: Sent[R]

@@ -23,6 +23,7 @@ from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.http_client import Destination, destination_for
 
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.cached_call import ModelCache
     from bytebuddy_provider_hf.client.metering import Meter
 
 TIMEOUT: Final = 600.0
@@ -93,6 +94,7 @@ class CallSpec:
     error at once. ``window`` is the configured context length. ``part`` is one of
     several for one call, which logs its own failure. Calls of one ``session`` keep the
     router's provider that answered first. With a ``meter`` every request is counted.
+    ``cache`` says which answers are kept and given again, ``None`` that none are.
     """
 
     endpoint: Endpoint
@@ -105,6 +107,7 @@ class CallSpec:
     part: bool = False
     session: str | None = None
     meter: Meter | None = None
+    cache: ModelCache | None = None
 
 
 def endpoint_for(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, get_args
 
 from attrs import evolve
@@ -17,15 +19,22 @@ from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.client.request import check_option
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.unsent import unsent_options, unused_keys
-from bytebuddy_provider_hf.config.values import ModelEntry, PromptTemplates
+from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.config.stored_files import cache_folder
+from bytebuddy_provider_hf.config.values import (
+    CacheOptions,
+    ModelEntry,
+    PromptTemplates,
+)
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import CompletionOptions, DoubtMode, Role
+from bytebuddy_provider_hf.types import CacheUse, CompletionOptions, DoubtMode, Role
 
 # Opening a model imports what opening needs; a call imports what it is made of, where
 # it is made. A program that opens ten models and asks one starts in half the time.
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.cached_call import ModelCache
     from bytebuddy_provider_hf.client.metering import Meter
     from bytebuddy_provider_hf.client.plan import Planner
     from bytebuddy_provider_hf.client.roles.chat import ModelInfo
@@ -43,9 +52,11 @@ class ModelBase:
         runtime: Runtime,
         *,
         metering: MeterOptions | None = None,
+        cache_dir: Path | None = None,
     ) -> None:
         self._metering = metering
         self._entry = entry
+        self._cache_dir = cache_dir
         self._endpoint = endpoint
         self._lease = runtime.lease()
         target = endpoint.target
@@ -104,7 +115,19 @@ class ModelBase:
     @property
     def notices(self) -> tuple[str, ...]:
         """What of the entry is not done as it says, as far as is known now."""
-        return (*self._notes, *unsent_options(self._entry, self._endpoint.target))
+        verdict = self.cache_verdict
+        idle = () if verdict is None or verdict[0] else (verdict[1],)
+        unsent = unsent_options(self._entry, self._endpoint.target)
+        return (*self._notes, *unsent, *idle)
+
+    @property
+    def cache_verdict(self) -> tuple[bool, str] | None:
+        """Whether its cache keeps anything, in a sentence; ``None`` without one."""
+        if self._entry.cache is None:
+            return None
+        from bytebuddy_provider_hf.client.cached_call import cache_verdict
+
+        return cache_verdict(self._entry, self._endpoint.target)
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -118,6 +141,8 @@ class ModelBase:
     async def aclose(self) -> None:
         """Give the connections back; the last model to do so closes them."""
         await self._lease.aclose()
+        if "_cache" in vars(self):
+            await self._cache.store.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -133,10 +158,13 @@ class ModelBase:
         wait: bool,
         on_event: OnEvent | None,
         session: str | None = None,
+        cache: CacheUse | None = None,
     ) -> PendingReply:
         from bytebuddy_provider_hf.client import call_loop
 
-        spec = self._call_spec(timeout, wait=wait, on_event=on_event, session=session)
+        spec = self._call_spec(
+            timeout, wait=wait, on_event=on_event, session=session, cache=cache
+        )
         return PendingReply(
             lambda: call_loop.run(planner, spec, self._lease.state()),
             lambda: call_loop.stream(planner, spec, self._lease.state()),
@@ -151,12 +179,16 @@ class ModelBase:
         on_event: OnEvent | None,
         part: bool = False,
         session: str | None = None,
+        cache: CacheUse | None = None,
     ) -> CallSpec:
         # At once, not when the call is awaited: the mistake is on the caller's line.
         if timeout is not None:
             check_option("timeout", timeout)
         if session is not None:
             check_session(session)
+        kept = None
+        if cache is not None or self._entry.cache is not None:
+            kept = self._cache_for(cache)
         return CallSpec(
             endpoint=self._endpoint,
             timeout=timeout or self._endpoint.timeout,
@@ -167,7 +199,26 @@ class ModelBase:
             part=part,
             session=session,
             meter=self._meter,
+            cache=kept,
         )
+
+    def _cache_for(self, asked: CacheUse | None) -> ModelCache | None:
+        """Return what a call does with kept answers: as it says, or as its entry."""
+        if asked is not None and asked not in get_args(CacheUse):
+            raise InvalidOption(text("cache.use_wrong", value=f"{asked!r:.60}"))
+        options = self._entry.cache
+        mode = asked or (options.mode if options is not None else "off")
+        if mode == "off":
+            return None
+        return self._cache.used_as(asked)
+
+    @cached_property
+    def _cache(self) -> ModelCache:
+        from bytebuddy_provider_hf.client.cached_call import ModelCache
+
+        folder = self._cache_dir or cache_folder(os.environ, home_folder())
+        options = self._entry.cache or CacheOptions()
+        return ModelCache.of(self._endpoint, options, folder)
 
     def _model_info_for(self, options: CompletionOptions | None) -> ModelInfo:
         """Return the model, with the context length that a call names, if it does."""

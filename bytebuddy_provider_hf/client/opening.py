@@ -11,8 +11,8 @@ from bytebuddy_provider_hf.client.endpoint import MeterOptions, endpoint_for
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.files import home_folder
-from bytebuddy_provider_hf.config.stored_files import user_folder
-from bytebuddy_provider_hf.config.values import ModelEntry, RequestOptions
+from bytebuddy_provider_hf.config.stored_files import cache_folder, user_folder
+from bytebuddy_provider_hf.config.values import CacheOptions, ModelEntry, RequestOptions
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
 from bytebuddy_provider_hf.plugin import PROVIDER
 from bytebuddy_provider_hf.plugins.protocols import OpenContext
@@ -38,7 +38,14 @@ def open_entry(entry: ModelEntry, context: OpenContext) -> HuggingFaceModel:
     if context.ledger or entry.budgets:
         # A budget cannot be held without a count.
         metering = MeterOptions(context.state_dir, entry.budgets, context.alerts)
-    return _open(entry, context.env, context.state_dir, runtime, metering)
+    return _open(
+        entry,
+        context.env,
+        context.state_dir,
+        runtime,
+        cache_dir=context.cache_dir,
+        metering=metering,
+    )
 
 
 def open_model(
@@ -54,12 +61,15 @@ def open_model(
     env: Mapping[str, str] | None = None,
     state_dir: Path | None = None,
     ledger: bool = False,
+    cache: CacheOptions | None = None,
+    cache_dir: Path | None = None,
 ) -> HuggingFaceModel:
     """Open a model without a configuration file.
 
     Without ``api_key`` a token is looked up as for an entry. With ``ledger`` its calls
-    are counted, in ``state_dir``, as those of a configured model are. Close the model
-    with ``aclose`` or use it in an ``async with`` block.
+    are counted, in ``state_dir``, as those of a configured model are. ``cache`` says
+    which answers are kept, in ``cache_dir``: none by default. Close the model with
+    ``aclose`` or use it in an ``async with`` block.
     """
     secret = Secret(api_key.strip()) if isinstance(api_key, str) else api_key
     variables = Environment(os.environ if env is None else env)
@@ -74,10 +84,17 @@ def open_model(
         default_completion_options=options or CompletionOptions(),
         request_options=request_options or RequestOptions(),
         api_key_origin=None if secret is None else "api_key",
+        cache=cache,
     )
     folder = state_dir or user_folder(home_folder())
-    metering = MeterOptions(folder) if ledger else None
-    return _open(entry, variables, folder, runtime, metering)
+    return _open(
+        entry,
+        variables,
+        folder,
+        runtime,
+        cache_dir=cache_dir or cache_folder(variables, home_folder()),
+        metering=MeterOptions(folder) if ledger else None,
+    )
 
 
 def _open(
@@ -85,6 +102,8 @@ def _open(
     env: Mapping[str, str],
     state_dir: Path,
     runtime: Runtime | None,
+    *,
+    cache_dir: Path,
     metering: MeterOptions | None,
 ) -> HuggingFaceModel:
     target = resolve(entry.model, entry.api_base)
@@ -101,5 +120,9 @@ def _open(
         target, credential, entry.request_options, env=env, bill_to=entry.bill_to
     )
     return HuggingFaceModel(
-        entry, endpoint, runtime or shared_runtime, metering=metering
+        entry,
+        endpoint,
+        runtime or shared_runtime,
+        metering=metering,
+        cache_dir=cache_dir,
     )

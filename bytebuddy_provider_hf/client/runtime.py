@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.config.files import home_folder
-from bytebuddy_provider_hf.config.stored_files import ANSWERS, SERVERS, cache_folder
+from bytebuddy_provider_hf.config.stored_files import CATALOGUE, SERVERS, cache_folder
 from bytebuddy_provider_hf.errors import Closed
 from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
 from bytebuddy_provider_hf.texts import text
@@ -25,6 +25,7 @@ from bytebuddy_provider_hf.transport.http_client import (
 )
 
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.cached_call import Flight
     from bytebuddy_provider_hf.hub.cache import AnswerStore
     from bytebuddy_provider_hf.scheduling.coordinator import Coordinator, Counters
 
@@ -59,6 +60,8 @@ class LoopState:
         self.router = RouterCatalogue(clock=self.loop.time, store=answers)
         self.providers = ProviderMemory(clock=self.loop.time)
         self._tasks: set[asyncio.Task[None]] = set()
+        # Requests whose answers are kept, while others wait for them, by their keys.
+        self.flights: dict[bytes, Flight] = {}
         self._life = self._lived()
         # Begun here, so that the loop knows it and ends it with itself.
         with suppress(StopIteration):
@@ -211,7 +214,7 @@ def server_cache_file() -> Path:
 
 def answers_folder() -> Path:
     """Return where Hugging Face's answers about models are kept between processes."""
-    return cache_folder(os.environ, home_folder()) / ANSWERS.name
+    return cache_folder(os.environ, home_folder()) / CATALOGUE.name
 
 
 shared_runtime = Runtime(

@@ -10,6 +10,7 @@ from attrs import evolve
 from bytebuddy_provider_hf.client.model_base import ModelBase
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
+from bytebuddy_provider_hf.types import CacheUse
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.client.roles.batch import BatchJob, S
@@ -37,6 +38,7 @@ class ScoringRoles(ModelBase):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        cache: CacheUse | None = None,
     ) -> Embeddings:
         """Return one vector for each text, in order, all of the same length.
 
@@ -57,7 +59,7 @@ class ScoringRoles(ModelBase):
             dimensions=dimensions,
             extra=self._endpoint.extra,
         )
-        return await self._run_batches(job, timeout, on_event, wait=wait)
+        return await self._run_batches(job, timeout, on_event, wait=wait, cache=cache)
 
     async def rerank(
         self,
@@ -67,6 +69,7 @@ class ScoringRoles(ModelBase):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        cache: CacheUse | None = None,
     ) -> Scores:
         """Return one score for each document, in order; more is better.
 
@@ -79,7 +82,7 @@ class ScoringRoles(ModelBase):
         job = rerank_job(
             query, documents, self._endpoint.target, extra=self._endpoint.extra
         )
-        return await self._run_batches(job, timeout, on_event, wait=wait)
+        return await self._run_batches(job, timeout, on_event, wait=wait, cache=cache)
 
     async def task(
         self,
@@ -90,6 +93,7 @@ class ScoringRoles(ModelBase):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        cache: CacheUse | None = None,
     ) -> TaskReply:
         """Return what the model makes of ``inputs`` for the Hub's task ``name``.
 
@@ -108,7 +112,9 @@ class ScoringRoles(ModelBase):
         )
         task = planner.task
         planner.without = self._refused_parameters.get(task, frozenset())
-        spec = self._call_spec(timeout, wait=wait, on_event=on_event, part=True)
+        spec = self._call_spec(
+            timeout, wait=wait, on_event=on_event, part=True, cache=cache
+        )
         spec.endpoint = evolve(spec.endpoint, target=target)
         state = self._lease.state()
         until = None if timeout is None else state.loop.time() + timeout
@@ -125,11 +131,14 @@ class ScoringRoles(ModelBase):
         on_event: OnEvent | None,
         *,
         wait: bool,
+        cache: CacheUse | None,
     ) -> S:
         from bytebuddy_provider_hf.client.call_log import ErrorLogging
         from bytebuddy_provider_hf.client.roles.batch import run_batches
 
-        spec = self._call_spec(timeout, wait=wait, on_event=on_event, part=True)
+        spec = self._call_spec(
+            timeout, wait=wait, on_event=on_event, part=True, cache=cache
+        )
         state = self._lease.state()
         until = None if timeout is None else state.loop.time() + timeout
         with ErrorLogging(self._endpoint.target):

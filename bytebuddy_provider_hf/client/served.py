@@ -105,6 +105,7 @@ def merged(parts: Sequence[Served], *, elapsed: float) -> Served:
     providers = {each.provider for each in parts}
     costs = [each.reported_nano_usd for each in parts]
     known = [cost for cost in costs if cost is not None]
+    ages = [each.cached for each in parts if each.cached is not None]
     return Served(
         provider=providers.pop() if len(providers) == 1 else None,
         reported_nano_usd=sum(known) if len(known) == len(costs) else None,
@@ -113,4 +114,6 @@ def merged(parts: Sequence[Served], *, elapsed: float) -> Served:
         elapsed=elapsed,
         parts=tuple(parts),
         cost=total_cost([each.cost for each in parts]),
+        # The oldest, where no server was asked for any of them.
+        cached=max(ages) if len(ages) == len(parts) else None,
     )

@@ -144,6 +144,16 @@ def _with_settings(
         if options is not None and (reading is own or reading.kind != "project"):
             budgets.append(Budget(str(file), options))
     cache = entry.cache or own.settings.cache
+    if cache is not None:
+        # One file on the user's disk, for all entries: no project says how large.
+        sizes = [
+            reading.settings.cache.size
+            for reading in found.values()
+            if reading.kind != "project" and reading.settings.cache is not None
+        ]
+        if own.kind != "project":
+            sizes.append(cache.size)
+        cache = evolve(cache, size=next((size for size in sizes if size), None))
     return evolve(entry, budgets=tuple(budgets), cache=cache)
 
 

@@ -117,6 +117,7 @@ class ModelRegistry:
         home: Path | None = None,
         env: Mapping[str, str] | None = None,
         runtime: object | None = None,
+        cache: bool = True,
     ) -> ModelRegistry:
         """Read the configuration and find the plugins; open nothing yet.
 
@@ -124,8 +125,9 @@ class ModelRegistry:
         ``plugins`` are exactly the plugins to use (objects or modules); ``None``
         means those installed, narrowed by ``blocked``, ``allowed`` and the variables
         ``BYTEBUDDY_BLOCK`` and ``BYTEBUDDY_PLUGINS``. ``runtime`` is handed to every
-        provider; it stays the caller's to close. A log file that the configuration
-        names is written from now on, until it is loaded again without.
+        provider; it stays the caller's to close. Without ``cache`` no entry keeps
+        answers, whatever it says. A log file that the configuration names is written
+        from now on, until it is loaded again without.
 
         Raises:
             ConfigNotFound: ``path`` does not exist or cannot be read.
@@ -145,6 +147,9 @@ class ModelRegistry:
         unwritten = follow(config.log, config.files)
         if unwritten is not None:
             config = evolve(config, warnings=(*config.warnings, unwritten))
+        if not cache:
+            plain = tuple(evolve(entry, cache=None) for entry in config.entries)
+            config = evolve(config, entries=plain)
         discovery = discover(plugins=plugins, blocked=blocked, allowed=allowed, env=env)
         for failure in discovery.failures:
             _log.warning("%s", failure)
