@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -41,8 +41,9 @@ from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.texts import text
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.config.values import Config, ModelEntry
+    from bytebuddy_provider_hf.config.values import Config, ConfigWarning, ModelEntry
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
+    from bytebuddy_provider_hf.plugins.validation import PluginFailure
 
 _BEGIN: Final = """\b
 To begin:
@@ -112,6 +113,10 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         for notice in told
     ]
     problems = [problem for _, told in found for problem in told]
+    complaints = registry.warnings
+    wrong = [each.said for each in complaints if each.is_problem]
+    warnings = [each for each in complaints if not each.is_problem]
+    problems += wrong
     # Without a model nothing can be asked, whether a file is there or not.
     total = len(registry.entries)
     if not total:
@@ -121,7 +126,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         screen.print_json(
             {
                 "problems": problems,
-                "warnings": [*map(str, registry.warnings), *notices],
+                "warnings": [*map(str, warnings), *notices],
                 "failures": [str(failure) for failure in registry.failures],
             }
         )
@@ -131,7 +136,9 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
             # `note` masks tokens: one may stand in the wrong key.
             said = text("cli.at", place=entry.name, said=problem)
             screen.note(said, colour="red")
-    _show_complaints(registry)
+    for said in wrong:
+        screen.note(said, colour="red")
+    _show_complaints(registry.failures, warnings)
     for notice in notices:
         screen.warn(notice)
     for path in registry.files:
@@ -362,7 +369,7 @@ def models(*, config: Path | None, as_json: bool) -> None:
         screen.emit(columns([head, *rows]))
     else:
         _show_no_model()
-    _show_complaints(registry)
+    _show_complaints(registry.failures, registry.warnings)
 
 
 def _show_no_model() -> None:
@@ -388,11 +395,13 @@ def _state(registry: ModelRegistry, entry: ModelEntry) -> tuple[str, str | None]
     return text("cli.ready"), None
 
 
-def _show_complaints(registry: ModelRegistry) -> None:
+def _show_complaints(
+    failures: Iterable[PluginFailure], warnings: Iterable[ConfigWarning]
+) -> None:
     """Print what concerns no single entry: plugins left out, and warnings."""
-    for failure in registry.failures:
+    for failure in failures:
         screen.warn(failure.said)
-    for warning in registry.warnings:
+    for warning in warnings:
         screen.warn(warning.said)
 
 

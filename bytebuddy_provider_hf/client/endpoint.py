@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from os import urandom
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field, frozen
 
@@ -20,6 +20,9 @@ from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.http_client import Destination, destination_for
+
+if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.fallbacks import CallLimits
 
 TIMEOUT: Final = 600.0
 COLD_START_TIMEOUT: Final = 300.0
@@ -79,7 +82,8 @@ class CallSpec:
     Without ``wait`` a model that is not ready, or an account that is limited, is an
     error at once. ``window`` is the configured context length. ``part`` is one of
     several for one call, which logs its own failure. Calls of one ``session`` keep the
-    router's provider that answered first.
+    router's provider that answered first. ``limits`` are those of an entry with
+    fallbacks, or of a fallback; whoever asks them in turn tells of the failures.
     """
 
     endpoint: Endpoint
@@ -91,6 +95,7 @@ class CallSpec:
     reader_task: ReaderTask = field(factory=ReaderTask)
     part: bool = False
     session: str | None = None
+    limits: CallLimits | None = None
 
 
 def endpoint_for(

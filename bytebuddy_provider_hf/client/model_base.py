@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Final, Self, get_args
 
 from attrs import evolve
@@ -21,19 +22,39 @@ from bytebuddy_provider_hf.types import CompletionOptions, DoubtMode, Role
 # Opening a model imports what opening needs; a call imports what it is made of, where
 # it is made. A program that opens ten models and asks one starts in half the time.
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.fallbacks import CallLimits
     from bytebuddy_provider_hf.client.plan import Planner
     from bytebuddy_provider_hf.client.roles.chat import ModelInfo
+    from bytebuddy_provider_hf.wire.tasks import Task
 
 _NO_TEMPLATES: Final = PromptTemplates()
+
+
+class LearnedFacts:
+    """What calls found out of a model, for the calls that come after them.
+
+    ``batch_size`` is what its server once said it takes together, where it does not
+    list it; ``refused_parameters`` are those that it once refused, by task.
+    """
+
+    # No attrs class: making one takes half a millisecond, at every start.
+    def __init__(self) -> None:
+        self.info: ModelInfo | None = None
+        self.batch_size: int | None = None
+        self.refused_parameters: Mapping[Task, frozenset[str]] = {}
 
 
 class ModelBase:
     """An entry, opened: what it is, and the connections it holds a lease on."""
 
+    # Of one that is asked in a chain of fallbacks, for the one call.
+    _limits: CallLimits | None = None
+
     def __init__(self, entry: ModelEntry, endpoint: Endpoint, runtime: Runtime) -> None:
         self._entry = entry
         self._endpoint = endpoint
         self._lease = runtime.lease()
+        self._learned = LearnedFacts()
         target = endpoint.target
         self._notes = (*target.notices, *unused_keys(entry, target))
         self._window = (
@@ -46,19 +67,29 @@ class ModelBase:
 
             family_of_entry(entry)
 
-    @cached_property
+    def limited(self, limits: CallLimits) -> Self:
+        """Return this model with bounds for one call; what that learns, this knows."""
+        twin = copy(self)
+        twin._limits = limits  # noqa: SLF001 - its own class
+        return twin
+
+    @property
     def _model_info(self) -> ModelInfo:
+        found = self._learned.info
+        if found is not None:
+            return found
         # Embedding and ranking do without, so they never load the table of families.
         from bytebuddy_provider_hf.client.model_family import family_of_entry
         from bytebuddy_provider_hf.client.roles.chat import ModelInfo
         from bytebuddy_provider_hf.prompts.families import opens_reasoning
 
-        return ModelInfo(
+        found = self._learned.info = ModelInfo(
             self._endpoint.target,
             family=family_of_entry(self._entry),
             window=self._window,
             opens_reasoning=opens_reasoning(self._entry.model),
         )
+        return found
 
     @property
     def name(self) -> str:
@@ -74,6 +105,22 @@ class ModelBase:
     def roles(self) -> tuple[Role, ...]:
         """What the entry says the model is for."""
         return self._entry.roles
+
+    @property
+    def timeout(self) -> float:
+        """The seconds that a call may take, unless it says otherwise."""
+        return self._endpoint.timeout
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """What requests travel by: the origin, and a key of proxy and certificates."""
+        destination = self._endpoint.destination
+        return destination.origin, destination.options_key
+
+    @property
+    def context_length(self) -> int | None:
+        """The tokens that the entry says the model reads, if it does."""
+        return self._window
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -140,6 +187,7 @@ class ModelBase:
             window=self._window,
             part=part,
             session=session,
+            limits=self._limits,
         )
 
     def _model_info_for(self, options: CompletionOptions | None) -> ModelInfo:
