@@ -259,12 +259,14 @@ class Loading:
 
     ``elapsed`` and ``estimate`` are seconds; ``estimate`` is what is left by the
     server's latest word, or ``None``; ``waiters`` counts the calls that wait here.
+    ``entry`` names the fallback that is waited for, if it is one.
     """
 
     elapsed: float
     estimate: float | None = None
     waiters: int = 1
     reason: WaitReason = "loading"
+    entry: str | None = None
 
 
 @define

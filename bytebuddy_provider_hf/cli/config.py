@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -38,8 +39,9 @@ from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.texts import LocalizedText, text
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.config.values import Config, ModelEntry
+    from bytebuddy_provider_hf.config.values import Config, ConfigWarning, ModelEntry
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
+    from bytebuddy_provider_hf.plugins.validation import PluginFailure
 
 _BEGIN: Final = """\b
 To begin:
@@ -118,6 +120,10 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         for name in ("notices", "kept")
     ]
     problems = [problem for _, told in found for problem in told]
+    complaints = registry.warnings
+    wrong = [each.said for each in complaints if each.is_problem]
+    warnings = [each for each in complaints if not each.is_problem]
+    problems += wrong
     # Without a model nothing can be asked, whether a file is there or not.
     total = len(registry.entries)
     if not total:
@@ -127,7 +133,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         screen.print_json(
             {
                 "problems": problems,
-                "warnings": [*map(str, registry.warnings), *notices],
+                "warnings": [*map(str, warnings), *notices],
                 "failures": [str(failure) for failure in registry.failures],
                 "kept": kept,
             }
@@ -138,7 +144,9 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
             # `note` masks tokens: one may stand in the wrong key.
             said = text("cli.at", place=entry.name, said=problem)
             screen.note(said, colour="red")
-    show_complaints(registry)
+    for said in wrong:
+        screen.note(said, colour="red")
+    show_complaints(registry.failures, warnings)
     for notice in notices:
         screen.warn(notice)
     for said in kept:
@@ -347,9 +355,11 @@ def show_no_model() -> None:
         screen.note(line)
 
 
-def show_complaints(registry: ModelRegistry) -> None:
+def show_complaints(
+    failures: Iterable[PluginFailure], warnings: Iterable[ConfigWarning]
+) -> None:
     """Print what concerns no single entry: plugins left out, and warnings."""
-    for failure in registry.failures:
+    for failure in failures:
         screen.warn(failure.said)
-    for warning in registry.warnings:
+    for warning in warnings:
         screen.warn(warning.said)

@@ -160,11 +160,18 @@ class CallAttempts:
         # What the log was last told that the call waits for.
         self._logged_wait: WaitReason | None = None
         in_job = endpoint.target.host_kind is HostKind.JOB
+        cold_hint = text("scheduling.job_may_be_over") if in_job else None
+        cold_timeout = endpoint.cold_start_timeout
+        patience = None if spec.limits is None else spec.limits.patience
+        if patience is not None and patience < cold_timeout:
+            cold_timeout = patience
+            cold_hint = text("fallbacks.wait_longer")
         self._waiter = Waiter(
             since=state.loop.time(),
             timeout=spec.timeout,
-            cold_timeout=endpoint.cold_start_timeout,
-            cold_hint=text("scheduling.job_may_be_over") if in_job else None,
+            cold_timeout=cold_timeout,
+            cold_hint=cold_hint,
+            patience=patience,
         )
 
     def __enter__(self) -> Self:
@@ -190,8 +197,9 @@ class CallAttempts:
         if isinstance(error, ByteBuddyError) and error.hint is None:
             error.hint = general_step(error)
         # A batch among several is told by the call it belongs to.
-        if error is not None and not self._spec.part:
-            call_log.log_call_error(self._spec.endpoint.target, error)
+        spec = self._spec
+        if error is not None and not spec.part and spec.limits is None:
+            call_log.log_call_error(spec.endpoint.target, error)
 
     def try_acquire(self) -> bool:
         """Return whether the call may be sent now; raises what the queue raises.
@@ -485,7 +493,9 @@ class CallAttempts:
                         self._report(failure, elsewhere=elsewhere)
                         return self._retry(failure, decision, state.now)
                     case Raise(error=error):
-                        outcome = "failed"
+                        limits = self._spec.limits
+                        if limits is None or not limits.absorbs(error):
+                            outcome = "failed"
                         # Loading is the queue's own news: it is no failed attempt.
                         if not isinstance(failure, ModelLoading):
                             self._report(failure, elsewhere=elsewhere)
@@ -578,11 +588,14 @@ class CallAttempts:
     def _call_state(self, *, elsewhere: bool) -> CallState:
         spec, waiter, sent = self._spec, self._waiter, self._sent
         endpoint, queue = spec.endpoint, self._queue
+        max_attempts = endpoint.max_attempts
+        if spec.limits is not None and spec.limits.retries is not None:
+            max_attempts = waiter.attempt + spec.limits.retries.left
         return CallState(
             now=self._state.loop.time(),
-            deadline=waiter.deadline,
+            deadline=waiter.rests_until,
             attempt=waiter.attempt,
-            max_attempts=endpoint.max_attempts,
+            max_attempts=max_attempts,
             sheds=waiter.sheds,
             waits=spec.wait,
             answers_others=queue.is_awake(),
@@ -656,6 +669,9 @@ class CallAttempts:
         call_log.log_retry(self._spec.endpoint.target, failure, decision)
         waiter.attempt += 1
         waiter.retry_cost += decision.cost
+        limits = self._spec.limits
+        if limits is not None and limits.retries is not None:
+            limits.retries.left -= 1
         until = now + decision.delay
         if decision.applies_to_origin:
             self._queue.back_off_all(

@@ -24,6 +24,7 @@ from bytebuddy_provider_hf.transport.http_client import Destination, destination
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.client.cached_call import ModelCache
+    from bytebuddy_provider_hf.client.fallbacks import CallLimits
     from bytebuddy_provider_hf.client.metering import Meter
 
 TIMEOUT: Final = 600.0
@@ -95,6 +96,8 @@ class CallSpec:
     several for one call, which logs its own failure. Calls of one ``session`` keep the
     router's provider that answered first. With a ``meter`` every request is counted.
     ``cache`` says which answers are kept and given again, ``None`` that none are.
+    ``limits`` are those of an entry with fallbacks, or of a fallback; whoever asks them
+    in turn tells of the failures.
     """
 
     endpoint: Endpoint
@@ -108,6 +111,7 @@ class CallSpec:
     session: str | None = None
     meter: Meter | None = None
     cache: ModelCache | None = None
+    limits: CallLimits | None = None
 
 
 def endpoint_for(

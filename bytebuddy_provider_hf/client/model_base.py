@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, get_args
@@ -35,15 +37,36 @@ from bytebuddy_provider_hf.types import CacheUse, CompletionOptions, DoubtMode, 
 # it is made. A program that opens ten models and asks one starts in half the time.
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.client.cached_call import ModelCache
+    from bytebuddy_provider_hf.client.fallbacks import CallLimits
     from bytebuddy_provider_hf.client.metering import Meter
     from bytebuddy_provider_hf.client.plan import Planner
     from bytebuddy_provider_hf.client.roles.chat import ModelInfo
+    from bytebuddy_provider_hf.wire.tasks import Task
 
 _NO_TEMPLATES: Final = PromptTemplates()
 
 
+class LearnedFacts:
+    """What calls found out of a model, for the calls that come after them.
+
+    ``batch_size`` is what its server once said it takes together, where it does not
+    list it; ``refused_parameters`` are those that it once refused, by task. ``meter``
+    counts them all.
+    """
+
+    # No attrs class: making one takes half a millisecond, at every start.
+    def __init__(self) -> None:
+        self.info: ModelInfo | None = None
+        self.batch_size: int | None = None
+        self.refused_parameters: Mapping[Task, frozenset[str]] = {}
+        self.meter: Meter | None = None
+
+
 class ModelBase:
     """An entry, opened: what it is, and the connections it holds a lease on."""
+
+    # Of one that is asked in a chain of fallbacks, for the one call.
+    _limits: CallLimits | None = None
 
     def __init__(
         self,
@@ -59,6 +82,7 @@ class ModelBase:
         self._cache_dir = cache_dir
         self._endpoint = endpoint
         self._lease = runtime.lease()
+        self._learned = LearnedFacts()
         target = endpoint.target
         self._notes = (*target.notices, *unused_keys(entry, target))
         self._window = (
@@ -71,31 +95,45 @@ class ModelBase:
 
             family_of_entry(entry)
 
-    @cached_property
+    def limited(self, limits: CallLimits) -> Self:
+        """Return this model with bounds for one call; what that learns, this knows."""
+        twin = copy(self)
+        twin._limits = limits  # noqa: SLF001 - its own class
+        return twin
+
+    @property
     def _model_info(self) -> ModelInfo:
+        found = self._learned.info
+        if found is not None:
+            return found
         # Embedding and ranking do without, so they never load the table of families.
         from bytebuddy_provider_hf.client.model_family import family_of_entry
         from bytebuddy_provider_hf.client.roles.chat import ModelInfo
         from bytebuddy_provider_hf.prompts.families import opens_reasoning
 
-        return ModelInfo(
+        found = self._learned.info = ModelInfo(
             self._endpoint.target,
             family=family_of_entry(self._entry),
             window=self._window,
             opens_reasoning=opens_reasoning(self._entry.model),
         )
+        return found
 
-    @cached_property
+    @property
     def _meter(self) -> Meter | None:
-        # A model that is opened and never asked counts nothing, and loads no ledger.
-        if self._metering is None:
-            return None
-        from bytebuddy_provider_hf.client.metering import Meter
-        from bytebuddy_provider_hf.storage.ledger import open_ledger
-
         options = self._metering
-        ledger = open_ledger(options.folder)
-        return Meter(self._endpoint, ledger, options.budgets, options.alerts)
+        if options is None:
+            return None
+        found = self._learned.meter
+        if found is None:
+            # A model that is opened and never asked counts nothing, loads no ledger.
+            from bytebuddy_provider_hf.client.metering import Meter
+            from bytebuddy_provider_hf.storage.ledger import open_ledger
+
+            ledger = open_ledger(options.folder)
+            found = Meter(self._endpoint, ledger, options.budgets, options.alerts)
+            self._learned.meter = found
+        return found
 
     @property
     def name(self) -> str:
@@ -111,6 +149,22 @@ class ModelBase:
     def roles(self) -> tuple[Role, ...]:
         """What the entry says the model is for."""
         return self._entry.roles
+
+    @property
+    def timeout(self) -> float:
+        """The seconds that a call may take, unless it says otherwise."""
+        return self._endpoint.timeout
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """What requests travel by: the origin, and a key of proxy and certificates."""
+        destination = self._endpoint.destination
+        return destination.origin, destination.options_key
+
+    @property
+    def context_length(self) -> int | None:
+        """The tokens that the entry says the model reads, if it does."""
+        return self._window
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -200,6 +254,7 @@ class ModelBase:
             session=session,
             meter=self._meter,
             cache=kept,
+            limits=self._limits,
         )
 
     def _cache_for(self, asked: CacheUse | None) -> ModelCache | None:

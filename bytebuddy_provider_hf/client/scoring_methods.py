@@ -15,7 +15,6 @@ from bytebuddy_provider_hf.types import CacheUse
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.client.roles.batch import BatchJob, S
     from bytebuddy_provider_hf.wire.server import Server
-    from bytebuddy_provider_hf.wire.tasks import Task
 
 # How many inputs travel together where nobody says otherwise.
 _USUAL_BATCH: Final = 64
@@ -23,11 +22,6 @@ _USUAL_BATCH: Final = 64
 
 class ScoringRoles(ModelBase):
     """Embed, rerank and task of a model."""
-
-    # What this server once said it takes together, where it does not list it.
-    _learned_batch_size: int | None = None
-    # The parameters that it once refused, by task.
-    _refused_parameters: Mapping[Task, frozenset[str]] = {}  # replaced, never changed
 
     async def embed(
         self,
@@ -111,17 +105,18 @@ class ScoringRoles(ModelBase):
             name, inputs, parameters, target, extra=self._endpoint.extra
         )
         task = planner.task
-        planner.without = self._refused_parameters.get(task, frozenset())
+        planner.without = self._learned.refused_parameters.get(task, frozenset())
         spec = self._call_spec(
             timeout, wait=wait, on_event=on_event, part=True, cache=cache
         )
         spec.endpoint = evolve(spec.endpoint, target=target)
         state = self._lease.state()
         until = None if timeout is None else state.loop.time() + timeout
-        with ErrorLogging(target):
+        with ErrorLogging(spec):
             reply, refused = await run_task(planner, spec, state, until=until)
         if refused:
-            self._refused_parameters = {**self._refused_parameters, task: refused}
+            known = self._learned.refused_parameters
+            self._learned.refused_parameters = {**known, task: refused}
         return reply
 
     async def _run_batches(
@@ -141,18 +136,18 @@ class ScoringRoles(ModelBase):
         )
         state = self._lease.state()
         until = None if timeout is None else state.loop.time() + timeout
-        with ErrorLogging(self._endpoint.target):
+        with ErrorLogging(spec):
             answer, limit = await run_batches(
                 job, spec, state, until=until, batch_size=self._batch_size
             )
-        self._learned_batch_size = limit or self._learned_batch_size
+        self._learned.batch_size = limit or self._learned.batch_size
         return answer
 
     def _batch_size(self, server: Server) -> int:
         options = self._entry.embed_options
         limits = (
             _USUAL_BATCH,
-            self._learned_batch_size,
+            self._learned.batch_size,
             None if options is None else options.max_batch_size,
             server.max_batch or server.usual_batch,
         )

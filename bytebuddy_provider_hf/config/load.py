@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import evolve
 
 from bytebuddy_provider_hf.config.entry import Context
+from bytebuddy_provider_hf.config.fallbacks import with_fallbacks
 from bytebuddy_provider_hf.config.reader import ReadFile, read_file
 from bytebuddy_provider_hf.config.stored_files import (
     CONFIG,
@@ -104,13 +105,15 @@ def load(  # each is a place that a test and a host must choose
         for entry in reading.entries:
             # Whole: one made of two files would be what nobody wrote.
             entries.setdefault(entry.name, _with_settings(entry, reading, found))
+    kept, told = with_fallbacks(entries)
     env_files = (variables.user_env, *variables.project_env)
     complaints = [(str(f.path), f.complaint) for f in env_files if f.complaint]
     log = next((r.log for r in read if r.log is not None), None)
     return Config(
-        entries=tuple(entries.values()),
+        entries=kept,
         warnings=(
             *(warning for r in found.values() for warning in r.warnings),
+            *told,
             *(ConfigWarning(file, complaint) for file, complaint in complaints),
             *(
                 [ConfigWarning(str(store.path), text("trust.off"))]

@@ -114,6 +114,14 @@ class Noticing(Protocol):
 
 
 @runtime_checkable
+class Windowed(Protocol):
+    """A model that tells how many tokens it reads, where that is known."""
+
+    @property
+    def context_length(self) -> int | None: ...
+
+
+@runtime_checkable
 class Chat(Protocol):
     """A model that answers a conversation."""
 

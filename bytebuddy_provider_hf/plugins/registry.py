@@ -177,6 +177,7 @@ class ModelRegistry:
             *self._config.warnings,
             *self._discovery.warnings,
             *filter(None, map(self._unserved, self.entries)),
+            *(told for entry in self.entries for told in self._lost(entry)),
         )
 
     @property
@@ -432,6 +433,20 @@ class ModelRegistry:
                 roles=", ".join(missing),
             ),
         )
+
+    def _lost(self, entry: ModelEntry) -> Iterator[ConfigWarning]:
+        """Yield a warning for each fallback whose provider is not there."""
+        for name in entry.fallbacks:
+            target = self._entries.get(name)
+            if target is None or self._discovery.find(target.provider):
+                continue
+            message = text(
+                "fallbacks.no_provider",
+                entry=safe_name(entry.name),
+                fallback=safe_name(name),
+                provider=safe_name(target.provider),
+            )
+            yield ConfigWarning(str(entry.source), message, is_problem=True)
 
     def _no_provider(self, name: str, why: str) -> UnknownName:
         found = self._discovery
