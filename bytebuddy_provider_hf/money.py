@@ -91,10 +91,11 @@ def total_cost(parts: list[Cost]) -> Cost:
     )
 
 
-def nano_usd(dollars: object) -> int | None:
+def nano_usd(dollars: object, *, exponent: int = 9) -> int | None:
     """Return an amount in USD as 10⁻⁹ USD, or ``None`` for what is no amount.
 
-    Takes a number of JSON or its text. Half a nano-USD is rounded to the even one.
+    Takes a number of JSON or its text; ``exponent`` 7 reads cents. Half a nano-USD is
+    rounded to the even one.
     """
     from decimal import Decimal, InvalidOperation  # few calls meet a price
 
@@ -110,7 +111,7 @@ def nano_usd(dollars: object) -> int | None:
         return None
     if not amount.is_finite() or amount < 0 or amount.adjusted() > _MOST_DIGITS:
         return None
-    return int(amount.scaleb(9).to_integral_value())
+    return int(amount.scaleb(exponent).to_integral_value())
 
 
 def dollars(amount: int, *, digits: int = 2) -> str:

@@ -91,9 +91,11 @@ class MissingPermission(PermissionDenied):
     """The token is good but lacks a permission.
 
     ``owner`` is whose account it was to be used for: ``user NAME`` or ``org NAME``.
+    ``permission`` is what it lacks, where that is known.
     """
 
     owner: str | None = None
+    permission: str | None = None
 
 
 # The Hub says 403 for this and for a licence that was not accepted; the cures differ.

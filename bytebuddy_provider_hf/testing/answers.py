@@ -49,8 +49,8 @@ def event_stream(values: Iterable[object], *, done: bool = True) -> FakeReply:
     )
 
 
-def usage_json(usage: Usage) -> dict[str, object]:
-    """Return ``usage`` as the protocol writes it."""
+def usage_json(usage: Usage, *, reported: float | None = None) -> dict[str, object]:
+    """Return ``usage`` as the protocol writes it; ``reported`` is the cost in USD."""
     counted: dict[str, object] = {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
@@ -59,6 +59,9 @@ def usage_json(usage: Usage) -> dict[str, object]:
     if usage.cached_tokens is not None:
         # OpenAI nests it; servers without a cache of prefixes leave it out.
         counted["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
+    if reported is not None:
+        # deepinfra's, of the router's providers.
+        counted["estimated_cost"] = reported
     return counted
 
 
@@ -85,6 +88,7 @@ def chat_reply(
     finish_reason: FinishReason | str = "stop",
     tool_calls: Sequence[ToolCall] = (),
     reasoning: str = "",
+    reported: float | None = None,
 ) -> FakeReply:
     """Answer ``/v1/chat/completions`` in one piece."""
     message: dict[str, object] = {"role": "assistant", "content": text}
@@ -95,7 +99,9 @@ def chat_reply(
         message["tool_calls"] = [_tool_json(call) for call in tool_calls]
     choice = {"index": 0, "message": message, "finish_reason": finish_reason}
     body = _envelope("chat.completion", model) | {"choices": [choice]}
-    return json_reply(body | ({"usage": usage_json(usage)} if usage else {}))
+    if usage is not None:
+        body["usage"] = usage_json(usage, reported=reported)
+    return json_reply(body)
 
 
 def chat_stream(
@@ -107,6 +113,7 @@ def chat_stream(
     done: bool = True,
     tool_calls: Sequence[ToolCall] = (),
     reasoning: Iterable[str] = (),
+    reported: float | None = None,
 ) -> FakeReply:
     """Answer ``/v1/chat/completions`` as a stream, one event for each piece.
 
@@ -127,7 +134,8 @@ def chat_stream(
     if finish_reason is not None:
         # The end has an event of its own, as at OpenAI.
         choices.append({"index": 0, "delta": {}, "finish_reason": finish_reason})
-    return _stream("chat.completion.chunk", model, choices, usage=usage, done=done)
+    counted = None if usage is None else usage_json(usage, reported=reported)
+    return _stream("chat.completion.chunk", model, choices, usage=counted, done=done)
 
 
 def completion_reply(
@@ -136,11 +144,14 @@ def completion_reply(
     model: str = MODEL,
     usage: Usage | None = None,
     finish_reason: FinishReason | str = "stop",
+    reported: float | None = None,
 ) -> FakeReply:
     """Answer ``/v1/completions`` in one piece."""
     choice = {"index": 0, "text": text, "finish_reason": finish_reason}
     body = _envelope("text_completion", model) | {"choices": [choice]}
-    return json_reply(body | ({"usage": usage_json(usage)} if usage else {}))
+    if usage is not None:
+        body["usage"] = usage_json(usage, reported=reported)
+    return json_reply(body)
 
 
 def completion_stream(
@@ -150,6 +161,7 @@ def completion_stream(
     usage: Usage | None = None,
     finish_reason: FinishReason | str | None = "stop",
     done: bool = True,
+    reported: float | None = None,
 ) -> FakeReply:
     """Answer ``/v1/completions`` as a stream, one event for each piece."""
     choices: list[dict[str, object]] = [
@@ -157,7 +169,8 @@ def completion_stream(
     ]
     if finish_reason is not None:
         choices.append({"index": 0, "text": "", "finish_reason": finish_reason})
-    return _stream("text_completion", model, choices, usage=usage, done=done)
+    counted = None if usage is None else usage_json(usage, reported=reported)
+    return _stream("text_completion", model, choices, usage=counted, done=done)
 
 
 def _stream(
@@ -165,14 +178,14 @@ def _stream(
     model: str,
     choices: Iterable[Mapping[str, object]],
     *,
-    usage: Usage | None,
+    usage: Mapping[str, object] | None,
     done: bool,
 ) -> FakeReply:
     envelope = _envelope(kind, model)
     events = [envelope | {"choices": [choice]} for choice in choices]
     if usage is not None:
         # With include_usage the counts come last, in an event without a choice.
-        events.append(envelope | {"choices": [], "usage": usage_json(usage)})
+        events.append(envelope | {"choices": [], "usage": usage})
     return event_stream(events, done=done)
 
 

@@ -20,6 +20,7 @@ from bytebuddy_provider_hf.testing.failures import (
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
 
 Answer: TypeAlias = Callable[[FakeRequest], str]
+Change: TypeAlias = Callable[[FakeRequest, FakeReply], FakeReply]
 ColdReply: TypeAlias = Callable[[str, float], FakeReply]
 
 # An answer stays on one line of a terminal.
@@ -85,12 +86,15 @@ class Behaviour:
 
     Answers: ``replies`` first, one a request (a handler is called for its reply),
     then ``always`` where given, then what ``answer`` says, streamed when asked for.
+    ``change`` is given each of the last kind and returns what is sent in its place: a
+    failure now and then, a stream that is cut.
     The rest is how good answers travel: see :class:`FakeReply`.
     """
 
     answer: Answer = friendly
     replies: Sequence[FakeReply | Handler] = ()
     always: FakeReply | Handler | None = None
+    change: Change | None = None
     cold_for: float = 0.0
     cold_looks: int = 0
     cold_reply: ColdReply = field(factory=loads)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from fractions import Fraction
 from typing import Final
 
 from attrs import define, evolve, field
@@ -26,6 +28,20 @@ from bytebuddy_provider_hf.testing.failures import (
     not_supported,
     unauthorized,
 )
+from bytebuddy_provider_hf.testing.hub_bill import ENDPOINTS, Account, FakeBill
+from bytebuddy_provider_hf.testing.hub_catalogue import (
+    Market,
+    Provider,
+    dollars_json,
+    prompt_tokens,
+    written_tokens,
+)
+from bytebuddy_provider_hf.testing.hub_endpoints import (
+    ManagedEndpoint,
+    management_reply,
+    status_reply,
+)
+from bytebuddy_provider_hf.testing.hub_models import HubModels
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
 from bytebuddy_provider_hf.types import Usage
 
@@ -33,7 +49,13 @@ _CHAT: Final = "/v1/chat/completions"
 _COMPLETIONS: Final = "/v1/completions"
 _TASK: Final = "/hf-inference/models/"
 _PIPELINE: Final = "/pipeline/"
-_INFO: Final = "/api/models/"
+_CATALOGUE: Final = "/v1/models"
+_MANAGEMENT: Final = "/v2/"
+_REFUSED: Final = 400
+# What hf-inference takes for a second, in 10⁻⁹ USD, and how many tokens it works off
+# in one: it bills time, which nobody knows beforehand.
+_SECOND: Final = 120_000
+_TOKENS_A_SECOND: Final = 1_000
 
 FRIENDLY: Final = Behaviour()
 
@@ -42,13 +64,15 @@ FRIENDLY: Final = Behaviour()
 class Record:
     """One request that arrived. Times are of the hub's clock.
 
-    ``status`` is ``None`` until the reply is decided, ``ended`` until it is over;
-    ``closed_early`` says that the caller left before the whole body was sent.
+    ``provider`` is who answers, of those of the catalogue. ``status`` is ``None`` until
+    the reply is decided, ``ended`` until it is over; ``closed_early`` says that the
+    caller left before the whole body was sent.
     """
 
     request: FakeRequest
     started: float
     model: str = ""
+    provider: Provider | None = None
     status: int | None = None
     ended: float | None = None
     closed_early: bool = False
@@ -78,8 +102,16 @@ class FakeHub:
     ``models`` says how each model behaves; a model not named behaves as ``default``
     (``None``: it is not supported). ``mappings`` are the names that providers have for
     a model, by model and provider; ``facts`` is what else ``/api/models/{id}`` tells
-    of one. With ``api_key`` every request must carry it.
-    ``clock`` is the running loop's own by default, so virtual time is obeyed.
+    of one, ``cards`` its README, ``renamed`` the new ids of models that were renamed.
+    With ``api_key`` every request must carry it.
+
+    ``catalogue`` names the providers of models, with their prices: the router then
+    takes one for each call (``market.moves`` makes it restless), and their ``bill`` is
+    kept for ``accounts``, whose tokens are the only ones that are good. ``endpoints``
+    is what the management API shows, ``status`` and ``affected`` the status page.
+
+    ``clock`` is the running loop's own by default, so virtual time is obeyed; ``epoch``
+    is the Unix time at which it was 0, by default so that the hub begins now.
     :meth:`handle` answers one request; :meth:`serve` does so on a real socket, and
     ``MemoryConnect`` without one.
     """
@@ -93,11 +125,27 @@ class FakeHub:
         facts: Mapping[str, Mapping[str, object]] | None = None,
         api_key: str | Secret | None = None,
         clock: Callable[[], float] | None = None,
+        catalogue: Mapping[str, Sequence[Provider]] | None = None,
+        accounts: Sequence[Account] = (),
+        endpoints: Sequence[ManagedEndpoint] = (),
+        cards: Mapping[str, str] | None = None,
+        renamed: Mapping[str, str] | None = None,
+        epoch: float | None = None,
     ) -> None:
         self._models = dict(models or {})
         self._default = default
         self._mappings = dict(mappings or {})
-        self._facts = dict(facts or {})
+        self.models = HubModels(
+            facts=dict(facts or {}),
+            cards=dict(cards or {}),
+            renamed=dict(renamed or {}),
+        )
+        self._epoch = epoch
+        self.market = Market(catalogue or {})
+        self.bill = FakeBill(accounts)
+        self.endpoints = list(endpoints)
+        self.status = "operational"
+        self.affected: dict[str, str] = {}
         self._key = Secret(api_key) if isinstance(api_key, str) else api_key
         self._clock = clock
         self._states: dict[str, _ModelState] = {}
@@ -119,6 +167,13 @@ class FakeHub:
         """Give ``model`` a behaviour from now on; what it remembers is forgotten."""
         self._models[model] = behaviour
         self._states.pop(model, None)
+
+    def unix(self) -> float:
+        """Return the time by the Unix clock, as the bill has it."""
+        now = self._now()
+        if self._epoch is None:
+            self._epoch = time.time() - now
+        return self._epoch + now
 
     def serve(self) -> AbstractAsyncContextManager[str]:
         """Serve on 127.0.0.1 at a free port; the value is the base URL."""
@@ -174,15 +229,19 @@ class FakeHub:
         else:
             asked = request.value("model")
             # ":fastest" and the like choose a provider; the model is the same.
-            name = asked.partition(":")[0] if isinstance(asked, str) else ""
-        record.model = name
+            name, _, suffix = (asked if isinstance(asked, str) else "").partition(":")
+            holder = self.bill.holder(request)
+            preferred = () if holder is None else holder.preferred
+            record.provider = self.market.pick(name, suffix, preferred=preferred)
+        record.model = key = name
+        behaviour = self._models.get(name, self._default)
+        if record.provider is not None and record.provider.behaviour is not None:
+            behaviour = record.provider.behaviour
+            key = f"{name}:{record.provider.name}"
         # Made at the first request: that is what wakes a cold model.
-        state = self._states.get(name)
-        if state is None:
-            behaviour = self._models.get(name, self._default)
-            if behaviour is None:
-                return None
-            state = self._states[name] = _ModelState(behaviour)
+        state = self._states.get(key)
+        if state is None and behaviour is not None:
+            state = self._states[key] = _ModelState(behaviour)
         return state
 
     async def _route(self, record: Record, state: _ModelState | None) -> FakeReply:
@@ -201,7 +260,10 @@ class FakeHub:
         generates = path in {_CHAT, _COMPLETIONS} or path.startswith(_TASK) or routed
         if request.method != "POST" or not generates:
             return not_found()
-        if state is None:
+        if (refused := self.bill.refusal(request, now=self.unix())) is not None:
+            return refused
+        offered = record.model in self.market.offers and not path.startswith(_TASK)
+        if state is None or (offered and record.provider is None):
             return not_supported(record.model)
         refused = _refused(record, state, now=self._now())
         if refused is not None:
@@ -213,31 +275,84 @@ class FakeHub:
             scripted = behaviour.replies[state.taken]
         state.taken += 1
         if scripted is None:
-            return _answer(record, behaviour)
-        if isinstance(scripted, FakeReply):
-            return scripted
-        return await scripted(request)
+            return self._answer(record, behaviour)
+        return scripted if isinstance(scripted, FakeReply) else await scripted(request)
+
+    def _answer(self, record: Record, behaviour: Behaviour) -> FakeReply:
+        """Answer as the model does, and write down what that costs."""
+        request, provider = record.request, record.provider
+        text = behaviour.answer(request)
+        written, cached = len(words(text)), None
+        read = prompt_tokens(request)
+        if provider is None:
+            seconds = Fraction(len(read) + written, _TOKENS_A_SECOND)
+            cost = int(_SECOND * seconds)
+            # What a server without a catalogue counts: the last message.
+            prompt = len(words(last_words(request)))
+        else:
+            cache = self.market.cache(record.model, provider.name)
+            if provider.cached_price is not None:
+                cached = cache.hits(read)
+            prompt = len(read)
+            counts = {"prompt": prompt, "cached": cached or 0, "completion": written}
+            cost = provider.charge(**counts)
+        reports = provider is not None and provider.reports_cost
+        reply = _reply(
+            record,
+            behaviour,
+            text,
+            Usage(prompt, written, prompt + written, cached),
+            reported=dollars_json(cost) if reports else None,
+        )
+        if behaviour.change is not None:
+            reply = behaviour.change(request, reply)
+        timed = provider is None and request.path.startswith(_TASK)
+        if reply.status >= _REFUSED or not (timed or provider):
+            return reply
+        if provider is not None and provider.cached_price is not None:
+            cache.keep([*read, *written_tokens(text)])
+        if timed and not self.bill.accounts:
+            return reply
+        name = "hf-inference" if provider is None else provider.name
+        headers = {"x-inference-provider": name}
+        if timed:
+            taken = f"{float(seconds):.3f}"
+            headers |= {"x-compute-type": "cpu", "x-compute-time": taken}
+        headers["x-inference-id"] = f"simulated-{len(self.bill.calls) + 1:08d}"
+        if self.bill.accounts:
+            self.bill.book(
+                request,
+                at=self.unix(),
+                model=record.model,
+                provider=name,
+                inference_id=headers["x-inference-id"],
+                tokens=(len(read), cached or 0, written),
+                cost=cost,
+                told_after=60.0 if provider is None else provider.told_after,
+            )
+        return reply.with_headers(headers)
 
     def _get(self, request: FakeRequest) -> FakeReply:
-        """Tell of models and tokens, as the router and the Hub do."""
-        if request.path == "/v1/models":
-            return models_reply(self._models)
-        if request.path == "/api/whoami-v2":
-            if "authorization" not in request.headers:
+        """Tell of models, tokens, bills and endpoints, as Hugging Face does."""
+        path = request.path
+        if (billed := self.bill.answer(request, now=self.unix())) is not None:
+            return billed
+        if path == "/index.json":
+            return status_reply(self.status, self.affected)
+        if path.startswith(_MANAGEMENT):
+            holder = self.bill.holder(request)
+            if holder is None and self.bill.accounts:
                 return unauthorized()
-            token = {"displayName": "simulated", "role": "fineGrained"}
-            auth = {"type": "access_token", "accessToken": token}
-            return json_reply({"type": "user", "name": "simulated", "auth": auth})
-        if not request.path.startswith(_INFO):
-            return not_found()
-        # The Hub wants no token for what a model is and how it is served.
-        model = request.path.removeprefix(_INFO)
-        found = {
-            provider: {"status": "live", "providerId": name, "task": "conversational"}
-            for provider, name in self._mappings.get(model, {}).items()
-        }
-        facts = self._facts.get(model, {})
-        return json_reply({"id": model, "inferenceProviderMapping": found, **facts})
+            # Without accounts everybody may see everything.
+            holder = holder or Account(path.split("/")[3], permissions={ENDPOINTS})
+            return management_reply(request, self.endpoints, holder)
+        if path == _CATALOGUE or path.startswith(f"{_CATALOGUE}/"):
+            if not self.market.offers:
+                listed = path == _CATALOGUE
+                return models_reply(self._models) if listed else not_found()
+            return self.market.reply(path.removeprefix(_CATALOGUE).removeprefix("/"))
+        named = {name: self._mappings.get(name, {}) for name in self._models}
+        return self.models.reply(request, self._mappings | named, self.market)
 
 
 def _refused(record: Record, state: _ModelState, *, now: float) -> FakeReply | None:
@@ -267,11 +382,16 @@ def _refused(record: Record, state: _ModelState, *, now: float) -> FakeReply | N
     return None
 
 
-def _answer(record: Record, behaviour: Behaviour) -> FakeReply:
+def _reply(
+    record: Record,
+    behaviour: Behaviour,
+    text: str,
+    usage: Usage,
+    *,
+    reported: float | None,
+) -> FakeReply:
+    """Return the answer in the shape that the route and the request want."""
     request, model = record.request, record.model
-    text = behaviour.answer(request)
-    pieces, asked = words(text), len(words(last_words(request)))
-    usage = Usage(asked, len(pieces), asked + len(pieces))
     chat = request.path.endswith(_CHAT)
     if not chat and not request.path.endswith(_COMPLETIONS):
         # A task that no path names: pairs of texts are classified.
@@ -284,16 +404,17 @@ def _answer(record: Record, behaviour: Behaviour) -> FakeReply:
             reply = json_reply([{"generated_text": text}])
     elif request.value("stream") is not True:
         whole = chat_reply if chat else completion_reply
-        reply = whole(text, model=model, usage=usage)
+        reply = whole(text, model=model, usage=usage, reported=reported)
     else:
         options = request.value("stream_options")
         counted = isinstance(options, dict) and options.get("include_usage") is True
         streamed = chat_stream if chat else completion_stream
         reply = streamed(
-            pieces,
+            words(text),
             model=model,
             usage=usage if counted else None,
             done=behaviour.done_mark,
+            reported=reported,
         )
     return evolve(
         reply if behaviour.split is None else reply.split(behaviour.split),

@@ -29,4 +29,4 @@ def test_a_block_of_the_page_runs(number: int, tmp_path: Path) -> None:
 
 def test_the_page_has_its_blocks() -> None:
     """The pattern finds the blocks; an empty list would pass everything."""
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7
