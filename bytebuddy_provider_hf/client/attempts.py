@@ -469,9 +469,8 @@ class CallAttempts:
                     case WaitForServer(restart=restart):
                         if queue.on_connection_refused(waiter, restart=restart):
                             return None
-                        state.may_wait_for_server = (
-                            False  # it was waited for long enough
-                        )
+                        # It was waited for long enough.
+                        state.may_wait_for_server = False
                     case Rest(until=until):
                         return queue.on_shed(waiter, until)
                     case DetectAgain():
@@ -479,9 +478,7 @@ class CallAttempts:
                         # Once a call: one that changes its model each time is broken.
                         self._detected_again = True
                         origin = state.target.origin
-                        _log.info(
-                            "%s is asked anew what it serves: %s", origin, failure
-                        )
+                        _log.info("%s is asked anew: %s", origin, failure)
                         self._state.detector.forget(self._record)
                         return queue.back_off(waiter, state.now)
                     case Adapt(adaptations=adaptations):
