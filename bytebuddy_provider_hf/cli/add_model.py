@@ -12,7 +12,6 @@ from bytebuddy_provider_hf.cli.textfile import TextFile, read_text_file, replace
 from bytebuddy_provider_hf.client.catalogue import ModelPage
 from bytebuddy_provider_hf.config.files import home_folder, write_private
 from bytebuddy_provider_hf.config.new_entry import (
-    NewEntry,
     free_name,
     names_in,
     with_entry,
@@ -61,7 +60,15 @@ def add_entry(
     if as_json:
         if yes:
             _write(file, new)
-        screen.print_json(_object(entry, path, diff, written=yes))
+        screen.print_json(
+            {
+                "file": str(path),
+                "name": entry.name,
+                "entry": entry.value,
+                "diff": diff,
+                "written": yes,
+            }
+        )
         return
     show_diff(diff)
     if not yes:
@@ -110,15 +117,3 @@ def _write(file: TextFile, new: str) -> None:
         replace_text(file, new)
     else:
         write_private(file.path, Secret(new), exclusive=True)
-
-
-def _object(
-    entry: NewEntry, path: Path, diff: str, *, written: bool
-) -> dict[str, object]:
-    return {
-        "file": str(path),
-        "name": entry.name,
-        "entry": entry.value,
-        "diff": diff,
-        "written": written,
-    }

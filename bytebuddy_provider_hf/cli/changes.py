@@ -12,6 +12,7 @@ import click
 from attrs import asdict, frozen
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.amounts import served_facts
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import FACTS, add_options
 from bytebuddy_provider_hf.cli.terminal import visible_controls
@@ -108,6 +109,7 @@ def reply_facts(reply: Reply) -> dict[str, object]:
         "notes": list(reply.notes),
         "usage": None if reply.usage is None else asdict(reply.usage),
         "model": reply.model,
+        **served_facts(reply),
     }
 
 

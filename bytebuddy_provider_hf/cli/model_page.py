@@ -11,7 +11,6 @@ from bytebuddy_provider_hf.cli.tables import Column
 from bytebuddy_provider_hf.client.abilities import Ability
 from bytebuddy_provider_hf.client.catalogue import Estimate, ModelPage
 from bytebuddy_provider_hf.config.new_entry import NewEntry, name_of
-from bytebuddy_provider_hf.hub.model_facts import ModelFacts
 from bytebuddy_provider_hf.hub.nearness import profile_of
 from bytebuddy_provider_hf.money import dollars
 from bytebuddy_provider_hf.plugin import PROVIDER
@@ -63,11 +62,12 @@ def print_page(page: ModelPage) -> None:
         hint = text("models.nobody_serves", model=page.id)
         tables.print_paragraph(hint, width=width)
     screen.emit()
-    tables.print_facts(
-        [(each.role.value, _way(each)) for each in page.abilities]
-        or [(text("models.roles"), _no_role(page.facts))],
-        width=width,
-    )
+    roles = [(each.role.value, _way(each)) for each in page.abilities]
+    if not roles:
+        task = "" if page.facts is None else page.facts.pipeline_tag
+        only = text("models.only_task", task=task or "NAME")
+        roles = [(text("models.roles"), only)]
+    tables.print_facts(roles, width=width)
     if page.is_served and entry_for(page).roles:
         screen.emit()
         title = text("models.entry", model=page.id)
@@ -82,12 +82,18 @@ def _facts(page: ModelPage) -> list[tuple[str, str]]:
     facts = page.facts
     if facts is None:
         return [(text("models.fact_size"), _size(page))]
+    place = f"{HUB}/{facts.id}"
+    gate = text("models.gate_open")
+    if facts.gated and facts.gate == "manual":
+        gate = text("models.gate_manual", page=place)
+    elif facts.gated:
+        gate = text("models.gate_auto", page=place)
     languages = facts.languages[:_MOST_WORDS]
     more = len(facts.languages) - len(languages)
     spoken = ", ".join(languages)
     return [
         (text("models.fact_licence"), facts.licence or ""),
-        (text("models.fact_gate"), _gate(facts)),
+        (text("models.fact_gate"), gate),
         (text("models.fact_task"), facts.pipeline_tag or ""),
         (text("models.fact_library"), facts.library or ""),
         (text("models.fact_size"), _size(page)),
@@ -109,16 +115,6 @@ def _size(page: ModelPage) -> str:
 
 def _counted(count: int | None) -> str:
     return "" if count is None else said.count_text(count)
-
-
-def _gate(facts: ModelFacts) -> str:
-    """Return whether a licence must be accepted first, and how that is done."""
-    page = f"{HUB}/{facts.id}"
-    if not facts.gated:
-        return text("models.gate_open")
-    if facts.gate == "manual":
-        return text("models.gate_manual", page=page)
-    return text("models.gate_auto", page=page)
 
 
 def _print_offers(page: ModelPage, width: int | None) -> None:
@@ -197,11 +193,6 @@ def _way(ability: Ability) -> str:
         case "pairs":
             way = text("models.way_pairs")
     return way if ability.at_router else text("models.own_server", way=way)
-
-
-def _no_role(facts: ModelFacts | None) -> str:
-    task = "" if facts is None or facts.pipeline_tag is None else facts.pipeline_tag
-    return text("models.only_task", task=task or "NAME")
 
 
 def page_object(page: ModelPage) -> dict[str, object]:

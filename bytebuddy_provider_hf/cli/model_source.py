@@ -192,12 +192,17 @@ def _ask_for_trust(entry: ModelEntry) -> bool:
 
 
 def confirm_trust(project: Path, origin: str) -> bool:
-    """Ask about one project and one origin; no is the default, and Ctrl-D says no."""
+    """Ask about one project and one origin."""
     question = text(
         "cli.ask_trust",
         project=sanitize_line(str(project)),
         origin=sanitize_line(origin),
     )
+    return confirm(question)
+
+
+def confirm(question: str) -> bool:
+    """Ask a person yes or no on stderr; no is the default, and Ctrl-D says no."""
     # Ctrl-C is to end the question at once: a running loop only notes it for later.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

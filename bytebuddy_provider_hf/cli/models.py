@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, cast
@@ -470,7 +470,8 @@ def suggest(
     rows = [
         (
             it.profile.id,
-            _joined(it.reasons),
+            # Joined as a text, which can be said in either language.
+            reduce(lambda a, b: text("models.joined", first=a, second=b), it.reasons),
             it.profile.provider or tables.UNKNOWN,
             *said.prices_text(it.profile.price),
             said.count_text(it.profile.context_length),
@@ -488,15 +489,6 @@ def suggest(
         said.show_snapshot(found.snapshot)
     elif found.age is not None:
         said.show_age(found.age)
-
-
-def _joined(reasons: Sequence[str]) -> str:
-    """Return reasons as one text, which can be said in either language."""
-
-    def join(first: str, second: str) -> str:
-        return text("models.joined", first=first, second=second)
-
-    return reduce(join, reasons) if reasons else ""
 
 
 @subcommand(

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "rerank": ("scoring", "rerank", "Sort documents by how well they answer a query."),
     "task": ("task", "task", "Run a task of the Hub: fill masks, classify, translate."),
     "models": ("models", "models", "List, search, compare and add models."),
+    "usage": ("usage", "usage", "Show what was sent, what it cost, what is left."),
     "config": ("config", "config", "Make, check and show the configuration."),
     "cache": ("cache", "cache", "Show or clear the answers that are kept."),
     "login": ("login", "login", "Store a Hugging Face token for later calls."),

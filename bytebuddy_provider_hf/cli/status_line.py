@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final, Self, TextIO, final
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.amounts import alert_line
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.texts import LocalizedText, text
 from bytebuddy_provider_hf.types import (
+    BudgetAlert,
     Event,
     Loading,
     Progress,
@@ -159,8 +161,12 @@ class StatusLine:
         self._told = False
 
     def event(self, event: Event) -> None:
-        """Show a wait, or end it when anything else comes."""
+        """Show a wait, or end it when anything else comes; a budget's alert is said."""
         if self._quiet:
+            return
+        if isinstance(event, BudgetAlert):
+            # The wait goes on below it.
+            print_above(localized(alert_line(event)), self._stream)
             return
         if isinstance(event, Loading):
             now, wall, before = self._clock(), self._wall(), self._wait

@@ -84,6 +84,39 @@ TRUST: Final = StoredFile(
     most=1024 * 1024,
     version=1,
 )
+USAGE: Final = StoredFile(
+    folder=_STATE,
+    name="usage.db",
+    purpose="what calls used: counts, tokens, money; no prompt and no answer",
+    writer="every call of the command line and of a registry; `ledger: off` ends it",
+    removal="`bytebuddy-hf usage --forget`, or remove it: it counts anew",
+    most=64 * 1024**2,
+    version=1,
+)
+USAGE_JOURNAL: Final = StoredFile(
+    folder=_STATE,
+    name="usage.db-wal, usage.db-shm, usage.db-journal",
+    purpose="what SQLite is about to write into `usage.db`",
+    writer="whatever writes `usage.db`",
+    removal="never by hand; the last program that uses `usage.db` removes them",
+    limit="some MB",
+)
+USAGE_DAMAGED: Final = StoredFile(
+    folder=_STATE,
+    name="usage.db.damaged",
+    purpose="a `usage.db` that could not be read any more",
+    writer="whatever finds it damaged; it replaces an older one",
+    removal="at any time, with `usage.db.damaged-wal`",
+    most=USAGE.most,
+)
+USAGE_KEY: Final = StoredFile(
+    folder=_STATE,
+    name="usage.key",
+    purpose="a random key, by which `usage.db` tells tokens apart without keeping them",
+    writer="whatever first writes `usage.db`",
+    removal="at any time; each token then counts as a new one",
+    most=32,
+)
 CACHE_FOLDER: Final = StoredFile(
     folder=_CACHE,
     name="",
@@ -239,6 +272,10 @@ FILES: Final = (
     CONFIG,
     ENV,
     TRUST,
+    USAGE,
+    USAGE_JOURNAL,
+    USAGE_DAMAGED,
+    USAGE_KEY,
     CACHE_FOLDER,
     SERVERS,
     CATALOGUE,

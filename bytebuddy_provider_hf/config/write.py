@@ -34,6 +34,22 @@ models:
   #   provider: "huggingfaceinferenceapi"
   #   model: "local"
   #   apiBase: "http://127.0.0.1:8080"
+
+# What every call used and cost is counted on this machine, without its texts;
+# `bytebuddy-hf usage` shows it. To count nothing:
+# ledger: off
+
+# How much all models may use together. It is told when 50, 80, 95 and
+# 100 % are used up; with `hard`, a call that would pass it is refused. Other bounds:
+# `tokens`, and `calls`, such as 30000 a month.
+# budget:
+#   dollars: 5
+#   period: month
+#   hard: false
+
+# A program to run then, with its arguments:
+# alerts:
+#   command: ["notify-send", "ByteBuddy"]
 """
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
