@@ -12,6 +12,7 @@ import logging
 from typing import Final
 
 _NAMES: Final = {
+    "client.catalogue": "Catalogue ModelFilter",
     "client.opening": "open_model",
     "config.values": "ModelEntry RequestOptions Source",
     "errors": (

@@ -1,4 +1,6 @@
 # A test holds these to be the names, and the places, of __init__.py.
+from bytebuddy_provider_hf.client.catalogue import Catalogue as Catalogue
+from bytebuddy_provider_hf.client.catalogue import ModelFilter as ModelFilter
 from bytebuddy_provider_hf.client.opening import open_model as open_model
 from bytebuddy_provider_hf.config.values import ModelEntry as ModelEntry
 from bytebuddy_provider_hf.config.values import RequestOptions as RequestOptions

@@ -12,6 +12,7 @@ import click
 from attrs import asdict, frozen
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.amounts import served_facts
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import FACTS, add_options
 from bytebuddy_provider_hf.cli.terminal import visible_controls
@@ -108,6 +109,7 @@ def reply_facts(reply: Reply) -> dict[str, object]:
         "notes": list(reply.notes),
         "usage": None if reply.usage is None else asdict(reply.usage),
         "model": reply.model,
+        **served_facts(reply),
     }
 
 
@@ -163,14 +165,15 @@ def finish(file: TextFile, wanted: str, reply: Reply, mode: WriteMode) -> None:
     elif not all(map(screen.is_interactive, (sys.stdin, sys.stdout, sys.stderr))):
         options = "--yes --accept-doubts" if doubtful else "--yes"
         screen.note(text("cli.yes_writes", file=file.path, options=options))
-    elif _agreed(text("cli.write_anyway") if doubtful else text("cli.apply")):
+    elif agreed(text("cli.write_anyway") if doubtful else text("cli.apply")):
         replace_text(file, new)
         screen.note(text("cli.wrote", file=file.path))
     else:
         screen.note(text("cli.not_written", file=file.path))
 
 
-def _agreed(question: str) -> bool:
+def agreed(question: str) -> bool:
+    """Ask on the terminal; anything but yes is no, and so is Ctrl-D."""
     sys.stdout.write(localized(question))
     sys.stdout.flush()
     # Neither `input` nor click's question: both would sleep on where Ctrl-C came just

@@ -18,7 +18,12 @@ from bytebuddy_provider_hf.cli.model_source import ModelSource, add_help, requir
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.print_error import print_error
 from bytebuddy_provider_hf.cli.render import text_printer
-from bytebuddy_provider_hf.cli.show_reply import ask, print_notes, show_reply
+from bytebuddy_provider_hf.cli.show_reply import (
+    ask,
+    print_cost,
+    print_notes,
+    show_reply,
+)
 from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.terminal import sanitize
 from bytebuddy_provider_hf.cli.verbose import log_command_error
@@ -137,6 +142,7 @@ class ChatSession:
             if answer := "".join(pieces):
                 self.history += [question, Message("assistant", answer)]
         print_notes(reply)
+        print_cost(reply.cost)
 
     async def use(self, name: str) -> None:
         """Switch to another model; without a name, list the models."""

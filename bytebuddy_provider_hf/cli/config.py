@@ -1,19 +1,19 @@
-"""Commands ``config`` and ``models``: make, check, show and trust configurations."""
+"""Run ``bytebuddy-hf config``: make, check, show and trust configurations."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from attrs import frozen
 
 from bytebuddy_provider_hf.address import origin_of
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
-from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.model_source import (
     confirm_trust,
     is_interactive_session,
@@ -21,28 +21,27 @@ from bytebuddy_provider_hf.cli.model_source import (
     ways_to_a_model,
 )
 from bytebuddy_provider_hf.cli.options import (
-    command,
     config_option,
     json_option,
     trouble_options,
 )
-from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
+from bytebuddy_provider_hf.cli.terminal import sanitize
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.trust import strange_origins
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     ConfigNotFound,
     UnknownProvider,
-    UnsetVariable,
     UntrustedProject,
 )
 from bytebuddy_provider_hf.plugins.protocols import Noticing
 from bytebuddy_provider_hf.secret import redact
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import LocalizedText, text
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.config.values import Config, ModelEntry
+    from bytebuddy_provider_hf.config.values import Config, ConfigWarning, ModelEntry
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
+    from bytebuddy_provider_hf.plugins.validation import PluginFailure
 
 _BEGIN: Final = """\b
 To begin:
@@ -80,12 +79,22 @@ def config() -> None:
 @config_option
 @trouble_options
 def init(*, config: Path | None) -> None:
-    """Write a first configuration; one that is there is left alone."""
+    """Write a first configuration; one that is there is left alone.
+
+    On a terminal, where Hugging Face's router answers, you choose among models that
+    are served now.
+    """
     from bytebuddy_provider_hf.config.stored_files import CONFIG, user_folder
     from bytebuddy_provider_hf.config.write import init as write_first
 
     path = config or user_folder(home_folder()) / CONFIG.name
-    write_first(path)
+    chosen = None
+    # A file that is there is told of at once, before anybody chooses.
+    if is_interactive_session() and not path.exists():
+        from bytebuddy_provider_hf.cli.choose_model import choose_model
+
+        chosen = choose_model()
+    write_first(path, model=chosen)
     screen.note(text("cli.wrote", file=path), colour="green")
     screen.detail(text("cli.next_login"))
 
@@ -105,13 +114,16 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     registry = ModelRegistry.load(config)
     # Opening is the only way to learn what a provider has against an entry.
     checked = asyncio.run(_check_entries(registry))
-    found = [(entry, problems) for entry, problems, _ in checked if problems]
-    notices = [
-        text("cli.at", place=f"{entry.source}: {redact(entry.name)}", said=notice)
-        for entry, _, told in checked
-        for notice in told
+    found = [(it.entry, it.problems) for it in checked if it.problems]
+    notices, kept = [
+        [_at_entry(it.entry, said) for it in checked for said in getattr(it, name)]
+        for name in ("notices", "kept")
     ]
     problems = [problem for _, told in found for problem in told]
+    complaints = registry.warnings
+    wrong = [each.said for each in complaints if each.is_problem]
+    warnings = [each for each in complaints if not each.is_problem]
+    problems += wrong
     # Without a model nothing can be asked, whether a file is there or not.
     total = len(registry.entries)
     if not total:
@@ -121,8 +133,9 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         screen.print_json(
             {
                 "problems": problems,
-                "warnings": [*map(str, registry.warnings), *notices],
+                "warnings": [*map(str, warnings), *notices],
                 "failures": [str(failure) for failure in registry.failures],
+                "kept": kept,
             }
         )
         return code
@@ -131,36 +144,57 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
             # `note` masks tokens: one may stand in the wrong key.
             said = text("cli.at", place=entry.name, said=problem)
             screen.note(said, colour="red")
-    _show_complaints(registry)
+    for said in wrong:
+        screen.note(said, colour="red")
+    show_complaints(registry.failures, warnings)
     for notice in notices:
         screen.warn(notice)
+    for said in kept:
+        screen.note(said)
     for path in registry.files:
         screen.note(text("cli.read", file=path))
     if total:
         count = total - len(found)
         screen.note(text("cli.can_be_opened", count=count, total=total))
     else:
-        _show_no_model()
+        show_no_model()
     return code
 
 
-async def _check_entries(
-    registry: ModelRegistry,
-) -> list[tuple[ModelEntry, list[str], tuple[str, ...]]]:
-    """Return each entry with its problems, and notices about keys without effect."""
+def _at_entry(entry: ModelEntry, said: str) -> LocalizedText:
+    place = f"{entry.source}: {redact(entry.name)}"
+    return text("cli.at", place=place, said=said)
+
+
+@frozen
+class CheckedEntry:
+    """An entry, its problems, its keys without effect, and what its cache keeps."""
+
+    entry: ModelEntry
+    problems: list[str]
+    notices: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+async def _check_entries(registry: ModelRegistry) -> list[CheckedEntry]:
+    """Open each entry, and return what was found."""
     checked = []
     async with registry:
         for entry in registry.entries:
             problems: list[str] = []
             notices: tuple[str, ...] = ()
+            kept: tuple[str, ...] = ()
             try:
                 model = await registry.open(entry.name)
                 notices = model.notices if isinstance(model, Noticing) else ()
+                # Of this package's models; what is not kept is among the notices.
+                verdict = getattr(model, "cache_verdict", None)
+                kept = (verdict[1],) if verdict is not None and verdict[0] else ()
             except ByteBuddyError as error:
-                told, place = _with_hint(error), str(entry.source)
+                why, place = _with_hint(error), str(entry.source)
                 # Most errors of configuration name file, line and column themselves.
-                named = place.partition(":")[0] in told
-                at = told if named else text("cli.at", place=place, said=told)
+                named = place.partition(":")[0] in why
+                at = why if named else text("cli.at", place=place, said=why)
                 problems.append(at)
             if entry.unset:
                 # Opening stops at the first variable; here all are told, and the
@@ -179,7 +213,8 @@ async def _check_entries(
                     registry.provider(entry.provider)
                 except UnknownProvider as error:
                     problems.append(_with_hint(error))
-            checked.append((entry, list(dict.fromkeys(problems)), notices))
+            told = list(dict.fromkeys(problems))
+            checked.append(CheckedEntry(entry, told, notices, kept))
     return checked
 
 
@@ -312,102 +347,19 @@ def _load(path: Path | None) -> Config:
     return load(path, cwd=Path.cwd(), home=home_folder(), env=os.environ)
 
 
-@command(
-    "bytebuddy-hf models",
-    "bytebuddy-hf models --json --config other.yaml",
-)
-@config_option
-@json_option
-@trouble_options
-def models(*, config: Path | None, as_json: bool) -> None:
-    """List the models of the configuration, and what is in the way of each."""
-    from bytebuddy_provider_hf.plugins.registry import ModelRegistry
-
-    registry = ModelRegistry.load(config)
-    states = [(entry, *_state(registry, entry)) for entry in registry.entries]
-    if as_json:
-        listed = [
-            {
-                "name": redact(entry.name),
-                "provider": redact(entry.provider),
-                "model": redact(entry.model),
-                "roles": list(entry.roles),
-                "written_in": str(entry.source),
-                "state": state,
-                "problem": problem,
-            }
-            for entry, state, problem in states
-        ]
-        screen.print_json(
-            {
-                "models": listed,
-                "failures": [str(failure) for failure in registry.failures],
-                "warnings": [str(warning) for warning in registry.warnings],
-            }
-        )
-        return
-    if states:
-        rows = [
-            (it.name, it.provider, it.model, ",".join(it.roles), state, str(it.source))
-            for it, state, _ in states
-        ]
-        head = (
-            text("cli.head_name"),
-            text("cli.head_provider"),
-            text("cli.head_model"),
-            text("cli.head_roles"),
-            text("cli.head_state"),
-            text("cli.head_place"),
-        )
-        screen.emit(columns([head, *rows]))
-    else:
-        _show_no_model()
-    _show_complaints(registry)
-
-
-def _show_no_model() -> None:
+def show_no_model() -> None:
+    """Say that the configuration has no model, and what can be done."""
     screen.note(text("cli.no_model"))
     screen.detail(text("cli.begin"))
     for line in ways_to_a_model():
         screen.note(line)
 
 
-def _state(registry: ModelRegistry, entry: ModelEntry) -> tuple[str, str | None]:
-    """Return how far ``entry`` can be opened without asking its provider, and why."""
-    # Not opened: a listing asks no provider, and is there at once.
-    try:
-        registry.check(entry.name)
-    except UnsetVariable as error:
-        return text("cli.is_not_set", variable=error.variable), str(error)
-    except UnknownProvider as error:
-        return text("cli.no_provider"), str(error)
-    except UntrustedProject as error:
-        return text("cli.untrusted"), str(error)
-    except ByteBuddyError as error:
-        return text("cli.cannot_open"), str(error)
-    return text("cli.ready"), None
-
-
-def _show_complaints(registry: ModelRegistry) -> None:
+def show_complaints(
+    failures: Iterable[PluginFailure], warnings: Iterable[ConfigWarning]
+) -> None:
     """Print what concerns no single entry: plugins left out, and warnings."""
-    for failure in registry.failures:
+    for failure in failures:
         screen.warn(failure.said)
-    for warning in registry.warnings:
+    for warning in warnings:
         screen.warn(warning.said)
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Return ``rows``, tokens masked, each column as wide as its widest cell."""
-    # Not rich's Table: it cuts what is wider than a terminal, and pads in a pipe.
-    from rich.cells import cell_len
-
-    cells = [[redact(sanitize_line(localized(cell))) for cell in row] for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(
-            cell + " " * (width - cell_len(cell))
-            for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in cells
-    ]
-    return "\n".join(lines)

@@ -80,7 +80,9 @@ class ModelSource:
         if self.settings.base is None:
             from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
-            self.registry = ModelRegistry.load(self.settings.config)
+            self.registry = ModelRegistry.load(
+                self.settings.config, cache=self.settings.cache
+            )
             # A log file that is asked for and cannot be written stops no command.
             for complaint in complaints():
                 screen.warn(complaint.said)
@@ -136,7 +138,9 @@ class ModelSource:
         await self.registry.aclose()
         from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
-        self.registry = ModelRegistry.load(self.settings.config)
+        self.registry = ModelRegistry.load(
+            self.settings.config, cache=self.settings.cache
+        )
         return await self.registry.open(name)
 
     def _open_loose(self, name: str) -> Model:
@@ -188,12 +192,17 @@ def _ask_for_trust(entry: ModelEntry) -> bool:
 
 
 def confirm_trust(project: Path, origin: str) -> bool:
-    """Ask about one project and one origin; no is the default, and Ctrl-D says no."""
+    """Ask about one project and one origin."""
     question = text(
         "cli.ask_trust",
         project=sanitize_line(str(project)),
         origin=sanitize_line(origin),
     )
+    return confirm(question)
+
+
+def confirm(question: str) -> bool:
+    """Ask a person yes or no on stderr; no is the default, and Ctrl-D says no."""
     # Ctrl-C is to end the question at once: a running loop only notes it for later.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Final, final
 from attrs import asdict
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.amounts import served_facts
 from bytebuddy_provider_hf.cli.terminal import Sanitizer, sanitize
 from bytebuddy_provider_hf.types import (
+    BudgetAlert,
     Done,
     Event,
     Loading,
     Progress,
     Reasoning,
+    Reply,
     Text,
     ToolCallDelta,
 )
@@ -35,6 +38,7 @@ _EVENT_TYPES: Final[dict[type, str]] = {
     Progress: "progress",
     Reasoning: "reasoning",
     Loading: "loading",
+    BudgetAlert: "budget_alert",
     ToolCallDelta: "tool_call",
     Done: "done",
 }
@@ -196,7 +200,7 @@ class JsonPrinter(Printer):
         if isinstance(event, Text):
             self._pieces.append(event.text)
         elif isinstance(event, Done):
-            screen.print_json(asdict(event.reply))
+            screen.print_json(reply_object(event.reply))
 
     def stopped(self) -> None:
         """Print what came so far."""
@@ -293,4 +297,11 @@ def event_object(event: Event) -> dict[str, object]:
     members = asdict(event)
     # Only the first of several answers is printed, so its number says nothing.
     members.pop("choice", None)
+    if isinstance(event, Done):
+        members["reply"] = reply_object(event.reply)
     return {"type": _EVENT_TYPES[type(event)], **members}
+
+
+def reply_object(reply: Reply) -> dict[str, object]:
+    """Return a whole reply as ``--json`` prints it."""
+    return {**asdict(reply), **served_facts(reply)}

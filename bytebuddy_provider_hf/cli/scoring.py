@@ -13,13 +13,16 @@ import click
 from attrs import asdict, define, field
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.amounts import served_facts
 from bytebuddy_provider_hf.cli.arguments import read_texts
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.model_source import ModelSource, require
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
+from bytebuddy_provider_hf.cli.show_reply import print_cost
 from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.errors import MalformedResponse
+from bytebuddy_provider_hf.money import Cost, total_cost
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, Vector
 from bytebuddy_provider_hf.plugins.protocols import Embed, Model, OnEvent, Rerank
 from bytebuddy_provider_hf.secret import redact
@@ -147,6 +150,7 @@ class Batch:
     # With --json: notes are a member of what is printed, and nothing is said meanwhile.
     quiet: bool
     notes: dict[str, None] = field(factory=dict)
+    costs: list[Cost] = field(factory=list)
 
     async def answers(self, send: Send[R]) -> AsyncGenerator[tuple[int, R], None]:
         """Yield the answer for each chunk, with where the chunk begins."""
@@ -166,11 +170,14 @@ class Batch:
                     line.clear()
                     yield start, answer
                     done = start + len(chunk)
+                    self.costs.append(answer.cost)
                     # Every chunk may have the same ones.
                     new = [it for it in answer.notes if it not in self.notes]
                     self.notes |= dict.fromkeys(new)
                     if not self.quiet:
                         screen.print_notes(dict.fromkeys(new))
+                if not self.quiet:
+                    print_cost(total_cost(self.costs))
             except asyncio.CancelledError:
                 if self.quiet:
                     screen.print_json({"stopped": True, "count": done})
@@ -210,25 +217,31 @@ async def _print_vectors(call: Batch, send: Send[Embeddings]) -> None:
                 "pooling": last.pooling,
                 "usage": None if usage is None else asdict(usage),
                 "notes": list(call.notes),
+                **served_facts(last, cost=total_cost(call.costs)),
             }
         )
 
 
 async def _print_scores(call: Batch, send: Send[Scores]) -> None:
     scores: list[float] = []
-    model = ""
+    last: Scores | None = None
     async with aclosing(call.answers(send)) as answers:
         async for _, found in answers:
             scores.extend(found.scores)
-            model = found.model
+            last = found
     scored = list(zip(scores, call.inputs, strict=True))
-    if call.quiet:
+    if call.quiet and last is not None:
         results = [
             {"index": index, "score": score, "document": document}
             for index, (score, document) in enumerate(scored)
         ]
         screen.print_json(
-            {"model": model, "results": results, "notes": list(call.notes)}
+            {
+                "model": last.model,
+                "results": results,
+                "notes": list(call.notes),
+                **served_facts(last, cost=total_cost(call.costs)),
+            }
         )
         return
     # Equal scores keep the order that the documents were given in.

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.amounts import cost_text
 from bytebuddy_provider_hf.cli.model_source import ModelSource
 from bytebuddy_provider_hf.cli.options import CallSettings
 from bytebuddy_provider_hf.cli.render import Printer
 from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.errors import StreamInterrupted
+from bytebuddy_provider_hf.money import NO_COST, Cost
 from bytebuddy_provider_hf.plugins.protocols import Model, ReplyCall
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import (
+    BudgetAlert,
     Done,
     Loading,
     Reasoning,
@@ -45,7 +49,10 @@ def ask(
             line = StatusLine(model.name, quiet=quiet, counts_lines=counts_lines)
             return await show_reply(call(model), line, printer)
 
-    return asyncio.run(run())
+    reply = asyncio.run(run())
+    if not quiet:
+        print_cost(reply.cost)
+    return reply
 
 
 async def show_reply(
@@ -62,6 +69,7 @@ async def show_reply(
     Raises ``StreamInterrupted`` where a model forgets its last event.
     """
     reply: Reply | None = None
+    began, alerts = False, list[BudgetAlert]()
     try:
         async with call as events:
             async for event in events:
@@ -71,10 +79,15 @@ async def show_reply(
                     pieces.append(event.text)
                 if isinstance(event, Done):
                     reply = event.reply
-                line.event(event)
-                if not isinstance(event, Loading):
-                    # Records of the log would tear the answer apart on a terminal.
+                if began and isinstance(event, BudgetAlert):
+                    alerts.append(event)
+                else:
+                    line.event(event)
+                if not isinstance(event, Loading | BudgetAlert):
+                    # Records of the log would tear the answer apart on a terminal, and
+                    # so would alerts.
                     SCREEN.hold()
+                    began = True
                 printer.event(event)
     except asyncio.CancelledError:
         printer.stopped()
@@ -83,6 +96,8 @@ async def show_reply(
         line.clear()
         printer.close()
         SCREEN.show_held()
+        for alert in alerts:
+            line.event(alert)
     # Unknown is never success: a reply without its end may have been cut.
     if reply is None:
         raise StreamInterrupted(text("cli.no_end_mark", model=line.name))
@@ -92,8 +107,18 @@ async def show_reply(
 def print_notes(reply: Reply) -> None:
     """Print on stderr what a reader of the answer should know."""
     notes = list(reply.notes)
+    if reply.cached is not None:
+        from bytebuddy_provider_hf.failures.next_steps import human_time
+
+        notes.append(text("cache.kept_since", age=human_time(reply.cached)))
     if reply.finish_reason == "length":
         notes.append(text("cli.note_cut"))
     if not reply.text and not reply.tool_calls:
         notes.append(text("cli.note_empty"))
     screen.print_notes(notes)
+
+
+def print_cost(cost: Cost) -> None:
+    """Print with ``-v`` what is known of a call's cost, where calls are counted."""
+    if SCREEN.times and cost != NO_COST:
+        screen.note(text("usage.cost", said=cost_text(cost, sys.stderr)))

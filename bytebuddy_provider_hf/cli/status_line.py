@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final, Self, TextIO, final
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.amounts import alert_line
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.texts import LocalizedText, text
 from bytebuddy_provider_hf.types import (
+    BudgetAlert,
     Event,
     Loading,
     Progress,
@@ -142,7 +144,7 @@ class StatusLine:
         wall: Callable[[], float] = time.time,
         stream: TextIO | None = None,
     ) -> None:
-        self.name = sanitize_line(name)
+        self.name = self._waits_for = sanitize_line(name)
         self.waited = 0.0
         self._clock = clock
         self._wall = wall
@@ -159,11 +161,19 @@ class StatusLine:
         self._told = False
 
     def event(self, event: Event) -> None:
-        """Show a wait, or end it when anything else comes."""
+        """Show a wait, or end it when anything else comes; a budget's alert is said."""
         if self._quiet:
+            return
+        if isinstance(event, BudgetAlert):
+            # The wait goes on below it.
+            print_above(localized(alert_line(event)), self._stream)
             return
         if isinstance(event, Loading):
             now, wall, before = self._clock(), self._wall(), self._wait
+            # A fallback that is waited for is named, and its wait is a new one.
+            waits_for = sanitize_line(event.entry) if event.entry else self.name
+            if waits_for != self._waits_for:
+                self._waits_for, before = waits_for, None
             wait = WaitStatus.updated(before, event, now=now, wall=wall)
             self._wait = wait
             if self._began is None:
@@ -207,7 +217,7 @@ class StatusLine:
 
     def text(self) -> str:
         """Return the line as it stands now."""
-        return "" if self._say is None else localized(self._say(self.name))
+        return "" if self._say is None else localized(self._say(self._waits_for))
 
     def clear(self) -> None:
         """Erase the line; in a pipe, print how long the wait was."""
@@ -220,7 +230,9 @@ class StatusLine:
                 _standing.pop(self._stream, None)
                 _write(ERASE, self._stream)
             elif self._wait is not None:
-                told = text("cli.waited", elapsed=_seconds(waited), model=self.name)
+                told = text(
+                    "cli.waited", elapsed=_seconds(waited), model=self._waits_for
+                )
                 _write(f"{localized(told)}\n", self._stream)
         self.waited += waited
         self._say = self._wait = self._began = None
@@ -237,7 +249,7 @@ class StatusLine:
             self._ticker = create_task(self._tick())
 
     def _draw(self, say: Callable[[str], str]) -> None:
-        line = _standing[self._stream] = redraw(say, self.name, self._stream)
+        line = _standing[self._stream] = redraw(say, self._waits_for, self._stream)
         _write(line, self._stream)
 
     async def _tick(self) -> None:

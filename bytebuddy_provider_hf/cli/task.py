@@ -11,10 +11,12 @@ import click
 from attrs import asdict
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.amounts import served_facts
 from bytebuddy_provider_hf.cli.arguments import read_prompt
 from bytebuddy_provider_hf.cli.model_source import ModelSource, require
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.scoring import vector_line
+from bytebuddy_provider_hf.cli.show_reply import print_cost
 from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
 from bytebuddy_provider_hf.outcomes import (
@@ -94,7 +96,7 @@ def task(
     check_task(name, value, given)
     reply = asyncio.run(_ask(settings, name, value, given, quiet=as_json))
     if as_json:
-        screen.print_json({"task": name, **asdict(reply)})
+        screen.print_json({"task": name, **asdict(reply), **served_facts(reply)})
         return
     # Each input has a group of outcomes; an empty line keeps longer ones apart.
     for place, group in enumerate(reply.groups):
@@ -104,6 +106,7 @@ def task(
             for line in _lines(outcome):
                 screen.emit(line)
     screen.print_notes(reply.notes)
+    print_cost(reply.cost)
 
 
 async def _ask(

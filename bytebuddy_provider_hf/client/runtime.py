@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -13,8 +13,9 @@ from weakref import WeakKeyDictionary
 
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.config.files import home_folder
-from bytebuddy_provider_hf.config.stored_files import SERVERS, cache_folder
+from bytebuddy_provider_hf.config.stored_files import CATALOGUE, SERVERS, cache_folder
 from bytebuddy_provider_hf.errors import Closed
+from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.http_client import (
     Destination,
@@ -24,6 +25,8 @@ from bytebuddy_provider_hf.transport.http_client import (
 )
 
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.cached_call import Flight
+    from bytebuddy_provider_hf.hub.cache import AnswerStore
     from bytebuddy_provider_hf.scheduling.coordinator import Coordinator, Counters
 
 
@@ -35,6 +38,7 @@ class LoopState:
         connect: HttpClientFactory,
         jitter: Callable[[], float],
         server_cache: ServerCache | None,
+        answers: AnswerStore | None,
     ) -> None:
         # Imported by the first call: a program that opens a model need not make one.
         from bytebuddy_provider_hf.client.providers import ProviderMemory
@@ -49,16 +53,26 @@ class LoopState:
         self.coordinator: Coordinator = LocalCoordinator(loop=self.loop, jitter=jitter)
         self.deadlines = Deadlines(self.loop)
         self.clients = HttpClients(connect, self.loop)
-        self.hub = HubCatalogue(clock=self.loop.time)
+        self.hub = HubCatalogue(clock=self.loop.time, store=answers)
         self.detector = ServerDetector(
             loop=self.loop, hub=self.hub, clients=self.clients, store=server_cache
         )
-        self.router = RouterCatalogue(clock=self.loop.time)
+        self.router = RouterCatalogue(clock=self.loop.time, store=answers)
         self.providers = ProviderMemory(clock=self.loop.time)
+        self._tasks: set[asyncio.Task[None]] = set()
+        # Requests whose answers are kept, while others wait for them, by their keys.
+        self.flights: dict[bytes, Flight] = {}
         self._life = self._lived()
         # Begun here, so that the loop knows it and ends it with itself.
         with suppress(StopIteration):
             self._life.asend(None).send(None)
+
+    def begin_task(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Do some work beside the calls; what is not done at the end is cancelled."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def aclose(self) -> None:
         """Close every connection and stop every timer."""
@@ -69,6 +83,10 @@ class LoopState:
         try:
             yield
         finally:
+            for task in tuple(self._tasks):
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
             self.coordinator.close()
             self.deadlines.close()
             await self.clients.aclose()
@@ -78,9 +96,10 @@ class Runtime:
     """Own what models share. Leases count who uses it; the last one out closes it.
 
     Pass one of your own to give models a transport (``connect``), a seeded ``jitter``,
-    or a file for what probes find out (``server_cache``); then it lives until your
-    ``aclose``. It can be used from several event loops one after the other, and in
-    the child of a fork, which gets connections of its own.
+    a file for what probes find out (``server_cache``), or a store for what Hugging Face
+    tells of models (``answers``); then it lives until your ``aclose``. It can be used
+    from several event loops one after the other, and in the child of a fork, which gets
+    connections of its own.
     """
 
     def __init__(
@@ -89,8 +108,10 @@ class Runtime:
         connect: HttpClientFactory | None = None,
         jitter: Callable[[], float] = random.random,
         server_cache: ServerCache | None = None,
+        answers: AnswerStore | None = None,
     ) -> None:
         self._server_cache = server_cache
+        self._answers = answers
         self._connect = connect
         self._jitter = jitter
         self._states: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopState] = (
@@ -122,7 +143,10 @@ class Runtime:
             for ended in [each for each in self._states if each.is_closed()]:
                 del self._states[ended]
             state = LoopState(
-                self._connect or _sockets, self._jitter, self._server_cache
+                self._connect or _sockets,
+                self._jitter,
+                self._server_cache,
+                self._answers,
             )
             self._states[loop] = state
         self._latest = state
@@ -188,4 +212,12 @@ def server_cache_file() -> Path:
     return cache_folder(os.environ, home_folder()) / SERVERS.name
 
 
-shared_runtime = Runtime(server_cache=ServerCache(server_cache_file()))
+def answers_folder() -> Path:
+    """Return where Hugging Face's answers about models are kept between processes."""
+    return cache_folder(os.environ, home_folder()) / CATALOGUE.name
+
+
+shared_runtime = Runtime(
+    server_cache=ServerCache(server_cache_file()),
+    answers=KeptAnswers(answers_folder()),
+)

@@ -237,7 +237,7 @@ class ServerDetector:
             # A window is believed for an hour, the rest for a day.
             _log.info("%s was %s %.0f s ago", target.origin, found.name, age)
         else:
-            found, age = await _probe(endpoint, client), 0.0
+            found, age = await probe(endpoint, client), 0.0
             _log.info("%s is %s", target.origin, found.name)
             if store is not None:
                 store.put(target.chat_url, found)
@@ -271,7 +271,7 @@ class ServerDetector:
         return found
 
 
-async def _probe(endpoint: Endpoint, client: HttpClient) -> Server:
+async def probe(endpoint: Endpoint, client: HttpClient) -> Server:
     """Ask an address what it is, one question after the other."""
     credential = endpoint.credential
     token_source = None if credential is None else credential.source

@@ -84,6 +84,39 @@ TRUST: Final = StoredFile(
     most=1024 * 1024,
     version=1,
 )
+USAGE: Final = StoredFile(
+    folder=_STATE,
+    name="usage.db",
+    purpose="what calls used: counts, tokens, money; no prompt and no answer",
+    writer="every call of the command line and of a registry; `ledger: off` ends it",
+    removal="`bytebuddy-hf usage --forget`, or remove it: it counts anew",
+    most=64 * 1024**2,
+    version=1,
+)
+USAGE_JOURNAL: Final = StoredFile(
+    folder=_STATE,
+    name="usage.db-wal, usage.db-shm, usage.db-journal",
+    purpose="what SQLite is about to write into `usage.db`",
+    writer="whatever writes `usage.db`",
+    removal="never by hand; the last program that uses `usage.db` removes them",
+    limit="some MB",
+)
+USAGE_DAMAGED: Final = StoredFile(
+    folder=_STATE,
+    name="usage.db.damaged",
+    purpose="a `usage.db` that could not be read any more",
+    writer="whatever finds it damaged; it replaces an older one",
+    removal="at any time, with `usage.db.damaged-wal`",
+    most=USAGE.most,
+)
+USAGE_KEY: Final = StoredFile(
+    folder=_STATE,
+    name="usage.key",
+    purpose="a random key, by which `usage.db` tells tokens apart without keeping them",
+    writer="whatever first writes `usage.db`",
+    removal="at any time; each token then counts as a new one",
+    most=32,
+)
 CACHE_FOLDER: Final = StoredFile(
     folder=_CACHE,
     name="",
@@ -101,6 +134,41 @@ SERVERS: Final = StoredFile(
     removal="at any time; servers are asked again",
     most=1024 * 1024,
     version=2,
+)
+CATALOGUE: Final = StoredFile(
+    folder=_CACHE,
+    name="catalogue/",
+    purpose="what Hugging Face told of 500 models: providers, prices, cards",
+    writer="whatever asks for it; `models search` shows how old it is",
+    removal="at any time; it is asked for again, and not known offline until then",
+    mode=FOLDER_MODE,
+    most=32 * 1024 * 1024,
+    version=1,
+)
+ANSWERS: Final = StoredFile(
+    folder=_CACHE,
+    name="answers.db",
+    purpose="[answers that are kept](cache.md), where you ask for it",
+    writer="a call of an entry with the key `cache`, or with the argument",
+    removal="`bytebuddy-hf cache clear`, or remove it at any time",
+    limit="`size` MB, 256 by default, and a fifth more",
+    version=1,
+)
+ANSWERS_LOG: Final = StoredFile(
+    folder=_CACHE,
+    name="answers.db-wal, answers.db-shm",
+    purpose="what was written to it last, and what programs share of it",
+    writer="the same; the last one to close it removes them",
+    removal="together with it only",
+    limit="a few MB",
+)
+DAMAGED_ANSWERS: Final = StoredFile(
+    folder=_CACHE,
+    name="answers.db.damaged",
+    purpose="one that was damaged, until the next is",
+    writer="the call that met it; a new one is begun",
+    removal="at any time",
+    limit="as the file",
 )
 GEMMA: Final = StoredFile(
     folder=_CACHE,
@@ -204,8 +272,16 @@ FILES: Final = (
     CONFIG,
     ENV,
     TRUST,
+    USAGE,
+    USAGE_JOURNAL,
+    USAGE_DAMAGED,
+    USAGE_KEY,
     CACHE_FOLDER,
     SERVERS,
+    CATALOGUE,
+    ANSWERS,
+    ANSWERS_LOG,
+    DAMAGED_ANSWERS,
     GEMMA,
     LOG,
     OLD_LOGS,

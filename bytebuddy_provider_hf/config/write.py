@@ -12,17 +12,18 @@ from bytebuddy_provider_hf.errors import ConfigError, ConfigNotFound
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
 
-STARTER: Final = """\
+MODEL: Final = "meta-llama/Llama-3.1-8B-Instruct"
+STARTER: Final = f"""\
 # The models of this machine's programs that speak ByteBuddy.
 # Every key: docs/configuration.md of bytebuddy-provider-hf.
 models:
   - name: "hf-llama"
     provider: "huggingfaceinferenceapi"
     # Any model id of the Hugging Face Hub that an inference provider serves.
-    model: "meta-llama/Llama-3.1-8B-Instruct"
+    model: "{MODEL}"
     # A variable of the environment or of the .env file beside this one;
     # `bytebuddy-hf login` puts it there.
-    apiKey: "${HF_API_KEY}"
+    apiKey: "${{HF_API_KEY}}"
     roles: ["chat"]
     defaultCompletionOptions:
       temperature: 0.7
@@ -33,6 +34,22 @@ models:
   #   provider: "huggingfaceinferenceapi"
   #   model: "local"
   #   apiBase: "http://127.0.0.1:8080"
+
+# What every call used and cost is counted on this machine, without its texts;
+# `bytebuddy-hf usage` shows it. To count nothing:
+# ledger: off
+
+# How much all models may use together. It is told when 50, 80, 95 and
+# 100 % are used up; with `hard`, a call that would pass it is refused. Other bounds:
+# `tokens`, and `calls`, such as 30000 a month.
+# budget:
+#   dollars: 5
+#   period: month
+#   hard: false
+
+# A program to run then, with its arguments:
+# alerts:
+#   command: ["notify-send", "ByteBuddy"]
 """
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -40,12 +57,18 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE: Final = re.compile(r"[A-Za-z0-9_./+=:@-]+")
 
 
-def init(path: Path) -> None:
-    """Write a commented starter file; an existing file is never overwritten."""
+def init(path: Path, *, model: str | None = None) -> None:
+    """Write a commented starter file; an existing file is never overwritten.
+
+    ``model`` is the id of the Hub that its entry names, ``None`` for the usual one.
+    """
     if path.exists() or path.is_symlink():
         message = text("config.exists", path=path)
         raise ConfigError(message, hint=text("config.edit_or_other"))
-    write_private(path, Secret(STARTER), exclusive=True)
+    starter = STARTER
+    if model is not None and model != MODEL:
+        starter = STARTER.replace(MODEL, model).replace("hf-llama", "hf-chat")
+    write_private(path, Secret(starter), exclusive=True)
 
 
 def write_secret(path: Path, name: str, value: Secret) -> None:

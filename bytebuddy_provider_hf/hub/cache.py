@@ -1,11 +1,14 @@
-"""Keep answers with their age; each is asked for once, whoever asks meanwhile waits."""
+"""Keep answers with their age; each is asked for once, whoever asks meanwhile waits.
+
+What outlives the process is kept by an :class:`AnswerStore`, which this room is given.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from attrs import frozen
 
@@ -24,34 +27,67 @@ _MOST: Final = 256
 A = TypeVar("A")
 
 
+class AnswerStore(Protocol):
+    """Keep answers between processes. What cannot be kept or read is as never asked."""
+
+    async def get(self, key: str) -> tuple[bytes, float] | None:
+        """Return an answer and its age in seconds; the loop goes on meanwhile."""
+        ...
+
+    def put(self, key: str, answer: bytes) -> None:
+        """Have an answer written; neither waits nor fails."""
+        ...
+
+
 @frozen
 class _Answer(Generic[A]):
+    """The latest ``value``, good ``until``; ``last`` is the last one told, ``at``."""
+
     value: A | None
     until: float
+    last: A | None
+    at: float
 
 
 class AnswerCache(Generic[A]):
     """Keep each answer for ``age`` seconds of ``clock``; ``source`` is who gives them.
 
     What failed is not tried again for a minute, and never fails a call: it is as if
-    the source did not know.
+    the source did not know. ``store`` has the answers of earlier processes, which
+    ``read`` understands.
     """
 
-    def __init__(self, source: str, *, age: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        source: str,
+        *,
+        age: float,
+        clock: Callable[[], float],
+        store: AnswerStore | None = None,
+        read: Callable[[bytes], A | None] | None = None,
+    ) -> None:
         self._source = source
         self._age = age
         self._clock = clock
+        self._store = store
+        self._read = read
         self._kept: BoundedCache[str, _Answer[A]] = BoundedCache(_MOST)
         # Events and no tasks: a caller that is cancelled ends its own question only,
         # and whoever waits for that asks anew.
         self._asking: dict[str, asyncio.Event] = {}
 
     async def get(
-        self, name: str, ask: Callable[[], Awaitable[A | None]], *, limit: float
+        self,
+        name: str,
+        ask: Callable[[], Awaitable[A | None]],
+        *,
+        limit: float,
+        key: str | None = None,
     ) -> A | None:
         """Return the answer about ``name`` within ``limit`` seconds, or ``None``.
 
-        Where no time is left, only what is kept is looked at.
+        ``key`` is what the store calls it. Where no time is left, only what is kept in
+        memory is looked at.
         """
         if (kept := self._fresh(name)) is not None:
             return kept.value
@@ -59,7 +95,7 @@ class AnswerCache(Generic[A]):
             return None
         try:
             async with asyncio.timeout(limit):
-                return await self._once(name, ask)
+                return await self._once(name, ask, key)
         except TimeoutError:
             source = self._source
             _log.info("%s did not tell about %s within %.1f s", source, name, limit)
@@ -68,12 +104,28 @@ class AnswerCache(Generic[A]):
             self._keep(name, None)
         return None
 
+    async def restore(self, name: str, key: str) -> None:
+        """Look up in the store what nobody asked about yet in this process."""
+        if self._store is None or self._read is None or self.known(name) is not None:
+            return
+        kept = await self._store.get(key)
+        found = None if kept is None else self._read(kept[0])
+        if kept is not None and found is not None and self.known(name) is None:
+            self._keep(name, found, age=kept[1])
+
+    def known(self, name: str) -> tuple[A, float] | None:
+        """Return what was told last of ``name``, and its age in seconds."""
+        kept = self._kept.get(name)
+        if kept is None or kept.last is None:
+            return None
+        return kept.last, max(0.0, self._clock() - kept.at)
+
     def forget(self, name: str) -> None:
         """Ask again about ``name`` next time."""
         self._kept.pop(name)
 
     async def _once(
-        self, name: str, ask: Callable[[], Awaitable[A | None]]
+        self, name: str, ask: Callable[[], Awaitable[A | None]], key: str | None
     ) -> A | None:
         while (under_way := self._asking.get(name)) is not None:
             await under_way.wait()
@@ -82,6 +134,10 @@ class AnswerCache(Generic[A]):
         done = self._asking[name] = asyncio.Event()
         found: A | None = None
         try:
+            if key is not None:
+                await self.restore(name, key)
+                if (kept := self._fresh(name)) is not None:
+                    return kept.value
             found = await ask()
             self._keep(name, found)
         except ByteBuddyError as error:
@@ -97,9 +153,15 @@ class AnswerCache(Generic[A]):
         kept = self._kept.get(name)
         return kept if kept is not None and self._clock() < kept.until else None
 
-    def _keep(self, name: str, value: A | None) -> None:
-        age = _MINUTE if value is None else self._age
-        self._kept.put(name, _Answer(value, self._clock() + age))
+    def _keep(self, name: str, value: A | None, *, age: float = 0.0) -> None:
+        now = self._clock()
+        if value is not None:
+            told = _Answer(value, now - age + self._age, value, now - age)
+        else:
+            before = self._kept.get(name)
+            last, at = (None, now) if before is None else (before.last, before.at)
+            told = _Answer(None, now + _MINUTE, last, at)
+        self._kept.put(name, told)
 
 
 async def fetch_answer(

@@ -28,6 +28,21 @@ _SEQ2SEQ: Final = "AutoModelForSeq2SeqLM"
 
 
 @frozen
+class ServedBy:
+    """Tell that a provider behind the router has a model, under which name for what.
+
+    ``status`` is live, staging or error, empty where the Hub does not say; ``task`` is
+    conversational for models that chat.
+    """
+
+    provider: str
+    provider_id: str
+    status: str = ""
+    task: str = ""
+    is_model_author: bool = False
+
+
+@frozen
 class ModelFacts:
     """Hold what the Hub says of a model; ``None`` means: it does not say.
 
@@ -36,7 +51,10 @@ class ModelFacts:
     them: finetune, adapter, merge or quantized. ``chat_template`` is Jinja.
     ``auto_model`` is the class of transformers that loads it. ``window`` counts tokens
     of prompt and answer together. ``gated``: its files need a licence accepted.
-    ``provider_ids`` is what each provider behind the router calls it.
+    ``provider_ids`` is what each provider behind the router calls it, ``served_by``
+    all that the Hub tells of them. ``gate`` is how a licence is accepted: "auto" at
+    once, "manual" by the authors. ``is_warm``: some provider serves it now.
+    ``parameters`` are counted, of the weights; ``modified`` is a day, ``YYYY-MM-DD``.
     """
 
     id: str
@@ -50,6 +68,16 @@ class ModelFacts:
     window: int | None = None
     gated: bool = False
     provider_ids: Mapping[str, str] = field(factory=dict)
+    served_by: tuple[ServedBy, ...] = ()
+    gate: str = ""
+    is_warm: bool = False
+    likes: int | None = None
+    downloads: int | None = None
+    parameters: int | None = None
+    licence: str | None = None
+    languages: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    modified: str = ""
 
 
 def family_of(facts: ModelFacts) -> Family | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
+
+from attrs import frozen
 
 from bytebuddy_provider_hf.address import (
     HUB,
@@ -15,8 +17,9 @@ from bytebuddy_provider_hf.address import (
     HostKind,
     Target,
 )
-from bytebuddy_provider_hf.hub.cache import AnswerCache, fetch_answer
-from bytebuddy_provider_hf.hub.model_facts import ModelFacts
+from bytebuddy_provider_hf.hub.cache import AnswerCache, AnswerStore, fetch_answer
+from bytebuddy_provider_hf.hub.model_card import CARD_BYTES, ModelCard, read_card
+from bytebuddy_provider_hf.hub.model_facts import ModelFacts, ServedBy
 from bytebuddy_provider_hf.lenient_json import lenient_integer, lenient_text, loads
 from bytebuddy_provider_hf.transport.http_client import HttpClient
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
@@ -29,8 +32,12 @@ _log: Final = logging.getLogger(__name__)
 # A model's card and template change by commits, which are rare.
 _DAY: Final = 86_400.0
 _OK: Final = 200
+# A model without a card, and one whose files need a licence accepted.
+_NO_CARD: Final = frozenset({401, 403, 404})
 # A model that was renamed: 307 as a rule, its Location relative.
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
+# New models and likes come by the hour.
+_HOUR: Final = 3_600.0
 # Bounds of what a stranger's model card can make us keep.
 _LARGEST_ANSWER: Final = 4 * 1024 * 1024
 _LONGEST_TEMPLATE: Final = 64 * 1024
@@ -39,23 +46,34 @@ _LONGEST_TEXT: Final = 200
 _MOST_PARENTS: Final = 16
 _MOST_PROVIDERS: Final = 100
 _LONGEST_PROVIDER_ID: Final = 256
+_MOST_TAGS: Final = 200
+# A list comes in pages: of so many models, and no more pages than that are followed.
+PAGE_SIZE: Final = 100
+MOST_PAGES: Final = 5
 # Routes of the router where a model goes by its id on the Hub.
 _OWN_ROUTES: Final = frozenset({"", "v1", "hf-inference"})
 
 # The names that the Hub expands: ExpandModelProperty_T of huggingface_hub 2.4
-# (hf_api.py).
-_FIELDS: Final = (
-    "baseModels",
+# (hf_api.py). Those of a list leave out what is large, such as templates.
+_LISTED: Final = (
     "cardData",
-    "config",
+    "downloads",
     "gated",
-    "gguf",
+    "inference",
     "inferenceProviderMapping",
+    "lastModified",
     "library_name",
+    "likes",
     "pipeline_tag",
-    "transformersInfo",
+    "safetensors",
+    "tags",
 )
+_FIELDS: Final = (*_LISTED, "baseModels", "config", "gguf", "transformersInfo")
 _QUERY: Final = "&".join(f"expand[]={name}" for name in _FIELDS)
+_LIST: Final = "/api/models"
+# RFC 8288; the Hub writes its own form of it (huggingface_hub 2.4, utils/_pagination).
+_NEXT: Final = re.compile(r"<([^<>]{1,4000})>\s*;[^,]*\brel=\"?next\"?", re.IGNORECASE)
+_DAY_OF: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _LOCATION: Final = re.compile(
     rf"(?:{re.escape(HUB)})?/api/models/([^?#]{{1,200}})(?:\?.*)?", re.ASCII
 )
@@ -85,14 +103,74 @@ def info_request(model_id: str) -> HttpRequest:
     return HttpRequest(f"{HUB}/api/models/{model_id}?{_QUERY}", method="GET")
 
 
+@frozen
+class ModelQuery:
+    """What a list of the Hub's models is asked for; empty is: whatever.
+
+    ``text`` is looked for in ids, ``task`` is a ``pipeline_tag``; ``provider`` is one
+    behind the router, or "all" for whatever is served by any. ``licence`` is a short
+    name such as apache-2.0.
+    """
+
+    text: str = ""
+    task: str = ""
+    provider: str = ""
+    licence: str = ""
+    language: str = ""
+    is_gated: bool | None = None
+    is_warm: bool = False
+    limit: int = PAGE_SIZE
+
+    @property
+    def url(self) -> str:
+        """The first question; the Hub sorts by likes."""
+        tags = [f"license:{self.licence}"] if self.licence else []
+        asked = {
+            "search": self.text,
+            "pipeline_tag": self.task,
+            "inference_provider": self.provider,
+            "filter": ",".join([*tags, *filter(None, [self.language])]),
+            "gated": "" if self.is_gated is None else str(self.is_gated).lower(),
+            "inference": "warm" if self.is_warm else "",
+            "sort": "likes",
+            "limit": str(min(self.limit, PAGE_SIZE)),
+        }
+        given = urlencode({name: value for name, value in asked.items() if value})
+        return f"{HUB}{_LIST}?{given}&" + "&".join(f"expand[]={n}" for n in _LISTED)
+
+
+def next_page(headers: Mapping[str, str]) -> str | None:
+    """Return where the next page of a list is; only at the Hub's own list."""
+    match = _NEXT.search(headers.get("link", ""))
+    # Another origin would be told what is searched for.
+    lists = match is not None and match[1].startswith(f"{HUB}{_LIST}?")
+    return match[1] if match is not None and lists else None
+
+
+def read_model_list(data: bytes) -> tuple[ModelFacts, ...] | None:
+    """Return the models of a page of ``/api/models``, or ``None``; total."""
+    value = loads(data)
+    if not isinstance(value, list):
+        return None
+    found = (_model_of(_map(each)) for each in value[: PAGE_SIZE * MOST_PAGES])
+    return tuple(each for each in found if each is not None)
+
+
 def read_model(data: bytes) -> ModelFacts | None:
     """Return what an answer of ``/api/models/{id}`` says, or ``None``; total."""
-    value = _map(loads(data))
+    return _model_of(_map(loads(data)))
+
+
+def _model_of(value: Mapping[str, object]) -> ModelFacts | None:
     model_id = _id(value.get("id"))
     if model_id is None:
         return None
     config, gguf = _map(value.get("config")), _map(value.get("gguf"))
     window = lenient_integer(gguf.get("context_length"))
+    card, tags = _map(value.get("cardData")), _words(value.get("tags"))
+    served = tuple(_served_by(value.get("inferenceProviderMapping")))
+    modified = lenient_text(value.get("lastModified")) or ""
+    gate = lenient_text(value.get("gated")) or ""
     parents = (each for each in _parents(value, config) if each != model_id)
     return ModelFacts(
         model_id,
@@ -106,15 +184,41 @@ def read_model(data: bytes) -> ModelFacts | None:
         window=window if window is not None and 0 < window < _LARGEST_WINDOW else None,
         # Agreed to by itself or by hand: either way somebody has to agree.
         gated=value.get("gated") in ("auto", "manual", True),
-        provider_ids=dict(_provider_ids(value.get("inferenceProviderMapping"))),
+        provider_ids={each.provider: each.provider_id for each in served},
+        served_by=served,
+        gate=gate if gate in ("auto", "manual") else "",
+        is_warm=value.get("inference") == "warm",
+        likes=_count(value.get("likes")),
+        downloads=_count(value.get("downloads")),
+        parameters=_count(_map(value.get("safetensors")).get("total"))
+        or _count(gguf.get("total")),
+        licence=_licence(card, tags),
+        languages=_words(card.get("language")),
+        tags=tags,
+        modified=day[0] if (day := _DAY_OF.match(modified)) else "",
     )
 
 
 class HubCatalogue:
-    """Ask the Hub about each model once a day; ``clock`` tells seconds."""
+    """Ask the Hub about each model once a day; ``clock`` tells seconds.
 
-    def __init__(self, *, clock: Callable[[], float]) -> None:
-        self._facts = AnswerCache[ModelFacts]("The Hub", age=_DAY, clock=clock)
+    Lists are asked for once an hour. ``store`` keeps answers for later processes.
+    """
+
+    def __init__(
+        self, *, clock: Callable[[], float], store: AnswerStore | None = None
+    ) -> None:
+        self._store = store
+        source = "The Hub"
+        self._facts = AnswerCache[ModelFacts](
+            source, age=_DAY, clock=clock, store=store, read=read_model
+        )
+        self._lists = AnswerCache[tuple[ModelFacts, ...]](
+            source, age=_HOUR, clock=clock, store=store, read=read_model_list
+        )
+        self._cards = AnswerCache[ModelCard](
+            source, age=_DAY, clock=clock, store=store, read=read_card
+        )
 
     async def facts(
         self, model: str, client: HttpClient, *, limit: float = LIMIT
@@ -124,9 +228,28 @@ class HubCatalogue:
         ``client`` leads to huggingface.co.
         """
         name = repository(model)
+        return None if name is None else await self._ask(name, client, limit=limit)
+
+    async def model(
+        self, model: str, client: HttpClient | None, *, limit: float = LIMIT
+    ) -> tuple[ModelFacts, float] | None:
+        """Return what the Hub told last of ``model``, and its age in seconds.
+
+        A name without an owner is one of the oldest models, which were renamed. Without
+        ``client`` nobody is asked: only what is kept counts.
+        """
+        name = repository(model) or (model if _id(model) else None)
         if name is None:
             return None
+        if client is not None:
+            await self._ask(name, client, limit=limit)
+        else:
+            await self._facts.restore(name.lower(), _facts_key(name))
+        return self._facts.known(name.lower())
 
+    async def _ask(
+        self, name: str, client: HttpClient, *, limit: float
+    ) -> ModelFacts | None:
         async def ask() -> ModelFacts | None:
             """Return what the Hub says, following one renaming."""
             asked = name
@@ -144,17 +267,100 @@ class HubCatalogue:
             found = read_model(body) if status == _OK else None
             if found is None:
                 _log.info("The Hub says nothing of %s: status %d", asked, status)
+            elif self._store is not None:
+                # Under the name that was asked for: it is asked for so again.
+                self._store.put(_facts_key(name), body)
             return found
 
         # The Hub takes upper and lower case for one.
-        return await self._facts.get(name.lower(), ask, limit=limit)
+        key = _facts_key(name)
+        return await self._facts.get(name.lower(), ask, limit=limit, key=key)
+
+    async def models(
+        self, query: ModelQuery, client: HttpClient | None, *, limit: float = LIMIT
+    ) -> tuple[tuple[ModelFacts, ...], float] | None:
+        """Return the models that a list has, as it was told last, and its age.
+
+        At most five pages are read. Without ``client`` nobody is asked.
+        """
+        first = query.url
+        if client is None:
+            await self._lists.restore(first, first)
+            return self._lists.known(first)
+
+        async def ask() -> tuple[ModelFacts, ...] | None:
+            found: dict[str, ModelFacts] = {}
+            kept: list[bytes] = []
+            url: str | None = first
+            for _ in range(MOST_PAGES):
+                if url is None or len(found) >= query.limit:
+                    break
+                status, headers, body = await fetch_answer(
+                    HttpRequest(url, method="GET"), client, most=_LARGEST_ANSWER
+                )
+                page = read_model_list(body) if status == _OK else None
+                if page is None:
+                    _log.info("The Hub gave no list: status %d", status)
+                    break
+                found |= {each.id: each for each in page}
+                kept.append(body.strip().removeprefix(b"[").removesuffix(b"]"))
+                url = next_page(headers)
+            if kept and self._store is not None:
+                pages = b",".join(each for each in kept if each.strip())
+                self._store.put(first, b"[" + pages + b"]")
+            # A list of which the first page failed is none.
+            return tuple(found.values()) if kept else None
+
+        await self._lists.get(first, ask, limit=limit, key=first)
+        return self._lists.known(first)
+
+    async def card(
+        self, model: str, client: HttpClient | None, *, limit: float = LIMIT
+    ) -> tuple[ModelCard, float] | None:
+        """Return what the card of a model says, and its age; ``model`` is its own id.
+
+        Of its text only the beginning is read. Without ``client`` nobody is asked.
+        """
+        name = repository(model)
+        if name is None:
+            return None
+        url = f"{HUB}/{name}/raw/main/README.md"
+        if client is None:
+            await self._cards.restore(name.lower(), url)
+            return self._cards.known(name.lower())
+
+        async def ask() -> ModelCard | None:
+            call = HttpRequest(url, method="GET", accept="*/*")
+            response = await client.send(call)
+            body = b""
+            try:
+                async for chunk in response.chunks():
+                    body += chunk
+                    if len(body) >= CARD_BYTES:
+                        break
+            finally:
+                response.close()
+            if response.status in _NO_CARD:
+                body = b""  # an answer: there is none to read
+            elif response.status != _OK:
+                return None
+            if self._store is not None:
+                self._store.put(url, body[:CARD_BYTES])
+            return read_card(body)
+
+        await self._cards.get(name.lower(), ask, limit=limit, key=url)
+        return self._cards.known(name.lower())
 
     def forget(self, model: str) -> None:
         """Ask again about a model: something was missing that may be there by now."""
         self._facts.forget((repository(model) or "").lower())
 
 
-def _provider_ids(said: object) -> Iterator[tuple[str, str]]:
+def _facts_key(name: str) -> str:
+    return f"{HUB}{_LIST}/{name.lower()}"
+
+
+def _served_by(said: object) -> Iterator[ServedBy]:
     """Yield each provider with its id of the model.
 
     The Hub tells them as an object keyed by provider, newer answers as a list
@@ -166,11 +372,40 @@ def _provider_ids(said: object) -> Iterator[tuple[str, str]]:
         listed = said if isinstance(said, list) else []
         entries = [(_map(each).get("provider"), each) for each in listed]
     for provider, entry in entries[:_MOST_PROVIDERS]:
-        name = _map(entry).get("providerId")
+        told = _map(entry)
+        name = told.get("providerId")
         if not isinstance(provider, str) or not isinstance(name, str):
             continue
         if 0 < len(name) <= _LONGEST_PROVIDER_ID:
-            yield provider, name
+            yield ServedBy(
+                provider,
+                name,
+                _short(told.get("status")) or "",
+                _short(told.get("task")) or "",
+                is_model_author=told.get("isModelAuthor") is True,
+            )
+
+
+def _licence(card: Mapping[str, object], tags: Iterable[str]) -> str | None:
+    """Return the licence that a card names; "other" has a name of its own."""
+    said = card.get("license")
+    named = _short(said[0] if isinstance(said, list) and said else said)
+    if named in (None, "other"):
+        named = _short(card.get("license_name")) or named
+    marks = (tag.removeprefix("license:") for tag in tags if tag.startswith("license:"))
+    return named or next(marks, None)
+
+
+def _words(said: object) -> tuple[str, ...]:
+    """Return the short texts of a list, or of one text."""
+    listed = said if isinstance(said, list) else [said]
+    found = (_short(each) for each in listed[:_MOST_TAGS])
+    return tuple(each for each in found if each is not None)
+
+
+def _count(said: object) -> int | None:
+    found = lenient_integer(said)
+    return found if found is not None and found >= 0 else None
 
 
 def _parents(

@@ -15,7 +15,10 @@ from cli.process import COMMAND, PATIENCE, OpenTerminal, Ran, Run, Terminal, ser
 from bytebuddy_provider_hf.testing.hub import FakeHub
 
 # Of this user and this machine; PYTHONUNBUFFERED would hide what a buffer does.
-_OTHERS = ("HF_", "HUGGING", "BYTEBUDDY", "XDG", "LC_", "LANG", "PYTHON", "NO_COLOR")
+_OTHERS = (
+    *("HF_", "HUGGING", "BYTEBUDDY", "XDG", "LC_", "LANG", "PYTHON", "NO_COLOR"),
+    *("COLUMNS", "LINES"),
+)
 
 
 @pytest.fixture

@@ -246,8 +246,9 @@ def _become(request: Mapping[str, object], descriptors: Sequence[int]) -> None:
     with suppress(locale.Error):  # a locale that this machine lacks is none
         locale.setlocale(locale.LC_CTYPE, "")
     runtime = importlib.import_module(f"{PACKAGE}.client.runtime")
-    # The place of its file was chosen by the environment of the import.
+    # The places of its files were chosen by the environment of the import.
     runtime.shared_runtime._server_cache._path = runtime.server_cache_file()
+    runtime.shared_runtime._answers._folder = runtime.answers_folder()
 
 
 def _import_all() -> None:

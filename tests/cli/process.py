@@ -73,7 +73,7 @@ class Terminal:
         import pty
 
         self._parent, child = pty.openpty()
-        env = {**env, "COLUMNS": "80", "LINES": "24"}
+        env = {"COLUMNS": "80", "LINES": "24", **env}
         self.process: subprocess.Popen[bytes] | ForkedProcess
         if forks is None:
             self.process = subprocess.Popen(

@@ -170,3 +170,23 @@ def test_a_reader_sees_only_whole_files(world: World) -> None:
         reads += 1
     writer.join()
     assert reads > 0
+
+
+def test_what_the_starter_offers_can_be_had(world: World) -> None:
+    """Its commented keys, their marks taken away, are valid and mean what they say."""
+    init(world.user_file)
+    before, mark, offered = world.user_file.read_text().partition("\n# What every call")
+    assert mark
+    keys = [
+        line.removeprefix("# ")
+        for line in offered.splitlines()
+        if line.startswith(("# ledger:", "# budget:", "# alerts:", "#   "))
+    ]
+    world.user_file.write_text("\n".join([before, *keys, ""]))
+    config = world.load()
+    assert config.warnings == ()
+    assert not config.ledger
+    assert [budget.options.dollars for budget in config.entries[0].budgets] == [
+        5 * 10**9
+    ]
+    assert config.alerts is not None

@@ -1,0 +1,163 @@
+"""Say amounts, days and costs: money, tokens and calls, and why a cost is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Final, TextIO
+
+from bytebuddy_provider_hf.cli.language import localized
+from bytebuddy_provider_hf.cli.terminal import sanitize_line
+from bytebuddy_provider_hf.money import NO_COST, Cost, dollars
+from bytebuddy_provider_hf.texts import LocalizedText, text
+from bytebuddy_provider_hf.types import BudgetAlert, ServedAnswer
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from bytebuddy_provider_hf.storage.budgets import Unit
+
+# What nobody told. It is no number, so that nobody takes it for nothing.
+UNKNOWN: Final = "-"
+
+_MONTHS: Final[tuple[Callable[[], LocalizedText], ...]] = (
+    partial(text, "usage.january"),
+    partial(text, "usage.february"),
+    partial(text, "usage.march"),
+    partial(text, "usage.april"),
+    partial(text, "usage.may"),
+    partial(text, "usage.june"),
+    partial(text, "usage.july"),
+    partial(text, "usage.august"),
+    partial(text, "usage.september"),
+    partial(text, "usage.october"),
+    partial(text, "usage.november"),
+    partial(text, "usage.december"),
+)
+_REASONS: Final[dict[str, Callable[[], LocalizedText]]] = {
+    "not metered": partial(text, "usage.not_metered"),
+    "no price": partial(text, "usage.no_price"),
+    "provider unknown": partial(text, "usage.provider_unknown"),
+    "tokens unknown": partial(text, "usage.tokens_unknown"),
+    "answer cut": partial(text, "usage.answer_cut"),
+    "compute time": partial(text, "usage.compute_time"),
+    "not asked yet": partial(text, "usage.not_asked_yet"),
+}
+
+
+def quantity(count: int, unit: Unit) -> str:
+    """Return so much of a budget's unit, such as ``$4.00`` or ``24,000 calls``."""
+    if unit == "dollars":
+        return dollars(count)
+    if unit == "tokens":
+        return text("usage.tokens", count=f"{count:,}")
+    return text("usage.call" if count == 1 else "usage.calls", count=f"{count:,}")
+
+
+def day_text(day: date) -> LocalizedText:
+    """Return a day of the year, such as "31 July"."""
+    return text("usage.day", day=day.day, month=_MONTHS[day.month - 1]())
+
+
+def day_at(moment: float) -> date:
+    """Return the day (UTC) of a time of the Unix clock."""
+    from datetime import UTC, datetime  # --help reaches this module
+
+    return datetime.fromtimestamp(max(0.0, moment), UTC).date()
+
+
+def last_day(ends: float) -> date:
+    """Return the last day (UTC) of a period that ends at a time of the Unix clock."""
+    # A month ends with the first moment of the next one.
+    return day_at(ends - 1)
+
+
+def reason_text(reason: str) -> str:
+    """Return why there is no price; one that a later version wrote stays as it is."""
+    said = _REASONS.get(reason)
+    return sanitize_line(reason) if said is None else said()
+
+
+def at_most(amount: int, *, is_ceiling: bool, stream: TextIO) -> str:
+    """Return an amount of money, marked where it may have been less."""
+    if not is_ceiling:
+        return dollars(amount)
+    return f"{ceiling_mark(stream)}{dollars(amount)}"
+
+
+def ceiling_mark(stream: TextIO) -> str:
+    """Return the sign of "or less", in letters that ``stream`` has."""
+    return "≤" if can_show("≤", stream) else "<="
+
+
+def can_show(letters: str, stream: TextIO) -> bool:
+    """Tell whether the encoding of ``stream`` has these letters."""
+    try:
+        letters.encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def alert_line(alert: BudgetAlert) -> LocalizedText:
+    """Return one line about a budget of which so much is used up."""
+    return text(
+        "usage.alert",
+        budget=sanitize_line(alert.budget),
+        percent=alert.percent,
+        used=quantity(alert.used, alert.unit),
+        limit=quantity(alert.limit, alert.unit),
+        day=day_text(last_day(alert.ends)),
+    )
+
+
+def served_facts(
+    answer: ServedAnswer, *, cost: Cost | None = None
+) -> dict[str, object]:
+    """Return what ``--json`` prints of how an answer was served and what it cost.
+
+    ``cost`` is that of several answers together, of which ``answer`` is the last.
+    """
+    return {
+        "provider": answer.provider,
+        "served_by": answer.served_by,
+        "cached": answer.cached,
+        "cost": cost_object(answer.cost if cost is None else cost),
+    }
+
+
+def cost_object(cost: Cost) -> dict[str, object] | None:
+    """Return a cost as ``--json`` prints it; ``None`` where nobody counted."""
+    if cost == NO_COST:
+        return None
+    return {
+        "estimated_nano_usd": cost.estimated,
+        "estimated_is_ceiling": cost.is_ceiling,
+        "priced_on": cost.priced_on or None,
+        "reported_nano_usd": cost.reported,
+        "billed_nano_usd": cost.billed,
+        "is_pending": cost.is_pending,
+        "unpriced": cost.unpriced or None,
+    }
+
+
+def cost_text(cost: Cost, stream: TextIO) -> str:
+    """Return what is known of a call's cost, in this process's language."""
+    return "; ".join(localized(part) for part in _cost_parts(cost, stream))
+
+
+def _cost_parts(cost: Cost, stream: TextIO) -> Iterator[str]:
+    if cost.estimated is not None:
+        amount = at_most(cost.estimated, is_ceiling=cost.is_ceiling, stream=stream)
+        if cost.priced_on:
+            yield text("usage.cost_priced", amount=amount, day=cost.priced_on)
+        else:
+            yield text("usage.cost_estimated", amount=amount)
+    elif cost.unpriced:
+        yield text("usage.cost_unpriced", reason=reason_text(cost.unpriced))
+    if cost.reported is not None:
+        yield text("usage.cost_reported", amount=dollars(cost.reported))
+    if cost.billed is not None:
+        yield text("usage.cost_billed", amount=dollars(cost.billed))
+    if cost.is_pending:
+        yield text("usage.cost_pending")

@@ -1,0 +1,141 @@
+"""Keep the usage file small: rows for 90 days, sums of days for ever; and forget."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import sys
+import time
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from bytebuddy_provider_hf.config.stored_files import USAGE, USAGE_DAMAGED
+from bytebuddy_provider_hf.storage.database import (
+    DAY,
+    day_number,
+    transaction,
+    using,
+)
+
+ROW_DAYS: Final = 90
+# Trimming begins below the limit, for it takes away little at once.
+_FULL: Final = 0.9
+_BATCHES: Final = 200
+_PAGES: Final = 500
+# A program that runs writes its block more often than this.
+_BLOCK_DAYS: Final = 30
+_ENDED: Final = "ended"
+
+
+def trim(connection: sqlite3.Connection, *, today: int, most: int = USAGE.most) -> bool:
+    """Remove some of what is too old or too much, in a transaction of its own.
+
+    Returns whether there is more: one call takes no longer than some milliseconds.
+    """
+    with transaction(connection):
+        gone = connection.execute(
+            "DELETE FROM attempts WHERE day < ? AND id IN"
+            " (SELECT id FROM attempts ORDER BY id LIMIT ?)",
+            (today - ROW_DAYS, _BATCHES),
+        ).rowcount
+        if not gone and _size(connection) > _FULL * most:
+            gone = connection.execute(
+                "DELETE FROM attempts WHERE id IN"
+                " (SELECT id FROM attempts ORDER BY id LIMIT ?)",
+                (_BATCHES,),
+            ).rowcount
+        connection.execute(
+            "DELETE FROM bills WHERE ends < ?", ((today - ROW_DAYS) * DAY,)
+        )
+        # What programs left that were killed long ago: one row for each day.
+        long_ago = (today - _BLOCK_DAYS, f"{_ENDED}%")
+        connection.execute(
+            "INSERT INTO blocks SELECT ? || day, day, sum(remaining) FROM blocks"
+            " WHERE day < ? AND process NOT LIKE ? GROUP BY day"
+            " ON CONFLICT (process) DO UPDATE SET"
+            " remaining = remaining + excluded.remaining",
+            (_ENDED, *long_ago),
+        )
+        connection.execute(
+            "DELETE FROM blocks WHERE day < ? AND process NOT LIKE ?", long_ago
+        )
+    connection.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+    free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    return bool(gone or free)
+
+
+def forget(
+    folder: Path, *, before: date | None = None, now: float | None = None
+) -> int:
+    """Forget what was used ``before`` a day (UTC), or all, and return the attempts.
+
+    Sums of budgets stay until their period ends: forgetting opens no hard budget.
+    Raises ``ConfigError``.
+    """
+    for end in ("", "-wal"):
+        (folder / f"{USAGE_DAMAGED.name}{end}").unlink(missing_ok=True)
+    if not (folder / USAGE.name).is_file():
+        return 0
+    now = time.time() if now is None else now
+    today = int(now // DAY)
+    until = today + 1 if before is None else day_number(before)
+    with using(folder) as connection:
+        # Else the bytes stay in the file, though nothing refers to them.
+        connection.execute("PRAGMA secure_delete=ON")
+        with transaction(connection):
+            gone = _remove(connection, until, min(now, until * DAY))
+            if before is None:
+                connection.execute("DELETE FROM bills")
+                connection.execute("DELETE FROM bill_periods")
+        connection.execute("PRAGMA incremental_vacuum").fetchall()
+        # What is forgotten is not to stay in the journal. A reader may hold it.
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return gone
+
+
+def _remove(connection: sqlite3.Connection, until: int, ended: float) -> int:
+    """Remove the days before ``until`` and the budgets that ``ended`` by then."""
+    gone: int = connection.execute(
+        "SELECT coalesce(sum(attempts), 0) FROM days WHERE day < ?", (until,)
+    ).fetchone()[0]
+    connection.execute("DELETE FROM attempts WHERE day < ?", (until,))
+    connection.execute("DELETE FROM days WHERE day < ?", (until,))
+    connection.execute("DELETE FROM unpriced WHERE day < ?", (until,))
+    connection.execute("DELETE FROM bills WHERE ends <= ?", (until * DAY,))
+    connection.execute("DELETE FROM bill_periods WHERE ends <= ?", (until * DAY,))
+    connection.execute("DELETE FROM budgets WHERE ends <= ?", (ended,))
+    connection.execute("DELETE FROM keys WHERE id NOT IN (SELECT key FROM days)")
+    blocks = connection.execute(
+        "SELECT process FROM blocks WHERE day < ?", (until,)
+    ).fetchall()
+    connection.executemany(
+        "DELETE FROM blocks WHERE process = ?",
+        [each for each in blocks if not _is_running(each[0])],
+    )
+    return gone
+
+
+def _size(connection: sqlite3.Connection) -> int:
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _is_running(process: str) -> bool:
+    """Whether the program of a block may still run, on this machine."""
+    pid = process.partition("-")[0]
+    # On Windows this signal is Ctrl-C.
+    if not pid.isdecimal() or sys.platform == "win32":
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

@@ -1,0 +1,193 @@
+"""What calls say of money: an alert on stderr, the cost with ``-v`` and in JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import AsyncGenerator
+
+import pytest
+from attrs import asdict
+
+from bytebuddy_provider_hf.cli.amounts import cost_text, served_facts
+from bytebuddy_provider_hf.cli.render import JsonLinesPrinter, JsonPrinter, Printer
+from bytebuddy_provider_hf.cli.show_reply import print_cost, show_reply
+from bytebuddy_provider_hf.cli.status_line import StatusLine
+from bytebuddy_provider_hf.cli.verbose import SCREEN
+from bytebuddy_provider_hf.client.pending_reply import PendingReply
+from bytebuddy_provider_hf.money import NO_COST, Cost
+from bytebuddy_provider_hf.testing.virtual_time import virtual_time
+from bytebuddy_provider_hf.types import (
+    BudgetAlert,
+    Done,
+    Event,
+    Loading,
+    Reply,
+    Served,
+    Text,
+)
+
+# The first moment of August 2026.
+AUGUST = 1_785_542_400.0
+ALERT = BudgetAlert("hf-llama", 80, 4_000_000_000, 5_000_000_000, "dollars", AUGUST)
+SAID = (
+    "budget hf-llama: 80 % used up, $4.00 of $5.00 until 31 July; "
+    "`bytebuddy-hf usage` shows more\n"
+)
+COST = Cost(
+    estimated=1_234_000,
+    is_ceiling=True,
+    priced_on="2026-07-03",
+    reported=1_200_000,
+    is_pending=True,
+)
+
+
+def told(*events: Event, quiet: bool = False) -> str:
+    out = io.StringIO()
+    line = StatusLine("m", lambda: 0.0, stream=out, quiet=quiet)
+    for event in events:
+        line.event(event)
+    line.clear()
+    return out.getvalue()
+
+
+def test_an_alert_is_one_line() -> None:
+    """Which budget, how much of it, until when, and where to see more."""
+    assert told(ALERT) == SAID
+
+
+def test_an_alert_ends_no_wait() -> None:
+    """The wait is still being told after it."""
+    waiting = told(Loading(0.0, 8.0), ALERT)
+    assert waiting.count("m") > 1
+    assert SAID in waiting
+    assert waiting.splitlines()[-1].startswith("waited")
+
+
+def test_a_program_is_told_nothing_on_stderr() -> None:
+    """It reads the events."""
+    assert told(ALERT, quiet=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("unit", "used", "said"),
+    [("calls", 24_000, "24,000 calls of 30,000 calls"), ("tokens", 1, "1 tokens of")],
+)
+def test_a_budget_counts_what_it_counts(unit: str, used: int, said: str) -> None:
+    """Only money is in dollars."""
+    alert = BudgetAlert("x", 80, used, 30_000, unit, AUGUST)  # type: ignore[arg-type]
+    assert said in told(alert)
+
+
+def test_an_alert_is_said_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command stays as it is typed."""
+    monkeypatch.setenv("BYTEBUDDY_LANG", "zh")
+    assert told(ALERT) == (
+        "预算 hf-llama：已用 80 %，$4.00，上限 $5.00，至 7 月 31 日；"
+        "详见 `bytebuddy-hf usage`\n"
+    )
+
+
+def test_a_budget_of_a_strangers_name_rewrites_no_screen() -> None:
+    """A project's entry names it."""
+    alert = BudgetAlert("\x1b[2Jx\ny", 80, 1, 2, "calls", AUGUST)
+    assert told(alert).startswith("budget x y: ")
+
+
+@virtual_time
+async def test_an_alert_waits_for_the_end_of_an_answer() -> None:
+    """In the midst of one it would tear it apart; before, it is told at once."""
+    out = io.StringIO()
+    line = StatusLine("m", stream=out)
+    seen: list[str] = []
+
+    class Watching(Printer):
+        def event(self, _: Event) -> None:
+            seen.append(out.getvalue())
+
+    async def whole() -> Reply:
+        return Reply("")
+
+    async def stream() -> AsyncGenerator[Event, None]:
+        for event in (ALERT, Text("a"), ALERT, Text("b"), Done(Reply("ab"))):
+            yield event
+
+    await show_reply(PendingReply(whole, stream), line, Watching())
+    assert seen == [SAID] * 5
+    assert out.getvalue() == SAID * 2
+
+
+def test_an_alert_is_an_event_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the members that a host gets."""
+    JsonLinesPrinter().event(ALERT)
+    assert json.loads(capsys.readouterr().out) == {
+        "type": "budget_alert",
+        **asdict(ALERT),
+    }
+
+
+@pytest.mark.parametrize("printer", [JsonPrinter(), JsonLinesPrinter()])
+def test_json_tells_the_cost(
+    capsys: pytest.CaptureFixture[str], printer: Printer
+) -> None:
+    """In whole nano-USD beside the text; what nobody knows is null."""
+    served = Served(provider="novita", cost=COST, cached=3.5, entry="other")
+    printer.event(Done(Reply("x", served=served)))
+    shown = json.loads(capsys.readouterr().out)
+    shown = shown.get("reply", shown)
+    assert {name: shown[name] for name in ("provider", "served_by", "cached")} == {
+        "provider": "novita",
+        "served_by": "other",
+        "cached": 3.5,
+    }
+    assert shown["cost"] == {
+        "estimated_nano_usd": 1_234_000,
+        "estimated_is_ceiling": True,
+        "priced_on": "2026-07-03",
+        "reported_nano_usd": 1_200_000,
+        "billed_nano_usd": None,
+        "is_pending": True,
+        "unpriced": None,
+    }
+
+
+def test_a_call_that_nobody_counted_has_no_cost() -> None:
+    """Not one of $0."""
+    assert served_facts(Reply("x"))["cost"] is None
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"),
+    [
+        (
+            COST,
+            (
+                "≤$0.0012 estimated, by the price of 2026-07-03; "
+                "$0.0012 reported by the answer; the bill is still to come"
+            ),
+        ),
+        (Cost(estimated=0), "$0.00 estimated"),
+        (Cost(unpriced="no price"), "unpriced: the catalogue has no price for it"),
+        (
+            Cost(unpriced="compute time", billed=20_000_000),
+            "unpriced: it costs compute time, which only the bill tells; $0.020 billed",
+        ),
+    ],
+)
+def test_a_cost_is_a_sentence(cost: Cost, said: str) -> None:
+    """Each amount for itself, and why there is none."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    assert cost_text(cost, out) == said
+
+
+def test_the_cost_is_told_with_v_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing where nobody counted."""
+    print_cost(COST)
+    monkeypatch.setattr(SCREEN, "times", 1)
+    print_cost(NO_COST)
+    assert capsys.readouterr().err == ""
+    print_cost(Cost(estimated=0))
+    assert capsys.readouterr().err == "cost: $0.00 estimated\n"
