@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -116,7 +117,7 @@ class Trial:
     def __attrs_post_init__(self) -> None:
         self.random = random.Random(self.seed)
         behaviour = Behaviour(answer=self._answer, change=self._change)
-        cached = {"cached_price": _DOLLAR // 50, "throughput": 100.0}
+        cached = partial(Provider, cached_price=_DOLLAR // 50, throughput=100.0)
         price = Price(_DOLLAR // 5, _DOLLAR // 2)
         self.hub = FakeHub(
             default=behaviour,
@@ -126,8 +127,8 @@ class Trial:
                     Provider("deepinfra", price, reports_cost=True, throughput=200.0),
                 ],
                 "org/cached": [
-                    Provider("together", price, **cached),
-                    Provider("novita", Price(_DOLLAR // 10, _DOLLAR), **cached),
+                    cached("together", price),
+                    cached("novita", Price(_DOLLAR // 10, _DOLLAR)),
                 ],
                 "org/free": [Provider("cerebras", is_free=True)],
                 "org/hidden": [Provider("fireworks-ai", hidden_price=price)],
