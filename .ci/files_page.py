@@ -10,7 +10,7 @@ from typing import Final
 
 from bytebuddy_provider_hf.cli.textfile import LARGEST
 from bytebuddy_provider_hf.config.stored_files import (
-    ANSWERS,
+    CATALOGUE,
     FILES,
     SERVERS,
     TRUST,
@@ -48,11 +48,11 @@ TAIL: Final = f"""\
 - A file that is larger than it may be is not used, and a message says so; what could be
   made again is made again.
 - A file of a newer format stays as it is. `{SERVERS.name}` is not used then, nothing
-  more is kept in `{ANSWERS.name}`, and `{TRUST.name}` trusts nobody and cannot be
+  more is kept in `{CATALOGUE.name}`, and `{TRUST.name}` trusts nobody and cannot be
   changed until you update this package; a warning says so once. Of an older or damaged
   `{SERVERS.name}` nothing is used, and it is written anew; `{TRUST.name}` is never
   written over when it is damaged.
-- In a program, `open_model` writes `{SERVERS.name}` and `{ANSWERS.name}` only,
+- In a program, `open_model` writes `{SERVERS.name}` and `{CATALOGUE.name}` only,
   `ModelRegistry.load` the log as well, where the configuration has the key. An `import`
   writes nothing.
 

@@ -3,7 +3,8 @@
 A server with ready-made answers runs in a process of its own; both clients ask it in
 turn. The figure is CPU time of the client and its ratio, because machines are noisy; of
 streams at once also the wall clock. 256 texts are embedded in one call: by hand one
-request, here batches of 64.
+request, here batches of 64. A cache hit is compared with the request that it spares:
+one from memory, and one that is looked for in the file each time.
 
     python benchmarks/overhead.py [--rounds 5] [--quick]
 """
@@ -19,17 +20,19 @@ import json
 import multiprocessing
 import re
 import statistics
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache, partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import aiohttp
 from attrs import frozen
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
-from bytebuddy_provider_hf.config.values import RequestOptions
+from bytebuddy_provider_hf.config.values import CacheOptions, RequestOptions
 from bytebuddy_provider_hf.types import Text
 
 EVENTS = 5_000
@@ -212,6 +215,9 @@ class ByHand:
             answer = json.loads(await response.read())
         return [each["embedding"] for each in answer["data"]]
 
+    # What a call costs that is never sent is compared with one that is.
+    hit = file_hit = off = whole
+
     async def aclose(self) -> None:
         await self.session.close()
 
@@ -221,6 +227,11 @@ class ByThisPackage:
 
     def __init__(self, bases: Sequence[str]) -> None:
         self.model, self._lists, self._base64 = map(_opened, bases)
+        self._folder = tempfile.TemporaryDirectory()
+        self._cached, self._uncached = (
+            _opened(bases[0], CacheOptions(mode), Path(self._folder.name))
+            for mode in ("all", "off")
+        )
 
     async def whole(self) -> int:
         return len((await self.model.chat(MESSAGES)).text)
@@ -241,14 +252,35 @@ class ByThisPackage:
     async def base64(self) -> int:
         return len((await self._base64.embed(INPUTS)).vectors)
 
+    async def hit(self) -> int:
+        return len((await self._cached.chat(MESSAGES)).text)
+
+    async def file_hit(self) -> int:
+        # As a second after the last look into the file.
+        self._cached._cache.store._trusted_until = 0.0  # noqa: SLF001 - as above
+        return await self.hit()
+
+    async def off(self) -> int:
+        return len((await self._uncached.chat(MESSAGES)).text)
+
     async def aclose(self) -> None:
-        for model in (self.model, self._lists, self._base64):
+        every = (self.model, self._lists, self._base64, self._cached, self._uncached)
+        for model in every:
             await model.aclose()
+        self._folder.cleanup()
 
 
-def _opened(base: str) -> HuggingFaceModel:
-    options = RequestOptions(max_concurrency=1024)
-    return open_model("m", api_key="x", api_base=base, request_options=options)
+def _opened(
+    base: str, cache: CacheOptions | None = None, folder: Path | None = None
+) -> HuggingFaceModel:
+    return open_model(
+        "m",
+        api_key="x",
+        api_base=base,
+        request_options=RequestOptions(max_concurrency=1024),
+        cache=cache,
+        cache_dir=folder,
+    )
 
 
 Client = ByHand | ByThisPackage
@@ -318,6 +350,10 @@ async def compare(bases: Sequence[str], rounds: int, share: int) -> None:
         Workload("whole, 1 at once, CPU µs", "whole", 600 // share, 1),
         Workload("whole, 32 at once, CPU µs", "whole", many, 32),
         Workload("whole, 256 at once, CPU µs", "whole", many, 256),
+        Workload("cache hit, 1 at once, CPU µs", "hit", 600 // share, 1),
+        Workload("cache hit, 32 at once, CPU µs", "hit", many, 32),
+        Workload("cache hit in the file, CPU µs", "file_hit", 600 // share, 1),
+        Workload("cache off, 1 at once, CPU µs", "off", 600 // share, 1),
         Workload("stream, CPU µs an event", "streamed", few, 1, 1e6 / EVENTS),
         Workload("256 texts embedded, lists, CPU ms", "lists", embeds, 1, 1e3),
         Workload("256 texts embedded, base64, CPU ms", "base64", embeds, 1, 1e3),

@@ -259,6 +259,17 @@ def resolve(model: str, api_base: str | None = None) -> Target:
     )
 
 
+def routed_provider(url: str) -> str:
+    """Return the provider that an address of the router names, ``""`` if it is none.
+
+    The router's own routes begin with ``/v1``, those of a provider with its name.
+    """
+    address = urlsplit(url)
+    first = address.path.lstrip("/").partition("/")[0]
+    routed = host_kind(address.hostname or "") is HostKind.ROUTER
+    return first if routed and first != "v1" else ""
+
+
 def _shown(model: str) -> str:
     return model if len(model) <= _LONGEST_ID else f"{model[:60]}…"
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from typing import TypeAlias
 
 from attrs import field, frozen
 
+from bytebuddy_provider_hf.money import NO_COST, Cost
 from bytebuddy_provider_hf.types import (
     NOT_SERVED,
     FinishReason,
@@ -172,6 +175,25 @@ class Scores(ServedAnswer):
     usage: Usage | None = None
     notes: tuple[str, ...] = ()
     served: Served = field(default=NOT_SERVED, eq=False)
+
+
+@frozen
+class Consumption:
+    """What a model used up in some days, from ``since`` to ``until``, both included.
+
+    ``attempts`` counts the requests sent, ``failed`` those without a whole answer.
+    ``unpriced`` counts those whose cost nobody knows, by reason, and ``pending`` those
+    whose bill is to come. The amounts of ``cost`` are never added to each other.
+    """
+
+    since: date
+    until: date
+    attempts: int = 0
+    failed: int = 0
+    usage: Usage = field(factory=Usage)
+    cost: Cost = NO_COST
+    pending: int = 0
+    unpriced: Mapping[str, int] = field(factory=dict)
 
 
 @frozen

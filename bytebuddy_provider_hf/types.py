@@ -259,12 +259,14 @@ class Loading:
 
     ``elapsed`` and ``estimate`` are seconds; ``estimate`` is what is left by the
     server's latest word, or ``None``; ``waiters`` counts the calls that wait here.
+    ``entry`` names the fallback that is waited for, if it is one.
     """
 
     elapsed: float
     estimate: float | None = None
     waiters: int = 1
     reason: WaitReason = "loading"
+    entry: str | None = None
 
 
 @define
@@ -338,6 +340,8 @@ Event: TypeAlias = (
 )
 # What becomes of an edit that is doubtful: an error, or a reply that says so.
 DoubtMode: TypeAlias = Literal["raise", "return"]
+# What a call does with kept answers, in place of what its entry says.
+CacheUse: TypeAlias = Literal["off", "on", "all", "read_only", "write_only"]
 # Answers that are JSON: any ("json"), or one that keeps to a JSON schema.
 ResponseFormat: TypeAlias = Literal["json"] | Mapping[str, object]
 MessageLike: TypeAlias = Message | Mapping[str, object]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from attrs import frozen
 
 from bytebuddy_provider_hf.address import origin_of
 from bytebuddy_provider_hf.cli import screen
@@ -34,11 +36,12 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.plugins.protocols import Noticing
 from bytebuddy_provider_hf.secret import redact
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import LocalizedText, text
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.config.values import Config, ModelEntry
+    from bytebuddy_provider_hf.config.values import Config, ConfigWarning, ModelEntry
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
+    from bytebuddy_provider_hf.plugins.validation import PluginFailure
 
 _BEGIN: Final = """\b
 To begin:
@@ -111,13 +114,16 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     registry = ModelRegistry.load(config)
     # Opening is the only way to learn what a provider has against an entry.
     checked = asyncio.run(_check_entries(registry))
-    found = [(entry, problems) for entry, problems, _ in checked if problems]
-    notices = [
-        text("cli.at", place=f"{entry.source}: {redact(entry.name)}", said=notice)
-        for entry, _, told in checked
-        for notice in told
+    found = [(it.entry, it.problems) for it in checked if it.problems]
+    notices, kept = [
+        [_at_entry(it.entry, said) for it in checked for said in getattr(it, name)]
+        for name in ("notices", "kept")
     ]
     problems = [problem for _, told in found for problem in told]
+    complaints = registry.warnings
+    wrong = [each.said for each in complaints if each.is_problem]
+    warnings = [each for each in complaints if not each.is_problem]
+    problems += wrong
     # Without a model nothing can be asked, whether a file is there or not.
     total = len(registry.entries)
     if not total:
@@ -127,8 +133,9 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         screen.print_json(
             {
                 "problems": problems,
-                "warnings": [*map(str, registry.warnings), *notices],
+                "warnings": [*map(str, warnings), *notices],
                 "failures": [str(failure) for failure in registry.failures],
+                "kept": kept,
             }
         )
         return code
@@ -137,9 +144,13 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
             # `note` masks tokens: one may stand in the wrong key.
             said = text("cli.at", place=entry.name, said=problem)
             screen.note(said, colour="red")
-    show_complaints(registry)
+    for said in wrong:
+        screen.note(said, colour="red")
+    show_complaints(registry.failures, warnings)
     for notice in notices:
         screen.warn(notice)
+    for said in kept:
+        screen.note(said)
     for path in registry.files:
         screen.note(text("cli.read", file=path))
     if total:
@@ -150,23 +161,40 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     return code
 
 
-async def _check_entries(
-    registry: ModelRegistry,
-) -> list[tuple[ModelEntry, list[str], tuple[str, ...]]]:
-    """Return each entry with its problems, and notices about keys without effect."""
+def _at_entry(entry: ModelEntry, said: str) -> LocalizedText:
+    place = f"{entry.source}: {redact(entry.name)}"
+    return text("cli.at", place=place, said=said)
+
+
+@frozen
+class CheckedEntry:
+    """An entry, its problems, its keys without effect, and what its cache keeps."""
+
+    entry: ModelEntry
+    problems: list[str]
+    notices: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+async def _check_entries(registry: ModelRegistry) -> list[CheckedEntry]:
+    """Open each entry, and return what was found."""
     checked = []
     async with registry:
         for entry in registry.entries:
             problems: list[str] = []
             notices: tuple[str, ...] = ()
+            kept: tuple[str, ...] = ()
             try:
                 model = await registry.open(entry.name)
                 notices = model.notices if isinstance(model, Noticing) else ()
+                # Of this package's models; what is not kept is among the notices.
+                verdict = getattr(model, "cache_verdict", None)
+                kept = (verdict[1],) if verdict is not None and verdict[0] else ()
             except ByteBuddyError as error:
-                told, place = _with_hint(error), str(entry.source)
+                why, place = _with_hint(error), str(entry.source)
                 # Most errors of configuration name file, line and column themselves.
-                named = place.partition(":")[0] in told
-                at = told if named else text("cli.at", place=place, said=told)
+                named = place.partition(":")[0] in why
+                at = why if named else text("cli.at", place=place, said=why)
                 problems.append(at)
             if entry.unset:
                 # Opening stops at the first variable; here all are told, and the
@@ -185,7 +213,8 @@ async def _check_entries(
                     registry.provider(entry.provider)
                 except UnknownProvider as error:
                     problems.append(_with_hint(error))
-            checked.append((entry, list(dict.fromkeys(problems)), notices))
+            told = list(dict.fromkeys(problems))
+            checked.append(CheckedEntry(entry, told, notices, kept))
     return checked
 
 
@@ -326,9 +355,11 @@ def show_no_model() -> None:
         screen.note(line)
 
 
-def show_complaints(registry: ModelRegistry) -> None:
+def show_complaints(
+    failures: Iterable[PluginFailure], warnings: Iterable[ConfigWarning]
+) -> None:
     """Print what concerns no single entry: plugins left out, and warnings."""
-    for failure in registry.failures:
+    for failure in failures:
         screen.warn(failure.said)
-    for warning in registry.warnings:
+    for warning in warnings:
         screen.warn(warning.said)

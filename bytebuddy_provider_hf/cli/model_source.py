@@ -80,7 +80,9 @@ class ModelSource:
         if self.settings.base is None:
             from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
-            self.registry = ModelRegistry.load(self.settings.config)
+            self.registry = ModelRegistry.load(
+                self.settings.config, cache=self.settings.cache
+            )
             # A log file that is asked for and cannot be written stops no command.
             for complaint in complaints():
                 screen.warn(complaint.said)
@@ -136,14 +138,21 @@ class ModelSource:
         await self.registry.aclose()
         from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
-        self.registry = ModelRegistry.load(self.settings.config)
+        self.registry = ModelRegistry.load(
+            self.settings.config, cache=self.settings.cache
+        )
         return await self.registry.open(name)
 
     def _open_loose(self, name: str) -> Model:
         from bytebuddy_provider_hf.client.opening import open_model
 
         if name not in self._loose:
-            self._loose[name] = open_model(name, api_base=self.settings.base)
+            # The command line counts; a configuration that says otherwise is heard
+            # where it is read at all.
+            counts = self.registry is None or self.registry.counts_calls
+            self._loose[name] = open_model(
+                name, api_base=self.settings.base, ledger=counts
+            )
         return self._loose[name]
 
 

@@ -595,7 +595,7 @@ def _list_entries(config: Path | None, *, as_json: bool) -> None:
         tables.print_table(head, rows, width=width)
     else:
         show_no_model()
-    show_complaints(registry)
+    show_complaints(registry.failures, registry.warnings)
 
 
 def _state(registry: ModelRegistry, entry: ModelEntry) -> tuple[str, str | None]:

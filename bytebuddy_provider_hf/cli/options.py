@@ -40,7 +40,7 @@ class CallSettings:
     ``model`` is a name of the configuration or of the Hub, ``base`` the server to ask
     instead of those of the configuration, and ``config`` the file to read instead of
     the usual ones. ``timeout`` is in seconds; without ``wait`` a model that is not
-    ready is an error.
+    ready is an error. Without ``cache`` no answer is kept or given again.
     """
 
     model: str | None
@@ -49,6 +49,7 @@ class CallSettings:
     options: CompletionOptions
     timeout: float | None = None
     wait: bool = True
+    cache: bool = True
 
     @property
     def arguments(self) -> CallArguments:
@@ -169,6 +170,7 @@ def call_options(
             config: Path | None,
             timeout: float | None,
             no_wait: bool,
+            no_cache: bool,
             **own: object,
         ) -> None:
             # An option that was not given is None, as in CompletionOptions itself.
@@ -180,6 +182,7 @@ def call_options(
                 CompletionOptions(**given),  # type: ignore[arg-type]  # click checked them
                 timeout,
                 wait=not no_wait,
+                cache=not no_cache,
             )
             command(settings=settings, **own)
 
@@ -229,6 +232,9 @@ _LIMITS: Final = (
         "--no-wait",
         is_flag=True,
         help="Fail at once if the model is not ready or a limit is reached.",
+    ),
+    click.option(
+        "--no-cache", is_flag=True, help="Ask the model, also where an answer is kept."
     ),
 )
 

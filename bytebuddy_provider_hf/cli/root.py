@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "models": ("models", "models", "List, search, compare and add models."),
     "usage": ("usage", "usage", "Show what was sent, what it cost, what is left."),
     "config": ("config", "config", "Make, check and show the configuration."),
+    "cache": ("cache", "cache", "Show or clear the answers that are kept."),
     "login": ("login", "login", "Store a Hugging Face token for later calls."),
     "explain": ("explain", "explain", "Explain what an error answer means."),
     "demo": ("demo", "demo", "Try everything on this machine, without a token."),

@@ -107,6 +107,10 @@ async def show_reply(
 def print_notes(reply: Reply) -> None:
     """Print on stderr what a reader of the answer should know."""
     notes = list(reply.notes)
+    if reply.cached is not None:
+        from bytebuddy_provider_hf.failures.next_steps import human_time
+
+        notes.append(text("cache.kept_since", age=human_time(reply.cached)))
     if reply.finish_reason == "length":
         notes.append(text("cli.note_cut"))
     if not reply.text and not reply.tool_calls:

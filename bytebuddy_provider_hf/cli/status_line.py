@@ -144,7 +144,7 @@ class StatusLine:
         wall: Callable[[], float] = time.time,
         stream: TextIO | None = None,
     ) -> None:
-        self.name = sanitize_line(name)
+        self.name = self._waits_for = sanitize_line(name)
         self.waited = 0.0
         self._clock = clock
         self._wall = wall
@@ -170,6 +170,10 @@ class StatusLine:
             return
         if isinstance(event, Loading):
             now, wall, before = self._clock(), self._wall(), self._wait
+            # A fallback that is waited for is named, and its wait is a new one.
+            waits_for = sanitize_line(event.entry) if event.entry else self.name
+            if waits_for != self._waits_for:
+                self._waits_for, before = waits_for, None
             wait = WaitStatus.updated(before, event, now=now, wall=wall)
             self._wait = wait
             if self._began is None:
@@ -213,7 +217,7 @@ class StatusLine:
 
     def text(self) -> str:
         """Return the line as it stands now."""
-        return "" if self._say is None else localized(self._say(self.name))
+        return "" if self._say is None else localized(self._say(self._waits_for))
 
     def clear(self) -> None:
         """Erase the line; in a pipe, print how long the wait was."""
@@ -226,7 +230,9 @@ class StatusLine:
                 _standing.pop(self._stream, None)
                 _write(ERASE, self._stream)
             elif self._wait is not None:
-                told = text("cli.waited", elapsed=_seconds(waited), model=self.name)
+                told = text(
+                    "cli.waited", elapsed=_seconds(waited), model=self._waits_for
+                )
                 _write(f"{localized(told)}\n", self._stream)
         self.waited += waited
         self._say = self._wait = self._began = None
@@ -243,7 +249,7 @@ class StatusLine:
             self._ticker = create_task(self._tick())
 
     def _draw(self, say: Callable[[str], str]) -> None:
-        line = _standing[self._stream] = redraw(say, self.name, self._stream)
+        line = _standing[self._stream] = redraw(say, self._waits_for, self._stream)
         _write(line, self._stream)
 
     async def _tick(self) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any, Final, Generic, Self
+from typing import TYPE_CHECKING, Any, Final, Generic, Self
 
 from attrs import define, evolve
 
@@ -49,6 +50,8 @@ from bytebuddy_provider_hf.errors import (
     ModelLoading,
     ParameterRefused,
     RateLimited,
+    ResponseError,
+    StreamInterrupted,
     UnsupportedRole,
 )
 from bytebuddy_provider_hf.failures.next_steps import (
@@ -57,13 +60,16 @@ from bytebuddy_provider_hf.failures.next_steps import (
     not_served_model,
 )
 from bytebuddy_provider_hf.hub.router_models import LIMIT
+from bytebuddy_provider_hf.money import NO_COST
+from bytebuddy_provider_hf.outcomes import TaskReply
 from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.scheduling import retry
 from bytebuddy_provider_hf.scheduling.waiter import Waiter
+from bytebuddy_provider_hf.storage.attempt import Outcome
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.deadlines import Timeout
-from bytebuddy_provider_hf.transport.http_client import Response
-from bytebuddy_provider_hf.types import Loading, Served, WaitReason
+from bytebuddy_provider_hf.transport.http_client import HttpClient, Response
+from bytebuddy_provider_hf.types import BudgetAlert, Loading, Served, WaitReason
 from bytebuddy_provider_hf.wire.adapt import (
     NO_ADAPTATIONS,
     Adaptations,
@@ -74,8 +80,15 @@ from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.stream import MAX_REPLY
 
+# Imported by the first call that is counted, or whose answer is kept.
+if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.cached_call import CachedCall, KeptResponse
+    from bytebuddy_provider_hf.client.metering import Meter, MeteredAttempt
+
 _log: Final = logging.getLogger(__name__)
 
+# An answer is held back so many seconds for its price, where that is being asked.
+_PRICE_PATIENCE: Final = 0.5
 # The Hub may take so much of the time that is left; the call itself gets the rest.
 _HUB_SHARE: Final = 0.25
 # Of models that are asked so the router's catalogue tells who serves them.
@@ -125,6 +138,7 @@ class CallAttempts:
         # The refusal for which a first route was left.
         self._route_refusal: ByteBuddyError | None = None
         self._detected_again = False
+        self._detected_to_look_up = False
         self._requests = 0
         policy = self._record.policy
         # A model that the caller puts into the body by hand is not ours to change.
@@ -132,16 +146,32 @@ class CallAttempts:
             self._choice = None
         else:
             self._choice = ProviderChoice(policy, spec, state)
+        self._meter = spec.meter
+        # The request that is under way, and the call for its price.
+        self._metered: MeteredAttempt | None = None
+        self._pricing: asyncio.Task[None] | None = None
+        # Budgets that this call used up to a threshold, not told yet.
+        self.alerts: tuple[BudgetAlert, ...] = ()
+        self._cached: CachedCall | None = None
+        if spec.cache is not None:
+            self._cached = spec.cache.call(state, may_wait=spec.wait)
         # Those of the last answer, good or not.
         self._headers: Mapping[str, str] = _NO_HEADERS
         # What the log was last told that the call waits for.
         self._logged_wait: WaitReason | None = None
         in_job = endpoint.target.host_kind is HostKind.JOB
+        cold_hint = text("scheduling.job_may_be_over") if in_job else None
+        cold_timeout = endpoint.cold_start_timeout
+        patience = None if spec.limits is None else spec.limits.patience
+        if patience is not None and patience < cold_timeout:
+            cold_timeout = patience
+            cold_hint = text("fallbacks.wait_longer")
         self._waiter = Waiter(
             since=state.loop.time(),
             timeout=spec.timeout,
-            cold_timeout=endpoint.cold_start_timeout,
-            cold_hint=text("scheduling.job_may_be_over") if in_job else None,
+            cold_timeout=cold_timeout,
+            cold_hint=cold_hint,
+            patience=patience,
         )
 
     def __enter__(self) -> Self:
@@ -155,16 +185,21 @@ class CallAttempts:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._metered is not None:
+            self._close_metered(error)
         # CancelledError and KeyboardInterrupt say nothing about the server.
         cancelled = kind is not None and not issubclass(kind, Exception)
         self._queue.release(self._waiter, cancelled=cancelled)
+        if self._cached is not None:
+            self._cached.close(cancelled=cancelled)
         self._state.clients.give_back(self._lent)
         # However a call fails, streamed or not, it says what to do.
         if isinstance(error, ByteBuddyError) and error.hint is None:
             error.hint = general_step(error)
         # A batch among several is told by the call it belongs to.
-        if error is not None and not self._spec.part:
-            call_log.log_call_error(self._spec.endpoint.target, error)
+        spec = self._spec
+        if error is not None and not spec.part and spec.limits is None:
+            call_log.log_call_error(spec.endpoint.target, error)
 
     def try_acquire(self) -> bool:
         """Return whether the call may be sent now; raises what the queue raises.
@@ -225,6 +260,54 @@ class CallAttempts:
             return found
         raise self._deadline_exceeded()  # where the deadline ended the block
 
+    async def look_up(
+        self, planner: Planner[R], *, stream: bool
+    ) -> tuple[KeptResponse, Plan[R]] | None:
+        """Return a kept answer to the request, and how to read it; nothing is sent.
+
+        Where it is not known yet what stands at the address, there is none.
+        """
+        cached, server = self._cached, self._record.server
+        if cached is None or server is None:
+            return None
+        sent = self._next
+        if sent is None or sent.server != server:
+            try:
+                if planner.asks_hub and self._family is None:
+                    await self._ask_for_family(planner, server)
+                sent = self._plan(planner, server, stream=stream)
+            except ByteBuddyError:
+                return None  # the attempt that follows meets it, and tells it
+            self._next = sent
+        kept = cached.recall(sent) or await self._find(cached)
+        if kept is None:
+            return None
+        self._headers, plan = kept.headers, sent.plan
+        if notes := self._notes_for(sent):
+            plan = evolve(plan, notes=(*plan.notes, *notes))
+        return kept, plan
+
+    async def detect_to_look_up(self) -> bool:
+        """Ask an unknown address what it is; return whether that was done.
+
+        The permit is given back: what is found now may make a request needless.
+        """
+        if self._record.server is not None or self._detected_to_look_up:
+            return False
+        self._detected_to_look_up = True
+        await self.detect_server()
+        self._queue.back_off(self._waiter, self._state.loop.time())
+        return True
+
+    def accept(self, reply: AnyReply) -> bool:
+        """Return whether a kept answer is whole; else the request is sent after all."""
+        return self._cached is not None and self._cached.accept(reply)
+
+    def hold(self, *, held: bool) -> None:
+        """Note whether the reader has events of the answer and asks for no more."""
+        if self._cached is not None:
+            self._cached.hold(held=held)
+
     async def send(
         self, planner: Planner[R], *, stream: bool
     ) -> tuple[Response, Plan[R]]:
@@ -247,20 +330,18 @@ class CallAttempts:
             if sent is None or sent.server != server or asked_hub:
                 sent = self._plan(planner, server, stream=stream)
             counted = sent.plan.unsure and await self._tokens.count(
-                sent.plan, server, self._client
+                sent.plan, server, self._probing_client()
             )
             if counted:
                 sent = self._plan(planner, server, stream=stream)
+            if self._cached is not None:
+                # Whoever of the providers answers: it is the answer to this request.
+                self._cached.bind(sent)
             choice = self._choice
             if choice is not None and not choice.is_open:
                 sent = await self._plan_for_provider(choice, sent)
             self._sent, plan = sent, sent.plan
-            if plan.notes:
-                warn_dropped_option(endpoint.target, plan.notes)
-            notes = server.notes
-            if self._adaptations is not NO_ADAPTATIONS:
-                notes = (*notes, *self._adaptations.notes_for(planner.options))
-            if notes:
+            if notes := self._notes_for(sent):
                 plan.notes = (*plan.notes, *notes)
             request = plan.http_request
             self._requests += 1
@@ -270,10 +351,20 @@ class CallAttempts:
             if session is not None and endpoint.target.host_kind is HostKind.ROUTER:
                 header = (SESSION_ID, session)
                 request = evolve(request, headers=(*request.headers, header))
+            if self._meter is not None:
+                await self._begin_metered(self._meter, planner.role, request, plan)
             response = await self._client.send(request)
             self._headers = response.headers
+            if self._metered is not None and self._meter is not None:
+                row = self._metered.row
+                row.status = response.status
+                row.provider = read_provider(response.headers, endpoint) or ""
+                if response.status in _GOOD:
+                    self._pricing = self._meter.ask_price(self._metered, self._state)
             if response.status in _GOOD:
                 self._queue.on_response(self._waiter)
+                if self._cached is not None:
+                    return self._cached.record(response), plan
                 return response, plan
             # Closed before it is raised: nobody holds a connection while it rests.
             try:
@@ -304,23 +395,44 @@ class CallAttempts:
             return await anext(chunks, None)
         raise self._deadline_exceeded()  # where the deadline ended the block
 
-    def served(self, told: Served) -> Served:
-        """Return how the call was served; ``told`` is what the answer's body says."""
-        waiter, now = self._waiter, self._state.loop.time()
+    async def served(self, reply: AnyReply) -> Served:
+        """Return how the call was served; ``reply`` is what the answer's body says.
+
+        Its price is waited for a moment, where the catalogue is just being asked.
+        """
+        waiter, now, cost = self._waiter, self._state.loop.time(), NO_COST
+        cached = self._cached
+        if cached is not None and cached.kept is not None:
+            return cached.served(cached.kept, elapsed=now - waiter.since)
+        meter, metered = self._meter, self._metered
+        if meter is not None and metered is not None:
+            if self._pricing is not None and not self._pricing.done():
+                await asyncio.wait([self._pricing], timeout=_PRICE_PATIENCE)
+            usage = None if isinstance(reply, TaskReply) else reply.usage
+            reported = reply.served.reported_nano_usd
+            if not metered.row.provider and reply.served.provider:
+                metered.row.provider = reply.served.provider
+            cost = meter.cost(metered, usage, reported, self._state)
+            metered.row.usage, metered.row.cost = usage, cost
         return read_served(
             self._headers,
             self._spec.endpoint,
-            told,
+            reply.served,
             attempts=self._requests,
             waited=waiter.sent_at - waiter.since,
             elapsed=now - waiter.since,
+            cost=cost,
         )
 
     def succeeded(self, reply: AnyReply) -> None:
         """Note that the answer came whole: the retries were worth their cost."""
+        if self._cached is not None:
+            self._cached.keep(reply)
         if self._choice is not None:
             self._choice.answered(reply.served.provider)
         self._queue.limiter.budget.give_back(self._waiter.retry_cost)
+        if self._metered is not None:
+            self._close_metered(None)
         sent = self._sent
         # Only a prompt whose tokens were guessed teaches how to guess.
         if sent is not None and sent.plan.guess is not None:
@@ -332,6 +444,8 @@ class CallAttempts:
         The permit is given back either way, before any rest.
         """
         queue, waiter, sent = self._queue, self._waiter, self._sent
+        # Written down when it is known what becomes of it.
+        metered, self._metered = self._metered, None
         elsewhere = False
         if self._choice is not None and sent is not None:
             # Which provider failed is remembered; another one may be asked now.
@@ -346,37 +460,109 @@ class CallAttempts:
         if isinstance(failure, ContextTooLong) and sent is not None:
             self._tokens.on_refusal(failure, sent.plan, sent.server)
             state.estimate = self._tokens.estimate(sent.plan, sent.server)
-        while True:
-            match decide(failure, state):
-                case WaitUntilReady(reason=reason, estimate=estimate):
-                    return queue.on_cold(waiter, estimate, reason=reason)
-                case WaitForServer(restart=restart):
-                    if queue.on_connection_refused(waiter, restart=restart):
-                        return None
-                    state.may_wait_for_server = False  # it was waited for long enough
-                case Rest(until=until):
-                    return queue.on_shed(waiter, until)
-                case DetectAgain():
-                    self._report(failure)
-                    # Once a call: a server that changes its model each time is broken.
-                    self._detected_again = True
-                    origin = state.target.origin
-                    _log.info("%s is asked anew what it serves: %s", origin, failure)
-                    self._state.detector.forget(self._record)
-                    return queue.back_off(waiter, state.now)
-                case Adapt(adaptations=adaptations):
-                    if self._adapt(failure, adaptations):
+        outcome: Outcome = "absorbed"
+        try:
+            while True:
+                match decide(failure, state):
+                    case WaitUntilReady(reason=reason, estimate=estimate):
+                        return queue.on_cold(waiter, estimate, reason=reason)
+                    case WaitForServer(restart=restart):
+                        if queue.on_connection_refused(waiter, restart=restart):
+                            return None
+                        # It was waited for long enough.
+                        state.may_wait_for_server = False
+                    case Rest(until=until):
+                        return queue.on_shed(waiter, until)
+                    case DetectAgain():
                         self._report(failure)
+                        # Once a call: one that changes its model each time is broken.
+                        self._detected_again = True
+                        origin = state.target.origin
+                        _log.info("%s is asked anew: %s", origin, failure)
+                        self._state.detector.forget(self._record)
                         return queue.back_off(waiter, state.now)
-                    state.may_adapt = False  # the request would be the same
-                case retry.Retry() as decision:
-                    self._report(failure, elsewhere=elsewhere)
-                    return self._retry(failure, decision, state.now)
-                case Raise(error=error):
-                    # Loading is the queue's own news: it is no failed attempt.
-                    if not isinstance(failure, ModelLoading):
+                    case Adapt(adaptations=adaptations):
+                        if self._adapt(failure, adaptations):
+                            self._report(failure)
+                            return queue.back_off(waiter, state.now)
+                        state.may_adapt = False  # the request would be the same
+                    case retry.Retry() as decision:
                         self._report(failure, elsewhere=elsewhere)
-                    raise await self._final_error(error, state.now)
+                        return self._retry(failure, decision, state.now)
+                    case Raise(error=error):
+                        limits = self._spec.limits
+                        if limits is None or not limits.absorbs(error):
+                            outcome = "failed"
+                        # Loading is the queue's own news: it is no failed attempt.
+                        if not isinstance(failure, ModelLoading):
+                            self._report(failure, elsewhere=elsewhere)
+                        raise await self._final_error(error, state.now)
+        finally:
+            if metered is not None:
+                self._close_metered(failure, outcome, metered)
+
+    async def _begin_metered(
+        self, meter: Meter, role: str, request: HttpRequest, plan: Plan[Any]
+    ) -> None:
+        """Count a request that is about to be sent; raises ``BudgetExceeded``."""
+        spec, now = self._spec, self._state.loop.time()
+        waited = now - self._waiter.since
+        self._metered = meter.try_begin(
+            role,
+            spec.session or "",
+            url=request.url,
+            number=self._requests,
+            waited=waited,
+            now=now,
+        )
+        if self._metered is None:
+            self._metered = metered = await meter.begin(
+                role,
+                spec.session or "",
+                url=request.url,
+                number=self._requests,
+                waited=waited,
+                plan=plan,
+                state=self._state,
+            )
+            if metered.reservation is not None and metered.reservation.alerts:
+                self.alerts = metered.reservation.alerts
+                meter.run_alerts(self.alerts)
+
+    def _close_metered(
+        self,
+        failure: BaseException | None,
+        outcome: Outcome | None = None,
+        metered: MeteredAttempt | None = None,
+    ) -> None:
+        """Write down what became of the request; a failure tells it by its class."""
+        found = metered or self._metered
+        if found is None or self._meter is None:
+            return
+        self._metered = None
+        if outcome is None:
+            outcome = "complete"
+            if isinstance(failure, ResponseError | StreamInterrupted):
+                outcome = "cut"
+            elif failure is not None:
+                mine = isinstance(failure, Exception)
+                outcome = "failed" if mine else "cancelled"
+        now = self._state.loop.time()
+        self._meter.finish(found, outcome, now=now, failure=failure)
+
+    async def _find(self, cached: CachedCall) -> KeptResponse | None:
+        with Timeout(self._state.deadlines, self._waiter.deadline):
+            return await cached.find()
+        raise self._deadline_exceeded()  # where the deadline ended the block
+
+    def _notes_for(self, sent: Sent[R]) -> tuple[str, ...]:
+        """Return what a reply should tell beside the notes of its plan; log those."""
+        if sent.plan.notes:
+            warn_dropped_option(self._spec.endpoint.target, sent.plan.notes)
+        if self._adaptations is NO_ADAPTATIONS:
+            return sent.server.notes
+        changed = self._adaptations.notes_for(sent.planner.options)
+        return (*sent.server.notes, *changed)
 
     async def _plan_for_provider(
         self, choice: ProviderChoice, sent: Sent[R]
@@ -399,11 +585,14 @@ class CallAttempts:
     def _call_state(self, *, elsewhere: bool) -> CallState:
         spec, waiter, sent = self._spec, self._waiter, self._sent
         endpoint, queue = spec.endpoint, self._queue
+        max_attempts = endpoint.max_attempts
+        if spec.limits is not None and spec.limits.retries is not None:
+            max_attempts = waiter.attempt + spec.limits.retries.left
         return CallState(
             now=self._state.loop.time(),
-            deadline=waiter.deadline,
+            deadline=waiter.rests_until,
             attempt=waiter.attempt,
-            max_attempts=endpoint.max_attempts,
+            max_attempts=max_attempts,
             sheds=waiter.sheds,
             waits=spec.wait,
             answers_others=queue.is_awake(),
@@ -477,6 +666,9 @@ class CallAttempts:
         call_log.log_retry(self._spec.endpoint.target, failure, decision)
         waiter.attempt += 1
         waiter.retry_cost += decision.cost
+        limits = self._spec.limits
+        if limits is not None and limits.retries is not None:
+            limits.retries.left -= 1
         until = now + decision.delay
         if decision.applies_to_origin:
             self._queue.back_off_all(
@@ -569,7 +761,18 @@ class CallAttempts:
     async def _detect(self) -> Server:
         """Ask a bare address, once for all calls, what stands there."""
         detector = self._state.detector
-        return await detector.detect(self._record, self._spec.endpoint, self._client)
+        return await detector.detect(
+            self._record, self._spec.endpoint, self._probing_client()
+        )
+
+    def _probing_client(self) -> HttpClient:
+        """Return the client for questions about the server, which are counted too."""
+        meter = self._meter
+        if meter is None:
+            return self._client
+        from bytebuddy_provider_hf.client.metering import ProbingClient
+
+        return ProbingClient(meter, self._client, self._state)
 
     def _numbered(self, request: HttpRequest) -> HttpRequest:
         """Return the request with its number; a probe asks its endpoint to hold it."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.logs.line_format import log_failure
 from bytebuddy_provider_hf.scheduling.retry import Retry
 from bytebuddy_provider_hf.types import Loading, WaitReason
+
+if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.endpoint import CallSpec
 
 _log: Final = logging.getLogger(__name__)
 
@@ -53,11 +56,22 @@ def log_retry(target: Target, failure: ByteBuddyError, decision: Retry) -> None:
     )
 
 
-class ErrorLogging:
-    """A block of work for one call: the error that leaves it is logged."""
+def log_fallback(failed: str, asked: str, failure: ByteBuddyError) -> None:
+    """Log that one entry is asked instead of another, and after which failure."""
+    status = "" if failure.status is None else f", status {failure.status}"
+    kind = type(failure).__name__
+    told = "%s is asked instead of %s: %s%s: %s"
+    _log.warning(told, asked, failed, kind, status, failure.message)
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+
+class ErrorLogging:
+    """A block of work for one call: the error that leaves it is logged.
+
+    Not where another entry may make it good: whoever asks that one tells of it.
+    """
+
+    def __init__(self, spec: CallSpec) -> None:
+        self._spec = spec
 
     def __enter__(self) -> None:
         """Begin."""
@@ -65,7 +79,8 @@ class ErrorLogging:
     def __exit__(
         self, kind: object, error: BaseException | None, traceback: object
     ) -> None:
-        log_call_error(self._target, error)
+        if self._spec.limits is None:
+            log_call_error(self._spec.endpoint.target, error)
 
 
 def log_call_error(target: Target, error: BaseException | None) -> None:

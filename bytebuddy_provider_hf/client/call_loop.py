@@ -51,8 +51,9 @@ def run(
     planner: Planner[R], spec: CallSpec, state: LoopState
 ) -> Coroutine[object, object, R]:
     """Return the answer in one piece; waiting is told to ``spec.on_event``."""
+    look_up = None if spec.cache is None else partial(_fetch_kept, planner, spec)
     # Not a coroutine of its own: each costs 2 µs a call.
-    return _until_answered(spec, state, partial(_fetch, planner, spec))
+    return _until_answered(spec, state, partial(_fetch, planner, spec), look_up)
 
 
 async def detect_server(spec: CallSpec, state: LoopState) -> Server:
@@ -74,6 +75,13 @@ async def stream(
     reading = spec.reader_task
     with reading, CallAttempts(spec, state) as attempts:
         while True:
+            if spec.cache is not None:
+                reading.enter_wait()
+                kept = await _read_kept(planner, spec, state, attempts)
+                if kept is not None:
+                    for event in kept:
+                        yield event
+                    return
             while not attempts.try_acquire():
                 if (waiting := attempts.wait_state()) is not None:
                     yield waiting
@@ -81,13 +89,21 @@ async def stream(
                 await attempts.wait()
             delivered = False
             try:
+                if spec.cache is not None and await attempts.detect_to_look_up():
+                    continue
                 response, plan = await attempts.send(planner, stream=True)
                 reader = AnswerReader(response, plan, attempts, spec, state)
                 try:
+                    while attempts.alerts:
+                        alert, *rest = attempts.alerts
+                        attempts.alerts = tuple(rest)
+                        yield alert
                     while (batch := await reader.batch()) is not None:
+                        attempts.hold(held=True)
                         for event in batch:
                             delivered = True
                             yield event
+                        attempts.hold(held=False)
                         reading.enter_wait()
                     reply = await reader.reply()
                 finally:
@@ -113,32 +129,57 @@ async def _until_answered(
     spec: CallSpec,
     state: LoopState,
     once: Callable[[CallAttempts], Awaitable[_T]],
+    look_up: Callable[[CallAttempts], Awaitable[_T | None]] | None = None,
 ) -> _T:
-    """Make attempts until one has an answer, or a failure that ends the call."""
+    """Make attempts until one has an answer, or a failure that ends the call.
+
+    ``look_up`` returns an answer for which no attempt is needed.
+    """
     with CallAttempts(spec, state) as attempts:
         while True:
+            if look_up is not None and (kept := await look_up(attempts)) is not None:
+                return kept
             while not attempts.try_acquire():
                 waiting = attempts.wait_state()
-                if spec.on_event is not None and waiting is not None:
-                    try:
-                        spec.on_event(waiting)
-                    except Exception:  # noqa: BLE001 - a host's callback: its fault must not end the call
-                        _log.exception("on_event raised; the call goes on")
+                if waiting is not None:
+                    _tell(spec, waiting)
                 # Progress is news only where somebody is told of it.
                 await attempts.wait(observed=spec.on_event is not None)
             try:
+                if look_up is not None and await attempts.detect_to_look_up():
+                    continue
                 return await once(attempts)
             except ByteBuddyError as error:
                 failure = error
             await attempts.handle_failure(failure)
 
 
-async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) -> R:
-    response, plan = await attempts.send(planner, stream=False)
+def _tell(spec: CallSpec, event: Event) -> None:
+    """Tell the host of an event of a call whose answer comes in one piece."""
+    if spec.on_event is None:
+        return
+    try:
+        spec.on_event(event)
+    except Exception:  # noqa: BLE001 - a host's callback: its fault must not end the call
+        _log.exception("on_event raised; the call goes on")
+
+
+async def _fetch(
+    planner: Planner[R],
+    spec: CallSpec,
+    attempts: CallAttempts,
+    kept: tuple[Response, Plan[R]] | None = None,
+) -> R:
+    """Return the answer to one request, or what a ``kept`` one says."""
+    response, plan = kept or await attempts.send(planner, stream=False)
+    if attempts.alerts:
+        for alert in attempts.alerts:
+            _tell(spec, alert)
+        attempts.alerts = ()
     endpoint = spec.endpoint
     # Given back before the answer is read: decoding needs no connection.
     try:
-        body = await attempts.read(response)
+        body = await (attempts.read(response) if kept is None else kept[0].read(0))
     finally:
         response.close()
     try:
@@ -149,9 +190,10 @@ async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) ->
         if reply.notes:
             reply = masked_reply(reply, endpoint)
         request_id = read_header(response.headers, "x-request-id", endpoint)
-        served = attempts.served(reply.served)
+        served = await attempts.served(reply)
         reply = finished(reply, plan, spec.notes, request_id, served)
-        attempts.succeeded(reply)
+        if kept is None:
+            attempts.succeeded(reply)
         return reply
     # A server may echo the key: its bytes stay out of the traceback.
     del body
@@ -160,6 +202,42 @@ async def _fetch(planner: Planner[R], spec: CallSpec, attempts: CallAttempts) ->
     # before it was paid for, and stays with the caller.
     meant = failure.__cause__
     raise meant if isinstance(meant, APIError) and not failure.partial else failure
+
+
+async def _fetch_kept(
+    planner: Planner[R], spec: CallSpec, attempts: CallAttempts
+) -> R | None:
+    """Return the answer that was kept, read anew; ``None`` where there is none."""
+    found = await attempts.look_up(planner, stream=False)
+    if found is None:
+        return None
+    # What this call makes of it may be an error, or no whole answer: it is sent then.
+    with suppress(ByteBuddyError):
+        reply = await _fetch(planner, spec, attempts, found)
+        if attempts.accept(reply):
+            return reply
+    return None
+
+
+async def _read_kept(
+    planner: Planner, spec: CallSpec, state: LoopState, attempts: CallAttempts
+) -> list[Event] | None:
+    """Return the events of a kept answer, all of them: it is known to end well then."""
+    found = await attempts.look_up(planner, stream=True)
+    if found is None:
+        return None
+    events: list[Event] = []
+    reader = AnswerReader(*found, attempts, spec, state)
+    try:
+        with suppress(ByteBuddyError):
+            while (batch := await reader.batch()) is not None:
+                events += batch
+            reply = await reader.reply()
+            if attempts.accept(reply):
+                return [*events, Done(reply)]
+    finally:
+        reader.close()
+    return None
 
 
 class AnswerReader:
@@ -246,7 +324,7 @@ class AnswerReader:
         notes = self._spec.notes
         if self._silent and reply.usage is None:
             notes = (*notes, text("wire.no_usage_came"))
-        served = self._attempts.served(reply.served)
+        served = await self._attempts.served(reply)
         return finished(reply, self._plan, notes, request_id, served)
 
     def close(self) -> None:

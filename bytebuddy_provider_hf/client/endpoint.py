@@ -8,18 +8,24 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from os import urandom
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field, frozen
 
 from bytebuddy_provider_hf.address import HUB, ROUTER, HostKind, Target
 from bytebuddy_provider_hf.client.pending_reply import ReaderTask
-from bytebuddy_provider_hf.config.values import RequestOptions
+from bytebuddy_provider_hf.config.values import AlertOptions, Budget, RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.http_client import Destination, destination_for
+
+if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.cached_call import ModelCache
+    from bytebuddy_provider_hf.client.fallbacks import CallLimits
+    from bytebuddy_provider_hf.client.metering import Meter
 
 TIMEOUT: Final = 600.0
 COLD_START_TIMEOUT: Final = 300.0
@@ -72,6 +78,15 @@ class Endpoint:
         return headers if masked == told else dict(masked)
 
 
+@frozen
+class MeterOptions:
+    """What a model's calls are counted with: the ledger's folder, budgets, alerts."""
+
+    folder: Path
+    budgets: tuple[Budget, ...] = ()
+    alerts: AlertOptions | None = None
+
+
 @define  # made once a call: 0.4 µs, frozen 1.9
 class CallSpec:
     """Where a call goes, and how long it may take.
@@ -79,7 +94,10 @@ class CallSpec:
     Without ``wait`` a model that is not ready, or an account that is limited, is an
     error at once. ``window`` is the configured context length. ``part`` is one of
     several for one call, which logs its own failure. Calls of one ``session`` keep the
-    router's provider that answered first.
+    router's provider that answered first. With a ``meter`` every request is counted.
+    ``cache`` says which answers are kept and given again, ``None`` that none are.
+    ``limits`` are those of an entry with fallbacks, or of a fallback; whoever asks them
+    in turn tells of the failures.
     """
 
     endpoint: Endpoint
@@ -91,6 +109,9 @@ class CallSpec:
     reader_task: ReaderTask = field(factory=ReaderTask)
     part: bool = False
     session: str | None = None
+    meter: Meter | None = None
+    cache: ModelCache | None = None
+    limits: CallLimits | None = None
 
 
 def endpoint_for(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.client.endpoint import Endpoint
+from bytebuddy_provider_hf.client.endpoint import Endpoint, MeterOptions
 from bytebuddy_provider_hf.client.model_base import check_doubts, check_texts
 from bytebuddy_provider_hf.client.notices import log_once
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
@@ -19,6 +20,7 @@ from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import (
+    CacheUse,
     CompletionOptions,
     Conversation,
     DoubtMode,
@@ -38,8 +40,18 @@ _NO_LIMITS: Final = AutocompleteOptions()
 class HuggingFaceModel(ScoringRoles):
     """Call one model. Calls may run at once; ``aclose`` gives the connections back."""
 
-    def __init__(self, entry: ModelEntry, endpoint: Endpoint, runtime: Runtime) -> None:
-        super().__init__(entry, endpoint, runtime)
+    def __init__(
+        self,
+        entry: ModelEntry,
+        endpoint: Endpoint,
+        runtime: Runtime,
+        *,
+        metering: MeterOptions | None = None,
+        cache_dir: Path | None = None,
+    ) -> None:
+        super().__init__(
+            entry, endpoint, runtime, metering=metering, cache_dir=cache_dir
+        )
         # A host opens the same entry many times: once is enough for its log.
         for notice in self._notes:
             log_once(notice)
@@ -67,13 +79,15 @@ class HuggingFaceModel(ScoringRoles):
         wait: bool = True,
         on_event: OnEvent | None = None,
         session: str | None = None,
+        cache: CacheUse | None = None,
     ) -> PendingReply:
         """Answer a conversation: await it for a ``Reply``, or enter it for events.
 
         ``timeout`` is seconds for the whole call; without ``wait`` a model that is
         not ready is an error at once. Calls of one ``session`` go to the provider
-        that answered first, where the router picks it. Raises ``InvalidOption`` at
-        once, and any ``ByteBuddyError`` when awaited or iterated.
+        that answered first, where the router picks it. ``cache`` says what is done
+        with kept answers, in place of the entry. Raises ``InvalidOption`` at once,
+        and any ``ByteBuddyError`` when awaited or iterated.
         """
         from bytebuddy_provider_hf.client.roles.chat import ChatPlanner, ChatRequest
 
@@ -108,7 +122,12 @@ class HuggingFaceModel(ScoringRoles):
             request.options, request, info, asks_hub=info.family is None
         )
         return self._call(
-            planner, timeout, wait=wait, on_event=on_event, session=session
+            planner,
+            timeout,
+            wait=wait,
+            on_event=on_event,
+            session=session,
+            cache=cache,
         )
 
     def _check_capable(self, request: ChatRequest, listed: Sequence[str]) -> None:
@@ -148,6 +167,7 @@ class HuggingFaceModel(ScoringRoles):
         wait: bool = True,
         on_event: OnEvent | None = None,
         session: str | None = None,
+        cache: CacheUse | None = None,
     ) -> PendingReply:
         """Continue ``prompt`` as it stands; the rest is as for :meth:`chat`."""
         from bytebuddy_provider_hf.client.plan import CompletionPlanner
@@ -178,7 +198,12 @@ class HuggingFaceModel(ScoringRoles):
             notes=_window_notes(options),
         )
         return self._call(
-            planner, timeout, wait=wait, on_event=on_event, session=session
+            planner,
+            timeout,
+            wait=wait,
+            on_event=on_event,
+            session=session,
+            cache=cache,
         )
 
     def fill(
@@ -201,6 +226,7 @@ class HuggingFaceModel(ScoringRoles):
         wait: bool = True,
         on_event: OnEvent | None = None,
         session: str | None = None,
+        cache: CacheUse | None = None,
     ) -> PendingReply:
         """Return what belongs between ``prefix`` and ``suffix``: a call as of ``chat``.
 
@@ -243,7 +269,12 @@ class HuggingFaceModel(ScoringRoles):
             and not self._templates.autocomplete,
         )
         return self._call(
-            planner, timeout, wait=wait, on_event=on_event, session=session
+            planner,
+            timeout,
+            wait=wait,
+            on_event=on_event,
+            session=session,
+            cache=cache,
         )
 
     def edit(
@@ -266,6 +297,7 @@ class HuggingFaceModel(ScoringRoles):
         wait: bool = True,
         on_event: OnEvent | None = None,
         session: str | None = None,
+        cache: CacheUse | None = None,
     ) -> PendingReply:
         """Return the whole of ``code`` changed: a call as of ``chat``.
 
@@ -309,7 +341,9 @@ class HuggingFaceModel(ScoringRoles):
             notes=_window_notes(options),
             asks_hub=self._model_info.family is None,
         )
-        spec = self._call_spec(timeout, wait=wait, on_event=on_event, session=session)
+        spec = self._call_spec(
+            timeout, wait=wait, on_event=on_event, session=session, cache=cache
+        )
         return PendingReply(
             lambda: call_loop.run(planner, spec, self._lease.state()),
             lambda: edit.stream(planner, spec, self._lease.state()),
@@ -333,6 +367,7 @@ class HuggingFaceModel(ScoringRoles):
         wait: bool = True,
         on_event: OnEvent | None = None,
         session: str | None = None,
+        cache: CacheUse | None = None,
     ) -> PendingReply:
         """Return ``original`` with ``suggestion`` worked in: a call as of ``chat``.
 
@@ -372,7 +407,12 @@ class HuggingFaceModel(ScoringRoles):
             asks_hub=self._model_info.family is None,
         )
         spec = self._call_spec(
-            timeout, wait=wait, on_event=on_event, part=True, session=session
+            timeout,
+            wait=wait,
+            on_event=on_event,
+            part=True,
+            session=session,
+            cache=cache,
         )
         return PendingReply(
             lambda: apply.run(planner, spec, self._lease.state()),

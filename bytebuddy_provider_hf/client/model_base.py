@@ -2,38 +2,87 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, get_args
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.client.endpoint import CallSpec, Endpoint, check_session
+from bytebuddy_provider_hf.client.endpoint import (
+    CallSpec,
+    Endpoint,
+    MeterOptions,
+    check_session,
+)
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.client.request import check_option
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.unsent import unsent_options, unused_keys
-from bytebuddy_provider_hf.config.values import ModelEntry, PromptTemplates
+from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.config.stored_files import cache_folder
+from bytebuddy_provider_hf.config.values import (
+    CacheOptions,
+    ModelEntry,
+    PromptTemplates,
+)
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import CompletionOptions, DoubtMode, Role
+from bytebuddy_provider_hf.types import CacheUse, CompletionOptions, DoubtMode, Role
 
 # Opening a model imports what opening needs; a call imports what it is made of, where
 # it is made. A program that opens ten models and asks one starts in half the time.
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.cached_call import ModelCache
+    from bytebuddy_provider_hf.client.fallbacks import CallLimits
+    from bytebuddy_provider_hf.client.metering import Meter
     from bytebuddy_provider_hf.client.plan import Planner
     from bytebuddy_provider_hf.client.roles.chat import ModelInfo
+    from bytebuddy_provider_hf.wire.tasks import Task
 
 _NO_TEMPLATES: Final = PromptTemplates()
+
+
+class LearnedFacts:
+    """What calls found out of a model, for the calls that come after them.
+
+    ``batch_size`` is what its server once said it takes together, where it does not
+    list it; ``refused_parameters`` are those that it once refused, by task. ``meter``
+    counts them all.
+    """
+
+    # No attrs class: making one takes half a millisecond, at every start.
+    def __init__(self) -> None:
+        self.info: ModelInfo | None = None
+        self.batch_size: int | None = None
+        self.refused_parameters: Mapping[Task, frozenset[str]] = {}
+        self.meter: Meter | None = None
 
 
 class ModelBase:
     """An entry, opened: what it is, and the connections it holds a lease on."""
 
-    def __init__(self, entry: ModelEntry, endpoint: Endpoint, runtime: Runtime) -> None:
+    # Of one that is asked in a chain of fallbacks, for the one call.
+    _limits: CallLimits | None = None
+
+    def __init__(
+        self,
+        entry: ModelEntry,
+        endpoint: Endpoint,
+        runtime: Runtime,
+        *,
+        metering: MeterOptions | None = None,
+        cache_dir: Path | None = None,
+    ) -> None:
+        self._metering = metering
         self._entry = entry
+        self._cache_dir = cache_dir
         self._endpoint = endpoint
         self._lease = runtime.lease()
+        self._learned = LearnedFacts()
         target = endpoint.target
         self._notes = (*target.notices, *unused_keys(entry, target))
         self._window = (
@@ -46,19 +95,45 @@ class ModelBase:
 
             family_of_entry(entry)
 
-    @cached_property
+    def limited(self, limits: CallLimits) -> Self:
+        """Return this model with bounds for one call; what that learns, this knows."""
+        twin = copy(self)
+        twin._limits = limits  # noqa: SLF001 - its own class
+        return twin
+
+    @property
     def _model_info(self) -> ModelInfo:
+        found = self._learned.info
+        if found is not None:
+            return found
         # Embedding and ranking do without, so they never load the table of families.
         from bytebuddy_provider_hf.client.model_family import family_of_entry
         from bytebuddy_provider_hf.client.roles.chat import ModelInfo
         from bytebuddy_provider_hf.prompts.families import opens_reasoning
 
-        return ModelInfo(
+        found = self._learned.info = ModelInfo(
             self._endpoint.target,
             family=family_of_entry(self._entry),
             window=self._window,
             opens_reasoning=opens_reasoning(self._entry.model),
         )
+        return found
+
+    @property
+    def _meter(self) -> Meter | None:
+        options = self._metering
+        if options is None:
+            return None
+        found = self._learned.meter
+        if found is None:
+            # A model that is opened and never asked counts nothing, loads no ledger.
+            from bytebuddy_provider_hf.client.metering import Meter
+            from bytebuddy_provider_hf.storage.ledger import open_ledger
+
+            ledger = open_ledger(options.folder)
+            found = Meter(self._endpoint, ledger, options.budgets, options.alerts)
+            self._learned.meter = found
+        return found
 
     @property
     def name(self) -> str:
@@ -76,9 +151,37 @@ class ModelBase:
         return self._entry.roles
 
     @property
+    def timeout(self) -> float:
+        """The seconds that a call may take, unless it says otherwise."""
+        return self._endpoint.timeout
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """What requests travel by: the origin, and a key of proxy and certificates."""
+        destination = self._endpoint.destination
+        return destination.origin, destination.options_key
+
+    @property
+    def context_length(self) -> int | None:
+        """The tokens that the entry says the model reads, if it does."""
+        return self._window
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """What of the entry is not done as it says, as far as is known now."""
-        return (*self._notes, *unsent_options(self._entry, self._endpoint.target))
+        verdict = self.cache_verdict
+        idle = () if verdict is None or verdict[0] else (verdict[1],)
+        unsent = unsent_options(self._entry, self._endpoint.target)
+        return (*self._notes, *unsent, *idle)
+
+    @property
+    def cache_verdict(self) -> tuple[bool, str] | None:
+        """Whether its cache keeps anything, in a sentence; ``None`` without one."""
+        if self._entry.cache is None:
+            return None
+        from bytebuddy_provider_hf.client.cached_call import cache_verdict
+
+        return cache_verdict(self._entry, self._endpoint.target)
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -92,6 +195,8 @@ class ModelBase:
     async def aclose(self) -> None:
         """Give the connections back; the last model to do so closes them."""
         await self._lease.aclose()
+        if "_cache" in vars(self):
+            await self._cache.store.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,10 +212,13 @@ class ModelBase:
         wait: bool,
         on_event: OnEvent | None,
         session: str | None = None,
+        cache: CacheUse | None = None,
     ) -> PendingReply:
         from bytebuddy_provider_hf.client import call_loop
 
-        spec = self._call_spec(timeout, wait=wait, on_event=on_event, session=session)
+        spec = self._call_spec(
+            timeout, wait=wait, on_event=on_event, session=session, cache=cache
+        )
         return PendingReply(
             lambda: call_loop.run(planner, spec, self._lease.state()),
             lambda: call_loop.stream(planner, spec, self._lease.state()),
@@ -125,12 +233,16 @@ class ModelBase:
         on_event: OnEvent | None,
         part: bool = False,
         session: str | None = None,
+        cache: CacheUse | None = None,
     ) -> CallSpec:
         # At once, not when the call is awaited: the mistake is on the caller's line.
         if timeout is not None:
             check_option("timeout", timeout)
         if session is not None:
             check_session(session)
+        kept = None
+        if cache is not None or self._entry.cache is not None:
+            kept = self._cache_for(cache)
         return CallSpec(
             endpoint=self._endpoint,
             timeout=timeout or self._endpoint.timeout,
@@ -140,7 +252,28 @@ class ModelBase:
             window=self._window,
             part=part,
             session=session,
+            meter=self._meter,
+            cache=kept,
+            limits=self._limits,
         )
+
+    def _cache_for(self, asked: CacheUse | None) -> ModelCache | None:
+        """Return what a call does with kept answers: as it says, or as its entry."""
+        if asked is not None and asked not in get_args(CacheUse):
+            raise InvalidOption(text("cache.use_wrong", value=f"{asked!r:.60}"))
+        options = self._entry.cache
+        mode = asked or (options.mode if options is not None else "off")
+        if mode == "off":
+            return None
+        return self._cache.used_as(asked)
+
+    @cached_property
+    def _cache(self) -> ModelCache:
+        from bytebuddy_provider_hf.client.cached_call import ModelCache
+
+        folder = self._cache_dir or cache_folder(os.environ, home_folder())
+        options = self._entry.cache or CacheOptions()
+        return ModelCache.of(self._endpoint, options, folder)
 
     def _model_info_for(self, options: CompletionOptions | None) -> ModelInfo:
         """Return the model, with the context length that a call names, if it does."""

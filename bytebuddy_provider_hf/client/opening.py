@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import evolve
 
 from bytebuddy_provider_hf.address import resolve
-from bytebuddy_provider_hf.client.endpoint import endpoint_for
+from bytebuddy_provider_hf.client.endpoint import MeterOptions, endpoint_for
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.files import home_folder
-from bytebuddy_provider_hf.config.stored_files import user_folder
-from bytebuddy_provider_hf.config.values import ModelEntry, RequestOptions
+from bytebuddy_provider_hf.config.stored_files import cache_folder, user_folder
+from bytebuddy_provider_hf.config.values import CacheOptions, ModelEntry, RequestOptions
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
 from bytebuddy_provider_hf.plugin import PROVIDER
-from bytebuddy_provider_hf.plugins.protocols import OpenContext
+from bytebuddy_provider_hf.plugins.protocols import Model, OpenContext
 from bytebuddy_provider_hf.secret import Environment, Secret
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.credentials import Credential, credential_for
 from bytebuddy_provider_hf.types import CompletionOptions, Role
+
+if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.fallbacks import Fallback
 
 
 def open_entry(entry: ModelEntry, context: OpenContext) -> HuggingFaceModel:
@@ -34,7 +41,30 @@ def open_entry(entry: ModelEntry, context: OpenContext) -> HuggingFaceModel:
             text("calls.this_provider_cannot_use", name=type(runtime).__name__),
             hint=text("calls.pass_a_bytebuddy_provider_hf_client"),
         )
-    return _open(entry, context.env, context.state_dir, runtime)
+    metering = None
+    if context.ledger or entry.budgets:
+        # A budget cannot be held without a count.
+        metering = MeterOptions(context.state_dir, entry.budgets, context.alerts)
+    notices: tuple[str, ...] = ()
+    others: list[Fallback] = []
+    models = context.models
+    if entry.fallbacks and models is None:
+        notices = (text("fallbacks.no_registry"),)
+    elif models is not None and entry.fallbacks:
+        from bytebuddy_provider_hf.client.fallbacks import Fallback
+
+        names = [name for name in entry.fallbacks if name != entry.name]
+        others = [Fallback(name, partial(models, name)) for name in names]
+    return _open(
+        entry,
+        context.env,
+        context.state_dir,
+        runtime,
+        cache_dir=context.cache_dir,
+        metering=metering,
+        fallbacks=others,
+        notices=notices,
+    )
 
 
 def open_model(
@@ -49,12 +79,27 @@ def open_model(
     runtime: Runtime | None = None,
     env: Mapping[str, str] | None = None,
     state_dir: Path | None = None,
+    ledger: bool = False,
+    cache: CacheOptions | None = None,
+    cache_dir: Path | None = None,
+    fallbacks: Sequence[Model] = (),
+    fallback_after: float | None = None,
 ) -> HuggingFaceModel:
     """Open a model without a configuration file.
 
-    Without ``api_key`` a token is looked up as for an entry. Close the model with
-    ``aclose`` or use it in an ``async with`` block.
+    Without ``api_key`` a token is looked up as for an entry. With ``ledger`` its calls
+    are counted, in ``state_dir``, as those of a configured model are. ``cache`` says
+    which answers are kept, in ``cache_dir``: none by default. Close the model with
+    ``aclose`` or use it in an ``async with`` block. ``fallbacks`` are opened models of
+    any provider that are asked in turn where this one fails, or keeps a call waiting
+    for ``fallback_after`` seconds (30 if not given); they stay the caller's to close.
     """
+    others: list[Fallback] = []
+    if fallbacks:
+        # Imported where there are some: they need all of the protocols.
+        from bytebuddy_provider_hf.client.fallbacks import Fallback
+
+        others = [Fallback.of(each) for each in fallbacks]
     secret = Secret(api_key.strip()) if isinstance(api_key, str) else api_key
     variables = Environment(os.environ if env is None else env)
     del api_key, env  # a traceback with locals shows what this frame still holds
@@ -68,8 +113,19 @@ def open_model(
         default_completion_options=options or CompletionOptions(),
         request_options=request_options or RequestOptions(),
         api_key_origin=None if secret is None else "api_key",
+        cache=cache,
+        fallback_after=fallback_after,
     )
-    return _open(entry, variables, state_dir or user_folder(home_folder()), runtime)
+    folder = state_dir or user_folder(home_folder())
+    return _open(
+        entry,
+        variables,
+        folder,
+        runtime,
+        cache_dir=cache_dir or cache_folder(variables, home_folder()),
+        metering=MeterOptions(folder) if ledger else None,
+        fallbacks=others,
+    )
 
 
 def _open(
@@ -77,8 +133,15 @@ def _open(
     env: Mapping[str, str],
     state_dir: Path,
     runtime: Runtime | None,
+    *,
+    cache_dir: Path,
+    metering: MeterOptions | None,
+    fallbacks: Sequence[Fallback] = (),
+    notices: tuple[str, ...] = (),
 ) -> HuggingFaceModel:
     target = resolve(entry.model, entry.api_base)
+    if notices:
+        target = evolve(target, notices=(*target.notices, *notices))
     explicit = None
     if entry.api_key:
         explicit = Credential(entry.api_key, entry.api_key_origin or "apiKey")
@@ -91,4 +154,13 @@ def _open(
     endpoint = endpoint_for(
         target, credential, entry.request_options, env=env, bill_to=entry.bill_to
     )
-    return HuggingFaceModel(entry, endpoint, runtime or shared_runtime)
+    runtime = runtime or shared_runtime
+    if not fallbacks:
+        return HuggingFaceModel(
+            entry, endpoint, runtime, metering=metering, cache_dir=cache_dir
+        )
+    from bytebuddy_provider_hf.client.fallbacks import ModelWithFallbacks
+
+    return ModelWithFallbacks(
+        entry, endpoint, runtime, fallbacks, metering=metering, cache_dir=cache_dir
+    )

@@ -119,6 +119,12 @@ class PendingReply(ReplyCall):
             self._coroutine.close()
         self._begin = _spent
 
+    def unbegun(self) -> Callable[[], PendingReply]:
+        """Give the call away: return what makes it again; this object is spent."""
+        begin, stream, reading = self._begin, self._stream, self._reading
+        self._claim()
+        return lambda: PendingReply(begin, stream, reading)
+
     async def __aenter__(self) -> AsyncIterator[Event]:
         # Made here and not before: a generator that nobody enters must be closed too.
         self._claim()

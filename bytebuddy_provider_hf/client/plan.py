@@ -5,7 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeAlias, cast
+from typing import (
+    TYPE_CHECKING,
+    Final,
+    Generic,
+    Literal,
+    NoReturn,
+    TypeAlias,
+    cast,
+)
 
 from attrs import define, evolve, field
 
@@ -35,6 +43,9 @@ from bytebuddy_provider_hf.wire.tokenize import Prompted
 NO_OPTIONS: Final = CompletionOptions()
 
 AnyReply: TypeAlias = Reply | Embeddings | Scores | TaskReply
+# When a server draws an answer's tokens at random, so that it differs each time: never,
+# where the request says so, or unless it says otherwise.
+Draws: TypeAlias = Literal["never", "if asked", "by default"]
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -118,6 +129,16 @@ class Planner(ABC, Generic[R]):
     # Whether the Hub may know more of the model than is known here.
     asks_hub: bool = field(default=False, kw_only=True)
 
+    @property
+    @abstractmethod
+    def role(self) -> str:
+        """What the ledger calls it: a role of the file, or the method."""
+
+    @property
+    def draws(self) -> Draws:
+        """When the server draws the tokens of the answer at random."""
+        return "by default"
+
     @abstractmethod
     def plan(
         self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool
@@ -138,6 +159,8 @@ class Planner(ABC, Generic[R]):
 @define
 class CompletionPlanner(Planner):
     """Have a server continue a text exactly as it stands."""
+
+    role = "complete"
 
     request: openai.CompletionRequest
     target: Target

@@ -30,7 +30,7 @@ Policy: TypeAlias = Literal["fastest", "cheapest", "preferred"]
 
 # How long a provider is left that did not say.
 LEFT_FOR: Final = 60.0
-_POLICIES: Final = ("fastest", "cheapest", "preferred")
+POLICIES: Final = ("fastest", "cheapest", "preferred")
 _TOO_MANY: Final = 429
 _BROKEN: Final = 500
 # No text has more tokens, and JSON only adds to its bytes.
@@ -43,7 +43,7 @@ _MANY_TIMES: Final = 1_000
 def policy_of(target: Target) -> Policy | None:
     """Return how the router picks the provider; ``None`` where it does not."""
     suffix = target.model.partition(":")[2]
-    if not target.router_picks_provider or (suffix and suffix not in _POLICIES):
+    if not target.router_picks_provider or (suffix and suffix not in POLICIES):
         return None
     return cast("Policy", suffix or "fastest")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.config.files import home_folder
-from bytebuddy_provider_hf.config.stored_files import ANSWERS, SERVERS, cache_folder
+from bytebuddy_provider_hf.config.stored_files import CATALOGUE, SERVERS, cache_folder
 from bytebuddy_provider_hf.errors import Closed
 from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
 from bytebuddy_provider_hf.texts import text
@@ -25,6 +25,7 @@ from bytebuddy_provider_hf.transport.http_client import (
 )
 
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.client.cached_call import Flight
     from bytebuddy_provider_hf.hub.cache import AnswerStore
     from bytebuddy_provider_hf.scheduling.coordinator import Coordinator, Counters
 
@@ -58,10 +59,20 @@ class LoopState:
         )
         self.router = RouterCatalogue(clock=self.loop.time, store=answers)
         self.providers = ProviderMemory(clock=self.loop.time)
+        self._tasks: set[asyncio.Task[None]] = set()
+        # Requests whose answers are kept, while others wait for them, by their keys.
+        self.flights: dict[bytes, Flight] = {}
         self._life = self._lived()
         # Begun here, so that the loop knows it and ends it with itself.
         with suppress(StopIteration):
             self._life.asend(None).send(None)
+
+    def begin_task(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Do some work beside the calls; what is not done at the end is cancelled."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def aclose(self) -> None:
         """Close every connection and stop every timer."""
@@ -72,6 +83,10 @@ class LoopState:
         try:
             yield
         finally:
+            for task in tuple(self._tasks):
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
             self.coordinator.close()
             self.deadlines.close()
             await self.clients.aclose()
@@ -199,7 +214,7 @@ def server_cache_file() -> Path:
 
 def answers_folder() -> Path:
     """Return where Hugging Face's answers about models are kept between processes."""
-    return cache_folder(os.environ, home_folder()) / ANSWERS.name
+    return cache_folder(os.environ, home_folder()) / CATALOGUE.name
 
 
 shared_runtime = Runtime(

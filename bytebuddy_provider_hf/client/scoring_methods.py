@@ -10,11 +10,11 @@ from attrs import evolve
 from bytebuddy_provider_hf.client.model_base import ModelBase
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
+from bytebuddy_provider_hf.types import CacheUse
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.client.roles.batch import BatchJob, S
     from bytebuddy_provider_hf.wire.server import Server
-    from bytebuddy_provider_hf.wire.tasks import Task
 
 # How many inputs travel together where nobody says otherwise.
 _USUAL_BATCH: Final = 64
@@ -22,11 +22,6 @@ _USUAL_BATCH: Final = 64
 
 class ScoringRoles(ModelBase):
     """Embed, rerank and task of a model."""
-
-    # What this server once said it takes together, where it does not list it.
-    _learned_batch_size: int | None = None
-    # The parameters that it once refused, by task.
-    _refused_parameters: Mapping[Task, frozenset[str]] = {}  # replaced, never changed
 
     async def embed(
         self,
@@ -37,6 +32,7 @@ class ScoringRoles(ModelBase):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        cache: CacheUse | None = None,
     ) -> Embeddings:
         """Return one vector for each text, in order, all of the same length.
 
@@ -57,7 +53,7 @@ class ScoringRoles(ModelBase):
             dimensions=dimensions,
             extra=self._endpoint.extra,
         )
-        return await self._run_batches(job, timeout, on_event, wait=wait)
+        return await self._run_batches(job, timeout, on_event, wait=wait, cache=cache)
 
     async def rerank(
         self,
@@ -67,6 +63,7 @@ class ScoringRoles(ModelBase):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        cache: CacheUse | None = None,
     ) -> Scores:
         """Return one score for each document, in order; more is better.
 
@@ -79,7 +76,7 @@ class ScoringRoles(ModelBase):
         job = rerank_job(
             query, documents, self._endpoint.target, extra=self._endpoint.extra
         )
-        return await self._run_batches(job, timeout, on_event, wait=wait)
+        return await self._run_batches(job, timeout, on_event, wait=wait, cache=cache)
 
     async def task(
         self,
@@ -90,6 +87,7 @@ class ScoringRoles(ModelBase):
         timeout: float | None = None,
         wait: bool = True,
         on_event: OnEvent | None = None,
+        cache: CacheUse | None = None,
     ) -> TaskReply:
         """Return what the model makes of ``inputs`` for the Hub's task ``name``.
 
@@ -107,15 +105,18 @@ class ScoringRoles(ModelBase):
             name, inputs, parameters, target, extra=self._endpoint.extra
         )
         task = planner.task
-        planner.without = self._refused_parameters.get(task, frozenset())
-        spec = self._call_spec(timeout, wait=wait, on_event=on_event, part=True)
+        planner.without = self._learned.refused_parameters.get(task, frozenset())
+        spec = self._call_spec(
+            timeout, wait=wait, on_event=on_event, part=True, cache=cache
+        )
         spec.endpoint = evolve(spec.endpoint, target=target)
         state = self._lease.state()
         until = None if timeout is None else state.loop.time() + timeout
-        with ErrorLogging(target):
+        with ErrorLogging(spec):
             reply, refused = await run_task(planner, spec, state, until=until)
         if refused:
-            self._refused_parameters = {**self._refused_parameters, task: refused}
+            known = self._learned.refused_parameters
+            self._learned.refused_parameters = {**known, task: refused}
         return reply
 
     async def _run_batches(
@@ -125,25 +126,28 @@ class ScoringRoles(ModelBase):
         on_event: OnEvent | None,
         *,
         wait: bool,
+        cache: CacheUse | None,
     ) -> S:
         from bytebuddy_provider_hf.client.call_log import ErrorLogging
         from bytebuddy_provider_hf.client.roles.batch import run_batches
 
-        spec = self._call_spec(timeout, wait=wait, on_event=on_event, part=True)
+        spec = self._call_spec(
+            timeout, wait=wait, on_event=on_event, part=True, cache=cache
+        )
         state = self._lease.state()
         until = None if timeout is None else state.loop.time() + timeout
-        with ErrorLogging(self._endpoint.target):
+        with ErrorLogging(spec):
             answer, limit = await run_batches(
                 job, spec, state, until=until, batch_size=self._batch_size
             )
-        self._learned_batch_size = limit or self._learned_batch_size
+        self._learned.batch_size = limit or self._learned.batch_size
         return answer
 
     def _batch_size(self, server: Server) -> int:
         options = self._entry.embed_options
         limits = (
             _USUAL_BATCH,
-            self._learned_batch_size,
+            self._learned.batch_size,
             None if options is None else options.max_batch_size,
             server.max_batch or server.usual_batch,
         )

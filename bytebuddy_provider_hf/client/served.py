@@ -7,6 +7,7 @@ from typing import Final
 
 from bytebuddy_provider_hf.client.endpoint import Endpoint
 from bytebuddy_provider_hf.hub.router_models import PROVIDER
+from bytebuddy_provider_hf.money import NO_COST, Cost, total_cost
 from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.types import NOT_SERVED, Served
 
@@ -56,6 +57,7 @@ def read_served(
     attempts: int,
     waited: float,
     elapsed: float,
+    cost: Cost = NO_COST,
 ) -> Served:
     """Return how a call was served, by its headers and what its body ``told``."""
     # Hardly any server but the router tells more than what is counted here.
@@ -66,7 +68,7 @@ def read_served(
         or "x-compute-type" in headers
         or "x-compute-time" in headers
     ):
-        return Served(attempts=attempts, waited=waited, elapsed=elapsed)
+        return Served(attempts=attempts, waited=waited, elapsed=elapsed, cost=cost)
     provider = read_provider(headers, endpoint)
     if provider is None and (said := told.provider) is not None:
         said = endpoint.scrub(said)
@@ -88,6 +90,7 @@ def read_served(
         attempts,
         waited,
         elapsed,
+        cost=cost,
     )
 
 
@@ -102,6 +105,7 @@ def merged(parts: Sequence[Served], *, elapsed: float) -> Served:
     providers = {each.provider for each in parts}
     costs = [each.reported_nano_usd for each in parts]
     known = [cost for cost in costs if cost is not None]
+    ages = [each.cached for each in parts if each.cached is not None]
     return Served(
         provider=providers.pop() if len(providers) == 1 else None,
         reported_nano_usd=sum(known) if len(known) == len(costs) else None,
@@ -109,4 +113,7 @@ def merged(parts: Sequence[Served], *, elapsed: float) -> Served:
         waited=max(each.waited for each in parts),
         elapsed=elapsed,
         parts=tuple(parts),
+        cost=total_cost([each.cost for each in parts]),
+        # The oldest, where no server was asked for any of them.
+        cached=max(ages) if len(ages) == len(parts) else None,
     )

@@ -173,6 +173,7 @@ def _from_json(said: Mapping[str, object]) -> Server | None:
         if isinstance(names, list)
         else (),
         loaded_model=_text(said.get("loaded_model")),
+        revision=_text(said.get("revision")),
         context_length=_number(said.get("context_length")),
         max_input=_number(said.get("max_input")),
         max_stops=_number(said.get("max_stops")),

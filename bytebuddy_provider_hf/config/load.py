@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import evolve
 
 from bytebuddy_provider_hf.config.entry import Context
+from bytebuddy_provider_hf.config.fallbacks import with_fallbacks
 from bytebuddy_provider_hf.config.reader import ReadFile, read_file
 from bytebuddy_provider_hf.config.stored_files import (
     CONFIG,
@@ -104,13 +105,15 @@ def load(  # each is a place that a test and a host must choose
         for entry in reading.entries:
             # Whole: one made of two files would be what nobody wrote.
             entries.setdefault(entry.name, _with_settings(entry, reading, found))
+    kept, told = with_fallbacks(entries)
     env_files = (variables.user_env, *variables.project_env)
     complaints = [(str(f.path), f.complaint) for f in env_files if f.complaint]
     log = next((r.log for r in read if r.log is not None), None)
     return Config(
-        entries=tuple(entries.values()),
+        entries=kept,
         warnings=(
             *(warning for r in found.values() for warning in r.warnings),
+            *told,
             *(ConfigWarning(file, complaint) for file, complaint in complaints),
             *(
                 [ConfigWarning(str(store.path), text("trust.off"))]
@@ -144,6 +147,16 @@ def _with_settings(
         if options is not None and (reading is own or reading.kind != "project"):
             budgets.append(Budget(str(file), options))
     cache = entry.cache or own.settings.cache
+    if cache is not None:
+        # One file on the user's disk, for all entries: no project says how large.
+        sizes = [
+            reading.settings.cache.size
+            for reading in found.values()
+            if reading.kind != "project" and reading.settings.cache is not None
+        ]
+        if own.kind != "project":
+            sizes.append(cache.size)
+        cache = evolve(cache, size=next((size for size in sizes if size), None))
     return evolve(entry, budgets=tuple(budgets), cache=cache)
 
 

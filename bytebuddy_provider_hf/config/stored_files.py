@@ -135,15 +135,40 @@ SERVERS: Final = StoredFile(
     most=1024 * 1024,
     version=2,
 )
-ANSWERS: Final = StoredFile(
+CATALOGUE: Final = StoredFile(
     folder=_CACHE,
-    name="answers/",
+    name="catalogue/",
     purpose="what Hugging Face told of 500 models: providers, prices, cards",
     writer="whatever asks for it; `models search` shows how old it is",
     removal="at any time; it is asked for again, and not known offline until then",
     mode=FOLDER_MODE,
     most=32 * 1024 * 1024,
     version=1,
+)
+ANSWERS: Final = StoredFile(
+    folder=_CACHE,
+    name="answers.db",
+    purpose="[answers that are kept](cache.md), where you ask for it",
+    writer="a call of an entry with the key `cache`, or with the argument",
+    removal="`bytebuddy-hf cache clear`, or remove it at any time",
+    limit="`size` MB, 256 by default, and a fifth more",
+    version=1,
+)
+ANSWERS_LOG: Final = StoredFile(
+    folder=_CACHE,
+    name="answers.db-wal, answers.db-shm",
+    purpose="what was written to it last, and what programs share of it",
+    writer="the same; the last one to close it removes them",
+    removal="together with it only",
+    limit="a few MB",
+)
+DAMAGED_ANSWERS: Final = StoredFile(
+    folder=_CACHE,
+    name="answers.db.damaged",
+    purpose="one that was damaged, until the next is",
+    writer="the call that met it; a new one is begun",
+    removal="at any time",
+    limit="as the file",
 )
 GEMMA: Final = StoredFile(
     folder=_CACHE,
@@ -253,7 +278,10 @@ FILES: Final = (
     USAGE_KEY,
     CACHE_FOLDER,
     SERVERS,
+    CATALOGUE,
     ANSWERS,
+    ANSWERS_LOG,
+    DAMAGED_ANSWERS,
     GEMMA,
     LOG,
     OLD_LOGS,

@@ -162,6 +162,17 @@ def origin_for(entry: ModelEntry) -> str:
     return ROUTER if entry.api_base is None else origin_of(entry.api_base)
 
 
+def leaves_origin(entry: ModelEntry, other: ModelEntry) -> bool:
+    """Tell whether what is sent for ``other`` may go elsewhere than for ``entry``.
+
+    Without an ``apiBase`` only the provider knows where that is.
+    """
+    mine, theirs = entry.api_base, other.api_base
+    if mine is None or theirs is None:
+        return (mine, entry.provider) != (theirs, other.provider)
+    return origin_of(mine) != origin_of(theirs)
+
+
 def is_trusted(entry: ModelEntry, store: TrustStore) -> bool:
     """Tell whether all that ``entry`` says counts: the user chose it or trusts it."""
     project = project_of(entry)

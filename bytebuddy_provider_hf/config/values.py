@@ -258,10 +258,14 @@ class LogOptions:
 
 @frozen
 class ConfigWarning:
-    """Something that does not stop loading: an unknown key, a setting ignored."""
+    """Something that does not stop loading: an unknown key, a setting ignored.
+
+    ``is_problem`` tells that the file asks for what cannot be: a check fails then.
+    """
 
     place: str
     message: str
+    is_problem: bool = field(default=False, kw_only=True)
 
     @property
     def said(self) -> LocalizedText:

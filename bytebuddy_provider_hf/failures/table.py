@@ -67,6 +67,7 @@ class FailureRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exit: str = ""
     retry: str = ""
     overload: bool = False
+    fallback: str = ""
     statuses: tuple[int | str, ...] = ()
     codes: tuple[str, ...] = ()
     wordings: tuple[Wording, ...] = ()
@@ -90,6 +91,7 @@ _INHERITED: Final = (
     "exit",
     "retry",
     "overload",
+    "fallback",
     "numbers",
     "texts",
     "fields",

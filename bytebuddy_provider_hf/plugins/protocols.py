@@ -22,6 +22,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager
+from datetime import date
 from logging import Logger
 from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -29,7 +30,12 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from attrs import field, frozen
 
 from bytebuddy_provider_hf.config.values import AlertOptions, ModelEntry, Source
-from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
+from bytebuddy_provider_hf.outcomes import (
+    Consumption,
+    Embeddings,
+    Scores,
+    TaskReply,
+)
 from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
@@ -105,6 +111,14 @@ class Noticing(Protocol):
 
     @property
     def notices(self) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    """A model that tells how many tokens it reads, where that is known."""
+
+    @property
+    def context_length(self) -> int | None: ...
 
 
 @runtime_checkable
@@ -287,6 +301,17 @@ class Tasks(Protocol):
         on_event: OnEvent | None = None,
     ) -> TaskReply:
         """Return what the model makes of ``inputs`` for the Hub's task ``name``."""
+        ...
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A model that counts what its calls use up."""
+
+    async def usage(
+        self, *, since: date | None = None, until: date | None = None
+    ) -> Consumption:
+        """Return what its calls used up, by default since the month began (UTC)."""
         ...
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -32,6 +33,7 @@ from bytebuddy_provider_hf.errors import (
     UnsupportedRole,
 )
 from bytebuddy_provider_hf.logs.install import follow
+from bytebuddy_provider_hf.outcomes import Consumption
 from bytebuddy_provider_hf.plugins.discovery import (
     ALLOW_VARIABLE,
     BLOCK_VARIABLE,
@@ -46,6 +48,7 @@ from bytebuddy_provider_hf.plugins.protocols import (
     Edit,
     Embed,
     Fill,
+    Metered,
     Model,
     OpenContext,
     Rerank,
@@ -114,6 +117,7 @@ class ModelRegistry:
         home: Path | None = None,
         env: Mapping[str, str] | None = None,
         runtime: object | None = None,
+        cache: bool = True,
     ) -> ModelRegistry:
         """Read the configuration and find the plugins; open nothing yet.
 
@@ -121,8 +125,9 @@ class ModelRegistry:
         ``plugins`` are exactly the plugins to use (objects or modules); ``None``
         means those installed, narrowed by ``blocked``, ``allowed`` and the variables
         ``BYTEBUDDY_BLOCK`` and ``BYTEBUDDY_PLUGINS``. ``runtime`` is handed to every
-        provider; it stays the caller's to close. A log file that the configuration
-        names is written from now on, until it is loaded again without.
+        provider; it stays the caller's to close. Without ``cache`` no entry keeps
+        answers, whatever it says. A log file that the configuration names is written
+        from now on, until it is loaded again without.
 
         Raises:
             ConfigNotFound: ``path`` does not exist or cannot be read.
@@ -142,6 +147,9 @@ class ModelRegistry:
         unwritten = follow(config.log, config.files)
         if unwritten is not None:
             config = evolve(config, warnings=(*config.warnings, unwritten))
+        if not cache:
+            plain = tuple(evolve(entry, cache=None) for entry in config.entries)
+            config = evolve(config, entries=plain)
         discovery = discover(plugins=plugins, blocked=blocked, allowed=allowed, env=env)
         for failure in discovery.failures:
             _log.warning("%s", failure)
@@ -169,7 +177,13 @@ class ModelRegistry:
             *self._config.warnings,
             *self._discovery.warnings,
             *filter(None, map(self._unserved, self.entries)),
+            *(told for entry in self.entries for told in self._lost(entry)),
         )
+
+    @property
+    def counts_calls(self) -> bool:
+        """Whether calls are counted: unless the configuration says ``ledger: off``."""
+        return self._config.ledger
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -260,6 +274,21 @@ class ModelRegistry:
     def tasks(self, name: str) -> Tasks:
         """Return a model that serves the Hub's tasks; no role stands for them."""
         return self._serving(Tasks, name)  # type: ignore[type-abstract]
+
+    async def usage(
+        self, *, since: date | None = None, until: date | None = None
+    ) -> Mapping[str, Consumption]:
+        """Return what the models that are open used up, by the names of their entries.
+
+        Of models whose provider does not count nothing is told. Entries with the same
+        model, address and token share one count, and each has the whole of it.
+        """
+        found: dict[str, Consumption] = {}
+        for name in self._entries:
+            model: object = self._open_models.get(name)
+            if isinstance(model, Metered):
+                found[name] = await model.usage(since=since, until=until)
+        return found
 
     def entry(self, name: str) -> ModelEntry:
         """Return an entry without opening it.
@@ -409,6 +438,20 @@ class ModelRegistry:
                 roles=", ".join(missing),
             ),
         )
+
+    def _lost(self, entry: ModelEntry) -> Iterator[ConfigWarning]:
+        """Yield a warning for each fallback whose provider is not there."""
+        for name in entry.fallbacks:
+            target = self._entries.get(name)
+            if target is None or self._discovery.find(target.provider):
+                continue
+            message = text(
+                "fallbacks.no_provider",
+                entry=safe_name(entry.name),
+                fallback=safe_name(name),
+                provider=safe_name(target.provider),
+            )
+            yield ConfigWarning(str(entry.source), message, is_problem=True)
 
     def _no_provider(self, name: str, why: str) -> UnknownName:
         found = self._discovery

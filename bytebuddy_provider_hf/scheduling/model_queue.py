@@ -16,7 +16,6 @@ from bytebuddy_provider_hf.errors import (
     APIError,
     Closed,
     QuotaExhausted,
-    RateLimited,
 )
 from bytebuddy_provider_hf.scheduling.cold_start import UNKNOWN, ColdStart
 from bytebuddy_provider_hf.scheduling.limiter import REFUSAL_MEMORY, Limiter
@@ -341,7 +340,7 @@ class ModelQueue:
         """
         for waiter in self._wait_list:
             waiter.paced = waiter.paced or paced
-            if waiter.observed or until >= waiter.deadline:
+            if waiter.observed or until >= waiter.rests_until:
                 waiter.wake()
 
     def _is_busy(self, now: float) -> bool:
@@ -411,16 +410,8 @@ class ModelQueue:
         if left <= 0:
             raise waiter.timeout_error(now, self._cold_start.reason)
         quiet = self.limiter.paused_until
-        if quiet >= waiter.deadline:
-            raise RateLimited(
-                text(
-                    "scheduling.rest_too_long",
-                    rest=f"{quiet - now:,.0f}",
-                    left=f"{left:,.0f}",
-                ),
-                retry_after=quiet - now,
-                hint=text("scheduling.rest_too_long_hint"),
-            )
+        if quiet > now and quiet >= waiter.rests_until:
+            raise waiter.rests_too_long(quiet - now, waiter.deadline - now)
         estimate = self._cold_start.estimate(now) if self._cold_start.cold else None
         if estimate is not None and estimate > left:
             raise waiter.loads_too_long(estimate, left)

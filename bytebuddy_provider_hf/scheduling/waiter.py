@@ -12,7 +12,11 @@ from typing import Final
 
 from attrs import Factory, define, field
 
-from bytebuddy_provider_hf.errors import ColdStartTimeout, DeadlineExceeded
+from bytebuddy_provider_hf.errors import (
+    ColdStartTimeout,
+    DeadlineExceeded,
+    RateLimited,
+)
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import WaitReason
 
@@ -24,19 +28,22 @@ class Waiter:
     """Hold where a call stands. Times are seconds of the loop's clock.
 
     ``cold_hint`` is the next step where its model was waited for in vain, if not to
-    wait longer. ``number`` tells who came first. ``is_waiting`` is set while the call
-    sleeps in a queue: the reader of a stream may be busy with what it was told, and
-    gets no permit then. ``observed`` is whether somebody listens to how the waiting
-    goes. ``not_before`` is when a resting call may ask again; ``probe_id`` the number
-    of the probe that its request is, or 0; ``sheds`` how often a busy endpoint turned
-    it away; ``answered`` whether its answer has begun; ``paced`` whether it was told to
-    wait and wakes in steps; ``retry_cost`` what its retries took from the budget.
+    wait longer. After ``patience`` seconds it rests no more, for a limit or before a
+    retry: somebody else is asked then. ``number`` tells who came first. ``is_waiting``
+    is set while the call sleeps in a queue: the reader of a stream may be busy with
+    what it was told, and gets no permit then. ``observed`` is whether somebody listens
+    to how the waiting goes. ``not_before`` is when a resting call may ask again;
+    ``probe_id`` the number of the probe that its request is, or 0; ``sheds`` how often
+    a busy endpoint turned it away; ``answered`` whether its answer has begun; ``paced``
+    whether it was told to wait and wakes in steps; ``retry_cost`` what its retries took
+    from the budget.
     """
 
     since: float
     timeout: float
     cold_timeout: float
     cold_hint: str | None = None
+    patience: float | None = None
     deadline: float = field(
         init=False,
         default=Factory(lambda self: self.since + self.timeout, takes_self=True),
@@ -64,6 +71,13 @@ class Waiter:
         if self.cold_since is None:
             return self.deadline
         return min(self.deadline, self.cold_since + self.cold_timeout)
+
+    @property
+    def rests_until(self) -> float:
+        """Return when it must rest no more, for a limit or before a retry."""
+        if self.patience is None:
+            return self.deadline
+        return min(self.deadline, self.since + self.patience)
 
     def timeout_error(
         self, now: float, reason: WaitReason
@@ -94,8 +108,19 @@ class Waiter:
                 left=f"{left:,.0f}",
             ),
             retry_after=estimate,
-            hint=text("scheduling.wait_longer"),
+            hint=self.cold_hint or text("scheduling.wait_longer"),
         )
+
+    def rests_too_long(self, rest: float, left: float) -> RateLimited:
+        """Return the error of a call that a server lets rest longer than it may."""
+        facts = {"rest": f"{rest:,.0f}", "left": f"{left:,.0f}"}
+        if rest >= left:
+            message = text("scheduling.rest_too_long", **facts)
+            hint = text("scheduling.rest_too_long_hint")
+        else:
+            message = text("fallbacks.rest_too_long", rest=facts["rest"])
+            hint = text("fallbacks.wait_longer")
+        return RateLimited(message, retry_after=rest, hint=hint)
 
     def wake(self) -> None:
         """Let the waiting call look at its state again."""

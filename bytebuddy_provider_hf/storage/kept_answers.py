@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from bytebuddy_provider_hf.config.files import make_folder, replace
-from bytebuddy_provider_hf.config.stored_files import ANSWERS
+from bytebuddy_provider_hf.config.stored_files import CATALOGUE
 
 _log: Final = logging.getLogger(__name__)
 
@@ -70,13 +70,13 @@ class KeptAnswers:
         if not isinstance(told, dict):
             return None
         version, at = told.get("version"), told.get("at")
-        if isinstance(version, int) and version > ANSWERS.version:
+        if isinstance(version, int) and version > CATALOGUE.version:
             self._turn_off("it was written by a newer version")
             return None
         age = self._clock() - at if isinstance(at, int | float) else -1.0
         digest = hashlib.sha256(answer).hexdigest()
         # A time to come is of a clock that was set back: it would hold for ever.
-        fits = 0 <= age < _OLDEST and version == ANSWERS.version
+        fits = 0 <= age < _OLDEST and version == CATALOGUE.version
         if not fits or told.get("key") != key or told.get("sha256") != digest:
             return None
         return answer, age
@@ -86,7 +86,7 @@ class KeptAnswers:
         if self._is_off:
             return
         head = {
-            "version": ANSWERS.version,
+            "version": CATALOGUE.version,
             "key": key,
             "at": self._clock(),
             "sha256": hashlib.sha256(answer).hexdigest(),
@@ -110,7 +110,7 @@ class KeptAnswers:
         total = 0
         for count, (_, size, path) in enumerate(found, start=1):
             total += size
-            if count > _MOST_FILES or total > ANSWERS.most:
+            if count > _MOST_FILES or total > CATALOGUE.most:
                 with suppress(OSError):
                     path.unlink()
 

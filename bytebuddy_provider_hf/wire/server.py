@@ -69,13 +69,14 @@ class Server:
 
     ``model`` is the name of its (first) model, ``model_names`` all names that it lists.
     ``loaded_model`` is the id of the model it loaded, where that is no name to ask it
-    by (TGI). ``context_length`` counts tokens of prompt and answer together,
-    ``max_input`` those of the prompt. ``routes`` are names out of chat, completions,
-    generate, tasks, embeddings, embed, rerank, classify, infill; ``openai_base`` is
-    the path before those of OpenAI's. ``abilities`` are what each model can do, by its
-    name, where the list tells. ``notes`` are what every answer's reader should know. Of
-    the members that nobody asked for, ``left_out`` are those that it refused,
-    ``demanded`` those that it must have.
+    by (TGI), ``revision`` the commit of its weights. ``context_length`` counts tokens
+    of prompt and answer together, ``max_input`` those of the prompt. ``routes`` are
+    names out of chat, completions, generate, tasks, embeddings, embed, rerank,
+    classify, infill; ``openai_base`` is the path before those of OpenAI's.
+    ``abilities`` are what each model can do, by its name, where the list tells.
+    ``notes`` are what every answer's reader should know. Of the members that nobody
+    asked for, ``left_out`` are those that it refused, ``demanded`` those that it must
+    have.
     """
 
     # Its name in sentences, and in the file that keeps what probes found.
@@ -113,6 +114,7 @@ class Server:
     model: str | None = None
     model_names: tuple[str, ...] = ()
     loaded_model: str | None = None
+    revision: str | None = None
     context_length: int | None = None
     max_input: int | None = None
     max_stops: int | None = None

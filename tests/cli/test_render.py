@@ -133,6 +133,7 @@ def test_events_are_told_apart_by_their_type() -> None:
         "elapsed": 1.0,
         "estimate": 20.0,
         "waiters": 3,
+        "entry": None,
     }
     done = event_object(Done(reply))
     assert done["type"] == "done"

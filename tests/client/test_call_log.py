@@ -125,7 +125,7 @@ async def test_what_is_mended_is_no_failure(caplog: pytest.LogCaptureFixture) ->
     """A batch that was too large is cut; nobody's call failed."""
     server = FakeTei(max_batch=4)
     found = at(server)
-    found.model._learned_batch_size = 64
+    found.model._learned.batch_size = 64
     await found.model.embed([f"t{n}" for n in range(10)])
     assert said(caplog, logging.WARNING) == []
 

@@ -151,6 +151,8 @@ async def test_a_question_that_has_one_route_is_asked_once(refusal: FakeReply) -
 class EitherRoute(Planner):
     """Ask what a chat answers, or a prompt where none does."""
 
+    role = "chat"
+
     target: Target
 
     def plan(

@@ -55,5 +55,10 @@ def test_no_method_of_the_contract_is_left_out() -> None:
         if getattr(value, "__module__", "") == protocols.__name__
         and getattr(value, "_is_protocol", False)
     }
-    others = {protocols.Model, protocols.Noticing}
+    others = {
+        protocols.Model,
+        protocols.Noticing,
+        protocols.Metered,
+        protocols.Windowed,
+    }
     assert asked - METHODS.keys() == others

@@ -60,7 +60,7 @@ def test_a_row_says_nothing_that_follows(name: str) -> None:
     own = RAW[name]
     assert own.get("lead") != own["en"]["title"]
     base = getattr(errors, name).__mro__[1]
-    for column in ("exit", "retry", "hint"):
+    for column in ("exit", "retry", "fallback", "hint"):
         if column in own and base is not Exception:
             assert getattr(row_of(base), column) != getattr(
                 row_of(getattr(errors, name)), column

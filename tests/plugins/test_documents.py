@@ -118,7 +118,7 @@ async def test_the_page_lists_the_protocols() -> None:
         name
         for name, value in vars(protocols).items()
         if getattr(value, "_is_protocol", False)
-        and name not in ("Protocol", "Model", "Noticing")
+        and name not in ("Protocol", "Model", "Noticing", "Metered", "Windowed")
     }
     assert {row[0] for row in rows} == found
     roles: list[str] = []

@@ -35,6 +35,7 @@ class ApplyPlanner(CodePlanner):
     ``ApplyFailed`` carries both texts.
     """
 
+    role = "apply"
     doing = "apply a change"
 
     def prompt(self) -> EditPrompt:
@@ -111,7 +112,7 @@ async def run(planner: ApplyPlanner, spec: CallSpec, state: LoopState) -> Reply:
     found = await _try_rules(planner)
     if isinstance(found, Reply):
         return found
-    with ErrorLogging(spec.endpoint.target):
+    with ErrorLogging(spec):
         try:
             return await call_loop.run(planner, spec, state)
         except UnsupportedRole as refusal:
@@ -129,7 +130,7 @@ async def stream(
         yield Text(found.text)
         yield Done(found)
         return
-    with ErrorLogging(spec.endpoint.target):
+    with ErrorLogging(spec):
         try:
             async with aclosing(edit.stream(planner, spec, state)) as events:
                 async for event in events:

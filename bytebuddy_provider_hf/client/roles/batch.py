@@ -17,7 +17,7 @@ from attrs import define, evolve
 from bytebuddy_provider_hf.client import call_loop
 from bytebuddy_provider_hf.client.endpoint import CallSpec
 from bytebuddy_provider_hf.client.knowledge import Knowledge
-from bytebuddy_provider_hf.client.plan import NO_OPTIONS, Plan, Planner
+from bytebuddy_provider_hf.client.plan import NO_OPTIONS, Draws, Plan, Planner
 from bytebuddy_provider_hf.client.roles.scoring_api import (
     ErrorTexts,
     as_unsupported,
@@ -52,6 +52,7 @@ S = TypeVar("S", Embeddings, Scores)
 class BatchJob(ABC, Generic[S]):
     """Inputs that may travel in batches."""
 
+    role: ClassVar[str]
     error_texts: ClassVar[ErrorTexts]
 
     @property
@@ -82,6 +83,16 @@ class BatchPlanner(Planner[S]):
     job: BatchJob[S]
     batch: range
     strict: bool
+
+    @property
+    def role(self) -> str:
+        """The job's."""
+        return self.job.role
+
+    @property
+    def draws(self) -> Draws:
+        """When the server draws the answer at random: vectors and scores never are."""
+        return "never"
 
     def plan(
         self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool

@@ -60,6 +60,8 @@ class ModelInfo:
 class ChatPlanner(Planner):
     """Put a conversation to a server."""
 
+    role = "chat"
+
     request: ChatRequest
     model_info: ModelInfo
 

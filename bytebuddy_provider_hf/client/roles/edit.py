@@ -189,6 +189,7 @@ class CodePlanner(Planner):
 class EditPlanner(CodePlanner):
     """Have code changed as an instruction says."""
 
+    role = "edit"
     doing = "edit code"
 
     def prompt(self) -> prompts.EditPrompt:

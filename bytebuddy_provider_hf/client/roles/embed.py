@@ -48,6 +48,7 @@ class EmbedJob(BatchJob[Embeddings]):
     max_tokens: int | None = None
     extra: Mapping[str, object] = field(factory=dict)
 
+    role = "embed"
     error_texts = ERROR_TEXTS
 
     @property

@@ -62,6 +62,8 @@ class FillPlanner(Planner):
     of the configuration.
     """
 
+    role = "autocomplete"
+
     context: FillContext
     model_info: ModelInfo
     multiline: bool = True

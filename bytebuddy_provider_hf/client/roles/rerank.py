@@ -48,6 +48,7 @@ class RerankJob(BatchJob[Scores]):
     target: Target
     extra: Mapping[str, object] = field(factory=dict)
 
+    role = "rerank"
     error_texts = ERROR_TEXTS
 
     @property

@@ -12,7 +12,13 @@ from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.client import call_loop
 from bytebuddy_provider_hf.client.endpoint import CallSpec
 from bytebuddy_provider_hf.client.knowledge import Knowledge
-from bytebuddy_provider_hf.client.plan import NO_OPTIONS, Plan, Planner, no_stream
+from bytebuddy_provider_hf.client.plan import (
+    NO_OPTIONS,
+    Draws,
+    Plan,
+    Planner,
+    no_stream,
+)
 from bytebuddy_provider_hf.client.roles.batch import in_time
 from bytebuddy_provider_hf.client.roles.scoring_api import (
     ErrorTexts,
@@ -44,6 +50,11 @@ ERROR_TEXTS: Final = ErrorTexts(
 _MOST_REFUSALS: Final = 3
 _MOST_WARNINGS: Final = 10
 _LONGEST_WARNING: Final = 500
+# The pipelines of transformers draw the tokens of these by default, and search the
+# likeliest text for those (``_default_generation_config`` of text_generation.py and
+# text2text_generation.py).
+_DRAWN: Final = frozenset({Task.TEXT_GENERATION, Task.CONVERSATIONAL})
+_WRITTEN: Final = frozenset({Task.TEXT2TEXT, Task.SUMMARIZATION, Task.TRANSLATION})
 _INSTEAD: Final[Mapping[Task, Said]] = {
     Task.TEXT_GENERATION: partial(text, "roles.use_complete"),
     Task.TEXT2TEXT: partial(text, "roles.use_chat"),
@@ -59,12 +70,21 @@ _INSTEAD: Final[Mapping[Task, Said]] = {
 class TaskPlanner(Planner[TaskReply]):
     """Ask for one task; ``without`` names the parameters that a server refused."""
 
+    role = "task"
+
     task: Task
     inputs: object
     parameters: Mapping[str, object]
     target: Target
     extra: Mapping[str, object] = field(factory=dict)
     without: frozenset[str] = frozenset()
+
+    @property
+    def draws(self) -> Draws:
+        """When the server draws the tokens of the answer at random."""
+        if self.task in _DRAWN:
+            return "by default"
+        return "if asked" if self.task in _WRITTEN else "never"
 
     def plan(
         self, knowledge: Knowledge, options: CompletionOptions, *, stream: bool

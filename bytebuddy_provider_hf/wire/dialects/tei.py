@@ -31,6 +31,7 @@ class Tei(Server):
         return cls(
             version=read_version(found.get("version")),
             model=lenient_text(found.get("model_id")) or None,
+            revision=lenient_text(found.get("model_sha")) or None,
             max_input=positive_int(found.get("max_input_length")),
             max_batch=positive_int(found.get("max_client_batch_size")),
             routes=cls.usual_routes,

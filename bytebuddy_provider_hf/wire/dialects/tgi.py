@@ -143,6 +143,7 @@ class Tgi(Server):
             # Any other name is taken for an adapter's.
             model="tgi",
             loaded_model=lenient_text(found.get("model_id")) or None,
+            revision=lenient_text(found.get("model_sha")) or None,
             context_length=positive_int(found.get("max_total_tokens")),
             max_input=positive_int(found.get("max_input_tokens"))
             or positive_int(found.get("max_input_length")),

@@ -1,0 +1,187 @@
+"""Open SQLite files that processes share, private to the user, set aside when damaged.
+
+https://sqlite.org/wal.html: a write-ahead log needs memory that processes share, which
+network file systems do not have; there the old journal is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bytebuddy_provider_hf.config.files import make_folder, replace, sole_writer
+
+# Seconds to wait for the transactions of other processes.
+_BUSY_SECONDS: Final = 5.0
+# Changing the mode of the journal does not wait by itself.
+_TRIES: Final = 250
+_REST: Final = 0.02
+_JOURNAL_BYTES: Final = 4 * 1024 * 1024
+# File systems of one machine: any other one is taken for a network disk.
+_LOCAL: Final = re.compile(
+    "apfs|bcachefs|btrfs|exfat|ext[234]|f2fs|fuseblk|hfsplus|jfs|msdos|nilfs2|ntfs3?|"
+    "overlay|ramfs|reiserfs|tmpfs|ubifs|ufs|vfat|xfs|zfs"
+)
+# Where a line of mountinfo names the place of a mount.
+_POINT: Final = 4
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+
+# Which file a path leads to: its device and its number there.
+Stamp = tuple[int, int]
+
+
+class NewerDatabase(Exception):
+    """A newer version of this package wrote the file: it stays as it is."""
+
+
+def open_database(
+    path: Path, schema: Sequence[str], *, version: int
+) -> tuple[sqlite3.Connection, Stamp]:
+    """Return a connection to a file of this ``version``, and which file that is.
+
+    One that is missing is made. Transactions are the caller's: none is begun unasked.
+    Raises ``NewerDatabase``, ``OSError``, and ``sqlite3.Error`` for a file that is
+    damaged, or of an older version.
+    """
+    make_folder(path.parent)
+    while True:
+        if not path.exists():
+            # Never by opening it here: closing it would drop the locks of another
+            # connection of this process (https://sqlite.org/howtocorrupt.html, 2.2).
+            with contextlib.suppress(FileExistsError):
+                replace(path, b"", exclusive=True)
+        stamp = stamp_of(path)
+        # Its owner may close it at the end of the process, in another thread.
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            if _version_of(connection, version) != version:
+                with sole_writer(path):
+                    _make(connection, path, schema, version)
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_BYTES}")
+        except BaseException:
+            connection.close()
+            raise
+        # Else another process has set the file aside meanwhile.
+        if stamp is not None and stamp == stamp_of(path):
+            return connection, stamp
+        connection.close()
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return which file a path leads to, ``None`` where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - asked often
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def set_aside(path: Path, kept: Path, *, stamp: Stamp | None) -> bool:
+    """Move a damaged file to ``kept``, in place of what is there.
+
+    Only the file of ``stamp``: another process may have done it already. Returns
+    whether it was done here; raises ``OSError``.
+    """
+    with sole_writer(path):
+        if stamp is None or stamp_of(path) != stamp:
+            return False
+        path.replace(kept)
+        for end in ("-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+    return True
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error tells of a damaged file, and not of a full disk or a lock."""
+    if isinstance(error, sqlite3.InterfaceError | sqlite3.ProgrammingError):
+        return False
+    code = getattr(error, "sqlite_errorcode", None)
+    # Without a code: what was read is no text. The others are tables or values that
+    # this package would never write.
+    return code is None or code & 0xFF in {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_FORMAT,
+    }
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether other processes hold the file."""
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    return code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def is_on_network(folder: Path, mounts: str) -> bool:
+    """Whether a folder is on a disk that other machines may share.
+
+    ``mounts`` is the text of ``/proc/self/mountinfo``. Without one, as on macOS and
+    Windows, only a path that names another machine tells.
+    """
+    path = folder.resolve()
+    if path.drive.startswith("\\\\"):
+        return True
+    found, longest = "", -1
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        columns = before.split(" ")
+        if len(columns) <= _POINT or not after:
+            continue
+        # Blanks and the like are written as octal numbers (proc(5)).
+        point = columns[_POINT].encode("latin-1", "replace").decode("unicode_escape")
+        # A later mount on the same place hides the earlier one.
+        if len(point) >= longest and path.is_relative_to(point):
+            found, longest = after.split(" ")[0], len(point)
+    return bool(found) and not _LOCAL.fullmatch(found)
+
+
+def _version_of(connection: sqlite3.Connection, known: int) -> int:
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > known:
+        raise NewerDatabase
+    if found < 0:
+        message = "no version of this package has a negative number"
+        raise sqlite3.DatabaseError(message)
+    return found
+
+
+def _make(
+    connection: sqlite3.Connection, path: Path, schema: Sequence[str], version: int
+) -> None:
+    """Make the tables of an empty file; the lock of its folder is held."""
+    if _version_of(connection, version) == version:
+        return
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        message = "the file is another program's, or of an older version"
+        raise sqlite3.DatabaseError(message)
+    try:
+        mounts = _MOUNTS.read_text("utf-8", "surrogateescape")
+    except OSError:
+        mounts = ""
+    mode = "DELETE" if is_on_network(path.parent, mounts) else "WAL"
+    for left in reversed(range(_TRIES)):
+        try:
+            # It is written into the file: whoever opens it later has the same.
+            connection.execute(f"PRAGMA journal_mode={mode}")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or not left:
+                raise
+            time.sleep(_REST)
+        else:
+            break
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in schema:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version={version}")
+    connection.execute("COMMIT")
