@@ -245,7 +245,8 @@ def reserve_in(
             blocks[period] = block
             known.reserved += block
         connection.execute(
-            "UPDATE budgets SET reserved = ? WHERE (name, unit, period, starts) = (?, ?, ?, ?)",
+            "UPDATE budgets SET reserved = ?"
+            " WHERE (name, unit, period, starts) = (?, ?, ?, ?)",
             (known.reserved, *period.key),
         )
     return refusals, blocks
@@ -385,6 +386,7 @@ def period_at(
 
 
 _ONE_DAY: Final = timedelta(days=1)
+_FOUR_DAYS: Final = timedelta(days=4)
 
 
 @define
@@ -483,14 +485,12 @@ def _percent(used: int, limit: int) -> int:
 
 
 def _month_after(start: int, first: int) -> int:
-    """Return the same moment of the next month, on the day of ``first`` if it has it."""
+    """Return the same moment of the next month, if it can be on the day of ``first``."""
     at, day = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(first, UTC).day
-    year, month = divmod(at.year * 12 + at.month, 12)
-    last = (
-        datetime(year + (month == 11), (month + 1) % 12 + 1, 1, tzinfo=UTC) - _ONE_DAY
-    )
-    moved = at.replace(year=year, month=month + 1, day=min(day, last.day))
-    return int(moved.timestamp())
+    # The 28th is in every month, and four days on from it in the next.
+    next_month = at.replace(day=28) + _FOUR_DAYS
+    last = (next_month.replace(day=28) + _FOUR_DAYS).replace(day=1) - _ONE_DAY
+    return int(next_month.replace(day=min(day, last.day)).timestamp())
 
 
 def _known_account(connection: sqlite3.Connection) -> tuple[float, float] | None:

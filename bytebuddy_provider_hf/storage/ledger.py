@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import logging
 import os
 import secrets
@@ -22,11 +23,12 @@ from typing import Any, Final, Self, TypeVar
 
 from attrs import define
 
-from bytebuddy_provider_hf.config.values import Budget
 from bytebuddy_provider_hf.config.stored_files import USAGE
+from bytebuddy_provider_hf.config.values import Budget
 from bytebuddy_provider_hf.money import Price
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.storage.attempt import Attempt
+from bytebuddy_provider_hf.storage.attempt_rows import Recorded, recorded
 from bytebuddy_provider_hf.storage.budgets import (
     Amounts,
     BudgetBlocks,
@@ -36,6 +38,7 @@ from bytebuddy_provider_hf.storage.budgets import (
     log_alerts,
     period_at,
 )
+from bytebuddy_provider_hf.storage.counter import RequestCounter
 from bytebuddy_provider_hf.storage.database import DAY, warn_once
 from bytebuddy_provider_hf.storage.identity import identity_of, read_key
 from bytebuddy_provider_hf.storage.writer import PriceFound, UsageWriter, Work, Written
@@ -44,14 +47,9 @@ from bytebuddy_provider_hf.types import BudgetAlert
 
 _log: Final = logging.getLogger(__name__)
 
-# Requests that a process may have counted before they are sent: a crash counts so many
-# too much.
-BLOCK: Final = 64
-# When so few are left, more are counted.
-_LOW: Final = 8
 # Attempts that are written without waiting for more. Each transaction takes some 0.3 ms
 # of a busy machine, however few it writes.
-_BATCH: Final = 512
+_BATCH: Final = 2_048
 # Seconds to wait for more of them.
 _PAUSE: Final = 0.2
 # Seconds without a call after which what is held of budgets is given back.
@@ -104,7 +102,7 @@ def open_ledger(folder: Path) -> Ledger:
 
 
 class Ledger:
-    """Count requests, keep attempts, reserve budgets; usable from every thread and loop.
+    """Count requests, keep attempts, reserve budgets, from any thread and loop.
 
     A request is counted in a durable block of 64 before it is sent, and becomes a row
     when it has ended: a crash counts at most one block too much and never one request
@@ -123,18 +121,16 @@ class Ledger:
         """Set what belongs to one process: a fork's child begins anew."""
         # Not only its number, which another process gets again.
         self._process = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._counter = RequestCounter(self._wake_up)
         self._blocks = BudgetBlocks(self._clock)
         # Callers append, the thread takes from the other end: no lock is needed.
-        self._counted: deque[None] = deque()
-        self._attempts: deque[Attempt] = deque()
+        self._attempts: deque[Recorded] = deque()
         self._settled: deque[tuple[Reservation, Amounts]] = deque()
         self._prices: deque[PriceFound] = deque()
         self._counting: deque[_Request] = deque()
         self._reserving: deque[tuple[_Request, Sequence[Budget], Amounts]] = deque()
         self._flushing: deque[_Request] = deque()
         self._alerts: deque[BudgetAlert] = deque()
-        # The durable block: requests that were or may be sent and have no row yet.
-        self._remaining = 0
         self._month = (0, 0)
         # The thread waits until somebody releases it.
         self._gate = threading.Lock()
@@ -160,18 +156,14 @@ class Ledger:
 
     def try_count(self, count: int = 1) -> bool:
         """Count requests that are about to be sent, if the block has so many left."""
-        counted = self._counted
         taken = 0
-        try:
-            while taken < count:
-                counted.pop()
-                taken += 1
-        except IndexError:
-            counted.extend([None] * taken)
-            return False
-        if len(counted) == _LOW:
-            self._wake_up()
-        return True
+        while taken < count and self._counter.try_take():
+            taken += 1
+        if taken == count:
+            return True
+        for _ in range(taken):
+            self._counter.give_back()
+        return False
 
     async def count(self) -> None:
         """Count a request that is about to be sent, as soon as the block has one."""
@@ -184,12 +176,12 @@ class Ledger:
 
     def give_back(self) -> None:
         """Uncount a request that was not sent after all."""
-        self._counted.append(None)
+        self._counter.give_back()
 
     def record(self, attempt: Attempt) -> None:
-        """Keep what became of a counted request; ``attempt`` is not to change then."""
+        """Keep what became of a request that was counted and sent."""
         attempts = self._attempts
-        attempts.append(attempt)
+        attempts.append(recorded(attempt))
         if self._is_idle or len(attempts) == _BATCH:
             self._wake_up()
 
@@ -290,10 +282,9 @@ class Ledger:
 
     def _wake_up(self) -> bool:
         """Make the thread look for work, started if need be; whether it runs."""
-        try:
+        # It may be open already; asking first would leave time for that.
+        with contextlib.suppress(RuntimeError):
             self._gate.release()
-        except RuntimeError:
-            pass  # it is open already
         return self._stopped is not None or self._start()
 
     def _start(self) -> bool:
@@ -327,7 +318,12 @@ class Ledger:
 
     def _run(self, stopped: threading.Event) -> None:
         # Not an attribute: the child of a fork must never close this connection.
-        writer = UsageWriter(self._folder, process=self._process, blocks=self._blocks)
+        writer = UsageWriter(
+            self._folder,
+            process=self._process,
+            counter=self._counter,
+            blocks=self._blocks,
+        )
         has_more = False
         # When what came since the last transaction is written.
         due = 0.0
@@ -337,8 +333,8 @@ class Ledger:
                 if not has_more:
                     is_over, due = self._rest(due)
                 with self._writing:
-                    if self._counting or len(self._counted) <= _LOW:
-                        self._count_more(writer)
+                    if self._counting or self._counter.is_low():
+                        self._grant(writer)
                     if (
                         is_over
                         or self._is_urgent()
@@ -391,35 +387,18 @@ class Ledger:
     def _has_rows(self) -> bool:
         return bool(self._attempts or self._settled or self._prices)
 
-    def _count_more(self, writer: UsageWriter) -> None:
-        """Count requests ahead of their callers, which is all that they wait for."""
+    def _grant(self, writer: UsageWriter) -> None:
+        """Grant more counts, which is all that some callers wait for."""
         counting = _drained(self._counting)
-        granted = self._missing(self._remaining, len(counting))
-        if not granted:
-            return
-        remaining = self._remaining + granted
-        if writer.write_block(int(self._clock() // DAY), remaining):
-            self._grant(remaining, granted, counting)
-        else:
-            # The file cannot be written now: the whole way knows what to do then.
+        granted = writer.grant(int(self._clock() // DAY), len(counting))
+        if granted is None:
+            # The whole way knows what to do with a file that cannot be written.
             self._counting.extendleft(reversed(counting))
             self._write(writer, gives_back=False)
-
-    def _missing(self, remaining: int, asked: int) -> int:
-        """Return how many requests are to be counted ahead, at least those ``asked``.
-
-        What was recorded has been sent. Of the rest of the block, which may never be,
-        no more than 64 are to be counted.
-        """
-        under_way = remaining - len(self._attempts)
-        return max(BLOCK - under_way, asked, 0 if self._counted else 1)
-
-    def _grant(
-        self, remaining: int, granted: int, counting: Sequence[_Request]
-    ) -> None:
-        self._remaining = remaining
-        self._counted.extend([None] * (granted - len(counting)))
-        _send_answers((request, None) for request in counting)
+        else:
+            counter = self._counter
+            counter.grant(granted, counter.recorded, asked=len(counting))
+            _send_answers((request, None) for request in counting)
 
     def _write(
         self, writer: UsageWriter, *, gives_back: bool, is_last: bool = False
@@ -430,16 +409,13 @@ class Ledger:
         reserving = _drained(self._reserving)
         attempts = _drained(self._attempts)
         now = self._clock()
-        remaining = max(self._remaining - len(attempts), 0)
-        granted = len(counting)
         if is_last:
-            remaining -= min(len(_drained(self._counted)), remaining)
-        else:
-            granted = self._missing(remaining, granted)
+            self._counter.return_rest()
         held = self._blocks.withdraw() if reserving or gives_back else {}
         work = Work(
             now=now,
-            remaining=remaining + granted,
+            asked=len(counting),
+            is_last=is_last,
             least_day=self._least_day(now, attempts),
             attempts=attempts,
             prices=_drained(self._prices),
@@ -448,14 +424,16 @@ class Ledger:
             held=held,
         )
         try:
-            written = writer.write(work, is_last=is_last)
-        except Exception:  # a fault of ours: it must not stop anybody's call
+            written = writer.write(work)
+        except Exception:  # noqa: BLE001 - a fault of ours must not stop anybody's call
             _log.exception("usage was not written")
-            written = Written([()] * len(reserving), {}, ())
-            # They stay counted.
-            remaining += len(attempts)
+            # What was recorded stays counted.
+            granted = self._counter.next_grant(len(counting))
+            answers = [()] * len(reserving)
+            written = Written(granted, self._counter.recorded, answers, {}, ())
+        self._counter.grant(written.granted, written.recorded, asked=len(counting))
         self._blocks.deposit(written.held)
-        self._grant(remaining + granted, granted, counting)
+        _send_answers((request, None) for request in counting)
         self._tell(written.alerts)
         _send_answers((request, None) for request in flushing)
         _send_answers(
@@ -463,13 +441,13 @@ class Ledger:
             for (request, *_), answer in zip(reserving, written.reserved, strict=True)
         )
 
-    def _least_day(self, now: float, attempts: Sequence[Attempt]) -> int:
+    def _least_day(self, now: float, attempts: Sequence[Recorded]) -> int:
         """Return the first day that attempts may count as: a month never goes back.
 
         One that was sent before midnight is written after it, and counts as sent; but
         while the clock itself has been set back, all count as of the latest month.
         """
-        latest = max(now, attempts[-1].at) if attempts else now
+        latest = max(now, attempts[-1][-1][0]) if attempts else now
         if latest >= self._month[1]:
             self._month = period_at("month", latest, None)[:2]
         return self._month[0] // DAY if now < self._month[0] else 0
@@ -481,7 +459,7 @@ class Ledger:
             for listener in self._listeners:
                 try:
                     listener(alert)
-                except Exception:  # a host's own code
+                except Exception:  # noqa: BLE001 - a host's own code
                     _log.exception("what listens to alerts of budgets failed")
 
 
