@@ -62,6 +62,26 @@ class AttemptRow(NamedTuple):
         """Whether it was answered with success: nothing else is ever charged for."""
         return self.status is not None and is_charged(self.status)
 
+    def repriced(self, price: Price, priced_on: str) -> AttemptRow:
+        """Return it with its estimate, if its price was not asked for yet."""
+        is_free = self.status is not None and not self.is_charged
+        if self.unpriced != "not asked yet" or is_free:
+            return self
+        if self.outcome == "cut":
+            return self._replace(unpriced="answer cut")
+        prompt, answer = self.prompt_tokens, self.completion_tokens
+        if prompt is None or answer is None:
+            return self._replace(unpriced="tokens unknown")
+        estimated = price.of(prompt, answer)
+        if estimated > _MOST_MONEY:
+            return self._replace(unpriced=NO_REASON)
+        return self._replace(
+            estimated=estimated,
+            is_ceiling=bool(self.cached_tokens),
+            priced_on=priced_on,
+            unpriced="",
+        )
+
 
 class Key(NamedTuple):
     """What attempts are summed up by, beside their day: the columns of a table."""
@@ -120,7 +140,10 @@ def is_charged(status: int) -> bool:
 
 def read_rows(rows: str) -> list[AttemptRow]:
     """Return the attempts of a batch. Raises ``ValueError`` for a damaged one."""
-    return _decoder.decode(rows)
+    try:
+        return _decoder.decode(rows)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error
 
 
 def recorded(attempt: Attempt) -> Recorded:
@@ -170,7 +193,13 @@ def write_attempts(
     groups = _grouped(attempts, least_day)
     columns = [_columns(rows) for rows in groups.values()]
     try:
-        is_sound = all(map(_is_bounded, columns))
+        figures = (
+            list(filter(None, each[place])) for each in columns for place in _FIGURES
+        )
+        is_sound = all(
+            min(known, default=0) >= 0 and sum(known) <= _MOST_IN_BATCH
+            for known in figures
+        )
         encoded = [_encoder.encode(rows) for rows in groups.values()]
     except (UnicodeEncodeError, OverflowError):
         is_sound = False
@@ -235,7 +264,7 @@ def reprice(
         if day == today and key in keys and '"not asked yet"' in text:
             changed.append((number, key, read_rows(text)))
     for number, key, rows in changed:
-        priced = [_priced(row, price, priced_on) for row in rows]
+        priced = [row.repriced(price, priced_on) for row in rows]
         connection.execute(
             "UPDATE attempts SET rows = ? WHERE id = ?",
             (_encoder.encode(priced).decode(), number),
@@ -258,6 +287,18 @@ def reprice(
         for reason, attempts in reasons.items():
             connection.execute(ADD_UNPRICED, (today, key, reason, attempts))
     connection.execute("DELETE FROM unpriced WHERE attempts <= 0")
+
+
+def add_bill(
+    connection: sqlite3.Connection, day: int, key: int, *, billed: int, bills: int
+) -> None:
+    """Add what was billed to the sums of a day, which may have no attempt."""
+    connection.execute(ADD_TO_DAY, (day, key, *[0] * (ADD_TO_DAY.count("?") - 2)))
+    connection.execute(
+        "UPDATE days SET billed = billed + ?, bills = bills + ?"
+        " WHERE day = ? AND key = ?",
+        (billed, bills, day, key),
+    )
 
 
 def _grouped(attempts: Iterable[Recorded], least_day: int) -> _Groups:
@@ -345,13 +386,6 @@ def _add_to_day(
         )
 
 
-def _is_bounded(columns: Sequence[tuple[Any, ...]]) -> bool:
-    return all(
-        min(known, default=0) >= 0 and sum(known) <= _MOST_IN_BATCH
-        for known in (list(filter(None, columns[place])) for place in _FIGURES)
-    )
-
-
 def _bounded(recorded: Recorded) -> Recorded:
     """Return an attempt without figures and texts that no sound server sends."""
     row = AttemptRow(*recorded[3])
@@ -377,22 +411,3 @@ def _at_most(figure: int | None, most: int) -> int | None:
 def _text(said: str) -> str:
     # A header may hold bytes that are no text.
     return said[:_LONGEST].encode("utf-8", "replace").decode()
-
-
-def _priced(row: AttemptRow, price: Price, priced_on: str) -> AttemptRow:
-    if row.unpriced != "not asked yet" or not (row.status is None or row.is_charged):
-        return row
-    if row.outcome == "cut":
-        return row._replace(unpriced="answer cut")
-    prompt, answer = row.prompt_tokens, row.completion_tokens
-    if prompt is None or answer is None:
-        return row._replace(unpriced="tokens unknown")
-    estimated = price.of(prompt, answer)
-    if estimated > _MOST_MONEY:
-        return row._replace(unpriced=NO_REASON)
-    return row._replace(
-        estimated=estimated,
-        is_ceiling=bool(row.cached_tokens),
-        priced_on=priced_on,
-        unpriced="",
-    )

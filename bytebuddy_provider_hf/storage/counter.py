@@ -68,9 +68,17 @@ class RequestCounter:
             try:
                 ahead.pop()
             except IndexError:
-                if not self._take_block():
-                    return False
-                continue  # another thread may be faster
+                with self._lock:
+                    size = min(BLOCK, self.granted - self._taken)
+                    if size <= 0 and not ahead:
+                        return False
+                    # Before anything of it is sent.
+                    self._set_taken(self._taken + max(size, 0))
+                    ahead.extend([None] * size)
+                if self._low < 0 and self.is_low():
+                    self._ask_for_more()
+                # Another thread may have been faster.
+                continue
             if len(ahead) == self._low:
                 self._ask_for_more()
             return True
@@ -124,18 +132,6 @@ class RequestCounter:
             self._set_taken(max(self._taken - rest, self.recorded))
             self.granted = self._taken
 
-    def _take_block(self) -> bool:
-        with self._lock:
-            size = min(BLOCK, self.granted - self._taken)
-            if size <= 0:
-                return bool(self._ahead)
-            # Before anything of it is sent.
-            self._set_taken(self._taken + size)
-            self._ahead.extend([None] * size)
-        if self._low < 0 and self.is_low():
-            self._ask_for_more()
-        return True
-
     def _set_taken(self, taken: int) -> None:
         self._taken = taken
         _NUMBER.pack_into(self._buffer, self._at, taken)
@@ -165,7 +161,7 @@ class BlockRow:
             place = next(each for each in range(len(used) + 1) if each not in used)
             # On a full disk, or where there are too many, the row is enough.
             with contextlib.suppress(OSError, ValueError):
-                buffer, at = _mapped(self._folder, place)
+                buffer, at = map_place(self._folder, place)
                 self._place = place
         tells = self._place is not None or disk == "memory"
         self._counter.use_buffer(buffer, at, tells=tells)
@@ -214,7 +210,7 @@ def unaccounted(
     return found
 
 
-def _mapped(folder: Path, place: int) -> tuple[mmap.mmap, int]:
+def map_place(folder: Path, place: int) -> tuple[mmap.mmap, int]:
     """Map the page of a place into memory, and return where in it the place is."""
     at = place * _NUMBER.size
     start = at // _PAGE * _PAGE

@@ -41,7 +41,11 @@ def trim(connection: sqlite3.Connection, *, today: int, most: int = USAGE.most) 
             " (SELECT id FROM attempts ORDER BY id LIMIT ?)",
             (today - ROW_DAYS, _BATCHES),
         ).rowcount
-        if not gone and _size(connection) > _FULL * most:
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        if not gone and (pages - free) * size > _FULL * most:
             gone = connection.execute(
                 "DELETE FROM attempts WHERE id IN"
                 " (SELECT id FROM attempts ORDER BY id LIMIT ?)",
@@ -126,14 +130,6 @@ def _sum_up_blocks(connection: sqlite3.Connection, before: int) -> None:
             " ON CONFLICT (process) DO UPDATE SET granted = granted + excluded.granted",
             (f"{_ENDED}{day}", day, requests),
         )
-
-
-def _size(connection: sqlite3.Connection) -> int:
-    pages, free, size = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((pages - free) * size)
 
 
 def _is_running(process: str) -> bool:

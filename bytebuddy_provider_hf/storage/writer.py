@@ -26,8 +26,8 @@ from bytebuddy_provider_hf.storage.budgets import (
     Amounts,
     BudgetBlocks,
     BudgetPeriod,
-    Changes,
     Refusal,
+    Reservation,
     reserve_in,
     settle_in,
 )
@@ -89,7 +89,7 @@ class Work:
     least_day: int = 0
     attempts: Sequence[Recorded] = ()
     prices: Sequence[PriceFound] = ()
-    settled: Changes = field(factory=dict)
+    settled: Sequence[tuple[Reservation, Amounts]] = ()
     wanted: Sequence[tuple[Sequence[Budget], Amounts]] = ()
     held: Mapping[BudgetPeriod, int] = field(factory=dict)
 
@@ -148,7 +148,7 @@ class UsageWriter:
         self._until_trim = 0
 
     def write(self, work: Work) -> Written:
-        """Write all of ``work`` in one transaction. Blocks, for some seconds at most."""
+        """Write all of ``work`` in one transaction. Blocks, at most some seconds."""
         busy = 0
         while True:
             connection = self._ready(is_last=work.is_last)
