@@ -159,13 +159,14 @@ def usage(
         forget_counted(folder, before, yes=yes, as_json=as_json)
         return ExitCode.OK
     since, until = chosen_range(month, since, until, now=now)
+    from bytebuddy_provider_hf.storage.usage_report import read_usage
+
+    # What cannot be read is no empty month.
+    report = read_usage(folder, since=since, until=until, by=by, now=now, strict=True)
     if reconcile:
         from bytebuddy_provider_hf.cli.usage_reconcile import show_reconciliation
 
         return show_reconciliation(folder, since, until, as_json=as_json)
-    from bytebuddy_provider_hf.storage.usage_report import read_usage
-
-    report = read_usage(folder, since=since, until=until, by=by)
     counts = counts_calls(config)
     if not counts and report.first is None:
         raise ConfigError(text("usage.off"), hint=text("usage.turn_on"))

@@ -15,8 +15,7 @@ from cli.process import OpenTerminal, Run
 from rich.cells import cell_len
 
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
-from bytebuddy_provider_hf.cli.root import cli
-from bytebuddy_provider_hf.cli.usage import DIMENSIONS, chosen_range, parse_amount
+from bytebuddy_provider_hf.cli.usage import DIMENSIONS, chosen_range
 from bytebuddy_provider_hf.config.stored_files import USAGE, user_folder
 from bytebuddy_provider_hf.config.values import Budget, BudgetOptions
 from bytebuddy_provider_hf.money import Cost
@@ -247,8 +246,9 @@ def test_what_is_forgotten_is_gone(run: Run, kept: Path) -> None:
     ("typed", "code", "stays"),
     [("y\n", 0, False), ("n\n", 0, True), ("\n", 0, True), ("\x03", 130, True)],
 )
+@pytest.mark.usefixtures("kept")
 def test_a_person_is_asked(
-    terminal: OpenTerminal, run: Run, kept: Path, typed: str, code: int, stays: bool
+    terminal: OpenTerminal, run: Run, typed: str, code: int, stays: bool
 ) -> None:
     """No is the default, and Ctrl-C removes nothing."""
     one = terminal("usage", "--forget")
