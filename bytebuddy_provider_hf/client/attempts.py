@@ -698,6 +698,10 @@ class CallAttempts:
             )
             failure.hint = next_step(failure)
         wrote = sent is not None and sent.plan.http_request.route in _GENERATIVE_ROUTES
+        limits = self._spec.limits
+        if limits is not None and limits.absorbs(failure):
+            # Whoever serves it now, another entry is asked at once.
+            return failure
         if wrote and isinstance(failure, APIError) and not_served_model(failure):
             # The permit goes back first: the catalogue may take a while.
             self._queue.back_off(self._waiter, now)
