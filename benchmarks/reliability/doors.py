@@ -232,8 +232,10 @@ async def commands(folder: Path) -> dict[str, tuple[int, int]]:
         return await server.answer(request)
 
     await asyncio.to_thread((folder / "code.py").write_text, _CODE, "utf-8")
-    kept = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
-    env = {**kept, "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+    # The package that is measured here, wherever another may be installed.
+    package = str(Path(plugin.__file__).parents[1])
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": package}
+    env |= {"HOME": str(folder), "LC_ALL": "C.UTF-8"}
     async with serve(answer) as url:
         before = (0, 0)
         for name, (arguments, given) in COMMANDS.items():

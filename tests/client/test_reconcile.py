@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from billed_world import ALL, NOON, World
 from bytebuddy_provider_hf.address import ROUTER
 from bytebuddy_provider_hf.client.reconcile import reconcile
 from bytebuddy_provider_hf.client.runtime import Runtime
+from bytebuddy_provider_hf.config.stored_files import USAGE
 from bytebuddy_provider_hf.errors import MissingPermission, TokenInvalid
 from bytebuddy_provider_hf.hub.billing import ENDPOINTS_API
 from bytebuddy_provider_hf.money import Cost, Unpriced
@@ -279,3 +282,16 @@ async def test_whole_months_are_compared(
             clock=world.hub.unix,
         )
     assert found.total.settled == 1
+
+
+async def test_a_ledger_that_cannot_be_written_is_told(world: World) -> None:
+    """What was read is shown all the same, and what is missing is named."""
+    await world.call("theirs", keep=False)
+    await world.ledger.flush()
+    path = world.folder / USAGE.name
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version=99")
+    world.now += 3_600
+    found = await world.reconcile()
+    assert found.accounts[0].period is not None
+    assert any(str(path) in said for said in found.unread)
