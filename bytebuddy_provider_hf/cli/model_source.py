@@ -147,7 +147,12 @@ class ModelSource:
         from bytebuddy_provider_hf.client.opening import open_model
 
         if name not in self._loose:
-            self._loose[name] = open_model(name, api_base=self.settings.base)
+            # The command line counts; a configuration that says otherwise is heard
+            # where it is read at all.
+            counts = self.registry is None or self.registry.counts_calls
+            self._loose[name] = open_model(
+                name, api_base=self.settings.base, ledger=counts
+            )
         return self._loose[name]
 
 

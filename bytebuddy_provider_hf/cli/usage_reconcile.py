@@ -267,6 +267,7 @@ def _session_object(each: ComparedSession) -> dict[str, object]:
         "settled": each.settled,
         "pending": each.pending,
         "unpriced": dict(each.unpriced),
+        "unmatched": each.unmatched,
     }
 
 

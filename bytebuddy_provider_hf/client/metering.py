@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import define, field
 
 from bytebuddy_provider_hf.address import HostKind, routed_provider
-from bytebuddy_provider_hf.client.endpoint import BILL_TO, Endpoint
+from bytebuddy_provider_hf.client.endpoint import BILL_TO, SESSION_ID, Endpoint
 from bytebuddy_provider_hf.client.providers import POLICIES
 from bytebuddy_provider_hf.config.values import AlertOptions, Budget
 from bytebuddy_provider_hf.errors import BudgetExceeded
@@ -68,10 +68,15 @@ class Meter:
     clock: Callable[[], float] = time.time
     _payer: Payer | None = None
     _is_billed: bool = field(init=False)
+    _session: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         kind = self.endpoint.target.host_kind
         self._is_billed = kind in (HostKind.ROUTER, HostKind.HUB)
+        # The bill groups by what was sent: calls without a session of their own are
+        # those of the job that runs.
+        told = {name.lower(): value for name, value in self.endpoint.destination.told}
+        self._session = told.get(SESSION_ID.lower(), "")
 
     def try_begin(
         self,
@@ -89,7 +94,9 @@ class Meter:
             return None
         if not self.ledger.try_count():
             return None
-        row = Attempt(payer, role, self.clock(), session, number, waited)
+        row = Attempt(
+            payer, role, self.clock(), session or self._session, number, waited
+        )
         return MeteredAttempt(row, now, url)
 
     async def begin(
@@ -112,9 +119,11 @@ class Meter:
             identity = await asyncio.to_thread(self.ledger.identity, secret)
             way, header = self.endpoint.destination, BILL_TO.lower()
             told = {name.lower(): value for name, value in way.told}
-            # What stands in a file's headers may be a secret.
-            written = {k.lower(): v.fingerprint for k, v in way.options.headers.items()}
-            bill_to = told.get(header) or written.get(header, "")
+            bill_to = told.get(header, "")
+            for name, value in way.options.headers.items():
+                if name.lower() == header:
+                    # What stands in a file's headers may be a secret.
+                    bill_to = await asyncio.to_thread(self.ledger.identity, value)
             target = self.endpoint.target
             self._payer = Payer(identity, bill_to, target.origin, target.model)
         reservation, wanted = None, _FREE
@@ -127,7 +136,9 @@ class Meter:
             if reservation is not None:
                 self.ledger.settle(reservation, Amounts())
             raise
-        row = Attempt(self._payer, role, self.clock(), session, number, waited)
+        row = Attempt(
+            self._payer, role, self.clock(), session or self._session, number, waited
+        )
         return MeteredAttempt(row, state.loop.time(), url, reservation, wanted)
 
     def finish(

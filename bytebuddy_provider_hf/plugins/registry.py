@@ -181,6 +181,11 @@ class ModelRegistry:
         )
 
     @property
+    def counts_calls(self) -> bool:
+        """Whether calls are counted: unless the configuration says ``ledger: off``."""
+        return self._config.ledger
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The configuration files that were read, strongest first."""
         return self._config.files

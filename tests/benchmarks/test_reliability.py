@@ -7,7 +7,8 @@ import json
 import pytest
 from rounds import LONG
 
-from benchmarks.reliability import pin
+from benchmarks.reliability import doors, money, pin
+from bytebuddy_provider_hf.money import Price
 
 
 def test_a_session_keeps_a_conversation_where_its_prompt_was_read(
@@ -29,3 +30,48 @@ def test_the_figure_is_missed_where_nothing_moves(
     """A router that stays hits as much without a session: then nothing was measured."""
     assert pin.main(["--conversations", "2", "--turns", "4", "--moves", "0"]) == 1
     assert json.loads(capsys.readouterr().out)["met"] is False
+
+
+def test_what_is_estimated_is_billed(capsys: pytest.CaptureFixture[str]) -> None:
+    """R44: to 0.1 %, at most where tokens were cached; each call is one thing."""
+    calls = 10_000 if LONG else 300
+    assert money.main(["--calls", str(calls)]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["calls"] == calls
+    assert figures["missed"] == []
+    assert len(figures["providers"]) == 7
+    assert set(figures["unpriced"]) == {"answer cut", "compute time", "no price"}
+    assert figures["attempts"] > calls
+    assert figures["worst_error"] <= money.TOLERANCE
+
+
+def test_a_wrong_price_misses_the_bound(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bill is reckoned by nobody's code but its own."""
+    right = Price.of
+
+    def dear(self: Price, prompt_tokens: int, completion_tokens: int) -> int:
+        return right(self, prompt_tokens, completion_tokens) * 2
+
+    monkeypatch.setattr(Price, "of", dear)
+    assert money.main(["--calls", "100"]) == 1
+    missed = json.loads(capsys.readouterr().out)["missed"]
+    assert "an estimate is off by more than 0.1 %" in missed
+
+
+def test_every_door_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """R48: the ledger has what the server saw, of every role of the library."""
+    assert doors.main([] if LONG else ["--library"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["sent"] == figures["counted"] > figures["doors"] >= 19
+
+
+def test_a_command_is_counted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that ends at once has written down what it sent."""
+    one = {"chat": doors.COMMANDS["chat"]}
+    monkeypatch.setattr(doors, "COMMANDS", one)
+    assert doors.main(["--commands"]) == 0
+    assert json.loads(capsys.readouterr().out)["sent"] >= 1
