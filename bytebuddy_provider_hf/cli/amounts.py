@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -143,21 +143,20 @@ def cost_object(cost: Cost) -> dict[str, object] | None:
 
 def cost_text(cost: Cost, stream: TextIO) -> str:
     """Return what is known of a call's cost, in this process's language."""
-    return "; ".join(localized(part) for part in _cost_parts(cost, stream))
-
-
-def _cost_parts(cost: Cost, stream: TextIO) -> Iterator[str]:
+    parts: list[str] = []
     if cost.estimated is not None:
         amount = at_most(cost.estimated, is_ceiling=cost.is_ceiling, stream=stream)
         if cost.priced_on:
-            yield text("usage.cost_priced", amount=amount, day=cost.priced_on)
+            parts.append(text("usage.cost_priced", amount=amount, day=cost.priced_on))
         else:
-            yield text("usage.cost_estimated", amount=amount)
+            parts.append(text("usage.cost_estimated", amount=amount))
     elif cost.unpriced:
-        yield text("usage.cost_unpriced", reason=reason_text(cost.unpriced))
+        reason = reason_text(cost.unpriced)
+        parts.append(text("usage.cost_unpriced", reason=reason))
     if cost.reported is not None:
-        yield text("usage.cost_reported", amount=dollars(cost.reported))
+        parts.append(text("usage.cost_reported", amount=dollars(cost.reported)))
     if cost.billed is not None:
-        yield text("usage.cost_billed", amount=dollars(cost.billed))
+        parts.append(text("usage.cost_billed", amount=dollars(cost.billed)))
     if cost.is_pending:
-        yield text("usage.cost_pending")
+        parts.append(text("usage.cost_pending"))
+    return "; ".join(map(localized, parts))

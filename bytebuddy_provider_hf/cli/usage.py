@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -29,10 +29,10 @@ from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import user_folder
 from bytebuddy_provider_hf.errors import ConfigError
 from bytebuddy_provider_hf.money import nano_usd
+from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.texts import text
 
 if TYPE_CHECKING:
-    from bytebuddy_provider_hf.config.values import Config
     from bytebuddy_provider_hf.storage.usage_report import (
         BudgetState,
         Dimension,
@@ -50,6 +50,7 @@ DIMENSIONS: Final[tuple[Dimension, ...]] = (
 # Years that are no slip of the hand, and a range whose days are worth a line each.
 _YEARS: Final = range(2000, 2200)
 _MOST_DAYS: Final = 3_660
+_MOST: Final = 10**15
 # An amount of money, or of what a budget counts; nobody means more digits.
 _AMOUNT: Final = re.compile(
     r"(?P<sign>\$)?\s*(?P<number>[\d,_]{1,24}(?:\.\d{1,9})?)\s*"
@@ -155,9 +156,9 @@ def usage(
     folder = user_folder(home_folder())
     now = time.time()
     if forget:
-        _forget(folder, before, yes=yes, as_json=as_json)
+        forget_counted(folder, before, yes=yes, as_json=as_json)
         return ExitCode.OK
-    since, until = _range(month, since, until, now=now)
+    since, until = chosen_range(month, since, until, now=now)
     if reconcile:
         from bytebuddy_provider_hf.cli.usage_reconcile import show_reconciliation
 
@@ -165,18 +166,17 @@ def usage(
     from bytebuddy_provider_hf.storage.usage_report import read_usage
 
     report = read_usage(folder, since=since, until=until, by=by)
-    loaded = _load(config)
-    counts = loaded is None or loaded.ledger
+    counts = counts_calls(config)
     if not counts and report.first is None:
         raise ConfigError(text("usage.off"), hint=text("usage.turn_on"))
     if raised is not None:
-        _raise(folder, report, raised, as_json=as_json)
+        raise_named(folder, report, raised, as_json=as_json)
     else:
-        _show(report, as_csv=as_csv, as_json=as_json, counts=counts, now=now)
+        show_report(report, as_csv=as_csv, as_json=as_json, counts=counts, now=now)
     return ExitCode.OK
 
 
-def _range(
+def chosen_range(
     month: date | None, since: date | None, until: date | None, *, now: float
 ) -> tuple[date, date]:
     """Return the first and last day to show; the month that runs by default."""
@@ -197,23 +197,27 @@ def _range(
     return since, until
 
 
-def _load(path: Path | None) -> Config | None:
-    """Return the configuration; what was counted is shown without one, too."""
+def counts_calls(path: Path | None) -> bool:
+    """Tell whether the configuration has calls counted, as it does unless it says no.
+
+    What was counted is shown without a configuration that can be read, too.
+    """
     from bytebuddy_provider_hf.config.load import load
 
     try:
-        return load(path, cwd=Path.cwd(), home=home_folder(), env=os.environ)
+        return load(path, cwd=Path.cwd(), home=home_folder(), env=os.environ).ledger
     except ConfigError as error:
-        # A person who named the file wants to hear of it first.
+        # Whoever named the file wants to hear of it first.
         if path is not None:
             raise
         screen.warn(error.message)
-        return None
+        return True
 
 
-def _show(
+def show_report(
     report: UsageReport, *, as_csv: bool, as_json: bool, counts: bool, now: float
 ) -> None:
+    """Print a report for a program, or for a person as wide as the terminal is."""
     if as_json:
         from bytebuddy_provider_hf.cli.usage_data import usage_object
 
@@ -235,23 +239,42 @@ def _show(
         screen.emit(line)
 
 
-def _raise(folder: Path, report: UsageReport, given: str, *, as_json: bool) -> None:
+def raise_named(
+    folder: Path, report: UsageReport, given: str, *, as_json: bool
+) -> None:
     """Allow a budget more until its period ends, and say how much that makes."""
     from bytebuddy_provider_hf.storage.budgets import raise_budget
 
     name, sign, amount = given.rpartition("=")
     if not sign:
         raise click.UsageError(text("usage.wants_amount", given=given))
+    known = list(dict.fromkeys(state.name for state in report.budgets))
+    # A file's budget is called by its path, which no shell completes behind the name.
+    if name not in known and str(Path(name).expanduser()) in known:
+        name = str(Path(name).expanduser())
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        if not known:
+            said = text("usage.no_budgets")
+        elif near:
+            said = text("usage.near_budget", name=name, near=near[0])
+        else:
+            said = text("usage.no_budget", name=name, known=", ".join(known))
+        raise click.UsageError(said)
     states = [state for state in report.budgets if state.name == name]
-    if not states:
-        _unknown_budget(name, [state.name for state in report.budgets])
-    state, more = parse_raise(amount, states)
+    state, more = parse_amount(amount, states)
     if not raise_budget(folder, name, state.unit, more):
-        _unknown_budget(name, [])
+        # Its period ended just now.
+        raise click.UsageError(text("usage.no_budgets"))
     limit = state.limit + state.raised + more
     if as_json:
         unit = "nano_usd" if state.unit == "dollars" else state.unit
-        facts = {"budget": name, "unit": unit, "raised_by": more, "limit": limit}
+        facts = {
+            "budget": redact(name),
+            "unit": unit,
+            "raised_by": more,
+            "limit": limit,
+        }
         screen.print_json(facts)
         return
     said = text(
@@ -264,16 +287,7 @@ def _raise(folder: Path, report: UsageReport, given: str, *, as_json: bool) -> N
     screen.note(said, colour="green")
 
 
-def _unknown_budget(name: str, known: Sequence[str]) -> NoReturn:
-    if not known:
-        raise click.UsageError(text("usage.no_budgets"))
-    if near := get_close_matches(name, known, n=1):
-        raise click.UsageError(text("usage.near_budget", name=name, near=near[0]))
-    names = ", ".join(dict.fromkeys(known))
-    raise click.UsageError(text("usage.no_budget", name=name, known=names))
-
-
-def parse_raise(given: str, states: Sequence[BudgetState]) -> tuple[BudgetState, int]:
+def parse_amount(given: str, states: Sequence[BudgetState]) -> tuple[BudgetState, int]:
     """Return which of a budget's bounds ``given`` raises, and by how much.
 
     A number alone is dollars where the budget has a bound in dollars, else what its
@@ -296,29 +310,34 @@ def parse_raise(given: str, states: Sequence[BudgetState]) -> tuple[BudgetState,
         more = nano_usd(number)
     else:
         more = int(number) if number.isdigit() else None
-    if not more:
+    if not more or more > _MOST:
         raise click.UsageError(text("usage.wants_amount", given=given))
     return state, more
 
 
-def _forget(folder: Path, before: date | None, *, yes: bool, as_json: bool) -> None:
+def forget_counted(
+    folder: Path, before: date | None, *, yes: bool, as_json: bool
+) -> None:
     """Remove what was counted, after asking; budgets of the present period stay."""
-    from bytebuddy_provider_hf.storage.ledger import forget
+    from bytebuddy_provider_hf.storage.retention import forget as forget_usage
 
-    if before is None:
-        question, removed = text("usage.ask_forget"), text("usage.forgot")
-    else:
+    question = text("usage.ask_forget")
+    if before is not None:
         question = text("usage.ask_forget_before", day=before)
-        removed = text("usage.forgot_before", day=before)
     # A program that pipes "y" is not a person who read the question.
     if not yes and not is_interactive_session():
         raise click.UsageError(text("usage.add_yes"))
     if not yes and not confirm(question):
         screen.note(text("usage.kept"))
         return
-    count = forget(folder, before=before)
+    count = forget_usage(folder, before=before)
     if as_json:
         day = None if before is None else before.isoformat()
         screen.print_json({"forgotten": count, "before": day})
+    elif not count:
+        screen.note(text("usage.forgot_none"))
+    elif before is None:
+        screen.note(text("usage.forgot", count=f"{count:,}"), colour="green")
     else:
-        screen.note(removed, colour="green")
+        facts = {"count": f"{count:,}", "day": before}
+        screen.note(text("usage.forgot_before", **facts), colour="green")

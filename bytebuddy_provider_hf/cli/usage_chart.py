@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Final, TextIO
-
-from attrs import evolve
 
 from bytebuddy_provider_hf.cli.amounts import at_most, can_show, quantity
 from bytebuddy_provider_hf.cli.language import localized
@@ -30,7 +29,7 @@ def chart_lines(days: Sequence[UsageRow], *, width: int, stream: TextIO) -> list
     from rich.cells import cell_len
 
     by_month = len(days) > _MOST_DAYS
-    shown = _months(days) if by_month else days
+    shown = by_months(days) if by_month else days
     by_money = any(row.estimated for row in shown)
     sizes = [(row.estimated or 0) if by_money else row.calls for row in shown]
     most = max(sizes, default=0)
@@ -40,7 +39,7 @@ def chart_lines(days: Sequence[UsageRow], *, width: int, stream: TextIO) -> list
     names = [
         row.key if len(row.key) < len("2026-07-01") else row.key[5:] for row in shown
     ]
-    labels = [_label(row, by_money=by_money, stream=stream) for row in shown]
+    labels = [day_label(row, by_money=by_money, stream=stream) for row in shown]
     around = max(map(cell_len, names)) + max(map(cell_len, labels)) + len("  ")
     room = width - around
     if room < _LEAST_ROOM:
@@ -69,7 +68,8 @@ def bar(size: int, most: int, room: int, *, stream: TextIO) -> str:
     return _EIGHTHS[-1] * whole + (_EIGHTHS[rest - 1] if rest else "")
 
 
-def _label(row: UsageRow, *, by_money: bool, stream: TextIO) -> str:
+def day_label(row: UsageRow, *, by_money: bool, stream: TextIO) -> str:
+    """Return what stands behind a bar: the amount, the calls, what is unpriced."""
     if not row.attempts:
         return "-"
     calls = localized(quantity(row.calls, "calls"))
@@ -85,26 +85,23 @@ def _label(row: UsageRow, *, by_money: bool, stream: TextIO) -> str:
     return localized(text("usage.label", amount=amount, calls=calls))
 
 
-def _months(days: Sequence[UsageRow]) -> list[UsageRow]:
+def by_months(days: Sequence[UsageRow]) -> list[UsageRow]:
     """Return one row for the days of each month, with what a bar and its label show."""
-    return [
-        _sum(month, list(rows))
-        for month, rows in groupby(days, lambda row: row.key[:7])
-    ]
-
-
-def _sum(month: str, rows: Sequence[UsageRow]) -> UsageRow:
-    priced = [row.estimated for row in rows if row.estimated is not None]
-    unpriced: dict[str, int] = {}
-    for row in rows:
-        for reason, count in row.unpriced.items():
-            unpriced[reason] = unpriced.get(reason, 0) + count
-    return evolve(
-        rows[0],
-        key=month,
-        attempts=sum(row.attempts for row in rows),
-        calls=sum(row.calls for row in rows),
-        estimated=sum(priced) if priced else None,
-        ceiling=any(row.ceiling for row in rows),
-        unpriced=unpriced,
-    )
+    months = []
+    for month, group in groupby(days, key=lambda row: row.key[: len("2026-07")]):
+        rows = list(group)
+        priced = [row.estimated for row in rows if row.estimated is not None]
+        unpriced: Counter[str] = Counter()
+        for row in rows:
+            unpriced.update(row.unpriced)
+        months.append(
+            UsageRow(
+                month,
+                attempts=sum(row.attempts for row in rows),
+                calls=sum(row.calls for row in rows),
+                estimated=sum(priced) if priced else None,
+                ceiling=any(row.ceiling for row in rows),
+                unpriced=unpriced,
+            )
+        )
+    return months

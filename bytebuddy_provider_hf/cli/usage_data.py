@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from typing import Final
 
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
-from bytebuddy_provider_hf.cli.usage_pace import Pace, budget_pace, report_pace
+from bytebuddy_provider_hf.cli.usage_pace import budget_pace, report_pace
 from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.storage.usage_report import (
-    BillTotal,
     BudgetState,
     UsageReport,
     UsageRow,
@@ -49,20 +48,44 @@ def usage_object(report: UsageReport, *, counts: bool, now: float) -> dict[str, 
 
     ``counts`` is false where the configuration says ``ledger: off``.
     """
+    pace = report_pace(report, now=now)
     return {
         "since": report.since.isoformat(),
         "until": report.until.isoformat(),
         "first": None if report.first is None else report.first.isoformat(),
         "by": report.by,
         "ledger": "on" if counts else "off",
-        "rows": [_row_object(row) for row in report.rows],
-        "total": _row_object(report.total),
-        "days": [_row_object(row) for row in report.days],
+        "rows": [row_object(row) for row in report.rows],
+        "total": row_object(report.total),
+        "days": [row_object(row) for row in report.days],
         "unaccounted": report.unaccounted,
-        "pace": _pace_object(report_pace(report, now=now)),
-        "budgets": [_budget_object(state, report, now=now) for state in report.budgets],
         "settlement": dict(report.settlement),
-        "bills": [_bill_object(bill) for bill in report.bills],
+        "pace": None
+        if pace is None
+        else {
+            "ends": moment(pace.ends),
+            "calls": pace.calls,
+            "estimated_nano_usd": pace.estimated,
+            "estimated_is_ceiling": pace.is_ceiling,
+            "unpriced": pace.unpriced,
+        },
+        "budgets": [
+            budget_object(state, first=report.first, now=now)
+            for state in report.budgets
+        ],
+        "bills": [
+            {
+                "bill_to": safe_name(bill.bill_to) or None,
+                "starts": moment(bill.starts),
+                "ends": moment(bill.ends),
+                "used_nano_usd": bill.used,
+                "included_nano_usd": bill.included,
+                "limit_nano_usd": bill.limit,
+                "requests": bill.requests,
+                "read_at": moment(bill.read_at),
+            }
+            for bill in report.bills
+        ],
         "bill_page": BILL_PAGE,
     }
 
@@ -76,11 +99,20 @@ def usage_csv(rows: Sequence[UsageRow], *, by: str) -> str:
     writer = csv.writer(written)
     writer.writerow((by, *COLUMNS, "unpriced_reasons"))
     for row in rows:
-        facts = _row_object(row)
+        facts = row_object(row)
         reasons = "; ".join(f"{why}: {n}" for why, n in sorted(row.unpriced.items()))
-        counts = (_cell(facts[name]) for name in COLUMNS[:-1])
-        unpriced = sum(row.unpriced.values())
-        writer.writerow((no_formula(_key(row)), *counts, unpriced, no_formula(reasons)))
+        facts["unpriced"] = sum(row.unpriced.values())
+        cells = (
+            "" if value is None else str(value).lower()
+            for value in map(facts.get, COLUMNS)
+        )
+        writer.writerow(
+            (
+                no_formula(safe_name(row.key)),
+                *cells,
+                no_formula(reasons),
+            )
+        )
     return written.getvalue()
 
 
@@ -89,20 +121,15 @@ def no_formula(cell: str) -> str:
     return f"'{cell}" if cell.lstrip(" ")[:1] in tuple(_FORMULA) else cell
 
 
-def _cell(value: object) -> object:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else value
+def safe_name(said: str) -> str:
+    """Return a name from elsewhere as one line, what looks like a token masked."""
+    return redact(sanitize_line(said))
 
 
-def _key(row: UsageRow) -> str:
-    # A session's name or a model's id may hold what looks like a token.
-    return redact(sanitize_line(row.key))
-
-
-def _row_object(row: UsageRow) -> Mapping[str, object]:
+def row_object(row: UsageRow) -> dict[str, object]:
+    """Return a row as ``--json`` prints it."""
     return {
-        "key": _key(row),
+        "key": safe_name(row.key),
         "attempts": row.attempts,
         "calls": row.calls,
         "failed": row.failed,
@@ -124,23 +151,12 @@ def _row_object(row: UsageRow) -> Mapping[str, object]:
     }
 
 
-def _pace_object(pace: Pace | None) -> dict[str, object] | None:
-    if pace is None:
-        return None
-    return {
-        "ends": moment(pace.ends),
-        "calls": pace.calls,
-        "estimated_nano_usd": pace.estimated,
-        "estimated_is_ceiling": pace.is_ceiling,
-        "unpriced": pace.unpriced,
-    }
-
-
-def _budget_object(
-    state: BudgetState, report: UsageReport, *, now: float
+def budget_object(
+    state: BudgetState, *, first: date | None, now: float
 ) -> dict[str, object]:
+    """Return a budget as ``--json`` prints it."""
     return {
-        "name": redact(sanitize_line(state.name)),
+        "name": safe_name(state.name),
         # Dollars are counted in 10⁻⁹ USD, here as everywhere.
         "unit": "nano_usd" if state.unit == "dollars" else state.unit,
         "used": state.used,
@@ -153,20 +169,7 @@ def _budget_object(
         "period_is_assumed": state.is_assumed,
         "starts": moment(state.starts),
         "ends": moment(state.ends),
-        "at_this_pace": budget_pace(state, first=report.first, now=now),
-    }
-
-
-def _bill_object(bill: BillTotal) -> dict[str, object]:
-    return {
-        "bill_to": redact(sanitize_line(bill.bill_to)) or None,
-        "starts": moment(bill.starts),
-        "ends": moment(bill.ends),
-        "used_nano_usd": bill.used,
-        "included_nano_usd": bill.included,
-        "limit_nano_usd": bill.limit,
-        "requests": bill.requests,
-        "read_at": moment(bill.read_at),
+        "at_this_pace": budget_pace(state, first=first, now=now),
     }
 
 

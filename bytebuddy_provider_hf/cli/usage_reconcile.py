@@ -29,12 +29,10 @@ from bytebuddy_provider_hf.cli.tables import (
     print_table,
     terminal_width,
 )
-from bytebuddy_provider_hf.cli.terminal import sanitize_line
-from bytebuddy_provider_hf.cli.usage_data import moment
+from bytebuddy_provider_hf.cli.usage_data import moment, safe_name
 from bytebuddy_provider_hf.cli.usage_screen import amount_cells, known_dollars
 from bytebuddy_provider_hf.client.reconcile import (
     ComparedSession,
-    Difference,
     EndpointCost,
     ReconciledAccount,
     Reconciliation,
@@ -43,7 +41,7 @@ from bytebuddy_provider_hf.client.reconcile import (
 from bytebuddy_provider_hf.errors import MissingToken
 from bytebuddy_provider_hf.hub.billing import Bill
 from bytebuddy_provider_hf.money import dollars
-from bytebuddy_provider_hf.secret import Environment, redact
+from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.credentials import find_token
 
@@ -89,7 +87,7 @@ def print_reconciliation(found: Reconciliation, *, width: int | None) -> None:
     if not found.sessions:
         print_paragraph(text("usage.nothing_to_compare", **days), width=width)
     else:
-        _print_sessions(found, width=width)
+        print_sessions(found, width=width)
     for heading, lines in (
         (text("usage.differences"), [each.said for each in found.differences]),
         (text("usage.not_compared"), list(found.unread)),
@@ -99,9 +97,9 @@ def print_reconciliation(found: Reconciliation, *, width: int | None) -> None:
             screen.emit(screen.styled(heading, bold=True))
             for line in lines:
                 print_paragraph(line, width=width, indent="  ")
-    _print_accounts(found.accounts, width=width)
+    print_accounts(found.accounts, width=width)
     if found.endpoints:
-        _print_endpoints(found.endpoints, width=width)
+        print_endpoints(found.endpoints, width=width)
     for account in found.accounts:
         if account.failure is not None:
             screen.warn(account.failure.message)
@@ -111,7 +109,8 @@ def print_reconciliation(found: Reconciliation, *, width: int | None) -> None:
         screen.note(alert_line(alert), colour="yellow")
 
 
-def _print_sessions(found: Reconciliation, *, width: int | None) -> None:
+def print_sessions(found: Reconciliation, *, width: int | None) -> None:
+    """Print each session and all together: the amounts side by side."""
     head = [
         Column(text("usage.by_session")),
         Column(text("usage.head_account")),
@@ -163,9 +162,10 @@ def _session_cells(each: ComparedSession, name: str) -> list[str]:
     ]
 
 
-def _print_accounts(
+def print_accounts(
     accounts: tuple[ReconciledAccount, ...], *, width: int | None
 ) -> None:
+    """Print what each account's bill says of the days, and of its own period."""
     readable = [each for each in accounts if each.period or each.current]
     if not readable:
         return
@@ -197,7 +197,8 @@ def _print_accounts(
     print_table(head, rows, width=width)
 
 
-def _print_endpoints(endpoints: tuple[EndpointCost, ...], *, width: int | None) -> None:
+def print_endpoints(endpoints: tuple[EndpointCost, ...], *, width: int | None) -> None:
+    """Print the state and the price of each dedicated endpoint."""
     head = [
         Column(text("usage.head_endpoint")),
         Column(text("usage.head_state")),
@@ -234,10 +235,34 @@ def reconciliation_object(found: Reconciliation) -> dict[str, object]:
         "until": found.until.isoformat(),
         "owner": found.owner,
         "period_ends": None if ends is None else moment(ends),
-        "sessions": [_session_object(each) for each in found.sessions],
-        "total": _session_object(found.total),
-        "differences": [_difference_object(each) for each in found.differences],
-        "accounts": [_account_object(each) for each in found.accounts],
+        "sessions": [session_object(each) for each in found.sessions],
+        "total": session_object(found.total),
+        "differences": [
+            {
+                "cause": each.cause,
+                "account": safe_name(each.account),
+                "session": safe_name(each.session),
+                "models": [safe_name(model) for model in each.models],
+                "calls": each.calls,
+                "billed_less_estimated_nano_usd": each.amount,
+                "said": each.said,
+            }
+            for each in found.differences
+        ],
+        "accounts": [
+            {
+                "name": each.name,
+                "is_organization": each.is_organization,
+                "period": bill_object(each.period),
+                "current": bill_object(each.current),
+                **(
+                    {"error": None}
+                    if each.failure is None
+                    else screen.error_object(each.failure)
+                ),
+            }
+            for each in found.accounts
+        ],
         "endpoints": [
             {
                 **asdict(each.endpoint),
@@ -253,11 +278,12 @@ def reconciliation_object(found: Reconciliation) -> dict[str, object]:
     }
 
 
-def _session_object(each: ComparedSession) -> dict[str, object]:
+def session_object(each: ComparedSession) -> dict[str, object]:
+    """Return a session as ``--json`` prints it."""
     return {
-        "account": redact(sanitize_line(each.account)),
-        "session": redact(sanitize_line(each.session)),
-        "models": [redact(sanitize_line(model)) for model in each.models],
+        "account": safe_name(each.account),
+        "session": safe_name(each.session),
+        "models": [safe_name(model) for model in each.models],
         "calls": each.calls,
         "estimated_nano_usd": each.estimated,
         "estimated_is_ceiling": each.is_ceiling,
@@ -271,30 +297,8 @@ def _session_object(each: ComparedSession) -> dict[str, object]:
     }
 
 
-def _difference_object(each: Difference) -> dict[str, object]:
-    return {
-        "cause": each.cause,
-        "account": redact(sanitize_line(each.account)),
-        "session": redact(sanitize_line(each.session)),
-        "models": [redact(sanitize_line(model)) for model in each.models],
-        "calls": each.calls,
-        "billed_less_estimated_nano_usd": each.amount,
-        "said": each.said,
-    }
-
-
-def _account_object(each: ReconciledAccount) -> dict[str, object]:
-    failure = each.failure
-    return {
-        "name": each.name,
-        "is_organization": each.is_organization,
-        "period": _bill_object(each.period),
-        "current": _bill_object(each.current),
-        "failure": None if failure is None else screen.error_object(failure)["error"],
-    }
-
-
-def _bill_object(bill: Bill | None) -> dict[str, object] | None:
+def bill_object(bill: Bill | None) -> dict[str, object] | None:
+    """Return a bill as ``--json`` prints it."""
     if bill is None:
         return None
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
@@ -20,12 +20,10 @@ from bytebuddy_provider_hf.cli.amounts import (
 )
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.tables import Column, fact_lines, table_lines, wrap
-from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.cli.usage_chart import chart_lines
-from bytebuddy_provider_hf.cli.usage_data import BILL_PAGE, percent
-from bytebuddy_provider_hf.cli.usage_pace import Pace, budget_pace, report_pace
+from bytebuddy_provider_hf.cli.usage_data import BILL_PAGE, percent, safe_name
+from bytebuddy_provider_hf.cli.usage_pace import budget_pace, report_pace
 from bytebuddy_provider_hf.money import dollars
-from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.storage.usage_report import (
     BudgetState,
     UsageReport,
@@ -51,16 +49,26 @@ def report_lines(report: UsageReport, *, width: int | None, now: float) -> list[
         parts = [wrap(localized(text("usage.nothing_sent", **days)), width)]
     else:
         parts = [
-            _table(report, width=width),
-            [line for said in _left_out(report) for line in _wrapped(said, width)],
+            usage_rows(report, width=width),
+            [line for said in left_out(report) for line in _wrapped(said, width)],
         ]
         if width is not None:
-            parts.append(_chart(report, width=width, now=now))
-    parts.append(_budgets(report, width=width, now=now))
-    parts.append(_bills(report, width=width))
+            parts.append(day_chart(report, width=width, now=now))
+    parts.append(budget_rows(report, width=width, now=now))
+    parts.append(bill_rows(report, width=width))
     last = []
     if (pace := report_pace(report, now=now)) is not None:
-        last += _wrapped(_pace_text(pace), width)
+        facts = {
+            "calls": quantity(pace.calls, "calls"),
+            "day": day_text(last_day(pace.ends)),
+        }
+        said = text("usage.pace_calls", **facts)
+        if pace.estimated is not None:
+            facts["amount"] = at_most(
+                pace.estimated, is_ceiling=pace.is_ceiling, stream=sys.stdout
+            )
+            said = text("usage.pace_part" if pace.unpriced else "usage.pace", **facts)
+        last += _wrapped(said, width)
     last += _wrapped(text("usage.bill", page=BILL_PAGE), width)
     parts.append(last)
     lines: list[str] = []
@@ -73,7 +81,7 @@ def _wrapped(said: str, width: int | None) -> list[str]:
     return wrap(localized(said), width)
 
 
-def _table(report: UsageReport, *, width: int | None) -> list[str]:
+def usage_rows(report: UsageReport, *, width: int | None) -> list[str]:
     """Return the rows and their total: a table where it fits, else blocks."""
     head = [
         Column(_HEADS[report.by]()),
@@ -103,22 +111,18 @@ def _table(report: UsageReport, *, width: int | None) -> list[str]:
     since, until = report.since, report.until
     title = _wrapped(text("usage.title", since=since, until=until), width)
     lines = [screen.styled(line, bold=True) for line in title]
-    if _fits([[each.title for each in head], *rows], width):
-        return [*lines, *table_lines(head, rows, width=width)]
-    for name, row in named:
-        lines += ["", *_wrapped(clean(name), width), *_block(row, width=width)]
-    return lines
-
-
-def _fits(rows: Sequence[Sequence[str]], width: int) -> bool:
-    """Tell whether the longest words of all columns have room side by side."""
     from rich.cells import cell_len
 
+    # The longest words of all columns must have room side by side.
     longest = [
         max(cell_len(word) for cell in column for word in clean(cell).split() or [""])
-        for column in zip(*rows, strict=True)
+        for column in zip([each.title for each in head], *rows, strict=True)
     ]
-    return sum(longest) + 2 * (len(longest) - 1) <= width
+    if sum(longest) + 2 * (len(longest) - 1) <= width:
+        return [*lines, *table_lines(head, rows, width=width)]
+    for name, row in named:
+        lines += ["", *_wrapped(clean(name), width), *block_lines(row, width=width)]
+    return lines
 
 
 def _cells(row: UsageRow) -> tuple[str, ...]:
@@ -160,7 +164,7 @@ def known_dollars(amount: int | None) -> str:
     return UNKNOWN if amount is None else dollars(amount)
 
 
-def _block(row: UsageRow, *, width: int) -> list[str]:
+def block_lines(row: UsageRow, *, width: int) -> list[str]:
     """Return what a row of the table says where the terminal is too narrow for it."""
     requests, calls, failed, *tokens, estimated, reported, billed, pending, unpriced = (
         _cells(row)
@@ -191,12 +195,13 @@ def _block(row: UsageRow, *, width: int) -> list[str]:
     return fact_lines(facts, width=width, indent="  ")
 
 
-def _left_out(report: UsageReport) -> Iterator[LocalizedText]:
+def left_out(report: UsageReport) -> Iterator[LocalizedText]:
     """Yield what a reader of the table must know: nothing unknown counts as 0."""
     total = report.total
     if total.ceiling:
         yield text("usage.ceiling", sign=ceiling_mark(sys.stdout))
-    for reason, count in _ranked(total.unpriced):
+    ranked = sorted(total.unpriced.items(), key=lambda item: (-item[1], item[0]))
+    for reason, count in ranked:
         yield text(
             "usage.one_unpriced" if count == 1 else "usage.unpriced",
             count=f"{count:,}",
@@ -210,11 +215,7 @@ def _left_out(report: UsageReport) -> Iterator[LocalizedText]:
         yield text("usage.unaccounted", count=f"{report.unaccounted:,}")
 
 
-def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _chart(report: UsageReport, *, width: int, now: float) -> list[str]:
+def day_chart(report: UsageReport, *, width: int, now: float) -> list[str]:
     """Return the chart of the days that have been, from the first that was counted."""
     first = max(report.since, report.first or report.since).isoformat()
     today = day_at(now).isoformat()
@@ -225,7 +226,8 @@ def _chart(report: UsageReport, *, width: int, now: float) -> list[str]:
     return [*(screen.styled(line, bold=True) for line in wrap(title, width)), *bars]
 
 
-def _budgets(report: UsageReport, *, width: int | None, now: float) -> list[str]:
+def budget_rows(report: UsageReport, *, width: int | None, now: float) -> list[str]:
+    """Return what is used of each budget, until when, and where it ends."""
     if not report.budgets:
         return []
     held = width is None or any(state.reserved for state in report.budgets)
@@ -259,7 +261,7 @@ def _budgets(report: UsageReport, *, width: int | None, now: float) -> list[str]
     return table_lines(head, rows, width=width)
 
 
-def _bills(report: UsageReport, *, width: int | None) -> list[str]:
+def bill_rows(report: UsageReport, *, width: int | None) -> list[str]:
     """Return what was last read of the bills: of all programs, not only of this one."""
     if not report.bills:
         return []
@@ -299,19 +301,6 @@ def period_text(state: BudgetState) -> str:
     return text("usage.period_assumed" if assumed else "usage.period_account")
 
 
-def _pace_text(pace: Pace) -> LocalizedText:
-    calls, day = quantity(pace.calls, "calls"), day_text(last_day(pace.ends))
-    if pace.estimated is None:
-        return text("usage.pace_calls", calls=calls, day=day)
-    amount = at_most(pace.estimated, is_ceiling=pace.is_ceiling, stream=sys.stdout)
-    return text(
-        "usage.pace_part" if pace.unpriced else "usage.pace",
-        amount=amount,
-        calls=calls,
-        day=day,
-    )
-
-
 def clean(said: str) -> str:
     """Return a cell as one safe line in this process's language, tokens masked."""
-    return redact(sanitize_line(localized(said)))
+    return safe_name(localized(said))
