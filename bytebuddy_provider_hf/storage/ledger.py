@@ -22,8 +22,8 @@ from typing import Any, Final, Self, TypeVar
 
 from attrs import define
 
-from bytebuddy_provider_hf.config.values import Budget
 from bytebuddy_provider_hf.config.stored_files import USAGE
+from bytebuddy_provider_hf.config.values import Budget
 from bytebuddy_provider_hf.money import Price
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.storage.attempt import Attempt
