@@ -527,7 +527,6 @@ class CallAttempts:
             )
             if metered.reservation is not None and metered.reservation.alerts:
                 self.alerts = metered.reservation.alerts
-                meter.run_alerts(self.alerts)
 
     def _close_metered(
         self,

@@ -101,6 +101,14 @@ USAGE_JOURNAL: Final = StoredFile(
     removal="never by hand; the last program that uses `usage.db` removes them",
     limit="some MB",
 )
+USAGE_COUNTS: Final = StoredFile(
+    folder=_STATE,
+    name="usage.counts",
+    purpose="how many requests each running program has counted in `usage.db`",
+    writer="whatever writes `usage.db`, on most local disks of Linux",
+    removal="with `usage.db`, while no program runs",
+    most=64 * 1024,
+)
 USAGE_DAMAGED: Final = StoredFile(
     folder=_STATE,
     name="usage.db.damaged",
@@ -274,6 +282,7 @@ FILES: Final = (
     TRUST,
     USAGE,
     USAGE_JOURNAL,
+    USAGE_COUNTS,
     USAGE_DAMAGED,
     USAGE_KEY,
     CACHE_FOLDER,

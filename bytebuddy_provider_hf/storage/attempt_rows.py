@@ -6,10 +6,9 @@ import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
-from attrs import asdict, evolve
 
 from bytebuddy_provider_hf.money import Price, Unpriced
 from bytebuddy_provider_hf.storage.attempt import Attempt, Outcome, Payer
@@ -63,6 +62,26 @@ class AttemptRow(NamedTuple):
         """Whether it was answered with success: nothing else is ever charged for."""
         return self.status is not None and is_charged(self.status)
 
+    def repriced(self, price: Price, priced_on: str) -> AttemptRow:
+        """Return it with its estimate, if its price was not asked for yet."""
+        is_free = self.status is not None and not self.is_charged
+        if self.unpriced != "not asked yet" or is_free:
+            return self
+        if self.outcome == "cut":
+            return self._replace(unpriced="answer cut")
+        prompt, answer = self.prompt_tokens, self.completion_tokens
+        if prompt is None or answer is None:
+            return self._replace(unpriced="tokens unknown")
+        estimated = price.of(prompt, answer)
+        if estimated > _MOST_MONEY:
+            return self._replace(unpriced=NO_REASON)
+        return self._replace(
+            estimated=estimated,
+            is_ceiling=bool(self.cached_tokens),
+            priced_on=priced_on,
+            unpriced="",
+        )
+
 
 class Key(NamedTuple):
     """What attempts are summed up by, beside their day: the columns of a table."""
@@ -84,8 +103,10 @@ class Key(NamedTuple):
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(list[AttemptRow])
-_Row = tuple[object, ...]
-_Groups = dict[tuple[int, Payer, str, str], list[_Row]]
+_Row: TypeAlias = tuple[Any, ...]
+# Who pays, the provider, the role, and the rest of it as a row.
+Recorded: TypeAlias = tuple[Payer, str, str, _Row]
+_Groups: TypeAlias = dict[tuple[int, Payer, str, str], list[_Row]]
 
 ADD_TO_DAY: Final = """
 INSERT INTO days (
@@ -119,12 +140,47 @@ def is_charged(status: int) -> bool:
 
 def read_rows(rows: str) -> list[AttemptRow]:
     """Return the attempts of a batch. Raises ``ValueError`` for a damaged one."""
-    return _decoder.decode(rows)
+    try:
+        return _decoder.decode(rows)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error
+
+
+def recorded(attempt: Attempt) -> Recorded:
+    """Return an attempt as it is written: in the caller's thread, where it was made.
+
+    Another one finds nothing of it in its processor's cache, and would take twice as
+    long.
+    """
+    usage = attempt.usage or _NO_USAGE
+    cost = attempt.cost
+    # In the order of AttemptRow, whose own making takes twice as long.
+    row = (
+        attempt.at,
+        attempt.session,
+        attempt.number,
+        attempt.waited,
+        attempt.seconds,
+        attempt.outcome,
+        attempt.status,
+        attempt.failure,
+        usage.prompt_tokens,
+        usage.cached_tokens,
+        usage.completion_tokens,
+        usage.reasoning_tokens,
+        cost.estimated,
+        cost.priced_on,
+        cost.reported,
+        cost.is_ceiling,
+        cost.is_pending,
+        cost.unpriced,
+    )
+    return attempt.payer, attempt.provider, attempt.role, row
 
 
 def write_attempts(
     connection: sqlite3.Connection,
-    attempts: Sequence[Attempt],
+    attempts: Sequence[Recorded],
     *,
     least_day: int,
     known: set[int],
@@ -134,27 +190,34 @@ def write_attempts(
     One that seems to be sent before ``least_day`` counts as of it. ``known`` are the
     numbers of keys that this process has written.
     """
-    # Costs 2.2 µs an attempt in batches of 48, the transaction included.
     groups = _grouped(attempts, least_day)
+    columns = [_columns(rows) for rows in groups.values()]
     try:
+        figures = (
+            list(filter(None, each[place])) for each in columns for place in _FIGURES
+        )
+        is_sound = all(
+            min(known, default=0) >= 0 and sum(known) <= _MOST_IN_BATCH
+            for known in figures
+        )
         encoded = [_encoder.encode(rows) for rows in groups.values()]
-        is_sound = all(map(_is_bounded, groups.values()))
     except (UnicodeEncodeError, OverflowError):
         is_sound = False
     if not is_sound:
         groups = _grouped(map(_bounded, attempts), least_day)
+        columns = [_columns(rows) for rows in groups.values()]
         encoded = [_encoder.encode(rows) for rows in groups.values()]
-    for (group, rows), text in zip(groups.items(), encoded, strict=True):
-        day, payer, provider, role = group
+    found = zip(groups, columns, encoded, strict=True)
+    for (day, payer, provider, role), each, text in found:
         key = Key(
             payer.identity, payer.bill_to, payer.origin, payer.model, provider, role
         )
         number = put_key(connection, key, known)
         connection.execute(
             "INSERT INTO attempts (day, key, attempts, rows) VALUES (?, ?, ?, ?)",
-            (day, number, len(rows), text.decode()),
+            (day, number, len(each[0]), text.decode()),
         )
-        _add_to_day(connection, day, number, rows, is_probe=role == PROBE)
+        _add_to_day(connection, day, number, each, is_probe=role == PROBE)
 
 
 def put_key(connection: sqlite3.Connection, key: Key, known: set[int]) -> int:
@@ -201,7 +264,7 @@ def reprice(
         if day == today and key in keys and '"not asked yet"' in text:
             changed.append((number, key, read_rows(text)))
     for number, key, rows in changed:
-        priced = [_priced(row, price, priced_on) for row in rows]
+        priced = [row.repriced(price, priced_on) for row in rows]
         connection.execute(
             "UPDATE attempts SET rows = ? WHERE id = ?",
             (_encoder.encode(priced).decode(), number),
@@ -226,65 +289,55 @@ def reprice(
     connection.execute("DELETE FROM unpriced WHERE attempts <= 0")
 
 
-def _grouped(attempts: Iterable[Attempt], least_day: int) -> _Groups:
+def add_bill(
+    connection: sqlite3.Connection, day: int, key: int, *, billed: int, bills: int
+) -> None:
+    """Add what was billed to the sums of a day, which may have no attempt."""
+    connection.execute(ADD_TO_DAY, (day, key, *[0] * (ADD_TO_DAY.count("?") - 2)))
+    connection.execute(
+        "UPDATE days SET billed = billed + ?, bills = bills + ?"
+        " WHERE day = ? AND key = ?",
+        (billed, bills, day, key),
+    )
+
+
+def _grouped(attempts: Iterable[Recorded], least_day: int) -> _Groups:
     groups: _Groups = {}
     payer = None
     provider = role = ""
-    starts = ends = 0.0
+    starts = ends = 0
     rows: list[_Row] = []
-    add = rows.append
-    for attempt in attempts:
-        at = attempt.at
+    for recorded in attempts:
+        row = recorded[3]
         # Most follow one of the same key and day.
         if not (
-            starts <= at < ends
-            and attempt.payer is payer
-            and attempt.provider == provider
-            and attempt.role == role
+            starts <= row[0] < ends
+            and recorded[0] is payer
+            and recorded[1] == provider
+            and recorded[2] == role
         ):
-            payer, provider, role = attempt.payer, attempt.provider, attempt.role
-            sent_on = int(at // DAY)
-            day = max(sent_on, least_day)
+            payer, provider, role, _ = recorded
+            sent_on = int(row[0] // DAY)
             starts, ends = sent_on * DAY, sent_on * DAY + DAY
-            add = groups.setdefault((day, payer, provider, role), []).append
-        usage = attempt.usage or _NO_USAGE
-        cost = attempt.cost
-        # In the order of AttemptRow, whose own making takes twice as long.
-        add(
-            (
-                at,
-                attempt.session,
-                attempt.number,
-                attempt.waited,
-                attempt.seconds,
-                attempt.outcome,
-                attempt.status,
-                attempt.failure,
-                usage.prompt_tokens,
-                usage.cached_tokens,
-                usage.completion_tokens,
-                usage.reasoning_tokens,
-                cost.estimated,
-                cost.priced_on,
-                cost.reported,
-                cost.is_ceiling,
-                cost.is_pending,
-                cost.unpriced,
-            )
-        )
+            group = (max(sent_on, least_day), payer, provider, role)
+            rows = groups.setdefault(group, [])
+        rows.append(row)
     return groups
+
+
+def _columns(rows: Sequence[_Row]) -> list[tuple[Any, ...]]:
+    # A sum of 48 figures takes less than adding two of them one by one.
+    return list(zip(*rows, strict=True))
 
 
 def _add_to_day(
     connection: sqlite3.Connection,
     day: int,
     key: int,
-    rows: Sequence[_Row],
+    columns: Sequence[tuple[Any, ...]],
     *,
     is_probe: bool,
 ) -> None:
-    # By columns: a sum of 48 figures takes less than adding two of them one by one.
-    columns: tuple[tuple[Any, ...], ...] = tuple(zip(*rows, strict=True))
     (_, _, numbers, waited, seconds, outcomes, statuses, _, *counts) = columns
     (prompts, cached, answers, reasoning, estimates, _, reported, *marks) = counts
     (ceilings, _, reasons) = marks
@@ -294,7 +347,7 @@ def _add_to_day(
             status is not None and is_charged(status) and None in tokens
             for status, *tokens in zip(statuses, prompts, answers, strict=True)
         )
-    total = len(rows)
+    total = len(numbers)
     connection.execute(
         ADD_TO_DAY,
         (
@@ -333,54 +386,28 @@ def _add_to_day(
         )
 
 
-def _is_bounded(rows: Sequence[_Row]) -> bool:
-    columns: tuple[tuple[Any, ...], ...] = tuple(zip(*rows, strict=True))
-    return all(
-        min(known, default=0) >= 0 and sum(known) <= _MOST_IN_BATCH
-        for known in (list(filter(None, columns[place])) for place in _FIGURES)
-    )
-
-
-def _bounded(attempt: Attempt) -> Attempt:
+def _bounded(recorded: Recorded) -> Recorded:
     """Return an attempt without figures and texts that no sound server sends."""
-    usage, cost = attempt.usage or _NO_USAGE, attempt.cost
-    tokens = {
-        name: value if value is not None and 0 <= value <= _MOST_TOKENS else None
-        for name, value in asdict(usage).items()
-    }
-    estimated, reported = (
-        value if value is not None and 0 <= value <= _MOST_MONEY else None
-        for value in (cost.estimated, cost.reported)
+    row = AttemptRow(*recorded[3])
+    estimated = _at_most(row.estimated, _MOST_MONEY)
+    bounded = row._replace(
+        session=_text(row.session),
+        failure=_text(row.failure),
+        prompt_tokens=_at_most(row.prompt_tokens, _MOST_TOKENS),
+        cached_tokens=_at_most(row.cached_tokens, _MOST_TOKENS),
+        completion_tokens=_at_most(row.completion_tokens, _MOST_TOKENS),
+        reasoning_tokens=_at_most(row.reasoning_tokens, _MOST_TOKENS),
+        estimated=estimated,
+        reported=_at_most(row.reported, _MOST_MONEY),
+        unpriced=row.unpriced if estimated == row.estimated else NO_REASON,
     )
-    why = cost.unpriced if estimated == cost.estimated else NO_REASON
-    return evolve(
-        attempt,
-        session=_text(attempt.session),
-        failure=_text(attempt.failure),
-        usage=Usage(**tokens),
-        cost=evolve(cost, estimated=estimated, reported=reported, unpriced=why),
-    )
+    return *recorded[:3], tuple(bounded)
+
+
+def _at_most(figure: int | None, most: int) -> int | None:
+    return figure if figure is not None and 0 <= figure <= most else None
 
 
 def _text(said: str) -> str:
     # A header may hold bytes that are no text.
     return said[:_LONGEST].encode("utf-8", "replace").decode()
-
-
-def _priced(row: AttemptRow, price: Price, priced_on: str) -> AttemptRow:
-    if row.unpriced != "not asked yet" or not (row.status is None or row.is_charged):
-        return row
-    if row.outcome == "cut":
-        return row._replace(unpriced="answer cut")
-    prompt, answer = row.prompt_tokens, row.completion_tokens
-    if prompt is None or answer is None:
-        return row._replace(unpriced="tokens unknown")
-    estimated = price.of(prompt, answer)
-    if estimated > _MOST_MONEY:
-        return row._replace(unpriced=NO_REASON)
-    return row._replace(
-        estimated=estimated,
-        is_ceiling=bool(row.cached_tokens),
-        priced_on=priced_on,
-        unpriced="",
-    )

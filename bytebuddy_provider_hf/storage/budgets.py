@@ -52,14 +52,15 @@ class Amounts:
     calls: int = 0
 
     def of(self, unit: Unit) -> int:
-        """Return the amount in one unit."""
+        """Return the amount in one unit, within what can be summed up."""
         match unit:
             case "dollars":
-                return self.nano_usd
+                amount = self.nano_usd
             case "tokens":
-                return self.tokens
+                amount = self.tokens
             case "calls":
-                return self.calls
+                amount = self.calls
+        return min(amount, _MOST_WANTED)
 
 
 @frozen
@@ -135,10 +136,6 @@ class Refusal:
         )
 
 
-# What is to be added to the sums of a period: used, and reserved.
-Changes: TypeAlias = Mapping[BudgetPeriod, tuple[int, int]]
-
-
 class BudgetBlocks:
     """What this process has reserved of its budgets beyond its calls.
 
@@ -177,7 +174,7 @@ class BudgetBlocks:
                     found = period_at(options.period, now, self._account)
                     period = BudgetPeriod(budget.name, unit, options.period, *found)
                     self._periods[key] = period
-                amount = min(wanted.of(unit), _MOST_WANTED)
+                amount = wanted.of(unit)
                 parts.append(BudgetPart(period, limit, options.hard, amount))
         return parts
 
@@ -205,7 +202,10 @@ class BudgetBlocks:
 
     def follow_account(self, connection: sqlite3.Connection) -> None:
         """Learn when the account's own period begins and ends."""
-        account = _known_account(connection)
+        found = dict(connection.execute("SELECT name, value FROM facts").fetchall())
+        account = None
+        if _STARTS in found and _ENDS in found:
+            account = (found[_STARTS], found[_ENDS])
         if account != self._account:
             self._account = account
             for key in [key for key in self._periods if key[2] == "account"]:
@@ -245,14 +245,25 @@ def reserve_in(
             blocks[period] = block
             known.reserved += block
         connection.execute(
-            "UPDATE budgets SET reserved = ? WHERE (name, unit, period, starts) = (?, ?, ?, ?)",
+            "UPDATE budgets SET reserved = ?"
+            " WHERE (name, unit, period, starts) = (?, ?, ?, ?)",
             (known.reserved, *period.key),
         )
     return refusals, blocks
 
 
-def settle_in(connection: sqlite3.Connection, changes: Changes) -> list[BudgetAlert]:
-    """Add what was used to the sums, and return the thresholds that this passed."""
+def settle_in(
+    connection: sqlite3.Connection, settled: Iterable[tuple[Reservation, Amounts]]
+) -> list[BudgetAlert]:
+    """Add what calls used, and return the thresholds that were passed by it."""
+    changes: dict[BudgetPeriod, tuple[int, int]] = {}
+    for reservation, amounts in settled:
+        for period in reservation.periods:
+            used, reserved = changes.get(period, (0, 0))
+            changes[period] = (
+                used + amounts.of(period.unit),
+                reserved - reservation.wanted.of(period.unit),
+            )
     alerts = []
     for period, (used, reserved) in changes.items():
         _add(connection, period, used=used, reserved=reserved)
@@ -385,6 +396,7 @@ def period_at(
 
 
 _ONE_DAY: Final = timedelta(days=1)
+_FOUR_DAYS: Final = timedelta(days=4)
 
 
 @define
@@ -483,25 +495,13 @@ def _percent(used: int, limit: int) -> int:
 
 
 def _month_after(start: int, first: int) -> int:
-    """Return the same moment of the next month, on the day of ``first`` if it has it."""
-    at, day = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(first, UTC).day
-    year, month = divmod(at.year * 12 + at.month, 12)
-    last = (
-        datetime(year + (month == 11), (month + 1) % 12 + 1, 1, tzinfo=UTC) - _ONE_DAY
-    )
-    moved = at.replace(year=year, month=month + 1, day=min(day, last.day))
-    return int(moved.timestamp())
-
-
-def _known_account(connection: sqlite3.Connection) -> tuple[float, float] | None:
-    found = dict(
-        connection.execute(
-            "SELECT name, value FROM facts WHERE name IN (?, ?)", (_STARTS, _ENDS)
-        ).fetchall()
-    )
-    if len(found) < len((_STARTS, _ENDS)):
-        return None
-    return found[_STARTS], found[_ENDS]
+    """Return the moment a month after ``start``, on the day of ``first`` if it can."""
+    at = datetime.fromtimestamp(start, UTC)
+    day = datetime.fromtimestamp(first, UTC).day
+    # The 28th is in every month, and four days on from it in the next.
+    next_month = at.replace(day=28) + _FOUR_DAYS
+    last = (next_month.replace(day=28) + _FOUR_DAYS).replace(day=1) - _ONE_DAY
+    return int(next_month.replace(day=min(day, last.day)).timestamp())
 
 
 def _moment(at: float) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bytebuddy_provider_hf.config.files import make_folder, replace, sole_writer
-from bytebuddy_provider_hf.config.stored_files import USAGE, USAGE_DAMAGED
+from bytebuddy_provider_hf.config.stored_files import USAGE, USAGE_COUNTS, USAGE_DAMAGED
 from bytebuddy_provider_hf.errors import ConfigError
 from bytebuddy_provider_hf.texts import LocalizedText, text
 
@@ -67,7 +67,8 @@ CREATE TABLE unpriced (
     PRIMARY KEY (day, key, reason)
 ) WITHOUT ROWID;
 CREATE TABLE blocks (
-    process TEXT PRIMARY KEY, day INTEGER NOT NULL, remaining INTEGER NOT NULL
+    process TEXT PRIMARY KEY, day INTEGER NOT NULL, granted INTEGER NOT NULL,
+    recorded INTEGER NOT NULL, place INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE budgets (
     name TEXT, unit TEXT, period TEXT, starts INTEGER, ends INTEGER NOT NULL,
@@ -118,10 +119,11 @@ class NewerFormat(Exception):
 
 
 class OpenedFile(NamedTuple):
-    """A connection to the usage file, and which file that was when it was opened."""
+    """A connection to the usage file, which file that was, and on what kind of disk."""
 
     connection: sqlite3.Connection
     stamp: tuple[int, int]
+    disk: str
 
 
 # What was told of which file: each is told once by a process.
@@ -232,6 +234,8 @@ def set_aside(folder: Path, *, stamp: tuple[int, int] | None) -> None:
             if end == "-wal" and beside.exists():
                 beside.replace(kept.with_name(kept.name + end))
             beside.unlink(missing_ok=True)
+        # Places in it are of rows of the damaged file.
+        (folder / USAGE_COUNTS.name).unlink(missing_ok=True)
     warn_once(text("storage.set_aside", path=path, kept=kept))
 
 
@@ -282,11 +286,10 @@ def reason_of(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def network_disk(folder: Path, mounts: str) -> str:
-    """Return the kind of file system of ``folder`` if it is no local one, or "".
+def disk_of(folder: Path, mounts: str) -> str:
+    """Return the kind of file system of ``folder``, "" where it cannot be told.
 
-    ``mounts`` is the text of ``/proc/self/mountinfo``. Without one, as on macOS and
-    Windows, a disk counts as local unless its path names another machine.
+    ``mounts`` is the text of ``/proc/self/mountinfo``, which only Linux has.
     """
     path = folder.resolve()
     if path.drive.startswith("\\\\"):
@@ -302,7 +305,12 @@ def network_disk(folder: Path, mounts: str) -> str:
         # A later mount on the same place hides the earlier one.
         if len(point) >= longest and path.is_relative_to(point):
             found, longest = after.split(" ")[0], len(point)
-    return "" if _LOCAL.fullmatch(found) else found
+    return found
+
+
+def is_network(disk: str) -> bool:
+    """Whether a kind of file system is none of this machine, or not known to be."""
+    return bool(disk) and not _LOCAL.fullmatch(disk)
 
 
 # Where a line of mountinfo names the place of a mount.
@@ -317,30 +325,30 @@ def _open(folder: Path) -> OpenedFile:
         # connection of this process holds (https://sqlite.org/howtocorrupt.html 2.2).
         with contextlib.suppress(FileExistsError):
             replace(path, b"", exclusive=True)
+    try:
+        mounts = _MOUNTS.read_text("utf-8", "surrogateescape")
+    except OSError:
+        mounts = ""
+    disk = disk_of(folder, mounts)
+    if is_network(disk):
+        warn_once(text("storage.network_disk", path=path, kind=disk))
     while True:
         stamp = stamp_of(folder)
         connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
         try:
-            _prepare(connection, folder)
+            _prepare(connection, folder, disk)
         except BaseException:
             connection.close()
             raise
         # Else another process has set the file aside meanwhile.
         if stamp is not None and stamp == stamp_of(folder):
-            return OpenedFile(connection, stamp)
+            return OpenedFile(connection, stamp, disk)
         connection.close()
 
 
-def _prepare(connection: sqlite3.Connection, folder: Path) -> None:
+def _prepare(connection: sqlite3.Connection, folder: Path, disk: str) -> None:
     version = _version(connection)
-    try:
-        mounts = _MOUNTS.read_text("utf-8", "surrogateescape")
-    except OSError:
-        mounts = ""
-    kind = network_disk(folder, mounts)
-    if kind:
-        warn_once(text("storage.network_disk", path=folder / USAGE.name, kind=kind))
-    journal = "DELETE" if kind else "WAL"
+    journal = "DELETE" if is_network(disk) else "WAL"
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA journal_size_limit=4194304")
     if version:

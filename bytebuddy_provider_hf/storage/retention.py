@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bytebuddy_provider_hf.config.stored_files import USAGE, USAGE_DAMAGED
+from bytebuddy_provider_hf.storage.counter import read_counts, unaccounted
 from bytebuddy_provider_hf.storage.database import (
     DAY,
     day_number,
@@ -40,7 +41,11 @@ def trim(connection: sqlite3.Connection, *, today: int, most: int = USAGE.most) 
             " (SELECT id FROM attempts ORDER BY id LIMIT ?)",
             (today - ROW_DAYS, _BATCHES),
         ).rowcount
-        if not gone and _size(connection) > _FULL * most:
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        if not gone and (pages - free) * size > _FULL * most:
             gone = connection.execute(
                 "DELETE FROM attempts WHERE id IN"
                 " (SELECT id FROM attempts ORDER BY id LIMIT ?)",
@@ -49,18 +54,7 @@ def trim(connection: sqlite3.Connection, *, today: int, most: int = USAGE.most) 
         connection.execute(
             "DELETE FROM bills WHERE ends < ?", ((today - ROW_DAYS) * DAY,)
         )
-        # What programs left that were killed long ago: one row for each day.
-        long_ago = (today - _BLOCK_DAYS, f"{_ENDED}%")
-        connection.execute(
-            "INSERT INTO blocks SELECT ? || day, day, sum(remaining) FROM blocks"
-            " WHERE day < ? AND process NOT LIKE ? GROUP BY day"
-            " ON CONFLICT (process) DO UPDATE SET"
-            " remaining = remaining + excluded.remaining",
-            (_ENDED, *long_ago),
-        )
-        connection.execute(
-            "DELETE FROM blocks WHERE day < ? AND process NOT LIKE ?", long_ago
-        )
+        _sum_up_blocks(connection, today - _BLOCK_DAYS)
     connection.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
     free = connection.execute("PRAGMA freelist_count").fetchone()[0]
     return bool(gone or free)
@@ -118,12 +112,24 @@ def _remove(connection: sqlite3.Connection, until: int, ended: float) -> int:
     return gone
 
 
-def _size(connection: sqlite3.Connection) -> int:
-    pages, free, size = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((pages - free) * size)
+def _sum_up_blocks(connection: sqlite3.Connection, before: int) -> None:
+    """Keep one row for each day of what programs left that were killed long ago."""
+    rows = connection.execute(
+        "SELECT process, day, granted, recorded, place FROM blocks"
+        " WHERE day < ? AND process NOT LIKE ?",
+        (before, f"{_ENDED}%"),
+    ).fetchall()
+    if not rows:
+        return
+    folder = Path(connection.execute("PRAGMA database_list").fetchone()[2]).parent
+    sent = unaccounted([row[2:] for row in rows], read_counts(folder))
+    for (process, day, *_), requests in zip(rows, sent, strict=True):
+        connection.execute("DELETE FROM blocks WHERE process = ?", (process,))
+        connection.execute(
+            "INSERT INTO blocks VALUES (?, ?, ?, 0, NULL)"
+            " ON CONFLICT (process) DO UPDATE SET granted = granted + excluded.granted",
+            (f"{_ENDED}{day}", day, requests),
+        )
 
 
 def _is_running(process: str) -> bool:

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import sqlite3
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import define, evolve, field, frozen
 
-from bytebuddy_provider_hf.storage.budgets import Unit
+from bytebuddy_provider_hf.config.stored_files import USAGE
+from bytebuddy_provider_hf.storage.attempt_rows import (
+    NO_REASON,
+    PROBE,
+    AttemptRow,
+    Key,
+    read_rows,
+)
+from bytebuddy_provider_hf.storage.bills import SETTLED_AFTER
+from bytebuddy_provider_hf.storage.budgets import PeriodKind, Unit
+from bytebuddy_provider_hf.storage.counter import read_counts, unaccounted
+from bytebuddy_provider_hf.storage.database import (
+    DAY,
+    NewerFormat,
+    day_number,
+    day_of,
+    open_to_read,
+    reason_of,
+    warn_once,
+)
+from bytebuddy_provider_hf.texts import text
 
 Dimension: TypeAlias = Literal[
     "model", "provider", "role", "day", "origin", "session", "identity", "bill_to"
@@ -71,7 +95,7 @@ class BudgetState:
     hard: bool
     starts: float
     ends: float
-    period: Literal["day", "month", "account"]
+    period: PeriodKind
     raised: int
     is_assumed: bool = False
 
@@ -80,11 +104,12 @@ class BudgetState:
 class BillTotal:
     """What an account's bill says of a period, all its programs together.
 
-    ``bill_to`` is the organization, "" for the user's own account; ``limit`` is
-    ``None`` where there is none. Amounts are in 10⁻⁹ USD.
+    ``bill_to`` is the organization, "" for the account of the token that ``identity``
+    stands for; ``limit`` is ``None`` where there is none. Amounts are in 10⁻⁹ USD.
     """
 
     bill_to: str
+    identity: str
     starts: float
     ends: float
     used: int
@@ -100,7 +125,7 @@ class UsageReport:
 
     ``days`` has every day of them; ``unaccounted`` are requests that programs which
     were killed, or still run, may have sent; ``first`` is the first day of all.
-    ``settlement`` counts the attempts that are kept one by one (90 days).
+    ``settlement`` counts the attempts that are kept one by one, for 90 days.
     """
 
     since: date
@@ -116,9 +141,316 @@ class UsageReport:
     bills: tuple[BillTotal, ...] = ()
 
 
-def read_usage(folder: Path, *, since: date, until: date, by: Dimension) -> UsageReport:
+# The columns of the table "days" that are counts, in its order and that of a row.
+_COUNTS: Final = (
+    "attempts",
+    "calls",
+    "failed",
+    "absorbed",
+    "cut",
+    "prompt_tokens",
+    "cached_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+    "tokens_unknown",
+)
+_NO_KEY: Final = Key("", "", "", "", "", "")
+
+
+def read_usage(
+    folder: Path,
+    *,
+    since: date,
+    until: date,
+    by: Dimension,
+    now: float | None = None,
+) -> UsageReport:
     """Return the usage of the days ``since`` to ``until``, both included, in UTC.
 
-    Blocks; works while other processes write. Without a file the report is empty.
+    Blocks; works while other processes write. Without a file the report is empty, and
+    with one that cannot be read as well, which a warning says.
     """
-    raise NotImplementedError
+    now = time.time() if now is None else now
+    path = folder / USAGE.name
+    try:
+        connection = open_to_read(folder)
+        if connection is not None:
+            with contextlib.closing(connection):
+                # All of it as it is at one moment.
+                connection.execute("BEGIN")
+                reading = _Reading(
+                    folder, connection, since=since, until=until, by=by, now=now
+                )
+                return reading.report()
+    except NewerFormat:
+        warn_once(text("storage.newer", path=path))
+    except sqlite3.Error as error:
+        reason = reason_of(error)
+        warn_once(text("storage.unreadable", path=path, reason=reason))
+    days = range(day_number(since), day_number(until) + 1)
+    return UsageReport(
+        since=since,
+        until=until,
+        by=by,
+        rows=(),
+        total=UsageRow(""),
+        days=tuple(UsageRow(day_of(day).isoformat()) for day in days),
+    )
+
+
+@define
+class _Totals:
+    """Sums that become a row."""
+
+    counts: list[int] = field(factory=lambda: [0] * len(_COUNTS))
+    seconds: float = 0.0
+    waited: float = 0.0
+    estimated: int = 0
+    priced: int = 0
+    ceilings: int = 0
+    reported: int = 0
+    reports: int = 0
+    billed: int = 0
+    bills: int = 0
+    pending: int = 0
+    unpriced: Counter[str] = field(factory=Counter)
+
+    def add_day(self, row: Sequence[Any]) -> None:
+        """Add a row of the table ``days``, without its first two columns."""
+        counts, money = row[: len(_COUNTS)], row[len(_COUNTS) :]
+        self.counts = [a + b for a, b in zip(self.counts, counts, strict=True)]
+        seconds, waited, estimated, priced, ceilings, *rest = money
+        reported, reports, billed, bills = rest
+        self.seconds += seconds
+        self.waited += waited
+        self.estimated += estimated
+        self.priced += priced
+        self.ceilings += ceilings
+        self.reported += reported
+        self.reports += reports
+        self.billed += billed
+        self.bills += bills
+
+    def row(self, key: str) -> UsageRow:
+        """Return the sums as a row of a report; what is unknown is ``None``."""
+        counts: dict[str, Any] = dict(zip(_COUNTS, self.counts, strict=True))
+        return UsageRow(
+            key,
+            **counts,
+            seconds=self.seconds,
+            waited=self.waited,
+            estimated=self.estimated if self.priced else None,
+            ceiling=bool(self.ceilings),
+            reported=self.reported if self.reports else None,
+            billed=self.billed if self.bills else None,
+            pending=self.pending,
+            unpriced={reason: n for reason, n in sorted(self.unpriced.items()) if n},
+        )
+
+    def add_attempt(self, row: AttemptRow, role: str) -> None:
+        """Add an attempt that is kept by itself."""
+        is_probe = role == PROBE
+        tokens = (
+            row.prompt_tokens,
+            row.cached_tokens,
+            row.completion_tokens,
+            row.reasoning_tokens,
+        )
+        is_unknown = (
+            not is_probe
+            and row.is_charged
+            and (row.prompt_tokens is None or row.completion_tokens is None)
+        )
+        known = row.estimated is not None
+        self.add_day(
+            (
+                1,
+                row.number == 1 and not is_probe,
+                row.outcome == "failed",
+                row.outcome == "absorbed",
+                row.outcome == "cut",
+                *(each or 0 for each in tokens),
+                is_unknown,
+                row.seconds,
+                row.waited,
+                row.estimated or 0,
+                known,
+                row.is_ceiling,
+                row.reported or 0,
+                row.reported is not None,
+                0,
+                0,
+            )
+        )
+        if not known and (row.status is None or row.is_charged):
+            self.unpriced[row.unpriced or NO_REASON] += 1
+
+
+class _Reading:
+    """The tables of one report, read once."""
+
+    def __init__(
+        self,
+        folder: Path,
+        connection: sqlite3.Connection,
+        *,
+        since: date,
+        until: date,
+        by: Dimension,
+        now: float,
+    ) -> None:
+        self.folder = folder
+        self.connection = connection
+        self.since, self.until, self.by, self.now = since, until, by, now
+        self.days = (day_number(since), day_number(until))
+        self.keys = {
+            number: Key(*fields)
+            for number, *fields in connection.execute("SELECT * FROM keys")
+        }
+        self.groups: defaultdict[str, _Totals] = defaultdict(_Totals)
+        self.by_day: defaultdict[int, _Totals] = defaultdict(_Totals)
+        self.total = _Totals()
+        self.settlement: Counter[Settlement] = Counter()
+
+    def report(self) -> UsageReport:
+        """Return the whole report."""
+        self.add_days()
+        self.add_attempts()
+        rows = [totals.row(key) for key, totals in self.groups.items()]
+        rows.sort(key=lambda row: (0 if self.by == "day" else -row.attempts, row.key))
+        first = self.connection.execute("SELECT min(day) FROM days").fetchone()[0]
+        blocks = self.connection.execute(
+            "SELECT granted, recorded, place FROM blocks WHERE day BETWEEN ? AND ?",
+            self.days,
+        )
+        bills = self.connection.execute(
+            "SELECT bill_to, identity, starts, ends, used, included, most, requests,"
+            " read_at FROM bill_periods WHERE ends > ? AND starts < ? ORDER BY starts",
+            (self.days[0] * DAY, (self.days[1] + 1) * DAY),
+        )
+        return UsageReport(
+            since=self.since,
+            until=self.until,
+            by=self.by,
+            rows=tuple(rows),
+            total=self.total.row(""),
+            days=tuple(
+                self.by_day[day].row(day_of(day).isoformat())
+                for day in range(self.days[0], self.days[1] + 1)
+            ),
+            budgets=self.budgets(),
+            unaccounted=sum(unaccounted(blocks, read_counts(self.folder))),
+            first=None if first is None else day_of(first),
+            settlement=dict(self.settlement),
+            bills=tuple(BillTotal(*bill) for bill in bills),
+        )
+
+    def _totals(self, day: int, key: int) -> list[_Totals]:
+        """Return the sums that an entry of a day and key belongs to."""
+        found = [self.total, self.by_day[day]]
+        if self.by == "day":
+            found.append(self.groups[day_of(day).isoformat()])
+        elif self.by != "session":
+            found.append(self.groups[getattr(self.keys.get(key, _NO_KEY), self.by)])
+        return found
+
+    def add_days(self) -> None:
+        """Add the sums of the days."""
+        for day, key, *row in self.connection.execute(
+            "SELECT * FROM days WHERE day BETWEEN ? AND ?", self.days
+        ):
+            for totals in self._totals(day, key):
+                totals.add_day(row)
+        for day, key, reason, attempts in self.connection.execute(
+            "SELECT * FROM unpriced WHERE day BETWEEN ? AND ?", self.days
+        ):
+            for totals in self._totals(day, key):
+                totals.unpriced[reason] += attempts
+
+    def add_attempts(self) -> None:
+        """Add what only the attempts themselves tell: sessions, and what is pending."""
+        bills = defaultdict(list)
+        for session, *bill in self.connection.execute(
+            "SELECT session, starts, ends, read_at, is_whole FROM bills"
+        ):
+            bills[session].append(bill)
+        periods = self.connection.execute(
+            "SELECT bill_to, identity, starts, ends, read_at FROM bill_periods"
+        ).fetchall()
+        for day, number, rows in self.connection.execute(
+            "SELECT day, key, rows FROM attempts WHERE day BETWEEN ? AND ?", self.days
+        ):
+            key = self.keys.get(number, _NO_KEY)
+            mine = [
+                bill[2:]
+                for bill in periods
+                if bill[0] == key.bill_to and (bill[0] or bill[1] in ("", key.identity))
+            ]
+            groups = self._totals(day, number)
+            try:
+                attempts = read_rows(rows)
+            except ValueError:
+                # The sums of its day are kept apart, and are right.
+                path = self.folder / USAGE.name
+                warn_once(text("storage.attempts_damaged", path=path))
+                continue
+            for row in attempts:
+                state = _settlement(row, bills.get(row.session, ()), mine, self.now)
+                self.settlement[state] += 1
+                if self.by == "session":
+                    self.groups[row.session].add_attempt(row, key.role)
+                    self.groups[row.session].pending += state == "pending"
+                if state == "pending":
+                    for totals in groups:
+                        totals.pending += 1
+        if self.by == "session":
+            for session, cost in self.connection.execute(
+                "SELECT session, cost FROM bills WHERE day BETWEEN ? AND ?", self.days
+            ):
+                self.groups[session].billed += cost
+                self.groups[session].bills += 1
+
+    def budgets(self) -> tuple[BudgetState, ...]:
+        """Return the budgets of the present periods, one for each kind of period."""
+        found: dict[tuple[str, str, str], BudgetState] = {}
+        for row in self.connection.execute(
+            "SELECT name, unit, used, reserved, amount, hard, starts, ends, period,"
+            " raised, assumed FROM budgets WHERE ends > ?"
+            " ORDER BY name, unit, period, assumed DESC, starts",
+            (self.now,),
+        ):
+            state = BudgetState(*row)
+            state = evolve(
+                state, hard=bool(state.hard), is_assumed=bool(state.is_assumed)
+            )
+            # The last is known, and the latest.
+            found[state.name, state.unit, state.period] = state
+        return tuple(found.values())
+
+
+def _settlement(
+    row: AttemptRow,
+    bills: Sequence[Sequence[Any]],
+    periods: Sequence[Sequence[Any]],
+    now: float,
+) -> Settlement:
+    """Return what is known of an attempt's cost.
+
+    A bill of its session covers it if it counts as many requests as were sent, else as
+    any bill of its time does: half an hour later, when nothing more is charged for.
+    """
+    at = row.at
+    if row.is_pending:
+        for starts, ends, read_at, is_whole in bills:
+            if starts <= at < ends and at <= read_at - (
+                0 if is_whole else SETTLED_AFTER
+            ):
+                return "billed"
+        for starts, ends, read_at in periods:
+            if starts <= at < ends and at <= read_at - SETTLED_AFTER:
+                return "billed"
+        if at > now - SETTLED_AFTER:
+            return "pending"
+    if row.status is not None and not row.is_charged:
+        return "refused"
+    return "unpriced" if row.estimated is None else "estimated"

@@ -15,10 +15,10 @@ from attrs import field, frozen
 from bytebuddy_provider_hf.config.stored_files import USAGE
 from bytebuddy_provider_hf.config.values import Budget
 from bytebuddy_provider_hf.money import Price
-from bytebuddy_provider_hf.storage.attempt import Attempt
 from bytebuddy_provider_hf.storage.attempt_rows import (
     ADD_TO_DAY,
     ADD_UNPRICED,
+    Recorded,
     reprice,
     write_attempts,
 )
@@ -26,11 +26,12 @@ from bytebuddy_provider_hf.storage.budgets import (
     Amounts,
     BudgetBlocks,
     BudgetPeriod,
-    Changes,
     Refusal,
+    Reservation,
     reserve_in,
     settle_in,
 )
+from bytebuddy_provider_hf.storage.counter import BlockRow, RequestCounter
 from bytebuddy_provider_hf.storage.database import (
     DAY,
     NewerFormat,
@@ -61,11 +62,6 @@ _TRIM_EVERY: Final = 1_000
 # What is kept while there is no file.
 _MOST_IN_MEMORY: Final = 8 * 1024**2
 
-_PUT_BLOCK: Final = """
-INSERT INTO blocks VALUES (?, ?, ?)
-ON CONFLICT (process) DO UPDATE SET day = excluded.day, remaining = excluded.remaining
-"""
-
 
 @frozen
 class PriceFound:
@@ -82,16 +78,18 @@ class PriceFound:
 class Work:
     """What one transaction is to write.
 
-    ``remaining`` is the number of requests that this process may have sent and that
-    are not written. ``least_day`` is the first day that attempts may count as.
+    ``asked`` is the number of callers that wait to be counted. ``least_day`` is the
+    first day that attempts may count as. With ``is_last`` no more is granted, and a
+    file that could not be written is tried once more.
     """
 
     now: float
-    remaining: int
+    asked: int = 0
+    is_last: bool = False
     least_day: int = 0
-    attempts: Sequence[Attempt] = ()
+    attempts: Sequence[Recorded] = ()
     prices: Sequence[PriceFound] = ()
-    settled: Changes = field(factory=dict)
+    settled: Sequence[tuple[Reservation, Amounts]] = ()
     wanted: Sequence[tuple[Sequence[Budget], Amounts]] = ()
     held: Mapping[BudgetPeriod, int] = field(factory=dict)
 
@@ -103,8 +101,13 @@ class Work:
 
 @frozen
 class Written:
-    """What came of it: why calls were refused, what may be held, what is to be told."""
+    """What came of it: why calls were refused, what may be held, what is to be told.
 
+    ``granted`` and ``recorded`` are what the row of this process says now.
+    """
+
+    granted: int
+    recorded: int
     reserved: Sequence[Refusal | tuple[BudgetPeriod, ...]]
     held: Mapping[BudgetPeriod, int]
     alerts: Sequence[BudgetAlert]
@@ -122,11 +125,13 @@ class UsageWriter:
         folder: Path,
         *,
         process: str,
+        counter: RequestCounter,
         blocks: BudgetBlocks,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
-        self._process = process
+        self._counter = counter
+        self._row = BlockRow(folder, process, counter)
         self._blocks = blocks
         self._monotonic = monotonic
         self._connection: sqlite3.Connection | None = None
@@ -137,19 +142,16 @@ class UsageWriter:
         # The sums of budgets in memory before anything was added to them.
         self._base: dict[tuple[object, ...], tuple[int, int]] = {}
         self._known: set[int] = set()
-        # What the file has as the block of this process.
-        self._block: tuple[int, int] | None = None
+        # The kind of disk of a file that is new to this process, or "memory".
+        self._disk: str | None = None
         self._damaged = 0
         self._until_trim = 0
 
-    def write(self, work: Work, *, is_last: bool = False) -> Written:
-        """Write all of ``work`` in one transaction. Blocks, at most for some seconds.
-
-        ``is_last`` tries a file that could not be written once more.
-        """
+    def write(self, work: Work) -> Written:
+        """Write all of ``work`` in one transaction. Blocks, at most some seconds."""
         busy = 0
         while True:
-            connection = self._ready(is_last=is_last)
+            connection = self._ready(is_last=work.is_last)
             try:
                 with transaction(connection):
                     written = self._fill(connection, work)
@@ -159,21 +161,26 @@ class UsageWriter:
                     continue
                 self._give_up(error)
             else:
-                self._block = (work.today, work.remaining)
+                self._disk = None
                 self._until_trim -= 1
                 return written
 
-    def write_block(self, today: int, remaining: int) -> bool:
-        """Write the block of this process alone, if the file can be written at once."""
-        if self._stamp is None or self._stamp != stamp_of(self._folder):
-            return False
+    def grant(self, today: int, asked: int) -> int | None:
+        """Grant more counts, no more; ``None`` where that cannot be done now."""
+        if self._connection is None or self._stamp != stamp_of(self._folder):
+            return None
+        granted = self._counter.next_grant(asked)
         try:
-            # One statement is a transaction of its own, and takes a third of the time.
-            self._connection.execute(_PUT_BLOCK, (self._process, today, remaining))
+            # One statement is a transaction, and takes a third of the time.
+            self._row.put(
+                self._connection,
+                day=today,
+                granted=granted,
+                recorded=self._counter.recorded,
+            )
         except sqlite3.Error:
-            return False
-        self._block = (today, remaining)
-        return True
+            return None
+        return granted
 
     def trim(self, today: int) -> bool:
         """Remove some of what is too old or too much, now and then.
@@ -198,6 +205,9 @@ class UsageWriter:
             self._connection.close()
 
     def _fill(self, connection: sqlite3.Connection, work: Work) -> Written:
+        counter = self._counter
+        if self._disk is not None:
+            self._row.claim(connection, self._disk)
         if work.attempts:
             write_attempts(
                 connection,
@@ -226,11 +236,14 @@ class UsageWriter:
                 refusal or tuple(part.period for part in wanted)
                 for refusal, wanted in zip(refusals, parts, strict=True)
             ]
-        if not work.remaining:
-            connection.execute("DELETE FROM blocks WHERE process = ?", (self._process,))
-        elif self._block != (work.today, work.remaining):
-            connection.execute(_PUT_BLOCK, (self._process, work.today, work.remaining))
-        return Written(reserved, held, alerts)
+        recorded = counter.next_recorded(len(work.attempts))
+        granted = (
+            counter.granted + work.asked
+            if work.is_last
+            else counter.next_grant(work.asked)
+        )
+        self._row.put(connection, day=work.today, granted=granted, recorded=recorded)
+        return Written(granted, recorded, reserved, held, alerts)
 
     def _ready(self, *, is_last: bool) -> sqlite3.Connection:
         """Return the connection to write to now."""
@@ -261,8 +274,7 @@ class UsageWriter:
                 opened.connection.close()
                 return self._in_memory(retry=True)
             self._connection.close()
-        self._connection, self._stamp = opened
-        self._block = None
+        self._connection, self._stamp, self._disk = opened
         self._until_trim = 0
         return self._connection
 
@@ -301,7 +313,7 @@ class UsageWriter:
                 memory.executemany("INSERT INTO facts VALUES (?, ?)", facts)
                 self._base = {each[:4]: (each[9], each[10]) for each in budgets}
             self._connection.close()
-        self._connection, self._stamp, self._block = memory, None, None
+        self._connection, self._stamp, self._disk = memory, None, "memory"
         return memory
 
     def _merge(self, memory: sqlite3.Connection, file: sqlite3.Connection) -> None:
