@@ -214,7 +214,8 @@ async def library(folder: Path) -> dict[str, tuple[int, int]]:
             with suppress(ByteBuddyError):
                 await door(model)
             await open_ledger(state).flush()
-            now = (server.counts.total(), await asyncio.to_thread(attempts, state))
+            counted, _ = await asyncio.to_thread(attempts, state)
+            now = (server.counts.total(), counted)
             found[name] = (now[0] - before[0], now[1] - before[1])
             before = now
     open_ledger(state).close()
@@ -231,8 +232,10 @@ async def commands(folder: Path) -> dict[str, tuple[int, int]]:
         return await server.answer(request)
 
     await asyncio.to_thread((folder / "code.py").write_text, _CODE, "utf-8")
-    kept = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
-    env = {**kept, "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+    # The package that is measured here, wherever another may be installed.
+    package = str(Path(plugin.__file__).parents[1])
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": package}
+    env |= {"HOME": str(folder), "LC_ALL": "C.UTF-8"}
     async with serve(answer) as url:
         before = (0, 0)
         for name, (arguments, given) in COMMANDS.items():
@@ -250,19 +253,23 @@ async def commands(folder: Path) -> dict[str, tuple[int, int]]:
                 timeout=_PATIENCE,
                 check=False,
             )
-            now = (server.counts.total(), await asyncio.to_thread(attempts, state))
+            counted, left = await asyncio.to_thread(attempts, state)
+            # Nothing runs any more: what is left over was counted in vain.
+            now = (server.counts.total(), counted + left)
             found[name] = (now[0] - before[0], now[1] - before[1])
             before = now
     return found
 
 
-def attempts(folder: Path) -> int:
-    """Return how many requests a ledger has counted."""
+def attempts(folder: Path) -> tuple[int, int]:
+    """Return how many requests a ledger has written down, and how many it only counted.
+
+    The latter are those of a program that still runs, or was killed.
+    """
     today = datetime.now(UTC).date()
     since, until = today - timedelta(days=1), today + timedelta(days=1)
     report = read_usage(folder, since=since, until=until, by="origin")
-    # What a program that was killed counted is a request, too.
-    return report.total.attempts + report.unaccounted
+    return report.total.attempts, report.unaccounted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -460,7 +460,7 @@ class CallAttempts:
         if isinstance(failure, ContextTooLong) and sent is not None:
             self._tokens.on_refusal(failure, sent.plan, sent.server)
             state.estimate = self._tokens.estimate(sent.plan, sent.server)
-        outcome: Outcome = "absorbed"
+        raised: ByteBuddyError | None = None
         try:
             while True:
                 match decide(failure, state):
@@ -490,16 +490,16 @@ class CallAttempts:
                         self._report(failure, elsewhere=elsewhere)
                         return self._retry(failure, decision, state.now)
                     case Raise(error=error):
-                        limits = self._spec.limits
-                        if limits is None or not limits.absorbs(error):
-                            outcome = "failed"
+                        raised = error
                         # Loading is the queue's own news: it is no failed attempt.
                         if not isinstance(failure, ModelLoading):
                             self._report(failure, elsewhere=elsewhere)
                         raise await self._final_error(error, state.now)
         finally:
             if metered is not None:
-                self._close_metered(failure, outcome, metered)
+                limits = self._spec.limits
+                lost = raised is not None and not (limits and limits.absorbs(raised))
+                self._close_metered(failure, metered, "failed" if lost else "absorbed")
 
     async def _begin_metered(
         self, meter: Meter, role: str, request: HttpRequest, plan: Plan[Any]
@@ -527,13 +527,12 @@ class CallAttempts:
             )
             if metered.reservation is not None and metered.reservation.alerts:
                 self.alerts = metered.reservation.alerts
-                meter.run_alerts(self.alerts)
 
     def _close_metered(
         self,
         failure: BaseException | None,
-        outcome: Outcome | None = None,
         metered: MeteredAttempt | None = None,
+        outcome: Outcome | None = None,
     ) -> None:
         """Write down what became of the request; a failure tells it by its class."""
         found = metered or self._metered
@@ -698,6 +697,10 @@ class CallAttempts:
             )
             failure.hint = next_step(failure)
         wrote = sent is not None and sent.plan.http_request.route in _GENERATIVE_ROUTES
+        limits = self._spec.limits
+        if limits is not None and limits.absorbs(failure):
+            # Whoever serves it now, another entry is asked at once.
+            return failure
         if wrote and isinstance(failure, APIError) and not_served_model(failure):
             # The permit goes back first: the catalogue may take a while.
             self._queue.back_off(self._waiter, now)

@@ -85,6 +85,14 @@ class ModelFilter:
             or self.is_warm
         )
 
+    def admits(self, facts: ModelFacts | None) -> bool:
+        """Return whether the Hub says of a model that licence and gate are as asked."""
+        if facts is None:
+            return not self.licence and self.is_gated is None
+        marks = (facts.licence or "", *facts.tags)
+        free = not self.licence or {self.licence, f"license:{self.licence}"} & {*marks}
+        return bool(free) and self.is_gated in (None, facts.gated)
+
     def fits(self, offer: Offer) -> bool:
         """Return whether the catalogue says that an offer is as asked for."""
         if not offer.is_listed or (self.provider and offer.provider != self.provider):
@@ -311,17 +319,15 @@ class Catalogue:
             raise self._silence(text("models.nothing_listed"))
         models = {} if listed is None else {m.id.lower(): m for m in listed[0]}
         facts = {} if told is None else {f.id.lower(): f for f in told[0]}
-        # Whether a model that only the router lists is gated or free is not known.
-        of_hub_only = wanted.licence or wanted.is_gated is not None
-        of_chat = wanted.task in _CHAT_TASKS
         ids = dict.fromkeys(facts)
-        if not of_hub_only and of_chat:
+        if wanted.task in _CHAT_TASKS:
             ids |= dict.fromkeys(models)
         found = []
         for key in ids:
-            if not all(word in key for word in words):
-                continue
             known = facts.get(key)
+            # Asked of the Hub in words of its own: what it answers is looked at, too.
+            if not all(word in key for word in words) or not wanted.admits(known):
+                continue
             offers = _offers(models.get(key), known)
             fitting = tuple(each for each in offers if wanted.fits(each))
             if served and not fitting:

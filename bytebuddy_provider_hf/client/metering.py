@@ -17,13 +17,13 @@ from bytebuddy_provider_hf.config.values import AlertOptions, Budget
 from bytebuddy_provider_hf.errors import BudgetExceeded
 from bytebuddy_provider_hf.hub.router_models import LIMIT, Offer
 from bytebuddy_provider_hf.money import Cost, Price, Unpriced
-from bytebuddy_provider_hf.storage.alerts import run_command
+from bytebuddy_provider_hf.storage.alerts import AlertCommand
 from bytebuddy_provider_hf.storage.attempt import Attempt, Outcome, Payer
 from bytebuddy_provider_hf.storage.budgets import Amounts, Reservation
 from bytebuddy_provider_hf.storage.ledger import Ledger
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.http_client import HttpClient, Response
-from bytebuddy_provider_hf.types import BudgetAlert, Usage
+from bytebuddy_provider_hf.types import Usage
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.client.plan import Plan
@@ -73,6 +73,8 @@ class Meter:
     def __attrs_post_init__(self) -> None:
         kind = self.endpoint.target.host_kind
         self._is_billed = kind in (HostKind.ROUTER, HostKind.HUB)
+        if self.alerts is not None:
+            self.ledger.listen(AlertCommand(self.alerts.command))
         # The bill groups by what was sent: calls without a session of their own are
         # those of the job that runs.
         told = {name.lower(): value for name, value in self.endpoint.destination.told}
@@ -173,12 +175,6 @@ class Meter:
         self.ledger.give_back()
         if attempt.reservation is not None:
             self.ledger.settle(attempt.reservation, Amounts())
-
-    def run_alerts(self, alerts: Sequence[BudgetAlert]) -> None:
-        """Run the user's command for each alert, if there is one."""
-        if self.alerts is not None:
-            for alert in alerts:
-                run_command(self.alerts, alert)
 
     def provider(self, attempt: MeteredAttempt) -> str:
         """Return who served: by the answer's header, else by the address or the id."""

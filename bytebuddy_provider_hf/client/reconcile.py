@@ -34,7 +34,7 @@ from bytebuddy_provider_hf.client.endpoint_costs import (
 )
 from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.values import RequestOptions
-from bytebuddy_provider_hf.errors import ByteBuddyError, TokenInvalid
+from bytebuddy_provider_hf.errors import ByteBuddyError, ConfigError, TokenInvalid
 from bytebuddy_provider_hf.hub.billing import (
     ENDPOINTS,
     ENDPOINTS_API,
@@ -171,9 +171,14 @@ async def reconcile(
     finally:
         await lease.aclose()
     compared = [_compared_account(each, usage, identity=identity) for each in accounts]
-    alerts = await asyncio.to_thread(
-        keep_bills, folder, accounts, identity=identity, compared=compared, now=now
-    )
+    alerts: tuple[BudgetAlert, ...] = ()
+    try:
+        alerts = await asyncio.to_thread(
+            keep_bills, folder, accounts, identity=identity, compared=compared, now=now
+        )
+    except ConfigError as error:
+        # What was read is shown all the same.
+        unread = [*unread, text("billing.not_kept", reason=error)]
     sessions = tuple(session for each in compared for session in each.sessions)
     origins = {each.origin for each in managed}
     used = sorted({each.origin for each in usage if _is_by_the_minute(each.origin)})

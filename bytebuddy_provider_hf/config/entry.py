@@ -49,6 +49,8 @@ _KEPT: Final = frozenset({"name", "provider", "model"}) | {
 }
 # Where a project's file may name variables before the user trusts it.
 _MAY_NAME_VARIABLES: Final = frozenset({"apiKey", "apiBase"})
+# Sections with keys that no project's file decides.
+_HOLDS_USERS_OWN: Final = frozenset({"requestOptions", "headers", "cache"})
 
 
 @frozen
@@ -116,8 +118,8 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
     trusted = project_env or context.kind != "project"
     kept, ignored = (node, ()) if trusted else _harmless(node, path)
     if context.kind == "project":
-        kept, unpaid = _without_payer(kept, path)
-        ignored = (*ignored, *unpaid)
+        kept, users = _without_users_own(kept, path)
+        ignored = (*ignored, *users)
     expanded = expand(
         kept,
         path=path,
@@ -176,7 +178,7 @@ def read_options(node: Node, *, context: Context, project_env: bool) -> ReadOpti
         )
     notices: tuple[Problem, ...] = ()
     if context.kind == "project":
-        node, notices = _without_payer(node, path)
+        node, notices = _without_users_own(node, path)
     expanded = expand(
         node,
         path=path,
@@ -226,11 +228,14 @@ def read_setting(pair: Pair, section: Section, context: Context) -> ReadSetting:
         node = known.kind(node) if isinstance(node, ScalarNode) else node
     if not isinstance(node, MapNode):
         return ReadSetting(problems=structure(node, section, path=path).problems)
+    ignored_below: tuple[Problem, ...] = ()
+    if context.kind == "project":
+        node, ignored_below = _without_users_own(node, path)
     expanded = expand(node, path=path, variables=context.variables, trusted=False)
     result = structure(expanded.node, section, path=path)
     if problems := (*expanded.problems, *result.problems):
         return ReadSetting(problems=problems)
-    notices = tuple(
+    unset = tuple(
         Problem(
             each.line,
             each.column,
@@ -239,7 +244,8 @@ def read_setting(pair: Pair, section: Section, context: Context) -> ReadSetting:
         )
         for each in expanded.unset
     )
-    return ReadSetting(None if notices else result.value, notices=notices)
+    value = None if unset else result.value
+    return ReadSetting(value, notices=(*ignored_below, *unset))
 
 
 def read_log(pair: Pair, context: Context) -> ReadLog:
@@ -309,22 +315,26 @@ def _harmless(node: MapNode, path: str) -> tuple[MapNode, tuple[Problem, ...]]:
     return evolve(node, pairs=tuple(pairs)), tuple(notices)
 
 
-def _without_payer(node: MapNode, path: str) -> tuple[MapNode, tuple[Problem, ...]]:
-    """Return a project's entry, or its options, without who pays, and a notice of it.
+def _without_users_own(node: MapNode, path: str) -> tuple[MapNode, tuple[Problem, ...]]:
+    """Return what a project's file says without what only the user does.
 
-    Trust is about where a key may go; whose money is spent is the user's word alone.
+    Trust is about where a key may go. Whose money is spent, and how much of the user's
+    disk is filled, is the user's word alone; each is told in a notice.
     """
     notices: list[Problem] = []
     pairs: list[Pair] = []
     for pair in node.pairs:
-        key, dotted = pair.key, f"{path}.{pair.key.text}"
+        key, value, dotted = pair.key, pair.value, f"{path}.{pair.key.text}"
+        ignored = None
         if says_who_pays(dotted):
             ignored = text("config.project_bill_to")
+        elif f".{dotted}".endswith(".cache.size"):
+            ignored = text("config.project_setting")
+        if ignored is not None:
             notices.append(Problem(key.line, key.column, ignored, dotted))
             continue
-        value = pair.value
-        if key.text in ("requestOptions", "headers") and isinstance(value, MapNode):
-            value, below = _without_payer(value, dotted)
+        if key.text in _HOLDS_USERS_OWN and isinstance(value, MapNode):
+            value, below = _without_users_own(value, dotted)
             notices += below
         pairs.append(Pair(key, value))
     return evolve(node, pairs=tuple(pairs)), tuple(notices)

@@ -126,23 +126,25 @@ def _unfit_for(entry: ModelEntry, target: ModelEntry) -> Iterator[str]:
 
 def circles(entries: Mapping[str, ModelEntry]) -> Iterator[ConfigWarning]:
     """Yield a warning if entries are fallbacks of each other, in a circle."""
-    left = {name: set(entry.fallbacks) for name, entry in entries.items()}
-    # Whoever leads to no circle goes, then whoever led to those alone.
-    ended = [name for name, names in left.items() if not names]
-    named_by: dict[str, list[str]] = {}
-    for name, names in left.items():
-        for each in names:
-            named_by.setdefault(each, []).append(name)
-    while ended:
-        gone = ended.pop()
-        del left[gone]
-        for name in named_by.get(gone, ()):
-            left[name].discard(gone)
-            if not left[name]:
-                ended.append(name)
-    if left:
-        shown = ", ".join(map(_shown, islice(left, MOST_FALLBACKS)))
-        place = str(entries[next(iter(left))].source)
+    ahead = {name: set(entry.fallbacks) for name, entry in entries.items()}
+    behind: dict[str, set[str]] = {name: set() for name in entries}
+    for name, names in ahead.items():
+        for each in names & behind.keys():
+            behind[each].add(name)
+    # Whoever leads nowhere goes, then whoever led to those alone; so do the others,
+    # from behind. What is left goes round.
+    for forth, back in ((ahead, behind), (behind, ahead)):
+        ended = [name for name, names in forth.items() if not names]
+        while ended:
+            gone = ended.pop()
+            del forth[gone]
+            for name in back.pop(gone):
+                forth[name].discard(gone)
+                if not forth[name]:
+                    ended.append(name)
+    if ahead:
+        shown = ", ".join(map(_shown, islice(ahead, MOST_FALLBACKS)))
+        place = str(entries[next(iter(ahead))].source)
         yield ConfigWarning(place, text("fallbacks.circle", names=shown))
 
 

@@ -23,10 +23,10 @@ from bytebuddy_provider_hf.config.stored_files import (
 )
 from bytebuddy_provider_hf.config.trust import TrustStore
 from bytebuddy_provider_hf.config.values import (
+    AlertOptions,
     Budget,
     Config,
     ConfigWarning,
-    LogOptions,
     ModelEntry,
     SourceKind,
 )
@@ -125,9 +125,18 @@ def load(  # each is a place that a test and a host must choose
         searched=tuple(found),
         name=next((r.name for r in read if r.name is not None), None),
         version=next((r.version for r in read if r.version is not None), None),
-        log=None if log is None else _placed(log, home),
+        log=None
+        if log is None
+        else evolve(log, path=_placed(log.path, log.source.path, home)),
         ledger=next((r.ledger for r in read if r.ledger is not None), True),
-        alerts=next((r.settings.alerts for r in read if r.settings.alerts), None),
+        alerts=next(
+            (
+                _with_program(reading.settings.alerts, file, home)
+                for file, reading in found.items()
+                if reading.read and reading.settings.alerts
+            ),
+            None,
+        ),
     )
 
 
@@ -140,12 +149,14 @@ def _with_settings(
     money. That of a project's file holds for the project's own.
     """
     budgets = []
+    is_project = own.kind == "project"
     if entry.budget is not None:
-        budgets.append(Budget(entry.name, entry.budget))
+        name = f"{entry.name} ({entry.source.path})" if is_project else entry.name
+        budgets.append(Budget(name, entry.budget, is_project))
     for file, reading in found.items():
-        options = reading.settings.budget
-        if options is not None and (reading is own or reading.kind != "project"):
-            budgets.append(Budget(str(file), options))
+        options, theirs = reading.settings.budget, reading.kind == "project"
+        if options is not None and (reading is own or not theirs):
+            budgets.append(Budget(str(file), options, theirs))
     cache = entry.cache or own.settings.cache
     if cache is not None:
         # One file on the user's disk, for all entries: no project says how large.
@@ -203,16 +214,26 @@ def _read(
     }
 
 
-def _placed(options: LogOptions, home: Path) -> LogOptions:
-    """Return ``options`` with an absolute path.
+def _with_program(alerts: AlertOptions, file: Path, home: Path) -> AlertOptions:
+    """Return ``alerts`` whose program is looked for in no folder of a project's.
+
+    A name alone is looked up in the folders of ``PATH``.
+    """
+    program, *arguments = alerts.command or ("",)
+    if Path(program).name == program:
+        return alerts
+    return AlertOptions((_placed(program, file, home), *arguments))
+
+
+def _placed(named: str, file: Path | None, home: Path) -> str:
+    """Return an absolute path.
 
     A relative one counts from the folder of the file that names it, wherever the
     program was started.
     """
-    named, file = options.path, options.source.path
-    if named.startswith("~"):
-        # "~/", for a path with another user's name was refused.
+    # "~name" is another user's home, which only a shell looks up.
+    if named.startswith("~/"):
         path = home / named[2:]
     else:
         path = (Path.cwd() if file is None else file.parent) / named
-    return evolve(options, path=str(path.absolute()))
+    return str(path.absolute())

@@ -149,10 +149,16 @@ class BudgetOptions:
 
 @frozen
 class Budget:
-    """A budget and its ``name``: of the entry, or of the file, that sets it."""
+    """A budget and its ``name``: of the entry, or of the file, that sets it.
+
+    That of a project's entry has its file in it: another project's entry, or one of the
+    user's, may be called the same and has another sum. ``of_project``: a project's file
+    sets it, which runs no command of the user's.
+    """
 
     name: str
     options: BudgetOptions
+    of_project: bool = False
 
 
 @frozen

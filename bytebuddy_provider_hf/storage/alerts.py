@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from attrs import frozen
+
 from bytebuddy_provider_hf.money import NANO
 from bytebuddy_provider_hf.storage.database import reason_of, warn_once
 from bytebuddy_provider_hf.texts import text
@@ -20,6 +22,17 @@ from bytebuddy_provider_hf.types import BudgetAlert
 _LONGEST: Final = 60.0
 # Commands under way: they may outlive this program.
 _running: Final[set[subprocess.Popen[bytes]]] = set()
+
+
+@frozen
+class AlertCommand:
+    """Run a user's command for each alert that it is called with."""
+
+    command: tuple[str, ...]
+
+    def __call__(self, alert: BudgetAlert) -> None:
+        """Run it, and do not wait for it."""
+        run_alert(self.command, alert)
 
 
 def run_alert(command: Sequence[str], alert: BudgetAlert) -> None:

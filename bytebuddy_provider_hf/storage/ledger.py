@@ -162,9 +162,11 @@ class Ledger:
     def listen(self, listener: Callable[[BudgetAlert], None]) -> None:
         """Call ``listener``, in another thread, with each threshold that is passed.
 
-        One process is told of each. The next reservation has it as well.
+        One process is told of each. The next reservation has it as well. Equal
+        listeners, such as the same command of two models, are one.
         """
-        self._listeners.append(listener)
+        if listener not in self._listeners:
+            self._listeners.append(listener)
 
     def reprice(
         self, origin: str, model: str, provider: str, price: Price, priced_on: str

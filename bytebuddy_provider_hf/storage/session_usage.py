@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.storage.database import open_to_read
+from bytebuddy_provider_hf.config.stored_files import USAGE
+from bytebuddy_provider_hf.storage.database import (
+    NewerFormat,
+    open_to_read,
+    reason_of,
+    warn_once,
+)
+from bytebuddy_provider_hf.texts import text
 
 # Attempts that may cost: answered with success, or with nobody knows what.
 _SUMS: Final = """
@@ -56,14 +65,20 @@ def read_session_usage(
 
     What was sent from ``young_since`` on counts as young. Only what is kept attempt by
     attempt (90 days) can be told so. Blocks; works while others write. Without a file
-    there is nothing. Raises ``sqlite3.Error`` and ``NewerFormat`` for a file that
-    cannot be read.
+    there is nothing, nor of one that cannot be read, which a warning says.
     """
-    connection = open_to_read(folder)
-    if connection is None:
-        return ()
+    path = folder / USAGE.name
     try:
-        rows = connection.execute(_SUMS, (young_since, since, until)).fetchall()
-    finally:
-        connection.close()
-    return tuple(SessionUsage(*row) for row in rows)
+        connection = open_to_read(folder)
+        if connection is None:
+            return ()
+        with closing(connection):
+            rows = connection.execute(_SUMS, (young_since, since, until)).fetchall()
+    except NewerFormat:
+        warn_once(text("storage.newer", path=path))
+    except sqlite3.Error as error:
+        reason = reason_of(error)
+        warn_once(text("storage.unreadable", path=path, reason=reason))
+    else:
+        return tuple(SessionUsage(*row) for row in rows)
+    return ()

@@ -64,8 +64,11 @@ class UsageRequest:
 
     async def answered(self) -> Any:  # noqa: ANN401 - as many kinds as requests
         """Wait for the answer."""
+        # A loop of virtual time lets none pass for a thread that it does not know.
+        still = getattr(self.loop, "standing_still", contextlib.nullcontext)
         try:
-            return await self.future
+            with still():
+                return await self.future
         except asyncio.CancelledError:
             # Cancelled between the answer and this task's turn.
             if self.future.done() and not self.future.cancelled():

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, TypeVarTuple, final
 
@@ -142,13 +143,22 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(executed)
         return future
 
-    async def shutdown_default_executor(self, *timeout: float | None) -> None:
-        """Wait for the threads of the executor; time stands still meanwhile."""
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let no time pass in a block that waits for another thread.
+
+        The ledger asks for it, since its thread is none of an executor's.
+        """
         self._jumping.executing += 1
         try:
-            await super().shutdown_default_executor(*timeout)
+            yield
         finally:
             self._jumping.executing -= 1
+
+    async def shutdown_default_executor(self, *timeout: float | None) -> None:
+        """Wait for the threads of the executor; time stands still meanwhile."""
+        with self.standing_still():
+            await super().shutdown_default_executor(*timeout)
 
 
 def run(main: Coroutine[Any, Any, T], *, limit: float = ONE_DAY) -> T:

@@ -89,6 +89,10 @@ async def test_a_search_finds_served_models_first(world: World) -> None:
         ({"provider": "together"}, [QWEN]),
         ({"is_warm": True}, [LLAMA, QWEN, MASK, SMALL]),
         ({"task": "fill-mask"}, [MASK]),
+        # Of what only the router lists, licence and gate are not known.
+        ({"licence": "apache-2.0"}, [QWEN, SMALL]),
+        ({"is_gated": True}, [LLAMA, GONE]),
+        ({"is_gated": False, "is_warm": True}, [QWEN, MASK, SMALL]),
         # One provider alone must fit: groq has the tools, novita the price.
         ({"provider": "groq", "max_price": 400_000_000}, []),
         ({"max_price": 100_000_000, "with_tools": True}, []),

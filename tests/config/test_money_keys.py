@@ -69,7 +69,7 @@ def test_the_users_budget_holds_for_every_entry(world: World) -> None:
     world.write(world.project_file, f"budget: {{calls: 5}}\nmodels:\n{theirs}")
     mine, other = world.load().entries
     users = Budget(str(world.user_file), BudgetOptions(calls=30_000))
-    projects = Budget(str(world.project_file), BudgetOptions(calls=5))
+    projects = Budget(str(world.project_file), BudgetOptions(calls=5), True)
     assert mine.budgets == (users,)
     assert other.budgets == (users, projects)
 

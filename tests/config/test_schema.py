@@ -117,6 +117,12 @@ models:
       useRecentlyEdited: true
       useRecentlyOpened: true
       experimental_includeX: [1]
+  - name: other
+    provider: p
+    model: 010
+    roles: [chat, embed, rerank]
+    embedOptions:
+      embeddingPrefixes: {chunk: "c: ", query: "q: "}
 """
 
 
@@ -125,7 +131,7 @@ def test_every_key_of_the_schema_is_read(world: World) -> None:
     config = world.read(FULL)
     assert config.warnings == ()
     assert (config.name, config.version) == ("mine", "1.0.0")
-    (entry,) = config.entries
+    entry, _ = config.entries
     for key in KEYS:
         if key.section != "file":
             assert key.name.replace("experimental_*", "experimental_includeX") in FULL
