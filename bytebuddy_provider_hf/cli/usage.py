@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from calendar import monthrange
 from collections.abc import Sequence
@@ -17,7 +18,8 @@ import click
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import day_at, day_text, last_day, quantity
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
-from bytebuddy_provider_hf.cli.model_source import confirm, is_interactive_session
+from bytebuddy_provider_hf.cli.language import localized
+from bytebuddy_provider_hf.cli.model_source import is_interactive_session
 from bytebuddy_provider_hf.cli.options import (
     command,
     config_option,
@@ -328,7 +330,8 @@ def forget_counted(
     # A program that pipes "y" is not a person who read the question.
     if not yes and not is_interactive_session():
         raise click.UsageError(text("usage.add_yes"))
-    if not yes and not confirm(question):
+    asked = f"{localized(question)} [y/N]: "
+    if not yes and not screen.agreed(asked, stream=sys.stderr):
         screen.note(text("usage.kept"))
         return
     count = forget_usage(folder, before=before)
