@@ -140,9 +140,9 @@ async def reconcile(
     compared with the whole. ``folder`` is the ledger's; what is read is kept there.
     ``credential`` must be the user's own, such as ``transport.credentials.find_token``
     finds it: never one that a project's file wrote. Of ``options`` proxy and
-    authorities count. Raises ``AuthenticationFailed`` and any other ``ByteBuddyError`` where
-    not even the owner of the token can be read; a bill that cannot be read is told by
-    its account.
+    authorities count. Raises ``AuthenticationFailed`` and any other ``ByteBuddyError``
+    where not even the owner of the token can be read; a bill that cannot be read is
+    told by its account.
     """
     env = os.environ if env is None else env
     # Headers are tied to the address they were written for.
