@@ -122,6 +122,8 @@ class ResultCache:
             if self._waiting + size > MOST_WAITING:
                 return  # the disk is slower than the answers come
             self._waiting += size
+            # What was kept before is not given any more.
+            self._drop(key)
         worker.submit(self._keep, key, kept, limit, allowed)
 
     async def aclose(self) -> None:
@@ -176,12 +178,16 @@ class ResultCache:
 
     def _remember(self, key: bytes, kept: KeptValue) -> None:
         """Have a value in memory; the lock is held."""
-        before = self._memory.pop(key, None)
-        self._size += len(kept.value) - (0 if before is None else len(before.value))
+        self._drop(key)
         self._memory[key] = kept
+        self._size += len(kept.value)
         while self._size > MOST_IN_MEMORY:
-            oldest = next(iter(self._memory))
-            self._size -= len(self._memory.pop(oldest).value)
+            self._drop(next(iter(self._memory)))
+
+    def _drop(self, key: bytes) -> None:
+        before = self._memory.pop(key, None)
+        if before is not None:
+            self._size -= len(before.value)
 
     def _find(self, key: bytes, max_age: float | None) -> KeptValue | None:
         """Look into the file, or only whether memory may still be believed."""
