@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -261,13 +261,18 @@ def test_values_go_in_short_transactions(
 
 @pytest.mark.timeout(3_600)
 @pytest.mark.skipif(not os.environ.get("BYTEBUDDY_LONG"), reason="BYTEBUDDY_LONG=1")
-def test_a_million_values_never_stall(file: AnswersFile) -> None:
-    """Each is kept within half a second, and the limit holds."""
+def test_a_million_values_never_stall(
+    file: AnswersFile, figure: Callable[[str], None]
+) -> None:
+    """Each costs a tenth of a second of this processor at most; the limit holds."""
     slowest = 0.0
+    began = time.perf_counter()
     for number in range(1_000_000):
-        began = time.perf_counter()
+        before = time.thread_time()
         value = KeptValue(b"x" * (number % 300), float(number))
         file.put(b"%032d" % number, value, limit=3_000_000)
-        slowest = max(slowest, time.perf_counter() - began)
-    assert slowest < 0.5
+        slowest = max(slowest, time.thread_time() - before)
+    each = (time.perf_counter() - began) / 1_000_000
+    figure(f"{each * 1e6:.0f} µs a value, {slowest * 1e3:.0f} ms for the slowest")
+    assert slowest < 0.1
     assert file.stats().size <= 3_000_000
