@@ -504,7 +504,7 @@ class CallAttempts:
     async def _begin_metered(
         self, meter: Meter, role: str, request: HttpRequest, plan: Plan[Any]
     ) -> None:
-        """Count a request that is about to be sent; raises ``BudgetExceeded``."""
+        """Count a request that is about to be sent, its estimate reserved in the budgets."""
         spec, now = self._spec, self._state.loop.time()
         waited = now - self._waiter.since
         self._metered = meter.try_begin(

@@ -86,6 +86,11 @@ class Ledger:
         )
         self._counter = self._thread.counter
 
+    @property
+    def folder(self) -> Path:
+        """Where its file is."""
+        return self._folder
+
     def identity(self, secret: Secret | None) -> str:
         """Return what stands for a token in the ledger, "" without one. Blocks."""
         if secret is None:
@@ -131,7 +136,7 @@ class Ledger:
     async def reserve(self, budgets: Sequence[Budget], wanted: Amounts) -> Reservation:
         """Reserve what a call may use of all its budgets, or of none.
 
-        Raises ``BudgetExceeded`` for the first hard one that has no room for it.
+        Raises what a :class:`Refusal` makes, of the first hard one without room for it.
         """
         parts = self._blocks.parts(budgets, wanted)
         if not parts:
