@@ -37,6 +37,8 @@ from bytebuddy_provider_hf.storage.writer_thread import (
     Inbox,
     UsageRequest,
     WriterThread,
+    forget_threads,
+    stop_threads,
 )
 from bytebuddy_provider_hf.types import BudgetAlert
 
@@ -235,10 +237,11 @@ def _each_ledger(method: Callable[[Ledger], None]) -> None:
         method(ledger)
 
 
-atexit.register(_each_ledger, Ledger.close)
+atexit.register(stop_threads)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=partial(_each_ledger, Ledger.before_fork),
         after_in_parent=partial(_each_ledger, Ledger.after_fork),
         after_in_child=partial(_each_ledger, Ledger.begin_in_child),
     )
+    os.register_at_fork(after_in_child=forget_threads)
