@@ -414,6 +414,8 @@ class CallAttempts:
                 metered.row.provider = reply.served.provider
             cost = meter.cost(metered, usage, reported, self._state)
             metered.row.usage, metered.row.cost = usage, cost
+            if cost.estimated:
+                meter.watch_credits(self._state)
         return read_served(
             self._headers,
             self._spec.endpoint,

@@ -66,6 +66,8 @@ class Ledger:
         self._folder = folder
         self._clock = clock
         self._key: bytes | None = None
+        # Names of budgets whose alerts run no command.
+        self.muted: set[str] = set()
         self._alerts: deque[BudgetAlert] = deque()
         self._listeners: list[Callable[[BudgetAlert], None]] = [self._alerts.append]
         self._begin()
