@@ -48,6 +48,7 @@ from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.memory import MemoryClient, MemoryConnect
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
+from bytebuddy_provider_hf.testing.virtual_time import run
 from bytebuddy_provider_hf.transport.http_client import Destination
 
 Door: TypeAlias = Callable[[HuggingFaceModel], Awaitable[object]]
@@ -284,7 +285,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     doors: dict[str, tuple[int, int]] = {}
     with tempfile.TemporaryDirectory() as folder:
         if not options.commands:
-            made = asyncio.run(library(Path(folder)))
+            made = run(library(Path(folder)))
             doors |= {f"library: {name}": found for name, found in made.items()}
     with tempfile.TemporaryDirectory() as folder:
         if not options.library:

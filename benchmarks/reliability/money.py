@@ -317,6 +317,8 @@ def figures_of(
         "a call is not exactly one of billed, pending, unpriced": (
             by_state == (len(truth), 0, 0) and total.unmatched == 0
         ),
+        "the ledger settles calls in another way": dict(report.settlement)
+        == {"billed": len(truth), "refused": len(answered) - len(truth)},
         "the ledger's sum is not the bill's": total.billed
         == report.total.billed
         == sum(call.cost for call in truth.values()),

@@ -414,6 +414,8 @@ class CallAttempts:
                 metered.row.provider = reply.served.provider
             cost = meter.cost(metered, usage, reported, self._state)
             metered.row.usage, metered.row.cost = usage, cost
+            if cost.estimated:
+                meter.watch_credits(self._state)
         return read_served(
             self._headers,
             self._spec.endpoint,
@@ -504,7 +506,7 @@ class CallAttempts:
     async def _begin_metered(
         self, meter: Meter, role: str, request: HttpRequest, plan: Plan[Any]
     ) -> None:
-        """Count a request that is about to be sent; raises ``BudgetExceeded``."""
+        """Count a request before it is sent, its estimate reserved in the budgets."""
         spec, now = self._spec, self._state.loop.time()
         waited = now - self._waiter.since
         self._metered = meter.try_begin(

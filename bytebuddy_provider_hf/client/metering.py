@@ -5,23 +5,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.address import HostKind, routed_provider
 from bytebuddy_provider_hf.client.endpoint import BILL_TO, SESSION_ID, Endpoint
 from bytebuddy_provider_hf.client.providers import POLICIES
 from bytebuddy_provider_hf.config.values import AlertOptions, Budget
-from bytebuddy_provider_hf.errors import BudgetExceeded
 from bytebuddy_provider_hf.hub.router_models import LIMIT, Offer
 from bytebuddy_provider_hf.money import Cost, Price, Unpriced
+from bytebuddy_provider_hf.outcomes import Consumption
 from bytebuddy_provider_hf.storage.alerts import AlertCommand
 from bytebuddy_provider_hf.storage.attempt import Attempt, Outcome, Payer
-from bytebuddy_provider_hf.storage.budgets import Amounts, Reservation
+from bytebuddy_provider_hf.storage.budgets import (
+    Amounts,
+    Reservation,
+    unpriced_error,
+)
 from bytebuddy_provider_hf.storage.ledger import Ledger
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.storage.usage_report import read_usage
 from bytebuddy_provider_hf.transport.http_client import HttpClient, Response
 from bytebuddy_provider_hf.types import Usage
 
@@ -67,14 +71,19 @@ class Meter:
     alerts: AlertOptions | None = None
     clock: Callable[[], float] = time.time
     _payer: Payer | None = None
+    # When the account's credits may be looked at again, by the Unix clock.
+    _next_look: float = 0.0
+    _looking: asyncio.Task[None] | None = None
     _is_billed: bool = field(init=False)
     _session: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         kind = self.endpoint.target.host_kind
         self._is_billed = kind in (HostKind.ROUTER, HostKind.HUB)
+        muted = self.ledger.muted
+        muted.update(budget.name for budget in self.budgets if budget.of_project)
         if self.alerts is not None:
-            self.ledger.listen(AlertCommand(self.alerts.command))
+            self.ledger.listen(AlertCommand(self.alerts.command, muted))
         # The bill groups by what was sent: calls without a session of their own are
         # those of the job that runs.
         told = {name.lower(): value for name, value in self.endpoint.destination.told}
@@ -114,20 +123,10 @@ class Meter:
     ) -> MeteredAttempt:
         """Count one more request, its estimate reserved in every budget.
 
-        Raises ``BudgetExceeded`` where a hard one has no room: nothing is counted.
+        Raises what :meth:`Ledger.reserve` does where a hard one has no room for it;
+        then nothing is counted.
         """
-        if self._payer is None:
-            secret = self.endpoint.destination.credential
-            identity = await asyncio.to_thread(self.ledger.identity, secret)
-            way, header = self.endpoint.destination, BILL_TO.lower()
-            told = {name.lower(): value for name, value in way.told}
-            bill_to = told.get(header, "")
-            for name, value in way.options.headers.items():
-                if name.lower() == header:
-                    # What stands in a file's headers may be a secret.
-                    bill_to = await asyncio.to_thread(self.ledger.identity, value)
-            target = self.endpoint.target
-            self._payer = Payer(identity, bill_to, target.origin, target.model)
+        payer = await self.payer()
         reservation, wanted = None, _FREE
         if self.budgets and plan is not None:
             wanted = await self._estimate(plan, state)
@@ -139,9 +138,60 @@ class Meter:
                 self.ledger.settle(reservation, Amounts())
             raise
         row = Attempt(
-            self._payer, role, self.clock(), session or self._session, number, waited
+            payer, role, self.clock(), session or self._session, number, waited
         )
         return MeteredAttempt(row, state.loop.time(), url, reservation, wanted)
+
+    async def payer(self) -> Payer:
+        """Return who asks whom, the token by what stands for it in the ledger."""
+        if self._payer is None:
+            secret = self.endpoint.destination.credential
+            identity = await asyncio.to_thread(self.ledger.identity, secret)
+            way, header = self.endpoint.destination, BILL_TO.lower()
+            told = {name.lower(): value for name, value in way.told}
+            # What stands in a file's headers may be a secret.
+            written = {k.lower(): v.fingerprint for k, v in way.options.headers.items()}
+            bill_to = told.get(header) or written.get(header, "")
+            target = self.endpoint.target
+            self._payer = Payer(identity, bill_to, target.origin, target.model)
+        return self._payer
+
+    async def consumption(self, since: date, until: date) -> Consumption:
+        """Return what this model's calls used up in some days, both included (UTC)."""
+        await self.ledger.flush()
+        report = await asyncio.to_thread(
+            read_usage,
+            self.ledger.folder,
+            since=since,
+            until=until,
+            by="model",
+            payer=await self.payer(),
+        )
+        total = report.total
+        used = Usage(
+            total.prompt_tokens,
+            total.completion_tokens,
+            total.prompt_tokens + total.completion_tokens,
+            total.cached_tokens,
+            total.reasoning_tokens,
+        )
+        cost = Cost(
+            estimated=total.estimated,
+            is_ceiling=total.ceiling,
+            reported=total.reported,
+            billed=total.billed,
+            is_pending=total.pending > 0,
+        )
+        return Consumption(
+            since=since,
+            until=until,
+            attempts=total.attempts,
+            failed=total.failed + total.absorbed + total.cut,
+            usage=used,
+            cost=cost,
+            pending=total.pending,
+            unpriced=total.unpriced,
+        )
 
     def finish(
         self,
@@ -213,6 +263,20 @@ class Meter:
 
         return state.begin_task(ask())
 
+    def watch_credits(self, state: LoopState) -> None:
+        """Have the account's credits looked at beside the calls, where that is due."""
+        now, way = self.clock(), self.endpoint.hub
+        secret = self.endpoint.destination.credential
+        if now < self._next_look or way is None or secret is None:
+            return
+        from bytebuddy_provider_hf.client.credits import EVERY, check_credits
+
+        self._next_look = now + EVERY
+        # A provider's own key is nothing to Hugging Face.
+        if secret.reveal().startswith("hf_"):
+            known = evolve(way, credential=secret)
+            self._looking = state.begin_task(check_credits(self, known, state))
+
     def cost(
         self,
         attempt: MeteredAttempt,
@@ -280,20 +344,7 @@ class Meter:
                 money = price.of(prompt, answer)
             elif hard := next((b for b in in_dollars if b.options.hard), None):
                 # A limit that lets through what nobody can price is none.
-                limit = hard.options.dollars or 0
-                raise BudgetExceeded(
-                    text(
-                        "calls.no_price_for_budget",
-                        model=self.endpoint.target.model,
-                        budget=hard.name,
-                    ),
-                    budget=hard.name,
-                    unit="dollars",
-                    used=0,
-                    limit=limit,
-                    ends=0.0,
-                    hint=text("calls.no_price_for_budget_hint"),
-                )
+                raise unpriced_error(hard, self.endpoint.target.model)
         return Amounts(money, prompt + answer, 1)
 
     async def _dearest(self, state: LoopState) -> Price | None:

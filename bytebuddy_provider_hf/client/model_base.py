@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from copy import copy
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, get_args
@@ -29,6 +30,7 @@ from bytebuddy_provider_hf.config.values import (
     PromptTemplates,
 )
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.outcomes import Consumption
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CacheUse, CompletionOptions, DoubtMode, Role
@@ -191,6 +193,23 @@ class ModelBase:
     # Names only: what else an entry holds may be a key.
     def __repr__(self) -> str:
         return f"<HuggingFaceModel {self.name!r}: {self.model}>"
+
+    async def usage(
+        self, *, since: date | None = None, until: date | None = None
+    ) -> Consumption:
+        """Return what this model's calls used up, by default since the month began.
+
+        Days are of UTC, both included. Raises ``InvalidOption`` where its calls are not
+        counted.
+        """
+        meter = self._meter
+        if meter is None:
+            raise InvalidOption(
+                text("calls.not_counted", model=self.name),
+                hint=text("calls.not_counted_hint"),
+            )
+        today = datetime.now(UTC).date()
+        return await meter.consumption(since or today.replace(day=1), until or today)
 
     async def aclose(self) -> None:
         """Give the connections back; the last model to do so closes them."""

@@ -34,7 +34,11 @@ from bytebuddy_provider_hf.client.endpoint_costs import (
 )
 from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.values import RequestOptions
-from bytebuddy_provider_hf.errors import ByteBuddyError, ConfigError, TokenInvalid
+from bytebuddy_provider_hf.errors import (
+    AuthenticationFailed,
+    ByteBuddyError,
+    ConfigError,
+)
 from bytebuddy_provider_hf.hub.billing import (
     ENDPOINTS,
     ENDPOINTS_API,
@@ -136,9 +140,9 @@ async def reconcile(
     compared with the whole. ``folder`` is the ledger's; what is read is kept there.
     ``credential`` must be the user's own, such as ``transport.credentials.find_token``
     finds it: never one that a project's file wrote. Of ``options`` proxy and
-    authorities count. Raises ``TokenInvalid`` and any other ``ByteBuddyError`` where
-    not even the owner of the token can be read; a bill that cannot be read is told by
-    its account.
+    authorities count. Raises ``AuthenticationFailed`` and any other ``ByteBuddyError``
+    where not even the owner of the token can be read; a bill that cannot be read is
+    told by its account.
     """
     env = os.environ if env is None else env
     # Headers are tied to the address they were written for.
@@ -308,7 +312,7 @@ async def _read_accounts(
             account = evolve(account, period=bill, current=current)
             lines = await read_sessions(client, **times, organization=name)
             account = evolve(account, sessions=lines)
-        except TokenInvalid:
+        except AuthenticationFailed:
             raise
         except ByteBuddyError as error:
             if name is not None and name not in payers:

@@ -121,7 +121,7 @@ class BudgetExceeded(RequestError):
     """A call would pass a hard budget; ``budget`` names it, ``ends`` is its period's.
 
     ``used`` and ``limit`` are in ``unit``: 10⁻⁹ USD ("dollars"), "tokens" or "calls".
-    ``ends`` counts seconds of the Unix clock.
+    ``ends`` counts seconds of the Unix clock; ``None`` where no end would help.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class BudgetExceeded(RequestError):
         unit: str,
         used: int,
         limit: int,
-        ends: float,
+        ends: float | None,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)

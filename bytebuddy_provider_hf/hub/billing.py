@@ -22,13 +22,12 @@ from attrs import evolve, field, frozen
 from bytebuddy_provider_hf.address import HUB
 from bytebuddy_provider_hf.errors import (
     APIError,
+    AuthenticationFailed,
     ByteBuddyError,
     MalformedResponse,
     MissingPermission,
     RateLimited,
     ServerError,
-    TokenInvalid,
-    UnexpectedStatus,
 )
 from bytebuddy_provider_hf.failures.retry_after import requested_wait
 from bytebuddy_provider_hf.hub.cache import fetch_answer
@@ -158,8 +157,8 @@ async def read_bill(
 ) -> Bill:
     """Return the bill of the token's owner, or of an organization.
 
-    Raises ``MissingPermission`` where the token may not read it, ``TokenInvalid``, and
-    any other ``ByteBuddyError``.
+    Raises ``MissingPermission`` where the token may not read it,
+    ``AuthenticationFailed``, and any other ``ByteBuddyError``.
     """
     # Whole seconds, and never none: an empty range is refused.
     start = max(1, int(since))
@@ -192,7 +191,7 @@ async def read_sessions(
 async def read_whoami(client: HttpClient) -> AccountHolder:
     """Return whose token it is; Hugging Face limits how often that may be asked.
 
-    Raises ``TokenInvalid`` and any other ``ByteBuddyError``.
+    Raises ``AuthenticationFailed`` and any other ``ByteBuddyError``.
     """
     found = parse_whoami(await _ask(client, f"{HUB}/api/whoami-v2"))
     if found is None:
@@ -430,12 +429,12 @@ async def _ask(
     if status == _FORBIDDEN and missing is not None:
         raise missing
     if status == _UNAUTHORIZED:
-        raise TokenInvalid(
+        raise AuthenticationFailed(
             text("billing.token_refused"),
             status=status,
             hint=text("billing.login_again"),
         )
-    kind: type[APIError] = UnexpectedStatus
+    kind: type[APIError] = APIError
     if status == _TOO_MANY:
         kind = RateLimited
     elif status in _SERVER_ERRORS:

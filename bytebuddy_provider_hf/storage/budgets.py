@@ -136,6 +136,19 @@ class Refusal:
         )
 
 
+def unpriced_error(budget: Budget, model: str) -> BudgetExceeded:
+    """Return the error for a call whose price nobody knows, of a hard budget in USD."""
+    return BudgetExceeded(
+        text("storage.budget_without_price", model=model, budget=budget.name),
+        budget=budget.name,
+        unit="dollars",
+        used=0,
+        limit=budget.options.dollars or 0,
+        ends=None,
+        hint=text("storage.budget_without_price_hint"),
+    )
+
+
 class BudgetBlocks:
     """What this process has reserved of its budgets beyond its calls.
 

@@ -37,6 +37,8 @@ from bytebuddy_provider_hf.storage.writer_thread import (
     Inbox,
     UsageRequest,
     WriterThread,
+    forget_threads,
+    stop_threads,
 )
 from bytebuddy_provider_hf.types import BudgetAlert
 
@@ -64,6 +66,8 @@ class Ledger:
         self._folder = folder
         self._clock = clock
         self._key: bytes | None = None
+        # Names of budgets whose alerts run no command.
+        self.muted: set[str] = set()
         self._alerts: deque[BudgetAlert] = deque()
         self._listeners: list[Callable[[BudgetAlert], None]] = [self._alerts.append]
         self._begin()
@@ -83,6 +87,11 @@ class Ledger:
             listeners=self._listeners,
         )
         self._counter = self._thread.counter
+
+    @property
+    def folder(self) -> Path:
+        """Where its file is."""
+        return self._folder
 
     def identity(self, secret: Secret | None) -> str:
         """Return what stands for a token in the ledger, "" without one. Blocks."""
@@ -129,7 +138,7 @@ class Ledger:
     async def reserve(self, budgets: Sequence[Budget], wanted: Amounts) -> Reservation:
         """Reserve what a call may use of all its budgets, or of none.
 
-        Raises ``BudgetExceeded`` for the first hard one that has no room for it.
+        Raises what a :class:`Refusal` makes, of the first hard one without room for it.
         """
         parts = self._blocks.parts(budgets, wanted)
         if not parts:
@@ -230,10 +239,11 @@ def _each_ledger(method: Callable[[Ledger], None]) -> None:
         method(ledger)
 
 
-atexit.register(_each_ledger, Ledger.close)
+atexit.register(stop_threads)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=partial(_each_ledger, Ledger.before_fork),
         after_in_parent=partial(_each_ledger, Ledger.after_fork),
         after_in_child=partial(_each_ledger, Ledger.begin_in_child),
     )
+    os.register_at_fork(after_in_child=forget_threads)

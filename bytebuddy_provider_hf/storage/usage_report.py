@@ -15,6 +15,7 @@ from attrs import define, evolve, field, frozen
 
 from bytebuddy_provider_hf.config.stored_files import USAGE
 from bytebuddy_provider_hf.errors import ConfigError
+from bytebuddy_provider_hf.storage.attempt import Payer
 from bytebuddy_provider_hf.storage.attempt_rows import (
     NO_REASON,
     PROBE,
@@ -164,11 +165,13 @@ def read_usage(
     since: date,
     until: date,
     by: Dimension,
+    payer: Payer | None = None,
     now: float | None = None,
     strict: bool = False,
 ) -> UsageReport:
     """Return the usage of the days ``since`` to ``until``, both included, in UTC.
 
+    Where ``payer`` is given, the report is of that model and account alone.
     Blocks; works while other processes write. Without a file the report is empty, and
     with one that cannot be read as well, which a warning says; ``strict`` raises
     ``ConfigError`` instead.
@@ -182,7 +185,13 @@ def read_usage(
                 # All of it as it is at one moment.
                 connection.execute("BEGIN")
                 reading = _Reading(
-                    folder, connection, since=since, until=until, by=by, now=now
+                    folder,
+                    connection,
+                    since=since,
+                    until=until,
+                    by=by,
+                    payer=payer,
+                    now=now,
                 )
                 return reading.report()
     except (NewerFormat, sqlite3.Error) as error:
@@ -304,6 +313,7 @@ class _Reading:
         since: date,
         until: date,
         by: Dimension,
+        payer: Payer | None,
         now: float,
     ) -> None:
         self.folder = folder
@@ -314,6 +324,10 @@ class _Reading:
             number: Key(*fields)
             for number, *fields in connection.execute("SELECT * FROM keys")
         }
+        self.others: set[int] = set()
+        if payer is not None:
+            wanted = (payer.identity, payer.bill_to, payer.origin, payer.model)
+            self.others = {n for n, key in self.keys.items() if key[:4] != wanted}
         self.groups: defaultdict[str, _Totals] = defaultdict(_Totals)
         self.by_day: defaultdict[int, _Totals] = defaultdict(_Totals)
         self.total = _Totals()
@@ -354,6 +368,8 @@ class _Reading:
 
     def _totals(self, day: int, key: int) -> list[_Totals]:
         """Return the sums that an entry of a day and key belongs to."""
+        if key in self.others:
+            return []
         found = [self.total, self.by_day[day]]
         if self.by == "day":
             found.append(self.groups[day_of(day).isoformat()])
@@ -387,6 +403,8 @@ class _Reading:
         for day, number, rows in self.connection.execute(
             "SELECT day, key, rows FROM attempts WHERE day BETWEEN ? AND ?", self.days
         ):
+            if number in self.others:
+                continue
             key = self.keys.get(number, _NO_KEY)
             mine = [
                 bill[2:]

@@ -47,6 +47,10 @@ _LONGEST_FORK: Final = 5.0
 
 T = TypeVar("T")
 
+# Those that run, whether or not anybody still holds their ledger: what the last call of
+# a program left is written when it ends.
+_running: Final[set[WriterThread]] = set()
+
 
 @define(eq=False)
 class UsageRequest:
@@ -185,9 +189,11 @@ class WriterThread:
                 target=self._run, name="bytebuddy-usage", daemon=True
             )
             self._running.set()
+            _running.add(self)
             try:
                 thread.start()
             except RuntimeError:  # at the end of the program, or too many threads
+                _running.discard(self)
                 self._running.clear()
                 path = self._folder / USAGE.name
                 warn_once(text("storage.no_thread", path=path))
@@ -247,6 +253,7 @@ class WriterThread:
         finally:
             writer.close()
             with self._lock:
+                _running.discard(self)
                 self._running.clear()
                 self._stopping.clear()
                 self.is_idle = True
@@ -346,6 +353,17 @@ class WriterThread:
         if latest >= self._month[1]:
             self._month = period_at("month", latest, None)[:2]
         return self._month[0] // DAY if now < self._month[0] else 0
+
+
+def stop_threads() -> None:
+    """Write everything that is left in this process, and end every thread."""
+    for thread in list(_running):
+        thread.stop()
+
+
+def forget_threads() -> None:
+    """Leave to the parent of a fork what runs there: no thread is copied."""
+    _running.clear()
 
 
 def _drained(queue: deque[T]) -> list[T]:

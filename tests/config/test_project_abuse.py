@@ -123,7 +123,8 @@ def test_a_projects_entry_takes_nothing_of_the_users(
     assert theirs.bill_to is None
     # One with a payer is not theirs to ask; the other is at the same origin.
     assert theirs.fallbacks == ("second",)
-    assert theirs.cache == CacheOptions("all")
+    # The size is that of the file that all entries share, as the user says.
+    assert theirs.cache == CacheOptions("all", size=100)
     assert (config.ledger, config.alerts) == (True, AlertOptions(("notify", "mine")))
     places = {
         each.place.rpartition(":")[0].rpartition(":")[2] for each in config.warnings

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from attrs import define
 
-from bytebuddy_provider_hf.config.stored_files import ANSWERS
+from bytebuddy_provider_hf.config.stored_files import CATALOGUE
 from bytebuddy_provider_hf.storage import kept_answers
 from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
 
@@ -50,7 +50,7 @@ def test_an_answer_is_kept_with_its_age(tmp_path: Path) -> None:
     (file,) = (tmp_path / "answers").iterdir()
     if os.name == "posix":
         assert file.stat().st_mode & 0o777 == 0o600
-        assert file.parent.stat().st_mode & 0o777 == ANSWERS.mode
+        assert file.parent.stat().st_mode & 0o777 == CATALOGUE.mode
 
 
 def test_a_store_that_is_only_made_touches_nothing(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_newer_version_stays(
     keep(tmp_path, clock, key=b"x")
     (file,) = tmp_path.iterdir()
     head, _, answer = file.read_bytes().partition(b"\n")
-    newer = {**json.loads(head), "version": ANSWERS.version + 1}
+    newer = {**json.loads(head), "version": CATALOGUE.version + 1}
     written = json.dumps(newer).encode() + b"\n" + answer
     file.write_bytes(written)
 
