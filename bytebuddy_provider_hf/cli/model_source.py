@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 from attrs import define, field
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.amounts import alert_line
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import CallSettings
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
@@ -43,6 +44,7 @@ from bytebuddy_provider_hf.types import Role
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
+    from bytebuddy_provider_hf.storage.ledger import Ledger
 
 P = TypeVar("P")
 
@@ -74,6 +76,7 @@ class ModelSource:
     settings: CallSettings
     registry: ModelRegistry | None = None
     _loose: dict[str, Model] = field(factory=dict)
+    _ledger: Ledger | None = None
 
     async def __aenter__(self) -> Self:
         if self.settings.base is None:
@@ -98,6 +101,11 @@ class ModelSource:
         self._loose.clear()
         if self.registry is not None:
             await self.registry.aclose()
+        if self._ledger is not None:
+            # What a call used is known when it is over, and then no event comes.
+            await self._ledger.flush()
+            for alert in self._ledger.take_alerts():
+                screen.note(alert_line(alert), colour="yellow")
         if isinstance(error, MissingToken):
             add_help(error)
 
@@ -109,6 +117,15 @@ class ModelSource:
 
     async def open(self, name: str | None, *, role: Role = Role.CHAT) -> Model:
         """Open the model called ``name``, or the first of the configuration for it."""
+        model = await self._open(name, role=role)
+        if self._counts:
+            from bytebuddy_provider_hf.storage.ledger import open_ledger
+
+            # The one that the model counts with, kept until its last alert is told.
+            self._ledger = open_ledger(user_folder(home_folder()))
+        return model
+
+    async def _open(self, name: str | None, *, role: Role) -> Model:
         if self.settings.base is not None:
             if not self.settings.base.strip():
                 # Empty means the router elsewhere: nobody who names a server means it.
@@ -146,13 +163,16 @@ class ModelSource:
         from bytebuddy_provider_hf.client.opening import open_model
 
         if name not in self._loose:
-            # The command line counts; a configuration that says otherwise is heard
-            # where it is read at all.
-            counts = self.registry is None or self.registry.counts_calls
             self._loose[name] = open_model(
-                name, api_base=self.settings.base, ledger=counts
+                name, api_base=self.settings.base, ledger=self._counts
             )
         return self._loose[name]
+
+    @property
+    def _counts(self) -> bool:
+        # The command line counts; a configuration that says otherwise is heard where
+        # it is read at all.
+        return self.registry is None or self.registry.counts_calls
 
 
 def add_help(error: MissingToken | ConfigNotFound) -> None:

@@ -177,6 +177,14 @@ class Ledger:
         if listener not in self._listeners:
             self._listeners.append(listener)
 
+    def take_alerts(self) -> tuple[BudgetAlert, ...]:
+        """Return the thresholds passed since a reservation last had them."""
+        alerts: list[BudgetAlert] = []
+        with contextlib.suppress(IndexError):
+            while True:
+                alerts.append(self._alerts.popleft())
+        return tuple(alerts)
+
     def reprice(
         self, origin: str, model: str, provider: str, price: Price, priced_on: str
     ) -> None:
@@ -221,11 +229,7 @@ class Ledger:
     def _reservation(
         self, periods: tuple[BudgetPeriod, ...], wanted: Amounts
     ) -> Reservation:
-        alerts: list[BudgetAlert] = []
-        with contextlib.suppress(IndexError):
-            while True:
-                alerts.append(self._alerts.popleft())
-        return Reservation(periods, wanted, tuple(alerts))
+        return Reservation(periods, wanted, self.take_alerts())
 
 
 _opened: Final[weakref.WeakValueDictionary[Path, Ledger]] = (

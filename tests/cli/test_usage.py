@@ -302,3 +302,34 @@ def test_a_month_is_its_days() -> None:
         ((None, date(2027, 1, 1), None), (date(2027, 1, 1), date(2027, 1, 1))),
     ):
         assert chosen_range(*given, now=now) == wanted
+
+
+def test_a_call_is_counted_and_its_cost_told(run: Run, base: str) -> None:
+    """In the ledger, with ``-v`` on stderr, and in JSON: not metered is not $0."""
+    ran = run("chat", "-v", "--base", base, "-m", "any", "hi")
+    assert (ran.code, "cost: unpriced: " in ran.err) == (0, True)
+    shown = json.loads(run("chat", "--json", "--base", base, "-m", "any", "hi").out)
+    assert shown["cost"]["estimated_nano_usd"] is None
+    assert shown["cost"]["unpriced"] == "not metered"
+    report = json.loads(run("usage", "--json", "--by", "role").out)
+    (chat,) = (row for row in report["rows"] if row["key"] == "chat")
+    assert (chat["calls"], chat["unpriced"]) == (2, {"not metered": 2})
+    assert "cost" not in run("chat", "--base", base, "-m", "any", "hi").err
+
+
+def test_an_alert_is_told_once(run: Run, base: str, folder: Path) -> None:
+    """By the command that passes the threshold, on stderr: also beside JSON."""
+    folder.mkdir()
+    (folder / "config.yaml").write_text(
+        "models:\n  - name: m\n    provider: huggingfaceinferenceapi\n"
+        f"    model: any\n    apiBase: {base}\n    budget: {{calls: 2}}\n"
+    )
+    ran = run("chat", "hi")
+    assert (ran.code, ran.err.count("budget m: ")) == (0, 1)
+    assert "budget m: 50 % used up, 1 call of 2 calls until " in ran.err
+    ran = run("chat", "--json", "hi")
+    assert json.loads(ran.out)["text"]
+    assert "budget m: 100 % used up, 2 calls of 2 calls until " in ran.err
+    assert "budget m" not in run("chat", "hi", **ZH).err
+    (budget,) = json.loads(run("usage", "--json").out)["budgets"]
+    assert (budget["used"], budget["limit"], budget["percent"]) == (3, 2, 150)
