@@ -29,7 +29,7 @@ from bytebuddy_provider_hf.storage.ledger import open_ledger
 ROOM: Final = 10
 CALLERS: Final = 64
 PROCESSES: Final = 4
-CALLS: Final = 1_000
+CALLS: Final = 400
 ONE: Final = Amounts(nano_usd=3_000, tokens=7, calls=1)
 # What all callers together use up.
 LIMITS: Final = BudgetOptions(

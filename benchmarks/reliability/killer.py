@@ -38,7 +38,7 @@ from bytebuddy_provider_hf.storage.usage_report import read_usage
 
 AT_ONCE: Final = 8
 # Seconds after which a program is killed, at the latest; many before it has counted.
-LONGEST: Final = 0.4
+LONGEST: Final = 0.25
 SLOWEST: Final = 1.0
 
 

@@ -37,9 +37,16 @@ from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.load import load
-from bytebuddy_provider_hf.config.values import ClientCertificate, RequestOptions
+from bytebuddy_provider_hf.config.values import (
+    Budget,
+    BudgetOptions,
+    ClientCertificate,
+    RequestOptions,
+)
 from bytebuddy_provider_hf.failures.classify import classify
 from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.storage.budgets import Amounts
+from bytebuddy_provider_hf.storage.ledger import Ledger
 from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
@@ -287,6 +294,16 @@ async def _through(options: RequestOptions) -> object:
         return await model.chat("a")
 
 
+async def _used_up(world: World) -> object:
+    ledger = Ledger(world.folder)
+    try:
+        ledger.identity(KEY)
+        budget = Budget("mine", BudgetOptions(calls=0, hard=True))
+        return await ledger.reserve([budget], Amounts(calls=1))
+    finally:
+        await ledger.aclose()
+
+
 def _error_event(said: str) -> FakeReply:
     return FakeReply(
         200,
@@ -329,6 +346,7 @@ TRIGGERS: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
     errors.InsecureEndpoint: opening(api_base="http://h.example"),
     errors.InvalidOption: at("https://127.0.0.1:9", ca_bundle_path=("/none.pem",)),
     errors.MissingToken: opening(api_key=None),
+    errors.BudgetExceeded: _used_up,
     errors.InvalidToken: opening(api_key=Secret(f"{CANARY} with a space")),
     errors.UnsupportedRole: _other_kind,
     errors.Overloaded: _queue_full,

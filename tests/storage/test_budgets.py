@@ -12,6 +12,7 @@ from typing import Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounds import rounds
 from storage.ledgers import usage
 
 from bytebuddy_provider_hf.config.values import Budget, BudgetOptions
@@ -356,7 +357,7 @@ def test_credits_are_told_once(
     assert len(caplog.records) == 6
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=rounds(15, long=1_000), deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -16,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from rounds import rounds
 from storage.ledgers import attempt, usage
 
 from bytebuddy_provider_hf.config.stored_files import (
@@ -98,7 +99,7 @@ def test_flipped_bytes_fail_no_call(
     asyncio.run(sent(ledger, 5))
     ledger.close()
     sound = (tmp_path / "sound" / USAGE.name).read_bytes()
-    for number in range(30):
+    for number in range(rounds(10, long=500)):
         folder = tmp_path / str(number)
         folder.mkdir()
         flipped = bytearray(sound)
@@ -238,8 +239,8 @@ ledger = Ledger(folder)
 async def run():
     await calls(ledger, {before})
     with limited({size}):
-        for _ in range(20):
-            await calls(ledger, 200)
+        for _ in range(4):
+            await calls(ledger, 1_000)
         assert await sent(ledger, 64) == 10
     await asyncio.sleep(0.4)
     await calls(ledger, 100)

@@ -14,6 +14,7 @@ import pytest
 from attrs import evolve, fields_dict
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounds import rounds
 from storage.ledgers import EACH, PAYER, attempt, usage
 
 from bytebuddy_provider_hf.config.stored_files import USAGE
@@ -348,7 +349,7 @@ ATTEMPTS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=rounds(15, long=1_000), deadline=None)
 @given(st.lists(ATTEMPTS, min_size=1, max_size=40))
 def test_sums_are_those_of_the_attempts(
     tmp_path_factory: pytest.TempPathFactory, attempts: list[Attempt]
