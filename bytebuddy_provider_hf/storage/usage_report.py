@@ -27,6 +27,7 @@ from bytebuddy_provider_hf.storage.budgets import PeriodKind, Unit
 from bytebuddy_provider_hf.storage.counter import read_counts, unaccounted
 from bytebuddy_provider_hf.storage.database import (
     DAY,
+    FILE_ERRORS,
     NewerFormat,
     day_number,
     day_of,
@@ -193,7 +194,7 @@ def read_usage(
                 return reading.report()
     except NewerFormat:
         warn_once(text("storage.newer", path=path))
-    except sqlite3.Error as error:
+    except FILE_ERRORS as error:
         reason = reason_of(error)
         warn_once(text("storage.unreadable", path=path, reason=reason))
     days = range(day_number(since), day_number(until) + 1)
