@@ -10,6 +10,7 @@ from typing import Final
 
 from bytebuddy_provider_hf.cli.textfile import LARGEST
 from bytebuddy_provider_hf.config.stored_files import (
+    ANSWERS,
     FILES,
     SERVERS,
     TRUST,
@@ -50,8 +51,11 @@ TAIL: Final = f"""\
   `{TRUST.name}` trusts nobody and cannot be changed until you update this package; a
   warning says so once. Of an older or damaged `{SERVERS.name}` nothing is used, and it
   is written anew; `{TRUST.name}` is never written over when it is damaged.
-- In a program, `open_model` writes `{SERVERS.name}` only, `ModelRegistry.load` the log
-  as well, where the configuration has the key. An `import` writes nothing.
+- `{ANSWERS.name}` of a newer format is not used either. A damaged one is put aside, and
+  a new one begun.
+- In a program, `open_model` writes `{SERVERS.name}` only, and `{ANSWERS.name}` where a
+  call asks for it; `ModelRegistry.load` the log as well, where the configuration has
+  the key. An `import` writes nothing.
 
 Files that you name yourself (`edit FILE`, `apply FILE`, `fill FILE`, `embed --file`,
 `/save` in a talk, certificates) are read where they are. `edit`, `apply` and `fill

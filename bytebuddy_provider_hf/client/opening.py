@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.client.endpoint import endpoint_for
@@ -12,7 +13,12 @@ from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import cache_folder, user_folder
-from bytebuddy_provider_hf.config.values import CacheOptions, ModelEntry, RequestOptions
+from bytebuddy_provider_hf.config.values import (
+    CacheMode,
+    CacheOptions,
+    ModelEntry,
+    RequestOptions,
+)
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
 from bytebuddy_provider_hf.plugin import PROVIDER
 from bytebuddy_provider_hf.plugins.protocols import OpenContext
@@ -49,13 +55,14 @@ def open_model(
     runtime: Runtime | None = None,
     env: Mapping[str, str] | None = None,
     state_dir: Path | None = None,
-    cache: CacheOptions | None = None,
+    cache: CacheOptions | CacheMode | None = None,
     cache_dir: Path | None = None,
 ) -> HuggingFaceModel:
     """Open a model without a configuration file.
 
     Without ``api_key`` a token is looked up as for an entry. ``cache`` says which
-    answers are kept, in ``cache_dir``: none by default. Close the model with
+    answers are kept, in ``cache_dir``: none by default. Raises ``InvalidOption`` for
+    what is no such word. Close the model with
     ``aclose`` or use it in an ``async with`` block.
     """
     secret = Secret(api_key.strip()) if isinstance(api_key, str) else api_key
@@ -71,7 +78,7 @@ def open_model(
         default_completion_options=options or CompletionOptions(),
         request_options=request_options or RequestOptions(),
         api_key_origin=None if secret is None else "api_key",
-        cache=cache,
+        cache=_cache_options(cache),
     )
     return _open(
         entry,
@@ -80,6 +87,15 @@ def open_model(
         runtime,
         cache_dir or cache_folder(variables, home_folder()),
     )
+
+
+def _cache_options(cache: object) -> CacheOptions | None:
+    if cache is None or isinstance(cache, CacheOptions):
+        return cache
+    modes = {mode: CacheOptions(mode) for mode in get_args(CacheMode)}
+    if not isinstance(cache, str) or cache not in modes:
+        raise InvalidOption(text("cache.mode_wrong", value=f"{cache!r:.60}"))
+    return modes[cache]
 
 
 def _open(
