@@ -226,6 +226,27 @@ def changing(folder: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+def claim(folder: Path, name: str, *, now: float, until: float) -> bool:
+    """Return whether ``name`` is due; then it is no more before ``until``. Blocks.
+
+    Times are in seconds of the Unix clock. Raises ``ConfigError`` where the ledger
+    cannot be written.
+    """
+    with changing(folder) as connection:
+        row = connection.execute(
+            "SELECT value FROM facts WHERE name = ?", (name,)
+        ).fetchone()
+        # A time far ahead is of a clock that was set back: it would hold for ever.
+        if row is not None and now < row[0] <= now + 2 * (until - now):
+            return False
+        connection.execute(
+            "INSERT INTO facts (name, value) VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, until),
+        )
+    return True
+
+
 def set_aside(folder: Path, *, stamp: tuple[int, int] | None) -> None:
     """Move a damaged file away, in place of the one moved before, and tell it.
 

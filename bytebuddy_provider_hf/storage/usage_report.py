@@ -172,9 +172,10 @@ def read_usage(
 ) -> UsageReport:
     """Return the usage of the days ``since`` to ``until``, both included, in UTC.
 
-    Where ``payer`` is given, the report is of that model and account alone. Blocks; works while other processes write. Without a file the report is empty, and
-    with one that cannot be read as well, which a warning says; ``strict`` raises
-    ``ConfigError`` instead.
+    Where ``payer`` is given, the report is of that model and account alone. Blocks;
+    works while others write. Without a file the report is empty, and with one that
+    cannot be read as well, which a warning says; ``strict`` raises ``ConfigError``
+    instead.
     """
     now = time.time() if now is None else now
     path = folder / USAGE.name
