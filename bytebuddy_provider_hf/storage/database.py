@@ -28,6 +28,8 @@ _log: Final = logging.getLogger(__name__)
 # Days are numbered from 1970, in UTC.
 DAY: Final = 86_400
 _EPOCH: Final = date(1970, 1, 1).toordinal()
+# Seconds for which something is done at the most.
+_LONGEST_CLAIM: Final = 2 * DAY
 # Seconds to wait for another process's transaction.
 BUSY: Final = 5.0
 # Changing the mode of the journal does not wait by itself.
@@ -237,7 +239,7 @@ def claim(folder: Path, name: str, *, now: float, until: float) -> bool:
             "SELECT value FROM facts WHERE name = ?", (name,)
         ).fetchone()
         # A time far ahead is of a clock that was set back: it would hold for ever.
-        if row is not None and now < row[0] <= now + 2 * (until - now):
+        if row is not None and now < row[0] <= now + _LONGEST_CLAIM:
             return False
         connection.execute(
             "INSERT INTO facts (name, value) VALUES (?, ?)"
