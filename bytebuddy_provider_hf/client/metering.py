@@ -74,12 +74,12 @@ class Meter:
     # When the account's credits may be looked at again, by the Unix clock.
     _next_look: float = 0.0
     _looking: asyncio.Task[None] | None = None
-    _is_billed: bool = field(init=False)
+    is_billed: bool = field(init=False)
     _session: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         kind = self.endpoint.target.host_kind
-        self._is_billed = kind in (HostKind.ROUTER, HostKind.HUB)
+        self.is_billed = kind in (HostKind.ROUTER, HostKind.HUB)
         muted = self.ledger.muted
         muted.update(budget.name for budget in self.budgets if budget.of_project)
         if self.alerts is not None:
@@ -285,7 +285,7 @@ class Meter:
         state: LoopState,
     ) -> Cost:
         """Return what a whole answer cost, as far as that is known now."""
-        if not self._is_billed:
+        if not self.is_billed:
             if reported is None:
                 return _NOT_METERED
             return Cost(reported=reported, unpriced="not metered")
@@ -322,7 +322,7 @@ class Meter:
         Only 2xx and 3xx are billed
         (https://huggingface.co/docs/inference-providers/register-as-a-provider).
         """
-        if row.role == PROBE or not self._is_billed:
+        if row.role == PROBE or not self.is_billed:
             return _NOT_METERED
         if row.status is None or row.status in _BILLED_STATUS:
             pending = bool(row.payer.identity)
@@ -338,7 +338,7 @@ class Meter:
             answer = (options.max_tokens or _USUAL_ANSWER) * (options.n or 1)
         money = 0
         in_dollars = [b for b in self.budgets if b.options.dollars is not None]
-        if in_dollars and self._is_billed:
+        if in_dollars and self.is_billed:
             price = await self._dearest(state)
             if price is not None:
                 money = price.of(prompt, answer)

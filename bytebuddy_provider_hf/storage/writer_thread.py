@@ -40,7 +40,7 @@ _log: Final = logging.getLogger(__name__)
 # of a busy machine, however little it writes.
 MOST_WAITING: Final = 2_048
 # Seconds to wait for more of them.
-_PAUSE: Final = 0.2
+_PAUSE: Final = 0.5
 # Seconds without a call after which what is held of budgets is given back.
 _LINGER: Final = 1.0
 # A disk that does not answer does not hold up the end of a program for ever.
@@ -263,6 +263,8 @@ class WriterThread:
         Until then only what is urgent ends the wait.
         """
         inbox = self._inbox
+        # What comes during a timed wait is written at its end: nobody need wake it.
+        self.is_idle = False
         if inbox.is_urgent() or self._stopping.is_set():
             return False, due
         if (left := due - time.monotonic()) > 0:
