@@ -332,6 +332,30 @@ async def test_a_folder_that_cannot_be_made_costs_one_warning(
 
 
 @pytest.mark.asyncio
+async def test_another_users_file_is_not_used(
+    cache: ResultCache,
+    warnings: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who wrote it could answer in a server's place."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("users have numbers on POSIX only")
+    with AnswersFile(path_of(cache)) as file:
+        file.put(A, KeptValue(b"poison", cache.now()), limit=LIMIT)
+    mine = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
+    assert await value(cache, A) is None
+    keep(cache, A)
+    assert await value(cache, A) == b"value"
+    (said,) = warnings()
+    assert "another user made it" in said
+    with pytest.raises(ConfigError, match="another user made it"):
+        clear_answers(path_of(cache).parent)
+    monkeypatch.undo()
+    assert read_stats(path_of(cache).parent).entries == 1
+
+
+@pytest.mark.asyncio
 async def test_a_full_disk_costs_one_warning(
     cache: ResultCache, clock: Clock, warnings: Callable[[], list[str]]
 ) -> None:
