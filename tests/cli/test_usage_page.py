@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.cli.usage import usage
 from bytebuddy_provider_hf.cli.usage_data import COLUMNS, usage_object
 from bytebuddy_provider_hf.config.load import load
 from bytebuddy_provider_hf.config.values import BudgetOptions
+from bytebuddy_provider_hf.client.reconcile import Cause
 from bytebuddy_provider_hf.money import Cost, Unpriced
 from bytebuddy_provider_hf.types import Reply
 
@@ -69,6 +70,11 @@ def test_csv_has_the_columns_of_the_page() -> None:
     columns = members(table("member")) - {"seconds", "waited", "key"}
     assert set(COLUMNS) <= columns
     assert "unpriced_reasons" in TEXT
+
+
+def test_every_cause_of_a_difference_is_explained() -> None:
+    """Those that ``--reconcile`` names, no more and no less."""
+    assert {first for first, _ in table("cause")} == set(get_args(Cause))
 
 
 def test_every_reason_is_explained() -> None:

@@ -16,7 +16,7 @@ from bytebuddy_provider_hf.address import ROUTER
 from bytebuddy_provider_hf.client.reconcile import reconcile
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.stored_files import USAGE
-from bytebuddy_provider_hf.errors import MissingPermission, TokenInvalid
+from bytebuddy_provider_hf.errors import AuthenticationFailed, MissingPermission
 from bytebuddy_provider_hf.hub.billing import ENDPOINTS_API
 from bytebuddy_provider_hf.money import Cost, Unpriced
 from bytebuddy_provider_hf.secret import Secret
@@ -159,7 +159,7 @@ async def test_an_organization_nobody_billed_is_not_asked_in_vain(world: World) 
 
 async def test_a_token_that_is_refused_ends_it(world: World) -> None:
     """Nothing can be read with it."""
-    with pytest.raises(TokenInvalid):
+    with pytest.raises(AuthenticationFailed):
         await world.reconcile(token="hf_nobody")
 
 
