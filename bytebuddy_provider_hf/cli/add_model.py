@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 from bytebuddy_provider_hf.cli import screen, tables
-from bytebuddy_provider_hf.cli.changes import agreed, show_diff
+from bytebuddy_provider_hf.cli.changes import show_diff
 from bytebuddy_provider_hf.cli.model_page import entry_for
+from bytebuddy_provider_hf.cli.screen import agreed
 from bytebuddy_provider_hf.cli.textfile import TextFile, read_text_file, replace_text
 from bytebuddy_provider_hf.client.catalogue import ModelPage
 from bytebuddy_provider_hf.config.files import home_folder, write_private

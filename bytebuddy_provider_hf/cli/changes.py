@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import wraps
-from select import select
 from typing import Final
 
 import click
@@ -13,7 +12,6 @@ from attrs import asdict, frozen
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import served_facts
-from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import FACTS, add_options
 from bytebuddy_provider_hf.cli.terminal import visible_controls
 from bytebuddy_provider_hf.cli.textfile import (
@@ -26,9 +24,6 @@ from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.errors import EditDoubtful, ResponseError
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Reply
-
-# Seconds between two looks for Ctrl-C.
-_LOOK: Final = 0.2
 
 # How git colours a diff: the first character of a line -> its colour.
 _COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
@@ -165,25 +160,11 @@ def finish(file: TextFile, wanted: str, reply: Reply, mode: WriteMode) -> None:
     elif not all(map(screen.is_interactive, (sys.stdin, sys.stdout, sys.stderr))):
         options = "--yes --accept-doubts" if doubtful else "--yes"
         screen.note(text("cli.yes_writes", file=file.path, options=options))
-    elif agreed(text("cli.write_anyway") if doubtful else text("cli.apply")):
+    elif screen.agreed(text("cli.write_anyway") if doubtful else text("cli.apply")):
         replace_text(file, new)
         screen.note(text("cli.wrote", file=file.path))
     else:
         screen.note(text("cli.not_written", file=file.path))
-
-
-def agreed(question: str) -> bool:
-    """Ask on the terminal; anything but yes is no, and so is Ctrl-D."""
-    sys.stdout.write(localized(question))
-    sys.stdout.flush()
-    # Neither `input` nor click's question: both would sleep on where Ctrl-C came just
-    # before they went to sleep. Windows selects on sockets only.
-    while sys.platform != "win32" and not select([sys.stdin], [], [], _LOOK)[0]:
-        pass
-    answer = sys.stdin.readline()
-    if not answer:  # Ctrl-D leaves the cursor behind the question
-        screen.note("")
-    return answer.strip().lower() in {"y", "yes"}
 
 
 def show_diff(diff: str) -> None:

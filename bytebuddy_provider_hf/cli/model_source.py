@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 
-import click
 from attrs import define, field
 
 from bytebuddy_provider_hf.cli import screen
@@ -197,25 +196,15 @@ def _ask_for_trust(entry: ModelEntry) -> bool:
 
 
 def confirm_trust(project: Path, origin: str) -> bool:
-    """Ask about one project and one origin."""
+    """Ask about one project and one origin; no is the default, and Ctrl-D says no."""
     question = text(
         "cli.ask_trust",
         project=sanitize_line(str(project)),
         origin=sanitize_line(origin),
     )
-    return confirm(question)
-
-
-def confirm(question: str) -> bool:
-    """Ask a person yes or no on stderr; no is the default, and Ctrl-D says no."""
     # Ctrl-C is to end the question at once: a running loop only notes it for later.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return click.confirm(localized(question), default=False, err=True)
-    except click.Abort as error:
-        # click makes one error of Ctrl-C and of the end of what is typed.
-        if isinstance(error.__context__, EOFError):
-            return False
-        raise KeyboardInterrupt from None
+        return screen.agreed(f"{localized(question)} [y/N]: ", stream=sys.stderr)
     finally:
         signal.signal(signal.SIGINT, before)

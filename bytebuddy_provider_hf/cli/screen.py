@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
+from select import select
 from typing import Final, TextIO
 
 import click
@@ -30,6 +31,8 @@ _SECRET_NAME: Final = re.compile(r"(?i)token|key|secret|password")
 _SHORTEST_SECRET: Final = 8
 # Of a part that has no place in a file: enough to recognise it.
 _SHOWN_LINES: Final = 20
+# Seconds between two looks for Ctrl-C.
+_LOOK: Final = 0.2
 
 
 def prepare_streams() -> None:
@@ -98,6 +101,19 @@ def _write(stream: TextIO, shown: str, *, nl: bool = True) -> None:
     # click.echo would print UTF-8 where the locale says ASCII.
     stream.write(f"{shown}\n" if nl else shown)
     stream.flush()
+
+
+def agreed(question: str, *, stream: TextIO | None = None) -> bool:
+    """Ask on the terminal; anything but yes is no, and so is Ctrl-D."""
+    _write(stream or sys.stdout, localized(question), nl=False)
+    # Neither `input` nor click's question: both would sleep on where Ctrl-C came just
+    # before they went to sleep. Windows selects on sockets only.
+    while sys.platform != "win32" and not select([sys.stdin], [], [], _LOOK)[0]:
+        pass
+    answer = sys.stdin.readline()
+    if not answer:  # Ctrl-D leaves the cursor behind the question
+        note("")
+    return answer.strip().lower() in {"y", "yes"}
 
 
 def note(said: str, *, colour: str | None = None, bold: bool = False) -> None:

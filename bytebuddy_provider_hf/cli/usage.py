@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from calendar import monthrange
 from collections.abc import Sequence
@@ -17,7 +18,8 @@ import click
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import day_at, day_text, last_day, quantity
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
-from bytebuddy_provider_hf.cli.model_source import confirm, is_interactive_session
+from bytebuddy_provider_hf.cli.language import localized
+from bytebuddy_provider_hf.cli.model_source import is_interactive_session
 from bytebuddy_provider_hf.cli.options import (
     command,
     config_option,
@@ -159,13 +161,14 @@ def usage(
         forget_counted(folder, before, yes=yes, as_json=as_json)
         return ExitCode.OK
     since, until = chosen_range(month, since, until, now=now)
+    from bytebuddy_provider_hf.storage.usage_report import read_usage
+
+    # What cannot be read is no empty month.
+    report = read_usage(folder, since=since, until=until, by=by, now=now, strict=True)
     if reconcile:
         from bytebuddy_provider_hf.cli.usage_reconcile import show_reconciliation
 
         return show_reconciliation(folder, since, until, as_json=as_json)
-    from bytebuddy_provider_hf.storage.usage_report import read_usage
-
-    report = read_usage(folder, since=since, until=until, by=by)
     counts = counts_calls(config)
     if not counts and report.first is None:
         raise ConfigError(text("usage.off"), hint=text("usage.turn_on"))
@@ -327,7 +330,8 @@ def forget_counted(
     # A program that pipes "y" is not a person who read the question.
     if not yes and not is_interactive_session():
         raise click.UsageError(text("usage.add_yes"))
-    if not yes and not confirm(question):
+    asked = f"{localized(question)} [y/N]: "
+    if not yes and not screen.agreed(asked, stream=sys.stderr):
         screen.note(text("usage.kept"))
         return
     count = forget_usage(folder, before=before)

@@ -31,13 +31,14 @@ from bytebuddy_provider_hf.cli.tables import (
 )
 from bytebuddy_provider_hf.cli.usage_data import moment, safe_name
 from bytebuddy_provider_hf.cli.usage_screen import amount_cells, known_dollars
+from bytebuddy_provider_hf.client.bill_comparison import ComparedSession
+from bytebuddy_provider_hf.client.endpoint_costs import EndpointCost
 from bytebuddy_provider_hf.client.reconcile import (
-    ComparedSession,
-    EndpointCost,
     ReconciledAccount,
     Reconciliation,
     reconcile,
 )
+from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.errors import MissingToken
 from bytebuddy_provider_hf.hub.billing import Bill
 from bytebuddy_provider_hf.money import dollars
@@ -47,7 +48,12 @@ from bytebuddy_provider_hf.transport.credentials import find_token
 
 
 def show_reconciliation(
-    folder: Path, since: date, until: date, *, as_json: bool
+    folder: Path,
+    since: date,
+    until: date,
+    *,
+    as_json: bool,
+    runtime: Runtime = shared_runtime,
 ) -> ExitCode:
     """Read the bill and print it beside the ledger; ask nobody but Hugging Face.
 
@@ -63,7 +69,13 @@ def show_reconciliation(
         sys.stderr.flush()
     try:
         found = asyncio.run(
-            reconcile(folder, credential=credential, since=since, until=until)
+            reconcile(
+                folder,
+                credential=credential,
+                since=since,
+                until=until,
+                runtime=runtime,
+            )
         )
     finally:
         if live and not as_json:
@@ -123,6 +135,7 @@ def print_sessions(found: Reconciliation, *, width: int | None) -> None:
         Column(text("usage.head_settled"), is_number=True),
         Column(text("usage.head_pending"), is_number=True),
         Column(text("usage.head_unpriced"), is_number=True),
+        Column(text("usage.head_unmatched"), is_number=True),
     ]
     rows = [
         _session_cells(each, each.session or text("usage.no_key"))
@@ -131,6 +144,8 @@ def print_sessions(found: Reconciliation, *, width: int | None) -> None:
     rows.append(_session_cells(found.total, text("usage.total")))
     print_table(head, rows, width=width)
     total = found.total
+    if total.is_ceiling or total.unpriced:
+        screen.emit()
     if total.is_ceiling:
         sign = ceiling_mark(sys.stdout)
         print_paragraph(text("usage.ceiling", sign=sign), width=width)
@@ -159,6 +174,7 @@ def _session_cells(each: ComparedSession, name: str) -> list[str]:
         f"{each.settled:,}",
         f"{each.pending:,}",
         f"{sum(each.unpriced.values()):,}",
+        f"{each.unmatched:,}",
     ]
 
 
@@ -209,12 +225,12 @@ def print_endpoints(endpoints: tuple[EndpointCost, ...], *, width: int | None) -
     for each in endpoints:
         cost: str = text("usage.not_metered_endpoint")
         if each.most is not None:
-            most = at_most(each.most, is_ceiling=not each.least, stream=sys.stdout)
-            cost = most
-            if each.least:
+            least, most = each.least or 0, each.most
+            cost = at_most(most, is_ceiling=least < most, stream=sys.stdout)
+            if 0 < least < most:
                 # One amount, said as the two ends that it lies between.
-                least = dollars(each.least)
-                cost = text("usage.between", least=least, most=most)
+                ends = {"least": dollars(least), "most": dollars(most)}
+                cost = text("usage.between", **ends)
         name = f"{each.endpoint.namespace}/{each.endpoint.name}".strip("/")
         rows.append(
             [name, each.endpoint.state or UNKNOWN, known_dollars(each.per_hour), cost]
@@ -223,8 +239,7 @@ def print_endpoints(endpoints: tuple[EndpointCost, ...], *, width: int | None) -
     print_table(head, rows, width=width)
     for each in endpoints:
         if each.said is not None:
-            facts = {"place": each.endpoint.name, "said": each.said}
-            print_paragraph(text("cli.at", **facts), width=width)
+            print_paragraph(each.said, width=width)
 
 
 def reconciliation_object(found: Reconciliation) -> dict[str, object]:

@@ -356,11 +356,12 @@ class CallAttempts:
             response = await self._client.send(request)
             self._headers = response.headers
             if self._metered is not None and self._meter is not None:
-                row = self._metered.row
+                row, meter = self._metered.row, self._meter
                 row.status = response.status
-                row.provider = read_provider(response.headers, endpoint) or ""
-                if response.status in _GOOD:
-                    self._pricing = self._meter.ask_price(self._metered, self._state)
+                if meter.is_billed:
+                    row.provider = read_provider(response.headers, endpoint) or ""
+                    if response.status in _GOOD:
+                        self._pricing = meter.ask_price(self._metered, self._state)
             if response.status in _GOOD:
                 self._queue.on_response(self._waiter)
                 if self._cached is not None:
@@ -414,6 +415,8 @@ class CallAttempts:
                 metered.row.provider = reply.served.provider
             cost = meter.cost(metered, usage, reported, self._state)
             metered.row.usage, metered.row.cost = usage, cost
+            if cost.estimated:
+                meter.watch_credits(self._state)
         return read_served(
             self._headers,
             self._spec.endpoint,
@@ -504,7 +507,7 @@ class CallAttempts:
     async def _begin_metered(
         self, meter: Meter, role: str, request: HttpRequest, plan: Plan[Any]
     ) -> None:
-        """Count a request that is about to be sent, its estimate reserved in the budgets."""
+        """Count a request before it is sent, its estimate reserved in the budgets."""
         spec, now = self._spec, self._state.loop.time()
         waited = now - self._waiter.since
         self._metered = meter.try_begin(

@@ -233,7 +233,7 @@ class ModelCache:
         request, server = sent.plan.http_request, sent.server
         try:
             body = _decode(request.body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return None
         if self.options.mode == "on" and not is_repeatable(body, sent.planner.draws):
             return None

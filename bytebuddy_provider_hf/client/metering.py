@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.address import HostKind, routed_provider
 from bytebuddy_provider_hf.client.endpoint import BILL_TO, SESSION_ID, Endpoint
@@ -71,14 +71,19 @@ class Meter:
     alerts: AlertOptions | None = None
     clock: Callable[[], float] = time.time
     _payer: Payer | None = None
-    _is_billed: bool = field(init=False)
+    # When the account's credits may be looked at again, by the Unix clock.
+    _next_look: float = 0.0
+    _looking: asyncio.Task[None] | None = None
+    is_billed: bool = field(init=False)
     _session: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         kind = self.endpoint.target.host_kind
-        self._is_billed = kind in (HostKind.ROUTER, HostKind.HUB)
+        self.is_billed = kind in (HostKind.ROUTER, HostKind.HUB)
+        muted = self.ledger.muted
+        muted.update(budget.name for budget in self.budgets if budget.of_project)
         if self.alerts is not None:
-            self.ledger.listen(AlertCommand(self.alerts.command))
+            self.ledger.listen(AlertCommand(self.alerts.command, muted))
         # The bill groups by what was sent: calls without a session of their own are
         # those of the job that runs.
         told = {name.lower(): value for name, value in self.endpoint.destination.told}
@@ -261,6 +266,20 @@ class Meter:
 
         return state.begin_task(ask())
 
+    def watch_credits(self, state: LoopState) -> None:
+        """Have the account's credits looked at beside the calls, where that is due."""
+        now, way = self.clock(), self.endpoint.hub
+        secret = self.endpoint.destination.credential
+        if now < self._next_look or way is None or secret is None:
+            return
+        from bytebuddy_provider_hf.client.credits import EVERY, check_credits
+
+        self._next_look = now + EVERY
+        # A provider's own key is nothing to Hugging Face.
+        if secret.reveal().startswith("hf_"):
+            known = evolve(way, credential=secret)
+            self._looking = state.begin_task(check_credits(self, known, state))
+
     def cost(
         self,
         attempt: MeteredAttempt,
@@ -269,7 +288,7 @@ class Meter:
         state: LoopState,
     ) -> Cost:
         """Return what a whole answer cost, as far as that is known now."""
-        if not self._is_billed:
+        if not self.is_billed:
             if reported is None:
                 return _NOT_METERED
             return Cost(reported=reported, unpriced="not metered")
@@ -306,7 +325,7 @@ class Meter:
         Only 2xx and 3xx are billed
         (https://huggingface.co/docs/inference-providers/register-as-a-provider).
         """
-        if row.role == PROBE or not self._is_billed:
+        if row.role == PROBE or not self.is_billed:
             return _NOT_METERED
         if row.status is None or row.status in _BILLED_STATUS:
             pending = bool(row.payer.identity)
@@ -322,7 +341,7 @@ class Meter:
             answer = (options.max_tokens or _USUAL_ANSWER) * (options.n or 1)
         money = 0
         in_dollars = [b for b in self.budgets if b.options.dollars is not None]
-        if in_dollars and self._is_billed:
+        if in_dollars and self.is_billed:
             price = await self._dearest(state)
             if price is not None:
                 money = price.of(prompt, answer)

@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 from weakref import WeakKeyDictionary
 
 from bytebuddy_provider_hf.client.server_cache import ServerCache
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from bytebuddy_provider_hf.client.cached_call import Flight
     from bytebuddy_provider_hf.hub.cache import AnswerStore
     from bytebuddy_provider_hf.scheduling.coordinator import Coordinator, Counters
+
+
+# Seconds that work beside the calls may take when everything is closed.
+_GRACE: Final = 0.5
 
 
 class LoopState:
@@ -83,6 +87,9 @@ class LoopState:
         try:
             yield
         finally:
+            if self._tasks:
+                # What a call had asked beside it, such as a price, may just come.
+                await asyncio.wait(self._tasks, timeout=_GRACE)
             for task in tuple(self._tasks):
                 task.cancel()
             if self._tasks:

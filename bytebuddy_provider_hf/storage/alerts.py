@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from bytebuddy_provider_hf.money import NANO
 from bytebuddy_provider_hf.storage.database import reason_of, warn_once
@@ -26,13 +26,19 @@ _running: Final[set[subprocess.Popen[bytes]]] = set()
 
 @frozen
 class AlertCommand:
-    """Run a user's command for each alert that it is called with."""
+    """Run a user's command for each alert that it is called with.
+
+    Not for budgets named in ``muted``: those of a project's file, which could run it as
+    often as it likes.
+    """
 
     command: tuple[str, ...]
+    muted: Collection[str] = field(default=(), eq=False)
 
     def __call__(self, alert: BudgetAlert) -> None:
         """Run it, and do not wait for it."""
-        run_alert(self.command, alert)
+        if alert.budget not in self.muted:
+            run_alert(self.command, alert)
 
 
 def run_alert(command: Sequence[str], alert: BudgetAlert) -> None:
@@ -79,7 +85,7 @@ def _run(command: tuple[str, ...], env: Mapping[str, str]) -> None:
             # Ctrl-C in the terminal is for the program, not for this.
             start_new_session=True,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, IndexError) as error:
         reason = reason_of(error)
         program = command[0] if command else ""
         warn_once(text("storage.alert_not_run", path=program, reason=reason))

@@ -20,6 +20,7 @@ from attrs import frozen
 from bytebuddy_provider_hf.config.stored_files import ANSWERS, DAMAGED_ANSWERS
 from bytebuddy_provider_hf.errors import ConfigError
 from bytebuddy_provider_hf.storage.shared_database import (
+    SQLITE_ERRORS,
     NewerDatabase,
     is_damage,
     open_database,
@@ -103,7 +104,7 @@ class CacheStats:
 class AnswersFile:
     """Hold a connection to the file; for one thread at a time.
 
-    Methods raise ``sqlite3.Error`` and ``OSError``.
+    Methods raise what ``shared_database.SQLITE_ERRORS`` names, and ``OSError``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -191,8 +192,10 @@ class AnswersFile:
                 ),
             )
             self._note_uses(uses or {}, kept.at)
-        while self._drop_oldest(limit):
-            pass
+            over = self._drop_oldest(limit)
+        while over:
+            with self._transaction("BEGIN IMMEDIATE"):
+                over = self._drop_oldest(limit)
 
     def note_uses(self, uses: Mapping[bytes, int], now: float) -> None:
         """Note how often values were given: those used last are dropped last."""
@@ -204,8 +207,8 @@ class AnswersFile:
         """Return what is kept."""
         with self._transaction("BEGIN"):
             entries, size, hits, oldest, newest = self._database.execute(
-                "SELECT count(*), total(size), total(hits), min(at), max(at) "
-                "FROM answers"
+                "SELECT count(*), total(size), total(hits), min(CAST(at AS REAL)), "
+                "max(CAST(at AS REAL)) FROM answers"
             ).fetchone()
         used = sum(file.stat().st_size for file in _files(self._path) if file.exists())
         return CacheStats(entries, int(size), int(hits), oldest, newest, used)
@@ -256,17 +259,17 @@ class AnswersFile:
         over = self._fact("size", int) - limit
         if over <= 0:
             return False
-        with self._transaction("BEGIN IMMEDIATE"):
-            over = self._fact("size", int) - limit
-            dropped = []
-            for number, size in self._database.execute(
-                "SELECT id, size FROM answers ORDER BY used LIMIT ?", (_AT_ONCE,)
-            ):
-                if over <= 0:
-                    break
-                over -= size
-                dropped.append((number,))
-            self._database.executemany("DELETE FROM answers WHERE id = ?", dropped)
+        dropped = []
+        for number, size in self._database.execute(
+            # A number, whatever a damaged row has there.
+            "SELECT id, CAST(size AS INTEGER) FROM answers ORDER BY used LIMIT ?",
+            (_AT_ONCE,),
+        ):
+            dropped.append((number,))
+            over -= size
+            if over <= 0:
+                break
+        self._database.executemany("DELETE FROM answers WHERE id = ?", dropped)
         return over > 0 and bool(dropped)
 
     @contextmanager
@@ -314,7 +317,7 @@ def clear_answers(
             if stamp is not None:
                 with AnswersFile(path) as file:
                     dropped = file.clear(before=before)
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             if not is_damage(error):
                 raise
             set_aside(path, damaged, stamp=stamp)
@@ -330,7 +333,7 @@ def _failures_of(path: Path) -> Iterator[None]:
         yield
     except NewerDatabase as error:
         raise ConfigError(text("cache.newer_file", path=path)) from error
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         if is_damage(error):
             raise ConfigError(
                 text("cache.damaged", path=path), hint=text("cache.damaged_hint")

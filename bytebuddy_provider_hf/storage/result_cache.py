@@ -13,7 +13,6 @@ import atexit
 import logging
 import math
 import os
-import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +28,7 @@ from bytebuddy_provider_hf.storage.answers_file import (
     KeptValue,
 )
 from bytebuddy_provider_hf.storage.shared_database import (
+    SQLITE_ERRORS,
     NewerDatabase,
     Stamp,
     is_busy,
@@ -122,6 +122,8 @@ class ResultCache:
             if self._waiting + size > MOST_WAITING:
                 return  # the disk is slower than the answers come
             self._waiting += size
+            # What was kept before is not given any more.
+            self._drop(key)
         worker.submit(self._keep, key, kept, limit, allowed)
 
     async def aclose(self) -> None:
@@ -176,20 +178,28 @@ class ResultCache:
 
     def _remember(self, key: bytes, kept: KeptValue) -> None:
         """Have a value in memory; the lock is held."""
-        before = self._memory.pop(key, None)
-        self._size += len(kept.value) - (0 if before is None else len(before.value))
+        self._drop(key)
         self._memory[key] = kept
+        self._size += len(kept.value)
         while self._size > MOST_IN_MEMORY:
-            oldest = next(iter(self._memory))
-            self._size -= len(self._memory.pop(oldest).value)
+            self._drop(next(iter(self._memory)))
+
+    def _drop(self, key: bytes) -> None:
+        before = self._memory.pop(key, None)
+        if before is not None:
+            self._size -= len(before.value)
 
     def _find(self, key: bytes, max_age: float | None) -> KeptValue | None:
         """Look into the file, or only whether memory may still be believed."""
         since = self._monotonic()
-        known = key in self._memory
-        looked = self._attempt(
-            lambda file: (file.generation(), None) if known else file.find(key)
-        )
+
+        def look(file: AnswersFile) -> tuple[int, KeptValue | None]:
+            generation = file.generation()
+            if generation == self._generation and key in self._memory:
+                return generation, None
+            return file.find(key)
+
+        looked = self._attempt(look)
         with self._lock:
             if looked is not None:
                 generation, kept = looked
@@ -235,55 +245,62 @@ class ResultCache:
     def _attempt(self, action: Callable[[AnswersFile], _T]) -> _T | None:
         """Do something with the file; ``None`` where that failed."""
         with self._file_lock:
-            if self._is_off:
-                return None
-            stamp: Stamp | None = None
-            try:
-                file = self._file
-                if file is not None and not file.is_current:
-                    # Somebody removed it: what was in it is gone.
-                    self._file = self._generation = None
-                    file.close()
-                    file = None
-                if file is None:
-                    stamp = stamp_of(self._path)
-                    file = self._file = AnswersFile(self._path)
-                stamp = file.stamp
-                return action(file)
-            except NewerDatabase:
-                self._turn_off()
-                self._tell(text("cache.newer", path=self._path))
-            except DamagedValue:
-                self._tell(text("cache.answer_damaged", path=self._path))
-            except (sqlite3.Error, OSError) as error:
-                self._on_failure(error, stamp)
+            while not self._is_off:
+                stamp: Stamp | None = None
+                try:
+                    file = self._file
+                    if file is not None and not file.is_current:
+                        # Somebody removed it: what was in it is gone.
+                        self._close(file)
+                        file = None
+                    if file is None:
+                        stamp = stamp_of(self._path)
+                        file = self._file = AnswersFile(self._path)
+                    stamp = file.stamp
+                    return action(file)
+                except NewerDatabase:
+                    self._turn_off()
+                    self._tell(text("cache.newer", path=self._path))
+                except DamagedValue:
+                    self._tell(text("cache.answer_damaged", path=self._path))
+                    return None
+                except (*SQLITE_ERRORS, OSError) as error:
+                    if not is_damage(error):
+                        self._on_failure(error)
+                        return None
+                    # A new one is begun, in which it is tried again.
+                    self._set_aside(stamp)
             return None
 
-    def _on_failure(self, error: sqlite3.Error | OSError, stamp: Stamp | None) -> None:
-        """Make the best of a failure; ``stamp`` tells of which file it is."""
-        file = self._file
+    def _on_failure(self, error: Exception) -> None:
+        """Make the best of a failure that is none of the file's content."""
         reason = getattr(error, "strerror", None) or str(error)
-        if isinstance(error, sqlite3.Error) and is_busy(error):
+        if is_busy(error):
             _log.debug("%s is held by other processes: passed over", self._path)
-        elif isinstance(error, sqlite3.Error) and is_damage(error):
-            self._file = self._generation = None
-            if file is not None:
-                file.close()
-            self._damaged += 1
-            kept = self._path.with_name(DAMAGED_ANSWERS.name)
-            self._tell(text("cache.set_aside", path=self._path, kept=kept))
-            try:
-                set_aside(self._path, kept, stamp=stamp)
-            except OSError:
-                self._turn_off()
-            if self._damaged == _MOST_DAMAGED:
-                self._turn_off()
-        elif file is None:
+        elif self._file is None:
             self._turn_off()
             self._tell(text("cache.unusable", path=self._path, reason=reason))
         else:
             self._writes_after = self._monotonic() + _REST
             self._tell(text("cache.unwritable", path=self._path, reason=reason))
+
+    def _set_aside(self, stamp: Stamp | None) -> None:
+        """Put the damaged file of ``stamp`` aside, unless another process did."""
+        if self._file is not None:
+            self._close(self._file)
+        kept = self._path.with_name(DAMAGED_ANSWERS.name)
+        self._tell(text("cache.set_aside", path=self._path, kept=kept))
+        self._damaged += 1
+        if self._damaged == _MOST_DAMAGED:
+            self._turn_off()
+        try:
+            set_aside(self._path, kept, stamp=stamp)
+        except OSError:
+            self._turn_off()
+
+    def _close(self, file: AnswersFile) -> None:
+        self._file = self._generation = None
+        file.close()
 
     def _turn_off(self) -> None:
         """Keep answers in memory only, for the rest of this process."""

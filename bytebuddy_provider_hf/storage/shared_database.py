@@ -32,6 +32,10 @@ _LOCAL: Final = re.compile(
 _POINT: Final = 4
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 
+# What SQLite raises. Python makes a text of its messages, and fails where bytes of a
+# damaged file stand in them.
+SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+
 # Which file a path leads to: its device and its number there.
 Stamp = tuple[int, int]
 
@@ -46,8 +50,8 @@ def open_database(
     """Return a connection to a file of this ``version``, and which file that is.
 
     One that is missing is made. Transactions are the caller's: none is begun unasked.
-    Raises ``NewerDatabase``, ``OSError``, and ``sqlite3.Error`` for a file that is
-    damaged, or of an older version.
+    Raises ``NewerDatabase``, ``OSError``, and one of ``SQLITE_ERRORS`` for a file that
+    is damaged, or of an older version.
     """
     make_folder(path.parent)
     while True:
@@ -100,8 +104,10 @@ def set_aside(path: Path, kept: Path, *, stamp: Stamp | None) -> bool:
     return True
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Exception) -> bool:
     """Whether an error tells of a damaged file, and not of a full disk or a lock."""
+    if not isinstance(error, SQLITE_ERRORS):
+        return False
     if isinstance(error, sqlite3.InterfaceError | sqlite3.ProgrammingError):
         return False
     code = getattr(error, "sqlite_errorcode", None)
@@ -117,7 +123,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     }
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: Exception) -> bool:
     """Whether other processes hold the file."""
     code = getattr(error, "sqlite_errorcode", None) or 0
     return code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

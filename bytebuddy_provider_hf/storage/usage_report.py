@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from attrs import define, evolve, field, frozen
 
 from bytebuddy_provider_hf.config.stored_files import USAGE
+from bytebuddy_provider_hf.errors import ConfigError
 from bytebuddy_provider_hf.storage.attempt import Payer
 from bytebuddy_provider_hf.storage.attempt_rows import (
     NO_REASON,
@@ -27,6 +28,7 @@ from bytebuddy_provider_hf.storage.budgets import PeriodKind, Unit
 from bytebuddy_provider_hf.storage.counter import read_counts, unaccounted
 from bytebuddy_provider_hf.storage.database import (
     DAY,
+    FILE_ERRORS,
     NewerFormat,
     day_number,
     day_of,
@@ -166,12 +168,14 @@ def read_usage(
     by: Dimension,
     payer: Payer | None = None,
     now: float | None = None,
+    strict: bool = False,
 ) -> UsageReport:
     """Return the usage of the days ``since`` to ``until``, both included, in UTC.
 
-    Where ``payer`` is given, the report is of that model and account alone.
-    Blocks; works while other processes write. Without a file the report is empty, and
-    with one that cannot be read as well, which a warning says.
+    Where ``payer`` is given, the report is of that model and account alone. Blocks;
+    works while others write. Without a file the report is empty, and with one that
+    cannot be read as well, which a warning says; ``strict`` raises ``ConfigError``
+    instead.
     """
     now = time.time() if now is None else now
     path = folder / USAGE.name
@@ -191,11 +195,15 @@ def read_usage(
                     now=now,
                 )
                 return reading.report()
-    except NewerFormat:
-        warn_once(text("storage.newer", path=path))
-    except sqlite3.Error as error:
-        reason = reason_of(error)
-        warn_once(text("storage.unreadable", path=path, reason=reason))
+    except (NewerFormat, *FILE_ERRORS) as error:
+        if isinstance(error, NewerFormat):
+            said, hint = text("storage.newer", path=path), None
+        else:
+            said = text("storage.unreadable", path=path, reason=reason_of(error))
+            hint = text("storage.readable_again")
+        if strict:
+            raise ConfigError(said, hint=hint) from error
+        warn_once(said)
     days = range(day_number(since), day_number(until) + 1)
     return UsageReport(
         since=since,

@@ -17,11 +17,13 @@ from bytebuddy_provider_hf.cli.amounts import cost_object, reason_text, served_f
 from bytebuddy_provider_hf.cli.root import COMMANDS
 from bytebuddy_provider_hf.cli.usage import usage
 from bytebuddy_provider_hf.cli.usage_data import COLUMNS, usage_object
+from bytebuddy_provider_hf.client.bill_comparison import Cause
+from bytebuddy_provider_hf.client.reconcile import Cause
 from bytebuddy_provider_hf.config.load import load
 from bytebuddy_provider_hf.config.values import BudgetOptions
-from bytebuddy_provider_hf.client.reconcile import Cause
 from bytebuddy_provider_hf.money import Cost, Unpriced
-from bytebuddy_provider_hf.types import Reply
+from bytebuddy_provider_hf.storage.alerts import alert_variables
+from bytebuddy_provider_hf.types import BudgetAlert, Reply
 
 PAGE = Path(__file__).parents[2] / "docs" / "usage.md"
 TEXT = PAGE.read_text("utf-8")
@@ -78,9 +80,12 @@ def test_every_cause_of_a_difference_is_explained() -> None:
 
 
 def test_every_reason_is_explained() -> None:
-    """In the words that a program reads; a person is told each in a sentence."""
-    reasons = {first for first, _ in table("reason")}
-    assert reasons == set(get_args(Unpriced)) - {""}
+    """Of no price and of a difference, in the words that a program reads.
+
+    A person is told each in a sentence.
+    """
+    reasons = set(get_args(Unpriced)) - {""}
+    assert {first for first, _ in table("reason")} == reasons | set(get_args(Cause))
     assert all(reason_text(reason) != reason for reason in reasons)
 
 
@@ -118,6 +123,12 @@ def test_the_configurations_of_the_page_load(tmp_path: Path) -> None:
     assert alerts.alerts is not None
     assert alerts.alerts.command == ("notify-send", "ByteBuddy")
     assert all(each.warnings == () for each in loaded)
+
+
+def test_an_alerts_command_gets_the_variables_of_the_page() -> None:
+    """Neither more nor less."""
+    alert = BudgetAlert("x", 80, 1, 2, "calls", NOON)
+    assert set(re.findall(r"`(BYTEBUDDY_\w+)`", TEXT)) == set(alert_variables(alert))
 
 
 def test_the_program_of_the_page_runs(

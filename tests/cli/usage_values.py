@@ -144,7 +144,7 @@ REPORT = UsageReport(
     bills=(
         BillTotal(
             "",
-            "3f2a9c",
+            "0" * 16,
             starts=JULY[0],
             ends=JULY[1],
             used=1_500_000_000,

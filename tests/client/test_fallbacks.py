@@ -343,6 +343,8 @@ async def test_each_is_asked_in_turn_and_all_are_told() -> None:
     assert answered.startswith("'c' answered instead of 'a', which failed: ")
     assert failed.startswith("'b' was asked instead, and failed too: ")
     assert [found.asked(name) for name in "abc"] == [1, 1, 1]
+    # Nobody waits for who else serves the model: it is asked for where no one is left.
+    assert {record.request.method for record in found.hub.records} == {"POST"}
 
 
 @virtual_time
@@ -526,10 +528,29 @@ async def test_a_pause_of_all_calls_is_not_waited_out_either() -> None:
 
 
 @virtual_time
+async def test_a_call_that_queues_hears_of_a_pause_at_once() -> None:
+    """Also one whose waiting nobody watches."""
+    other = stand(FINE)
+    one = RequestOptions(max_concurrency=1)
+    found = stand(Behaviour(delay=60), more=[other.first], options=one)
+    first = asyncio.create_task(found.first.chat("hi"))
+    second = asyncio.create_task(found.first.chat("hi"))
+    await asyncio.sleep(1)
+    queue = found.runtime.state().coordinator.model_queue(
+        found.first._endpoint.destination, "org/a"
+    )
+    began = now()
+    queue.limiter.pause_until(now() + 100)
+    assert (await second).served_by == "a"
+    assert now() - began < 1
+    assert (await first).served_by is None
+    found.settled()
+
+
+@virtual_time
 async def test_a_busy_endpoint_is_not_waited_for_longer() -> None:
     """It sheds a call again and again without using up a retry."""
-    behaviour = Behaviour(replies=[Behaviour().busy_reply] * 0, capacity=None)
-    found = stand(behaviour, FINE, bases=("https://x.endpoints.huggingface.cloud/v1",))
+    found = stand(FINE, FINE, bases=("https://x.endpoints.huggingface.cloud/v1",))
     assert (await found.first.chat("hi")).served_by is None
     found.hub.set("org/a", Behaviour(always=asleep()))
     began = now()
@@ -1076,6 +1097,26 @@ async def test_a_task_that_reads_is_told_when_the_block_is_left(who: str) -> Non
     with pytest.raises(Closed):
         await reader
     assert found.asked("c") == 0
+    found.settled()
+
+
+@virtual_time
+async def test_the_task_that_waits_is_told_not_the_one_that_read_before() -> None:
+    """One may read the first piece, and hand the rest to another."""
+    words = Behaviour(answer=lambda _: "one two three four", gap=50.0)
+    found = stand(UNSERVED, words)
+    async with found.first.chat("hi") as events:
+        await anext(events)
+
+        async def reading() -> None:
+            async for _ in events:
+                pass
+
+        reader = asyncio.create_task(reading())
+        await asyncio.sleep(10)
+    with pytest.raises(Closed):
+        await reader
+    assert asyncio.current_task() is not None
     found.settled()
 
 

@@ -36,6 +36,12 @@ from bytebuddy_provider_hf.testing.answers import chat_stream
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.failures import rate_limited, string_error
 from bytebuddy_provider_hf.testing.hub import FakeHub
+from bytebuddy_provider_hf.testing.hub_bill import (
+    INFERENCE,
+    USER_BILLING,
+    Account,
+    BilledCall,
+)
 from bytebuddy_provider_hf.testing.hub_catalogue import Provider
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.types import BudgetAlert, Event, Text
@@ -85,8 +91,13 @@ def stand(
     budget: BudgetOptions | None = None,
     alerts: AlertOptions | None = None,
     base: str | None = None,
+    account: Account | None = None,
 ) -> Stand:
-    hub = FakeHub({MODEL: behaviour or Behaviour()}, catalogue={MODEL: providers})
+    hub = FakeHub(
+        {MODEL: behaviour or Behaviour()},
+        catalogue={MODEL: providers},
+        accounts=() if account is None else (account,),
+    )
     runtime = Runtime(connect=MemoryConnect(hub), jitter=lambda: 0.0)
     entry = ModelEntry(
         name="mine",
@@ -336,3 +347,37 @@ async def test_a_ledger_that_cannot_be_written_stops_no_call(tmp_path: Path) -> 
     here = stand(tmp_path)
     assert (await here.model.chat("hi")).text
     await here.aclose()
+
+
+@pytest.mark.parametrize("permissions", [{INFERENCE, USER_BILLING}, {INFERENCE}])
+async def test_credits_that_run_out_are_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, permissions: set[str]
+) -> None:
+    """The bill is looked at beside the calls, once an hour, whoever calls.
+
+    A token that may not read it is no failure, and is not tried again that day.
+    """
+    told = tmp_path / "told"
+    account = Account("ann", token="hf_key", permissions=frozenset(permissions))
+    here = stand(
+        tmp_path / "state",
+        account=account,
+        alerts=AlertOptions(("sh", "-c", f"echo $BYTEBUDDY_BUDGET >> {told}")),
+    )
+    used = account.included * 6 // 10
+    now = here.hub.unix()
+    here.hub.bill.calls.append(
+        BilledCall(now - 1, "ann", "", MODEL, "groq", "1", 1, 0, 1, used, now - 1)
+    )
+    for _ in range(3):
+        await here.model.chat("hi")
+    await here.aclose()
+    looks = [each for each in here.hub.requests if "/billing/" in each.path]
+    assert len(looks) == 1
+    said = [each.message for each in caplog.records if "credits" in each.message]
+    assert len(said) == (USER_BILLING in permissions)
+    for _ in range(100 * len(said)):
+        if told.exists() and told.read_text():
+            break
+        await asyncio.sleep(0.02)
+    assert told.exists() is bool(said)

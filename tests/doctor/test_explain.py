@@ -45,6 +45,9 @@ def bare(kind: type[errors.ByteBuddyError]) -> errors.ByteBuddyError:
         return kind("said", variable="HF_TOKEN")
     if issubclass(kind, errors.UnknownName):
         return kind("said", name="a", known=("b",))
+    if issubclass(kind, errors.BudgetExceeded):
+        sums = {"used": 9, "limit": 9, "ends": 0.0}
+        return kind("said", budget="a", unit="calls", **sums)
     error = kind("said")
     if isinstance(error, errors.APIError):
         error.hint = next_step(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import socket
 import ssl
@@ -34,11 +35,19 @@ from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.cli.login import whoami
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
-from bytebuddy_provider_hf.client.opening import open_model
+from bytebuddy_provider_hf.client.opening import open_entry, open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.load import load
-from bytebuddy_provider_hf.config.values import ClientCertificate, RequestOptions
+from bytebuddy_provider_hf.config.values import (
+    Budget,
+    BudgetOptions,
+    ClientCertificate,
+    ModelEntry,
+    RequestOptions,
+)
 from bytebuddy_provider_hf.failures.classify import classify
+from bytebuddy_provider_hf.plugin import PROVIDER
+from bytebuddy_provider_hf.plugins.protocols import OpenContext
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
@@ -51,6 +60,33 @@ async def _closed(_world: World) -> object:
     model = open_model("a/b", api_key=KEY)
     await model.aclose()
     return await model.chat("a")
+
+
+async def _budget(world: World) -> object:
+    async def answer(_request: FakeRequest) -> FakeReply:
+        return chat_reply("fine")
+
+    async with serve(answer) as url:
+        entry = ModelEntry(
+            name="m",
+            provider=PROVIDER,
+            model="m",
+            api_key=KEY,
+            api_base=f"{url}/v1",
+            budgets=(Budget("m", BudgetOptions(calls=1, hard=True)),),
+        )
+        context = OpenContext(
+            source=entry.source,
+            trusted=True,
+            state_dir=world.folder,
+            cache_dir=world.folder,
+            log=logging.getLogger("tests"),
+            clock=lambda: 0.0,
+            ledger=True,
+        )
+        async with open_entry(entry, context) as model:
+            await model.chat("a")
+            return await model.chat("a")
 
 
 async def _other_kind(_world: World) -> object:
@@ -332,6 +368,7 @@ TRIGGERS: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
     errors.InvalidToken: opening(api_key=Secret(f"{CANARY} with a space")),
     errors.UnsupportedRole: _other_kind,
     errors.Overloaded: _queue_full,
+    errors.BudgetExceeded: _budget,
     errors.BadRequest: status(400),
     errors.InputRefused: status(400, '{{"error":["Error in `inputs`: {said}"]}}'),
     errors.ModelNotSupported: status(

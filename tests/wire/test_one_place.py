@@ -20,6 +20,7 @@ KINDS: Final = [kind for kind in SERVERS if kind is not Server]
 # Who makes a server without a probe, and why.
 MAKERS: Final = {
     "client/server_info.py": "an address of the router says what stands there",
+    "client/cached_call.py": "an address of the router says what stands there",
     "client/unsent.py": "an address of the router says what stands there",
     "wire/probe.py": "who says nothing is taken for the inference toolkit",
     "wire/tgi.py": "the server that alone has this protocol",
