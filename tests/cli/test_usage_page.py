@@ -18,7 +18,6 @@ from bytebuddy_provider_hf.cli.root import COMMANDS
 from bytebuddy_provider_hf.cli.usage import usage
 from bytebuddy_provider_hf.cli.usage_data import COLUMNS, usage_object
 from bytebuddy_provider_hf.client.bill_comparison import Cause
-from bytebuddy_provider_hf.client.reconcile import Cause
 from bytebuddy_provider_hf.config.load import load
 from bytebuddy_provider_hf.config.values import BudgetOptions
 from bytebuddy_provider_hf.money import Cost, Unpriced
@@ -72,11 +71,6 @@ def test_csv_has_the_columns_of_the_page() -> None:
     columns = members(table("member")) - {"seconds", "waited", "key"}
     assert set(COLUMNS) <= columns
     assert "unpriced_reasons" in TEXT
-
-
-def test_every_cause_of_a_difference_is_explained() -> None:
-    """Those that ``--reconcile`` names, no more and no less."""
-    assert {first for first, _ in table("cause")} == set(get_args(Cause))
 
 
 def test_every_reason_is_explained() -> None:
