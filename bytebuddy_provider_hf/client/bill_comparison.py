@@ -261,7 +261,8 @@ def cause_of(compared: ComparedSession, parts: Sequence[SessionUsage]) -> Cause 
         (billed == 0, "not charged"),
         (compared.is_ceiling and billed < estimated, "cached tokens"),
     )
-    return next((cause for holds, cause in checks if holds), "other price")
+    other: Cause = "other price"
+    return next((cause for holds, cause in checks if holds), other)
 
 
 def _difference(cause: Cause, same: Sequence[ComparedSession]) -> Difference:
