@@ -149,9 +149,12 @@ class Meter:
             identity = await asyncio.to_thread(self.ledger.identity, secret)
             way, header = self.endpoint.destination, BILL_TO.lower()
             told = {name.lower(): value for name, value in way.told}
-            # What stands in a file's headers may be a secret.
-            written = {k.lower(): v.fingerprint for k, v in way.options.headers.items()}
-            bill_to = told.get(header) or written.get(header, "")
+            bill_to = told.get(header, "")
+            for name, value in way.options.headers.items():
+                # What stands in a file's headers may be a secret. A fingerprint would
+                # be another one in each process.
+                if name.lower() == header and not bill_to:
+                    bill_to = await asyncio.to_thread(self.ledger.identity, value)
             target = self.endpoint.target
             self._payer = Payer(identity, bill_to, target.origin, target.model)
         return self._payer

@@ -188,6 +188,7 @@ async def reconcile(
     used = sorted({each.origin for each in usage if _is_by_the_minute(each.origin)})
     costs = [endpoint_cost(m, since=begins, until=ends, now=now) for m in managed]
     costs += [not_metered(origin) for origin in used if origin not in origins]
+    # What another token pays for is on a bill that this one may not read.
     strange = sum(
         each.answered
         for each in usage
@@ -305,6 +306,7 @@ async def _read_accounts(
             times = {"since": since, "until": until}
             bill = await read_bill(client, **times, organization=name)
             current: Bill | None = bill
+            # Credits are those of the account's own period, which may be no month.
             if bill.starts is not None and bill.starts != since:
                 current = await read_bill(
                     client, since=bill.starts, until=now, organization=name
@@ -351,6 +353,7 @@ def _compared_account(
         and each.origin == ROUTER
         and each.bill_to == account.bill_to
     ]
+    # Half of a bill would make the other half a difference.
     bill = account.period if account.failure is None else None
     return compare(account.name, own, bill, account.sessions)
 
@@ -360,6 +363,7 @@ def _is_by_the_minute(origin: str) -> bool:
 
 
 def _next_month(day: date) -> date:
+    # Every month has a 28th, and four days later the next one has begun.
     return (day.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 

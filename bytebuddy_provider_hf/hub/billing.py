@@ -208,6 +208,7 @@ async def read_endpoints(
     may not see them, and any other ``ByteBuddyError``; a price that cannot be read is
     ``None``.
     """
+    # Made before it is needed, so that one place says what a 403 means.
     missing = MissingPermission(
         text("billing.no_endpoints", owner=namespace, permission=ENDPOINTS),
         status=_FORBIDDEN,
@@ -273,6 +274,7 @@ def parse_sessions(data: bytes) -> tuple[SessionBill, ...] | None:
     periods, currency = value.get("periods"), lenient_text(value.get("currency"))
     if not isinstance(periods, list):
         return None
+    # Where none is named, it is the dollar of the rest of the bill.
     is_usd = currency is None or currency.upper() == "USD"
     found: list[SessionBill] = []
     for period in periods[:_MOST_OTHERS]:
