@@ -35,7 +35,6 @@ from bytebuddy_provider_hf.client.endpoint_costs import (
 from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
-    AuthenticationFailed,
     ByteBuddyError,
     ConfigError,
 )
@@ -43,6 +42,7 @@ from bytebuddy_provider_hf.hub.billing import (
     ENDPOINTS,
     ENDPOINTS_API,
     ORG_BILLING,
+    UNAUTHORIZED,
     AccountHolder,
     Bill,
     DedicatedEndpoint,
@@ -140,9 +140,8 @@ async def reconcile(
     compared with the whole. ``folder`` is the ledger's; what is read is kept there.
     ``credential`` must be the user's own, such as ``transport.credentials.find_token``
     finds it: never one that a project's file wrote. Of ``options`` proxy and
-    authorities count. Raises ``AuthenticationFailed`` and any other ``ByteBuddyError``
-    where not even the owner of the token can be read; a bill that cannot be read is
-    told by its account.
+    authorities count. Raises any ``ByteBuddyError`` where not even the owner of the
+    token can be read; a bill that cannot be read is told by its account.
     """
     env = os.environ if env is None else env
     # Headers are tied to the address they were written for.
@@ -314,9 +313,10 @@ async def _read_accounts(
             account = evolve(account, period=bill, current=current)
             lines = await read_sessions(client, **times, organization=name)
             account = evolve(account, sessions=lines)
-        except AuthenticationFailed:
-            raise
         except ByteBuddyError as error:
+            # A token that is refused now tells nothing of anybody.
+            if error.status == UNAUTHORIZED:
+                raise
             if name is not None and name not in payers:
                 continue
             account = evolve(account, failure=error)
