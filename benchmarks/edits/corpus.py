@@ -43,7 +43,8 @@ def corpus(
 ) -> tuple[File, ...]:
     """Return ``size`` files in the order that ``seed`` gives, Python and others mixed.
 
-    Without ``own`` none is of the project itself. They are texts of 30 to ``longest`` lines that end each line with a line feed.
+    They are texts of 30 to ``longest`` lines that end each line with a line feed.
+    Without ``own`` none is of the project itself.
     """
     rng = random.Random(f"corpus {seed}")
     stdlib = Path(sysconfig.get_path("stdlib"))
