@@ -10,10 +10,12 @@ from typing import Final
 
 from bytebuddy_provider_hf.cli.textfile import LARGEST
 from bytebuddy_provider_hf.config.stored_files import (
+    ANSWERS,
     CATALOGUE,
     FILES,
     SERVERS,
     TRUST,
+    USAGE,
     StoredFile,
 )
 
@@ -47,14 +49,16 @@ TAIL: Final = f"""\
   `XDG_CACHE_HOME` says, else in the place above.
 - A file that is larger than it may be is not used, and a message says so; what could be
   made again is made again.
-- A file of a newer format stays as it is. `{SERVERS.name}` is not used then, nothing
-  more is kept in `{CATALOGUE.name}`, and `{TRUST.name}` trusts nobody and cannot be
-  changed until you update this package; a warning says so once. Of an older or damaged
-  `{SERVERS.name}` nothing is used, and it is written anew; `{TRUST.name}` is never
-  written over when it is damaged.
-- In a program, `open_model` writes `{SERVERS.name}` and `{CATALOGUE.name}` only,
-  `ModelRegistry.load` the log as well, where the configuration has the key. An `import`
-  writes nothing.
+- A file of a newer format stays as it is. `{SERVERS.name}`, `{ANSWERS.name}` and
+  `{USAGE.name}` are not used then, nothing more is kept in `{CATALOGUE.name}`, and
+  `{TRUST.name}` trusts nobody and cannot be changed until you update this package; a
+  warning says so once.
+- Of an older or damaged `{SERVERS.name}` nothing is used, and it is written anew. A
+  damaged `{USAGE.name}` or `{ANSWERS.name}` is put aside, and a new one begun.
+  `{TRUST.name}` is never written over when it is damaged.
+- In a program, `open_model` writes `{SERVERS.name}` and `{CATALOGUE.name}` only, and
+  `{USAGE.name}` and `{ANSWERS.name}` where a call asks for it; `ModelRegistry.load` the
+  log as well, where the configuration has the key. An `import` writes nothing.
 
 Files that you name yourself (`edit FILE`, `apply FILE`, `fill FILE`, `embed --file`,
 `/save` in a talk, certificates) are read where they are. `edit`, `apply` and `fill

@@ -4,7 +4,9 @@ A server with ready-made answers runs in a process of its own; both clients ask 
 turn. The figure is CPU time of the client and its ratio, because machines are noisy; of
 streams at once also the wall clock. 256 texts are embedded in one call: by hand one
 request, here batches of 64. A cache hit is compared with the request that it spares:
-one from memory, and one that is looked for in the file each time.
+one from memory, and one that is looked for in the file each time. The ledger's row is
+what counting adds to a call: its figure is the difference of two measurements, which
+alternate.
 
     python benchmarks/overhead.py [--rounds 5] [--quick]
 """
@@ -33,6 +35,7 @@ from attrs import frozen
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import CacheOptions, RequestOptions
+from bytebuddy_provider_hf.storage.ledger import open_ledger
 from bytebuddy_provider_hf.types import Text
 
 EVENTS = 5_000
@@ -216,7 +219,7 @@ class ByHand:
         return [each["embedding"] for each in answer["data"]]
 
     # What a call costs that is never sent is compared with one that is.
-    hit = file_hit = off = whole
+    hit = file_hit = off = counted = whole
 
     async def aclose(self) -> None:
         await self.session.close()
@@ -232,6 +235,7 @@ class ByThisPackage:
             _opened(bases[0], CacheOptions(mode), Path(self._folder.name))
             for mode in ("all", "off")
         )
+        self._counted = _opened(bases[0], ledger=Path(self._folder.name))
 
     async def whole(self) -> int:
         return len((await self.model.chat(MESSAGES)).text)
@@ -263,15 +267,22 @@ class ByThisPackage:
     async def off(self) -> int:
         return len((await self._uncached.chat(MESSAGES)).text)
 
+    async def counted(self) -> int:
+        return len((await self._counted.chat(MESSAGES)).text)
+
     async def aclose(self) -> None:
         every = (self.model, self._lists, self._base64, self._cached, self._uncached)
-        for model in every:
+        for model in (*every, self._counted):
             await model.aclose()
+        await open_ledger(Path(self._folder.name)).aclose()
         self._folder.cleanup()
 
 
 def _opened(
-    base: str, cache: CacheOptions | None = None, folder: Path | None = None
+    base: str,
+    cache: CacheOptions | None = None,
+    folder: Path | None = None,
+    ledger: Path | None = None,
 ) -> HuggingFaceModel:
     return open_model(
         "m",
@@ -280,6 +291,8 @@ def _opened(
         request_options=RequestOptions(max_concurrency=1024),
         cache=cache,
         cache_dir=folder,
+        ledger=ledger is not None,
+        state_dir=ledger,
     )
 
 
@@ -369,6 +382,16 @@ async def compare(bases: Sequence[str], rounds: int, share: int) -> None:
             for _ in range(rounds + 1)
         ]
         show(each.title, pairs[1:], each.scale)  # the first warms both
+    for at_once, calls in ((1, 600 // share), (32, many)):
+        rows = [
+            [
+                await cpu(make, calls=calls, at_once=at_once)
+                for make in (clients[0].whole, clients[1].whole, clients[1].counted)
+            ]
+            for _ in range(2 * rounds + 1)
+        ][1:]
+        title = f"the ledger adds, {at_once} at once, CPU µs"
+        show(title, [[hand, most - least] for hand, least, most in rows], 1e6)
     for client in clients:
         await client.aclose()
     crowds = [

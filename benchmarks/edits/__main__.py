@@ -60,7 +60,7 @@ def run(plan: Plan, wanted: int, jobs: int) -> Iterator[Outcome]:
     Where suggestions are placed by rule, only these are counted.
     """
     # Read before the processes part, so that each has the same files to the end.
-    corpus(plan.seed, plan.files, plan.longest)
+    corpus(plan.seed, plan.files, plan.longest, own=plan.own)
     work = partial(outcomes, plan)
     if jobs == 1:
         yield from _until(map(work, count()), wanted)

@@ -38,21 +38,24 @@ _Found: TypeAlias = tuple[str, Path]
 
 
 @cache
-def corpus(seed: int, size: int, longest: int = MOST) -> tuple[File, ...]:
+def corpus(
+    seed: int, size: int, longest: int = MOST, *, own: bool = True
+) -> tuple[File, ...]:
     """Return ``size`` files in the order that ``seed`` gives, Python and others mixed.
 
     They are texts of 30 to ``longest`` lines that end each line with a line feed.
+    Without ``own`` none is of the project itself.
     """
     rng = random.Random(f"corpus {seed}")
     stdlib = Path(sysconfig.get_path("stdlib"))
     headers = Path(sysconfig.get_path("include"))
     theirs = [*_named(stdlib, "lib"), *_named(headers, "include")]
-    own = _named(ROOT, "")
+    mine = _named(ROOT, "") if own else []
     few = max(1, round(size * _OTHER_SHARE))
     # The project's own texts come first: they are Markdown, YAML, TOML and shell.
-    mixed = [*_read(_varied(_shuffled(own, rng)), few // 2, longest)]
+    mixed = [*_read(_varied(_shuffled(mine, rng)), few // 2, longest)]
     mixed += _read(_varied(_shuffled(theirs, rng)), few - len(mixed), longest)
-    ours = [x for x in _shuffled(own, rng) if x[0].endswith(".py")]
+    ours = [x for x in _shuffled(mine, rng) if x[0].endswith(".py")]
     mixed += _read(ours, round(size * _OWN_SHARE), longest)
     python = [x for x in _shuffled(theirs, rng) if x[0].endswith(".py")]
     mixed += _read(python, size - len(mixed), longest)

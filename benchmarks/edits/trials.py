@@ -53,6 +53,8 @@ class Plan:
     parts: tuple[Part, ...] = PARTS
     style: str = ""
     slip: str = ""
+    # Without the project's own files each commit of it tries the same.
+    own: bool = True
 
 
 @frozen
@@ -82,7 +84,7 @@ class Trial:
 @lru_cache(maxsize=16)
 def edit_number(plan: Plan, number: int) -> Edit | None:
     """Return one change of the run: the files in turn, each time another change."""
-    files = corpus(plan.seed, plan.files, plan.longest)
+    files = corpus(plan.seed, plan.files, plan.longest, own=plan.own)
     rng = random.Random(f"{plan.seed} edit {number}")
     edit = make_edit(files[number % len(files)], rng)
     if edit is None or edit.changed_lines[-1:] == ("",):

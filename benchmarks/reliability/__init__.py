@@ -1,0 +1,1 @@
+"""Break what the package promises to survive; each module prints one line of JSON."""

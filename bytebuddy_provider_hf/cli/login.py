@@ -21,14 +21,12 @@ from bytebuddy_provider_hf.cli.options import command, trouble_options
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     APIError,
-    AuthenticationFailed,
     DeadlineExceeded,
     InvalidEndpoint,
     InvalidToken,
     MalformedResponse,
-    RateLimited,
-    UnexpectedStatus,
 )
+from bytebuddy_provider_hf.hub.billing import UNAUTHORIZED, error_kind
 from bytebuddy_provider_hf.secret import Environment, Secret, one_line
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.http_client import (
@@ -146,8 +144,8 @@ async def whoami(token: Secret, *, hub: str, connect: HttpClientFactory) -> Iden
     """Ask ``hub`` who ``token`` belongs to.
 
     Raises:
-        AuthenticationFailed: The Hub does not know the token.
-        ByteBuddyError: The Hub cannot be reached, or answers something else.
+        ByteBuddyError: The Hub does not know the token, cannot be reached, or answers
+            something else.
     """
     origin = hub_origin(hub)
     options = RequestOptions(connect_timeout=10)
@@ -170,18 +168,17 @@ async def whoami(token: Secret, *, hub: str, connect: HttpClientFactory) -> Iden
 
 def _refusal(status: int) -> APIError:
     """Return what a status of whoami-v2 means, with the next step."""
-    if status in (401, 403):
-        return AuthenticationFailed(
-            text("cli.token_unknown"),
-            status=status,
-            hint=text("cli.new_token", page=TOKEN_PAGE),
-        )
-    if status == 429:  # noqa: PLR2004 - Too Many Requests (RFC 6585)
-        return RateLimited(
-            text("cli.asked_too_often"), status=status, hint=text("cli.wait_minutes")
-        )
-    message = text("cli.hub_status", status=status)
-    return UnexpectedStatus(message, status=status, hint=text("cli.go_on"))
+    # Its permissions are no matter here: a 403 says that it is no token of the Hub's.
+    known = UNAUTHORIZED if status == 403 else status  # noqa: PLR2004 - Forbidden
+    kind = error_kind(known)
+    if known == UNAUTHORIZED:
+        message = text("cli.token_unknown")
+        hint = text("cli.new_token", page=TOKEN_PAGE)
+    elif status == 429:  # noqa: PLR2004 - Too Many Requests (RFC 6585)
+        message, hint = text("cli.asked_too_often"), text("cli.wait_minutes")
+    else:
+        message, hint = text("cli.hub_status", status=status), text("cli.go_on")
+    return kind(message, status=status, hint=hint)
 
 
 def hub_origin(hub: str) -> str:

@@ -356,11 +356,12 @@ class CallAttempts:
             response = await self._client.send(request)
             self._headers = response.headers
             if self._metered is not None and self._meter is not None:
-                row = self._metered.row
+                row, meter = self._metered.row, self._meter
                 row.status = response.status
-                row.provider = read_provider(response.headers, endpoint) or ""
-                if response.status in _GOOD:
-                    self._pricing = self._meter.ask_price(self._metered, self._state)
+                if meter.is_billed:
+                    row.provider = read_provider(response.headers, endpoint) or ""
+                    if response.status in _GOOD:
+                        self._pricing = meter.ask_price(self._metered, self._state)
             if response.status in _GOOD:
                 self._queue.on_response(self._waiter)
                 if self._cached is not None:

@@ -261,7 +261,10 @@ def cause_of(compared: ComparedSession, parts: Sequence[SessionUsage]) -> Cause 
         (billed == 0, "not charged"),
         (compared.is_ceiling and billed < estimated, "cached tokens"),
     )
-    return next((cause for holds, cause in checks if holds), "other price")
+    for holds, cause in checks:
+        if holds:
+            return cause
+    return "other price"
 
 
 def _difference(cause: Cause, same: Sequence[ComparedSession]) -> Difference:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
@@ -21,7 +21,7 @@ from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.client.endpoint import SESSION_ID, Endpoint
-from bytebuddy_provider_hf.client.served import read_provider
+from bytebuddy_provider_hf.client.served import PROVIDER_HEADER, read_provider
 from bytebuddy_provider_hf.config.values import CacheOptions, ModelEntry
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.money import Cost
@@ -48,7 +48,7 @@ LARGEST: Final = 4 * 1024 * 1024
 _PIECE: Final = 64 * 1024
 # What of an answer's headers a reply is made of. Those of its bill are left: an answer
 # that is given again costs nothing.
-_HEADERS: Final = ("content-type", "x-request-id", "x-inference-provider")
+_HEADERS: Final = ("content-type", "x-request-id", PROVIDER_HEADER)
 _GOOD: Final = 200
 NOTHING_USED: Final = Usage(0, 0, 0, 0, 0)
 _COMPLETE: Final = frozenset({"stop", "length", "tool_calls"})
@@ -63,6 +63,7 @@ _MOST_KINDS: Final = 64
 _PATIENCE: Final = 1.0
 
 _decode: Final = msgspec.json.Decoder().decode
+_decode_head: Final = msgspec.json.Decoder(dict[str, str]).decode
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -71,11 +72,7 @@ class KeptResponse:
 
     def __init__(self, headers: Mapping[str, str], body: bytes, at: float) -> None:
         self.status = _GOOD
-        # Its end is known: a stream that was whole ends well again.
-        self.headers: Mapping[str, str] = {
-            **headers,
-            "content-length": str(len(body)),
-        }
+        self.headers = headers
         self.body = body
         self.at = at
 
@@ -106,13 +103,9 @@ class KeptResponse:
         """Return the answer in a value, ``None`` for what is none."""
         head, found, body = kept.value.partition(b"\n")
         try:
-            headers = _decode(head)
-        except msgspec.DecodeError:
+            return cls(_decode_head(head), body, kept.at) if found else None
+        except msgspec.MsgspecError:
             return None
-        if not found or not isinstance(headers, dict):
-            return None
-        told = {name: said for name, said in headers.items() if isinstance(said, str)}
-        return cls(told, body, kept.at)
 
 
 class RecordedResponse:
@@ -335,11 +328,10 @@ class CachedCall:
         body = None if recorded is None else recorded.body
         if recorded is None or key is None or body is None or not is_whole(reply):
             return self._land(None)
-        headers = {
-            name: recorded.headers[name]
-            for name in _HEADERS
-            if name in recorded.headers
-        }
+        told = recorded.headers
+        headers = {name: told[name] for name in _HEADERS if name in told}
+        # Its end is known: a stream that was whole ends well again.
+        headers["content-length"] = str(len(body))
         answer = KeptResponse(headers, body, cache.store.now())
         kept = KeptValue(answer.pack(), answer.at)
         if cache.options.access != "read_only":
@@ -351,7 +343,9 @@ class CachedCall:
     def served(self, kept: KeptResponse, *, elapsed: float) -> Served:
         """Return how a call was served by a kept answer."""
         age = max(0.0, self._cache.store.now() - kept.at)
-        provider = read_provider(kept.headers, self._cache.endpoint)
+        provider = None
+        if PROVIDER_HEADER in kept.headers:
+            provider = read_provider(kept.headers, self._cache.endpoint)
         # What it once cost, and the number on that bill, are not this call's.
         return Served(provider, elapsed=elapsed, cost=_FREE, cached=age)
 
@@ -370,8 +364,9 @@ class CachedCall:
         key, self._sent = self._cache.key(sent), sent
         if key is not None and key == self._key:
             return False
-        # Who waits for the request before asks anew: this one is another.
-        self.close(cancelled=True)
+        if self._flight is not None:
+            # Who waits for the request before asks anew: this one is another.
+            self.close(cancelled=True)
         self._key = key
         return True
 
@@ -463,12 +458,10 @@ def cache_verdict(
 def is_whole(reply: AnyReply) -> bool:
     """Whether an answer is complete, ended for a known reason, and is not empty."""
     match reply:
+        case Reply(choices=()):
+            return _is_complete(reply)
         case Reply():
-            each: Sequence[Reply | Choice] = reply.choices or (reply,)
-            return all(
-                one.finish_reason in _COMPLETE and bool(one.text or one.tool_calls)
-                for one in each
-            )
+            return all(map(_is_complete, reply.choices))
         case Embeddings():
             return bool(reply.vectors)
         case Scores():
@@ -487,6 +480,10 @@ def is_whole(reply: AnyReply) -> bool:
                 )
                 for group in reply.groups
             )
+
+
+def _is_complete(one: Reply | Choice) -> bool:
+    return one.finish_reason in _COMPLETE and bool(one.text or one.tool_calls)
 
 
 def _common(endpoint: Endpoint) -> hashlib._Hash:

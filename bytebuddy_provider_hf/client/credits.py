@@ -11,7 +11,7 @@ from bytebuddy_provider_hf.errors import ByteBuddyError, PermissionDenied
 from bytebuddy_provider_hf.hub.billing import read_bill
 from bytebuddy_provider_hf.storage.alerts import AlertCommand
 from bytebuddy_provider_hf.storage.budgets import credit_alerts, put_period
-from bytebuddy_provider_hf.storage.schedule import claim
+from bytebuddy_provider_hf.storage.database import claim
 from bytebuddy_provider_hf.transport.http_client import Destination
 
 if TYPE_CHECKING:

@@ -74,12 +74,12 @@ class Meter:
     # When the account's credits may be looked at again, by the Unix clock.
     _next_look: float = 0.0
     _looking: asyncio.Task[None] | None = None
-    _is_billed: bool = field(init=False)
+    is_billed: bool = field(init=False)
     _session: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         kind = self.endpoint.target.host_kind
-        self._is_billed = kind in (HostKind.ROUTER, HostKind.HUB)
+        self.is_billed = kind in (HostKind.ROUTER, HostKind.HUB)
         muted = self.ledger.muted
         muted.update(budget.name for budget in self.budgets if budget.of_project)
         if self.alerts is not None:
@@ -149,9 +149,12 @@ class Meter:
             identity = await asyncio.to_thread(self.ledger.identity, secret)
             way, header = self.endpoint.destination, BILL_TO.lower()
             told = {name.lower(): value for name, value in way.told}
-            # What stands in a file's headers may be a secret.
-            written = {k.lower(): v.fingerprint for k, v in way.options.headers.items()}
-            bill_to = told.get(header) or written.get(header, "")
+            bill_to = told.get(header, "")
+            for name, value in way.options.headers.items():
+                # What stands in a file's headers may be a secret. A fingerprint would
+                # be another one in each process.
+                if name.lower() == header and not bill_to:
+                    bill_to = await asyncio.to_thread(self.ledger.identity, value)
             target = self.endpoint.target
             self._payer = Payer(identity, bill_to, target.origin, target.model)
         return self._payer
@@ -285,7 +288,7 @@ class Meter:
         state: LoopState,
     ) -> Cost:
         """Return what a whole answer cost, as far as that is known now."""
-        if not self._is_billed:
+        if not self.is_billed:
             if reported is None:
                 return _NOT_METERED
             return Cost(reported=reported, unpriced="not metered")
@@ -322,7 +325,7 @@ class Meter:
         Only 2xx and 3xx are billed
         (https://huggingface.co/docs/inference-providers/register-as-a-provider).
         """
-        if row.role == PROBE or not self._is_billed:
+        if row.role == PROBE or not self.is_billed:
             return _NOT_METERED
         if row.status is None or row.status in _BILLED_STATUS:
             pending = bool(row.payer.identity)
@@ -338,7 +341,7 @@ class Meter:
             answer = (options.max_tokens or _USUAL_ANSWER) * (options.n or 1)
         money = 0
         in_dollars = [b for b in self.budgets if b.options.dollars is not None]
-        if in_dollars and self._is_billed:
+        if in_dollars and self.is_billed:
             price = await self._dearest(state)
             if price is not None:
                 money = price.of(prompt, answer)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from attrs import evolve
 
@@ -16,7 +16,12 @@ from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import cache_folder, user_folder
-from bytebuddy_provider_hf.config.values import CacheOptions, ModelEntry, RequestOptions
+from bytebuddy_provider_hf.config.values import (
+    CacheMode,
+    CacheOptions,
+    ModelEntry,
+    RequestOptions,
+)
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
 from bytebuddy_provider_hf.plugin import PROVIDER
 from bytebuddy_provider_hf.plugins.protocols import Model, OpenContext
@@ -80,7 +85,7 @@ def open_model(
     env: Mapping[str, str] | None = None,
     state_dir: Path | None = None,
     ledger: bool = False,
-    cache: CacheOptions | None = None,
+    cache: CacheOptions | CacheMode | None = None,
     cache_dir: Path | None = None,
     fallbacks: Sequence[Model] = (),
     fallback_after: float | None = None,
@@ -93,6 +98,7 @@ def open_model(
     ``aclose`` or use it in an ``async with`` block. ``fallbacks`` are opened models of
     any provider that are asked in turn where this one fails, or keeps a call waiting
     for ``fallback_after`` seconds (30 if not given); they stay the caller's to close.
+    Raises ``InvalidOption`` for what is none of these.
     """
     others: list[Fallback] = []
     if fallbacks:
@@ -113,7 +119,7 @@ def open_model(
         default_completion_options=options or CompletionOptions(),
         request_options=request_options or RequestOptions(),
         api_key_origin=None if secret is None else "api_key",
-        cache=cache,
+        cache=_cache_options(cache),
         fallback_after=fallback_after,
     )
     folder = state_dir or user_folder(home_folder())
@@ -126,6 +132,15 @@ def open_model(
         metering=MeterOptions(folder) if ledger else None,
         fallbacks=others,
     )
+
+
+def _cache_options(cache: object) -> CacheOptions | None:
+    if cache is None or isinstance(cache, CacheOptions):
+        return cache
+    modes = {mode: CacheOptions(mode) for mode in get_args(CacheMode)}
+    if not isinstance(cache, str) or cache not in modes:
+        raise InvalidOption(text("cache.mode_wrong", value=f"{cache!r:.60}"))
+    return modes[cache]
 
 
 def _open(

@@ -35,7 +35,6 @@ from bytebuddy_provider_hf.client.endpoint_costs import (
 from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
-    AuthenticationFailed,
     ByteBuddyError,
     ConfigError,
 )
@@ -43,6 +42,7 @@ from bytebuddy_provider_hf.hub.billing import (
     ENDPOINTS,
     ENDPOINTS_API,
     ORG_BILLING,
+    UNAUTHORIZED,
     AccountHolder,
     Bill,
     DedicatedEndpoint,
@@ -140,9 +140,8 @@ async def reconcile(
     compared with the whole. ``folder`` is the ledger's; what is read is kept there.
     ``credential`` must be the user's own, such as ``transport.credentials.find_token``
     finds it: never one that a project's file wrote. Of ``options`` proxy and
-    authorities count. Raises ``AuthenticationFailed`` and any other ``ByteBuddyError``
-    where not even the owner of the token can be read; a bill that cannot be read is
-    told by its account.
+    authorities count. Raises any ``ByteBuddyError`` where not even the owner of the
+    token can be read; a bill that cannot be read is told by its account.
     """
     env = os.environ if env is None else env
     # Headers are tied to the address they were written for.
@@ -188,6 +187,7 @@ async def reconcile(
     used = sorted({each.origin for each in usage if _is_by_the_minute(each.origin)})
     costs = [endpoint_cost(m, since=begins, until=ends, now=now) for m in managed]
     costs += [not_metered(origin) for origin in used if origin not in origins]
+    # What another token pays for is on a bill that this one may not read.
     strange = sum(
         each.answered
         for each in usage
@@ -305,6 +305,7 @@ async def _read_accounts(
             times = {"since": since, "until": until}
             bill = await read_bill(client, **times, organization=name)
             current: Bill | None = bill
+            # Credits are those of the account's own period, which may be no month.
             if bill.starts is not None and bill.starts != since:
                 current = await read_bill(
                     client, since=bill.starts, until=now, organization=name
@@ -312,9 +313,10 @@ async def _read_accounts(
             account = evolve(account, period=bill, current=current)
             lines = await read_sessions(client, **times, organization=name)
             account = evolve(account, sessions=lines)
-        except AuthenticationFailed:
-            raise
         except ByteBuddyError as error:
+            # A token that is refused now tells nothing of anybody.
+            if error.status == UNAUTHORIZED:
+                raise
             if name is not None and name not in payers:
                 continue
             account = evolve(account, failure=error)
@@ -351,6 +353,7 @@ def _compared_account(
         and each.origin == ROUTER
         and each.bill_to == account.bill_to
     ]
+    # Half of a bill would make the other half a difference.
     bill = account.period if account.failure is None else None
     return compare(account.name, own, bill, account.sessions)
 
@@ -360,6 +363,7 @@ def _is_by_the_minute(origin: str) -> bool:
 
 
 def _next_month(day: date) -> date:
+    # Every month has a 28th, and four days later the next one has begun.
     return (day.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 

@@ -12,6 +12,7 @@ from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.types import NOT_SERVED, Served
 
 _LONGEST: Final = 256
+PROVIDER_HEADER: Final = "x-inference-provider"
 # Of TGI (router/src/server.rs) and hf-inference; times are in ms, compute-time in s.
 _COMPUTE: Final = (
     "x-compute-type",
@@ -45,7 +46,7 @@ def read_provider(headers: Mapping[str, str], endpoint: Endpoint) -> str | None:
 
     The header is read in huggingface/chat-ui, ``endpointOai.ts``.
     """
-    said = read_header(headers, "x-inference-provider", endpoint)
+    said = read_header(headers, PROVIDER_HEADER, endpoint)
     return said if said is not None and PROVIDER.fullmatch(said) else None
 
 
@@ -62,7 +63,7 @@ def read_served(
     """Return how a call was served, by its headers and what its body ``told``."""
     # Hardly any server but the router tells more than what is counted here.
     if told is NOT_SERVED and not (
-        "x-inference-provider" in headers
+        PROVIDER_HEADER in headers
         or "inference-id" in headers
         or "x-inference-id" in headers
         or "x-compute-type" in headers

@@ -12,6 +12,7 @@ from bytebuddy_provider_hf.secret import Secret, redacted_repr
 from bytebuddy_provider_hf.texts import LocalizedText, text
 from bytebuddy_provider_hf.types import DEFAULT_ROLES, CompletionOptions, Role
 
+CacheMode: TypeAlias = Literal["off", "on", "all"]
 SourceKind: TypeAlias = Literal["explicit", "user", "project", "global", "code"]
 
 
@@ -177,7 +178,7 @@ class CacheOptions:
     that is kept, in MB.
     """
 
-    mode: Literal["off", "on", "all"] = "on"
+    mode: CacheMode = "on"
     access: Literal["read_write", "read_only", "write_only"] = "read_write"
     max_age: float | None = None
     size: int | None = None

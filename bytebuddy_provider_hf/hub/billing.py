@@ -49,7 +49,7 @@ COSTLY_STATES: Final = frozenset({"initializing", "running", "updating"})
 _log: Final = logging.getLogger(__name__)
 
 _OK: Final = 200
-_UNAUTHORIZED: Final = 401
+UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
 _TOO_MANY: Final = 429
 _SERVER_ERRORS: Final = range(500, 600)
@@ -158,7 +158,7 @@ async def read_bill(
     """Return the bill of the token's owner, or of an organization.
 
     Raises ``MissingPermission`` where the token may not read it,
-    ``AuthenticationFailed``, and any other ``ByteBuddyError``.
+    and any other ``ByteBuddyError``.
     """
     # Whole seconds, and never none: an empty range is refused.
     start = max(1, int(since))
@@ -191,7 +191,7 @@ async def read_sessions(
 async def read_whoami(client: HttpClient) -> AccountHolder:
     """Return whose token it is; Hugging Face limits how often that may be asked.
 
-    Raises ``AuthenticationFailed`` and any other ``ByteBuddyError``.
+    Raises any ``ByteBuddyError``.
     """
     found = parse_whoami(await _ask(client, f"{HUB}/api/whoami-v2"))
     if found is None:
@@ -208,6 +208,7 @@ async def read_endpoints(
     may not see them, and any other ``ByteBuddyError``; a price that cannot be read is
     ``None``.
     """
+    # Made before it is needed, so that one place says what a 403 means.
     missing = MissingPermission(
         text("billing.no_endpoints", owner=namespace, permission=ENDPOINTS),
         status=_FORBIDDEN,
@@ -273,6 +274,7 @@ def parse_sessions(data: bytes) -> tuple[SessionBill, ...] | None:
     periods, currency = value.get("periods"), lenient_text(value.get("currency"))
     if not isinstance(periods, list):
         return None
+    # Where none is named, it is the dollar of the rest of the bill.
     is_usd = currency is None or currency.upper() == "USD"
     found: list[SessionBill] = []
     for period in periods[:_MOST_OTHERS]:
@@ -428,24 +430,26 @@ async def _ask(
         return body
     if status == _FORBIDDEN and missing is not None:
         raise missing
-    if status == _UNAUTHORIZED:
-        raise AuthenticationFailed(
-            text("billing.token_refused"),
-            status=status,
-            hint=text("billing.login_again"),
-        )
-    kind: type[APIError] = APIError
-    if status == _TOO_MANY:
-        kind = RateLimited
-    elif status in _SERVER_ERRORS:
-        kind = ServerError
-    raise kind(
-        text("billing.not_told", status=status),
+    refused = status == UNAUTHORIZED
+    said = text(
+        "billing.token_refused" if refused else "billing.not_told", status=status
+    )
+    raise error_kind(status)(
+        said,
         status=status,
         retry_after=requested_wait(headers),
-        hint=text("billing.try_later"),
+        hint=text("billing.login_again" if refused else "billing.try_later"),
         request_id=headers.get("x-request-id"),
     )
+
+
+def error_kind(status: int) -> type[APIError]:
+    """Return the class for a status with which the Hub tells nothing of an account."""
+    if status == UNAUTHORIZED:
+        return AuthenticationFailed
+    if status == _TOO_MANY:
+        return RateLimited
+    return ServerError if status in _SERVER_ERRORS else APIError
 
 
 def _unreadable() -> MalformedResponse:

@@ -85,7 +85,7 @@ def _run(command: tuple[str, ...], env: Mapping[str, str]) -> None:
             # Ctrl-C in the terminal is for the program, not for this.
             start_new_session=True,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, IndexError) as error:
         reason = reason_of(error)
         program = command[0] if command else ""
         warn_once(text("storage.alert_not_run", path=program, reason=reason))

@@ -6,8 +6,10 @@ reads it can tell what was asked, or by whom. The values are the caller's.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -109,6 +111,7 @@ class AnswersFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        _refuse_foreign(path)
         found = open_database(path, _SCHEMA, version=ANSWERS.version)
         self._database, self.stamp = found
         try:
@@ -324,6 +327,19 @@ def clear_answers(
         damaged.unlink(missing_ok=True)
     sleep(LEASE)
     return dropped
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise ``PermissionError`` for a file that somebody else made.
+
+    Whoever can write it can answer in a server's place; and what root writes into a
+    user's file, the user cannot write any more.
+    """
+    mine = getattr(os, "geteuid", lambda: None)()  # Windows has none
+    if mine is None or not path.exists():
+        return
+    if path.stat().st_uid != mine:
+        raise PermissionError(errno.EPERM, text("cache.foreign"))
 
 
 @contextmanager

@@ -28,6 +28,8 @@ _log: Final = logging.getLogger(__name__)
 # Days are numbered from 1970, in UTC.
 DAY: Final = 86_400
 _EPOCH: Final = date(1970, 1, 1).toordinal()
+# Seconds for which something is done at the most.
+_LONGEST_CLAIM: Final = 2 * DAY
 # Seconds to wait for another process's transaction.
 BUSY: Final = 5.0
 # Changing the mode of the journal does not wait by itself.
@@ -40,6 +42,10 @@ _LOCAL: Final = re.compile(
     "|overlay|ramfs|reiserfs|tmpfs|ubifs|ufs|vfat|xfs|zfs"
 )
 _MOUNTS: Final = Path("/proc/self/mountinfo")
+# Where a line of it names the place of a mount, in which blanks and the like are octal
+# numbers (proc(5)).
+_POINT: Final = 4
+_OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 SCHEMA: Final = """
 CREATE TABLE keys (
@@ -118,6 +124,10 @@ class NewerFormat(Exception):
     """The file was written by a newer version of this package, and stays as it is."""
 
 
+# What reading or writing the file raises: also for a text or a value that is none.
+FILE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError, TypeError)
+
+
 class OpenedFile(NamedTuple):
     """A connection to the usage file, which file that was, and on what kind of disk."""
 
@@ -142,12 +152,12 @@ def open_file(folder: Path) -> OpenedFile:
     """Open the usage file of ``folder``, made if it is missing.
 
     A damaged one is set aside, with a warning, and a new one begun. Raises
-    ``NewerFormat``, ``OSError`` or ``sqlite3.Error`` for what cannot be used.
+    ``NewerFormat``, ``OSError`` or one of ``FILE_ERRORS`` for what cannot be used.
     """
     stamp = stamp_of(folder)
     try:
         return _open(folder)
-    except sqlite3.Error as error:
+    except FILE_ERRORS as error:
         if not is_damage(error):
             raise
         set_aside(folder, stamp=stamp)
@@ -164,7 +174,7 @@ def open_memory() -> sqlite3.Connection:
 def open_to_read(folder: Path) -> sqlite3.Connection | None:
     """Open the usage file of ``folder`` to read it, ``None`` where there is none.
 
-    Raises ``NewerFormat`` or ``sqlite3.Error``.
+    Raises ``NewerFormat`` or one of ``FILE_ERRORS``.
     """
     path = folder / USAGE.name
     if not path.is_file():
@@ -206,7 +216,7 @@ def using(folder: Path) -> Iterator[sqlite3.Connection]:
             yield connection
     except NewerFormat as error:
         raise ConfigError(text("storage.newer", path=path)) from error
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, *FILE_ERRORS) as error:
         said = text("storage.unwritable", path=path, reason=reason_of(error))
         raise ConfigError(said) from error
 
@@ -216,6 +226,27 @@ def changing(folder: Path) -> Iterator[sqlite3.Connection]:
     """Open the usage file for one transaction. Raises ``ConfigError``."""
     with using(folder) as connection, transaction(connection):
         yield connection
+
+
+def claim(folder: Path, name: str, *, now: float, until: float) -> bool:
+    """Return whether ``name`` is due; then it is no more before ``until``. Blocks.
+
+    Times are in seconds of the Unix clock. Raises ``ConfigError`` where the ledger
+    cannot be written.
+    """
+    with changing(folder) as connection:
+        row = connection.execute(
+            "SELECT value FROM facts WHERE name = ?", (name,)
+        ).fetchone()
+        # A time far ahead is of a clock that was set back: it would hold for ever.
+        if row is not None and now < row[0] <= now + _LONGEST_CLAIM:
+            return False
+        connection.execute(
+            "INSERT INTO facts (name, value) VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, until),
+        )
+    return True
 
 
 def set_aside(folder: Path, *, stamp: tuple[int, int] | None) -> None:
@@ -258,24 +289,24 @@ def stamp_of(folder: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Exception) -> bool:
     """Whether an error tells of a damaged file, and not of a full disk or a lock."""
     if isinstance(error, sqlite3.InterfaceError | sqlite3.ProgrammingError):
         return False
     code = getattr(error, "sqlite_errorcode", None)
-    # Without a code: what was read is no text. The others are tables or values that
-    # this package would never write.
+    # Without a code: what was read is no text or number. The last ones are of tables
+    # or values that this package would never write.
     return code is None or code & 0xFF in {
         sqlite3.SQLITE_CORRUPT,
         sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_FORMAT,
         sqlite3.SQLITE_ERROR,
         sqlite3.SQLITE_CONSTRAINT,
         sqlite3.SQLITE_MISMATCH,
-        sqlite3.SQLITE_FORMAT,
     }
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: Exception) -> bool:
     """Whether another process holds the file."""
     code = getattr(error, "sqlite_errorcode", 0) or 0
     return code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -300,8 +331,7 @@ def disk_of(folder: Path, mounts: str) -> str:
         columns = before.split(" ")
         if len(columns) <= _POINT or not after:
             continue
-        # Blanks and the like are written as octal numbers (proc(5)).
-        point = columns[_POINT].encode().decode("unicode_escape")
+        point = _OCTAL.sub(lambda number: chr(int(number[1], 8)), columns[_POINT])
         # A later mount on the same place hides the earlier one.
         if len(point) >= longest and path.is_relative_to(point):
             found, longest = after.split(" ")[0], len(point)
@@ -311,10 +341,6 @@ def disk_of(folder: Path, mounts: str) -> str:
 def is_network(disk: str) -> bool:
     """Whether a kind of file system is none of this machine, or not known to be."""
     return bool(disk) and not _LOCAL.fullmatch(disk)
-
-
-# Where a line of mountinfo names the place of a mount.
-_POINT: Final = 4
 
 
 def _open(folder: Path) -> OpenedFile:

@@ -6,7 +6,6 @@ This is the callers' side: nothing here waits for the disk.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import os
 import threading
@@ -14,7 +13,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -37,8 +35,6 @@ from bytebuddy_provider_hf.storage.writer_thread import (
     Inbox,
     UsageRequest,
     WriterThread,
-    forget_threads,
-    stop_threads,
 )
 from bytebuddy_provider_hf.types import BudgetAlert
 
@@ -214,14 +210,6 @@ class Ledger:
         """
         self._thread.stop()
 
-    def before_fork(self) -> None:
-        """Wait until nothing is being written."""
-        self._thread.hold()
-
-    def after_fork(self) -> None:
-        """Go on writing."""
-        self._thread.resume()
-
     def begin_in_child(self) -> None:
         """Begin anew after a fork: what was counted before it is the parent's."""
         self._begin()
@@ -232,22 +220,15 @@ class Ledger:
         return Reservation(periods, wanted, self.take_alerts())
 
 
-_opened: Final[weakref.WeakValueDictionary[Path, Ledger]] = (
-    weakref.WeakValueDictionary()
-)
+# Both are of this process: a ledger that somebody holds may be used by a fork's child.
+_opened: Final[dict[Path, Ledger]] = {}
 _ledgers: Final[weakref.WeakSet[Ledger]] = weakref.WeakSet()
 
 
-def _each_ledger(method: Callable[[Ledger], None]) -> None:
+def _begin_all() -> None:
     for ledger in list(_ledgers):
-        method(ledger)
+        ledger.begin_in_child()
 
 
-atexit.register(stop_threads)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=partial(_each_ledger, Ledger.before_fork),
-        after_in_parent=partial(_each_ledger, Ledger.after_fork),
-        after_in_child=partial(_each_ledger, Ledger.begin_in_child),
-    )
-    os.register_at_fork(after_in_child=forget_threads)
+    os.register_at_fork(after_in_child=_begin_all)

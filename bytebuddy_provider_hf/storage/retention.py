@@ -23,7 +23,8 @@ from bytebuddy_provider_hf.storage.database import (
 ROW_DAYS: Final = 90
 # Trimming begins below the limit, for it takes away little at once.
 _FULL: Final = 0.9
-_BATCHES: Final = 200
+_BATCHES: Final = 500
+_ATTEMPTS: Final = 5_000
 _PAGES: Final = 500
 # A program that runs writes its block more often than this.
 _BLOCK_DAYS: Final = 30
@@ -36,21 +37,19 @@ def trim(connection: sqlite3.Connection, *, today: int, most: int = USAGE.most) 
     Returns whether there is more: one call takes no longer than some milliseconds.
     """
     with transaction(connection):
-        gone = connection.execute(
-            "DELETE FROM attempts WHERE day < ? AND id IN"
-            " (SELECT id FROM attempts ORDER BY id LIMIT ?)",
-            (today - ROW_DAYS, _BATCHES),
-        ).rowcount
         pages, free, size = (
             connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")
         )
-        if not gone and (pages - free) * size > _FULL * most:
-            gone = connection.execute(
-                "DELETE FROM attempts WHERE id IN"
-                " (SELECT id FROM attempts ORDER BY id LIMIT ?)",
-                (_BATCHES,),
-            ).rowcount
+        is_full = (pages - free) * size > _FULL * most
+        gone, attempts = [], 0
+        for number, day, count in connection.execute(
+            "SELECT id, day, attempts FROM attempts ORDER BY id LIMIT ?", (_BATCHES,)
+        ):
+            if attempts < _ATTEMPTS and (is_full or day < today - ROW_DAYS):
+                attempts += count
+                gone.append((number,))
+        connection.executemany("DELETE FROM attempts WHERE id = ?", gone)
         connection.execute(
             "DELETE FROM bills WHERE ends < ?", ((today - ROW_DAYS) * DAY,)
         )

@@ -28,6 +28,7 @@ from bytebuddy_provider_hf.storage.budgets import PeriodKind, Unit
 from bytebuddy_provider_hf.storage.counter import read_counts, unaccounted
 from bytebuddy_provider_hf.storage.database import (
     DAY,
+    FILE_ERRORS,
     NewerFormat,
     day_number,
     day_of,
@@ -171,10 +172,10 @@ def read_usage(
 ) -> UsageReport:
     """Return the usage of the days ``since`` to ``until``, both included, in UTC.
 
-    Where ``payer`` is given, the report is of that model and account alone.
-    Blocks; works while other processes write. Without a file the report is empty, and
-    with one that cannot be read as well, which a warning says; ``strict`` raises
-    ``ConfigError`` instead.
+    Where ``payer`` is given, the report is of that model and account alone. Blocks;
+    works while others write. Without a file the report is empty, and with one that
+    cannot be read as well, which a warning says; ``strict`` raises ``ConfigError``
+    instead.
     """
     now = time.time() if now is None else now
     path = folder / USAGE.name
@@ -194,7 +195,7 @@ def read_usage(
                     now=now,
                 )
                 return reading.report()
-    except (NewerFormat, sqlite3.Error) as error:
+    except (NewerFormat, *FILE_ERRORS) as error:
         if isinstance(error, NewerFormat):
             said, hint = text("storage.newer", path=path), None
         else:

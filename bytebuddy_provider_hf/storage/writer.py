@@ -34,6 +34,7 @@ from bytebuddy_provider_hf.storage.budgets import (
 from bytebuddy_provider_hf.storage.counter import BlockRow, RequestCounter
 from bytebuddy_provider_hf.storage.database import (
     DAY,
+    FILE_ERRORS,
     NewerFormat,
     is_busy,
     is_damage,
@@ -155,7 +156,7 @@ class UsageWriter:
             try:
                 with transaction(connection):
                     written = self._fill(connection, work)
-            except sqlite3.Error as error:
+            except FILE_ERRORS as error:
                 if is_busy(error) and busy < _BUSY_TRIES:
                     busy += 1
                     continue
@@ -193,7 +194,7 @@ class UsageWriter:
         try:
             if trim(self._connection, today=today, most=most):
                 return True
-        except sqlite3.Error as error:
+        except FILE_ERRORS as error:
             # Whoever writes next will find out the same.
             _log.debug("the usage file could not be trimmed: %s", error)
         self._until_trim = _TRIM_EVERY
@@ -263,14 +264,14 @@ class UsageWriter:
         except NewerFormat:
             warn_once(text("storage.newer", path=self._folder / USAGE.name))
             return self._in_memory(retry=False)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *FILE_ERRORS) as error:
             self._warn(error)
             return self._in_memory(retry=True)
         if self._connection is not None:
             try:
                 with transaction(opened.connection):
                     self._merge(self._connection, opened.connection)
-            except sqlite3.Error:
+            except FILE_ERRORS:
                 opened.connection.close()
                 return self._in_memory(retry=True)
             self._connection.close()
@@ -278,7 +279,7 @@ class UsageWriter:
         self._until_trim = 0
         return self._connection
 
-    def _give_up(self, error: sqlite3.Error) -> None:
+    def _give_up(self, error: Exception) -> None:
         """Leave a file that cannot be written; the next one is another, or memory."""
         if self._stamp is None:
             raise error
@@ -303,7 +304,7 @@ class UsageWriter:
         memory = open_memory()
         self._base = {}
         if self._connection is not None:
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*FILE_ERRORS):
                 budgets = self._connection.execute("SELECT * FROM budgets").fetchall()
                 facts = self._connection.execute("SELECT * FROM facts").fetchall()
                 memory.executemany(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import logging
+import os
 import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from os import getpid
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -38,7 +40,7 @@ _log: Final = logging.getLogger(__name__)
 # of a busy machine, however little it writes.
 MOST_WAITING: Final = 2_048
 # Seconds to wait for more of them.
-_PAUSE: Final = 0.2
+_PAUSE: Final = 0.5
 # Seconds without a call after which what is held of budgets is given back.
 _LINGER: Final = 1.0
 # A disk that does not answer does not hold up the end of a program for ever.
@@ -46,10 +48,6 @@ _LONGEST_STOP: Final = 30.0
 _LONGEST_FORK: Final = 5.0
 
 T = TypeVar("T")
-
-# Those that run, whether or not anybody still holds their ledger: what the last call of
-# a program left is written when it ends.
-_running: Final[set[WriterThread]] = set()
 
 
 @define(eq=False)
@@ -107,12 +105,10 @@ class Inbox:
     )
     flushing: deque[UsageRequest] = field(factory=deque)
 
-    @property
     def has_rows(self) -> bool:
         """Whether there is something that nobody waits for."""
         return bool(self.attempts or self.settled or self.prices)
 
-    @property
     def is_urgent(self) -> bool:
         """Whether somebody waits, or there is enough."""
         return bool(
@@ -161,7 +157,7 @@ class WriterThread:
         # While it is set, whoever brings something has to wake the thread.
         self.is_idle = True
         # Not only its number, which another process gets again.
-        self._process = f"{getpid()}-{secrets.token_hex(4)}"
+        self._process = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._month = (0, 0)
         # The thread waits until somebody releases it.
         self._gate = threading.Lock()
@@ -189,11 +185,10 @@ class WriterThread:
                 target=self._run, name="bytebuddy-usage", daemon=True
             )
             self._running.set()
-            _running.add(self)
             try:
                 thread.start()
+                _threads.add(self)
             except RuntimeError:  # at the end of the program, or too many threads
-                _running.discard(self)
                 self._running.clear()
                 path = self._folder / USAGE.name
                 warn_once(text("storage.no_thread", path=path))
@@ -203,7 +198,7 @@ class WriterThread:
     @property
     def is_unused(self) -> bool:
         """Whether nothing runs, and nothing is to be written."""
-        return not self._running.is_set() and not self._inbox.has_rows
+        return not self._running.is_set() and not self._inbox.has_rows()
 
     def stop(self) -> None:
         """Write everything, give back what was counted ahead, and end the thread."""
@@ -243,8 +238,8 @@ class WriterThread:
                 with self._writing:
                     if inbox.counting or self.counter.is_low():
                         self._grant(writer)
-                    is_due = inbox.has_rows and time.monotonic() >= due
-                    if is_over or is_due or inbox.is_urgent:
+                    is_due = inbox.has_rows() and time.monotonic() >= due
+                    if is_over or is_due or inbox.is_urgent():
                         self._write(writer, gives_back=is_over)
                         due = time.monotonic() + _PAUSE
                     has_more = writer.trim(int(self._clock() // DAY))
@@ -253,13 +248,13 @@ class WriterThread:
         finally:
             writer.close()
             with self._lock:
-                _running.discard(self)
                 self._running.clear()
                 self._stopping.clear()
                 self.is_idle = True
+                _threads.discard(self)
             self._stopped.set()
         # What came meanwhile found a thread that was about to end.
-        if inbox.has_rows or inbox.is_urgent:
+        if inbox.has_rows() or inbox.is_urgent():
             self.wake_up()
 
     def _rest(self, due: float) -> tuple[bool, float]:
@@ -268,17 +263,19 @@ class WriterThread:
         Until then only what is urgent ends the wait.
         """
         inbox = self._inbox
-        if inbox.is_urgent or self._stopping.is_set():
+        # What comes during a timed wait is written at its end: nobody need wake it.
+        self.is_idle = False
+        if inbox.is_urgent() or self._stopping.is_set():
             return False, due
         if (left := due - time.monotonic()) > 0:
             self._gate.acquire(timeout=left)
             return False, due
-        if inbox.has_rows:
+        if inbox.has_rows():
             return False, due
         self.is_idle = True
         was_woken = True
         # What came before that was set has woken nobody.
-        if not (inbox.has_rows or inbox.is_urgent or self._stopping.is_set()):
+        if not (inbox.has_rows() or inbox.is_urgent() or self._stopping.is_set()):
             was_woken = self._gate.acquire(timeout=_LINGER if self._blocks else -1)
         self.is_idle = False
         return not was_woken, time.monotonic() + _PAUSE
@@ -355,17 +352,25 @@ class WriterThread:
         return self._month[0] // DAY if now < self._month[0] else 0
 
 
-def stop_threads() -> None:
-    """Write everything that is left in this process, and end every thread."""
-    for thread in list(_running):
-        thread.stop()
-
-
-def forget_threads() -> None:
-    """Leave to the parent of a fork what runs there: no thread is copied."""
-    _running.clear()
-
-
 def _drained(queue: deque[T]) -> list[T]:
     """Take out what is in a queue now; others may append meanwhile."""
     return [queue.popleft() for _ in range(len(queue))]
+
+
+# Those that run.
+_threads: Final[set[WriterThread]] = set()
+
+
+def _each_thread(method: Callable[[WriterThread], None]) -> None:
+    for thread in list(_threads):
+        method(thread)
+
+
+atexit.register(_each_thread, WriterThread.stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=partial(_each_thread, WriterThread.hold),
+        after_in_parent=partial(_each_thread, WriterThread.resume),
+        # A fork's child has none of them.
+        after_in_child=_threads.clear,
+    )

@@ -284,14 +284,15 @@ class FakeHub:
         text = behaviour.answer(request)
         written, cached = len(words(text)), None
         read = prompt_tokens(request)
+        seconds = Fraction(len(read) + written, _TOKENS_A_SECOND)
+        cache = None
         if provider is None:
-            seconds = Fraction(len(read) + written, _TOKENS_A_SECOND)
             cost = int(_SECOND * seconds)
             # What a server without a catalogue counts: the last message.
             prompt = len(words(last_words(request)))
         else:
-            cache = self.market.cache(record.model, provider.name)
             if provider.cached_price is not None:
+                cache = self.market.cache(record.model, provider.name)
                 cached = cache.hits(read)
             prompt = len(read)
             counts = {"prompt": prompt, "cached": cached or 0, "completion": written}
@@ -309,7 +310,7 @@ class FakeHub:
         timed = provider is None and request.path.startswith(_TASK)
         if reply.status >= _REFUSED or not (timed or provider):
             return reply
-        if provider is not None and provider.cached_price is not None:
+        if cache is not None:
             cache.keep([*read, *written_tokens(text)])
         if timed and not self.bill.accounts:
             return reply

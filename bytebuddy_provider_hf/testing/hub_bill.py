@@ -179,6 +179,7 @@ class FakeBill:
 
         What is told too late is never charged.
         """
+        # The time counts from the call, however often the provider was asked.
         late = told_after is None or told_after > CHARGED_WITHIN
         call = BilledCall(
             at,
@@ -234,6 +235,7 @@ class FakeBill:
         if holder is None:
             return unauthorized()
         account = self.accounts.get(name or holder.name)
+        # One answer for both: it tells no stranger which organizations there are.
         if account is None or not holder.may(permission, account.name):
             return string_error(403, "Your token lacks the permission for this page")
         since = _asked(request, "startDate", -math.inf)

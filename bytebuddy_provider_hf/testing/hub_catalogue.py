@@ -50,6 +50,7 @@ class Provider:
 
     def json(self) -> dict[str, object]:
         """Return what the catalogue says of it; what is not known is left out."""
+        # Every member but the name is optional there (hub-api.md of hub-docs).
         said: dict[str, object] = {
             "provider": self.name,
             "status": self.status,
@@ -101,6 +102,7 @@ class PrefixCache:
         """
         found = key = 0
         for token in tokens[:-1]:
+            # A number for the whole beginning: prompts may be long, and many.
             key = hash((key, token))
             if key not in self._seen:
                 break
@@ -135,6 +137,7 @@ class Market:
     ) -> Provider | None:
         """Return who answers ``model:suffix`` now, ``None`` where nobody does."""
         live = [each for each in self.offers.get(model, ()) if each.status == "live"]
+        # Nobody is moved from a provider that the caller named.
         if suffix and suffix not in POLICIES:
             return next((each for each in live if each.name == suffix), None)
         if not live:
@@ -213,6 +216,7 @@ def prompt_tokens(request: FakeRequest) -> list[str]:
         if isinstance(content, list):
             parts = (each.get("text", "") for each in content if isinstance(each, dict))
             content = "".join(part for part in parts if isinstance(part, str))
+        # Chat templates mark each turn: the same words of another role are no hit.
         found.append(f"<{said.get('role')}>")
         found += words(content) if isinstance(content, str) else []
     return found

@@ -47,6 +47,7 @@ class ManagedEndpoint:
 
     def json(self) -> dict[str, object]:
         """Return what the management API says of it."""
+        # Null until the first request, as the API has it.
         used = None if self.last_used is None else iso(self.last_used)
         return {
             "name": self.name,
@@ -98,10 +99,12 @@ def management_reply(
 ) -> FakeReply:
     """Answer ``/v2/endpoint/{namespace}`` and ``/v2/provider/{namespace}``."""
     kind, namespace, *rest = [*request.path.removeprefix("/v2/").split("/"), ""]
+    # The API does not tell a stranger whether the namespace is there.
     if not holder.may(ENDPOINTS, namespace):
         return string_error(403, "403 Forbidden")
     own = [each for each in endpoints if each.namespace == namespace]
     name = rest[0] if rest else ""
+    # Prices are those of the hardware, whoever runs on it.
     if kind == "provider":
         return json_reply({"vendors": [each.vendor_json() for each in endpoints]})
     if kind != "endpoint":

@@ -50,6 +50,7 @@ class HubModels:
         if not path.startswith(f"{_LIST}/"):
             return not_found()
         model = path.removeprefix(f"{_LIST}/")
+        # 307 with a relative address and plain text, as recorded.
         if model in self.renamed:
             place = f"{_LIST}/{self.renamed[model]}"
             said = f"Temporary Redirect. Redirecting to {place}"

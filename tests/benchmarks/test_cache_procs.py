@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+from rounds import rounds
+
 ROOT = Path(__file__).parents[2]
-PROCESSES, OPERATIONS = (8, 1_000) if os.environ.get("BYTEBUDDY_LONG") else (4, 100)
+PROCESSES, OPERATIONS = rounds(4, long=8), rounds(100, long=1_000)
 
 
 def test_no_lock_is_told_and_no_hit_is_wrong() -> None:

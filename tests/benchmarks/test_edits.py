@@ -26,7 +26,7 @@ from benchmarks.edits.trials import Aim, Plan, Trial, edit_number, trials
 ROOT = Path(__file__).parents[2]
 # The whole run is of 50,000 placements; this is of every style and every part.
 CHANGES = 5
-PLAN = Plan(seed=3, files=24, longest=200)
+PLAN = Plan(seed=3, files=24, longest=200, own=False)
 
 
 @cache
@@ -131,7 +131,7 @@ def test_a_run_is_the_same_each_time() -> None:
 
 def test_one_style_alone_makes_what_it_makes_among_the_others() -> None:
     """So that an example of a long run is found again in a short one."""
-    alone = trials(Plan(3, 24, 200, ("rule",), style="diff context 3"), 1)
+    alone = trials(Plan(3, 24, 200, ("rule",), "diff context 3", own=False), 1)
     among = (t for t in trials(PLAN, 1) if t.name == "diff context 3")
     assert [t.said for t in alone] == [t.said for t in among if t.part == "rule"]
 

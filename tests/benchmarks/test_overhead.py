@@ -22,12 +22,19 @@ def test_the_benchmark_prints_a_ratio_for_each_workload() -> None:
     assert run.returncode == 0, run.stderr
     assert not run.stderr
     rows = re.findall(
-        r"^(.+?) +([\d.]+) +([\d.]+) +([\d.]+)$", run.stdout, re.MULTILINE
+        r"^(.+?) +([\d.]+) +(-?[\d.]+) +(-?[\d.]+)$", run.stdout, re.MULTILINE
     )
     assert [row[0].split(",")[0] for row in rows] == [
         *("whole", "whole", "whole"),
         *("cache hit", "cache hit", "cache hit in the file", "cache off", "stream"),
         *("256 texts embedded", "256 texts embedded"),
+        *("the ledger adds", "the ledger adds"),
         *("64 streams at once", "64 streams at once", "64 streams at once"),
     ]
-    assert all(float(figure) > 0 for row in rows for figure in row[1:])
+    # Of so few calls what the ledger adds may be less than noise.
+    assert all(
+        float(figure) > 0
+        for row in rows
+        if row[0].split(",")[0] != "the ledger adds"
+        for figure in row[1:]
+    )

@@ -48,7 +48,9 @@ def in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     hub = FakeHub()
     opener = opening.open_model
 
-    def open_model(name: str, *, api_base: str | None) -> HuggingFaceModel:
+    def open_model(
+        name: str, *, api_base: str | None, **_more: object
+    ) -> HuggingFaceModel:
         runtime = Runtime(connect=MemoryConnect(hub))
         return opener(name, api_base=api_base, runtime=runtime, env={})
 

@@ -21,7 +21,7 @@ def test_a_server_of_ones_own_is_asked_for_its_model_by_any_name(
         ran = run("chat", "--base", f"{url}/v1", "-m", name, "hello")
         assert (ran.code, ran.err) == (0, "")
         folder = home / ".bytebuddy"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "config.yaml").write_text(
             "models:\n  - name: m\n    provider: huggingfaceinferenceapi\n"
             f"    model: {json.dumps(name)}\n    apiBase: {url}/v1\n"

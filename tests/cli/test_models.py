@@ -152,7 +152,7 @@ def test_nobody_told_anything(site: HuggingFace) -> None:
 def test_offline_the_age_is_told(site: HuggingFace, tmp_path: Path) -> None:
     """Two days later, without a network, what was told is shown with its age."""
     assert "as of now" in call("models", "show", LLAMA).stderr
-    for file in (tmp_path / ".cache" / "bytebuddy-hf" / "answers").iterdir():
+    for file in (tmp_path / ".cache" / "bytebuddy-hf" / "catalogue").iterdir():
         head, _, answer = file.read_bytes().partition(b"\n")
         told = json.loads(head)
         told["at"] -= 2 * DAY
@@ -324,7 +324,7 @@ def test_the_configuration_is_listed_at_every_width(
 @pytest.fixture
 def kept_in(home: Path) -> Path:
     """Fill the cache of a command's home with answers of a moment ago."""
-    folder = home / ".cache" / "bytebuddy-hf" / "answers"
+    folder = home / ".cache" / "bytebuddy-hf" / "catalogue"
 
     async def main() -> None:
         connect = MemoryConnect(HuggingFace())

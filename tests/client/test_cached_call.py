@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -20,6 +21,7 @@ from servers.engines_tei import FakeTei
 
 from bytebuddy_provider_hf.client import cached_call
 from bytebuddy_provider_hf.client.cached_call import NOTHING_USED
+from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import CacheOptions, RequestOptions
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
@@ -302,6 +304,24 @@ async def test_a_wrong_use_is_told_on_the_callers_line(
     async with Kept(tmp_path).model() as model:
         with pytest.raises(InvalidOption, match="cache must be off, on, all"):
             asks(model, cache=use)
+
+
+@pytest.mark.parametrize(
+    ("word", "options"),
+    [
+        (None, None),
+        ("on", CacheOptions("on")),
+        ("all", CacheOptions("all")),
+        ("off", CacheOptions("off")),
+        (CacheOptions("on", max_age=5), CacheOptions("on", max_age=5)),
+    ],
+)
+def test_a_model_is_opened_with_a_word(word: Any, options: CacheOptions | None) -> None:  # noqa: ANN401 - of each kind
+    """Or with all that an entry may say."""
+    model = open_model(MODEL, api_key="k0123456789", env={}, cache=word)
+    assert model._entry.cache == options
+    with pytest.raises(InvalidOption, match="cache must be off, on, all or"):
+        open_model(MODEL, api_key="k0123456789", env={}, cache="read_only")  # type: ignore[arg-type]  # wrong
 
 
 USES: list[tuple[CacheOptions | None, CacheUse | None, list[int]]] = [

@@ -153,11 +153,11 @@ async def test_a_token_that_may_not_read_the_bill_is_told_what_it_lacks(
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (401, errors.TokenInvalid),
+        (401, errors.AuthenticationFailed),
         (429, errors.RateLimited),
         (500, errors.ServerError),
-        (404, errors.UnexpectedStatus),
-        (302, errors.UnexpectedStatus),
+        (404, errors.APIError),
+        (302, errors.APIError),
     ],
 )
 @virtual_time

@@ -294,6 +294,7 @@ def test_a_failure_tells_no_token(site: Site, found: Callable[..., Discovery]) -
 
 ALL_AT_ONCE = """
 import asyncio
+import tempfile
 from pathlib import Path
 from bytebuddy_provider_hf.config.values import Config, ModelEntry
 from bytebuddy_provider_hf.plugins.discovery import discover
@@ -306,8 +307,8 @@ async def main():
             ModelEntry("second", "echo", "m"),
             ModelEntry("ours", "huggingface-tgi", "a/b", api_base=url),
         )
-        found = discover(env={})
-        async with ModelRegistry(Config(entries), found, home=Path("."), env={}) as it:
+        found, home = discover(env={}), Path(tempfile.mkdtemp())
+        async with ModelRegistry(Config(entries), found, home=home, env={}) as it:
             print(len(it.failures), *it.providers)
             print((await it["second"].chat("hi")).text)
             print((await it["ours"].chat("hi")).text)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounds import LONG
 
 from bytebuddy_provider_hf.config.stored_files import ANSWERS, DAMAGED_ANSWERS
 from bytebuddy_provider_hf.errors import ConfigError
@@ -260,7 +261,7 @@ def test_values_go_in_short_transactions(
 
 
 @pytest.mark.timeout(3_600)
-@pytest.mark.skipif(not os.environ.get("BYTEBUDDY_LONG"), reason="BYTEBUDDY_LONG=1")
+@pytest.mark.skipif(not LONG, reason="BYTEBUDDY_LONG=1")
 def test_a_million_values_never_stall(
     file: AnswersFile, figure: Callable[[str], None]
 ) -> None:

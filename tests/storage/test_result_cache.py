@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import resource
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
+from rounds import rounds
 
 from bytebuddy_provider_hf.config.stored_files import ANSWERS, DAMAGED_ANSWERS
 from bytebuddy_provider_hf.errors import ConfigError
@@ -246,7 +249,7 @@ async def test_a_damaged_file_is_put_aside(
 
 
 # Each page has its head, its rows from the end on, and between them nothing.
-STEP = 64 if os.environ.get("BYTEBUDDY_LONG") else 1_024
+STEP = rounds(1_024, long=64)
 
 
 @pytest.mark.asyncio
@@ -326,6 +329,30 @@ async def test_a_folder_that_cannot_be_made_costs_one_warning(
     (said,) = warnings()
     assert "answers are kept in memory only" in said
     await cache.aclose()
+
+
+@pytest.mark.asyncio
+async def test_another_users_file_is_not_used(
+    cache: ResultCache,
+    warnings: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who wrote it could answer in a server's place."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("users have numbers on POSIX only")
+    with AnswersFile(path_of(cache)) as file:
+        file.put(A, KeptValue(b"poison", cache.now()), limit=LIMIT)
+    mine = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
+    assert await value(cache, A) is None
+    keep(cache, A)
+    assert await value(cache, A) == b"value"
+    (said,) = warnings()
+    assert "another user made it" in said
+    with pytest.raises(ConfigError, match="another user made it"):
+        clear_answers(path_of(cache).parent)
+    monkeypatch.undo()
+    assert read_stats(path_of(cache).parent).entries == 1
 
 
 @pytest.mark.asyncio
@@ -467,3 +494,56 @@ def test_what_waits_is_written_at_the_end_of_the_process(tmp_path: Path) -> None
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert read_stats(tmp_path).entries == 50
+
+
+# Keeps values that tell their key until it is killed, and says when it has begun.
+WRITER = """
+import hashlib, sys, time
+from pathlib import Path
+from bytebuddy_provider_hf.storage.answers_file import KeptValue
+from bytebuddy_provider_hf.storage.result_cache import ResultCache
+
+cache = ResultCache(Path(sys.argv[1]))
+print("begun", flush=True)
+number = 0
+while True:
+    key = b"%032d" % (number % 50)
+    value = key * (1 + number % 400)
+    cache.keep(key, KeptValue(value, time.time()), limit=200_000)
+    number += 1
+    if not number % 20:
+        time.sleep(0.001)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
+def test_a_writer_that_is_killed_leaves_whole_answers(
+    tmp_path: Path, warnings: Callable[[], list[str]]
+) -> None:
+    """At any moment: what is found is what was kept, and nothing is damaged."""
+    chance = random.Random(0)
+
+    async def look() -> int:
+        cache = ResultCache(tmp_path)
+        found = [await value(cache, b"%032d" % number) for number in range(50)]
+        for number, each in enumerate(found):
+            key = b"%032d" % number
+            assert each is None or each == key * (len(each) // len(key))
+        await cache.aclose()
+        return sum(each is not None for each in found)
+
+    seen = 0
+    for _ in range(rounds(3, long=300)):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE
+        ) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(chance.uniform(0, 0.1))
+            writer.kill()
+        began = time.monotonic()
+        seen += asyncio.run(look())
+        assert time.monotonic() - began < 2
+    assert seen > 0
+    assert warnings() == []
+    assert read_stats(tmp_path).size <= 200_000
