@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from attrs import evolve
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import day_at, day_text, last_day, quantity
@@ -35,6 +36,8 @@ from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.texts import text
 
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.config.values import Config
+    from bytebuddy_provider_hf.storage.budgets import Unit
     from bytebuddy_provider_hf.storage.usage_report import (
         BudgetState,
         Dimension,
@@ -169,9 +172,13 @@ def usage(
         from bytebuddy_provider_hf.cli.usage_reconcile import show_reconciliation
 
         return show_reconciliation(folder, since, until, as_json=as_json)
-    counts = counts_calls(config)
+    loaded = read_config(config)
+    counts = loaded.ledger
     if not counts and report.first is None:
         raise ConfigError(text("usage.off"), hint=text("usage.turn_on"))
+    if counts:
+        unused = unused_budgets(loaded, report.budgets, now=now)
+        report = evolve(report, budgets=(*report.budgets, *unused))
     if raised is not None:
         raise_named(folder, report, raised, as_json=as_json)
     else:
@@ -200,21 +207,65 @@ def chosen_range(
     return since, until
 
 
-def counts_calls(path: Path | None) -> bool:
-    """Tell whether the configuration has calls counted, as it does unless it says no.
+def read_config(path: Path | None) -> Config:
+    """Return the configuration; one without entries where it cannot be read.
 
-    What was counted is shown without a configuration that can be read, too.
+    What was counted is shown all the same.
     """
     from bytebuddy_provider_hf.config.load import load
+    from bytebuddy_provider_hf.config.values import Config
 
     try:
-        return load(path, cwd=Path.cwd(), home=home_folder(), env=os.environ).ledger
+        return load(path, cwd=Path.cwd(), home=home_folder(), env=os.environ)
     except ConfigError as error:
         # Whoever named the file wants to hear of it first.
         if path is not None:
             raise
         screen.warn(error.message)
-        return True
+        return Config()
+
+
+def unused_budgets(
+    config: Config, used: Sequence[BudgetState], *, now: float
+) -> tuple[BudgetState, ...]:
+    """Return the configuration's budgets of which nothing was used in their period."""
+    from bytebuddy_provider_hf.storage.budgets import period_at
+    from bytebuddy_provider_hf.storage.usage_report import BudgetState
+
+    known = {(state.name, state.unit, state.period) for state in used}
+    periods = (
+        (state.starts, state.ends)
+        for state in used
+        if state.period in {"account", "bill"} and not state.is_assumed
+    )
+    account = next(periods, None)
+    unused = []
+    budgets = dict.fromkeys(it for entry in config.entries for it in entry.budgets)
+    for name, options in ((each.name, each.options) for each in budgets):
+        starts, ends, is_assumed = period_at(options.period, now, account)
+        bounds: tuple[tuple[Unit, int | None], ...] = (
+            ("dollars", options.dollars),
+            ("tokens", options.tokens),
+            ("calls", options.calls),
+        )
+        unused += [
+            BudgetState(
+                name=name,
+                unit=unit,
+                used=0,
+                reserved=0,
+                limit=limit,
+                hard=options.hard,
+                starts=starts,
+                ends=ends,
+                period=options.period,
+                raised=0,
+                is_assumed=is_assumed,
+            )
+            for unit, limit in bounds
+            if limit is not None and (name, unit, options.period) not in known
+        ]
+    return tuple(unused)
 
 
 def show_report(
@@ -251,7 +302,9 @@ def raise_named(
     name, sign, amount = given.rpartition("=")
     if not sign:
         raise click.UsageError(text("usage.wants_amount", given=given))
-    known = list(dict.fromkeys(state.name for state in report.budgets))
+    # What an account includes is no budget of the user's.
+    budgets = [state for state in report.budgets if state.period != "bill"]
+    known = list(dict.fromkeys(state.name for state in budgets))
     # A file's budget is called by its path, which no shell completes behind the name.
     if name not in known and str(Path(name).expanduser()) in known:
         name = str(Path(name).expanduser())
@@ -264,11 +317,10 @@ def raise_named(
         else:
             said = text("usage.no_budget", name=name, known=", ".join(known))
         raise click.UsageError(said)
-    states = [state for state in report.budgets if state.name == name]
+    states = [state for state in budgets if state.name == name]
     state, more = parse_amount(amount, states)
     if not raise_budget(folder, name, state.unit, more):
-        # Its period ended just now.
-        raise click.UsageError(text("usage.no_budgets"))
+        raise click.UsageError(text("usage.unused_budget", name=name))
     limit = state.limit + state.raised + more
     if as_json:
         unit = "nano_usd" if state.unit == "dollars" else state.unit

@@ -333,3 +333,23 @@ def test_an_alert_is_told_once(run: Run, base: str, folder: Path) -> None:
     assert "budget m" not in run("chat", "hi", **ZH).err
     (budget,) = json.loads(run("usage", "--json").out)["budgets"]
     assert (budget["used"], budget["limit"], budget["percent"]) == (3, 2, 150)
+
+
+def test_a_budget_that_nobody_used_is_shown(run: Run, folder: Path) -> None:
+    """With all of it left, each bound for itself; there is nothing to raise yet."""
+    folder.mkdir()
+    (folder / "config.yaml").write_text(
+        "budget: {dollars: 20, period: account}\n"
+        "models:\n  - name: m\n    provider: huggingfaceinferenceapi\n"
+        "    model: org/name\n    budget: {calls: 30000, tokens: 5, hard: true}\n"
+    )
+    budgets = json.loads(run("usage", "--json").out)["budgets"]
+    assert [(each["unit"], each["used"], each["limit"]) for each in budgets] == [
+        ("tokens", 0, 5),
+        ("calls", 0, 30_000),
+        ("nano_usd", 0, 20 * 10**9),
+    ]
+    assert [each["hard"] for each in budgets] == [True, True, False]
+    assert budgets[2]["period_is_assumed"]
+    ran = run("usage", "--raise", "m=100 calls")
+    assert (ran.code, "nothing to raise yet" in " ".join(ran.err.split())) == (2, True)
