@@ -80,7 +80,8 @@ def reason_text(reason: str) -> str:
 
 def at_most(amount: int, *, is_ceiling: bool, stream: TextIO) -> str:
     """Return an amount of money, marked where it may have been less."""
-    if not is_ceiling:
+    # Less than nothing is nothing.
+    if not is_ceiling or not amount:
         return dollars(amount)
     return f"{ceiling_mark(stream)}{dollars(amount)}"
 

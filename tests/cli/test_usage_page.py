@@ -128,7 +128,7 @@ def test_an_alerts_command_gets_the_variables_of_the_page() -> None:
 def test_the_program_of_the_page_runs(
     base: str, home: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """As it is pasted: an answer, and what is known of its cost."""
+    """As it is pasted: what is known of a call's cost, and all that was sent."""
     (home / ".bytebuddy").mkdir()
     config = YAML[1].partition("models:")[2]
     (home / ".bytebuddy" / "config.yaml").write_text(
@@ -143,4 +143,7 @@ def test_the_program_of_the_page_runs(
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.match(r"unpriced: \w+|estimated, in nano-USD: (\d+|None)\n", done.stdout)
+    first, second = done.stdout.splitlines()
+    assert first == "unpriced: not metered"
+    # What only asks about the server is sent, too.
+    assert re.fullmatch(r"requests this month: [1-9]", second)
