@@ -152,9 +152,9 @@ class CallAttempts:
         self._pricing: asyncio.Task[None] | None = None
         # Budgets that this call used up to a threshold, not told yet.
         self.alerts: tuple[BudgetAlert, ...] = ()
-        self._cached: CachedCall | None = None
+        self.cached: CachedCall | None = None
         if spec.cache is not None:
-            self._cached = spec.cache.call(state, may_wait=spec.wait)
+            self.cached = spec.cache.call(state, may_wait=spec.wait)
         # Those of the last answer, good or not.
         self._headers: Mapping[str, str] = _NO_HEADERS
         # What the log was last told that the call waits for.
@@ -190,8 +190,8 @@ class CallAttempts:
         # CancelledError and KeyboardInterrupt say nothing about the server.
         cancelled = kind is not None and not issubclass(kind, Exception)
         self._queue.release(self._waiter, cancelled=cancelled)
-        if self._cached is not None:
-            self._cached.close(cancelled=cancelled)
+        if self.cached is not None:
+            self.cached.close(cancelled=cancelled)
         self._state.clients.give_back(self._lent)
         # However a call fails, streamed or not, it says what to do.
         if isinstance(error, ByteBuddyError) and error.hint is None:
@@ -267,7 +267,7 @@ class CallAttempts:
 
         Where it is not known yet what stands at the address, there is none.
         """
-        cached, server = self._cached, self._record.server
+        cached, server = self.cached, self._record.server
         if cached is None or server is None:
             return None
         sent = self._next
@@ -301,12 +301,7 @@ class CallAttempts:
 
     def accept(self, reply: AnyReply) -> bool:
         """Return whether a kept answer is whole; else the request is sent after all."""
-        return self._cached is not None and self._cached.accept(reply)
-
-    def hold(self, *, held: bool) -> None:
-        """Note whether the reader has events of the answer and asks for no more."""
-        if self._cached is not None:
-            self._cached.hold(held=held)
+        return self.cached is not None and self.cached.accept(reply)
 
     async def send(
         self, planner: Planner[R], *, stream: bool
@@ -334,9 +329,9 @@ class CallAttempts:
             )
             if counted:
                 sent = self._plan(planner, server, stream=stream)
-            if self._cached is not None:
+            if self.cached is not None:
                 # Whoever of the providers answers: it is the answer to this request.
-                self._cached.bind(sent)
+                self.cached.bind(sent)
             choice = self._choice
             if choice is not None and not choice.is_open:
                 sent = await self._plan_for_provider(choice, sent)
@@ -364,8 +359,8 @@ class CallAttempts:
                         self._pricing = meter.ask_price(self._metered, self._state)
             if response.status in _GOOD:
                 self._queue.on_response(self._waiter)
-                if self._cached is not None:
-                    return self._cached.record(response), plan
+                if self.cached is not None:
+                    return self.cached.record(response), plan
                 return response, plan
             # Closed before it is raised: nobody holds a connection while it rests.
             try:
@@ -402,7 +397,7 @@ class CallAttempts:
         Its price is waited for a moment, where the catalogue is just being asked.
         """
         waiter, now, cost = self._waiter, self._state.loop.time(), NO_COST
-        cached = self._cached
+        cached = self.cached
         if cached is not None and cached.kept is not None:
             return cached.served(cached.kept, elapsed=now - waiter.since)
         meter, metered = self._meter, self._metered
@@ -429,8 +424,8 @@ class CallAttempts:
 
     def succeeded(self, reply: AnyReply) -> None:
         """Note that the answer came whole: the retries were worth their cost."""
-        if self._cached is not None:
-            self._cached.keep(reply)
+        if self.cached is not None:
+            self.cached.keep(reply)
         if self._choice is not None:
             self._choice.answered(reply.served.provider)
         self._queue.limiter.budget.give_back(self._waiter.retry_cost)

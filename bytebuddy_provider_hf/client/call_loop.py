@@ -99,11 +99,9 @@ async def stream(
                         attempts.alerts = tuple(rest)
                         yield alert
                     while (batch := await reader.batch()) is not None:
-                        attempts.hold(held=True)
                         for event in batch:
                             delivered = True
                             yield event
-                        attempts.hold(held=False)
                         reading.enter_wait()
                     reply = await reader.reply()
                 finally:
@@ -277,7 +275,9 @@ class AnswerReader:
 
     async def batch(self) -> list[Event] | None:
         """Return the next events, or ``None`` when the answer ended well."""
-        decoder, watch = self._decoder, self._watch
+        decoder, watch, cached = self._decoder, self._watch, self._attempts.cached
+        if cached is not None:
+            cached.hold(held=False)
         while decoder.failure is None and not (self._ended or decoder.done):
             chunk = await self._chunk()
             # Comments bring no event: a server may ping for ever and never answer.
@@ -298,6 +298,9 @@ class AnswerReader:
                     self._settled = decoder.settled
                     watch.end_in(_SETTLED_SECONDS if self._settled else None)
                 if batch:
+                    # The reader has events now, and may ask for no more.
+                    if cached is not None:
+                        cached.hold(held=True)
                     return batch
                 continue
             # A server may echo the key: its bytes stay out of the traceback.
