@@ -431,11 +431,9 @@ async def _ask(
     if status == _FORBIDDEN and missing is not None:
         raise missing
     refused = status == UNAUTHORIZED
-    said = text(
-        "billing.token_refused" if refused else "billing.not_told", status=status
-    )
+    other = text("billing.not_told", status=status)
     raise error_kind(status)(
-        said,
+        text("billing.token_refused") if refused else other,
         status=status,
         retry_after=requested_wait(headers),
         hint=text("billing.login_again" if refused else "billing.try_later"),

@@ -11,11 +11,11 @@ from attrs import frozen
 
 from bytebuddy_provider_hf.config.stored_files import USAGE
 from bytebuddy_provider_hf.storage.database import (
-    NewerFormat,
     open_to_read,
     reason_of,
     warn_once,
 )
+from bytebuddy_provider_hf.storage.shared_database import NewerDatabase
 from bytebuddy_provider_hf.texts import text
 
 # Attempts that may cost: answered with success, or with nobody knows what.
@@ -74,7 +74,7 @@ def read_session_usage(
             return ()
         with closing(connection):
             rows = connection.execute(_SUMS, (young_since, since, until)).fetchall()
-    except NewerFormat:
+    except NewerDatabase:
         warn_once(text("storage.newer", path=path))
     except sqlite3.Error as error:
         reason = reason_of(error)

@@ -18,7 +18,7 @@ from typing import Final
 from bytebuddy_provider_hf.config.files import make_folder, replace, sole_writer
 
 # Seconds to wait for the transactions of other processes.
-_BUSY_SECONDS: Final = 5.0
+BUSY_SECONDS: Final = 5.0
 # Changing the mode of the journal does not wait by itself.
 _TRIES: Final = 250
 _REST: Final = 0.02
@@ -28,9 +28,11 @@ _LOCAL: Final = re.compile(
     "apfs|bcachefs|btrfs|exfat|ext[234]|f2fs|fuseblk|hfsplus|jfs|msdos|nilfs2|ntfs3?|"
     "overlay|ramfs|reiserfs|tmpfs|ubifs|ufs|vfat|xfs|zfs"
 )
-# Where a line of mountinfo names the place of a mount.
-_POINT: Final = 4
 _MOUNTS: Final = Path("/proc/self/mountinfo")
+# Where a line of it names the place of a mount, in which blanks and the like are octal
+# numbers (proc(5)).
+_POINT: Final = 4
+_OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 # What SQLite raises. Python makes a text of its messages, and fails where bytes of a
 # damaged file stand in them.
@@ -45,15 +47,22 @@ class NewerDatabase(Exception):
 
 
 def open_database(
-    path: Path, schema: Sequence[str], *, version: int
+    path: Path,
+    schema: Sequence[str],
+    *,
+    version: int,
+    disk: str | None = None,
+    shrinks: bool = False,
 ) -> tuple[sqlite3.Connection, Stamp]:
     """Return a connection to a file of this ``version``, and which file that is.
 
-    One that is missing is made. Transactions are the caller's: none is begun unasked.
-    Raises ``NewerDatabase``, ``OSError``, and one of ``SQLITE_ERRORS`` for a file that
-    is damaged, or of an older version.
+    One that is missing is made; one that ``shrinks`` can give free pages back. ``disk``
+    is the kind of file system, as :func:`disk_of` tells it. Transactions are the
+    caller's: none is begun unasked. Raises ``NewerDatabase``, ``OSError``, and one of
+    ``SQLITE_ERRORS`` for a file that is damaged, or of an older version.
     """
     make_folder(path.parent)
+    disk = disk_of(path.parent) if disk is None else disk
     while True:
         if not path.exists():
             # Never by opening it here: closing it would drop the locks of another
@@ -63,12 +72,14 @@ def open_database(
         stamp = stamp_of(path)
         # Its owner may close it at the end of the process, in another thread.
         connection = sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            if _version_of(connection, version) != version:
+            if version_of(connection, version) != version:
                 with sole_writer(path):
-                    _make(connection, path, schema, version)
+                    _make(connection, schema, version, disk=disk, shrinks=shrinks)
+            else:
+                _set_journal(connection, disk)
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_BYTES}")
         except BaseException:
@@ -89,11 +100,13 @@ def stamp_of(path: Path) -> Stamp | None:
     return found.st_dev, found.st_ino
 
 
-def set_aside(path: Path, kept: Path, *, stamp: Stamp | None) -> bool:
+def set_aside(
+    path: Path, kept: Path, *, stamp: Stamp | None, beside: Path | None = None
+) -> bool:
     """Move a damaged file to ``kept``, in place of what is there.
 
-    Only the file of ``stamp``: another process may have done it already. Returns
-    whether it was done here; raises ``OSError``.
+    Only the file of ``stamp``: another process may have done it already. What stands
+    ``beside`` it is removed. Returns whether it was done here; raises ``OSError``.
     """
     with sole_writer(path):
         if stamp is None or stamp_of(path) != stamp:
@@ -101,14 +114,16 @@ def set_aside(path: Path, kept: Path, *, stamp: Stamp | None) -> bool:
         path.replace(kept)
         for end in ("-wal", "-shm"):
             path.with_name(path.name + end).unlink(missing_ok=True)
+        if beside is not None:
+            beside.unlink(missing_ok=True)
     return True
 
 
 def is_damage(error: Exception) -> bool:
     """Whether an error tells of a damaged file, and not of a full disk or a lock."""
-    if not isinstance(error, SQLITE_ERRORS):
-        return False
-    if isinstance(error, sqlite3.InterfaceError | sqlite3.ProgrammingError):
+    # The last two are faults of ours.
+    ours = sqlite3.InterfaceError | sqlite3.ProgrammingError
+    if isinstance(error, OSError | ours):
         return False
     code = getattr(error, "sqlite_errorcode", None)
     # Without a code: what was read is no text. The others are tables or values that
@@ -129,30 +144,40 @@ def is_busy(error: Exception) -> bool:
     return code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def is_on_network(folder: Path, mounts: str) -> bool:
-    """Whether a folder is on a disk that other machines may share.
+def disk_of(folder: Path, mounts: str | None = None) -> str:
+    """Return the kind of file system of ``folder``, "" where it cannot be told.
 
-    ``mounts`` is the text of ``/proc/self/mountinfo``. Without one, as on macOS and
-    Windows, only a path that names another machine tells.
+    ``mounts`` is the text of ``/proc/self/mountinfo``, which only Linux has; it is read
+    if not given.
     """
     path = folder.resolve()
     if path.drive.startswith("\\\\"):
-        return True
+        return "UNC"
+    if mounts is None:
+        try:
+            mounts = _MOUNTS.read_text("utf-8", "surrogateescape")
+        except OSError:
+            mounts = ""
     found, longest = "", -1
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         columns = before.split(" ")
         if len(columns) <= _POINT or not after:
             continue
-        # Blanks and the like are written as octal numbers (proc(5)).
-        point = columns[_POINT].encode("latin-1", "replace").decode("unicode_escape")
+        point = _OCTAL.sub(lambda number: chr(int(number[1], 8)), columns[_POINT])
         # A later mount on the same place hides the earlier one.
         if len(point) >= longest and path.is_relative_to(point):
             found, longest = after.split(" ")[0], len(point)
-    return bool(found) and not _LOCAL.fullmatch(found)
+    return found
 
 
-def _version_of(connection: sqlite3.Connection, known: int) -> int:
+def is_network(disk: str) -> bool:
+    """Whether a kind of file system is none of this machine, or not known to be."""
+    return bool(disk) and not _LOCAL.fullmatch(disk)
+
+
+def version_of(connection: sqlite3.Connection, known: int) -> int:
+    """Return the version of a file; raises ``NewerDatabase`` above ``known``."""
     found: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if found > known:
         raise NewerDatabase
@@ -163,31 +188,38 @@ def _version_of(connection: sqlite3.Connection, known: int) -> int:
 
 
 def _make(
-    connection: sqlite3.Connection, path: Path, schema: Sequence[str], version: int
+    connection: sqlite3.Connection,
+    schema: Sequence[str],
+    version: int,
+    *,
+    disk: str,
+    shrinks: bool,
 ) -> None:
     """Make the tables of an empty file; the lock of its folder is held."""
-    if _version_of(connection, version) == version:
+    if version_of(connection, version) == version:
         return
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         message = "the file is another program's, or of an older version"
         raise sqlite3.DatabaseError(message)
-    try:
-        mounts = _MOUNTS.read_text("utf-8", "surrogateescape")
-    except OSError:
-        mounts = ""
-    mode = "DELETE" if is_on_network(path.parent, mounts) else "WAL"
+    if shrinks:
+        # Before the first table: it decides how pages are laid out.
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    _set_journal(connection, disk)
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in schema:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version={version}")
+    connection.execute("COMMIT")
+
+
+def _set_journal(connection: sqlite3.Connection, disk: str) -> None:
+    mode = "DELETE" if is_network(disk) else "WAL"
     for left in reversed(range(_TRIES)):
         try:
-            # It is written into the file: whoever opens it later has the same.
             connection.execute(f"PRAGMA journal_mode={mode}")
         except sqlite3.OperationalError as error:
             if not is_busy(error) or not left:
                 raise
             time.sleep(_REST)
         else:
-            break
-    connection.execute("BEGIN IMMEDIATE")
-    for statement in schema:
-        connection.execute(statement)
-    connection.execute(f"PRAGMA user_version={version}")
-    connection.execute("COMMIT")
+            return

@@ -29,13 +29,13 @@ from bytebuddy_provider_hf.storage.counter import read_counts, unaccounted
 from bytebuddy_provider_hf.storage.database import (
     DAY,
     FILE_ERRORS,
-    NewerFormat,
     day_number,
     day_of,
     open_to_read,
     reason_of,
     warn_once,
 )
+from bytebuddy_provider_hf.storage.shared_database import NewerDatabase
 from bytebuddy_provider_hf.texts import text
 
 Dimension: TypeAlias = Literal[
@@ -195,8 +195,8 @@ def read_usage(
                     now=now,
                 )
                 return reading.report()
-    except (NewerFormat, *FILE_ERRORS) as error:
-        if isinstance(error, NewerFormat):
+    except (NewerDatabase, *FILE_ERRORS) as error:
+        if isinstance(error, NewerDatabase):
             said, hint = text("storage.newer", path=path), None
         else:
             said = text("storage.unreadable", path=path, reason=reason_of(error))

@@ -35,18 +35,20 @@ from bytebuddy_provider_hf.storage.counter import BlockRow, RequestCounter
 from bytebuddy_provider_hf.storage.database import (
     DAY,
     FILE_ERRORS,
-    NewerFormat,
-    is_busy,
-    is_damage,
     open_file,
     open_memory,
     reason_of,
-    set_aside,
-    stamp_of,
+    set_damaged_aside,
     transaction,
     warn_once,
 )
 from bytebuddy_provider_hf.storage.retention import trim
+from bytebuddy_provider_hf.storage.shared_database import (
+    NewerDatabase,
+    is_busy,
+    is_damage,
+    stamp_of,
+)
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import BudgetAlert
 
@@ -131,6 +133,7 @@ class UsageWriter:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
+        self._path = folder / USAGE.name
         self._counter = counter
         self._row = BlockRow(folder, process, counter)
         self._blocks = blocks
@@ -168,7 +171,9 @@ class UsageWriter:
 
     def grant(self, today: int, asked: int) -> int | None:
         """Grant more counts, no more; ``None`` where that cannot be done now."""
-        if self._connection is None or self._stamp != stamp_of(self._folder):
+        if self._connection is None or self._stamp != stamp_of(
+            self._folder / USAGE.name
+        ):
             return None
         granted = self._counter.next_grant(asked)
         try:
@@ -250,7 +255,7 @@ class UsageWriter:
         """Return the connection to write to now."""
         if self._connection is not None:
             if self._stamp is not None:
-                if self._stamp == stamp_of(self._folder):
+                if self._stamp == stamp_of(self._path):
                     return self._connection
                 # Somebody has removed the file, or set it aside.
                 self._connection.close()
@@ -261,7 +266,7 @@ class UsageWriter:
                 return self._connection
         try:
             opened = open_file(self._folder)
-        except NewerFormat:
+        except NewerDatabase:
             warn_once(text("storage.newer", path=self._folder / USAGE.name))
             return self._in_memory(retry=False)
         except (OSError, *FILE_ERRORS) as error:
@@ -288,7 +293,7 @@ class UsageWriter:
             self.close()
             self._connection = None
             try:
-                set_aside(self._folder, stamp=self._stamp)
+                set_damaged_aside(self._folder, stamp=self._stamp)
             except OSError as failure:
                 self._warn(failure)
                 self._in_memory(retry=False)

@@ -30,8 +30,8 @@ from bytebuddy_provider_hf.errors import BudgetExceeded, ConfigError
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.storage import writer
 from bytebuddy_provider_hf.storage.budgets import Amounts, raise_budget
-from bytebuddy_provider_hf.storage.database import disk_of, is_network
 from bytebuddy_provider_hf.storage.ledger import Ledger
+from bytebuddy_provider_hf.storage.shared_database import disk_of, is_network
 
 HARD = [Budget("mine", BudgetOptions(calls=10, hard=True))]
 CALL = Amounts(calls=1)
@@ -305,7 +305,9 @@ def test_a_file_that_another_process_holds(
             connection.execute("ROLLBACK")
         await calls(ledger, 10)
 
-    monkeypatch.setattr("bytebuddy_provider_hf.storage.database.BUSY", 0.1)
+    monkeypatch.setattr(
+        "bytebuddy_provider_hf.storage.shared_database.BUSY_SECONDS", 0.1
+    )
     asyncio.run(run())
     ledger.close()
     report = usage(tmp_path)
