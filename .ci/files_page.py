@@ -50,7 +50,7 @@ TAIL: Final = f"""\
 - A file of a newer format stays as it is. `{SERVERS.name}` and `{USAGE.name}` are not
   used then, and `{TRUST.name}` trusts nobody and cannot be changed until you update
   this package; a warning says so once. Of an older or damaged `{SERVERS.name}` nothing
-  is used, and it is written anew; a damaged `{USAGE.name}` is set aside; `{TRUST.name}`
+  is used, and it is written anew; a damaged `{USAGE.name}` is put away; `{TRUST.name}`
   is never written over when it is damaged.
 - In a program, `open_model` writes `{SERVERS.name}` only, `ModelRegistry.load` the log
   as well, where the configuration has the key. An `import` writes nothing.
