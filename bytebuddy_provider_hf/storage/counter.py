@@ -150,9 +150,13 @@ class BlockRow:
     def claim(self, connection: sqlite3.Connection, disk: str) -> None:
         """Take a place in the file of counts, if there can be one, in a transaction.
 
-        ``disk`` is the kind of file system, or "memory".
+        ``disk`` is the kind of file system, or "memory": then what is taken still
+        stands in the place of a row that can no longer be written.
         """
-        self._place, self._written = None, None
+        self._written = None
+        if disk == "memory" and self._place is not None:
+            return
+        self._place = None
         buffer: Buffer = bytearray(_NUMBER.size)
         at = 0
         if _SAFE_DISKS.fullmatch(disk):

@@ -123,6 +123,8 @@ def _sum_up_blocks(connection: sqlite3.Connection, before: int) -> None:
     folder = Path(connection.execute("PRAGMA database_list").fetchone()[2]).parent
     sent = unaccounted([row[2:] for row in rows], read_counts(folder))
     for (process, day, *_), requests in zip(rows, sent, strict=True):
+        if _is_running(process):
+            continue
         connection.execute("DELETE FROM blocks WHERE process = ?", (process,))
         connection.execute(
             "INSERT INTO blocks VALUES (?, ?, ?, 0, NULL)"

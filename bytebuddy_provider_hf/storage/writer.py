@@ -143,6 +143,8 @@ class UsageWriter:
         self._stamp: tuple[int, int] | None = None
         # When the file is tried again; None is never.
         self._retry_at: float | None = None
+        # What was written in memory, and is to join the file with the next transaction.
+        self._memory: sqlite3.Connection | None = None
         # The sums of budgets in memory before anything was added to them.
         self._base: dict[tuple[object, ...], tuple[int, int]] = {}
         self._known: set[int] = set()
@@ -154,8 +156,12 @@ class UsageWriter:
     def write(self, work: Work) -> Written:
         """Write all of ``work`` in one transaction. Blocks, at most some seconds."""
         busy = 0
+        # A file that fails now is not tried once more for this.
+        tries_again = work.is_last or (
+            self._retry_at is not None and self._monotonic() >= self._retry_at
+        )
         while True:
-            connection = self._ready(is_last=work.is_last)
+            connection = self._ready(tries_again=tries_again)
             try:
                 with transaction(connection):
                     written = self._fill(connection, work)
@@ -164,9 +170,13 @@ class UsageWriter:
                     busy += 1
                     continue
                 self._give_up(error)
+                tries_again = False
             else:
                 self._disk = None
                 self._until_trim -= 1
+                if self._memory is not None:
+                    self._memory.close()
+                    self._memory = None
                 return written
 
     def grant(self, today: int, asked: int) -> int | None:
@@ -214,6 +224,8 @@ class UsageWriter:
         counter = self._counter
         if self._disk is not None:
             self._row.claim(connection, self._disk)
+        if self._memory is not None:
+            self._merge(self._memory, connection)
         if work.attempts:
             write_attempts(
                 connection,
@@ -251,7 +263,7 @@ class UsageWriter:
         self._row.put(connection, day=work.today, granted=granted, recorded=recorded)
         return Written(granted, recorded, reserved, held, alerts)
 
-    def _ready(self, *, is_last: bool) -> sqlite3.Connection:
+    def _ready(self, *, tries_again: bool) -> sqlite3.Connection:
         """Return the connection to write to now."""
         if self._connection is not None:
             if self._stamp is not None:
@@ -260,9 +272,7 @@ class UsageWriter:
                 # Somebody has removed the file, or set it aside.
                 self._connection.close()
                 self._connection = None
-            elif self._retry_at is None or not (
-                is_last or self._monotonic() >= self._retry_at
-            ):
+            elif self._retry_at is None or not tries_again:
                 return self._connection
         try:
             opened = open_file(self._folder)
@@ -272,14 +282,7 @@ class UsageWriter:
         except (OSError, *FILE_ERRORS) as error:
             self._warn(error)
             return self._in_memory(retry=True)
-        if self._connection is not None:
-            try:
-                with transaction(opened.connection):
-                    self._merge(self._connection, opened.connection)
-            except FILE_ERRORS:
-                opened.connection.close()
-                return self._in_memory(retry=True)
-            self._connection.close()
+        self._memory = self._connection
         self._connection, self._stamp, self._disk = opened
         self._until_trim = 0
         return self._connection
@@ -305,6 +308,12 @@ class UsageWriter:
         """Go on in memory, with the budgets of the file as far as they can be read."""
         self._retry_at = self._monotonic() + _RETRY if retry else None
         if self._connection is not None and self._stamp is None:
+            return self._connection
+        if self._memory is not None:
+            # It has not joined the file: it goes on as it was.
+            self.close()
+            self._connection, self._memory = self._memory, None
+            self._stamp, self._disk = None, "memory"
             return self._connection
         memory = open_memory()
         self._base = {}

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import secrets
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -246,7 +247,8 @@ class WriterThread:
             with self._writing:
                 self._write(writer, gives_back=True, is_last=True)
         finally:
-            writer.close()
+            with contextlib.suppress(sqlite3.Error):
+                writer.close()
             with self._lock:
                 self._running.clear()
                 self._stopping.clear()

@@ -70,7 +70,11 @@ def test_what_was_killed_long_ago_stays_counted(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / USAGE.name)) as connection, connection:
         connection.executemany(
             "INSERT INTO blocks VALUES (?, ?, ?, ?, NULL)",
-            [("1-a", day, 100, 90), ("2-b", day, 50, 0), ("3-c", day + 1, 7, 0)],
+            [
+                ("9999998-a", day, 100, 90),
+                ("9999999-b", day, 50, 0),
+                ("x", day + 1, 7, 0),
+            ],
         )
     record(tmp_path, [attempt(NOON)])
     with closing(sqlite3.connect(tmp_path / USAGE.name)) as connection:
