@@ -105,7 +105,7 @@ class CallState:
     adaptations: Adaptations
     server: Server | None
     route: str | None
-    budget: retry.Budget
+    budget: retry.RetryBudget
     jitter: Callable[[], float]
     elsewhere: bool = False
     estimate: int | None = None

@@ -36,7 +36,7 @@ from bytebuddy_provider_hf.client.pending_reply import PendingReply, ReaderTask
 from bytebuddy_provider_hf.client.plan import AnyReply
 from bytebuddy_provider_hf.client.request import merge_options
 from bytebuddy_provider_hf.client.runtime import Runtime
-from bytebuddy_provider_hf.config.fallbacks import same_model, vectors_compare
+from bytebuddy_provider_hf.config.fallback_names import same_model, vectors_compare
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import (
     APIError,

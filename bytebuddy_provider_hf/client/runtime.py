@@ -26,7 +26,7 @@ from bytebuddy_provider_hf.transport.http_client import (
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.client.cached_call import Flight
-    from bytebuddy_provider_hf.hub.cache import AnswerStore
+    from bytebuddy_provider_hf.hub.answer_cache import AnswerStore
     from bytebuddy_provider_hf.scheduling.coordinator import Coordinator, Counters
 
 

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 from attrs import evolve
 
 from bytebuddy_provider_hf.config.entry import Context
-from bytebuddy_provider_hf.config.fallbacks import with_fallbacks
+from bytebuddy_provider_hf.config.fallback_names import with_fallbacks
 from bytebuddy_provider_hf.config.reader import ReadFile, read_file
 from bytebuddy_provider_hf.config.stored_files import (
     CONFIG,

@@ -30,7 +30,7 @@ from bytebuddy_provider_hf.errors import (
     ServerError,
 )
 from bytebuddy_provider_hf.failures.retry_after import requested_wait
-from bytebuddy_provider_hf.hub.cache import fetch_answer
+from bytebuddy_provider_hf.hub.answer_cache import fetch_answer
 from bytebuddy_provider_hf.lenient_json import lenient_integer, lenient_text, loads
 from bytebuddy_provider_hf.money import nano_usd
 from bytebuddy_provider_hf.texts import text

@@ -17,7 +17,11 @@ from bytebuddy_provider_hf.address import (
     HostKind,
     Target,
 )
-from bytebuddy_provider_hf.hub.cache import AnswerCache, AnswerStore, fetch_answer
+from bytebuddy_provider_hf.hub.answer_cache import (
+    AnswerCache,
+    AnswerStore,
+    fetch_answer,
+)
 from bytebuddy_provider_hf.hub.model_card import CARD_BYTES, ModelCard, read_card
 from bytebuddy_provider_hf.hub.model_facts import ModelFacts, ServedBy
 from bytebuddy_provider_hf.lenient_json import lenient_integer, lenient_text, loads

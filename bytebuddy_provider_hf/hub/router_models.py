@@ -10,7 +10,11 @@ from typing import Final
 from attrs import frozen
 
 from bytebuddy_provider_hf.address import ROUTER
-from bytebuddy_provider_hf.hub.cache import AnswerCache, AnswerStore, fetch_answer
+from bytebuddy_provider_hf.hub.answer_cache import (
+    AnswerCache,
+    AnswerStore,
+    fetch_answer,
+)
 from bytebuddy_provider_hf.hub.models_api import repository
 from bytebuddy_provider_hf.lenient_json import lenient_integer, lenient_text, loads
 from bytebuddy_provider_hf.money import Price, nano_usd

@@ -25,7 +25,7 @@ from copy import copy
 from typing import Final, Protocol
 
 from bytebuddy_provider_hf.errors import Overloaded, QuotaExhausted
-from bytebuddy_provider_hf.scheduling.retry import LONG_PAUSE, Budget
+from bytebuddy_provider_hf.scheduling.retry import LONG_PAUSE, RetryBudget
 from bytebuddy_provider_hf.texts import text
 
 FIRST_LIMIT: Final = 8
@@ -84,7 +84,7 @@ class Limiter:
         self.queued = 0
         # The queues that share these permits, waiting or not.
         self.models = 0
-        self.budget = Budget()
+        self.budget = RetryBudget()
         self.paused_until = 0.0
         # When a connection was first refused since the server last answered.
         self.refused_since: float | None = None

@@ -90,7 +90,7 @@ def rated(error: errors.ByteBuddyError) -> bool:
     return isinstance(error, errors.RateLimited) and bool(error.retry_after)
 
 
-class Budget:
+class RetryBudget:
     """Bound the extra requests of an outage, for one origin and credential.
 
     500 to spend, 14 for a retry and 5 for one after a 429; a clean success brings
@@ -145,7 +145,7 @@ def decide(
     error: errors.ByteBuddyError,
     state: RetryState,
     *,
-    budget: Budget,
+    budget: RetryBudget,
     jitter: Callable[[], float],
     elsewhere: bool = False,
 ) -> Retry | None:

@@ -83,7 +83,7 @@ class AttemptRow(NamedTuple):
         )
 
 
-class Key(NamedTuple):
+class AttemptKey(NamedTuple):
     """What attempts are summed up by, beside their day: the columns of a table."""
 
     identity: str
@@ -209,7 +209,7 @@ def write_attempts(
         encoded = [_encoder.encode(rows) for rows in groups.values()]
     found = zip(groups, columns, encoded, strict=True)
     for (day, payer, provider, role), each, text in found:
-        key = Key(
+        key = AttemptKey(
             payer.identity, payer.bill_to, payer.origin, payer.model, provider, role
         )
         number = put_key(connection, key, known)
@@ -220,9 +220,9 @@ def write_attempts(
         _add_to_day(connection, day, number, each, is_probe=role == PROBE)
 
 
-def put_key(connection: sqlite3.Connection, key: Key, known: set[int]) -> int:
+def put_key(connection: sqlite3.Connection, key: AttemptKey, known: set[int]) -> int:
     """Write a key, if it is not there, and return its number."""
-    key = Key(*map(_text, key))
+    key = AttemptKey(*map(_text, key))
     number = key.id
     if number not in known:
         if len(known) < _MOST_KEYS:

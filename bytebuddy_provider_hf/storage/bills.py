@@ -15,7 +15,12 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from bytebuddy_provider_hf.storage.attempt_rows import Key, add_bill, put_key, read_rows
+from bytebuddy_provider_hf.storage.attempt_rows import (
+    AttemptKey,
+    add_bill,
+    put_key,
+    read_rows,
+)
 from bytebuddy_provider_hf.storage.database import DAY, changing
 
 # Hugging Face charges nothing for what it could not price within half an hour.
@@ -94,7 +99,7 @@ def put_bill(
     with changing(folder) as connection:
         found = _attempts_of(connection, known, read_at)
         keys = {
-            number: Key(*fields)
+            number: AttemptKey(*fields)
             for number, *fields in connection.execute("SELECT * FROM keys")
         }
         matched = [
@@ -170,7 +175,7 @@ def _put_session(
     connection: sqlite3.Connection,
     billed: BilledSession,
     found: _Found,
-    keys: dict[int, Key],
+    keys: dict[int, AttemptKey],
     *,
     bill_to: str,
     read_at: float,
@@ -193,7 +198,7 @@ def _put_session(
             values[0] if len(set(values)) == 1 else ""
             for values in zip(*(keys[each] for each in found.keys), strict=True)
         ]
-        number = put_key(connection, Key(*shared), set())
+        number = put_key(connection, AttemptKey(*shared), set())
     connection.execute(
         "INSERT OR REPLACE INTO bills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (

@@ -19,8 +19,8 @@ from bytebuddy_provider_hf.storage.attempt import Payer
 from bytebuddy_provider_hf.storage.attempt_rows import (
     NO_REASON,
     PROBE,
+    AttemptKey,
     AttemptRow,
-    Key,
     read_rows,
 )
 from bytebuddy_provider_hf.storage.bills import SETTLED_AFTER
@@ -157,7 +157,7 @@ _COUNTS: Final = (
     "reasoning_tokens",
     "tokens_unknown",
 )
-_NO_KEY: Final = Key("", "", "", "", "", "")
+_NO_KEY: Final = AttemptKey("", "", "", "", "", "")
 
 
 def read_usage(
@@ -322,7 +322,7 @@ class _Reading:
         self.since, self.until, self.by, self.now = since, until, by, now
         self.days = (day_number(since), day_number(until))
         self.keys = {
-            number: Key(*fields)
+            number: AttemptKey(*fields)
             for number, *fields in connection.execute("SELECT * FROM keys")
         }
         self.others: set[int] = set()

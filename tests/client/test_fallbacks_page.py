@@ -12,7 +12,7 @@ from config_world import World
 
 from bytebuddy_provider_hf.client.endpoint import MAX_ATTEMPTS
 from bytebuddy_provider_hf.client.fallbacks import FALLBACK_AFTER
-from bytebuddy_provider_hf.config.fallbacks import MOST_FALLBACKS
+from bytebuddy_provider_hf.config.fallback_names import MOST_FALLBACKS
 
 PAGE = Path(__file__).parents[2] / "docs" / "fallbacks.md"
 TEXT = PAGE.read_text("utf-8")

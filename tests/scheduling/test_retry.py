@@ -16,8 +16,8 @@ from bytebuddy_provider_hf.failures.classify import classify
 from bytebuddy_provider_hf.failures.retry_after import requested_wait
 from bytebuddy_provider_hf.scheduling.retry import (
     LONGEST_HINT,
-    Budget,
     FailureKind,
+    RetryBudget,
     RetryState,
     backoff,
     decide,
@@ -43,7 +43,7 @@ def delay(
     u: float = 0.0,
 ) -> float | None:
     state = RetryState(attempt=attempt, max_attempts=3, left=left)
-    retry = decide(error, state, budget=Budget(), jitter=lambda: u)
+    retry = decide(error, state, budget=RetryBudget(), jitter=lambda: u)
     return None if retry is None else retry.delay
 
 
@@ -227,7 +227,7 @@ def test_who_is_refused_again_waits_as_long_as_without_a_hint() -> None:
     short = answer(429, retry_after_ms="100")
     assert delay(short, attempt=2, u=0.0) == 0.5
     state = RetryState(attempt=2, max_attempts=3, left=600)
-    found = decide(short, state, budget=Budget(), jitter=lowest)
+    found = decide(short, state, budget=RetryBudget(), jitter=lowest)
     assert found is not None
     assert found.applies_to_origin == 0.1
 
@@ -259,7 +259,7 @@ def test_the_servers_own_verdict_counts(verdict: str, status: int, tried: bool) 
 
 def test_the_budget_of_an_outage() -> None:
     """35 retries and no more, however many callers ask; successes refill it."""
-    budget = Budget()
+    budget = RetryBudget()
     state = RetryState(attempt=1, max_attempts=3, left=600)
     retries = [
         decide(answer(500), state, budget=budget, jitter=lowest) for _ in range(1_000)
@@ -273,7 +273,7 @@ def test_the_budget_of_an_outage() -> None:
 
 def test_a_retry_that_succeeds_costs_nothing() -> None:
     """A steady tenth of failures never empties the budget."""
-    budget = Budget()
+    budget = RetryBudget()
     for _ in range(10_000):
         spent = budget.spend(FailureKind.TRANSIENT)
         assert spent is not None
@@ -309,7 +309,7 @@ def test_any_hint_gives_a_bounded_delay_or_none(
     error = classify(status, headers, b"", TARGET)
     assert error.retry_after is None or error.retry_after > 0
     state = RetryState(attempt=attempt, max_attempts=3, left=left)
-    retry = decide(error, state, budget=Budget(), jitter=lambda: u)
+    retry = decide(error, state, budget=RetryBudget(), jitter=lambda: u)
     if retry is not None:
         assert 0 <= retry.delay < left
         assert retry.delay <= LONGEST_HINT + 10
@@ -338,7 +338,7 @@ def test_another_server_is_asked_at_once(
 ) -> None:
     """No hint and no deadline of the first counts there; attempts and budget do."""
     state = RetryState(attempt=attempt, max_attempts=3, left=0.1)
-    budget = Budget()
+    budget = RetryBudget()
     full = budget.left
     retry = decide(error, state, budget=budget, jitter=highest, elsewhere=True)
     assert (retry is not None) is again

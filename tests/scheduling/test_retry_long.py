@@ -19,7 +19,7 @@ from rounds import rounds
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.failures.classify import classify
-from bytebuddy_provider_hf.scheduling.retry import Budget, RetryState, decide
+from bytebuddy_provider_hf.scheduling.retry import RetryBudget, RetryState, decide
 
 VALUES = rounds(2_000, long=1_000_000)
 AT_ONCE, AT_A_TIME = 100, 50_000
@@ -101,7 +101,7 @@ def check(of: Case) -> bool:
     error = classify(of.status, headers, b"", TARGET)
     hint = error.retry_after
     assert hint is None or hint > 0
-    budget = Budget()
+    budget = RetryBudget()
     budget.left -= of.spent
     state = RetryState(attempt=of.attempt, max_attempts=3, left=of.left)
     found = decide(error, state, budget=budget, jitter=lambda: of.u)
@@ -152,4 +152,4 @@ def test_credits_are_never_slept_for() -> None:
     """A hint does not make them come back."""
     error = errors.QuotaExhausted("x", status=429, retry_after=5)
     state = RetryState(attempt=1, max_attempts=3, left=600)
-    assert decide(error, state, budget=Budget(), jitter=lambda: 0.5) is None
+    assert decide(error, state, budget=RetryBudget(), jitter=lambda: 0.5) is None

@@ -7,7 +7,7 @@ import time
 import pytest
 from config_world import World
 
-from bytebuddy_provider_hf.config.fallbacks import (
+from bytebuddy_provider_hf.config.fallback_names import (
     MOST_FALLBACKS,
     circles,
     same_model,
