@@ -346,17 +346,13 @@ class CallAttempts:
             if session is not None and endpoint.target.host_kind is HostKind.ROUTER:
                 header = (SESSION_ID, session)
                 request = evolve(request, headers=(*request.headers, header))
-            if self._meter is not None:
-                await self._begin_metered(self._meter, planner.role, request, plan)
-            response = await self._client.send(request)
-            self._headers = response.headers
-            if self._metered is not None and self._meter is not None:
-                row, meter = self._metered.row, self._meter
-                row.status = response.status
-                if meter.is_billed:
-                    row.provider = read_provider(response.headers, endpoint) or ""
-                    if response.status in _GOOD:
-                        self._pricing = meter.ask_price(self._metered, self._state)
+            if self._meter is None:
+                response = await self._client.send(request)
+                self._headers = response.headers
+            else:
+                response = await self._send_counted(
+                    self._meter, request, planner.role, plan
+                )
             if response.status in _GOOD:
                 self._queue.on_response(self._waiter)
                 if self.cached is not None:
@@ -406,10 +402,10 @@ class CallAttempts:
                 await asyncio.wait([self._pricing], timeout=_PRICE_PATIENCE)
             usage = None if isinstance(reply, TaskReply) else reply.usage
             reported = reply.served.reported_nano_usd
-            if not metered.row.provider and reply.served.provider:
-                metered.row.provider = reply.served.provider
+            if not metered.provider and reply.served.provider:
+                metered.provider = reply.served.provider
             cost = meter.cost(metered, usage, reported, self._state)
-            metered.row.usage, metered.row.cost = usage, cost
+            metered.usage, metered.cost = usage, cost
             if cost.estimated:
                 meter.watch_credits(self._state)
         return read_served(
@@ -499,32 +495,35 @@ class CallAttempts:
                 lost = raised is not None and not (limits and limits.absorbs(raised))
                 self._close_metered(failure, metered, "failed" if lost else "absorbed")
 
-    async def _begin_metered(
-        self, meter: Meter, role: str, request: HttpRequest, plan: Plan[Any]
-    ) -> None:
-        """Count a request before it is sent, its estimate reserved in the budgets."""
-        spec, now = self._spec, self._state.loop.time()
-        waited = now - self._waiter.since
-        self._metered = meter.try_begin(
-            role,
-            spec.session or "",
-            url=request.url,
-            number=self._requests,
-            waited=waited,
-            now=now,
-        )
-        if self._metered is None:
-            self._metered = metered = await meter.begin(
+    async def _send_counted(
+        self, meter: Meter, request: HttpRequest, role: str, plan: Plan[Any]
+    ) -> Response:
+        """Send a request that is counted before, its estimate held by the budgets."""
+        now, session = self._state.loop.time(), self._spec.session or ""
+        url, number, waited = request.url, self._requests, now - self._waiter.since
+        metered = meter.try_begin(role, session, url, number, waited, now)
+        if metered is None:
+            metered = await meter.begin(
                 role,
-                spec.session or "",
-                url=request.url,
-                number=self._requests,
+                session,
+                url=url,
+                number=number,
                 waited=waited,
                 plan=plan,
                 state=self._state,
             )
-            if metered.reservation is not None and metered.reservation.alerts:
+            if metered.reservation is not None:
                 self.alerts = metered.reservation.alerts
+        self._metered = metered
+        response = await self._client.send(request)
+        self._headers = response.headers
+        metered.status = response.status
+        if meter.is_billed:
+            found = read_provider(response.headers, self._spec.endpoint)
+            metered.provider = found or ""
+            if response.status in _GOOD:
+                self._pricing = meter.ask_price(metered, self._state)
+        return response
 
     def _close_metered(
         self,
