@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
@@ -17,10 +19,11 @@ from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import CallSettings
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.config.files import home_folder
-from bytebuddy_provider_hf.config.stored_files import TRUST, user_folder
+from bytebuddy_provider_hf.config.stored_files import CONFIG, TRUST, user_folder
 from bytebuddy_provider_hf.config.trust import TrustStore, grant, origin_for, project_of
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import (
+    ConfigError,
     ConfigNotFound,
     InvalidEndpoint,
     InvalidOption,
@@ -43,6 +46,7 @@ from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Role
 
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.config.values import Config
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
     from bytebuddy_provider_hf.storage.ledger import Ledger
 
@@ -70,7 +74,8 @@ def ways_to_a_model() -> tuple[str, ...]:
 class ModelSource:
     """Open models by name and close them all in the end.
 
-    With ``settings.base`` the configuration is not read at all: the server is named.
+    With ``settings.base`` the entries of the configuration are not read: the server is
+    named. What the user's file says of counting and of budgets holds there too.
     """
 
     settings: CallSettings
@@ -118,7 +123,7 @@ class ModelSource:
     async def open(self, name: str | None, *, role: Role = Role.CHAT) -> Model:
         """Open the model called ``name``, or the first of the configuration for it."""
         model = await self._open(name, role=role)
-        if self._counts:
+        if self._money.ledger or self._money.budgets:
             from bytebuddy_provider_hf.storage.ledger import open_ledger
 
             # The one that the model counts with, kept until its last alert is told.
@@ -163,16 +168,43 @@ class ModelSource:
         from bytebuddy_provider_hf.client.opening import open_model
 
         if name not in self._loose:
+            known = self._money
             self._loose[name] = open_model(
-                name, api_base=self.settings.base, ledger=self._counts
+                name,
+                api_base=self.settings.base,
+                ledger=known.ledger,
+                budgets=known.budgets,
+                alerts=known.alerts,
             )
         return self._loose[name]
 
-    @property
-    def _counts(self) -> bool:
-        # The command line counts; a configuration that says otherwise is heard where
-        # it is read at all.
-        return self.registry is None or self.registry.counts_calls
+    @cached_property
+    def _money(self) -> Config:
+        """Return what the user's file says of counting, budgets and alerts."""
+        from bytebuddy_provider_hf.config.values import Config
+
+        if self.registry is not None:
+            found = self.registry
+            return Config(
+                ledger=found.counts_calls, budgets=found.budgets, alerts=found.alerts
+            )
+        path = user_folder(home_folder()) / CONFIG.name
+        try:
+            with path.open("rb") as file:
+                written = file.read(CONFIG.most)
+        except OSError:
+            return Config()
+        # Reading YAML takes longer than many an answer of a server on this machine.
+        if not any(key in written for key in (b"ledger", b"budget")):
+            return Config()
+        from bytebuddy_provider_hf.config.load import load
+
+        try:
+            return load(path, cwd=Path.cwd(), home=home_folder(), env=os.environ)
+        except ConfigError as error:
+            # A hard budget that is not understood holds nothing back: that is told.
+            screen.warn(text("cli.budgets_unread", path=path, reason=error.message))
+            return Config()
 
 
 def add_help(error: MissingToken | ConfigNotFound) -> None:

@@ -17,6 +17,8 @@ from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import cache_folder, user_folder
 from bytebuddy_provider_hf.config.values import (
+    AlertOptions,
+    Budget,
     CacheMode,
     CacheOptions,
     ModelEntry,
@@ -85,6 +87,8 @@ def open_model(
     env: Mapping[str, str] | None = None,
     state_dir: Path | None = None,
     ledger: bool = False,
+    budgets: Sequence[Budget] = (),
+    alerts: AlertOptions | None = None,
     cache: CacheOptions | CacheMode | None = None,
     cache_dir: Path | None = None,
     fallbacks: Sequence[Model] = (),
@@ -93,7 +97,8 @@ def open_model(
     """Open a model without a configuration file.
 
     Without ``api_key`` a token is looked up as for an entry. With ``ledger`` its calls
-    are counted, in ``state_dir``, as those of a configured model are. ``cache`` says
+    are counted, in ``state_dir``, as those of a configured model are; so they are with
+    ``budgets``, and ``alerts`` says what is run when one is used up. ``cache`` says
     which answers are kept, in ``cache_dir``: none by default. Close the model with
     ``aclose`` or use it in an ``async with`` block. ``fallbacks`` are opened models of
     any provider that are asked in turn where this one fails, or keeps a call waiting
@@ -129,7 +134,9 @@ def open_model(
         folder,
         runtime,
         cache_dir=cache_dir or cache_folder(variables, home_folder()),
-        metering=MeterOptions(folder) if ledger else None,
+        metering=MeterOptions(folder, tuple(budgets), alerts)
+        if ledger or budgets
+        else None,
         fallbacks=others,
     )
 

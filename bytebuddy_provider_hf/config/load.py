@@ -129,6 +129,11 @@ def load(  # each is a place that a test and a host must choose
         if log is None
         else evolve(log, path=_placed(log.path, log.source.path, home)),
         ledger=next((r.ledger for r in read if r.ledger is not None), True),
+        budgets=tuple(
+            Budget(str(file), reading.settings.budget)
+            for file, reading in found.items()
+            if reading.kind != "project" and reading.settings.budget is not None
+        ),
         alerts=next(
             (
                 _with_program(reading.settings.alerts, file, home)

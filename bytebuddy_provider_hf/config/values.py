@@ -299,4 +299,6 @@ class Config:
     log: LogOptions | None = None
     # Whether calls are counted: by default a registry's are.
     ledger: bool = True
+    # Those of files that the user chose: they hold for whatever is called.
+    budgets: tuple[Budget, ...] = ()
     alerts: AlertOptions | None = None

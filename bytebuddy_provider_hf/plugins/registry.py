@@ -22,7 +22,13 @@ from bytebuddy_provider_hf.config.stored_files import (
     user_folder,
 )
 from bytebuddy_provider_hf.config.trust import TrustStore, check_entry, is_trusted
-from bytebuddy_provider_hf.config.values import Config, ConfigWarning, ModelEntry
+from bytebuddy_provider_hf.config.values import (
+    AlertOptions,
+    Budget,
+    Config,
+    ConfigWarning,
+    ModelEntry,
+)
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     NoModelForRole,
@@ -184,6 +190,16 @@ class ModelRegistry:
     def counts_calls(self) -> bool:
         """Whether calls are counted: unless the configuration says ``ledger: off``."""
         return self._config.ledger
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """The budgets of the user's own files, which hold for whatever is called."""
+        return self._config.budgets
+
+    @property
+    def alerts(self) -> AlertOptions | None:
+        """What is run when a part of a budget is used up."""
+        return self._config.alerts
 
     @property
     def files(self) -> tuple[Path, ...]:

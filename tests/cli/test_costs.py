@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 from attrs import asdict
+from cli.process import Run, serving
+from servers.engines import FakeVllm
 
 from bytebuddy_provider_hf.cli.amounts import cost_text, served_facts
 from bytebuddy_provider_hf.cli.render import JsonLinesPrinter, JsonPrinter, Printer
@@ -16,6 +19,7 @@ from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.money import NO_COST, Cost
+from bytebuddy_provider_hf.testing.script import Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import (
     BudgetAlert,
@@ -191,3 +195,35 @@ def test_the_cost_is_told_with_v_only(
     assert capsys.readouterr().err == ""
     print_cost(Cost(estimated=0))
     assert capsys.readouterr().err == "cost: $0.00 estimated\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "counts"),
+    [("budget: {calls: 1, hard: true}", 4, True), ("ledger: off", 0, False)],
+)
+def test_the_users_file_holds_for_what_no_entry_names(
+    run: Run, home: Path, said: str, code: int, counts: bool
+) -> None:
+    """A hard budget, and that nothing is counted: for ``--base`` too."""
+    folder = home / ".bytebuddy"
+    folder.mkdir()
+    (folder / "config.yaml").write_text(f"{said}\nmodels: []\n")
+    with serving(Recorded(FakeVllm(model="m"))) as url:
+        chat = ("chat", "--base", f"{url}/v1", "-m", "m", "hello")
+        assert run(*chat).code == 0
+        second = run(*chat)
+        assert second.code == code, second.err
+    assert (folder / "usage.db").exists() is counts
+
+
+def test_a_file_that_cannot_be_read_holds_nothing_and_is_told(
+    run: Run, home: Path
+) -> None:
+    """The call is made: its server was named, and the file is about others."""
+    folder = home / ".bytebuddy"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("budget: {calls: much}\n")
+    with serving(Recorded(FakeVllm(model="m"))) as url:
+        ran = run("chat", "--base", f"{url}/v1", "-m", "m", "hello")
+    assert ran.code == 0
+    assert "its budgets do not hold for this call" in ran.err
