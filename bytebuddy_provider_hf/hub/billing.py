@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.address import HUB
 from bytebuddy_provider_hf.errors import (
@@ -38,7 +38,6 @@ from bytebuddy_provider_hf.transport.http_client import HttpClient
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 ENDPOINTS_API: Final = "https://api.endpoints.huggingface.cloud"
-STATUS_PAGE: Final = "https://status.huggingface.co"
 # What a fine-grained token must be given, by whose bill is read.
 USER_BILLING: Final = "user.billing.read"
 ORG_BILLING: Final = "org.billing.read"
@@ -144,14 +143,6 @@ class DedicatedEndpoint:
     hourly: int | None = None
 
 
-@frozen
-class ServiceStatus:
-    """What the status page says: of everything, and of what is not operational."""
-
-    state: str
-    affected: tuple[tuple[str, str], ...] = field(default=())
-
-
 async def read_bill(
     client: HttpClient, *, since: float, until: float, organization: str | None = None
 ) -> Bill:
@@ -230,15 +221,6 @@ async def read_endpoints(
         return found
     prices = parse_hourly_prices(body)
     return tuple(evolve(each, hourly=prices.get(each.hardware)) for each in found)
-
-
-async def read_status(client: HttpClient) -> ServiceStatus | None:
-    """Return what the status page says; ``None`` where it says nothing.
-
-    ``client`` leads to ``STATUS_PAGE`` and carries no token. Raises any
-    ``ByteBuddyError``.
-    """
-    return parse_status(await _ask(client, f"{STATUS_PAGE}/index.json"))
 
 
 def token_page(permission: str) -> str:
@@ -381,23 +363,6 @@ def parse_hourly_prices(data: bytes) -> Mapping[str, int]:
             kind, size = compute.get("instanceType"), compute.get("instanceSize")
             found[_hardware(vendor, region, kind, size)] = amount
     return found
-
-
-def parse_status(data: bytes) -> ServiceStatus | None:
-    """Return what the status page's ``index.json`` says, or ``None``; total."""
-    value = _map(loads(data))
-    state = _short(
-        _map(_map(value.get("data")).get("attributes")).get("aggregate_state")
-    )
-    if not state:
-        return None
-    told = []
-    for each in _list(value.get("included")):
-        said = _map(_map(each).get("attributes"))
-        name, status = _short(said.get("public_name")), _short(said.get("status"))
-        if name and status and status != "operational":
-            told.append((name, status))
-    return ServiceStatus(state, tuple(told))
 
 
 async def _ask_bill(client: HttpClient, route: str, organization: str | None) -> bytes:

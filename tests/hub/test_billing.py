@@ -38,7 +38,6 @@ PARSERS: list[Callable[[bytes], object]] = [
     billing.parse_sessions,
     billing.parse_whoami,
     billing.parse_hourly_prices,
-    billing.parse_status,
     lambda data: billing.parse_endpoints(data, "ann"),
 ]
 
@@ -175,7 +174,6 @@ async def test_a_failure_is_told_by_its_class(
         billing.read_sessions(client, since=1, until=2),
         billing.read_whoami(client),
         billing.read_endpoints(client, "ann"),
-        billing.read_status(client),
     ]
     for each in asked:
         with pytest.raises(kind) as caught:
@@ -260,18 +258,6 @@ async def test_endpoints_that_may_not_be_seen() -> None:
     with pytest.raises(errors.MissingPermission) as caught:
         await billing.read_endpoints(client_of(hub_with()), "ann")
     assert caught.value.permission == ENDPOINTS
-
-
-@virtual_time
-async def test_the_status_page_is_read() -> None:
-    """What is affected is named."""
-    hub = FakeHub()
-    assert await billing.read_status(client_of(hub)) == billing.ServiceStatus(
-        "operational"
-    )
-    hub.status, hub.affected = "degraded", {"Hub": "operational", "Router": "downtime"}
-    found = await billing.read_status(client_of(hub))
-    assert found == billing.ServiceStatus("degraded", (("Router", "downtime"),))
 
 
 @pytest.mark.parametrize(
