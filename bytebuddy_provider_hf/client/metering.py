@@ -233,12 +233,6 @@ class Meter:
                 used = Amounts(cost.reported or money, usage.total_tokens, 1)
             self.ledger.settle(attempt.reservation, used)
 
-    def abandon(self, attempt: MeteredAttempt) -> None:
-        """Take back a request that was counted and not sent after all."""
-        self.ledger.give_back()
-        if attempt.reservation is not None:
-            self.ledger.settle(attempt.reservation, Amounts())
-
     def provider(self, attempt: MeteredAttempt) -> str:
         """Return who served: by the answer's header, else by the address or the id."""
         said = attempt.provider or routed_provider(attempt.url)
