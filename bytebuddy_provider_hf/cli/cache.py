@@ -102,4 +102,6 @@ def _folder() -> Path:
 
 
 def _size(count: int) -> LocalizedText:
+    if 0 < count < _MEGABYTE // 10:
+        return text("cache.size_small", count=f"{-(-count // 1_000)}")
     return text("cache.size", count=f"{count / _MEGABYTE:,.1f}")

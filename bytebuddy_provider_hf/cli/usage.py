@@ -192,9 +192,8 @@ def chosen_range(
     """Return the first and last day to show; the month that runs by default."""
     today = day_at(now)
     if month is not None and (since or until):
-        raise click.UsageError(
-            text("usage.not_both", first="--month", second="--since")
-        )
+        other = "--since" if since else "--until"
+        raise click.UsageError(text("usage.not_both", first="--month", second=other))
     if since is None and until is None:
         first = month or today.replace(day=1)
         return first, first.replace(day=monthrange(first.year, first.month)[1])

@@ -39,6 +39,8 @@ _MOST_OFFERS: Final = 64
 # Any other text of a stranger would stand in an error's hint, too.
 PROVIDER: Final = re.compile(r"[A-Za-z0-9][\w.\-]{0,63}", re.ASCII)
 _MODELS: Final = "/v1/models"
+# Tokens a second, and milliseconds: whoever tells more measured nothing.
+_MOST_MEASURED: Final = 10**7
 
 
 @frozen
@@ -322,7 +324,7 @@ def _offer(said: Mapping[str, object]) -> Offer | None:
 
 def _positive(said: object) -> float | None:
     found = number(said)
-    return found if found is not None and found > 0 else None
+    return found if found is not None and 0 < found <= _MOST_MEASURED else None
 
 
 async def _ask(path: str, client: HttpClient) -> tuple[int, bytes | None]:

@@ -111,6 +111,13 @@ def test_stats_show_how_much_is_kept(run: Run, folder: Path) -> None:
     assert read["bytes_on_disk"] > 300_000
 
 
+def test_a_small_answer_is_no_nothing(run: Run, folder: Path) -> None:
+    """What is kept is never said to take no room."""
+    fill(folder, 30, size=7_000)
+    assert run("cache", "stats").out.splitlines()[1].startswith("1 answers, 8 kB, ")
+    assert "8 kB" in run("cache", "clear").err
+
+
 def test_stats_in_chinese(run: Run, folder: Path) -> None:
     """The numbers are the same."""
     fill(folder, 30)

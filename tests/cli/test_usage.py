@@ -168,6 +168,7 @@ def test_a_page_is_said_in_chinese(run: Run, kept: Path) -> None:
         (["--month", "2026-03", "--since", "2026-03-01"], "cannot be given together"),
         (["--csv", "--reconcile"], "cannot be given together"),
         (["--forget", "--raise", "x=1"], "cannot be given together"),
+        (["--month", "2026-07", "--until", "2026-07-02"], "--month and --until"),
         (["--before", "2026-03-01"], "go with --forget only"),
         (["--yes"], "go with --forget only"),
         (["--by", "colour"], "colour"),

@@ -49,7 +49,7 @@ async def test_no_line_is_wider_than_the_terminal(
     ):
         assert name in shown, name
     flat = " ".join(shown.split())
-    for said in ("Cached tokens", "other programs or machines", "younger than half"):
+    for said in ("Cached tokens", "Other programs or machines", "younger than half"):
         assert said in flat, said
 
 

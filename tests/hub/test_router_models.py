@@ -236,6 +236,18 @@ def test_names_that_could_draw_on_a_terminal_are_left_out() -> None:
     assert len(found.providers) == 8
 
 
+def test_what_nobody_measured_is_unknown() -> None:
+    """A number of three hundred digits would be a line of its own."""
+    absurd = (
+        b'{"id":"a/b","providers":[{"provider":"ok","throughput":1e308,'
+        b'"first_token_latency_ms":1e308},{"provider":"so",'
+        b'"throughput":276.4,"first_token_latency_ms":210}]}'
+    )
+    (found,) = read_models(absurd) or ()
+    told = [(each.throughput, each.first_token_ms) for each in found.offers]
+    assert told == [(None, None), (276.4, 210)]
+
+
 def test_a_neighbour_is_served_and_is_another() -> None:
     """Neither the model itself nor one that nobody serves."""
     groq = (Offer("groq", is_listed=True),)
