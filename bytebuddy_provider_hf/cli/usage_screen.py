@@ -129,7 +129,8 @@ def _cells(row: UsageRow) -> tuple[str, ...]:
     return (
         f"{row.attempts:,}",
         f"{row.calls:,}",
-        f"{row.failed:,}",
+        # What another attempt or entry made good gave no answer either.
+        f"{row.failed + row.absorbed + row.cut:,}",
         f"{row.prompt_tokens:,}",
         f"{row.cached_tokens:,}",
         f"{row.completion_tokens:,}",

@@ -19,8 +19,11 @@ from bytebuddy_provider_hf.logs.line_format import log_failure, message_of
 from bytebuddy_provider_hf.texts import text
 
 _COLOURS: Final = {logging.WARNING: "yellow", logging.ERROR: "red"}
-# Says that the log file itself fails: a person hears of that unasked.
-_OF_THE_FILE: Final = "bytebuddy_provider_hf.logs.file"
+# Who says that a file of this package's own fails: a person hears of that unasked.
+_UNASKED: Final = frozenset(
+    f"bytebuddy_provider_hf.{name}"
+    for name in ("logs.file", "storage.database", "storage.result_cache")
+)
 
 _log: Final = logging.getLogger(__name__)
 
@@ -75,7 +78,7 @@ class ScreenLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record, or keep it while an answer is being shown."""
-        if not self.times and record.name != _OF_THE_FILE:
+        if not self.times and record.name not in _UNASKED:
             return
         if self._held is None:
             self._print(record)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from bytebuddy_provider_hf.errors import ByteBuddyError, PermissionDenied
 from bytebuddy_provider_hf.hub.billing import read_bill
-from bytebuddy_provider_hf.storage.alerts import AlertCommand
 from bytebuddy_provider_hf.storage.budgets import credit_alerts, put_period
 from bytebuddy_provider_hf.storage.database import claim
 from bytebuddy_provider_hf.transport.http_client import Destination
@@ -67,6 +66,5 @@ async def check_credits(meter: Meter, way: Destination, state: LoopState) -> Non
     except ByteBuddyError as error:
         _log.info("the bill could not be read: %s", error)
     else:
-        if meter.alerts is not None:
-            for alert in alerts:
-                AlertCommand(meter.alerts.command)(alert)
+        for alert in alerts:
+            meter.ledger.tell(alert)

@@ -109,15 +109,33 @@ class Reservation:
 
 @frozen
 class Refusal:
-    """Why a call was not let through: ``used`` counts what others have reserved."""
+    """Why a call was not let through: ``used`` counts what others have reserved.
+
+    ``unheld`` is the file that could not be used, where nobody knows what others have.
+    """
 
     period: BudgetPeriod
     used: int
     limit: int
+    unheld: Path | None = None
 
     def error(self) -> BudgetExceeded:
         """Return the error that the caller gets."""
         unit = self.period.unit
+        if self.unheld is not None:
+            return BudgetExceeded(
+                text(
+                    "storage.budget_unheld",
+                    budget=self.period.name,
+                    path=self.unheld,
+                ),
+                budget=self.period.name,
+                unit=unit,
+                used=self.used,
+                limit=self.limit,
+                ends=None,
+                hint=text("storage.budget_unheld_hint"),
+            )
         argument = shlex.quote(f"{self.period.name}=AMOUNT")
         return BudgetExceeded(
             text(
@@ -229,11 +247,14 @@ def reserve_in(
     connection: sqlite3.Connection,
     wanted: Sequence[Sequence[BudgetPart]],
     held: Mapping[BudgetPeriod, int],
+    *,
+    unheld: Path | None = None,
 ) -> tuple[list[Refusal | None], dict[BudgetPeriod, int]]:
     """Reserve for several calls within a transaction: for each all it wants, or none.
 
-    ``held`` is given back before. Returns for each call why it was refused, and what
-    this process may hold from now on.
+    ``held`` is given back before. ``unheld`` is the file in place of which memory is
+    used: other programs are not seen then, and no hard budget holds. Returns for each
+    call why it was refused, and what this process may hold from now on.
     """
     for period, amount in held.items():
         _add(connection, period, used=0, reserved=-amount)
@@ -245,9 +266,10 @@ def reserve_in(
             if part.period not in sums:
                 sums[part.period] = _sums(connection, part)
             known = sums[part.period]
-            if part.is_hard and part.wanted > 0 and known.left < part.wanted:
+            lacks = known.left < part.wanted or unheld is not None
+            if part.is_hard and part.wanted > 0 and lacks:
                 taken = known.used + known.reserved
-                refusal = refusal or Refusal(part.period, taken, known.limit)
+                refusal = refusal or Refusal(part.period, taken, known.limit, unheld)
         refusals.append(refusal)
         if refusal is None:
             for part in parts:
@@ -382,7 +404,8 @@ def amount_text(amount: int, unit: Unit) -> str:
         case "tokens":
             return text("storage.tokens", count=f"{amount:,}")
         case "calls":
-            return text("storage.calls", count=f"{amount:,}")
+            count, one = f"{amount:,}", amount == 1
+            return text("storage.call" if one else "storage.calls", count=count)
 
 
 def period_at(

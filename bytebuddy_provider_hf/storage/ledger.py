@@ -183,6 +183,11 @@ class Ledger:
                 alerts.append(self._alerts.popleft())
         return tuple(alerts)
 
+    def tell(self, alert: BudgetAlert) -> None:
+        """Have an alert told as those of budgets are: of an account's credits."""
+        for listener in tuple(self._listeners):
+            listener(alert)
+
     def reprice(
         self, origin: str, model: str, provider: str, price: Price, priced_on: str
     ) -> None:

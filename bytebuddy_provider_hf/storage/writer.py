@@ -249,7 +249,12 @@ class UsageWriter:
         if work.wanted or work.held:
             self._blocks.follow_account(connection)
             parts = [self._blocks.parts(*each) for each in work.wanted]
-            refusals, held = reserve_in(connection, parts, work.held)
+            refusals, held = reserve_in(
+                connection,
+                parts,
+                work.held,
+                unheld=self._path if self._stamp is None else None,
+            )
             reserved = [
                 refusal or tuple(part.period for part in wanted)
                 for refusal, wanted in zip(refusals, parts, strict=True)

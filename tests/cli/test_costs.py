@@ -227,3 +227,20 @@ def test_a_file_that_cannot_be_read_holds_nothing_and_is_told(
         ran = run("chat", "--base", f"{url}/v1", "-m", "m", "hello")
     assert ran.code == 0
     assert "its budgets do not hold for this call" in ran.err
+
+
+def test_a_hard_budget_lets_nothing_through_without_its_file(
+    run: Run, home: Path
+) -> None:
+    """A program that begins anew each time would spend the whole budget each time."""
+    folder = home / ".bytebuddy"
+    (folder / "usage.db").mkdir(parents=True)
+    (folder / "config.yaml").write_text("budget: {calls: 9, hard: true}\nmodels: []\n")
+    with serving(Recorded(FakeVllm(model="m"))) as url:
+        chat = ("chat", "--base", f"{url}/v1", "-m", "m", "hello")
+        ran = run(*chat)
+        assert ran.code == 4
+        assert "cannot be held" in ran.err
+        assert "Usage cannot be written" in ran.err
+        (folder / "config.yaml").write_text("budget: {calls: 9}\nmodels: []\n")
+        assert run(*chat).code == 0

@@ -264,7 +264,7 @@ async def test_a_hard_budget_in_dollars_needs_a_price(tmp_path: Path) -> None:
         providers=(Provider("groq", None),),
         budget=BudgetOptions(dollars=DOLLAR, hard=True),
     )
-    with pytest.raises(BudgetExceeded, match="nobody knows what org/name costs"):
+    with pytest.raises(BudgetExceeded, match="Nobody knows what org/name costs"):
         await here.model.chat("hi")
     assert here.sent == 0
     await here.aclose()

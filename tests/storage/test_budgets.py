@@ -77,8 +77,9 @@ async def test_the_error_says_what_and_how_to_go_on(tmp_path: Path) -> None:
     assert error.used == NANO + NANO // 2
     assert (ends.day, ends.hour) == (1, 0)
     assert str(error) == (
-        "The budget my model has no room for this call: of $2.00, $1.50 are used or"
-        f" reserved until {ends:%Y-%m-%d} 00:00 UTC. Run `bytebuddy-hf usage --raise"
+        "The budget my model has no room for this call: its limit is $2.00; used or"
+        f" reserved until {ends:%Y-%m-%d} 00:00 UTC: $1.50. Run `bytebuddy-hf usage"
+        " --raise"
         " 'my model=AMOUNT'` to allow more until then."
     )
 
