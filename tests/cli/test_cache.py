@@ -91,7 +91,7 @@ def test_stats_of_nothing(run: Run, folder: Path) -> None:
     assert (shown.code, shown.err) == (0, "")
     assert shown.out.splitlines() == [
         str(folder / ANSWERS.name),
-        "0 answers, 0.0 MB, given again 0 times",
+        "kept answers: 0 (0.0 MB), given again: 0",
     ]
     assert not folder.exists()
 
@@ -101,7 +101,7 @@ def test_stats_show_how_much_is_kept(run: Run, folder: Path) -> None:
     fill(folder, 30, 7_300, 5)
     path, kept, ages = run("cache", "stats").out.splitlines()
     assert path == str(folder / ANSWERS.name)
-    assert kept == "3 answers, 0.3 MB, given again 1,234 times"
+    assert kept == "kept answers: 3 (0.3 MB), given again: 1,234"
     assert ages == "the oldest 3 hours old, the newest 6 s"
     read = json.loads(run("cache", "stats", "--json").out)
     assert read["path"] == path
@@ -114,7 +114,9 @@ def test_stats_show_how_much_is_kept(run: Run, folder: Path) -> None:
 def test_a_small_answer_is_no_nothing(run: Run, folder: Path) -> None:
     """What is kept is never said to take no room."""
     fill(folder, 30, size=7_000)
-    assert run("cache", "stats").out.splitlines()[1].startswith("1 answers, 8 kB, ")
+    assert (
+        run("cache", "stats").out.splitlines()[1].startswith("kept answers: 1 (8 kB), ")
+    )
     assert "8 kB" in run("cache", "clear").err
 
 
@@ -123,7 +125,7 @@ def test_stats_in_chinese(run: Run, folder: Path) -> None:
     fill(folder, 30)
     shown = run("--lang", "zh", "cache", "stats").out.splitlines()
     assert shown[1:] == [
-        "1 条回答，0.1 MB，已再次给出 1,234 次",
+        "保留 1 条回答（0.1 MB），再次给出 1,234 次",
         "最旧的已保存 31 秒，最新的 31 秒",
     ]
 
@@ -144,11 +146,11 @@ def test_clear_removes_what_is_kept(run: Run, folder: Path) -> None:
     """All, or what is older; nothing is asked."""
     fill(folder, 10, 1_000, 2_000)
     old = run("cache", "clear", "--older-than", "500")
-    assert (old.code, old.out, old.err) == (0, "", "Removed 2 answers, 0.2 MB.\n")
+    assert (old.code, old.out, old.err) == (0, "", "Answers removed: 2 (0.2 MB).\n")
     rest = run("cache", "clear", "--json")
     assert json.loads(rest.out) == {"entries": 1, "bytes": 100_200}
     assert json.loads(run("cache", "stats", "--json").out)["entries"] == 0
-    assert run("cache", "clear").err == "Removed 0 answers, 0.0 MB.\n"
+    assert run("cache", "clear").err == "Answers removed: 0 (0.0 MB).\n"
 
 
 def test_a_damaged_file_says_what_to_do(run: Run, folder: Path) -> None:
