@@ -20,6 +20,7 @@ from bytebuddy_provider_hf.address import without_query
 from bytebuddy_provider_hf.config.files import write_private
 from bytebuddy_provider_hf.config.stored_files import SERVERS
 from bytebuddy_provider_hf.errors import ConfigError
+from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.secret import Secret
 
 # The shared runtime has a cache as soon as a model opens: what its file describes is
@@ -111,11 +112,8 @@ class ServerCache:
         if self._is_off:
             return {}
         value: object = None
-        with (
-            suppress(OSError, ValueError, RecursionError),
-            self._path.open("rb") as file,
-        ):
-            value = json.loads(file.read(SERVERS.most))
+        with suppress(OSError, ValueError, RecursionError):
+            value = json.loads(read_regular_file(self._path, SERVERS.most))
         if not isinstance(value, dict):
             return {}
         version, servers = value.get("version"), value.get("servers")

@@ -10,6 +10,7 @@ from typing import Final
 from attrs import field, frozen
 
 from bytebuddy_provider_hf.config.stored_files import ENV
+from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
 
@@ -39,8 +40,7 @@ def read_env(path: Path) -> EnvFile:
     try:
         if not path.is_file():
             return EnvFile(path)
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = read_regular_file(path, MAX_BYTES + 1)
     except OSError as error:
         complaint = text("config.env_unreadable", reason=error.strerror)
         return EnvFile(path, complaint=complaint)

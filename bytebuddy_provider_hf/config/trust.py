@@ -24,6 +24,7 @@ from bytebuddy_provider_hf.config.files import sole_writer, write_private
 from bytebuddy_provider_hf.config.stored_files import TRUST
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import ConfigError, UntrustedProject
+from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
 
@@ -105,8 +106,7 @@ class TrustStore:
     def _content(self) -> object:
         """Return the file's JSON; ``None`` where it is none."""
         try:
-            with self._path.open("rb") as file:
-                raw = file.read(TRUST.most + 1)
+            raw = read_regular_file(self._path, TRUST.most + 1)
             # Brackets without end exhaust the parser's stack.
             return None if len(raw) > TRUST.most else json.loads(raw)
         except (FileNotFoundError, NotADirectoryError):

@@ -21,6 +21,7 @@ from bytebuddy_provider_hf.config.document import (
 )
 from bytebuddy_provider_hf.config.dotenv import EnvFile, read_env
 from bytebuddy_provider_hf.config.stored_files import ENV, STATE, user_folder
+from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
 
@@ -80,8 +81,8 @@ def named_in(files: Iterable[Path], variables: Variables) -> dict[str, Secret]:
     found: dict[str, Secret] = {}
     for file in files:
         # Also of a broken file: what it names must be hidden in what is printed.
-        with contextlib.suppress(OSError), file.open("rb") as stream:
-            content = stream.read(MAX_BYTES).decode("utf-8", "replace")
+        with contextlib.suppress(OSError):
+            content = read_regular_file(file, MAX_BYTES).decode("utf-8", "replace")
             for match in _REFERENCE.finditer(content):
                 name = match["secret"] or match["name"]
                 value = name and variables.find(

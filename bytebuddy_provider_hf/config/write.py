@@ -9,6 +9,7 @@ from typing import Final
 from bytebuddy_provider_hf.config.dotenv import parse_env
 from bytebuddy_provider_hf.config.files import sole_writer, write_private
 from bytebuddy_provider_hf.errors import ConfigError, ConfigNotFound
+from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
 
@@ -92,8 +93,7 @@ def write_secret(path: Path, name: str, value: Secret) -> None:
 
 def _existing(path: Path) -> Secret:
     try:
-        with path.open("rb") as file:
-            return Secret(file.read().decode("utf-8", "surrogateescape"))
+        return Secret(read_regular_file(path).decode("utf-8", "surrogateescape"))
     except FileNotFoundError:
         return Secret("")
     except OSError as error:

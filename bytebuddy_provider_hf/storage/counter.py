@@ -24,6 +24,7 @@ from typing import Final, TypeAlias
 
 from bytebuddy_provider_hf.config.files import FILE_MODE
 from bytebuddy_provider_hf.config.stored_files import USAGE_COUNTS
+from bytebuddy_provider_hf.regular_file import read_regular_file
 
 # Requests that a process may have counted without sending them: a crash counts so many
 # too much.
@@ -191,8 +192,7 @@ class BlockRow:
 def read_counts(folder: Path) -> bytes:
     """Return the content of the file of counts, empty where there is none."""
     try:
-        with (folder / USAGE_COUNTS.name).open("rb") as file:
-            return file.read(USAGE_COUNTS.most)
+        return read_regular_file(folder / USAGE_COUNTS.name, USAGE_COUNTS.most)
     except OSError:
         return b""
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from bytebuddy_provider_hf.config.files import make_folder, replace, sole_writer
 from bytebuddy_provider_hf.config.stored_files import USAGE_KEY
+from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.storage.database import reason_of, warn_once
 from bytebuddy_provider_hf.texts import text
@@ -39,18 +40,19 @@ def read_key(folder: Path) -> bytes:
     path = folder / USAGE_KEY.name
     try:
         make_folder(folder)
+        # One byte more is read, so that a longer file is seen to be no key.
         for left in reversed(range(_TRIES)):
             if not path.exists():
                 # Where another process was first, its key is read.
                 with contextlib.suppress(FileExistsError):
                     replace(path, os.urandom(_BYTES), exclusive=True)
-            found = _content(path)
+            found = read_regular_file(path, _BYTES + 1)
             if len(found) == _BYTES:
                 return found
             if left:
                 time.sleep(_REST)
         with sole_writer(path):
-            if len(found := _content(path)) != _BYTES:
+            if len(found := read_regular_file(path, _BYTES + 1)) != _BYTES:
                 found = os.urandom(_BYTES)
                 replace(path, found)
                 warn_once(text("storage.key_damaged", path=path))
@@ -59,9 +61,3 @@ def read_key(folder: Path) -> bytes:
         reason = reason_of(error)
         warn_once(text("storage.key_unwritable", path=path, reason=reason))
         return os.urandom(_BYTES)
-
-
-def _content(path: Path) -> bytes:
-    # One byte more, so that a longer file is seen to be no key.
-    with path.open("rb") as file:
-        return file.read(_BYTES + 1)

@@ -19,6 +19,7 @@ from typing import Final
 
 from bytebuddy_provider_hf.config.files import make_folder, replace
 from bytebuddy_provider_hf.config.stored_files import CATALOGUE
+from bytebuddy_provider_hf.regular_file import read_regular_file
 
 _log: Final = logging.getLogger(__name__)
 
@@ -60,10 +61,10 @@ class KeptAnswers:
 
     def _read(self, key: str) -> tuple[bytes, float] | None:
         try:
-            with self._path(key).open("rb") as file:
-                head, _, answer = file.read(_LARGEST + 1).partition(b"\n")
+            kept = read_regular_file(self._path(key), _LARGEST + 1)
         except OSError:
             return None
+        head, _, answer = kept.partition(b"\n")
         told: object = None
         with suppress(ValueError, RecursionError):
             told = json.loads(head)

@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.config.dotenv import read_env
 from bytebuddy_provider_hf.config.stored_files import ENV, HUB_TOKEN, STATE
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidToken, MissingToken
+from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
 
@@ -106,8 +107,9 @@ def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
     # ValueError: a path with NUL in it.
     with suppress(OSError, ValueError):
         if path is not None:
-            with path.open(encoding="utf-8-sig", errors="replace") as file:
-                secret = _without_line_breaks(file.read(_LONGEST + 2))
+            # Room for a byte order mark, and for what shows that it is too long.
+            content = read_regular_file(path, _LONGEST + 8)
+            secret = _without_line_breaks(content.decode("utf-8-sig", "replace"))
     return None if secret is None else Credential(secret, str(path))
 
 
