@@ -352,8 +352,9 @@ class Catalogue:
         Raises ``InvalidModelId``, ``ModelNotFound`` where neither router nor Hub has
         it, and ``ConnectionFailed`` where nobody told anything, now or earlier.
         """
-        model = model.partition(":")[0]
         resolve(model)
+        # The provider behind an id is no part of what the Hub knows.
+        model = model.partition(":")[0]
         state = self._lease.state()
         with _clients(state, self._router, self._hub) as (router, hub):
             served, told = await asyncio.gather(
@@ -399,8 +400,9 @@ class Catalogue:
 
         Raises ``InvalidModelId``.
         """
-        model = model.partition(":")[0]
         resolve(model)
+        # The provider behind an id is no part of what the Hub knows.
+        model = model.partition(":")[0]
         state = self._lease.state()
         with _clients(state, self._router, self._hub) as (router, hub):
             listed, told = await asyncio.gather(

@@ -159,6 +159,18 @@ async def test_what_is_not_there_is_not_found(world: World) -> None:
             await catalogue.show("../etc")
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("told", ["https://u:hf_aaaaaaaaaaaaaaaaaaaa@a/b", "a/b:c:d"])
+async def test_what_is_no_id_is_not_cut_to_one(world: World, told: str) -> None:
+    """An address would be the model "https"; its token is not printed."""
+    async with world.catalogue() as catalogue:
+        for ask in (catalogue.show, catalogue.suggest):
+            with pytest.raises(InvalidModelId) as failed:
+                await ask(told)
+            assert "hf_a" not in str(failed.value)
+        assert (await catalogue.show(f"{LLAMA}:novita")).id == LLAMA
+
+
 def test_offline_what_was_told_counts(world: World) -> None:
     """With its age, in another process; nothing is asked."""
 
@@ -173,7 +185,7 @@ def test_offline_what_was_told_counts(world: World) -> None:
             assert (await catalogue.show(LLAMA)).card.limitations
             assert (await catalogue.search("llama")).is_whole
             other = await catalogue.search("qwen")
-            with pytest.raises(ConnectionFailed, match="nobody told") as failed:
+            with pytest.raises(ConnectionFailed, match="no answer from the") as failed:
                 await catalogue.show(QWEN)
         # Only the router's list knows of what the Hub was never asked.
         assert [each.id for each in other.models] == [SMALL, QWEN]
