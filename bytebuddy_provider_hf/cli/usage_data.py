@@ -12,6 +12,7 @@ from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.cli.usage_pace import budget_pace, report_pace
 from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.storage.usage_report import (
+    COUNTS,
     BudgetState,
     UsageReport,
     UsageRow,
@@ -21,16 +22,7 @@ BILL_PAGE: Final = "https://huggingface.co/settings/billing"
 
 # The columns of --csv behind the first, and the members of a row of --json.
 COLUMNS: Final = (
-    "attempts",
-    "calls",
-    "failed",
-    "absorbed",
-    "cut",
-    "prompt_tokens",
-    "cached_tokens",
-    "completion_tokens",
-    "reasoning_tokens",
-    "tokens_unknown",
+    *COUNTS,
     "estimated_nano_usd",
     "estimated_is_ceiling",
     "reported_nano_usd",
@@ -130,16 +122,7 @@ def row_object(row: UsageRow) -> dict[str, object]:
     """Return a row as ``--json`` prints it."""
     return {
         "key": safe_name(row.key),
-        "attempts": row.attempts,
-        "calls": row.calls,
-        "failed": row.failed,
-        "absorbed": row.absorbed,
-        "cut": row.cut,
-        "prompt_tokens": row.prompt_tokens,
-        "cached_tokens": row.cached_tokens,
-        "completion_tokens": row.completion_tokens,
-        "reasoning_tokens": row.reasoning_tokens,
-        "tokens_unknown": row.tokens_unknown,
+        **{name: getattr(row, name) for name in COUNTS},
         "seconds": round(row.seconds, 3),
         "waited": round(row.waited, 3),
         "estimated_nano_usd": row.estimated,

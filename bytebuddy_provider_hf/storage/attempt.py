@@ -9,8 +9,9 @@ from attrs import define, frozen
 from bytebuddy_provider_hf.money import NO_COST, Cost
 from bytebuddy_provider_hf.types import Usage
 
-# What became of it. An attempt that another one made good is absorbed; one that nobody
-# saw the end of (the caller left, the program was stopped) stays as it was sent.
+# What became of it. A failed attempt after which another was made, a retry or that of
+# a fallback, is absorbed, whatever became of the other. One that nobody saw the end of
+# (the caller left, the program was stopped) stays as it was sent.
 Outcome: TypeAlias = Literal[
     "sent", "complete", "cut", "failed", "absorbed", "cancelled"
 ]

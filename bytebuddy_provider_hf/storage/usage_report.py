@@ -145,7 +145,7 @@ class UsageReport:
 
 
 # The columns of the table "days" that are counts, in its order and that of a row.
-_COUNTS: Final = (
+COUNTS: Final = (
     "attempts",
     "calls",
     "failed",
@@ -219,7 +219,7 @@ def read_usage(
 class _Totals:
     """Sums that become a row."""
 
-    counts: list[int] = field(factory=lambda: [0] * len(_COUNTS))
+    counts: list[int] = field(factory=lambda: [0] * len(COUNTS))
     seconds: float = 0.0
     waited: float = 0.0
     estimated: int = 0
@@ -234,7 +234,7 @@ class _Totals:
 
     def add_day(self, row: Sequence[Any]) -> None:
         """Add a row of the table ``days``, without its first two columns."""
-        counts, money = row[: len(_COUNTS)], row[len(_COUNTS) :]
+        counts, money = row[: len(COUNTS)], row[len(COUNTS) :]
         self.counts = [a + b for a, b in zip(self.counts, counts, strict=True)]
         seconds, waited, estimated, priced, ceilings, *rest = money
         reported, reports, billed, bills = rest
@@ -250,7 +250,7 @@ class _Totals:
 
     def row(self, key: str) -> UsageRow:
         """Return the sums as a row of a report; what is unknown is ``None``."""
-        counts: dict[str, Any] = dict(zip(_COUNTS, self.counts, strict=True))
+        counts: dict[str, Any] = dict(zip(COUNTS, self.counts, strict=True))
         return UsageRow(
             key,
             **counts,
