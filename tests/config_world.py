@@ -40,6 +40,8 @@ class World:
     def write(self, path: Path, text: str | bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        # Whatever the umask of a test: what everybody can write to is not read.
+        path.chmod(path.stat().st_mode & ~0o022)
         return path
 
     def load(self, path: Path | None = None) -> Config:

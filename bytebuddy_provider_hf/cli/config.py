@@ -15,6 +15,7 @@ from bytebuddy_provider_hf.address import origin_of
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
 from bytebuddy_provider_hf.cli.model_source import (
+    confirm,
     confirm_trust,
     is_interactive_session,
     trust_store,
@@ -25,7 +26,7 @@ from bytebuddy_provider_hf.cli.options import (
     json_option,
     trouble_options,
 )
-from bytebuddy_provider_hf.cli.terminal import sanitize
+from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.trust import strange_origins
 from bytebuddy_provider_hf.errors import (
@@ -35,7 +36,7 @@ from bytebuddy_provider_hf.errors import (
     UntrustedProject,
 )
 from bytebuddy_provider_hf.plugins.protocols import Noticing
-from bytebuddy_provider_hf.secret import redact
+from bytebuddy_provider_hf.secret import one_line, redact
 from bytebuddy_provider_hf.texts import LocalizedText, text
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ _TRUST_EXAMPLES: Final = """\b
 Examples:
   bytebuddy-hf config trust                       ask for each address
   bytebuddy-hf config trust https://my.example    ask for this one
+  bytebuddy-hf config trust --variable MY_TOKEN   let it name this variable
   bytebuddy-hf config trust --remove              trust nothing here any more
 """
 
@@ -201,7 +203,7 @@ async def _check_entries(registry: ModelRegistry) -> list[CheckedEntry]:
                 # provider too.
                 problems += [
                     text(
-                        "cli.unset",
+                        "cli.refused" if it.refused else "cli.unset",
                         place=it.place,
                         key=it.path,
                         variable=it.variable,
@@ -284,24 +286,65 @@ def path(*, config: Path | None, as_json: bool) -> None:
     epilog=_TRUST_EXAMPLES,
 )
 @click.argument("origin", required=False)
+@click.option(
+    "--variable",
+    metavar="NAME",
+    help="Let this folder's config.yaml name this variable of yours.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
-    "--remove", is_flag=True, help="Take it back: for ORIGIN, or for this project."
+    "--remove",
+    is_flag=True,
+    help="Take it back: for ORIGIN, for NAME, or for this project.",
 )
 @click.option("--list", "listing", is_flag=True, help="List what is trusted.")
 @trouble_options
-def trust(*, origin: str | None, yes: bool, remove: bool, listing: bool) -> None:
+def trust(
+    *,
+    origin: str | None,
+    variable: str | None,
+    yes: bool,
+    remove: bool,
+    listing: bool,
+) -> None:
     """Let this folder's config.yaml have your token sent to ORIGIN.
 
     Without ORIGIN: to each address it names that is not trusted yet. A project's file
     may always name huggingface.co and this machine. Once trusted, its headers, proxy,
     certificates, top-level requestOptions and .env files count for that address too.
+
+    It may name the variables of Hugging Face's tokens; any other one of yours only
+    after --variable NAME.
     """
     store = trust_store()
     project = Path.cwd()
     if listing:
         for trusted, origins in store.listing().items():
             screen.emit(sanitize(f"{trusted}  {' '.join(origins)}"))
+        return
+    if variable is not None and origin is not None:
+        raise click.UsageError(text("cli.origin_or_variable"))
+    if variable is not None and remove:
+        gone = store.forbid(project, variable)
+        screen.note(
+            text(
+                "cli.variable_forbidden" if gone else "cli.variable_not_allowed",
+                project=project,
+                variable=one_line(variable),
+            )
+        )
+        return
+    if variable is not None:
+        place, name = sanitize_line(str(project)), one_line(variable)
+        if not yes and not is_interactive_session():
+            raise UntrustedProject(
+                text("cli.nobody_to_ask_of_variable", project=place, variable=name),
+                hint=text("cli.add_yes"),
+            )
+        if yes or confirm(text("cli.ask_variable", project=place, variable=name)):
+            store.allow(project, variable)
+            said = text("cli.variable_allowed", project=place, variable=name)
+            screen.note(said, colour="green")
         return
     if remove:
         # What was trusted may be gone from the file: only the store is asked.

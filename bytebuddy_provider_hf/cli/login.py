@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import stat
 import sys
 from getpass import getpass
 from typing import Final
@@ -18,9 +17,11 @@ from bytebuddy_provider_hf.address import HUB, HostKind, parse
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import command, trouble_options
+from bytebuddy_provider_hf.config.exposure import exposures
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import (
     APIError,
+    ConfigError,
     DeadlineExceeded,
     InvalidEndpoint,
     InvalidToken,
@@ -47,7 +48,6 @@ _SENDABLE: Final = re.compile(r"[\x21-\x7e]{8,4096}")
 _LONGEST: Final = 4096
 # Seconds for whoami in all; it answers in less than one.
 _PATIENCE: Final = 30.0
-_OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 _LARGEST_ANSWER: Final = 1024 * 1024
 _LONGEST_NAME: Final = 100
@@ -71,6 +71,12 @@ def login(*, no_check: bool, hub: str) -> None:
     from bytebuddy_provider_hf.config.stored_files import ENV, user_folder
     from bytebuddy_provider_hf.config.write import write_secret
 
+    path = user_folder(home_folder()) / ENV.name
+    # Before anybody types: whoever can replace the file has the token.
+    exposed = exposures(path)
+    for each in exposed:
+        if each.is_refused:
+            raise ConfigError(text("cli.replaceable", why=each.message))
     token = read_token()
     if not no_check:
         found = asyncio.run(_try(token, hub))
@@ -83,14 +89,12 @@ def login(*, no_check: bool, hub: str) -> None:
             screen.detail(text("cli.token_page", page=TOKEN_PAGE))
         elif found.may_infer:
             screen.note(text("cli.may_infer"))
-    path = user_folder(home_folder()) / ENV.name
     write_secret(path, VARIABLE, token)
     screen.note(text("cli.kept", variable=VARIABLE, file=path))
     if os.environ.get(VARIABLE):
         screen.warn(text("cli.set_twice", variable=VARIABLE))
-    # Whoever may write the folder may put another file in its place.
-    if os.name == "posix" and path.parent.stat().st_mode & _OTHERS_MAY_WRITE:
-        screen.warn(text("cli.replaceable", folder=path.parent))
+    for each in exposed:
+        screen.warn(each.message)
 
 
 def read_token() -> Secret:

@@ -254,6 +254,11 @@ def confirm_trust(project: Path, origin: str) -> bool:
         project=sanitize_line(str(project)),
         origin=sanitize_line(origin),
     )
+    return confirm(question)
+
+
+def confirm(question: str) -> bool:
+    """Ask on stderr; no is the default, and Ctrl-D says no."""
     # Ctrl-C is to end the question at once: a running loop only notes it for later.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

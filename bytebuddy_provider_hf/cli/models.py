@@ -604,7 +604,11 @@ def _state(registry: ModelRegistry, entry: ModelEntry) -> tuple[str, str | None]
     try:
         registry.check(entry.name)
     except UnsetVariable as error:
-        return text("cli.is_not_set", variable=error.variable), str(error)
+        state = text(
+            "cli.is_refused" if entry.unset[0].refused else "cli.is_not_set",
+            variable=error.variable,
+        )
+        return state, str(error)
     except UnknownProvider as error:
         return text("cli.no_provider"), str(error)
     except UntrustedProject as error:

@@ -22,7 +22,12 @@ _COLOURS: Final = {logging.WARNING: "yellow", logging.ERROR: "red"}
 # Who says that a file of this package's own fails: a person hears of that unasked.
 _UNASKED: Final = frozenset(
     f"bytebuddy_provider_hf.{name}"
-    for name in ("logs.file", "storage.database", "storage.result_cache")
+    for name in (
+        "config.exposure",
+        "logs.file",
+        "storage.database",
+        "storage.result_cache",
+    )
 )
 
 _log: Final = logging.getLogger(__name__)

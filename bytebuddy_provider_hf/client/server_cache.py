@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import asdict, fields_dict
 
 from bytebuddy_provider_hf.address import without_query
+from bytebuddy_provider_hf.config.exposure import check_exposed
 from bytebuddy_provider_hf.config.files import write_private
 from bytebuddy_provider_hf.config.stored_files import SERVERS
 from bytebuddy_provider_hf.errors import ConfigError
@@ -112,6 +113,13 @@ class ServerCache:
         if self._is_off:
             return {}
         value: object = None
+        try:
+            # Whoever can write it can say that another kind of server stands there.
+            check_exposed(self._path, strict=True)
+        except PermissionError as error:
+            self._is_off = True
+            _log.warning("%s is not read. %s", self._path, error.strerror)
+            return {}
         with suppress(OSError, ValueError, RecursionError):
             value = json.loads(read_regular_file(self._path, SERVERS.most))
         if not isinstance(value, dict):

@@ -7,14 +7,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from bytebuddy_provider_hf.config.exposure import exposures
 from bytebuddy_provider_hf.config.stored_files import ENV
 from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
 
 MAX_BYTES: Final = ENV.most
+
+# Where a token for Hugging Face is looked for, in this order.
+TOKEN_VARIABLES: Final = (
+    "HF_API_KEY",
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "HUGGINGFACEHUB_API_TOKEN",
+    "HUGGINGFACE_API_KEY",
+)
 
 _LINE: Final = re.compile(
     r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=[ \t]*(?P<value>.*)"
@@ -29,6 +39,8 @@ class EnvFile:
     path: Path
     values: Mapping[str, Secret] = field(factory=dict)
     complaint: str | None = None
+    # Others can change it: nothing of it counts.
+    is_refused: bool = False
 
 
 def read_env(path: Path) -> EnvFile:
@@ -40,11 +52,19 @@ def read_env(path: Path) -> EnvFile:
     try:
         if not path.is_file():
             return EnvFile(path)
+        exposed = exposures(path)
+        for each in exposed:
+            if each.is_refused:
+                complaint = text("config.refused_file", why=each.message)
+                return EnvFile(path, complaint=complaint, is_refused=True)
         raw = read_regular_file(path, MAX_BYTES + 1)
     except OSError as error:
         complaint = text("config.env_unreadable", reason=error.strerror)
         return EnvFile(path, complaint=complaint)
-    return parse_env(path, raw)
+    read = parse_env(path, raw)
+    # What is wrong with its content is told first.
+    warned = next((each.message for each in exposed), None)
+    return evolve(read, complaint=read.complaint or warned)
 
 
 def parse_env(path: Path, raw: bytes) -> EnvFile:

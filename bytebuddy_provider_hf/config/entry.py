@@ -6,6 +6,7 @@ decide taken out before either.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,13 @@ from bytebuddy_provider_hf.config.document import (
     plain_value,
 )
 from bytebuddy_provider_hf.config.kinds import AnyText
-from bytebuddy_provider_hf.config.schema import TRUST_NEEDED, Nested, Section, find_key
+from bytebuddy_provider_hf.config.schema import (
+    CALLERS_OWN,
+    TRUST_NEEDED,
+    Nested,
+    Section,
+    find_key,
+)
 from bytebuddy_provider_hf.config.structure import structure, unknown_keys
 from bytebuddy_provider_hf.config.trust import COMMAND, TrustStore
 from bytebuddy_provider_hf.config.values import (
@@ -34,9 +41,12 @@ from bytebuddy_provider_hf.config.values import (
     UnsetReference,
 )
 from bytebuddy_provider_hf.config.variables import (
+    PROJECT_VARIABLES,
+    Expanded,
     Unset,
     Variables,
     expand,
+    names_variables,
     says_who_pays,
 )
 from bytebuddy_provider_hf.errors import InvalidEndpoint
@@ -48,20 +58,25 @@ _KEPT: Final = frozenset({"name", "provider", "model"}) | {
     f"requestOptions.{key}" for key in _CERTIFICATE
 }
 # Where a project's file may name variables before the user trusts it.
-_MAY_NAME_VARIABLES: Final = frozenset({"apiKey", "apiBase"})
+_MAY_NAME_VARIABLES: Final = frozenset({"apiKey"})
 # Sections with keys that no project's file decides.
 _HOLDS_USERS_OWN: Final = frozenset({"requestOptions", "headers", "cache"})
 
 
 @frozen
 class Context:
-    """What an entry is read with: its file, and whom the user trusts."""
+    """What an entry is read with: its file, and whom the user trusts.
+
+    ``allowed`` are the user's variables that a project's file may name, ``None`` for a
+    file that the user chose.
+    """
 
     file: Path
     kind: SourceKind
     variables: Variables
     store: TrustStore
     project: Path
+    allowed: frozenset[str] | None = None
 
     def place(self, line: int, column: int) -> str:
         """Return ``file:line:column``."""
@@ -128,11 +143,16 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
         keep=_KEPT,
         # A stranger's file could send any variable along with a prompt.
         only=None if trusted else _MAY_NAME_VARIABLES,
+        allowed=context.allowed,
     )
     blanks = _Blanks()
     filled = blanks.dropped(expanded.node, "models[]", path)
     result = structure(filled, "models[]", path=path)
-    notices = (*ignored, *unknown_keys(kept, "models[]", path=path))
+    notices = (
+        *ignored,
+        *_defaulted(expanded, context),
+        *unknown_keys(kept, "models[]", path=path),
+    )
     problems = (*expanded.problems, *result.problems)
     entry = result.value
     if not isinstance(entry, ModelEntry) or problems:
@@ -185,6 +205,7 @@ def read_options(node: Node, *, context: Context, project_env: bool) -> ReadOpti
         variables=context.variables,
         trusted=project_env,
         keep=_CERTIFICATE,
+        allowed=context.allowed,
     )
     blanks = _Blanks()
     filled = blanks.dropped(expanded.node, "requestOptions", path)
@@ -193,6 +214,7 @@ def read_options(node: Node, *, context: Context, project_env: bool) -> ReadOpti
     missing = (*expanded.unset, *blanks.found)
     unset = tuple(_reference(u, context, project_env=project_env) for u in missing)
     problems = (*expanded.problems, *result.problems)
+    notices = (*notices, *_defaulted(expanded, context))
     return ReadOptions(options, problems, unset, notices)
 
 
@@ -231,7 +253,13 @@ def read_setting(pair: Pair, section: Section, context: Context) -> ReadSetting:
     ignored_below: tuple[Problem, ...] = ()
     if context.kind == "project":
         node, ignored_below = _without_users_own(node, path)
-    expanded = expand(node, path=path, variables=context.variables, trusted=False)
+    expanded = expand(
+        node,
+        path=path,
+        variables=context.variables,
+        trusted=False,
+        allowed=context.allowed,
+    )
     result = structure(expanded.node, section, path=path)
     if problems := (*expanded.problems, *result.problems):
         return ReadSetting(problems=problems)
@@ -239,13 +267,16 @@ def read_setting(pair: Pair, section: Section, context: Context) -> ReadSetting:
         Problem(
             each.line,
             each.column,
-            text("config.setting_needs", variable=each.variable),
+            text("config.setting_refused", hint=_reference(each, context).hint)
+            if each.refused
+            else text("config.setting_needs", variable=each.variable),
             each.path,
         )
         for each in expanded.unset
     )
     value = None if unset else result.value
-    return ReadSetting(value, notices=(*ignored_below, *unset))
+    told = (*ignored_below, *unset, *_defaulted(expanded, context))
+    return ReadSetting(value, notices=told)
 
 
 def read_log(pair: Pair, context: Context) -> ReadLog:
@@ -284,35 +315,55 @@ def _origin(node: MapNode, context: Context) -> str | None:
     base = node.get("apiBase")
     if base is None or is_null(base):
         return ROUTER
+    # No address of a project's file comes from a variable.
+    if context.allowed is not None and isinstance(base, ScalarNode):
+        return None if names_variables(base) else _origin_of(base)
     # The project's .env may take part here: what it names is then looked up in the
     # user's list, so that it decides nothing.
     alone = MapNode(tuple(p for p in node.pairs if p.value is base), 1, 1)
     found = expand(alone, path="", variables=context.variables, trusted=True)
     value = found.node.get("apiBase")
-    if not isinstance(value, ScalarNode):
-        return None
+    return _origin_of(value) if isinstance(value, ScalarNode) else None
+
+
+def _origin_of(node: ScalarNode) -> str | None:
     try:
-        return origin_of(value.text.strip())
+        return origin_of(node.text.strip())
     except InvalidEndpoint:
         return None
 
 
 def _harmless(node: MapNode, path: str) -> tuple[MapNode, tuple[Problem, ...]]:
     """Return an entry without what needs trust, and a notice of each such key."""
-    notices: list[Problem] = []
-    pairs: list[Pair] = []
-    for pair in node.pairs:
-        options = pair.value
-        if pair.key.text == "requestOptions" and isinstance(options, MapNode):
-            for inner in options.pairs:
-                if inner.key.text in TRUST_NEEDED:
-                    key, name = inner.key, f"{path}.requestOptions.{inner.key.text}"
-                    ignored = text("config.untrusted", command=COMMAND)
-                    notices.append(Problem(key.line, key.column, ignored, name))
-            kept = tuple(p for p in options.pairs if p.key.text not in TRUST_NEEDED)
-            options = evolve(options, pairs=kept)
-        pairs.append(Pair(pair.key, options))
-    return evolve(node, pairs=tuple(pairs)), tuple(notices)
+    options = node.get("requestOptions")
+    if not isinstance(options, MapNode):
+        return node, ()
+    kept, notices = _without(options, TRUST_NEEDED, f"{path}.requestOptions")
+    body = kept.get("extraBodyProperties")
+    if isinstance(body, MapNode):
+        # Until then the caller has the last word of what is asked.
+        below = f"{path}.requestOptions.extraBodyProperties"
+        inner, more = _without(body, CALLERS_OWN, below)
+        kept, notices = _replaced(kept, body, inner), (*notices, *more)
+    return _replaced(node, options, kept), notices
+
+
+def _without(
+    node: MapNode, names: frozenset[str], path: str
+) -> tuple[MapNode, tuple[Problem, ...]]:
+    ignored = text("config.untrusted", command=COMMAND)
+    notices = tuple(
+        Problem(pair.key.line, pair.key.column, ignored, f"{path}.{pair.key.text}")
+        for pair in node.pairs
+        if pair.key.text in names
+    )
+    left = tuple(pair for pair in node.pairs if pair.key.text not in names)
+    return evolve(node, pairs=left), notices
+
+
+def _replaced(node: MapNode, old: Node, new: Node) -> MapNode:
+    pairs = (Pair(p.key, new if p.value is old else p.value) for p in node.pairs)
+    return evolve(node, pairs=tuple(pairs))
 
 
 def _without_users_own(node: MapNode, path: str) -> tuple[MapNode, tuple[Problem, ...]]:
@@ -378,14 +429,39 @@ class _Blanks:
         return evolve(node, pairs=tuple(pairs))
 
 
+def _defaulted(expanded: Expanded, context: Context) -> Iterator[Problem]:
+    """Yield a notice for each default that counts where a variable may not be read."""
+    for each in expanded.defaulted:
+        # Where it is not set the default is what would count anyway.
+        known = context.variables.find(
+            each.variable, env_files_first=False, with_project=False
+        )
+        if known:
+            said = text("config.default_counts", hint=_reference(each, context).hint)
+            yield Problem(each.line, each.column, said, each.path)
+
+
 def _reference(
-    unset: Unset, context: Context, *, project_env: bool, command: str = COMMAND
+    unset: Unset,
+    context: Context,
+    *,
+    project_env: bool = False,
+    command: str = COMMAND,
 ) -> UnsetReference:
     place = context.place(unset.line, unset.column)
     withheld = context.variables.withheld(unset.variable)
-    if unset.refused:
+    if unset.refused == "address":
+        hint = text("config.refused_address")
+    elif unset.refused == "place":
         # A stranger's file could send any variable along with a prompt.
         hint = text("config.refused_variable", command=command)
+    elif unset.refused == "name" and (withheld is None or project_env):
+        hint = text(
+            "config.refused_name",
+            allowed=", ".join(sorted(PROJECT_VARIABLES)),
+            variable=unset.variable,
+            command=f"{COMMAND} --variable {unset.variable}",
+        )
     elif withheld is not None and not project_env:
         hint = text(
             "config.withheld", variable=unset.variable, file=withheld, command=command
@@ -398,4 +474,5 @@ def _reference(
             variable=unset.variable,
             file=context.variables.user_env.path,
         )
-    return UnsetReference(unset.variable, unset.path, place, hint)
+    refused = bool(unset.refused)
+    return UnsetReference(unset.variable, unset.path, place, hint, refused)

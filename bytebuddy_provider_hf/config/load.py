@@ -30,7 +30,11 @@ from bytebuddy_provider_hf.config.values import (
     ModelEntry,
     SourceKind,
 )
-from bytebuddy_provider_hf.config.variables import Variables, read_variables
+from bytebuddy_provider_hf.config.variables import (
+    PROJECT_VARIABLES,
+    Variables,
+    read_variables,
+)
 from bytebuddy_provider_hf.errors import ConfigInvalid, ConfigNotFound
 from bytebuddy_provider_hf.texts import text
 
@@ -116,8 +120,8 @@ def load(  # each is a place that a test and a host must choose
             *told,
             *(ConfigWarning(file, complaint) for file, complaint in complaints),
             *(
-                [ConfigWarning(str(store.path), text("trust.off"))]
-                if store.is_newer()
+                [ConfigWarning(str(store.path), complaint)]
+                if (complaint := store.complaint()) is not None
                 else []
             ),
         ),
@@ -213,8 +217,18 @@ def _read(
     store: TrustStore,
     project: Path,
 ) -> dict[Path, ReadFile]:
+    allowed = PROJECT_VARIABLES | store.variables(project)
     return {
-        file: read_file(Context(file, kind, variables, store, project))
+        file: read_file(
+            Context(
+                file,
+                kind,
+                variables,
+                store,
+                project,
+                allowed if kind == "project" else None,
+            )
+        )
         for kind, file in places
     }
 

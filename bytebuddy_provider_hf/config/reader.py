@@ -32,6 +32,7 @@ from bytebuddy_provider_hf.config.entry import (
     read_options,
     read_setting,
 )
+from bytebuddy_provider_hf.config.exposure import exposures
 from bytebuddy_provider_hf.config.kinds import (
     Mismatch,
     Switch,
@@ -89,6 +90,10 @@ def read_file(context: Context) -> ReadFile:
         # A FIFO that nobody writes to would be waited for without end.
         if context.kind != "explicit" and file.exists() and not file.is_file():
             return _unreadable(context, text("config.no_regular_file"))
+        exposed = exposures(file) if file.is_file() else ()
+        for each in exposed:
+            if each.is_refused:
+                return _refused(context, each.message)
         with file.open("rb") as stream:
             # One byte more than is allowed tells that it is too large.
             document = parse(stream.read(MAX_BYTES + 1))
@@ -97,6 +102,7 @@ def read_file(context: Context) -> ReadFile:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or text("config.name_unusable")
         return _unreadable(context, reason)
+    warned = tuple(ConfigWarning(str(file), each.message) for each in exposed)
     if context.kind == "project" and (why := _why_skipped(document)):
         return ReadFile(warnings=(ConfigWarning(str(file), why),), read=False)
     flat = flat_problem(document)
@@ -105,6 +111,7 @@ def read_file(context: Context) -> ReadFile:
         reading = ReadFile(problems=tuple(p.at(file) for p in problems))
     else:
         reading = _FileReader(context).read(document.root)
+    reading = evolve(reading, warnings=(*warned, *reading.warnings))
     odd = lookalike(document.text) if reading.problems else None
     if odd is None:
         return reading
@@ -122,6 +129,15 @@ def _unreadable(context: Context, reason: str) -> ReadFile:
         warning = ConfigWarning(str(context.file), skipped)
         return ReadFile(read=False, warnings=(warning,))
     return ReadFile(read=False, problems=(problem,))
+
+
+def _refused(context: Context, why: str) -> ReadFile:
+    """Return what comes of a file that others can change: it is there, and no use."""
+    if context.kind != "project":
+        said = text("config.unreadable", path=context.file, reason=why)
+        return ReadFile(read=False, problems=(said,))
+    warning = ConfigWarning(str(context.file), text("config.skipped", reason=why))
+    return ReadFile(read=False, warnings=(warning,))
 
 
 def _why_skipped(document: Document) -> str | None:

@@ -376,7 +376,41 @@ KEYS: Final[tuple[Key, ...]] = (
 
 # What a project's file may not decide before the user trusts it.
 TRUST_NEEDED: Final = frozenset(
-    {"headers", "proxy", "verifySsl", "caBundlePath", "clientCertificate"}
+    {
+        "headers",
+        "proxy",
+        "noProxy",
+        "verifySsl",
+        "caBundlePath",
+        "clientCertificate",
+    }
+)
+# Of its extraBodyProperties, those that stand in the body for what a caller says: the
+# question and the model, tools, the form of the answer, options, and what servers read
+# in their place. A test builds every kind of body and looks for its members here.
+CALLERS_OWN: Final = frozenset(
+    {
+        *("model", "messages", "prompt", "prompts", "input", "inputs", "instructions"),
+        *("query", "queries", "text", "texts", "text_1", "text_2", "documents"),
+        *("suffix", "system", "input_prefix", "input_suffix", "input_extra", "content"),
+        *("prompt_embeds", "prompt_token_ids", "input_ids", "image_data", "echo"),
+        *("tools", "tool_choice", "tool_prompt", "parallel_tool_calls", "functions"),
+        *("function_call", "response_format", "json_schema", "grammar", "regex"),
+        *("guided_json", "guided_regex", "guided_choice", "guided_grammar"),
+        *("structured_outputs", "ebnf", "structural_tag", "logit_bias"),
+        *("stream", "stream_options", "n", "best_of", "logprobs", "top_logprobs"),
+        *("top_n_tokens", "details", "decoder_input_details", "return_full_text"),
+        *("parameters", "options", "chat_template", "chat_template_kwargs"),
+        *("add_generation_prompt", "continue_final_message", "prompt_prefix"),
+        *("temperature", "max_tokens", "max_completion_tokens", "max_new_tokens"),
+        *("n_predict", "min_tokens", "top_p", "top_k", "min_p", "typical_p", "seed"),
+        *("repetition_penalty", "repeat_penalty", "presence_penalty", "do_sample"),
+        *("frequency_penalty", "stop", "stop_sequences", "stop_token_ids"),
+        *("reasoning", "reasoning_effort", "thinking_token_budget", "thinking"),
+        *("thinking_budget_tokens", "enable_thinking", "cache_prompt", "truncate"),
+        *("normalize", "prompt_name", "raw_scores", "return_text", "dimensions"),
+        *("encoding_format", "top_n", "return_documents", "truncation_direction"),
+    }
 )
 
 # No message shows what stands at these keys.

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from bytebuddy_provider_hf.address import (
     HUB,
@@ -20,10 +22,11 @@ from bytebuddy_provider_hf.address import (
     origin_of,
     parse,
 )
+from bytebuddy_provider_hf.config.exposure import exposures
 from bytebuddy_provider_hf.config.files import sole_writer, write_private
 from bytebuddy_provider_hf.config.stored_files import TRUST
 from bytebuddy_provider_hf.config.values import ModelEntry
-from bytebuddy_provider_hf.errors import ConfigError, UntrustedProject
+from bytebuddy_provider_hf.errors import ConfigError, InvalidOption, UntrustedProject
 from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
@@ -34,6 +37,12 @@ COMMAND: Final = "bytebuddy-hf config trust"
 # endpoints.huggingface.cloud are missing on purpose: anyone can rent one.
 # https only: over http anyone on the way could read the key.
 _TRUSTED: Final = frozenset({HUB, ROUTER, f"https://{RETIRED_HOST}"})
+
+# What the file holds: by project, the origins it may use and the variables it may name.
+_OPTIONAL: Final = "variables"
+_SECTIONS: Final = ("projects", _OPTIONAL)
+Sections: TypeAlias = dict[str, dict[str, tuple[str, ...]]]
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 
 
 def trusted_by_default(origin: str) -> bool:
@@ -63,48 +72,76 @@ class TrustStore:
 
     def add(self, project: Path, origin: str) -> None:
         """Trust ``project`` with ``origin`` from now on."""
-        added = origin_of(origin)
-        with sole_writer(self._path):
-            # Read again under the lock: another program may have added to it.
-            known = self.listing()
-            wanted = {*known.get(_key(project), ()), added}
-            self._write({**known, _key(project): tuple(sorted(wanted))})
+        self._add("projects", project, origin_of(origin))
+
+    def allow(self, project: Path, variable: str) -> None:
+        """Let the file of ``project`` name one more of the user's variables.
+
+        Raises ``InvalidOption`` for what is no name of one.
+        """
+        if not _VARIABLE.fullmatch(variable):
+            raise InvalidOption(text("trust.no_variable"))
+        self._add(_OPTIONAL, project, variable)
 
     def remove(self, project: Path, origin: str | None = None) -> bool:
         """Stop trusting ``project`` with ``origin``, or with anything.
 
         Tells whether it was trusted so.
         """
-        gone = None if origin is None else origin_of(origin)
-        with sole_writer(self._path):
-            known = self.listing()
-            before = known.pop(_key(project), ())
-            left = tuple(o for o in before if gone is not None and o != gone)
-            if left == before:
-                return False
-            self._write({**known, _key(project): left} if left else known)
-            return True
+        if origin is not None:
+            return self._remove(project, {"projects": origin_of(origin)})
+        return self._remove(project, dict.fromkeys(_SECTIONS))
+
+    def forbid(self, project: Path, variable: str) -> bool:
+        """Undo :meth:`allow`; tells whether it was allowed."""
+        return self._remove(project, {_OPTIONAL: variable})
 
     def entries(self) -> dict[str, tuple[str, ...]]:
         """Return every trusted project's path with its origins; none if unusable."""
         with contextlib.suppress(ConfigError):
-            return self._read() or {}
+            return (self._read() or {}).get("projects", {})
         return {}
 
-    def listing(self) -> dict[str, tuple[str, ...]]:
-        """Return what ``entries`` does; ``ConfigError`` for a file it cannot use."""
-        known = self._read()
-        if known is None:
-            message = text("config.trust_damaged", path=self._path)
-            raise ConfigError(message, hint=text("config.remove_trust"))
-        return known
+    def variables(self, project: Path) -> frozenset[str]:
+        """Return the variables that the file of ``project`` may name besides ours."""
+        with contextlib.suppress(ConfigError):
+            known = (self._read() or {}).get(_OPTIONAL, {})
+            return frozenset(known.get(_key(project), ()))
+        return frozenset()
 
-    def is_newer(self) -> bool:
-        """Tell whether a newer version wrote the file, so that nothing in it counts."""
-        return _is_newer(self._content())
+    def listing(self) -> dict[str, tuple[str, ...]]:
+        """Return each project with its origins and ``${VARIABLES}``.
+
+        Raises ``ConfigError`` for a file that it cannot use.
+        """
+        known = self._usable()
+        listed = dict(known["projects"])
+        for project, names in known[_OPTIONAL].items():
+            shown = tuple(f"${{{name}}}" for name in names)
+            listed[project] = (*listed.get(project, ()), *shown)
+        return listed
+
+    def complaint(self) -> str | None:
+        """Tell what is wrong with the file, as far as it is not damaged.
+
+        Nothing in it counts where a newer version wrote it, or where everybody can.
+        """
+        try:
+            if _is_newer(self._content()):
+                return text("trust.off")
+        except ConfigError as error:
+            return error.message
+        return next((each.message for each in exposures(self._path)), None)
 
     def _content(self) -> object:
-        """Return the file's JSON; ``None`` where it is none."""
+        """Return the file's JSON; ``None`` where it is none.
+
+        Raises ``ConfigError`` where others can change it.
+        """
+        for each in exposures(self._path):
+            if each.is_refused:
+                said = text("trust.exposed", path=self._path, why=each.message)
+                raise ConfigError(said)
         try:
             raw = read_regular_file(self._path, TRUST.most + 1)
             # Brackets without end exhaust the parser's stack.
@@ -114,7 +151,37 @@ class TrustStore:
         except (OSError, ValueError, RecursionError):
             return None
 
-    def _read(self) -> dict[str, tuple[str, ...]] | None:
+    def _add(self, section: str, project: Path, added: str) -> None:
+        with sole_writer(self._path):
+            # Read again under the lock: another program may have added to it.
+            known = self._usable()
+            wanted = {*known[section].get(_key(project), ()), added}
+            known[section][_key(project)] = tuple(sorted(wanted))
+            self._write(known)
+
+    def _remove(self, project: Path, gone: Mapping[str, str | None]) -> bool:
+        """Take one value out of each section named, or all that stands there."""
+        with sole_writer(self._path):
+            known, changed = self._usable(), False
+            for section, value in gone.items():
+                before = known[section].pop(_key(project), ())
+                left = tuple(o for o in before if value is not None and o != value)
+                if left:
+                    known[section][_key(project)] = left
+                changed = changed or left != before
+            if changed:
+                self._write(known)
+            return changed
+
+    def _usable(self) -> Sections:
+        """Return what ``_read`` does; ``ConfigError`` for a file it cannot use."""
+        known = self._read()
+        if known is None:
+            message = text("config.trust_damaged", path=self._path)
+            raise ConfigError(message, hint=text("config.remove_trust"))
+        return known
+
+    def _read(self) -> Sections | None:
         """Return what the file says, or ``None`` where it is no trust file."""
         found = self._content()
         if _is_newer(found):
@@ -122,17 +189,22 @@ class TrustStore:
             raise ConfigError(
                 text("trust.newer", path=self._path), hint=text("trust.update")
             )
-        projects = found.get("projects") if isinstance(found, dict) else None
-        if not isinstance(projects, dict):
+        if not isinstance(found, dict) or not isinstance(found.get("projects"), dict):
             return None
-        return {
-            project: tuple(origin for origin in origins if isinstance(origin, str))
-            for project, origins in projects.items()
-            if isinstance(origins, list)
-        }
+        sections: Sections = {}
+        for section in _SECTIONS:
+            # Files of earlier versions have no variables.
+            said = found.get(section)
+            sections[section] = {
+                project: tuple(each for each in values if isinstance(each, str))
+                for project, values in (said if isinstance(said, dict) else {}).items()
+                if isinstance(values, list)
+            }
+        return sections
 
-    def _write(self, projects: dict[str, tuple[str, ...]]) -> None:
-        content = json.dumps({"version": TRUST.version, "projects": projects}, indent=2)
+    def _write(self, sections: Sections) -> None:
+        said = {key: each for key, each in sections.items() if each or key != _OPTIONAL}
+        content = json.dumps({"version": TRUST.version, **said}, indent=2)
         if len(content) >= TRUST.most:
             # It would not be read again.
             raise ConfigError(

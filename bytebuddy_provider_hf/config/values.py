@@ -33,12 +33,16 @@ class Source:
 
 @frozen
 class UnsetReference:
-    """A variable an entry names and nobody has set; ``place`` is file:line:column."""
+    """A variable an entry names and nobody has set; ``place`` is file:line:column.
+
+    One that is ``refused`` may be set: a project's file may not name it there.
+    """
 
     variable: str
     path: str
     place: str
     hint: str = ""
+    refused: bool = False
 
 
 @frozen

@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
@@ -17,9 +17,10 @@ from bytebuddy_provider_hf.config.document import (
     Node,
     Pair,
     Problem,
+    ScalarNode,
     shown_key,
 )
-from bytebuddy_provider_hf.config.dotenv import EnvFile, read_env
+from bytebuddy_provider_hf.config.dotenv import TOKEN_VARIABLES, EnvFile, read_env
 from bytebuddy_provider_hf.config.stored_files import ENV, STATE, user_folder
 from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.secret import Secret
@@ -32,6 +33,14 @@ _REFERENCE: Final = re.compile(
     r"|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<has_default>:-(?P<default>[^${}]*))?\}"
     r"|(?P<broken>\$\{)"
 )
+# Those that any project's file may name: they are meant for what it asks. The last is
+# the provider page's own, for a dedicated endpoint.
+PROJECT_VARIABLES: Final = frozenset({*TOKEN_VARIABLES, "HF_ENDPOINT_TOKEN"})
+
+# Why a reference is not replaced although its variable may be set: it stands where an
+# untrusted project names none, the project may not have this one, or it is in apiBase.
+Refusal: TypeAlias = Literal["", "place", "name", "address"]
+
 # The key of an entry, and the header that it becomes.
 _WHO_PAYS: Final = frozenset({"billto", "x-hf-bill-to"})
 
@@ -49,11 +58,22 @@ class Variables:
     project_env: tuple[EnvFile, ...] = ()
 
     def find(
-        self, name: str, *, env_files_first: bool, with_project: bool
+        self,
+        name: str,
+        *,
+        env_files_first: bool,
+        with_project: bool,
+        with_users: bool = True,
     ) -> Secret | None:
-        """Return the value of ``name``, or ``None`` where nobody has set it."""
+        """Return the value of ``name``, or ``None`` where nobody has set it.
+
+        Without ``with_users`` only what the project has set itself is looked at.
+        """
+        project = self.project_env if with_project else ()
+        if not with_users:
+            return next((f.values[name] for f in project if name in f.values), None)
         # The user's own file outranks the project's: a guest does not replace a key.
-        files = (self.user_env, *(self.project_env if with_project else ()))
+        files = (self.user_env, *project)
         from_files = next((f.values[name] for f in files if name in f.values), None)
         here = Secret(self.process[name]) if name in self.process else None
         first, second = (from_files, here) if env_files_first else (here, from_files)
@@ -103,7 +123,7 @@ class Unset:
     path: str
     line: int
     column: int
-    refused: bool = False
+    refused: Refusal = ""
 
 
 @frozen
@@ -113,6 +133,12 @@ class Expanded:
     node: MapNode
     unset: tuple[Unset, ...] = ()
     problems: tuple[Problem, ...] = ()
+    defaulted: tuple[Unset, ...] = ()
+
+
+def names_variables(node: ScalarNode) -> bool:
+    """Return whether a value as it is written holds a reference."""
+    return any(m.group() != "$$" for m in _REFERENCE.finditer(node.text))
 
 
 def says_who_pays(path: str) -> bool:
@@ -128,6 +154,7 @@ def expand(
     trusted: bool,
     keep: frozenset[str] = frozenset(),
     only: frozenset[str] | None = None,
+    allowed: frozenset[str] | None = None,
 ) -> Expanded:
     """Return ``node`` with the references in its values replaced.
 
@@ -137,14 +164,25 @@ def expand(
     that is ``${VAR:-}`` and nothing else; those of the keys in ``keep`` (dotted below
     ``path``) stay as they are written. ``trusted`` lets the project's
     ``.env`` count. Where ``only`` is given, no other key may name a variable.
+    Where ``allowed`` is given, it has the only ones of the user's variables that may
+    be named, and in an ``apiBase`` none may: so it is for a project's file.
+    ``defaulted`` are those refused whose default counts.
     """
 
     def below(names: frozenset[str]) -> frozenset[str]:
         return frozenset(f"{path}.{name}" for name in names)
 
-    walk = _Walk(variables, trusted, below(keep), None if only is None else below(only))
+    walk = _Walk(
+        variables,
+        trusted,
+        below(keep),
+        None if only is None else below(only),
+        allowed,
+    )
     expanded = walk.mapping(node, path)
-    return Expanded(expanded, tuple(walk.unset), tuple(walk.problems))
+    return Expanded(
+        expanded, tuple(walk.unset), tuple(walk.problems), tuple(walk.defaulted)
+    )
 
 
 @define
@@ -153,7 +191,9 @@ class _Walk:
     trusted: bool
     keep: frozenset[str]
     only: frozenset[str] | None
+    allowed: frozenset[str] | None
     unset: list[Unset] = field(factory=list)
+    defaulted: list[Unset] = field(factory=list)
     problems: list[Problem] = field(factory=list)
 
     def mapping(self, node: MapNode, path: str) -> MapNode:
@@ -184,30 +224,34 @@ class _Walk:
             )
             self.problems.append(Problem(node.line, node.column, message, path))
             return node
-        refused = self.only is not None and path not in self.only
         values: list[str] = []
         named = [match for match in matches if match.group() != "$$"]
-        missing: list[str] = []
+        missing: list[Unset] = []
         for match in matches:
             value = None
             name = match["secret"] or match["name"]
-            if name and not refused:
+            refused = self._refusal(name, path) if name else ""
+            if name and refused in ("", "name"):
                 # GitHub's form means the stored secrets before the environment.
                 value = self.variables.find(
                     name,
                     env_files_first=match["secret"] is not None,
                     with_project=self.trusted and not says_who_pays(path),
+                    # What the project has set itself is not the user's.
+                    with_users=not refused,
                 )
+            unset = Unset(name or "", path, node.line, node.column, refused)
             if match["has_default"]:
                 # As in a shell, :- stands for a variable that is set to nothing too.
                 values.append(value.reveal() if value else match["default"])
+                if refused and value is None:
+                    self.defaulted.append(unset)
             elif name and value is None:
-                missing.append(name)
+                missing.append(unset)
             else:
                 values.append(value.reveal() if value is not None else "$")
         if missing:
-            place = (path, node.line, node.column, refused)
-            self.unset += [Unset(name, *place) for name in missing]
+            self.unset += missing
             return node if path in self.keep else None
         if not matches:
             return node
@@ -219,3 +263,14 @@ class _Walk:
             return None
         names = tuple(match["secret"] or match["name"] for match in named)
         return evolve(node, text=filled, variables=names)
+
+    def _refusal(self, name: str, path: str) -> Refusal:
+        """Return why a value may not name a variable, "" where it may."""
+        if self.allowed is None:
+            return ""
+        # Looked up by whoever resolves it, an address tells its owner what it holds.
+        if path.endswith(".apiBase"):
+            return "address"
+        if name not in self.allowed:
+            return "name"
+        return "" if self.only is None or path in self.only else "place"

@@ -13,6 +13,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final, final
 
+from bytebuddy_provider_hf.config.exposure import check_exposed
 from bytebuddy_provider_hf.config.files import FILE_MODE, make_folder, sole_writer
 from bytebuddy_provider_hf.config.values import LogOptions
 from bytebuddy_provider_hf.logs.line_format import LineFormatter
@@ -38,6 +39,10 @@ class RotatingFile(RotatingFileHandler):
         if path.exists() and not path.is_file():
             # A pipe would be waited for, a device cannot be rotated.
             raise OSError(errno.EINVAL, text("logs.no_regular_file"))
+        with suppress(OSError):  # another user's: told below
+            _close_to_others(path)
+        # In a folder of others the path may lead to any file of this user's.
+        check_exposed(path)
         super().__init__(
             path,
             maxBytes=options.size * _MEGABYTE,
@@ -74,9 +79,8 @@ class RotatingFile(RotatingFileHandler):
     def _open(self) -> TextIOWrapper:
         # As logging does, but never for an instant readable by others.
         handle = os.open(self.baseFilename, _APPEND, FILE_MODE)
-        if stat.S_IMODE(os.fstat(handle).st_mode) & ~FILE_MODE:
-            with suppress(OSError):  # another user's: it was shared on purpose
-                Path(self.baseFilename).chmod(FILE_MODE)
+        with suppress(OSError):  # root's: it was shared on purpose
+            _close_to_others(Path(self.baseFilename))
         stream = os.fdopen(handle, "ab")
         return TextIOWrapper(stream, encoding=self.encoding, errors=self.errors)
 
@@ -91,3 +95,12 @@ class RotatingFile(RotatingFileHandler):
             )
         except FileNotFoundError:
             return True
+
+
+def _close_to_others(path: Path) -> None:
+    """Give a log of this user's that is there the mode of a new one."""
+    told = path.stat() if path.exists() else None
+    if told is None or not stat.S_IMODE(told.st_mode) & ~FILE_MODE:
+        return
+    if sys.platform == "win32" or told.st_uid == os.geteuid():
+        path.chmod(FILE_MODE)

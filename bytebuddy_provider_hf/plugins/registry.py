@@ -404,7 +404,7 @@ class ModelRegistry:
             first = entry.unset[0]
             raise UnsetVariable(
                 text(
-                    "plugins.unset",
+                    "plugins.refused" if first.refused else "plugins.unset",
                     place=first.place,
                     key=first.path,
                     model=safe_name(entry.name),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from attrs import frozen
 
+from bytebuddy_provider_hf.config.exposure import chown_command
 from bytebuddy_provider_hf.config.stored_files import ANSWERS, DAMAGED_ANSWERS
 from bytebuddy_provider_hf.errors import ConfigError
 from bytebuddy_provider_hf.storage.shared_database import (
@@ -112,7 +113,8 @@ class AnswersFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         _refuse_foreign(path)
-        found = open_database(path, _SCHEMA, version=ANSWERS.version)
+        # Members of a group could answer in a server's place as well.
+        found = open_database(path, _SCHEMA, version=ANSWERS.version, strict=True)
         self._database, self.stamp = found
         try:
             self._salt = self._fact("salt", bytes)
@@ -339,7 +341,8 @@ def _refuse_foreign(path: Path) -> None:
     if mine is None or not path.exists():
         return
     if path.stat().st_uid != mine:
-        raise PermissionError(errno.EPERM, text("cache.foreign"))
+        said = text("cache.foreign", command=chown_command(path))
+        raise PermissionError(errno.EPERM, said)
 
 
 @contextmanager

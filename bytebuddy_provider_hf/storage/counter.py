@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from bytebuddy_provider_hf.config.exposure import check_exposed
 from bytebuddy_provider_hf.config.files import FILE_MODE
 from bytebuddy_provider_hf.config.stored_files import USAGE_COUNTS
 from bytebuddy_provider_hf.regular_file import read_regular_file
@@ -192,6 +193,7 @@ class BlockRow:
 def read_counts(folder: Path) -> bytes:
     """Return the content of the file of counts, empty where there is none."""
     try:
+        check_exposed(folder / USAGE_COUNTS.name)
         return read_regular_file(folder / USAGE_COUNTS.name, USAGE_COUNTS.most)
     except OSError:
         return b""
@@ -221,6 +223,7 @@ def map_place(folder: Path, place: int) -> tuple[mmap.mmap, int]:
     if start + _PAGE > USAGE_COUNTS.most:
         message = "all places are taken"
         raise ValueError(message)
+    check_exposed(folder / USAGE_COUNTS.name)
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     file = os.open(folder / USAGE_COUNTS.name, flags, FILE_MODE)
     try:

@@ -16,6 +16,8 @@ from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from bytebuddy_provider_hf.config.disks import disk_of
+from bytebuddy_provider_hf.config.exposure import check_exposed
 from bytebuddy_provider_hf.config.files import make_folder
 from bytebuddy_provider_hf.config.stored_files import USAGE, USAGE_COUNTS, USAGE_DAMAGED
 from bytebuddy_provider_hf.errors import ConfigError
@@ -24,7 +26,6 @@ from bytebuddy_provider_hf.storage.shared_database import (
     SQLITE_ERRORS,
     NewerDatabase,
     Stamp,
-    disk_of,
     is_damage,
     is_network,
     open_database,
@@ -169,6 +170,11 @@ def open_to_read(folder: Path) -> sqlite3.Connection | None:
     path = folder / USAGE.name
     if not path.is_file():
         return None
+    try:
+        check_exposed(path)
+    except PermissionError as error:
+        # Whoever reads it expects what SQLite raises.
+        raise sqlite3.OperationalError(reason_of(error)) from error
     address = path.resolve().as_uri()
     try:
         connection = _readable(f"{address}?mode=ro")

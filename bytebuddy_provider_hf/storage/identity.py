@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from bytebuddy_provider_hf.config.exposure import check_exposed
 from bytebuddy_provider_hf.config.files import make_folder, replace, sole_writer
 from bytebuddy_provider_hf.config.stored_files import USAGE_KEY
 from bytebuddy_provider_hf.regular_file import read_regular_file
@@ -40,6 +41,7 @@ def read_key(folder: Path) -> bytes:
     path = folder / USAGE_KEY.name
     try:
         make_folder(folder)
+        check_exposed(path)
         # One byte more is read, so that a longer file is seen to be no key.
         for left in reversed(range(_TRIES)):
             if not path.exists():

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from bytebuddy_provider_hf.config.exposure import check_exposed
 from bytebuddy_provider_hf.config.files import make_folder, replace
 from bytebuddy_provider_hf.config.stored_files import CATALOGUE
 from bytebuddy_provider_hf.regular_file import read_regular_file
@@ -60,6 +61,11 @@ class KeptAnswers:
         return self._folder / f"{name}{_SUFFIX}"
 
     def _read(self, key: str) -> tuple[bytes, float] | None:
+        try:
+            check_exposed(self._path(key), strict=True)
+        except PermissionError as error:
+            self._turn_off(error.strerror or str(error))
+            return None
         try:
             kept = read_regular_file(self._path(key), _LARGEST + 1)
         except OSError:

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from bytebuddy_provider_hf.config.disks import disk_of
+from bytebuddy_provider_hf.config.exposure import check_exposed
 from bytebuddy_provider_hf.config.files import make_folder, replace, sole_writer
 
 # Seconds to wait for the transactions of other processes.
@@ -28,11 +30,6 @@ _LOCAL: Final = re.compile(
     "apfs|bcachefs|btrfs|exfat|ext[234]|f2fs|fuseblk|hfsplus|jfs|msdos|nilfs2|ntfs3?|"
     "overlay|ramfs|reiserfs|tmpfs|ubifs|ufs|vfat|xfs|zfs"
 )
-_MOUNTS: Final = Path("/proc/self/mountinfo")
-# Where a line of it names the place of a mount, in which blanks and the like are octal
-# numbers (proc(5)).
-_POINT: Final = 4
-_OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 # What SQLite raises. Python makes a text of its messages, and fails where bytes of a
 # damaged file stand in them.
@@ -53,15 +50,19 @@ def open_database(
     version: int,
     disk: str | None = None,
     shrinks: bool = False,
+    strict: bool = False,
 ) -> tuple[sqlite3.Connection, Stamp]:
     """Return a connection to a file of this ``version``, and which file that is.
 
     One that is missing is made; one that ``shrinks`` can give free pages back. ``disk``
     is the kind of file system, as :func:`disk_of` tells it. Transactions are the
-    caller's: none is begun unasked. Raises ``NewerDatabase``, ``OSError``, and one of
-    ``SQLITE_ERRORS`` for a file that is damaged, or of an older version.
+    caller's: none is begun unasked. Raises ``NewerDatabase``, ``OSError``, also for one
+    that others can change, members of its group too where that is ``strict``, and one
+    of ``SQLITE_ERRORS`` for a file that is damaged, or of an older version.
     """
     make_folder(path.parent)
+    for each in (path, *_beside(path)):
+        check_exposed(each, strict=strict)
     disk = disk_of(path.parent) if disk is None else disk
     while True:
         if not path.exists():
@@ -112,8 +113,8 @@ def set_aside(
         if stamp is None or stamp_of(path) != stamp:
             return False
         path.replace(kept)
-        for end in ("-wal", "-shm"):
-            path.with_name(path.name + end).unlink(missing_ok=True)
+        for each in _beside(path)[:2]:
+            each.unlink(missing_ok=True)
         if beside is not None:
             beside.unlink(missing_ok=True)
     return True
@@ -144,33 +145,6 @@ def is_busy(error: Exception) -> bool:
     return code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def disk_of(folder: Path, mounts: str | None = None) -> str:
-    """Return the kind of file system of ``folder``, "" where it cannot be told.
-
-    ``mounts`` is the text of ``/proc/self/mountinfo``, which only Linux has; it is read
-    if not given.
-    """
-    path = folder.resolve()
-    if path.drive.startswith("\\\\"):
-        return "UNC"
-    if mounts is None:
-        try:
-            mounts = _MOUNTS.read_text("utf-8", "surrogateescape")
-        except OSError:
-            mounts = ""
-    found, longest = "", -1
-    for line in mounts.splitlines():
-        before, _, after = line.partition(" - ")
-        columns = before.split(" ")
-        if len(columns) <= _POINT or not after:
-            continue
-        point = _OCTAL.sub(lambda number: chr(int(number[1], 8)), columns[_POINT])
-        # A later mount on the same place hides the earlier one.
-        if len(point) >= longest and path.is_relative_to(point):
-            found, longest = after.split(" ")[0], len(point)
-    return found
-
-
 def is_network(disk: str) -> bool:
     """Whether a kind of file system is none of this machine, or not known to be."""
     return bool(disk) and not _LOCAL.fullmatch(disk)
@@ -185,6 +159,12 @@ def version_of(connection: sqlite3.Connection, known: int) -> int:
         message = "no version of this package has a negative number"
         raise sqlite3.DatabaseError(message)
     return found
+
+
+def _beside(path: Path) -> tuple[Path, ...]:
+    """Return what SQLite writes beside a file, and believes as the file itself."""
+    ends = ("-wal", "-shm", "-journal")
+    return tuple(path.with_name(path.name + end) for end in ends)
 
 
 def _make(

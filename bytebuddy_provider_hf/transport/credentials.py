@@ -16,20 +16,20 @@ from typing import Final
 from attrs import frozen
 
 from bytebuddy_provider_hf.address import HostKind, Target
-from bytebuddy_provider_hf.config.dotenv import read_env
+from bytebuddy_provider_hf.config.dotenv import TOKEN_VARIABLES, read_env
+from bytebuddy_provider_hf.config.exposure import check_exposed
 from bytebuddy_provider_hf.config.stored_files import ENV, HUB_TOKEN, STATE
-from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidToken, MissingToken
+from bytebuddy_provider_hf.errors import (
+    ConfigError,
+    InsecureEndpoint,
+    InvalidToken,
+    MissingToken,
+)
 from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
 
-VARIABLES: Final = (
-    "HF_API_KEY",
-    "HF_TOKEN",
-    "HUGGING_FACE_HUB_TOKEN",
-    "HUGGINGFACEHUB_API_TOKEN",
-    "HUGGINGFACE_API_KEY",
-)
+VARIABLES: Final = TOKEN_VARIABLES
 
 # No server reads a header line beyond this; tokens have some 40 characters, those of
 # an OAuth login some thousand.
@@ -56,7 +56,8 @@ def credential_for(
 
     A token written in the entry goes to the entry's address. One that was merely
     lying about goes to Hugging Face's own hosts only. Raises ``MissingToken``,
-    ``InvalidToken`` and ``InsecureEndpoint``.
+    ``InvalidToken``, ``InsecureEndpoint``, and ``ConfigError`` for a file with tokens
+    that others can change.
     """
     credential = explicit
     if explicit is not None:
@@ -94,22 +95,35 @@ def credential_for(
 
 
 def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
-    """Return the first token of the environment, the login and the token file."""
+    """Return the first token of the environment, the login and the token file.
+
+    Raises ``ConfigError`` for a file that others can change.
+    """
     for variable in VARIABLES:
         if secret := _without_line_breaks(env.get(variable, "")):
             return Credential(secret, variable)
     login = read_env(state_dir / ENV.name)
+    if login.is_refused and login.complaint is not None:
+        # Not passed over: another token would be used, and nobody would know.
+        raise ConfigError(text("config.at", place=login.path, said=login.complaint))
     for variable in VARIABLES:
         kept = login.values.get(variable)
         if kept is not None and (secret := _without_line_breaks(kept.reveal())):
             return Credential(secret, f"{variable} in {login.path}")
-    path, secret = _token_file(env, state_dir), None
+    path, secret = token_file(env, state_dir), None
+    refused: str | None = None
     # ValueError: a path with NUL in it.
     with suppress(OSError, ValueError):
-        if path is not None:
+        if path is not None and path.is_file():
+            try:
+                check_exposed(path)
+            except PermissionError as error:
+                refused = text("config.refused_file", why=error.strerror)
             # Room for a byte order mark, and for what shows that it is too long.
             content = read_regular_file(path, _LONGEST + 8)
             secret = _without_line_breaks(content.decode("utf-8-sig", "replace"))
+    if refused is not None:
+        raise ConfigError(text("config.at", place=path, said=refused))
     return None if secret is None else Credential(secret, str(path))
 
 
@@ -119,7 +133,7 @@ def _without_line_breaks(found: str) -> Secret | None:
     return Secret(cleaned) if cleaned else None
 
 
-def _token_file(env: Mapping[str, str], state_dir: Path) -> Path | None:
+def token_file(env: Mapping[str, str], state_dir: Path) -> Path | None:
     """Return where the file may be; ``None`` for a home that nobody has."""
     try:
         if path := env.get("HF_TOKEN_PATH"):

@@ -16,6 +16,7 @@ from typing import Final
 from attrs import frozen
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.config.exposure import check_exposed
 from bytebuddy_provider_hf.config.values import ClientCertificate, RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.texts import text
@@ -146,6 +147,9 @@ def _load_ca(made: ssl.SSLContext, name: str, path: Path) -> None:
         if files:
             return
     try:
+        # Of a folder OpenSSL reads whatever is in it.
+        for each in (path, *files):
+            check_exposed(each)
         if path.is_dir():
             made.load_verify_locations(capath=path)
         else:
@@ -168,6 +172,7 @@ def _load_client_cert(made: ssl.SSLContext, certificate: ClientCertificate) -> N
     for path in (cert, key):
         problem = None
         try:
+            check_exposed(path)
             path.open("rb").close()
         except OSError as error:
             problem = error.strerror

@@ -107,11 +107,16 @@ def test_what_the_hub_says_of_a_token_is_one_short_line(run: Run) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are for POSIX")
-def test_a_folder_that_others_can_write_to_is_warned_of(run: Run, home: Path) -> None:
+def test_no_token_goes_into_a_folder_that_everybody_can_write_to(
+    run: Run, home: Path
+) -> None:
     """They could put a key or an address of theirs in the place of this file."""
     kept(home).parent.mkdir()
     kept(home).parent.chmod(0o777)
-    assert "chmod 700" in run("login", "--no-check", stdin=CANARY).err
+    refused = run("login", "--no-check", stdin=CANARY)
+    assert refused.code == 3
+    assert f"chmod go-w {kept(home).parent}" in refused.err
+    assert not kept(home).exists()
     kept(home).parent.chmod(0o755)
     assert "chmod" not in run("login", "--no-check", stdin=CANARY).err
 

@@ -181,25 +181,30 @@ def test_a_projects_env_cannot_lead_a_key_astray(world: World) -> None:
     )
     world.write(world.user_file, user)
     world.write(world.project_file, user.replace("name: u", "name: p"))
-    for entry in world.load().entries:
-        assert entry.api_base is None
-        (unset,) = entry.unset
-        assert "bytebuddy-hf config trust https://evil.example" in unset.hint
+    users, projects = world.load().entries
+    assert users.api_base is projects.api_base is None
+    (unset,) = users.unset
+    assert "bytebuddy-hf config trust https://evil.example" in unset.hint
+    (unset,) = projects.unset
+    assert "no variable in apiBase" in unset.hint
 
 
-def test_an_env_that_names_the_address_counts_once_that_is_trusted(
+def test_an_env_that_names_the_users_address_counts_once_that_is_trusted(
     world: World,
 ) -> None:
-    """The user saw the origin when they trusted it."""
+    """The user saw the origin when they trusted it; a project writes its own out."""
     world.write(world.project / ".env", "BASE=https://mine.example/v1\nK=key\n")
     address = "apiBase: '${BASE}', apiKey: '${K}'"
-    text = f"models:\n  - {{name: p, provider: p, model: m, {address}}}\n"
-    world.write(world.project_file, text)
+    text = f"models:\n  - {{name: u, provider: p, model: m, {address}}}\n"
+    world.write(world.user_file, text)
+    theirs = text.replace("name: u", "name: p")
+    world.write(world.project_file, theirs.replace("${BASE}", "https://mine.example"))
     world.store.add(world.project, "https://mine.example")
-    (entry,) = world.load().entries
-    assert entry.api_base == "https://mine.example/v1"
-    assert entry.api_key.reveal() == "key"
-    check_entry(entry, world.store)
+    users, projects = world.load().entries
+    assert users.api_base == "https://mine.example/v1"
+    # What the project has set itself is none of the user's variables.
+    assert users.api_key.reveal() == projects.api_key.reveal() == "key"
+    check_entry(projects, world.store)
 
 
 def test_a_linked_folder_is_the_folder(world: World, tmp_path: Path) -> None:
@@ -304,7 +309,7 @@ models:
   - name: a
     provider: p
     model: m
-    apiKey: ${KEY}
+    apiKey: ${HF_API_KEY}
     requestOptions:
       extraBodyProperties: {user: "${AWS_SECRET}"}
 """
@@ -312,15 +317,16 @@ models:
 
 def test_a_project_passes_no_variable_on_before_it_is_trusted(world: World) -> None:
     """A stranger's file could send any of them along with the next prompt."""
-    world.env.update({"KEY": "k", "AWS_SECRET": "canary-of-aws"})
+    world.env.update({"HF_API_KEY": "k", "AWS_SECRET": "canary-of-aws"})
     world.write(world.project_file, PASSING_ON)
     (entry,) = world.load().entries
     assert entry.api_key
     assert dict(entry.request_options.extra_body_properties) == {}
     (unset,) = entry.unset
     assert unset.variable == "AWS_SECRET"
-    assert "config trust" in unset.hint
+    assert "config trust --variable AWS_SECRET" in unset.hint
     world.store.add(world.project, ROUTER)
+    world.store.allow(world.project, "AWS_SECRET")
     (entry,) = world.load().entries
     body = entry.request_options.extra_body_properties
     assert dict(body) == {"user": "canary-of-aws"}
@@ -329,7 +335,7 @@ def test_a_project_passes_no_variable_on_before_it_is_trusted(world: World) -> N
 
 def test_the_users_own_file_may_pass_on_what_it_likes(world: World) -> None:
     """Only a project's file is a stranger's."""
-    world.env.update({"KEY": "k", "AWS_SECRET": "mine"})
+    world.env.update({"HF_API_KEY": "k", "AWS_SECRET": "mine"})
     world.write(world.user_file, PASSING_ON)
     (entry,) = world.load().entries
     assert entry.unset == ()

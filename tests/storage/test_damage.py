@@ -19,6 +19,7 @@ import pytest
 from rounds import rounds
 from storage.ledgers import attempt, usage
 
+from bytebuddy_provider_hf.config.disks import disk_of
 from bytebuddy_provider_hf.config.stored_files import (
     USAGE,
     USAGE_COUNTS,
@@ -31,7 +32,7 @@ from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.storage import writer
 from bytebuddy_provider_hf.storage.budgets import Amounts, raise_budget
 from bytebuddy_provider_hf.storage.ledger import Ledger
-from bytebuddy_provider_hf.storage.shared_database import disk_of, is_network
+from bytebuddy_provider_hf.storage.shared_database import is_network
 
 HARD = [Budget("mine", BudgetOptions(calls=10, hard=True))]
 CALL = Amounts(calls=1)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bytebuddy_provider_hf.config.disks import disk_of
 from bytebuddy_provider_hf.storage.shared_database import (
     NewerDatabase,
-    disk_of,
     is_busy,
     is_damage,
     is_network,
