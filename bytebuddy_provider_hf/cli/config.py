@@ -111,6 +111,8 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     Every model is opened and closed again, which sends nothing: variables, tokens,
     addresses and names are looked at, not the servers.
     """
+    from bytebuddy_provider_hf.config.values import Config
+    from bytebuddy_provider_hf.doctor.unsafe import find_unsafe
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
     registry = ModelRegistry.load(config)
@@ -123,6 +125,15 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     ]
     problems = [problem for _, told in found for problem in told]
     complaints = registry.warnings
+    known = "".join(map(str, complaints))
+    unsafe = find_unsafe(
+        Config(entries=registry.entries, files=registry.files),
+        home=home_folder(),
+        project=Path.cwd(),
+        env=os.environ,
+    )
+    # Loading has told of most itself, in a sentence of its own.
+    complaints += tuple(each for each in unsafe if each.message not in known)
     wrong = [each.said for each in complaints if each.is_problem]
     warnings = [each for each in complaints if not each.is_problem]
     problems += wrong

@@ -20,7 +20,13 @@ from bytebuddy_provider_hf.cli.options import CallSettings
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import CONFIG, TRUST, user_folder
-from bytebuddy_provider_hf.config.trust import TrustStore, grant, origin_for, project_of
+from bytebuddy_provider_hf.config.trust import (
+    TrustStore,
+    grant,
+    origin_for,
+    project_of,
+    unchecked_certificate,
+)
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import (
     ConfigError,
@@ -82,6 +88,7 @@ class ModelSource:
     registry: ModelRegistry | None = None
     _loose: dict[str, Model] = field(factory=dict)
     _ledger: Ledger | None = None
+    _warned: set[str] = field(factory=set)
 
     async def __aenter__(self) -> Self:
         if self.settings.base is None:
@@ -123,12 +130,27 @@ class ModelSource:
     async def open(self, name: str | None, *, role: Role = Role.CHAT) -> Model:
         """Open the model called ``name``, or the first of the configuration for it."""
         model = await self._open(name, role=role)
+        self._warn_of_unchecked(name or model.name)
         if self._money.ledger or self._money.budgets:
             from bytebuddy_provider_hf.storage.ledger import open_ledger
 
             # The one that the model counts with, kept until its last alert is told.
             self._ledger = open_ledger(user_folder(home_folder()))
         return model
+
+    def _warn_of_unchecked(self, name: str) -> None:
+        """Tell of each entry that may be asked whose server nobody checks, once."""
+        asked = [name]
+        while self.registry is not None and asked:
+            name = asked.pop()
+            if name in self._warned or name not in self.registry:
+                continue
+            self._warned.add(name)
+            entry = self.registry.entry(name)
+            asked += entry.fallbacks
+            unchecked = unchecked_certificate(entry)
+            if unchecked is not None:
+                screen.warn(unchecked.said)
 
     async def _open(self, name: str | None, *, role: Role) -> Model:
         if self.settings.base is not None:

@@ -25,10 +25,10 @@ from bytebuddy_provider_hf.address import (
 from bytebuddy_provider_hf.config.exposure import exposures
 from bytebuddy_provider_hf.config.files import sole_writer, write_private
 from bytebuddy_provider_hf.config.stored_files import TRUST
-from bytebuddy_provider_hf.config.values import ModelEntry
+from bytebuddy_provider_hf.config.values import ConfigWarning, ModelEntry
 from bytebuddy_provider_hf.errors import ConfigError, InvalidOption, UntrustedProject
 from bytebuddy_provider_hf.regular_file import read_regular_file
-from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.secret import Secret, one_line
 from bytebuddy_provider_hf.texts import text
 
 COMMAND: Final = "bytebuddy-hf config trust"
@@ -42,6 +42,7 @@ _TRUSTED: Final = frozenset({HUB, ROUTER, f"https://{RETIRED_HOST}"})
 _OPTIONAL: Final = "variables"
 _SECTIONS: Final = ("projects", _OPTIONAL)
 Sections: TypeAlias = dict[str, dict[str, tuple[str, ...]]]
+_LONGEST_NAME: Final = 100
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 
 
@@ -232,6 +233,19 @@ def project_of(entry: ModelEntry) -> Path | None:
 def origin_for(entry: ModelEntry) -> str:
     """Return the origin that ``entry`` would have its key sent to."""
     return ROUTER if entry.api_base is None else origin_of(entry.api_base)
+
+
+def unchecked_certificate(entry: ModelEntry) -> ConfigWarning | None:
+    """Return what is said of an entry with ``verifySsl: false``, ``None`` of others."""
+    if entry.request_options.verify_ssl is not False:
+        return None
+    said = text(
+        "trust.unchecked",
+        entry=one_line(entry.name, limit=_LONGEST_NAME),
+        # Without an address only the provider knows where that is.
+        origin=entry.provider if entry.api_base is None else origin_for(entry),
+    )
+    return ConfigWarning(str(entry.source), said)
 
 
 def leaves_origin(entry: ModelEntry, other: ModelEntry) -> bool:

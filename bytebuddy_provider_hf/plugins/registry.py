@@ -21,7 +21,12 @@ from bytebuddy_provider_hf.config.stored_files import (
     cache_folder,
     user_folder,
 )
-from bytebuddy_provider_hf.config.trust import TrustStore, check_entry, is_trusted
+from bytebuddy_provider_hf.config.trust import (
+    TrustStore,
+    check_entry,
+    is_trusted,
+    unchecked_certificate,
+)
 from bytebuddy_provider_hf.config.values import (
     AlertOptions,
     Budget,
@@ -182,6 +187,7 @@ class ModelRegistry:
         return (
             *self._config.warnings,
             *self._discovery.warnings,
+            *filter(None, map(unchecked_certificate, self.entries)),
             *filter(None, map(self._unserved, self.entries)),
             *(told for entry in self.entries for told in self._lost(entry)),
         )
