@@ -39,6 +39,12 @@ _SIGNED: Final = re.compile(
     r"|[\w.-]{0,40}?(?:signature|token|key|secret|password|auth))=)[^&\s\"'<>]+"
 )
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
+# What came from a variable, and the reference that is shown instead. A text does not
+# tell what it was made of, so that whatever prints one has to know these.
+_MOST_MARKS: Final = 16_384
+_marks: Final[dict[tuple[str, str], Secret]] = {}
+_ordered: list[tuple[Secret, str]] | None = None
+
 # Halves of characters, of which no text can be made.
 _HALVES: Final = re.compile("[\ud800-\udfff]")
 
@@ -63,8 +69,8 @@ class Secret:
         """Return the value itself: never bind it to a name that outlives the call."""
         return self._value
 
-    def scrub(self, text: str) -> str:
-        """Return ``text`` with every occurrence of this secret masked.
+    def scrub(self, text: str, mask: str = MASK) -> str:
+        """Return ``text`` with ``mask`` at every occurrence of this secret.
 
         Also one that JSON or a URL wrote with escapes, and the key alone of a value
         such as ``Bearer KEY``. A secret of less than 8 characters is left.
@@ -76,12 +82,12 @@ class Secret:
         for key in (self._value, _SCHEME.sub("", self._value)):
             if not _SHORTEST <= len(key) <= len(text):
                 continue
-            text = text.replace(key, MASK)
+            text = text.replace(key, mask)
             if "\\" not in text and "%" not in text:
                 continue
             for plain in (_unescaped(text), unquote(text)):
                 if key in plain:
-                    text = plain.replace(key, MASK)
+                    text = plain.replace(key, mask)
         return text
 
     def __repr__(self) -> str:
@@ -134,8 +140,46 @@ def _unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda m: m[2] or chr(int(m[1], 16)), text)
 
 
+def mark(value: Secret, shown: str) -> None:
+    """Let :func:`redact` write ``shown`` for a value, for as long as this process runs.
+
+    One of less than 8 characters is left, as by :meth:`Secret.scrub`.
+    """
+    global _ordered  # noqa: PLW0603 - what a process prints goes through one function
+    if len(value.reveal()) < _SHORTEST or (value.fingerprint, shown) in _marks:
+        return
+    # More than a file may name: the oldest are of files that were read long ago.
+    while len(_marks) >= _MOST_MARKS:
+        del _marks[next(iter(_marks))]
+    _marks[value.fingerprint, shown] = value
+    _ordered = None
+
+
+def forget_marks() -> None:
+    """Undo every :func:`mark`, for a test that reads other variables."""
+    global _ordered  # noqa: PLW0603 - as above
+    _marks.clear()
+    _ordered = None
+
+
+def _in_order() -> list[tuple[Secret, str]]:
+    """Return what is marked, the longest first: one may be a part of another."""
+    global _ordered  # noqa: PLW0603 - as above
+    found = _ordered
+    if found is None:
+        known = [(value, shown) for (_, shown), value in list(_marks.items())]
+        known.sort(key=lambda each: len(each[0].reveal()), reverse=True)
+        found = _ordered = known
+    return found
+
+
 def redact(text: str) -> str:
-    """Return ``text`` with tokens, authorization values and URL user-info masked."""
+    """Return ``text`` with tokens, authorization values and URL user-info masked.
+
+    Where a value came from a variable, the variable's name stands instead.
+    """
+    for value, shown in _in_order():
+        text = value.scrub(text, shown)
     text = _TOKEN.sub(rf"\g<1>{MASK}", text)
     text = _HEADER.sub(rf"\g<1> {MASK}", text)
     text = _SIGNED.sub(rf"\g<1>{MASK}", text)

@@ -29,6 +29,7 @@ from servers.llama import (
     stop,
 )
 
+from bytebuddy_provider_hf.secret import forget_marks
 from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.llama_server import (
     LocalServer,
@@ -115,6 +116,13 @@ def pytest_collection_modifyitems(
         grouped = getattr(item, "_nodeid", item.nodeid)
         if grouped != item.nodeid:
             item._id = item._id.parse(grouped)  # type: ignore[attr-defined]  # as above
+
+
+@pytest.fixture(autouse=True)
+def no_marks() -> Iterator[None]:
+    """Forget what came from variables: it is an ordinary word in the next test."""
+    yield
+    forget_marks()
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from bytebuddy_provider_hf.errors import (
     UntrustedProject,
 )
 from bytebuddy_provider_hf.plugins.protocols import Noticing
-from bytebuddy_provider_hf.secret import one_line, redact
+from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import LocalizedText, text
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     for entry, told in found:
         for problem in told:
             # `note` masks tokens: one may stand in the wrong key.
-            said = text("cli.at", place=entry.name, said=problem)
+            said = text("cli.at", place=entry.shown("name"), said=problem)
             screen.note(said, colour="red")
     for said in wrong:
         screen.note(said, colour="red")
@@ -175,7 +175,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
 
 
 def _at_entry(entry: ModelEntry, said: str) -> LocalizedText:
-    place = f"{entry.source}: {redact(entry.name)}"
+    place = f"{entry.source}: {entry.shown('name')}"
     return text("cli.at", place=place, said=said)
 
 

@@ -11,16 +11,23 @@ from attrs import fields, has
 from ruamel.yaml import YAML
 
 from bytebuddy_provider_hf.cli.language import localized
-from bytebuddy_provider_hf.config.values import Config, LogOptions, ModelEntry
+from bytebuddy_provider_hf.config.values import (
+    Config,
+    LogOptions,
+    ModelEntry,
+    key_of,
+)
 from bytebuddy_provider_hf.secret import MASK, Secret, redact
 from bytebuddy_provider_hf.texts import text
 
 # Fields that say where an entry was written, not what it says.
-_ABOUT_THE_FILE: Final = frozenset({"source", "unset", "api_key_origin", "extra"})
+_ABOUT_THE_FILE: Final = frozenset(
+    {"source", "unset", "api_key_origin", "extra", "written"}
+)
 _SHORTEST: Final = 6
 # Free keys: what they hold may be a secret, and nobody said so.
 _FREE: Final = frozenset({"env"})
-# Who the model is and where it stands is shown also where a variable says it.
+# Who the model is and where it stands is shown, unless a variable says it.
 _SHOWN: Final = frozenset({"name", "provider", "model", "api_base", "family"})
 _SECRET_KEY: Final = re.compile(r"(?i)token|key|secret|passw|authorization")
 
@@ -76,11 +83,28 @@ def config_object(config: Config, hidden: Mapping[str, Secret]) -> dict[str, obj
 
 def _entry_object(entry: ModelEntry, hidden: Mapping[str, Secret]) -> dict[str, object]:
     shown = {**_object(entry), **_masked(entry.extra)}
-    kept = {_camel(name) for name in _SHOWN}
+    kept = {key_of(name) for name in _SHOWN}
     return {
-        key: value if key in kept else _referring(value, hidden)
+        key: _as_written(
+            value if key in kept else _referring(value, hidden), key, entry.written
+        )
         for key, value in shown.items()
     }
+
+
+def _as_written(value: object, key: str, written: Mapping[str, str]) -> object:
+    """Return ``value`` with what came from a variable as the file has it."""
+    if isinstance(value, dict):
+        return {
+            name: _as_written(each, f"{key}.{name}", written)
+            for name, each in value.items()
+        }
+    if isinstance(value, list):
+        return [
+            _as_written(each, f"{key}[{at}]", written) for at, each in enumerate(value)
+        ]
+    # A key is masked whether it came from a variable or not.
+    return value if value == MASK else redact(written.get(key, "")) or value
 
 
 def _referring(value: object, hidden: Mapping[str, Secret]) -> object:
@@ -118,7 +142,7 @@ def _object(value: object) -> dict[str, object]:
             continue
         plain = dict.fromkeys(held, MASK) if each.name in _FREE else _plain(held)
         if plain not in ({}, []):
-            shown[_camel(each.name)] = plain
+            shown[key_of(each.name)] = plain
     return shown
 
 
@@ -139,8 +163,3 @@ def _masked(mapping: Mapping[str, object]) -> dict[str, object]:
         str(key): MASK if _SECRET_KEY.search(str(key)) else _plain(value)
         for key, value in mapping.items()
     }
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)

@@ -27,7 +27,6 @@ from bytebuddy_provider_hf.errors import (
     UntrustedProject,
 )
 from bytebuddy_provider_hf.money import nano_usd
-from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Role
 
@@ -560,9 +559,9 @@ def _list_entries(config: Path | None, *, as_json: bool) -> None:
     if as_json:
         listed = [
             {
-                "name": redact(entry.name),
-                "provider": redact(entry.provider),
-                "model": redact(entry.model),
+                "name": entry.shown("name"),
+                "provider": entry.shown("provider"),
+                "model": entry.shown("model"),
                 "roles": list(entry.roles),
                 "written_in": str(entry.source),
                 "state": state,
@@ -580,7 +579,12 @@ def _list_entries(config: Path | None, *, as_json: bool) -> None:
         return
     if states:
         rows = [
-            (it.name, it.provider, it.model, ",".join(it.roles), state, str(it.source))
+            (
+                *map(it.shown, ("name", "provider", "model")),
+                ",".join(it.roles),
+                state,
+                str(it.source),
+            )
             for it, state, _ in states
         ]
         head = (

@@ -53,7 +53,8 @@ class ScalarNode:
     """A single value as written, or after its variables were replaced.
 
     ``plain`` tells an unquoted value, which may be a number, a bool or nothing.
-    ``variables`` are those that went into ``text``, in order.
+    ``variables`` are those that went into ``text``, in order, and ``written`` is what
+    stands in the file, where one did.
     """
 
     text: str = field(repr=False)
@@ -61,6 +62,7 @@ class ScalarNode:
     column: int
     plain: bool = True
     variables: tuple[str, ...] = ()
+    written: str = ""
 
 
 @frozen

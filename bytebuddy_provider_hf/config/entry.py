@@ -6,13 +6,14 @@ decide taken out before either.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from attrs import define, evolve, field, fields_dict, frozen
 
-from bytebuddy_provider_hf.address import ROUTER, origin_of
+from bytebuddy_provider_hf.address import ROUTER, HostKind, origin_of, parse
 from bytebuddy_provider_hf.config.document import (
     MapNode,
     Node,
@@ -50,8 +51,11 @@ from bytebuddy_provider_hf.config.variables import (
     says_who_pays,
 )
 from bytebuddy_provider_hf.errors import InvalidEndpoint
+from bytebuddy_provider_hf.secret import Secret, mark
 from bytebuddy_provider_hf.texts import text
 
+# What is before the path of an address, as it is written.
+_AUTHORITY: Final = re.compile(r"(?:https?://)?[^/]*")
 _CERTIFICATE: Final = frozenset({"clientCertificate.cert", "clientCertificate.key"})
 # A reference that cannot be replaced stays there, so that the key is not missing too.
 _KEPT: Final = frozenset({"name", "provider", "model"}) | {
@@ -102,6 +106,7 @@ class ReadOptions:
     problems: tuple[Problem, ...] = ()
     unset: tuple[UnsetReference, ...] = ()
     notices: tuple[Problem, ...] = ()
+    written: Mapping[str, str] = field(factory=dict)
 
 
 @frozen
@@ -173,6 +178,9 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
             if key.variables
             else text("config.key_origin", place=f"{context.file}:{key.line}")
         )
+    base = filled.get("apiBase")
+    if isinstance(base, ScalarNode) and entry.api_base:
+        mark_origin(base, entry.api_base)
     extra = {
         pair.key.text: plain_value(pair.value)
         for pair in filled.pairs
@@ -185,6 +193,7 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
         extra=extra,
         api_key_origin=key_origin,
         unset=unset,
+        written=expanded.written,
     )
     return ReadEntry(entry, (), notices, trusted, project_env)
 
@@ -215,7 +224,26 @@ def read_options(node: Node, *, context: Context, project_env: bool) -> ReadOpti
     unset = tuple(_reference(u, context, project_env=project_env) for u in missing)
     problems = (*expanded.problems, *result.problems)
     notices = (*notices, *_defaulted(expanded, context))
-    return ReadOptions(options, problems, unset, notices)
+    written = {f"{path}.{key}": said for key, said in expanded.written.items()}
+    return ReadOptions(options, problems, unset, notices, written)
+
+
+def mark_origin(base: ScalarNode, address: str) -> None:
+    """Mark the origin of an address whose host a variable names, or a part of it.
+
+    It is written otherwise than the variable's value: in lower case, without its path.
+    """
+    authority = _AUTHORITY.match(base.written)
+    origin = origin_of(address)
+    # Hugging Face's own addresses are in many a text, and nobody's to keep.
+    known = parse(origin).host_kind in (HostKind.ROUTER, HostKind.HUB)
+    if authority is None or "${" not in authority[0] or known:
+        return
+    shown = f"${{{base.variables[0]}}}"
+    mark(Secret(origin), shown)
+    # An address of this machine has a host that everybody knows.
+    if parse(origin).host_kind is not HostKind.LOOPBACK:
+        mark(Secret(parse(origin).host), shown)
 
 
 def merge_top_options(entry: RequestOptions, top: RequestOptions) -> RequestOptions:

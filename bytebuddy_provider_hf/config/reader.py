@@ -45,7 +45,7 @@ from bytebuddy_provider_hf.config.pasted import (
     lacks_blank,
     lookalike,
 )
-from bytebuddy_provider_hf.config.schema import Section
+from bytebuddy_provider_hf.config.schema import Section, find_key
 from bytebuddy_provider_hf.config.structure import unknown_keys
 from bytebuddy_provider_hf.config.trust import COMMAND
 from bytebuddy_provider_hf.config.values import (
@@ -323,7 +323,15 @@ class _FileReader:
             return found
         options = merge_top_options(entry.request_options, shared.options)
         unset = (*entry.unset, *shared.unset)
-        return evolve(found, entry=evolve(entry, request_options=options, unset=unset))
+        # Of the keys that it took from there; those of an entry may say the same.
+        written = {**shared.written, **entry.written}
+        for key in shared.written.keys() - entry.written.keys():
+            known = find_key("requestOptions", key.split(".")[1].partition("[")[0])
+            own = known and getattr(entry.request_options, known.field, None)
+            if own:
+                del written[key]
+        entry = evolve(entry, request_options=options, unset=unset, written=written)
+        return evolve(found, entry=entry)
 
     def _check_names(self, entries: list[ModelEntry]) -> None:
         # Two files may share a name, and the stronger wins; one file may not.

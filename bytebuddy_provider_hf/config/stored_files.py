@@ -77,7 +77,7 @@ ENV: Final = StoredFile(
 TRUST: Final = StoredFile(
     folder=_STATE,
     name="trust.json",
-    purpose="which project may have your token sent where",
+    purpose="which project may have your token sent where, and name which variables",
     writer="`bytebuddy-hf config trust`, and the question of a command",
     removal="`config trust --remove` in the project, or remove it: nothing is trusted",
     # Some ten thousand projects.

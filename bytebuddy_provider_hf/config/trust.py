@@ -28,7 +28,7 @@ from bytebuddy_provider_hf.config.stored_files import TRUST
 from bytebuddy_provider_hf.config.values import ConfigWarning, ModelEntry
 from bytebuddy_provider_hf.errors import ConfigError, InvalidOption, UntrustedProject
 from bytebuddy_provider_hf.regular_file import read_regular_file
-from bytebuddy_provider_hf.secret import Secret, one_line
+from bytebuddy_provider_hf.secret import Secret, one_line, redact
 from bytebuddy_provider_hf.texts import text
 
 COMMAND: Final = "bytebuddy-hf config trust"
@@ -241,9 +241,9 @@ def unchecked_certificate(entry: ModelEntry) -> ConfigWarning | None:
         return None
     said = text(
         "trust.unchecked",
-        entry=one_line(entry.name, limit=_LONGEST_NAME),
+        entry=one_line(entry.shown("name"), limit=_LONGEST_NAME),
         # Without an address only the provider knows where that is.
-        origin=entry.provider if entry.api_base is None else origin_for(entry),
+        origin=redact(entry.provider if entry.api_base is None else origin_for(entry)),
     )
     return ConfigWarning(str(entry.source), said)
 
@@ -277,7 +277,10 @@ def check_entry(entry: ModelEntry, store: TrustStore) -> None:
     if trusted_by_default(origin) or store.is_trusted(project, origin):
         return
     message = text(
-        "config.wants_key", place=entry.source, name=repr(entry.name), origin=origin
+        "config.wants_key",
+        place=entry.source,
+        name=repr(entry.shown("name")),
+        origin=origin,
     )
     hint = text("config.if_wanted", command=COMMAND, project=project)
     raise UntrustedProject(message, hint=hint)

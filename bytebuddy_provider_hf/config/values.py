@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import field, fields, frozen, has
 
-from bytebuddy_provider_hf.secret import Secret, redacted_repr
+from bytebuddy_provider_hf.secret import Secret, redact, redacted_repr
 from bytebuddy_provider_hf.texts import LocalizedText, text
 from bytebuddy_provider_hf.types import DEFAULT_ROLES, CompletionOptions, Role
 
@@ -251,6 +251,51 @@ class ModelEntry:
     api_key_origin: str | None = None
     # Its own budget, and those of files that hold for it.
     budgets: tuple[Budget, ...] = ()
+    # By their keys, the values that variables went into, as they are written: a number
+    # or a short name has no other mark.
+    written: Mapping[str, str] = field(factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        return _shown(self, "", self.written)
+
+    def shown(self, key: str) -> str:
+        """Return what may be shown of a text of the entry, by its key in the file."""
+        return redact(self.written.get(key) or str(getattr(self, key) or ""))
+
+
+def _shown(value: object, key: str, written: Mapping[str, str]) -> str:
+    """Return the ``repr`` of a part of an entry; what came from a variable is named."""
+    if key in written:
+        return repr(written[key])
+    if has(type(value)):
+        parts = []
+        for each in fields(type(value)):  # type: ignore[arg-type]  # only attrs classes
+            part, inner = getattr(value, each.name), key_of(each.name)
+            inner = f"{key}.{inner}" if key else inner
+            # Of what is redacted by a rule of its own only whole values are known.
+            if callable(each.repr) and inner not in written:
+                parts.append(f"{each.name}={each.repr(part)}")
+            elif each.repr:
+                parts.append(f"{each.name}={_shown(part, inner, written)}")
+        return f"{type(value).__name__}({', '.join(parts)})"
+    if isinstance(value, Mapping):
+        pairs = (
+            f"{name!r}: {_shown(part, f'{key}.{name}', written)}"
+            for name, part in value.items()
+        )
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, tuple | list):
+        items = [_shown(it, f"{key}[{at}]", written) for at, it in enumerate(value)]
+        one = "," if len(items) == 1 and isinstance(value, tuple) else ""
+        open_, close = "()" if isinstance(value, tuple) else "[]"
+        return f"{open_}{', '.join(items)}{one}{close}"
+    return redact(repr(value))
+
+
+def key_of(field_name: str) -> str:
+    """Return a field's key in a file: its name as YAML writes it."""
+    first, *rest = field_name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
 @frozen

@@ -23,7 +23,7 @@ from bytebuddy_provider_hf.config.document import (
 from bytebuddy_provider_hf.config.dotenv import TOKEN_VARIABLES, EnvFile, read_env
 from bytebuddy_provider_hf.config.stored_files import ENV, STATE, user_folder
 from bytebuddy_provider_hf.regular_file import read_regular_file
-from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.secret import Secret, mark
 from bytebuddy_provider_hf.texts import text
 
 # The second form is that of GitHub Actions, which the page uses as well.
@@ -134,6 +134,8 @@ class Expanded:
     unset: tuple[Unset, ...] = ()
     problems: tuple[Problem, ...] = ()
     defaulted: tuple[Unset, ...] = ()
+    # By their keys, the values that variables went into, as they are written.
+    written: Mapping[str, str] = field(factory=dict)
 
 
 def names_variables(node: ScalarNode) -> bool:
@@ -181,7 +183,11 @@ def expand(
     )
     expanded = walk.mapping(node, path)
     return Expanded(
-        expanded, tuple(walk.unset), tuple(walk.problems), tuple(walk.defaulted)
+        expanded,
+        tuple(walk.unset),
+        tuple(walk.problems),
+        tuple(walk.defaulted),
+        {key.removeprefix(f"{path}."): said for key, said in walk.written.items()},
     )
 
 
@@ -194,6 +200,7 @@ class _Walk:
     allowed: frozenset[str] | None
     unset: list[Unset] = field(factory=list)
     defaulted: list[Unset] = field(factory=list)
+    written: dict[str, str] = field(factory=dict)
     problems: list[Problem] = field(factory=list)
 
     def mapping(self, node: MapNode, path: str) -> MapNode:
@@ -250,6 +257,10 @@ class _Walk:
                 missing.append(unset)
             else:
                 values.append(value.reveal() if value is not None else "$")
+            if name and value:
+                # From here on it is shown by its name, whatever text it gets into.
+                mark(value, f"${{{name}}}")
+                self.written[path] = node.text
         if missing:
             self.unset += missing
             return node if path in self.keep else None
@@ -262,7 +273,8 @@ class _Walk:
         if named and not filled and all(match["has_default"] for match in named):
             return None
         names = tuple(match["secret"] or match["name"] for match in named)
-        return evolve(node, text=filled, variables=names)
+        written = self.written.get(path, "")
+        return evolve(node, text=filled, variables=names, written=written)
 
     def _refusal(self, name: str, path: str) -> Refusal:
         """Return why a value may not name a variable, "" where it may."""

@@ -157,7 +157,7 @@ def test_a_token_in_the_wrong_key_is_masked(user_file: Path) -> None:
         ("config", "show"),
     ):
         done = call(*command, HF_API_KEY=CANARY)
-        assert "hf_*" in done.output
+        assert "${HF_API_KEY}" in done.output
         assert CANARY not in done.output
 
 
@@ -206,3 +206,65 @@ def test_a_folder_that_cannot_be_written_is_one_line(project: Path) -> None:
     done = call("config", "init")
     assert done.exit_code in {1, 3}
     assert done.stderr.startswith("error: ")
+
+
+def test_one_variable_is_allowed_to_one_project_by_a_command(
+    user_file: Path, project: Path
+) -> None:
+    """Asked for, listed, and taken back; nobody to ask is an error."""
+    (project / "config.yaml").write_text(ENTRY_OF_PROJECT)
+    assert "config trust --variable MY_TOKEN" in call("config", "check").stderr
+    refused = call("config", "trust", "--variable", "MY_TOKEN")
+    assert (refused.exit_code, "--yes" in refused.stderr) == (3, True)
+    assert "refused" in call("models", MY_TOKEN="hf_x").stdout
+    assert call("config", "trust", "--variable", "MY_TOKEN", "--yes").exit_code == 0
+    assert "${MY_TOKEN}" in call("config", "trust", "--list").stdout
+    assert "ready" in call("models", MY_TOKEN="hf_x").stdout
+    assert (user_file.parent / "trust.json").exists()
+    gone = call("config", "trust", "--variable", "MY_TOKEN", "--remove")
+    assert "no longer" in gone.stderr
+    again = call("config", "trust", "--variable", "MY_TOKEN", "--remove")
+    assert "was not allowed" in again.stderr
+    assert call("config", "trust", ROUTER, "--variable", "X").exit_code == 2
+
+
+def test_an_unchecked_certificate_is_told_at_each_start(
+    user_file: Path,
+) -> None:
+    """By every command that uses the entry, also as a fallback, check and the list."""
+    user_file.write_text(UNCHECKED)
+    said = "verifySsl is false, so the certificate of http://127.0.0.1:9 is not checked"
+    for command in (
+        ("chat", "-m", "a", "--no-wait", "hello"),
+        ("chat", "-m", "b", "--no-wait", "hello"),
+        ("embed", "-m", "a", "--no-wait", "hello"),
+        ("config", "check"),
+        ("models",),
+    ):
+        assert call(*command).stderr.count(said) == 1, command
+    assert said in call("models", "--json").stdout
+    assert said in call("config", "check", "--json").stdout
+
+
+ROUTER = "https://router.huggingface.co"
+ENTRY_OF_PROJECT = """\
+models:
+  - name: x
+    provider: huggingfaceinferenceapi
+    model: a/b
+    apiKey: ${MY_TOKEN}
+"""
+UNCHECKED = """\
+models:
+  - name: a
+    provider: huggingfaceinferenceapi
+    model: a/b
+    apiBase: http://127.0.0.1:9
+    requestOptions: {verifySsl: false, maxAttempts: 1}
+  - name: b
+    provider: huggingfaceinferenceapi
+    model: a/c
+    apiBase: http://127.0.0.1:9
+    requestOptions: {maxAttempts: 1}
+    fallbacks: [a]
+"""

@@ -199,7 +199,7 @@ FREE = """\
 def test_show_writes_references_for_what_variables_hold(
     user_file: Path, form: tuple[str, ...]
 ) -> None:
-    """A variable may hold a secret wherever it is named; the model's family is none."""
+    """As they are written: a variable may hold a secret wherever it is named."""
     user_file.write_text(KEYED + FREE)
     (user_file.parent / ".env").write_text("FROM_FILE=kept-in-a-file\n")
     done = call(
@@ -213,9 +213,10 @@ def test_show_writes_references_for_what_variables_hold(
     assert done.exit_code == 0
     assert "canary" not in done.output
     assert "kept-in-a-file" not in done.output
-    assert "${FROM_FILE}" in done.stdout
+    assert "${{ secrets.FROM_FILE }}" in done.stdout
     assert "be ${S} {{userInput}}" in done.stdout
-    assert "llama-3" in done.stdout
+    assert "${FAMILY}" in done.stdout
+    assert "llama-3" not in done.stdout
 
 
 def test_show_as_json_says_where_and_what_is_unset(user_file: Path) -> None:

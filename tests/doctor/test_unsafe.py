@@ -38,7 +38,7 @@ def found(world: World) -> list[tuple[str, bool]]:
 
 
 def test_an_unchecked_certificate_is_found_with_its_place(world: World) -> None:
-    """It is among a registry's warnings, which ``config check`` and ``models`` print."""
+    """A registry warns of it, which ``config check`` and ``models`` print."""
     world.write(world.user_file, UNCHECKED)
     ((said, is_problem),) = found(world)
     assert said.startswith("first: verifySsl is false")
