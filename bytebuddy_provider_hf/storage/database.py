@@ -165,16 +165,13 @@ def open_memory() -> sqlite3.Connection:
 def open_to_read(folder: Path) -> sqlite3.Connection | None:
     """Open the usage file of ``folder`` to read it, ``None`` where there is none.
 
-    Raises ``NewerDatabase`` or one of ``FILE_ERRORS``.
+    Raises ``NewerDatabase``, ``PermissionError`` for one that others can change, or one
+    of ``FILE_ERRORS``.
     """
     path = folder / USAGE.name
     if not path.is_file():
         return None
-    try:
-        check_exposed(path)
-    except PermissionError as error:
-        # Whoever reads it expects what SQLite raises.
-        raise sqlite3.OperationalError(reason_of(error)) from error
+    check_exposed(path)
     address = path.resolve().as_uri()
     try:
         connection = _readable(f"{address}?mode=ro")

@@ -76,7 +76,7 @@ def read_session_usage(
             rows = connection.execute(_SUMS, (young_since, since, until)).fetchall()
     except NewerDatabase:
         warn_once(text("storage.newer", path=path))
-    except sqlite3.Error as error:
+    except (PermissionError, sqlite3.Error) as error:
         reason = reason_of(error)
         warn_once(text("storage.unreadable", path=path, reason=reason))
     else:

@@ -195,7 +195,7 @@ def read_usage(
                     now=now,
                 )
                 return reading.report()
-    except (NewerDatabase, *FILE_ERRORS) as error:
+    except (NewerDatabase, PermissionError, *FILE_ERRORS) as error:
         if isinstance(error, NewerDatabase):
             said, hint = text("storage.newer", path=path), None
         else:

@@ -19,24 +19,29 @@ from config_world import World
 from page_blocks import BLOCKS, flat
 
 from bytebuddy_provider_hf.client.runtime import Runtime
+from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.config import exposure
 from bytebuddy_provider_hf.config.schema import CALLERS_OWN
 from bytebuddy_provider_hf.config.trust import check_entry, strange_origins
-from bytebuddy_provider_hf.config.values import RequestOptions
+from bytebuddy_provider_hf.config.values import LogOptions, RequestOptions
 from bytebuddy_provider_hf.errors import (
     ConfigError,
     ConfigInvalid,
     InvalidOption,
     UntrustedProject,
 )
+from bytebuddy_provider_hf.logs.file import RotatingFile
 from bytebuddy_provider_hf.plugins.discovery import discover
 from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.storage.answers_file import AnswersFile
+from bytebuddy_provider_hf.storage.database import open_file, open_to_read
+from bytebuddy_provider_hf.storage.identity import read_key
 from bytebuddy_provider_hf.testing.answers import json_reply
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Recorded
 from bytebuddy_provider_hf.transport.credentials import VARIABLES, find_token
 from bytebuddy_provider_hf.transport.tls import CaBundle, context
+from bytebuddy_provider_hf.wire.server import Server
 
 ROUTER: Final = "https://router.huggingface.co"
 EVIL: Final = "https://evil.example"
@@ -655,3 +660,50 @@ def test_an_authority_that_everybody_can_write_is_refused(tmp_path: Path) -> Non
     bundle = CaBundle((("caBundlePath", str(pem)),))
     with pytest.raises(InvalidOption, match="chmod go-w"):
         context(EVIL, RequestOptions(), bundle)
+
+
+@on_posix
+@pytest.mark.parametrize("name", ["usage.db", "usage.db-wal", "usage.key"])
+def test_counts_that_everybody_can_write_are_not_believed(
+    tmp_path: Path, name: str
+) -> None:
+    """They hold addresses, budgets and the key that tells tokens apart."""
+    open_file(tmp_path).connection.close()
+    before = read_key(tmp_path)
+    (tmp_path / name).touch()
+    (tmp_path / name).chmod(0o666)
+    if name == "usage.key":
+        assert read_key(tmp_path) != before
+        return
+    with pytest.raises(PermissionError, match="chmod go-w"):
+        open_file(tmp_path)
+    if name == "usage.db":
+        with pytest.raises(PermissionError, match="chmod go-w"):
+            open_to_read(tmp_path)
+
+
+@on_posix
+def test_what_servers_told_is_not_read_from_a_file_of_everybodys(
+    tmp_path: Path,
+) -> None:
+    """Who writes it says what kind of server an address is."""
+    path = tmp_path / "servers.json"
+    ServerCache(path).put(EVIL, Server())
+    assert ServerCache(path).get(EVIL) is not None
+    path.chmod(0o666)
+    cache = ServerCache(path)
+    assert cache.get(EVIL) is None
+    cache.put(EVIL, Server())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666
+
+
+@on_posix
+def test_no_log_is_written_where_everybody_could_put_a_link(tmp_path: Path) -> None:
+    """It would lead to any file of this user's."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    options = LogOptions(str(shared / "x.log"))
+    RotatingFile(options).close()
+    shared.chmod(0o777)
+    with pytest.raises(PermissionError, match="chmod go-w"):
+        RotatingFile(options)
