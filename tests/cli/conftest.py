@@ -36,6 +36,8 @@ def base(hub: FakeHub) -> Iterator[str]:
 def home(tmp_path: Path) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
+    # Whatever the umask of a test: what everybody can write to is not read.
+    folder.chmod(0o755)
     return folder
 
 

@@ -158,9 +158,11 @@ def test_the_demos_model_has_the_size_of_the_page() -> None:
 def test_the_log_and_what_was_rotated(run: Run, home: Path, base: str) -> None:
     """A log that is full becomes the first of the old ones."""
     folder = home / STATE_FOLDER.place.removeprefix("~/")
+    os.umask(0o022)  # what a user makes, before the command does
     (folder / "logs").mkdir(parents=True)
     (folder / CONFIG.name).write_text(LOGGING.replace("BASE", base))
     (folder / "logs" / "x.log").write_text("x" * 999_999 + "\n")
+    os.umask(0)
     assert run("chat", "hello", HF_API_KEY=TOKEN).code == 0
     logs = sorted((folder / "logs").iterdir())
     assert [path.name for path in logs] == ["x.log", "x.log.1"]
@@ -199,8 +201,9 @@ def test_what_is_only_read_stays_as_it_is(run: Run, home: Path) -> None:
     paths = {row: project / row.place.removeprefix("./") for row in texts}
     paths[HUB_TOKEN] = home / HUB_TOKEN.place.removeprefix("~/")
     for row, path in paths.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.write_text(texts[row])
+        path.chmod(0o644)
         path.chmod(0o644)
     run("config", "check")
     run("config", "trust", "--yes")
@@ -216,6 +219,7 @@ def test_a_file_that_is_too_large_is_not_used(
 ) -> None:
     """The command says so, with the limit of the page."""
     path = home / row.place.removeprefix("~/")
+    os.umask(0o022)
     path.parent.mkdir()
     # A model that needs no variable can be opened without the file.
     (home / CONFIG.place.removeprefix("~/")).write_text(

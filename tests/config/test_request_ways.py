@@ -47,7 +47,9 @@ async def asked(
             path, cwd=world.project, home=world.home, env={}, runtime=runtime
         ) as registry,
     ):
-        assert registry.warnings == ()
+        # A certificate that nobody checks is told, and nothing else.
+        told = [each for each in registry.warnings if "verifySsl" not in each.message]
+        assert told == []
         return (await registry["m"].chat("a")).text
 
 
