@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, evolve, field, frozen
 
 from bytebuddy_provider_hf.address import HUB, ROUTER, HostKind, Target
-from bytebuddy_provider_hf.client.pending_reply import ReaderTask
 from bytebuddy_provider_hf.config.values import AlertOptions, Budget, RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.plugins.pending_reply import ReaderTask
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.credentials import Credential

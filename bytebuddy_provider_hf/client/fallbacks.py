@@ -32,7 +32,6 @@ from attrs import define, evolve, field, fields_dict, frozen
 from bytebuddy_provider_hf.client import call_log
 from bytebuddy_provider_hf.client.endpoint import Endpoint, MeterOptions
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
-from bytebuddy_provider_hf.client.pending_reply import PendingReply, ReaderTask
 from bytebuddy_provider_hf.client.plan import AnyReply
 from bytebuddy_provider_hf.client.request import merge_options
 from bytebuddy_provider_hf.client.runtime import Runtime
@@ -51,7 +50,8 @@ from bytebuddy_provider_hf.errors import (
 from bytebuddy_provider_hf.failures.table import row_of
 from bytebuddy_provider_hf.outcomes import Scores
 from bytebuddy_provider_hf.plugins import protocols
-from bytebuddy_provider_hf.plugins.open_models import safe_name
+from bytebuddy_provider_hf.plugins.foreign_code import safe_name
+from bytebuddy_provider_hf.plugins.pending_reply import PendingReply, ReaderTask
 from bytebuddy_provider_hf.plugins.protocols import Model, OnEvent, Windowed
 from bytebuddy_provider_hf.plugins.validation import described
 from bytebuddy_provider_hf.scheduling.limiter import REFUSAL_MEMORY

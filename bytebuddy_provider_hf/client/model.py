@@ -11,12 +11,12 @@ from attrs import evolve
 from bytebuddy_provider_hf.client.endpoint import Endpoint, MeterOptions
 from bytebuddy_provider_hf.client.model_base import check_doubts, check_texts
 from bytebuddy_provider_hf.client.notices import log_once
-from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.client.request import conversation, merge_options
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.scoring_methods import ScoringRoles
 from bytebuddy_provider_hf.config.values import AutocompleteOptions, ModelEntry
 from bytebuddy_provider_hf.errors import UnsupportedRole
+from bytebuddy_provider_hf.plugins.pending_reply import PendingReply
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import (

@@ -18,7 +18,6 @@ from bytebuddy_provider_hf.client.endpoint import (
     MeterOptions,
     check_session,
 )
-from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.client.request import check_option
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.unsent import unsent_options, unused_keys
@@ -31,6 +30,7 @@ from bytebuddy_provider_hf.config.values import (
 )
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.outcomes import Consumption
+from bytebuddy_provider_hf.plugins.pending_reply import PendingReply
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CacheUse, CompletionOptions, DoubtMode, Role

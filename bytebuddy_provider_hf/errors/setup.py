@@ -74,7 +74,13 @@ class NoModelForRole(UnknownName):
 
 # Made without a chain: foreign exceptions may hold the entry's key.
 class ProviderFailed(RegistryError):
-    """A provider's own code failed while opening an entry."""
+    """A provider's own code failed: as it opened an entry, or in a call.
+
+    Where known: ``provider`` is its name and ``distribution`` the package it came from.
+    """
+
+    provider: str | None = None
+    distribution: str | None = None
 
 
 class Closed(RegistryError):

@@ -5,6 +5,7 @@ Whatever is wrong with one plugin is a ``PluginFailure`` of its own and stops no
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -25,6 +26,14 @@ from bytebuddy_provider_hf.plugins.validation import (
     load_plugin,
     normalized,
     plugin_failure,
+    titled,
+)
+from bytebuddy_provider_hf.plugins.watched_import import (
+    DEFAULT_TIMEOUT,
+    LONGEST_TIMEOUT,
+    TIMEOUT_VARIABLE,
+    ImportHangs,
+    ImportWatch,
 )
 from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import text
@@ -34,6 +43,7 @@ ALLOW_VARIABLE: Final = "BYTEBUDDY_PLUGINS"
 
 _OWN: Final = "bytebuddy-provider-hf"
 _LONGEST_WARNING: Final = 300
+_LONGEST_NUMBER: Final = 40
 
 
 @frozen
@@ -41,6 +51,8 @@ class Discovery:
     """The providers found, by name; ``aliases`` leads to their names.
 
     ``kept_out`` names the plugins that a block or allow list left alone.
+    ``distributions`` names the package that brought a provider, where one did.
+    ``import_timeout`` is for what is imported later: seconds.
     """
 
     providers: Mapping[str, ProviderSpec] = field(factory=dict)
@@ -48,6 +60,8 @@ class Discovery:
     failures: tuple[PluginFailure, ...] = ()
     warnings: tuple[ConfigWarning, ...] = ()
     kept_out: tuple[str, ...] = ()
+    distributions: Mapping[str, str] = field(factory=dict)
+    import_timeout: float = DEFAULT_TIMEOUT
 
     def find(self, name: str) -> ProviderSpec | None:
         """Return the provider of that name or alias, or ``None``."""
@@ -59,6 +73,7 @@ def discover(
     plugins: Iterable[object] | None = None,
     blocked: Iterable[str] | None = None,
     allowed: Iterable[str] | None = None,
+    import_timeout: float | None = None,
     env: Mapping[str, str],
 ) -> Discovery:
     """Return every provider of the installed plugins, or of exactly ``plugins``.
@@ -67,9 +82,15 @@ def discover(
     variables ``BYTEBUDDY_BLOCK`` and ``BYTEBUDDY_PLUGINS`` only ever narrow the
     choice: a plugin is left alone, not even imported, if any list blocks it or any
     allow list lacks it. They do not touch plugins handed over as objects.
+
+    A plugin of another package is imported in a thread of its own, and left out where
+    that takes more than ``import_timeout`` seconds: those of the variable
+    ``BYTEBUDDY_PLUGIN_TIMEOUT``, else 10.
     """
     kept_out: list[str] = []
     warnings: list[ConfigWarning] = []
+    seconds, wrong = _import_timeout(import_timeout, env)
+    warnings += wrong
     failed: tuple[PluginFailure, ...] = ()
     if plugins is not None:
         # An object is its own code: nothing is left to import.
@@ -90,7 +111,7 @@ def discover(
         )
         kept_out = [it.name for it in found if it not in candidates]
         warnings += _misspelt(found, env)
-    outcomes = [load_plugin(candidate) for candidate in candidates]
+    outcomes = [_load(candidate, seconds) for candidate in candidates]
     kept, clashes = resolve_conflicts(
         it for it in outcomes if isinstance(it, LoadedPlugin)
     )
@@ -109,7 +130,45 @@ def discover(
             ),
         ),
         kept_out=tuple(kept_out),
+        distributions={
+            name: each.distribution
+            for each in kept
+            for name in each.names
+            if each.distribution is not None
+        },
+        import_timeout=seconds,
     )
+
+
+def _import_timeout(
+    given: float | None, env: Mapping[str, str]
+) -> tuple[float, list[ConfigWarning]]:
+    """Return the seconds that an import may take, and a warning for a bad variable."""
+    written = env.get(TIMEOUT_VARIABLE, "").strip()
+    seconds, warnings = given, list[ConfigWarning]()
+    if seconds is None and written:
+        try:
+            seconds = float(written)
+        except ValueError:
+            seconds = None
+        if seconds is None or not 0 < seconds < math.inf:
+            value = one_line(written, limit=_LONGEST_NUMBER)
+            said = text("plugins.bad_timeout", value=value, seconds=DEFAULT_TIMEOUT)
+            warnings.append(ConfigWarning(TIMEOUT_VARIABLE, said))
+            seconds = None
+    return min(seconds or DEFAULT_TIMEOUT, LONGEST_TIMEOUT), warnings
+
+
+def _load(candidate: Candidate, seconds: float) -> LoadedPlugin | PluginFailure:
+    """Load a plugin, or tell that it did not come to an end."""
+    # Ours is known not to hang, and an object that is handed over is imported.
+    if candidate.distribution is None or normalized(candidate.distribution) == _OWN:
+        return load_plugin(candidate)
+    watch = ImportWatch(lambda: titled(candidate.name, candidate.distribution), seconds)
+    try:
+        return watch.run(lambda: load_plugin(candidate))
+    except ImportHangs as error:
+        return plugin_failure(candidate, "import", error.reason)
 
 
 def _listed_names(*lists: Iterable[str]) -> frozenset[str]:

@@ -3,53 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable
 from copy import copy
-from functools import reduce
+from functools import partial, reduce
 from typing import Final, TypeVar, cast
 
 from attrs import define, field, frozen
 
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import ByteBuddyError, Closed, ProviderFailed
+from bytebuddy_provider_hf.plugins.foreign_code import (
+    ForeignCode,
+    is_our_code,
+    must_propagate,
+    safe_name,
+)
+from bytebuddy_provider_hf.plugins.foreign_model import guard_of, watched
 from bytebuddy_provider_hf.plugins.protocols import Factory, Model, OpenContext
 from bytebuddy_provider_hf.plugins.spec import ProviderSpec
-from bytebuddy_provider_hf.plugins.validation import both, described, unredacted
-from bytebuddy_provider_hf.secret import MASK, one_line
+from bytebuddy_provider_hf.plugins.validation import both, described
+from bytebuddy_provider_hf.plugins.watched_import import (
+    DEFAULT_TIMEOUT,
+    ImportWatch,
+    import_target,
+    is_imported,
+)
 from bytebuddy_provider_hf.texts import text
 
 # Seconds that one model may take to close before the next one's turn comes.
 _PATIENCE: Final = 30.0
-_LONGEST_NAME: Final = 100
-# A shorter text is no secret, and masking it would tear other words apart.
-_SHORTEST_SECRET: Final = 8
+# Seconds after which people are told that a model is still closing.
+_TOLD_AFTER: Final = 3.0
 # What every model has, for the message to one that is none.
 _PARTS: Final = ("name", "model", "roles", "capabilities", "aclose")
 
 _T = TypeVar("_T")
 
 _log: Final = logging.getLogger(__name__)
-
-
-def safe_name(name: str) -> str:
-    """Return a name from a file or a caller as a message may show it."""
-    return one_line(name, limit=_LONGEST_NAME)
-
-
-def _must_propagate(error: BaseException) -> bool:
-    """Tell whether what a provider's coroutine raised is its caller's affair.
-
-    Ctrl-C is, and a cancellation that somebody asked for. One that the provider's code
-    came upon by itself (a task of its own was cancelled) would end its caller in
-    silence, so it is a failure like another.
-    """
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        return task is None or task.cancelling() > 0
-    return isinstance(error, KeyboardInterrupt | GeneratorExit)
 
 
 @frozen
@@ -59,6 +51,15 @@ class Opening:
     entry: ModelEntry
     provider: ProviderSpec
     context: OpenContext
+    distribution: str | None = None
+    import_timeout: float = DEFAULT_TIMEOUT
+
+    @property
+    def code(self) -> ForeignCode:
+        """The provider's code, for this entry."""
+        return ForeignCode(
+            self.entry, self.provider.name, self.distribution, self.context.log
+        )
 
     def open_sync(self) -> Model:
         """Open without waiting.
@@ -67,7 +68,11 @@ class Opening:
             ProviderFailed: The provider's code failed, gave no model, or has to
                 be awaited.
         """
-        factory = self._factory()
+        target = self.provider.target
+        load = partial(import_target, target)
+        if not is_imported(target) and not is_our_code(target):
+            load = partial(self._watch.run, load)
+        factory = cast("Factory", self.code.run(load, self._not_loaded))
         if self._run(lambda: inspect.iscoroutinefunction(factory)):
             raise self.needs_await_error()
         opened = self._run(lambda: factory(self.entry, self.context))
@@ -81,78 +86,49 @@ class Opening:
         Raises:
             ProviderFailed: The provider's code failed or gave no model.
         """
-        factory = self._factory()
+        target = self.provider.target
+        load = partial(import_target, target)
+        if is_imported(target) or is_our_code(target):
+            found = self.code.run(load, self._not_loaded)
+        else:
+            found = await self.code.wait(self._watch.wait(load), self._not_loaded)
+        factory = cast("Factory", found)
         opened = self._run(lambda: factory(self.entry, self.context))
         if not self._run(lambda: inspect.isawaitable(opened)):
             return self._model(opened)
-        try:
-            return self._model(await cast("Awaitable[Model]", opened))
-        except ByteBuddyError:
-            raise
-        except BaseException as error:
-            if _must_propagate(error):
-                raise
-            failure = self._redacted(error)
-        # Outside the handler: the foreign error may hold a secret and is not chained.
-        raise self._failed(failure)
+        waiting = cast("Awaitable[object]", opened)
+        return self._model(await self.code.wait(waiting, self.code.opening_failed))
 
-    def _factory(self) -> Factory:
-        def imported() -> Factory:
-            module, _, path = self.provider.target.partition(":")
-            found: object = importlib.import_module(module)
-            return cast("Factory", reduce(getattr, path.split("."), found))
+    @property
+    def _watch(self) -> ImportWatch:
+        return ImportWatch(lambda: self.code.title, self.import_timeout)
 
-        return self._run(imported, loading=True)
+    def _not_loaded(self, why: str) -> ProviderFailed:
+        return self.code.opening_failed(text("plugins.cannot_load", error=why))
 
-    def _run(self, step: Callable[[], _T], *, loading: bool = False) -> _T:
+    def _run(self, step: Callable[[], _T]) -> _T:
         """Run a step of foreign code; what it raises becomes ``ProviderFailed``."""
-        try:
-            return step()
-        except (ByteBuddyError, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001  # foreign code runs here
-            failure = self._redacted(error)
-        # Outside the handler, as above.
-        raise self._failed(
-            text("plugins.cannot_load", error=failure) if loading else failure
-        )
+        return self.code.run(step, self.code.opening_failed)
 
     def _model(self, opened: object) -> Model:
         # The check looks at properties, and those may be foreign code too.
         if self._run(lambda: isinstance(opened, Model)):
-            return cast("Model", opened)
+            return watched(cast("Model", opened), self.code)
         lacking = self._run(lambda: [it for it in _PARTS if not hasattr(opened, it)])
         kind = type(opened).__name__
         if lacking:
             parts = ", ".join(lacking)
-            raise self._failed(text("plugins.lacks", kind=kind, parts=parts))
-        raise self._failed(text("plugins.no_model", kind=kind))
-
-    def _failed(self, why: str, hint: str | None = None) -> ProviderFailed:
-        return ProviderFailed(
-            text(
-                "plugins.not_opened",
-                provider=self.provider.name,
-                model=safe_name(self.entry.name),
-                place=self.entry.source,
-                why=why,
-            ),
-            hint=hint or text("plugins.update_provider"),
-        )
+            raise self.code.opening_failed(
+                text("plugins.lacks", kind=kind, parts=parts)
+            )
+        raise self.code.opening_failed(text("plugins.no_model", kind=kind))
 
     def needs_await_error(self) -> ProviderFailed:
         """Return the error that names the way to open this entry: awaiting it."""
         name = repr(safe_name(self.entry.name))
-        return self._failed(
+        return self.code.opening_failed(
             text("plugins.opens_async"), text("plugins.use_await", name=name)
         )
-
-    def _redacted(self, error: BaseException) -> str:
-        said = unredacted(error)
-        for secret in _secrets(self.entry):
-            said = said.replace(secret, MASK)
-        # The sentence that quotes it has a full stop of its own.
-        return said.rstrip(".")
 
 
 def _dropped(opened: object) -> bool:
@@ -164,32 +140,6 @@ def _dropped(opened: object) -> bool:
     elif isinstance(opened, asyncio.Future):
         opened.cancel()
     return True
-
-
-def _secrets(entry: ModelEntry) -> Iterator[str]:
-    """Yield every text of an entry that a message must not repeat."""
-    options = entry.request_options
-    held = [entry.api_key, *options.headers.values()]
-    if options.client_certificate is not None:
-        held.append(options.client_certificate.passphrase)
-    for secret in held:
-        if secret:
-            yield secret.reveal()
-    # Values that nobody typed as secret may be one all the same.
-    body = options.extra_body_properties
-    for value in _texts([entry.env, entry.extra, body, options.proxy]):
-        if len(value) >= _SHORTEST_SECRET:
-            yield value
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _texts(list(value.values()))
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each)
 
 
 @define(eq=False)
@@ -298,21 +248,32 @@ class OpenModels:
 
 
 async def _closed(name: str, model: Model) -> str | None:
+    guard = guard_of(model)
     patience = asyncio.timeout(_PATIENCE)
+    shown = safe_name(name)
+    told = asyncio.get_running_loop().call_later(
+        _TOLD_AFTER, lambda: _log.warning("%s", text("plugins.closing", model=shown))
+    )
+    closing = model if guard is None else guard.watched
     try:
         async with patience:
-            await model.aclose()
+            await closing.aclose()
     except BaseException as error:
-        if _must_propagate(error):
+        if must_propagate(error):
             raise
         # Foreign code has failed, and the rest must close.
-        why = (
-            text("plugins.no_end", seconds=f"{_PATIENCE:.0f}")
-            if patience.expired()
-            else described(error)
-        )
-        failure = text("plugins.close_failed", model=safe_name(name), why=why)
+        if patience.expired():
+            why: str = text("plugins.no_end", seconds=f"{_PATIENCE:.0f}")
+        else:
+            why = described(error) if guard is None else guard.code.said(error)
+        failure = text("plugins.close_failed", model=shown, why=why)
+        if guard is not None:
+            failure = text(
+                "plugins.close_failed_of", said=failure, provider=guard.code.title
+            )
     else:
         return None
-    _log.warning("a model did not close: %s", failure)
+    finally:
+        told.cancel()
+    _log.warning("%s", text("plugins.did_not_close", failure=failure))
     return failure

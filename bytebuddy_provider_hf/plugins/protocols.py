@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -21,7 +22,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import date
 from logging import Logger
 from pathlib import Path
@@ -30,6 +31,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from attrs import field, frozen
 
 from bytebuddy_provider_hf.config.values import AlertOptions, ModelEntry, Source
+from bytebuddy_provider_hf.errors import StreamInterrupted
 from bytebuddy_provider_hf.outcomes import (
     Consumption,
     Embeddings,
@@ -37,9 +39,11 @@ from bytebuddy_provider_hf.outcomes import (
     TaskReply,
 )
 from bytebuddy_provider_hf.secret import Environment
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Conversation,
+    Done,
     DoubtMode,
     Event,
     Reply,
@@ -86,6 +90,26 @@ class ReplyCall(
     It is a coroutine, so ``create_task``, ``gather`` and a TaskGroup take it too.
     Leaving the ``async with`` block closes the connection at once.
     """
+
+    @staticmethod
+    def of(events: Callable[[], AsyncGenerator[Event, None]]) -> ReplyCall:
+        """Return a call of these events, for a provider: the last one is ``Done``.
+
+        ``events`` is an async generator function without arguments; it is called when
+        the call is awaited or entered, and closed when that ends. Awaited, the call
+        gives the reply of ``Done``.
+        """
+        # That class is a ReplyCall itself.
+        from bytebuddy_provider_hf.plugins.pending_reply import PendingReply
+
+        async def reply() -> Reply:
+            async with aclosing(events()) as came:
+                async for event in came:
+                    if isinstance(event, Done):
+                        return event.reply
+            raise StreamInterrupted(text("plugins.no_done"))
+
+        return PendingReply(reply, events)
 
 
 # isinstance looks for the names only (PEP 544): signatures are not compared.

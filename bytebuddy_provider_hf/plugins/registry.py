@@ -51,7 +51,8 @@ from bytebuddy_provider_hf.plugins.discovery import (
     Discovery,
     discover,
 )
-from bytebuddy_provider_hf.plugins.open_models import Opening, OpenModels, safe_name
+from bytebuddy_provider_hf.plugins.foreign_code import safe_name
+from bytebuddy_provider_hf.plugins.open_models import Opening, OpenModels
 from bytebuddy_provider_hf.plugins.protocols import (
     Apply,
     Chat,
@@ -129,6 +130,7 @@ class ModelRegistry:
         env: Mapping[str, str] | None = None,
         runtime: object | None = None,
         cache: bool = True,
+        import_timeout: float | None = None,
     ) -> ModelRegistry:
         """Read the configuration and find the plugins; open nothing yet.
 
@@ -137,8 +139,11 @@ class ModelRegistry:
         means those installed, narrowed by ``blocked``, ``allowed`` and the variables
         ``BYTEBUDDY_BLOCK`` and ``BYTEBUDDY_PLUGINS``. ``runtime`` is handed to every
         provider; it stays the caller's to close. Without ``cache`` no entry keeps
-        answers, whatever it says. A log file that the configuration names is written
-        from now on, until it is loaded again without.
+        answers, whatever it says. ``import_timeout`` is how many seconds the import of
+        another package's plugin or provider may take (by default those of the variable
+        ``BYTEBUDDY_PLUGIN_TIMEOUT``, or 10); one that takes longer is left out, and
+        named in the log. A log file that the configuration names is written from now
+        on, until it is loaded again without.
 
         Raises:
             ConfigNotFound: ``path`` does not exist or cannot be read.
@@ -161,7 +166,13 @@ class ModelRegistry:
         if not cache:
             plain = tuple(evolve(entry, cache=None) for entry in config.entries)
             config = evolve(config, entries=plain)
-        discovery = discover(plugins=plugins, blocked=blocked, allowed=allowed, env=env)
+        discovery = discover(
+            plugins=plugins,
+            blocked=blocked,
+            allowed=allowed,
+            import_timeout=import_timeout,
+            env=env,
+        )
         for failure in discovery.failures:
             _log.warning("%s", failure)
         return cls(config, discovery, home=home, env=env, runtime=runtime)
@@ -441,7 +452,13 @@ class ModelRegistry:
             alerts=self._config.alerts,
             models=self.open,
         )
-        return Opening(entry, provider, context)
+        return Opening(
+            entry,
+            provider,
+            context,
+            self._discovery.distributions.get(provider.name),
+            self._discovery.import_timeout,
+        )
 
     def _unserved(self, entry: ModelEntry) -> ConfigWarning | None:
         provider = self._discovery.find(entry.provider)

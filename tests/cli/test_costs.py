@@ -17,8 +17,8 @@ from bytebuddy_provider_hf.cli.render import JsonLinesPrinter, JsonPrinter, Prin
 from bytebuddy_provider_hf.cli.show_reply import print_cost, show_reply
 from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.verbose import SCREEN
-from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.money import NO_COST, Cost
+from bytebuddy_provider_hf.plugins.pending_reply import PendingReply
 from bytebuddy_provider_hf.testing.script import Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import (

@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.model_source import ModelSource
 from bytebuddy_provider_hf.cli.root import cli
-from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.errors import Doubt, EditDoubtful
+from bytebuddy_provider_hf.plugins.pending_reply import PendingReply
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.types import Done, Event, Reply, Role, Text

@@ -9,8 +9,8 @@ import pytest
 from bytebuddy_provider_hf.cli.render import Printer
 from bytebuddy_provider_hf.cli.show_reply import show_reply
 from bytebuddy_provider_hf.cli.status_line import StatusLine
-from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.errors import StreamInterrupted
+from bytebuddy_provider_hf.plugins.pending_reply import PendingReply
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import Done, Event, Reply, Text
 

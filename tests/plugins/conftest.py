@@ -81,10 +81,12 @@ def found(site: Site) -> Callable[..., Discovery]:
 def registry_of(site: Site, tmp_path: Path) -> Callable[..., ModelRegistry]:
     """Make a registry of the given entries over what is installed."""
 
-    def make(*entries: ModelEntry, **arguments: object) -> ModelRegistry:
+    def make(
+        *entries: ModelEntry, bound: float | None = None, **arguments: object
+    ) -> ModelRegistry:
         return ModelRegistry(
             Config(entries=entries),
-            discover(env={}),
+            discover(env={}, import_timeout=bound),
             **{"home": tmp_path, "env": {}, **arguments},  # type: ignore[arg-type]  # a test's own keywords
         )
 

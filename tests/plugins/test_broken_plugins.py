@@ -353,7 +353,10 @@ def test_a_target_that_cannot_be_imported_harms_its_own_entries_only(
         "hollow", {"hollow": "hollow"}, {"hollow": provider("'h', 'no.such:f'")}
     )
     registry = registry_of(ModelEntry("bad", "h", "m"), ModelEntry("ok", "echo", "m"))
-    with pytest.raises(ProviderFailed, match=r"h could not open bad.*ModuleNotFound"):
+    with pytest.raises(
+        ProviderFailed,
+        match=r"h of distribution hollow could not open bad.*ModuleNotFound",
+    ):
         registry["bad"]
     assert registry["ok"].name == "ok"
     assert registry.failures == ()
