@@ -73,7 +73,7 @@ def add_entry(
         return
     show_diff(diff)
     if not yes:
-        streams = (sys.stdin, sys.stdout, sys.stderr)
+        streams = (sys.stdin, screen.stdout(), sys.stderr)
         if not all(map(screen.is_interactive, streams)):
             tables.print_note(text("cli.yes_writes", file=path, options="--yes"))
             return

@@ -157,7 +157,7 @@ def finish(file: TextFile, wanted: str, reply: Reply, mode: WriteMode) -> None:
         screen.note(text("cli.wrote", file=file.path))
     elif mode.diff_only:
         return
-    elif not all(map(screen.is_interactive, (sys.stdin, sys.stdout, sys.stderr))):
+    elif not all(map(screen.is_interactive, (sys.stdin, screen.stdout(), sys.stderr))):
         options = "--yes --accept-doubts" if doubtful else "--yes"
         screen.note(text("cli.yes_writes", file=file.path, options=options))
     elif screen.agreed(text("cli.write_anyway") if doubtful else text("cli.apply")):
@@ -169,12 +169,12 @@ def finish(file: TextFile, wanted: str, reply: Reply, mode: WriteMode) -> None:
 
 def show_diff(diff: str) -> None:
     """Print a unified diff, coloured on a terminal."""
-    if not screen.is_interactive(sys.stdout):
+    if not screen.is_interactive(screen.stdout()):
         screen.emit_raw(diff)
         return
     # Whoever is asked to agree sees every character that would be written.
     lines = visible_controls(diff).removesuffix("\n").split("\n")
-    if screen.coloured(sys.stdout):
+    if screen.coloured(screen.stdout()):
         inside = False
         for at, line in enumerate(lines):
             # The two lines of the head begin with - and + as well.

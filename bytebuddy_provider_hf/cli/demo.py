@@ -132,6 +132,7 @@ async def _show(server: DemoServer) -> None:
         config = CONFIG.format(name=NAME, model=server.model, base=server.base)
         path.write_text(config, encoding="utf-8")
         screen.emit(f"{path}\n\n{config}")
+        screen.reserve_stdout()
         async with ModelRegistry.load(path) as registry:
             provider = registry.provider(registry.entry(NAME).provider)
             screen.emit(text("cli.demo_found", provider=provider.name))

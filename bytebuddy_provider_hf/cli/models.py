@@ -106,6 +106,7 @@ def ask(
 
     bases: tuple[str | None, ...] = ()
     if not online:
+        screen.reserve_stdout()
         entries = ModelRegistry.load(chosen_file(config)).entries
         bases = tuple(e.api_base for e in entries if e.provider == PROVIDER)
 
@@ -554,6 +555,7 @@ def _list_entries(config: Path | None, *, as_json: bool) -> None:
     """List the models of the configuration, and what is in the way of each."""
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
+    screen.reserve_stdout()
     registry = ModelRegistry.load(config)
     states = [(entry, *_state(registry, entry)) for entry in registry.entries]
     if as_json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, final
 
@@ -64,7 +63,7 @@ def text_printer(*, as_json: bool, stream: bool, markdown: bool) -> Printer:
     """Return the printer of an answer that suits the options and what stdout is."""
     if as_json:
         return JsonLinesPrinter() if stream else JsonPrinter()
-    if markdown and screen.is_terminal(sys.stdout):
+    if markdown and screen.is_terminal(screen.stdout()):
         return MarkdownPrinter()
     return PlainPrinter()
 
@@ -73,7 +72,7 @@ def code_printer(*, as_json: bool) -> Printer:
     """Return the printer of code that suits what stdout is."""
     if as_json:
         return CodeJsonPrinter()
-    return PlainPrinter() if screen.is_interactive(sys.stdout) else RawPrinter()
+    return PlainPrinter() if screen.is_interactive(screen.stdout()) else RawPrinter()
 
 
 @final
@@ -255,11 +254,11 @@ def new_console() -> Console:
 
     # rich reads markup and emoji names such as [b] and :smile: unless told not to.
     return Console(
-        file=sys.stdout,
+        file=screen.stdout(),
         markup=False,
         emoji=False,
         highlight=False,
-        no_color=not screen.coloured(sys.stdout),
+        no_color=not screen.coloured(screen.stdout()),
     )
 
 

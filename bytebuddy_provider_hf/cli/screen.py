@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
 from select import select
-from typing import Final, TextIO
+from typing import Final, NoReturn, TextIO
 
 import click
 
@@ -31,8 +33,18 @@ _SECRET_NAME: Final = re.compile(r"(?i)token|key|secret|password")
 _SHORTEST_SECRET: Final = 8
 # Of a part that has no place in a file: enough to recognise it.
 _SHOWN_LINES: Final = 20
+# What some errors have beyond these, and --json prints where it is there.
+_DETAILS: Final = (
+    *("partial", "known", "problems", "unplaced", "__notes__"),
+    # Of a plugin's code that failed.
+    *("provider", "distribution"),
+)
 # Seconds between two looks for Ctrl-C.
 _LOOK: Final = 0.2
+
+# Whether this process is the command alone, and its stdout once it is reserved.
+_is_prepared = False
+_answer: TextIO | None = None
 
 
 def prepare_streams() -> None:
@@ -45,6 +57,8 @@ def prepare_streams() -> None:
     sys.stdin = sys.stdin or _nowhere("r")
     sys.stdout = sys.stdout or _nowhere("w")
     sys.stderr = sys.stderr or _nowhere("w")
+    global _is_prepared  # noqa: PLW0603 - of this process
+    _is_prepared = True
     lacking = "backslashreplace"
     for stream, errors in (
         (sys.stdin, "replace"),
@@ -54,6 +68,65 @@ def prepare_streams() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors=errors)
+
+
+def stdout() -> TextIO:
+    """Return the stream of the answer."""
+    return _answer or sys.stdout
+
+
+def reserve_stdout() -> None:
+    """Keep stdout for the answer: what anybody else prints goes to stderr.
+
+    Call it before foreign code is imported, which may print at any time: with
+    ``print``, from C, or in a process that it starts.
+    """
+    global _answer  # noqa: PLW0603 - a process has one stdout
+    given = sys.stdout
+    # A program that runs commands itself keeps its own streams.
+    if _answer is not None or not _is_prepared:
+        return
+    given.flush()
+    number = given.fileno()
+    _answer = open(  # noqa: SIM115, PTH123 - a descriptor, open as long as the process
+        os.dup(number),
+        "w",
+        buffering=1 if given.isatty() else -1,
+        encoding=given.encoding,
+        errors=given.errors,
+    )
+    os.dup2(sys.stderr.fileno(), number)
+    # What is printed stands among the lines of stderr where it belongs.
+    reconfigure = getattr(given, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(line_buffering=True)
+
+
+def leave_at_once(code: object) -> NoReturn:
+    """End this process with ``code`` as ``sys.exit`` would, but wait for no thread."""
+    # What was counted and logged is written by these, as at any exit.
+    atexit._run_exitfuncs()  # noqa: SLF001 - there is no other way to run them
+    with suppress(OSError, ValueError):
+        for stream in (stdout(), sys.stdout, sys.stderr):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+@contextmanager
+def terminal_for_input() -> Iterator[None]:
+    """Let ``input`` show on stdout, where it looks for the terminal, what is typed."""
+    if _answer is None:
+        yield
+        return
+    number = sys.stdout.fileno()
+    reserved = os.dup(number)
+    os.dup2(_answer.fileno(), number)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(reserved, number)
+        os.close(reserved)
 
 
 def _nowhere(mode: str) -> TextIO:
@@ -77,7 +150,7 @@ def coloured(stream: TextIO) -> bool:
 
 def emit(said: str = "", *, nl: bool = True) -> None:
     """Print on stdout at once, in the language of this process."""
-    _write(sys.stdout, localized(said), nl=nl)
+    _write(stdout(), localized(said), nl=nl)
 
 
 def emit_raw(code: str) -> None:
@@ -85,14 +158,14 @@ def emit_raw(code: str) -> None:
 
     The text layer would change letters an encoding lacks, and line ends on Windows.
     """
-    sys.stdout.flush()
-    sys.stdout.buffer.write(code.encode("utf-8", "replace"))
-    sys.stdout.buffer.flush()
+    stdout().flush()
+    stdout().buffer.write(code.encode("utf-8", "replace"))
+    stdout().buffer.flush()
 
 
 def styled(said: str, *, bold: bool = False, dim: bool = False) -> str:
     """Return ``said`` as stdout may show it: styled on a terminal only."""
-    if not coloured(sys.stdout):
+    if not coloured(stdout()):
         return said
     return click.style(localized(said), bold=bold or None, dim=dim or None)
 
@@ -105,7 +178,7 @@ def _write(stream: TextIO, shown: str, *, nl: bool = True) -> None:
 
 def agreed(question: str, *, stream: TextIO | None = None) -> bool:
     """Ask on the terminal; anything but yes is no, and so is Ctrl-D."""
-    _write(stream or sys.stdout, localized(question), nl=False)
+    _write(stream or stdout(), localized(question), nl=False)
     # Neither `input` nor click's question: both would sleep on where Ctrl-C came just
     # before they went to sleep. Windows selects on sockets only.
     while sys.platform != "win32" and not select([sys.stdin], [], [], _LOOK)[0]:
@@ -192,7 +265,7 @@ def error_object(error: ByteBuddyError) -> dict[str, object]:
     shown["status"] = error.status
     # A time too long to write down is infinite, for which JSON has no word.
     shown["retry_after"] = wait if wait is None or isfinite(wait) else None
-    for name in ("partial", "known", "problems", "unplaced", "__notes__"):
+    for name in _DETAILS:
         value = getattr(error, name, None)
         if value:
             shown[name.strip("_")] = value

@@ -7,8 +7,8 @@ separated by a tab and nothing is padded or coloured, so that ``cut`` and ``awk`
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
@@ -26,6 +26,8 @@ from bytebuddy_provider_hf.texts import text
 UNKNOWN: Final = "-"
 _GAP: Final = "  "
 _INDENT: Final = "  "
+# Of a terminal that does not tell.
+_USUAL_WIDTH: Final = 80
 # A row of more lines is easier to read as a block.
 _MOST_LINES: Final = 3
 # Where a line may end inside of a word: beside a letter that is written without blanks,
@@ -52,7 +54,7 @@ class Column:
 
 def terminal_width() -> int | None:
     """Return how many columns the terminal of stdout has; ``None`` in a pipe."""
-    return _columns_of(sys.stdout)
+    return _columns_of(screen.stdout())
 
 
 def print_note(said: str, *, colour: str | None = None) -> None:
@@ -174,7 +176,14 @@ def _pieces(said: str) -> Iterator[tuple[str, str]]:
 def _columns_of(stream: TextIO) -> int | None:
     if not screen.is_interactive(stream):
         return None
-    return shutil.get_terminal_size().columns
+    # shutil looks at descriptor 1, which need not be that of the answer.
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _USUAL_WIDTH
+    except (OSError, ValueError):
+        return _USUAL_WIDTH
 
 
 def _clean(cell: str) -> str:

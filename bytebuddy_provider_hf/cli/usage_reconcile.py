@@ -147,7 +147,7 @@ def print_sessions(found: Reconciliation, *, width: int | None) -> None:
     if total.is_ceiling or total.unpriced:
         screen.emit()
     if total.is_ceiling:
-        sign = ceiling_mark(sys.stdout)
+        sign = ceiling_mark(screen.stdout())
         print_paragraph(text("usage.ceiling", sign=sign), width=width)
     for reason, count in sorted(total.unpriced.items()):
         said = text(
@@ -226,7 +226,7 @@ def print_endpoints(endpoints: tuple[EndpointCost, ...], *, width: int | None) -
         cost: str = text("usage.not_metered_endpoint")
         if each.most is not None:
             least, most = each.least or 0, each.most
-            cost = at_most(most, is_ceiling=least < most, stream=sys.stdout)
+            cost = at_most(most, is_ceiling=least < most, stream=screen.stdout())
             if 0 < least < most:
                 # One amount, said as the two ends that it lies between.
                 ends = {"least": dollars(least), "most": dollars(most)}

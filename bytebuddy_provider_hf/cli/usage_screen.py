@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
@@ -65,7 +64,7 @@ def report_lines(report: UsageReport, *, width: int | None, now: float) -> list[
         said = text("usage.pace_calls", **facts)
         if pace.estimated is not None:
             facts["amount"] = at_most(
-                pace.estimated, is_ceiling=pace.is_ceiling, stream=sys.stdout
+                pace.estimated, is_ceiling=pace.is_ceiling, stream=screen.stdout()
             )
             said = text("usage.pace_part" if pace.unpriced else "usage.pace", **facts)
         last += _wrapped(said, width)
@@ -156,7 +155,7 @@ def amount_cells(
     """Return three amounts for people, each for itself."""
     known = UNKNOWN
     if estimated is not None:
-        known = at_most(estimated, is_ceiling=is_ceiling, stream=sys.stdout)
+        known = at_most(estimated, is_ceiling=is_ceiling, stream=screen.stdout())
     return known, known_dollars(reported), known_dollars(billed)
 
 
@@ -200,7 +199,7 @@ def left_out(report: UsageReport) -> Iterator[LocalizedText]:
     """Yield what a reader of the table must know: nothing unknown counts as 0."""
     total = report.total
     if total.ceiling:
-        yield text("usage.ceiling", sign=ceiling_mark(sys.stdout))
+        yield text("usage.ceiling", sign=ceiling_mark(screen.stdout()))
     ranked = sorted(total.unpriced.items(), key=lambda item: (-item[1], item[0]))
     for reason, count in ranked:
         yield text(
@@ -221,7 +220,7 @@ def day_chart(report: UsageReport, *, width: int, now: float) -> list[str]:
     first = max(report.since, report.first or report.since).isoformat()
     today = day_at(now).isoformat()
     days = [row for row in report.days if first <= row.key <= today]
-    title, *bars = chart_lines(days, width=width, stream=sys.stdout) or [""]
+    title, *bars = chart_lines(days, width=width, stream=screen.stdout()) or [""]
     if not bars:
         return []
     return [*(screen.styled(line, bold=True) for line in wrap(title, width)), *bars]

@@ -13,20 +13,22 @@ import click
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.status_line import print_above
+from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.logs.install import attach, detach
 from bytebuddy_provider_hf.logs.line_format import log_failure, message_of
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.secret import redact
+from bytebuddy_provider_hf.texts import LocalizedText, text
 
 _COLOURS: Final = {logging.WARNING: "yellow", logging.ERROR: "red"}
-# Who says that a file of this package's own fails: a person hears of that unasked.
+# Who says that a file of this package's own fails, or that a plugin hangs: a person
+# hears of that unasked.
 _UNASKED: Final = frozenset(
     f"bytebuddy_provider_hf.{name}"
     for name in (
         "config.exposure",
-        "logs.file",
-        "storage.database",
-        "storage.result_cache",
+        *("logs.file", "storage.database", "storage.result_cache"),
+        *("plugins.open_models", "plugins.foreign_model", "plugins.watched_import"),
     )
 )
 
@@ -71,7 +73,7 @@ class ScreenLog(logging.Handler):
 
     def hold(self) -> None:
         """Keep what is logged until :meth:`show_held`, where people would see both."""
-        both = screen.is_terminal(sys.stderr) and screen.is_terminal(sys.stdout)
+        both = screen.is_terminal(sys.stderr) and screen.is_terminal(screen.stdout())
         if both and self._held is None:
             self._held = []
 
@@ -96,7 +98,11 @@ class ScreenLog(logging.Handler):
             level = record.levelname.lower()
             line = f"{clock}.{record.msecs:03.0f} {level} {message_of(record)}"
         else:
-            line = localized(text("cli.warning", said=message_of(record)))
+            whole = record.args[0] if isinstance(record.args, tuple) else ""
+            # A sentence of the table is said in the language of this process.
+            is_row = record.msg == "%s" and isinstance(whole, LocalizedText)
+            said = whole if is_row else message_of(record)
+            line = redact(sanitize_line(localized(text("cli.warning", said=said))))
         if screen.coloured(sys.stderr):
             colour = _COLOURS.get(record.levelno)
             line = click.style(line, fg=colour, dim=colour is None)
