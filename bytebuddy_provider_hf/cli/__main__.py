@@ -13,6 +13,8 @@ from bytebuddy_provider_hf.cli.language import language_of
 from bytebuddy_provider_hf.texts import text
 
 NEEDED = ("click", "rich")
+# Where an import is left behind; without plugins it is not imported itself.
+IMPORTS = "bytebuddy_provider_hf.plugins.watched_import"
 # Of ExitCode, which is not imported yet where this is needed.
 STOPPED = 130
 
@@ -28,10 +30,17 @@ def main() -> None:
             needs = text("cli.needs", packages=packages)
             sys.exit(needs.render(language_of(os.environ)))
         from bytebuddy_provider_hf.cli.root import cli
-        from bytebuddy_provider_hf.cli.screen import prepare_streams
+        from bytebuddy_provider_hf.cli.screen import leave_at_once, prepare_streams
 
         prepare_streams()
-        cli(prog_name="bytebuddy-hf")
+        try:
+            cli(prog_name="bytebuddy-hf")
+        except SystemExit as end:
+            imports = sys.modules.get(IMPORTS)
+            if imports is not None and imports.left_behind:
+                # Python would wait for the threads of an import that hangs.
+                leave_at_once(end.code)
+            raise
     except KeyboardInterrupt:  # during the imports; later the root command tells it
         if sys.stderr is not None:
             stopped = text("cli.stopped").render(language_of(os.environ))

@@ -14,6 +14,7 @@ from attrs import define, field
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.arguments import read_prompt
+from bytebuddy_provider_hf.cli.call_watch import CallWatch
 from bytebuddy_provider_hf.cli.model_source import ModelSource, add_help, require
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.print_error import print_error
@@ -67,7 +68,7 @@ def chat(
     PROMPT and what is piped in make one question. On a terminal without PROMPT, a talk
     begins; /help there lists what it understands.
     """
-    typed = screen.is_interactive(sys.stdin) and screen.is_interactive(sys.stdout)
+    typed = screen.is_interactive(sys.stdin) and screen.is_interactive(screen.stdout())
     if prompt is None and typed and not as_json:
         run_session(settings, system=system, markdown=not no_markdown)
         return
@@ -121,6 +122,7 @@ class ChatSession:
     markdown: bool
     system: str | None = None
     history: list[Message] = field(factory=list)
+    watch: CallWatch = field(factory=CallWatch)
     _files: set[Path] = field(factory=set)
 
     async def say(self, asked: str) -> None:
@@ -131,6 +133,7 @@ class ChatSession:
         question = Message("user", asked)
         messages = [*self.opening(), *self.history, question]
         pieces: list[str] = []
+        self.watch.begin(self.model, self.settings.timeout)
         try:
             reply = await show_reply(
                 require(self.model, Chat).chat(messages, **self.settings.arguments),
@@ -139,6 +142,7 @@ class ChatSession:
                 pieces=pieces,
             )
         finally:
+            self.watch.end()
             if answer := "".join(pieces):
                 self.history += [question, Message("assistant", answer)]
         print_notes(reply)
@@ -195,7 +199,9 @@ def run_session(settings: CallSettings, *, system: str | None, markdown: bool) -
 
         typed = readline.get_line_buffer
         readline.set_history_length(1_000)
-        if screen.is_terminal(sys.stdout) and "libedit" not in str(readline.__doc__):
+        if screen.is_terminal(screen.stdout()) and "libedit" not in str(
+            readline.__doc__
+        ):
             # Else each line of a paste would be a question of its own.
             readline.parse_and_bind("set enable-bracketed-paste on")
     models = ModelSource(settings)
@@ -222,7 +228,8 @@ def _loop(
     interrupted = False
     while True:
         try:
-            line = input(PROMPT).strip()
+            with screen.terminal_for_input():
+                line = input(PROMPT).strip()
         except EOFError:
             screen.note("")
             return
@@ -272,4 +279,5 @@ def _command(runner: asyncio.Runner, session: ChatSession, line: str) -> None:
         case _ if command.startswith("/") and "/" not in command[1:]:
             screen.note(text("cli.no_command", command=command))
         case _:
-            runner.run(session.say(line))
+            with session.watch:
+                runner.run(session.say(line))

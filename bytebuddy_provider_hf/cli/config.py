@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ from bytebuddy_provider_hf.config.trust import strange_origins
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     ConfigNotFound,
+    ProviderFailed,
     UnknownProvider,
     UntrustedProject,
 )
@@ -115,6 +117,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
     from bytebuddy_provider_hf.doctor.unsafe import find_unsafe
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
+    screen.reserve_stdout()
     registry = ModelRegistry.load(config)
     # Opening is the only way to learn what a provider has against an entry.
     checked = asyncio.run(_check_entries(registry))
@@ -192,7 +195,7 @@ class CheckedEntry:
 async def _check_entries(registry: ModelRegistry) -> list[CheckedEntry]:
     """Open each entry, and return what was found."""
     checked = []
-    async with registry:
+    try:
         for entry in registry.entries:
             problems: list[str] = []
             notices: tuple[str, ...] = ()
@@ -228,6 +231,10 @@ async def _check_entries(registry: ModelRegistry) -> list[CheckedEntry]:
                     problems.append(_with_hint(error))
             told = list(dict.fromkeys(problems))
             checked.append(CheckedEntry(entry, told, notices, kept))
+    finally:
+        # A model that does not close was logged, which a person sees on stderr.
+        with suppress(ProviderFailed):
+            await registry.aclose()
     return checked
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -31,9 +33,11 @@ from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import (
     ConfigError,
     ConfigNotFound,
+    DeadlineExceeded,
     InvalidEndpoint,
     InvalidOption,
     MissingToken,
+    ProviderFailed,
     UntrustedProject,
 )
 from bytebuddy_provider_hf.logs.install import complaints
@@ -94,6 +98,7 @@ class ModelSource:
         if self.settings.base is None:
             from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
+            screen.reserve_stdout()
             self.registry = ModelRegistry.load(
                 self.settings.config, cache=self.settings.cache
             )
@@ -112,7 +117,10 @@ class ModelSource:
             await model.aclose()
         self._loose.clear()
         if self.registry is not None:
-            await self.registry.aclose()
+            # The answer is whole, or its own error is on its way: that a plugin's model
+            # did not close has been logged, which a person sees on stderr.
+            with suppress(ProviderFailed):
+                await self.registry.aclose()
         if self._ledger is not None:
             # What a call used is known when it is over, and then no event comes.
             await self._ledger.flush()
@@ -173,18 +181,37 @@ class ModelSource:
         if name not in self.names() and "/" in name:
             return self._open_loose(name)
         try:
-            return await self.registry.open(name)
+            return await self._opened(self.registry, name)
         except UntrustedProject:
             if not _ask_for_trust(self.registry.entry(name)):
                 raise
         # What a project's file may say depends on trust: it is read again.
-        await self.registry.aclose()
+        with suppress(ProviderFailed):  # as above
+            await self.registry.aclose()
         from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
+        screen.reserve_stdout()
         self.registry = ModelRegistry.load(
             self.settings.config, cache=self.settings.cache
         )
-        return await self.registry.open(name)
+        return await self._opened(self.registry, name)
+
+    async def _opened(self, registry: ModelRegistry, name: str) -> Model:
+        """Open an entry within the time of the call: its provider may wait for ever."""
+        seconds = self.settings.timeout
+        try:
+            async with asyncio.timeout(seconds):
+                return await registry.open(name)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                text(
+                    "plugins.not_opened_in_time",
+                    provider=sanitize_line(registry.entry(name).provider),
+                    model=sanitize_line(name),
+                    seconds=f"{seconds:,g}",
+                ),
+                hint=text("plugins.more_time"),
+            ) from None
 
     def _open_loose(self, name: str) -> Model:
         from bytebuddy_provider_hf.client.opening import open_model

@@ -23,7 +23,8 @@ from bytebuddy_provider_hf.cli.options import (
 )
 from bytebuddy_provider_hf.cli.print_error import print_error
 from bytebuddy_provider_hf.cli.verbose import log_command_error
-from bytebuddy_provider_hf.errors import ByteBuddyError
+from bytebuddy_provider_hf.errors import ByteBuddyError, ProviderFailed
+from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import text
 
 _PACKAGE: Final = "bytebuddy_provider_hf.cli"
@@ -106,7 +107,7 @@ class Root(click.Group):
         """Run a command; tell a failure once and exit with its code."""
         try:
             result: object = super().invoke(ctx)
-            sys.stdout.flush()
+            screen.stdout().flush()
         except click.UsageError as error:
             _refuse(ctx, error)
         except ByteBuddyError as error:
@@ -117,6 +118,11 @@ class Root(click.Group):
             above = "\n" if screen.is_terminal(sys.stderr) else ""
             screen.note(f"{above}{localized(text('cli.stopped'))}")
             ctx.exit(ExitCode.STOPPED)
+        except SystemExit as error:
+            # A command ends with click's own Exit: a plugin's task has called sys.exit.
+            code = one_line(str(error.code))
+            _tell(ctx, ProviderFailed(text("cli.plugin_exits", code=code)))
+            ctx.exit(exit_code(ProviderFailed))
         except BrokenPipeError:
             _swallow_output()
             ctx.exit(ExitCode.BROKEN_PIPE)
@@ -154,7 +160,7 @@ def _refuse(ctx: click.Context, error: click.UsageError) -> NoReturn:
 def _swallow_output() -> None:
     # The interpreter flushes stdout once more at its exit and would complain.
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, screen.stdout().fileno())
 
 
 @click.group(

@@ -15,6 +15,7 @@ from attrs import asdict, define, field
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import served_facts
 from bytebuddy_provider_hf.cli.arguments import read_texts
+from bytebuddy_provider_hf.cli.call_watch import CallWatch
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.model_source import ModelSource, require
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
@@ -84,19 +85,20 @@ def embed(
     inputs = read_texts(texts, file, text("cli.texts"))
 
     call = Batch(settings, Role.EMBED, inputs, text("cli.texts"), quiet=as_json)
-    asyncio.run(
-        _print_vectors(
-            call,
-            lambda model, chunk, left, tell: require(model, Embed).embed(
-                chunk,
-                query=query,
-                dimensions=dimensions,
-                timeout=left,
-                wait=settings.wait,
-                on_event=tell,
-            ),
+    with call.watch:
+        asyncio.run(
+            _print_vectors(
+                call,
+                lambda model, chunk, left, tell: require(model, Embed).embed(
+                    chunk,
+                    query=query,
+                    dimensions=dimensions,
+                    timeout=left,
+                    wait=settings.wait,
+                    on_event=tell,
+                ),
+            )
         )
-    )
 
 
 @command(
@@ -129,14 +131,15 @@ def rerank(
 
     items = text("cli.documents")
     call = Batch(settings, Role.RERANK, inputs, items, quiet=as_json)
-    asyncio.run(
-        _print_scores(
-            call,
-            lambda model, chunk, left, tell: require(model, Rerank).rerank(
-                query, chunk, timeout=left, wait=settings.wait, on_event=tell
-            ),
+    with call.watch:
+        asyncio.run(
+            _print_scores(
+                call,
+                lambda model, chunk, left, tell: require(model, Rerank).rerank(
+                    query, chunk, timeout=left, wait=settings.wait, on_event=tell
+                ),
+            )
         )
-    )
 
 
 @define
@@ -151,6 +154,7 @@ class Batch:
     quiet: bool
     notes: dict[str, None] = field(factory=dict)
     costs: list[Cost] = field(factory=list)
+    watch: CallWatch = field(factory=CallWatch)
 
     async def answers(self, send: Send[R]) -> AsyncGenerator[tuple[int, R], None]:
         """Yield the answer for each chunk, with where the chunk begins."""
@@ -166,7 +170,9 @@ class Batch:
                     line.progress(start, count, self.items)
                     chunk = self.inputs[start : start + CHUNK_SIZE]
                     left = None if ends is None else max(1e-3, ends - time.monotonic())
+                    self.watch.begin(model, left)
                     answer = await send(model, chunk, left, line.event)
+                    self.watch.end()
                     line.clear()
                     yield start, answer
                     done = start + len(chunk)
@@ -183,6 +189,7 @@ class Batch:
                     screen.print_json({"stopped": True, "count": done})
                 raise
             finally:
+                self.watch.end()
                 line.clear()
 
 

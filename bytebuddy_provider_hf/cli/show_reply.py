@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import cost_text
+from bytebuddy_provider_hf.cli.call_watch import CallWatch
 from bytebuddy_provider_hf.cli.model_source import ModelSource
 from bytebuddy_provider_hf.cli.options import CallSettings
 from bytebuddy_provider_hf.cli.render import Printer
@@ -43,13 +44,17 @@ def ask(
     ``call`` makes the call of the opened model. With ``quiet`` no wait is told.
     """
 
-    async def run() -> Reply:
+    async def run(watch: CallWatch) -> Reply:
         async with ModelSource(settings) as models:
             model = await models.open(settings.model, role=role)
             line = StatusLine(model.name, quiet=quiet, counts_lines=counts_lines)
-            return await show_reply(call(model), line, printer)
+            watch.begin(model, settings.timeout)
+            reply = await show_reply(call(model), line, printer)
+            watch.end()
+            return reply
 
-    reply = asyncio.run(run())
+    with CallWatch() as watch:
+        reply = asyncio.run(run(watch))
     if not quiet:
         print_cost(reply.cost)
     return reply

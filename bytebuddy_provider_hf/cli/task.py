@@ -13,6 +13,7 @@ from attrs import asdict
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import served_facts
 from bytebuddy_provider_hf.cli.arguments import read_prompt
+from bytebuddy_provider_hf.cli.call_watch import CallWatch
 from bytebuddy_provider_hf.cli.model_source import ModelSource, require
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.scoring import vector_line
@@ -94,7 +95,8 @@ def task(
         value = {"text": typed} if name == _CONVERSATIONAL else typed
     # Before the model opens, which may want a token first.
     check_task(name, value, given)
-    reply = asyncio.run(_ask(settings, name, value, given, quiet=as_json))
+    with CallWatch() as watch:
+        reply = asyncio.run(_ask(settings, name, value, given, watch, quiet=as_json))
     if as_json:
         screen.print_json({"task": name, **asdict(reply), **served_facts(reply)})
         return
@@ -114,12 +116,14 @@ async def _ask(
     name: str,
     inputs: object,
     parameters: Mapping[str, object],
+    watch: CallWatch,
     *,
     quiet: bool,
 ) -> TaskReply:
     async with ModelSource(settings) as models:
         model = await models.open(settings.model)
         line = StatusLine(model.name, quiet=quiet)
+        watch.begin(model, settings.timeout)
         try:
             return await require(model, Tasks).task(
                 name,
@@ -135,6 +139,7 @@ async def _ask(
                 screen.print_json({"stopped": True})
             raise
         finally:
+            watch.end()
             line.clear()
 
 
