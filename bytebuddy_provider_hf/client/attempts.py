@@ -347,7 +347,7 @@ class CallAttempts:
                 header = (SESSION_ID, session)
                 request = evolve(request, headers=(*request.headers, header))
             if self._meter is None:
-                response = await self._client.send(request)
+                response = await self._client.send(request, on_resend=self._on_resend)
                 self._headers = response.headers
             else:
                 response = await self._send_counted(
@@ -503,20 +503,12 @@ class CallAttempts:
         url, number, waited = request.url, self._requests, now - self._waiter.since
         metered = meter.try_begin(role, session, url, number, waited, now)
         if metered is None:
-            metered = await meter.begin(
-                role,
-                session,
-                url=url,
-                number=number,
-                waited=waited,
-                plan=plan,
-                state=self._state,
-            )
-            if metered.reservation is not None:
-                self.alerts = metered.reservation.alerts
+            metered = await self._begin_metered(meter, role, url, plan)
         self._metered = metered
-        response = await self._client.send(request)
+        response = await self._client.send(request, on_resend=self._on_resend)
         self._headers = response.headers
+        # Another one, where the request was sent again.
+        metered = self._metered
         metered.status = response.status
         if meter.is_billed:
             found = read_provider(response.headers, self._spec.endpoint)
@@ -524,6 +516,38 @@ class CallAttempts:
             if response.status in _GOOD:
                 self._pricing = meter.ask_price(metered, self._state)
         return response
+
+    async def _begin_metered(
+        self, meter: Meter, role: str, url: str, plan: Plan[Any]
+    ) -> MeteredAttempt:
+        """Count a request that has to wait for that, its estimate held by budgets."""
+        metered = await meter.begin(
+            role,
+            self._spec.session or "",
+            url=url,
+            number=self._requests,
+            waited=self._state.loop.time() - self._waiter.since,
+            plan=plan,
+            state=self._state,
+        )
+        if metered.reservation is not None:
+            self.alerts = (*self.alerts, *metered.reservation.alerts)
+        return metered
+
+    async def _on_resend(self, failure: ByteBuddyError) -> None:
+        """Count a request that the connections send once more by themselves.
+
+        The server may have got the first one too: each is an attempt of its own.
+        """
+        self._requests += 1
+        sent, meter = self._sent, self._meter
+        if meter is None or sent is None:
+            return
+        self._close_metered(failure, outcome="absorbed")
+        url = sent.plan.http_request.url
+        self._metered = await self._begin_metered(
+            meter, sent.planner.role, url, sent.plan
+        )
 
     def _close_metered(
         self,

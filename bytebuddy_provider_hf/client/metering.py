@@ -14,6 +14,7 @@ from bytebuddy_provider_hf.address import HostKind, routed_provider
 from bytebuddy_provider_hf.client.endpoint import BILL_TO, SESSION_ID, Endpoint
 from bytebuddy_provider_hf.client.providers import POLICIES
 from bytebuddy_provider_hf.config.values import AlertOptions, Budget
+from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.hub.router_models import LIMIT, Offer
 from bytebuddy_provider_hf.money import Cost, Price, Unpriced
 from bytebuddy_provider_hf.outcomes import Consumption
@@ -26,7 +27,11 @@ from bytebuddy_provider_hf.storage.budgets import (
 )
 from bytebuddy_provider_hf.storage.ledger import Ledger
 from bytebuddy_provider_hf.storage.usage_report import read_usage
-from bytebuddy_provider_hf.transport.http_client import HttpClient, Response
+from bytebuddy_provider_hf.transport.http_client import (
+    HttpClient,
+    OnResend,
+    Response,
+)
 from bytebuddy_provider_hf.types import Usage
 
 if TYPE_CHECKING:
@@ -384,23 +389,40 @@ class ProbingClient:
     client: HttpClient
     state: LoopState
 
-    async def send(self, call: HttpRequest) -> Response:
-        """Send ``call`` once, as :class:`HttpClient` says."""
+    async def send(
+        self, call: HttpRequest, *, on_resend: OnResend | None = None
+    ) -> Response:
+        """Send ``call`` as :class:`HttpClient` says."""
         now = self.state.loop.time
-        attempt = self.meter.try_begin(PROBE, "", call.url, 1, 0.0, now())
-        if attempt is None:
-            attempt = await self.meter.begin(
+
+        async def begin(number: int) -> MeteredAttempt:
+            attempt = self.meter.try_begin(PROBE, "", call.url, number, 0.0, now())
+            if attempt is not None:
+                return attempt
+            return await self.meter.begin(
                 PROBE,
                 "",
                 url=call.url,
-                number=1,
+                number=number,
                 waited=0.0,
                 plan=None,
                 state=self.state,
             )
+
+        attempt = await begin(1)
+
+        async def count_again(failure: ByteBuddyError) -> None:
+            nonlocal attempt
+            if on_resend is not None:
+                await on_resend(failure)
+            # The server may have got the first one too.
+            again = await begin(attempt.number + 1)
+            self.meter.finish(attempt, "absorbed", now=now(), failure=failure)
+            attempt = again
+
         failure: BaseException | None = None
         try:
-            response = await self.client.send(call)
+            response = await self.client.send(call, on_resend=count_again)
         except BaseException as error:
             failure = error
             raise

@@ -20,7 +20,7 @@ from bytebuddy_provider_hf.testing.script import (
     request_to,
     steps,
 )
-from bytebuddy_provider_hf.transport.http_client import Destination
+from bytebuddy_provider_hf.transport.http_client import Destination, OnResend
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 
@@ -61,7 +61,12 @@ class MemoryClient:
         self._responses: set[MemoryResponse] = set()
         self._closed = False
 
-    async def send(self, call: HttpRequest) -> MemoryResponse:
+    async def send(
+        self,
+        call: HttpRequest,
+        *,
+        on_resend: OnResend | None = None,  # noqa: ARG002 - no connection goes stale
+    ) -> MemoryResponse:
         """Send ``call`` and wait for the headers of its answer."""
         self._check()
         reply = await self._connect.answer(self._request(call))

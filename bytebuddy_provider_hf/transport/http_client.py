@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from attrs import Factory, define, field, frozen
 
 from bytebuddy_provider_hf.config.values import RequestOptions
-from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
+from bytebuddy_provider_hf.errors import (
+    ByteBuddyError,
+    InsecureEndpoint,
+    InvalidOption,
+)
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.bounded import BoundedCache
@@ -144,6 +148,10 @@ def _check_header(name: str, value: Secret) -> None:
     )
 
 
+# Gets the failure for which a request is sent once more, before that is.
+OnResend: TypeAlias = Callable[[ByteBuddyError], Awaitable[None]]
+
+
 class Response(Protocol):
     """An answer whose headers have arrived. Header names are lower case."""
 
@@ -170,8 +178,14 @@ class Response(Protocol):
 class HttpClient(Protocol):
     """Connections to one destination."""
 
-    async def send(self, call: HttpRequest) -> Response:
-        """Send ``call`` once; no redirect is followed and nothing is sent again."""
+    async def send(
+        self, call: HttpRequest, *, on_resend: OnResend | None = None
+    ) -> Response:
+        """Send ``call`` once; no redirect is followed.
+
+        Only where a kept connection proved dead may it be sent once more, by a client
+        that calls ``on_resend`` before: the server may have got both.
+        """
         ...
 
     async def aclose(self) -> None:

@@ -38,7 +38,7 @@ from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport import faults, tls
 from bytebuddy_provider_hf.transport.faults import Hop
-from bytebuddy_provider_hf.transport.http_client import Destination
+from bytebuddy_provider_hf.transport.http_client import Destination, OnResend
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 CONNECT_TIMEOUT: Final = 10.0
@@ -272,17 +272,22 @@ class AiohttpClient:
         connector = self._session.connector
         return 0 if connector is None else len(connector._acquired)  # noqa: SLF001 - the only way to count them
 
-    async def send(self, call: HttpRequest) -> AiohttpResponse:
+    async def send(
+        self, call: HttpRequest, *, on_resend: OnResend | None = None
+    ) -> AiohttpResponse:
         """Send ``call`` and return the answer when its headers have come.
 
         A kept connection that the server had closed, unseen by us, gets one free
         resend on a new one: not a byte of an answer had come (as gRPC's transparent
-        retries do). New, because the server may have closed all the kept ones.
+        retries do). New, because the server may have closed all the kept ones. Whoever
+        counts requests is told by ``on_resend`` first.
         """
         trace = RequestTrace()
         found = await self._attempt(self._session, call, trace)
-        stale = isinstance(found, ConnectionLost)
-        if stale and not (trace.connected or trace.answered):
+        begun = trace.connected or trace.answered
+        if isinstance(found, ConnectionLost) and not begun:
+            if on_resend is not None:
+                await on_resend(found)
             if self._fresh is None:
                 self._fresh = _open_session(self._destination, keep=False)
             found = await self._attempt(self._fresh, call, RequestTrace(), again=True)

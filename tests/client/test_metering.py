@@ -32,7 +32,7 @@ from bytebuddy_provider_hf.plugins.protocols import OpenContext
 from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.storage.ledger import open_ledger
-from bytebuddy_provider_hf.testing.answers import chat_stream
+from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.failures import rate_limited, string_error
 from bytebuddy_provider_hf.testing.hub import FakeHub
@@ -255,6 +255,20 @@ async def test_a_soft_budget_tells_and_lets_through(tmp_path: Path) -> None:
     assert sorted(map(int, told.read_text().split())) == sorted(
         each.percent for each in alerts
     )
+
+
+async def test_an_alert_of_a_failed_attempt_is_told_with_the_answer(
+    tmp_path: Path,
+) -> None:
+    """The second call fails once: it is sent again, and the alert is not lost."""
+    replies = [chat_reply("fine"), string_error(500, "went wrong")]
+    here = stand(tmp_path, Behaviour(replies=replies), budget=BudgetOptions(calls=2))
+    events: list[Event] = []
+    for _ in range(2):
+        await here.model.chat("hi", on_event=events.append)
+    told = [each.percent for each in events if isinstance(each, BudgetAlert)]
+    assert (told[:1], told[-1:]) == ([50], [100])
+    await here.aclose()
 
 
 async def test_a_hard_budget_in_dollars_needs_a_price(tmp_path: Path) -> None:

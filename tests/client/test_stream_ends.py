@@ -222,7 +222,7 @@ class Broken:
     status = 200
     headers: Mapping[str, str] = {"content-type": "text/event-stream"}
 
-    async def send(self, _call: HttpRequest) -> Broken:
+    async def send(self, _call: HttpRequest, **_: object) -> Broken:
         return self
 
     async def chunks(self) -> AsyncIterator[bytes]:

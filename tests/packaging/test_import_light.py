@@ -80,7 +80,7 @@ class Answer:
     def close(self): pass
 
 class Client:
-    async def send(self, call): return Answer()
+    async def send(self, call, **_): return Answer()
     async def aclose(self): pass
 
 async def main():

@@ -12,6 +12,7 @@ from bytebuddy_provider_hf.transport.bounded import MOST_KEPT, BoundedCache
 from bytebuddy_provider_hf.transport.http_client import (
     Destination,
     HttpClients,
+    OnResend,
     Response,
 )
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
@@ -93,7 +94,9 @@ class Connection:
         self.origin = destination.origin
         self.closed = False
 
-    async def send(self, call: HttpRequest) -> Response:
+    async def send(
+        self, call: HttpRequest, *, on_resend: OnResend | None = None
+    ) -> Response:
         raise NotImplementedError(call.method)
 
     async def aclose(self) -> None:

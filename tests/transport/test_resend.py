@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -21,6 +23,8 @@ from bytebuddy_provider_hf.errors import (
     RateLimited,
     ServerError,
 )
+from bytebuddy_provider_hf.storage.ledger import open_ledger
+from bytebuddy_provider_hf.storage.usage_report import UsageRow, read_usage
 from bytebuddy_provider_hf.testing.answers import chat_reply
 from bytebuddy_provider_hf.transport.http_client import Destination
 from bytebuddy_provider_hf.transport.pool import AiohttpClient
@@ -38,6 +42,7 @@ def http(status: str, body: bytes, *headers: str) -> bytes:
 
 FINE = http("200 OK", _OK, "content-type: application/json")
 FAILED = http("500 No", b"no")
+ABSENT = http("404 No", b"{}", "content-type: application/json")
 Answer = Callable[[int, int], bytes]
 
 
@@ -67,7 +72,8 @@ async def counting(answer: Answer) -> AsyncIterator[Counted]:
             served.requests.append((number, asked))
             reply = answer(number, asked)
             writer.write(reply)
-            if reply not in (FINE, FAILED):
+            # What is no whole answer closes.
+            if reply not in (FINE, FAILED, ABSENT):
                 return
 
     async def connected(
@@ -235,3 +241,48 @@ async def test_a_date_without_a_date_counts_from_when_it_came() -> None:
 async def test_the_first_hint_of_two_lines_counts() -> None:
     """A header given twice is no accident of one proxy more."""
     assert (await refusal("retry-after: x", "retry-after: 7")).retry_after == 7
+
+
+def counted_in(folder: Path) -> UsageRow:
+    today = datetime.now(UTC).date()
+    since = today - timedelta(days=1)
+    return read_usage(folder, since=since, until=today, by="model").total
+
+
+async def test_a_resend_is_counted_where_requests_are(tmp_path: Path) -> None:
+    """The ledger, and the reply, have every request that the server may have seen."""
+
+    def stale(connection: int, request: int) -> bytes:
+        return b"" if (connection, request) == (1, 2) else FINE
+
+    async with counting(stale) as server:
+        model = open_model(
+            "m", api_base=f"{server.url}/v1", env={}, ledger=True, state_dir=tmp_path
+        )
+        async with model:
+            replies = [await model.chat("a") for _ in range(2)]
+        await open_ledger(tmp_path).aclose()
+    assert server.requests == [(1, 1), (1, 2), (2, 1)]
+    assert [reply.served.attempts for reply in replies] == [1, 2]
+    total = counted_in(tmp_path)
+    assert (total.attempts, total.calls, total.absorbed) == (3, 2, 1)
+
+
+async def test_a_probe_that_is_sent_again_is_counted_again(tmp_path: Path) -> None:
+    """A question about the server is a request as well."""
+
+    def stale(connection: int, request: int) -> bytes:
+        if (connection, request) == (1, 1):
+            return ABSENT
+        return b"" if connection == 1 else FINE
+
+    async with counting(stale) as server:
+        model = open_model(
+            "m", api_base=server.url, env={}, ledger=True, state_dir=tmp_path
+        )
+        async with model:
+            await model.chat("a")
+        await open_ledger(tmp_path).aclose()
+    total = counted_in(tmp_path)
+    assert server.requests[:3] == [(1, 1), (1, 2), (2, 1)]
+    assert total.attempts == len(server.requests)
