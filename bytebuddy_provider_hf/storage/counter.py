@@ -101,6 +101,10 @@ class RequestCounter:
             if not tells:
                 self.granted = self._taken
 
+    def leave_buffer(self) -> None:
+        """Write into no file any more; it keeps what it says."""
+        self.use_buffer(bytearray(_NUMBER.size), tells=False)
+
     def next_grant(self, asked: int) -> int:
         """Return up to which count the row is to grant, at least ``asked`` more."""
         taken = self._taken

@@ -250,6 +250,8 @@ class WriterThread:
             with contextlib.suppress(sqlite3.Error):
                 writer.close()
             with self._lock:
+                # It would hold a file open; the next thread maps it anew.
+                self.counter.leave_buffer()
                 self._running.clear()
                 self._stopping.clear()
                 self.is_idle = True

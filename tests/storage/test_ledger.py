@@ -83,6 +83,33 @@ async def test_requests_under_way_stay_counted(tmp_path: Path) -> None:
     assert (report.total.attempts, report.unaccounted) == (5, 0)
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="Linux lists its files")
+@pytest.mark.asyncio
+async def test_a_ledger_that_was_closed_holds_no_file(tmp_path: Path) -> None:
+    """Not the file of counts either; what was under way stays counted, and goes on."""
+
+    def held() -> list[str]:
+        files = Path("/proc/self/fd").iterdir()
+        places = [file.readlink() for file in files if file.is_symlink()]
+        return [str(place) for place in places if place.is_relative_to(tmp_path)]
+
+    ledger = Ledger(tmp_path)
+    for _ in range(3):
+        await ledger.count()
+    ledger.record(attempt())
+    assert held()
+    await ledger.aclose()
+    assert held() == []
+    assert usage(tmp_path).unaccounted == 2
+    # One of those under way ends, and another is sent.
+    ledger.record(attempt())
+    await ledger.count()
+    ledger.record(attempt())
+    await ledger.aclose()
+    assert held() == []
+    assert (usage(tmp_path).total.attempts, usage(tmp_path).unaccounted) == (3, 1)
+
+
 @pytest.mark.asyncio
 async def test_several_at_once_are_counted_all_or_none(tmp_path: Path) -> None:
     """A batch of requests takes as many counts as it sends."""
