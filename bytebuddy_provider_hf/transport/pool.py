@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import logging
+import select
 import socket
 import ssl
 import sys
@@ -44,6 +45,8 @@ from bytebuddy_provider_hf.wire.http_request import HttpRequest
 CONNECT_TIMEOUT: Final = 10.0
 
 _log: Final = logging.getLogger(__name__)
+# Windows has none, and its select() takes 10 µs.
+_poll: Final = getattr(select, "poll", None)
 
 _AGENT: Final = "bytebuddy-provider-hf"
 _JSON: Final = "application/json"
@@ -328,6 +331,7 @@ class AiohttpClient:
         # Mostly the session's headers say it all; a merge costs 4 µs.
         plain = call.accept == _JSON and not call.headers and self._proxy is None
         self.sent += 1
+        close_unread(through.connector)
         before = sys.exception()
         mark = _request_trace.set(trace)
         try:
@@ -409,6 +413,37 @@ class AiohttpClient:
 def open_http_client(destination: Destination) -> AiohttpClient:
     """Return a client that sends over sockets."""
     return AiohttpClient(destination)
+
+
+def close_unread(connector: aiohttp.BaseConnector | None) -> None:
+    """Close the kept connections on which something came while nobody asked.
+
+    aiohttp takes a whole answer that came so for the one to the next request.
+    """
+    if connector is None:
+        return
+    # Nothing awaits between this and the moment in which aiohttp takes one of them.
+    # There is no public way to them; to subclass the connector is no better.
+    for kept in connector._conns.values():  # noqa: SLF001
+        for protocol, since in kept:
+            transport = protocol.transport
+            if transport is None or transport.is_closing():
+                continue
+            # What aiohttp has parsed, or kept as no HTTP.
+            unread = protocol.should_close
+            if not unread and _poll is not None:
+                # A loop that was busy has not read it yet. The end of the connection
+                # counts as well: then it cannot be used either.
+                asked = _poll()
+                file = transport.get_extra_info("socket").fileno()
+                asked.register(file, select.POLLIN)
+                unread = bool(asked.poll(0))
+            if unread:
+                protocol.close()
+            elif len(kept) > 1 and time.monotonic() - since < _KEEPALIVE - 1:
+                # aiohttp takes the oldest that it has not kept for too long: those
+                # behind it are looked at when it is their turn.
+                break
 
 
 def _was_closed() -> Closed:
