@@ -280,8 +280,8 @@ class AnswerReader:
             cached.hold(held=False)
         while decoder.failure is None and not (self._ended or decoder.done):
             chunk = await self._chunk()
-            # Comments bring no event: a server may ping for ever and never answer.
-            before = decoder.events
+            # A server may ping for ever, or send empty deltas, and never answer.
+            before = decoder.progress
             try:
                 if chunk is None:
                     self._ended = True
@@ -292,7 +292,7 @@ class AnswerReader:
             except ResponseError as error:
                 failure = error
             else:
-                watch.read_finished(events=decoder.events != before)
+                watch.read_finished(progress=decoder.progress != before)
                 # Some servers say that it ended, and go on.
                 if decoder.settled is not self._settled:
                     self._settled = decoder.settled

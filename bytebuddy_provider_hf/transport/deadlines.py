@@ -104,11 +104,11 @@ class Timeout:
 
 
 class StreamWatch:
-    """Call ``abort`` when a read lasts too long, or brings no event for too long.
+    """Call ``abort`` when a read lasts too long, or none brings progress for too long.
 
-    Keep-alive comments end a read and bring no event. Time during which the caller
-    does not read is its own. Limits are seconds; one timer is re-armed only when it
-    fires (0.15 µs a chunk against 3.8 for ``asyncio.timeout``).
+    Keep-alive comments and empty events end a read and bring no progress. Time during
+    which the caller does not read is its own. Limits are seconds; one timer is re-armed
+    only when it fires (0.15 µs a chunk against 3.8 for ``asyncio.timeout``).
     """
 
     __slots__ = (
@@ -149,10 +149,10 @@ class StreamWatch:
         if self._end < self._reading:
             self._arm_end()
 
-    def read_finished(self, *, events: bool) -> None:
-        """Note that a read ended, and whether it brought an event."""
+    def read_finished(self, *, progress: bool) -> None:
+        """Note that a read ended, and whether it brought progress."""
         self._reading = math.inf
-        if events:
+        if progress:
             self._since = math.inf
 
     def end_in(self, seconds: float | None) -> None:

@@ -129,7 +129,7 @@ class FilteredStream(StreamDecoder):
         except ResponseError as error:
             return self._after(error, [])
         finally:
-            self.events = self._inner.events
+            self.events, self.progress = self._inner.events, self._inner.progress
         if self._inner.failure is not None:
             return self._after(self._inner.failure, kept)
         over = self._over()

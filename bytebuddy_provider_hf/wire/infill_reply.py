@@ -77,6 +77,7 @@ class InfillStream(SingleChoiceStream[Native]):
 
     def _take(self, piece: Native, data: bytes, events: list[Event]) -> None:
         if piece.content:
+            self.progress += 1
             self._choice.add_text(piece.content, events)
         if piece.error or not (piece.content or piece.stop):
             self._check(data)

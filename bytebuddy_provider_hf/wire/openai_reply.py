@@ -199,7 +199,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         *,
         whole: bool = False,
     ) -> None:
-        groq = piece.x_groq
+        groq, known = piece.x_groq, self._usage
         if piece.usage is not None:
             self._usage = openai_json.usage(piece.usage, self._usage)
             cost = openai_json.reported_cost(data) if openai_json.COST in data else None
@@ -207,6 +207,9 @@ class OpenAIStream(EventStreamDecoder[Completion]):
                 self._served = evolve(self._served, reported_nano_usd=cost)
         if groq is not None and groq.usage is not None:
             self._usage = openai_json.usage(groq.usage, self._usage)
+        # The same counts in every chunk are no news.
+        if self._usage is not known and self._usage != known:
+            self.progress += 1
         if piece.router is not None:
             self._served = evolve(self._served, provider=piece.router.provider)
             self._model = piece.router.model or self._model
@@ -277,6 +280,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             self._reopen(choice)
         self._begun = True
         self.events += len(pieces)
+        self.progress += len(kept) - before
         return left
 
     def _read_choice(
@@ -315,6 +319,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         )
         if taken.raw_finish is not None and (text or thought or more):
             self._reopen(taken)
+        self.progress += bool(text or thought)
         if thought:
             taken.add_reasoning(thought, events)
         if text:
@@ -329,6 +334,8 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         failed = choice.error is not None and says_error(choice.error)
         word = choice.finish_reason
         if word and not failed and not is_none_yet(word):
+            # Some servers write one into every chunk, text in it or not.
+            self.progress += taken.raw_finish is None and not self._reopened
             taken.end(word)
             if choice.native_finish_reason:
                 # The provider's own word is the truth, and may name a fault.
@@ -358,12 +365,18 @@ class OpenAIStream(EventStreamDecoder[Completion]):
     ) -> None:
         """Add what a message or delta says besides text and reasoning."""
         if said.refusal:
+            self.progress += 1
             taken.add_refusal(said.refusal, events)
         if said.kinds:
             taken.add_kinds(said.kinds)
         calls = said.tool_calls or []
         if said.function_call is not None and not calls:
             calls = [ToolPiece(0, None, said.function_call)]
+        # A piece may be as empty as a delta.
+        for function in map(openai_json.function_of, calls):
+            if function.name or openai_json.arguments_of(function):
+                self.progress += 1
+                break
         if calls and whole:
             taken.add_whole_calls(calls, events)
         elif calls:

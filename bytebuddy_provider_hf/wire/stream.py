@@ -73,8 +73,10 @@ class StreamDecoder(ABC):
     ``done`` tells that the end came, after which nothing is read, ``stopped_early``
     that the server may still be writing all the same. ``settled`` tells that nothing
     but the token counts can be missing, though no end mark came. ``events`` counts data
-    events, so that a watch can tell pings from progress. ``failure`` is an error behind
-    the events that were returned last: the next step raises it.
+    events; ``progress`` grows with each that carries text, reasoning, a piece of a tool
+    call, new token counts or a reason for the end, so that a watch can tell it from
+    signs of life. ``failure`` is an error behind the events that were returned last:
+    the next step raises it.
     """
 
     done = False
@@ -82,6 +84,7 @@ class StreamDecoder(ABC):
     # Asked for each chunk, so no property.
     settled = False
     events = 0
+    progress = 0
     failure: ResponseError | None = None
 
     @property
@@ -292,7 +295,10 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         if body is None:
             return chunk
         if self._in_one_piece:
-            # It is progress: a watch that waits for events must not end it.
+            # A watch that waits for progress must not end it; but blanks between the
+            # members of JSON keep a connection alive, and say nothing.
+            if chunk.strip(_BLANKS):
+                self.progress += 1
             self.events += 1
             if len(body) + len(chunk) > MAX_REPLY:
                 raise ResponseTooLarge(text("wire.body_too_large"))
@@ -307,6 +313,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
             return None
         if bytes(start[:1]) in _WHOLE_STARTS:
             self.events += 1
+            self.progress += 1
             self._in_one_piece, self._body = True, start
             return None
         self._body = None

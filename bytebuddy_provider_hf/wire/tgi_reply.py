@@ -89,6 +89,7 @@ class TgiStream(SingleChoiceStream[Generation]):
         token = piece.token
         if token is not None and token.text and not token.special:
             self._begun = True
+            self.progress += 1
             self._choice.add_text(token.text, events)
             if self._wanted.logprobs:
                 found = _token_logprob(token, piece.top_tokens)

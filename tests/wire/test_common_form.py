@@ -86,7 +86,7 @@ BLOCKS = st.sampled_from(
 
 def drained(
     decoder: OpenAIStream, chunks: list[bytes]
-) -> tuple[list[Event], Reply | None, bool, int, str]:
+) -> tuple[list[Event], Reply | None, bool, tuple[int, int], str]:
     """Return all that a decoder tells, its error last."""
     events: list[Event] = []
     reply: Reply | None = None
@@ -98,7 +98,8 @@ def drained(
         reply = decoder.reply()
     except ResponseError as failure:
         error = f"{type(failure).__name__} {failure} {failure.partial}"
-    return events, reply, decoder.done, decoder.events, error
+    counts = (decoder.events, decoder.progress)
+    return events, reply, decoder.done, counts, error
 
 
 @pytest.mark.parametrize("wanted", [NO_EXPECTATIONS, RAW])
