@@ -41,6 +41,24 @@ async def error_from_response(response: Response, endpoint: Endpoint) -> APIErro
     Where the body breaks off, the status alone classifies the failure; where it cannot
     be decoded, the error says that in place of the server's words.
     """
+    body = await read_error_body(response)
+    # Before it is classified: what is quoted from it goes into message and hint.
+    scrubbed = endpoint.scrub(body.decode("utf-8", "replace")).encode()
+    return classify(
+        response.status,
+        endpoint.scrubbed(response.headers),
+        scrubbed,
+        endpoint.target,
+        token_sent=endpoint.credential is not None,
+        token_source=_token_source(endpoint),
+    )
+
+
+async def read_error_body(response: Response) -> bytes:
+    """Return the first 64 KiB of an answer that is an error, or what comes in 5 s.
+
+    Where it cannot be decoded, the words for that stand in its place.
+    """
     body = b""
     try:
         async with asyncio.timeout(_ERROR_BODY):
@@ -52,16 +70,7 @@ async def error_from_response(response: Response, endpoint: Endpoint) -> APIErro
         body = body or str(undecoded).encode()
     except (TimeoutError, ByteBuddyError):
         pass
-    # Before it is classified: what is quoted from it goes into message and hint.
-    scrubbed = endpoint.scrub(body.decode("utf-8", "replace")).encode()
-    return classify(
-        response.status,
-        endpoint.scrubbed(response.headers),
-        scrubbed,
-        endpoint.target,
-        token_sent=endpoint.credential is not None,
-        token_source=_token_source(endpoint),
-    )
+    return body
 
 
 def masked(failure: ResponseError, endpoint: Endpoint) -> ResponseError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from http import HTTPStatus
 from typing import Final
 
 from attrs import define, evolve, field
@@ -20,6 +21,7 @@ from bytebuddy_provider_hf.client.knowledge import (
     smallest,
 )
 from bytebuddy_provider_hf.client.providers import Policy, policy_of
+from bytebuddy_provider_hf.client.response_errors import read_error_body
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.hub.models_api import HubCatalogue, provider_of
 from bytebuddy_provider_hf.prompts.family import Family
@@ -28,7 +30,7 @@ from bytebuddy_provider_hf.transport.bounded import BoundedCache
 from bytebuddy_provider_hf.transport.http_client import HttpClient, HttpClients
 from bytebuddy_provider_hf.wire.adapt import NO_ADAPTATIONS, Adaptations
 from bytebuddy_provider_hf.wire.dialects.router import Router
-from bytebuddy_provider_hf.wire.probe import MAX_ANSWER, Probe
+from bytebuddy_provider_hf.wire.probe import Probe
 from bytebuddy_provider_hf.wire.server import Server
 
 _log: Final = logging.getLogger(__name__)
@@ -279,7 +281,12 @@ async def probe(endpoint: Endpoint, client: HttpClient) -> Server:
     while (call := probe.call) is not None:
         response = await client.send(call)
         try:
-            body = await response.read(MAX_ANSWER)
+            # Of an error, or a page that is no answer, the start is enough.
+            body = await (
+                response.read(probe.most)
+                if response.status == HTTPStatus.OK
+                else read_error_body(response)
+            )
         finally:
             response.close()
         # A server may echo the key: it is masked before anything reads the answer.

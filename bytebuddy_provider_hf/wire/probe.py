@@ -22,8 +22,9 @@ from bytebuddy_provider_hf.wire.dialects.toolkit import Toolkit
 from bytebuddy_provider_hf.wire.http_request import HttpRequest, root_path, root_url
 from bytebuddy_provider_hf.wire.server import OPENAI_BASE, Server, positive_int
 
-# What a probe reads of an answer; lists of models can be long.
-MAX_ANSWER: Final = 4 * 1024 * 1024
+# What a probe reads of an answer: lists of models can be long, the others are not.
+MAX_LIST: Final = 4 * 1024 * 1024
+MAX_INFO: Final = 64 * 1024
 
 _MODELS: Final = "/v1/models"
 _ROOT_MODELS: Final = "/models"
@@ -61,6 +62,11 @@ class Probe:
         if self.server is not None:
             return None
         return HttpRequest(root_url(self._target, self._questions[0]), method="GET")
+
+    @property
+    def most(self) -> int:
+        """How many bytes the answer to the next question may have."""
+        return MAX_LIST if self._questions[0] in _LISTS else MAX_INFO
 
     def answer(
         self, status: int, headers: Mapping[str, str], body: bytes
