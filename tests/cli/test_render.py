@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import time
+from unittest.mock import Mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from bytebuddy_provider_hf.cli.render import (
+    Blocks,
     MarkdownPrinter,
     SafeMarkdown,
     event_object,
     last_part,
-    split_blocks,
 )
 from bytebuddy_provider_hf.cli.screen import to_json
 from bytebuddy_provider_hf.types import Done, Loading, Reasoning, Reply, Text, Usage
@@ -25,26 +30,81 @@ def drawn(text: str, *, width: int = 60) -> str:
     return out.getvalue()
 
 
+def split(*pieces: str) -> tuple[str, str]:
+    """Return what is finished of the pieces, and what is still open."""
+    blocks = Blocks()
+    finished = "".join(map(blocks.feed, pieces))
+    return finished, "".join(blocks.pending)
+
+
 def test_a_block_is_finished_at_an_empty_line() -> None:
     """Only what follows the last empty line can still change."""
-    assert split_blocks("one\n\ntwo\n\nthr") == ("one\n\ntwo\n\n", "thr")
+    assert split("one\n\ntwo\n\nthr") == ("one\n\ntwo\n\n", "thr")
 
 
 def test_a_fence_is_one_block() -> None:
     """Empty lines inside a code fence end nothing."""
-    assert split_blocks("a\n\n```py\nx\n\ny\n") == ("a\n\n", "```py\nx\n\ny\n")
-    assert split_blocks("```\nx\n\ny\n```\n\nz") == ("```\nx\n\ny\n```\n\n", "z")
+    assert split("a\n\n```py\nx\n\ny\n") == ("a\n\n", "```py\nx\n\ny\n")
+    assert split("```\nx\n\ny\n```\n\nz") == ("```\nx\n\ny\n```\n\n", "z")
+
+
+def test_a_fence_ends_with_its_like() -> None:
+    """As CommonMark 0.31.2, 4.5 has it: as long, of the same character, and alone."""
+    for fence, inside in (("````", "```"), ("```", "~~~"), ("~~~~", "~~~")):
+        block = f"{fence}md\n{inside}\n\n{inside}\n\n{fence}\n"
+        assert split(f"{block}\nz") == (f"{block}\n", "z")
+    assert split("```\n\n````\n\nz") == ("```\n\n````\n\n", "z")
+    # Code in a line is no fence.
+    assert split("```x``` is code\n\nz") == ("```x``` is code\n\n", "z")
+
+
+@given(
+    st.lists(
+        st.sampled_from(["a", "```", "````", "~~~", "```py", "", " ", "\u2028", "- x"])
+    ),
+    st.lists(st.integers(1, 9)),
+)
+def test_blocks_are_the_same_however_they_are_cut(
+    lines: list[str], sizes: list[int]
+) -> None:
+    """A piece may end anywhere; nothing is lost."""
+    text = "\n".join(lines)
+    pieces, rest = [], text
+    for size in sizes:
+        pieces.append(rest[:size])
+        rest = rest[size:]
+    assert split(*pieces, rest) == split(text)
+    assert "".join(split(text)) == text
+
+
+def screens(count: int) -> float:
+    """Return the CPU time of a block of so many lines, in small pieces, not drawn."""
+    printer = MarkdownPrinter(Console(file=io.StringIO(), force_terminal=True))
+    # The clock draws a long block as often as it takes; that is no cost of a piece.
+    printer._live = Mock()
+    began = time.process_time()
+    for _ in range(count):
+        printer.event(Text("> some "))
+        printer.event(Text("words\n"))
+    return time.process_time() - began
+
+
+def test_a_piece_of_a_long_block_costs_no_more_than_one_of_a_short_one() -> None:
+    """Of a block that grew to 20,000 lines each piece was looked through anew."""
+    short = min(screens(1_000) for _ in range(3))
+    assert screens(8_000) < 8 * 3 * short
 
 
 def test_of_a_long_block_the_end_is_drawn() -> None:
     """As much as the screen has room for; a fence that began above is opened again."""
-    block = "```python\n" + "".join(f"line {n}\n" for n in range(10_000))
-    shown = last_part(block, 80, 24).split("\n")
+    lines = ["```", "python\n", *(f"line {n}\n" for n in range(10_000))]
+    shown = last_part(lines, 80, 24).split("\n")
     assert shown[0] == "```python"
     assert shown[-2:] == ["line 9999", ""]
     assert len(shown) < 24
-    assert len(last_part("x" * 1_000_000, 80, 24)) <= 80 * 24
-    assert last_part("```python\nshort\n", 80, 24) == "```python\nshort\n"
+    assert last_part(["".join(lines)], 80, 24).split("\n") == shown
+    assert len(last_part(["x" * 1_000_000], 80, 24)) <= 80 * 24
+    assert last_part(["```python\n", "short\n"], 80, 24) == "```python\nshort\n"
 
 
 def test_an_endless_block_costs_no_more_than_a_screen(
@@ -54,15 +114,17 @@ def test_an_endless_block_costs_no_more_than_a_screen(
     sizes: list[int] = []
 
     class Measured(SafeMarkdown):  # type: ignore[misc]  # final, and this is a test
-        def __init__(self, text: str) -> None:
+        def __init__(self, text: str, *, apart: bool = False) -> None:
             sizes.append(len(text))
-            super().__init__(text)
+            super().__init__(text, apart=apart)
 
     monkeypatch.setattr("bytebuddy_provider_hf.cli.render.SafeMarkdown", Measured)
     screen_text(["```py\n", *["a = 1\n"] * 2_000], height=24)
     *drawings, whole = sizes
     assert whole > 12_000
-    assert max(drawings) <= 24 * 40
+    assert max(drawings, default=0) <= 24 * 40
+    # By the clock, and not by the piece.
+    assert len(drawings) < 500
 
 
 def test_links_are_not_made_clickable() -> None:
@@ -91,12 +153,35 @@ def screen_text(pieces: list[str], *, height: int) -> str:
     return out.getvalue()
 
 
+def visible(written: str) -> list[str]:
+    """Return the lines that stay, as a terminal has them after all erasures."""
+    lines = [""]
+    for part in re.split(r"(\x1b\[2K|\x1b\[1A|\x1b\[[?0-9;]*[a-zA-Z]|\r|\n)", written):
+        if part == "\x1b[2K":
+            lines[-1] = ""
+        elif part == "\x1b[1A":
+            lines.pop()
+        elif part == "\n":
+            lines.append("")
+        elif not part.startswith(("\x1b", "\r")):
+            lines[-1] += part
+    return lines if lines[-1] else lines[:-1]
+
+
 def test_a_long_answer_is_printed_once() -> None:
     """Each finished paragraph is printed one last time and never drawn again."""
     pieces = [f"word{number} stands here\n\n" for number in range(30)]
     shown = screen_text(pieces, height=5)
     for number in range(30):
         assert shown.count(f"word{number} stands") == 1
+
+
+def test_between_blocks_stands_one_empty_line() -> None:
+    """Whether an answer comes at once or in pieces."""
+    text = "one\n\ntwo\n\n```\ncode\n```\n\nthree"
+    for pieces in ([text], list(text), text.splitlines(keepends=True)):
+        shown = [line.rstrip() for line in visible(screen_text(pieces, height=24))]
+        assert shown == ["one", "", "two", "", "", " code", "", "", "three"]
 
 
 def test_the_text_of_a_stopped_answer_is_printed() -> None:
