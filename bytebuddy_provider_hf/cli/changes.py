@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.cli.options import FACTS, add_options
 from bytebuddy_provider_hf.cli.terminal import visible_controls
 from bytebuddy_provider_hf.cli.textfile import (
     TextFile,
+    outside_target,
     replace_text,
     with_line_ends_of,
     with_line_feeds,
@@ -121,6 +122,9 @@ def finish(file: TextFile, wanted: str, reply: Reply, mode: WriteMode) -> None:
     diff = unified(before, after, path=file.label) if changed else ""
     doubtful = changed and bool(reply.doubts) and not mode.accept_doubts
     refused = mode.yes and doubtful
+    if changed and (target := outside_target(file.path)):
+        # Whoever says yes, now or by an option, knows which file it is about.
+        screen.note(text("cli.leads_outside", file=file.path, target=target))
     written = changed and mode.yes and not doubtful
     if written:
         # Before it is shown: a reader of the diff may go away.

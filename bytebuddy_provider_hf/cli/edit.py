@@ -36,6 +36,7 @@ from bytebuddy_provider_hf.cli.render import CodeJsonPrinter, Printer, code_prin
 from bytebuddy_provider_hf.cli.show_reply import ask, print_notes
 from bytebuddy_provider_hf.cli.textfile import (
     ended_like,
+    outside_target,
     piped_file,
     read_text_file,
     replace_text,
@@ -43,7 +44,7 @@ from bytebuddy_provider_hf.cli.textfile import (
     with_line_feeds,
 )
 from bytebuddy_provider_hf.client.roles.by_rule import place_by_rule
-from bytebuddy_provider_hf.errors import EditDoubtful, ResponseError
+from bytebuddy_provider_hf.errors import EditDoubtful, InvalidOption, ResponseError
 from bytebuddy_provider_hf.plugins.protocols import Apply, Edit, Fill, Model, ReplyCall
 from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import text
@@ -235,6 +236,12 @@ def _changed(
     "--stdin", is_flag=True, help="Read the text from stdin: FILE is only its name."
 )
 @click.option("--insert", is_flag=True, help="Also write the completion into the file.")
+@click.option(
+    "-y",
+    "--yes",
+    is_flag=True,
+    help="With --insert: write also where a symbolic link leads out of this folder.",
+)
 @call_options()
 def fill(
     *,
@@ -244,6 +251,7 @@ def fill(
     repository: str,
     stdin: bool,
     insert: bool,
+    yes: bool,
     settings: CallSettings,
     as_json: bool,
 ) -> None:
@@ -256,6 +264,16 @@ def fill(
         raise click.UsageError(text("cli.insert_and_stdin"))
     read = piped_file if stdin else read_text_file
     source = read(Path(cursor.file))
+    # Before the model is asked: an answer that may not be written helps nobody.
+    if insert and (target := outside_target(source.path)):
+        said = text("cli.leads_outside", file=source.path, target=target)
+        screen.note(said)
+        asked = all(map(screen.is_interactive, (sys.stdin, sys.stderr)))
+        if not yes and not asked:
+            raise InvalidOption(said, hint=text("cli.yes_writes_there"))
+        if not yes and not screen.agreed(text("cli.write_there"), stream=sys.stderr):
+            screen.note(text("cli.not_written", file=cursor.file))
+            return
     # As the model shall see it; the line ends come back with --insert.
     prefix, suffix = cursor.split(with_line_feeds(source.text))
     others = tuple(

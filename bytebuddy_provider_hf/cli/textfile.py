@@ -103,6 +103,22 @@ def decode(raw: bytes, name: str) -> str:
     return content.removeprefix(_BOM)
 
 
+def outside_target(path: Path) -> Path | None:
+    """Return where symbolic links lead ``path``, if that is outside this folder.
+
+    ``None`` where nobody can be surprised: no link, or one to another file below the
+    current folder.
+    """
+    here = Path.cwd().resolve()
+    target = path.resolve()
+    written = Path(os.path.normpath(here / path))
+    if not written.is_relative_to(here):
+        # Named outside on purpose; the way to its folder may have links of its own,
+        # as /tmp is one on macOS.
+        written = written.parent.resolve() / written.name
+    return None if target == written or target.is_relative_to(here) else target
+
+
 def replace_text(file: TextFile, content: str) -> None:
     """Replace the file's text at once: who reads it sees the old one or the new.
 

@@ -353,3 +353,34 @@ def test_a_real_server_changes_no_file_without_a_yes(
     ran = run("fill", "code.py:2:5", *server)
     assert ran.code == 0, ran.err
     assert code.read_text() == OLD
+
+
+@pytest.fixture
+def linked(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the file outside of the folder that ``code.py`` is a link to."""
+    target = tmp_path_factory.mktemp("far") / "elsewhere.py"
+    code.rename(target)
+    code.symlink_to(target)
+    return target
+
+
+@pytest.mark.parametrize("options", [(), ("--diff",), ("--yes",), ("--yes", "--json")])
+def test_where_a_link_leads_is_said(
+    run: Run, linked: Path, asked: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    """Out of the current folder only a yes writes, and stderr names the file."""
+    ran = run(*asked, *options)
+    assert ran.code == 0, ran.err
+    assert f"code.py leads by a symbolic link to {linked}" in ran.err
+    assert linked.read_text() == (NEW if "--yes" in options else OLD)
+
+
+def test_a_person_sees_where_a_link_leads_before_the_question(
+    terminal: OpenTerminal, linked: Path, code: Path, asked: tuple[str, ...]
+) -> None:
+    """And a no leaves that file alone."""
+    shown = terminal("edit", str(code), *asked[2:])
+    came = shown.read_until("Apply? [y/N] ")
+    assert "elsewhere.py, outside the current folder" in came.replace("\r\n", "")
+    shown.type("n\r")
+    assert (shown.end(), linked.read_text()) == (0, OLD)

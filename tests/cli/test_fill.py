@@ -200,3 +200,45 @@ def test_the_role_is_what_chooses_a_model(run: Run, home: Path, code: Path) -> N
     ran = run("fill", "code.py:2:9", HF_TOKEN=CANARY)
     assert ran.code == 3
     assert "autocomplete" in ran.err
+
+
+@pytest.fixture
+def linked(code: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the file outside of the folder that ``code.py`` is a link to."""
+    target = tmp_path_factory.mktemp("far") / "elsewhere.py"
+    code.rename(target)
+    code.symlink_to(target)
+    return target
+
+
+def test_out_of_the_folder_nothing_is_inserted_unasked(
+    run: Run, linked: Path, hub: FakeHub, asked: tuple[str, ...]
+) -> None:
+    """Where nobody can be asked: refused before the model is, unless --yes."""
+    ran = run("fill", "code.py:2:9", "--insert", *asked)
+    assert ran.code == 2
+    assert f"code.py leads by a symbolic link to {linked}" in ran.err
+    assert "add --yes" in ran.err
+    assert hub.records == []
+    assert linked.read_text("utf-8") == TEXT
+    assert run("fill", "code.py:2:9", *asked).code == 0
+    ran = run("fill", "code.py:2:9", "--insert", "--yes", *asked)
+    assert ran.code == 0
+    assert str(linked) in ran.err
+    assert FILLING in linked.read_text("utf-8")
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_a_person_is_asked_before_a_link_is_followed(
+    terminal: OpenTerminal,
+    linked: Path,
+    code: Path,
+    asked: tuple[str, ...],
+    answer: str,
+) -> None:
+    """Only a yes inserts."""
+    shown = terminal("fill", f"{code}:2:9", "--insert", *asked)
+    shown.read_until("Write there? [y/N] ")
+    shown.type(f"{answer}\r")
+    assert shown.end() == 0
+    assert (FILLING in linked.read_text("utf-8")) == (answer == "y")

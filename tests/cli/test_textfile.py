@@ -14,6 +14,7 @@ from bytebuddy_provider_hf.cli import textfile
 from bytebuddy_provider_hf.cli.textfile import (
     LARGEST,
     TextFile,
+    outside_target,
     read_text_file,
     replace_text,
 )
@@ -91,6 +92,44 @@ def test_a_link_is_followed(file: Path, tmp_path: Path) -> None:
     assert link.is_symlink()
     assert file.read_text("utf-8") == NEW
     assert beside(link) == ["folder", "link.py"]
+
+
+@pytest.mark.parametrize(
+    ("named", "leads"),
+    [
+        ("code.py", None),
+        ("inner.py", None),
+        ("folder/deep.py", None),
+        ("outer.py", "other/secret.py"),
+        ("sub/secret.py", "other/secret.py"),
+        ("./x/../outer.py", "other/secret.py"),
+        ("chain.py", "other/secret.py"),
+        ("../other/secret.py", None),
+        ("../other/again.py", "elsewhere.py"),
+        ("../linked/secret.py", None),
+    ],
+)
+def test_a_link_out_of_the_folder_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, leads: str | None
+) -> None:
+    """Whatever part of the name is a link; what somebody names himself is none."""
+    here, other = tmp_path / "here", tmp_path / "other"
+    for each in (here / "folder", here / "x", other):
+        each.mkdir(parents=True)
+    elsewhere = tmp_path / "elsewhere.py"
+    for each in (here / "code.py", here / "folder/deep.py", other / "secret.py"):
+        each.touch()
+    elsewhere.touch()
+    (here / "inner.py").symlink_to("folder/deep.py")
+    (here / "outer.py").symlink_to("../other/secret.py")
+    (here / "chain.py").symlink_to("outer.py")
+    (here / "sub").symlink_to(other)
+    (other / "again.py").symlink_to(elsewhere)
+    (tmp_path / "linked").symlink_to(other)
+    monkeypatch.chdir(here)
+    expected = None if leads is None else (tmp_path / leads).resolve()
+    for path in (Path(named), here / named):
+        assert outside_target(path) == expected
 
 
 @pytest.mark.parametrize("content", [b"saved by somebody", OLD.encode() + b" ", None])
