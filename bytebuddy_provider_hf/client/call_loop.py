@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from bytebuddy_provider_hf.client.attempts import CallAttempts
 from bytebuddy_provider_hf.client.endpoint import CallSpec
@@ -45,6 +45,8 @@ _SETTLED_SECONDS: Final = 2.0
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+# What ends a stream whose last bytes were good.
+Broken: TypeAlias = IdleTimeout | NoDataTimeout | ResponseError
 
 
 def run(
@@ -264,6 +266,7 @@ class AnswerReader:
         # Whether the end of the body is told from a connection that broke.
         self._framed = "content-length" in headers or "transfer-encoding" in headers
         self._ended = False
+        self._broken: Broken | None = None
         self._silent = False
         self._settled = False
         self._watch = StreamWatch(
@@ -278,8 +281,19 @@ class AnswerReader:
         decoder, watch, cached = self._decoder, self._watch, self._attempts.cached
         if cached is not None:
             cached.hold(held=False)
+        if self._broken is not None:
+            raise self._broken
         while decoder.failure is None and not (self._ended or decoder.done):
             chunk = await self._chunk()
+            if isinstance(chunk, ByteBuddyError):
+                # What was held back, as it might have become something else, is told
+                # first: the caller has seen then what the error calls partial.
+                held = decoder.broken()
+                chunk.partial = decoder.partial
+                if not held:
+                    raise chunk
+                self._broken = chunk
+                return held
             # A server may ping for ever, or send empty deltas, and never answer.
             before = decoder.progress
             try:
@@ -335,8 +349,9 @@ class AnswerReader:
         self._watch.stop()
         self._response.close()
 
-    async def _chunk(self) -> bytes | None:
-        failure: IdleTimeout | NoDataTimeout | ResponseError
+    async def _chunk(self) -> bytes | Broken | None:
+        """Return the next bytes, ``None`` at their end, or why no more will come."""
+        failure: Broken
         try:
             if not self._begun:
                 self._begun = True
@@ -360,5 +375,4 @@ class AnswerReader:
         if self._decoder.settled:
             self._silent = True
             return None
-        failure.partial = self._decoder.partial
-        raise failure
+        return failure

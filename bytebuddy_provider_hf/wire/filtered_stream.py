@@ -157,6 +157,12 @@ class FilteredStream(StreamDecoder):
             self._end(kept)
         return kept
 
+    def broken(self) -> list[Event]:
+        """Return what was held back, the connection having broken off."""
+        kept = self._kept(self._inner.broken())
+        self._pass_on(self._stop.close(), kept)
+        return kept
+
     def whole(self, body: bytes) -> Reply:
         """Return the reply in an answer of one piece; raises as the decoder does."""
         try:

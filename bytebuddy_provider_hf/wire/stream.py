@@ -108,6 +108,13 @@ class StreamDecoder(ABC):
         """
 
     @abstractmethod
+    def broken(self) -> list[Event]:
+        """Return what was held back, the connection having broken off.
+
+        Then ``partial`` is the text of all events that were returned, and no more.
+        """
+
+    @abstractmethod
     def whole(self, body: bytes) -> Reply:
         """Return the reply in an answer of one piece, or in the events that it is.
 
@@ -191,6 +198,12 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
                 self._end(events, clean=clean)
         except ResponseError as error:
             self._fail(error, events)
+        return events
+
+    def broken(self) -> list[Event]:
+        """Return what was held back, the connection having broken off."""
+        events: list[Event] = []
+        self._release(events)
         return events
 
     def whole(self, body: bytes) -> Reply:
