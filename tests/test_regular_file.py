@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import click
 import pytest
 
+from bytebuddy_provider_hf.cli.arguments import read_texts
+from bytebuddy_provider_hf.cli.textfile import (
+    read_input_file,
+    read_text_file,
+    replace_text,
+)
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.config.dotenv import EnvFile, read_env
+from bytebuddy_provider_hf.config.load import load
 from bytebuddy_provider_hf.config.stored_files import USAGE_COUNTS, USAGE_KEY
 from bytebuddy_provider_hf.config.trust import TrustStore
+from bytebuddy_provider_hf.config.values import ClientCertificate, RequestOptions
 from bytebuddy_provider_hf.config.variables import Variables, named_in
 from bytebuddy_provider_hf.config.write import write_secret
-from bytebuddy_provider_hf.errors import ConfigError
+from bytebuddy_provider_hf.errors import ByteBuddyError, ConfigError, InvalidOption
 from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.storage.counter import read_counts
 from bytebuddy_provider_hf.storage.identity import read_key
 from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
+from bytebuddy_provider_hf.transport import tls
 from bytebuddy_provider_hf.transport.credentials import find_token
 
 pytestmark = [
@@ -80,6 +92,106 @@ def test_no_reader_waits(tmp_path: Path, reader: str, kind: str) -> None:
     else:
         path.symlink_to("/dev/zero")
     assert read(path) == found
+
+
+def test_a_pipe_as_env_is_told(tmp_path: Path) -> None:
+    """Passed over in silence, its user would look for the fault elsewhere."""
+    path = tmp_path / ".env"
+    assert read_env(path).complaint is None
+    # Python's own environments are folders of this name.
+    path.mkdir()
+    assert read_env(path).complaint is None
+    path.rmdir()
+    os.mkfifo(path)
+    assert read_env(path).complaint == "cannot be read: it is no regular file"
+
+
+def test_a_pipe_in_place_of_a_token_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, in the log, whoever looks for the token."""
+    path, login = tmp_path / "token", tmp_path / ".env"
+    os.mkfifo(path)
+    os.mkfifo(login)
+    for _ in range(2):
+        assert find_token({"HF_TOKEN_PATH": str(path)}, state_dir=tmp_path) is None
+    assert caplog.messages == [
+        f"no token was read from {login}: cannot be read: it is no regular file",
+        f"no token was read from {path}: it is no regular file",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["authority", "certificate", "key"])
+def test_no_certificate_is_waited_for(tmp_path: Path, kind: str) -> None:
+    """OpenSSL would wait for a pipe, and with it all that the loop does."""
+    pipe, other = str(tmp_path / "pipe"), str(tmp_path / "other")
+    os.mkfifo(pipe)
+    Path(other).touch()
+    options = RequestOptions(
+        ca_bundle_path=(pipe,) if kind == "authority" else (),
+        client_certificate=None
+        if kind == "authority"
+        else ClientCertificate(
+            cert=pipe if kind == "certificate" else other,
+            key=pipe if kind == "key" else other,
+        ),
+    )
+    with pytest.raises(InvalidOption, match="not a regular file"):
+        tls.context("https://a.test", options, tls.ca_bundle(options, {}))
+
+
+def test_a_file_that_became_a_pipe_is_not_written(tmp_path: Path) -> None:
+    """It is no longer as it was read, and nobody waits to find that out."""
+    path = tmp_path / "code.py"
+    path.write_text("a\n")
+    source = read_text_file(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ByteBuddyError, match="was changed or removed"):
+        replace_text(source, "b\n")
+
+
+def written(path: Path, content: bytes) -> threading.Thread:
+    """Write into a pipe, as another program does."""
+
+    def write() -> None:
+        # Who has read enough goes away.
+        with suppress(BrokenPipeError):
+            path.write_bytes(content)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    return thread
+
+
+def listed(path: Path) -> str:
+    """Read the texts of a file that is named on the command line."""
+    return "\n".join(read_texts((), path, "texts"))
+
+
+NAMED: dict[str, Callable[[Path], str]] = {
+    "texts": listed,
+    "suggestion": lambda path: read_input_file(path).text,
+    "config": lambda path: load(path, cwd=path, home=path, env={}).name or "",
+}
+
+
+@pytest.mark.parametrize("reader", NAMED)
+def test_what_somebody_names_may_be_a_pipe(tmp_path: Path, reader: str) -> None:
+    """As a shell's ``<(…)`` is one: all of it is read."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    content = b"name: mine\nmodels: []\n" if reader == "config" else b"mine"
+    thread = written(path, content)
+    assert NAMED[reader](path) == "mine"
+    thread.join()
+
+
+@pytest.mark.parametrize("reader", NAMED)
+def test_of_an_endless_device_no_more_is_read_than_allowed(reader: str) -> None:
+    """It is too large, as any file may be."""
+    with pytest.raises((click.UsageError, ByteBuddyError)):
+        NAMED[reader](Path("/dev/zero"))
 
 
 def test_a_kept_answer_is_not_waited_for(tmp_path: Path) -> None:

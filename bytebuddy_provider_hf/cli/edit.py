@@ -38,6 +38,7 @@ from bytebuddy_provider_hf.cli.textfile import (
     ended_like,
     outside_target,
     piped_file,
+    read_input_file,
     read_text_file,
     replace_text,
     with_line_ends_of,
@@ -161,7 +162,7 @@ def apply(
     source = read_text_file(file)
     # A pipe is read only where nobody types: without a suggestion we would wait.
     if suggestion is not None and str(suggestion) != "-":
-        suggested = read_text_file(suggestion).text
+        suggested = read_input_file(suggestion).text
     elif suggestion is None and screen.is_interactive(sys.stdin):
         raise click.UsageError(text("cli.no_suggestion"))
     else:
@@ -277,7 +278,7 @@ def fill(
     # As the model shall see it; the line ends come back with --insert.
     prefix, suffix = cursor.split(with_line_feeds(source.text))
     others = tuple(
-        (it.label, with_line_feeds(it.text)) for it in map(read_text_file, files)
+        (it.label, with_line_feeds(it.text)) for it in map(read_input_file, files)
     )
     reply = ask(
         settings,

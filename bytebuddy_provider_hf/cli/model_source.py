@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +52,7 @@ from bytebuddy_provider_hf.plugins.protocols import (
     Rerank,
     Tasks,
 )
+from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Role
 
@@ -99,9 +100,11 @@ class ModelSource:
             from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
             screen.reserve_stdout()
-            self.registry = ModelRegistry.load(
-                self.settings.config, cache=self.settings.cache
-            )
+            # The file may be a pipe that somebody named, and nobody writes to.
+            with interruptible():
+                self.registry = ModelRegistry.load(
+                    self.settings.config, cache=self.settings.cache
+                )
             # A log file that is asked for and cannot be written stops no command.
             for complaint in complaints():
                 screen.warn(complaint.said)
@@ -239,9 +242,13 @@ class ModelSource:
             )
         path = user_folder(home_folder()) / CONFIG.name
         try:
-            with path.open("rb") as file:
-                written = file.read(CONFIG.most)
-        except OSError:
+            written = read_regular_file(path, CONFIG.most)
+        except (FileNotFoundError, NotADirectoryError):
+            return Config()
+        except OSError as error:
+            # What it says of budgets is as unknown as where it is not understood.
+            reason = error.strerror or type(error).__name__
+            screen.warn(text("cli.budgets_unread", path=path, reason=reason))
             return Config()
         # Reading YAML takes longer than many an answer of a server on this machine.
         if not any(key in written for key in (b"ledger", b"budget")):
@@ -308,9 +315,15 @@ def confirm_trust(project: Path, origin: str) -> bool:
 
 def confirm(question: str) -> bool:
     """Ask on stderr; no is the default, and Ctrl-D says no."""
-    # Ctrl-C is to end the question at once: a running loop only notes it for later.
+    with interruptible():
+        return screen.agreed(f"{localized(question)} [y/N]: ", stream=sys.stderr)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C end at once what waits without the loop, which only notes it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return screen.agreed(f"{localized(question)} [y/N]: ", stream=sys.stderr)
+        yield
     finally:
         signal.signal(signal.SIGINT, before)

@@ -15,6 +15,7 @@ from attrs import field, frozen
 from bytebuddy_provider_hf.edits.alignment import aligned
 from bytebuddy_provider_hf.edits.lines import assemble, lines_of
 from bytebuddy_provider_hf.errors import ByteBuddyError, InvalidOption
+from bytebuddy_provider_hf.regular_file import NotRegular, read_regular_file
 from bytebuddy_provider_hf.texts import text
 
 # Bytes; longer code than that fits into no model's context.
@@ -67,8 +68,23 @@ def read_text_file(path: Path) -> TextFile:
     # A pipe would be waited for, and could not be replaced.
     if not stat.S_ISREG(mode):
         raise InvalidOption(text("cli.not_a_file", file=path))
-    with path.open("rb") as file:
-        raw = file.read(LARGEST + 1)
+    # It may have become one since it was looked at.
+    raw = read_regular_file(path, LARGEST + 1)
+    return TextFile(path, decode(raw, str(path)), raw)
+
+
+def read_input_file(path: Path) -> TextFile:
+    """Read a file of text that is only read: it may be a pipe, as a shell's ``<(…)``.
+
+    Raises as ``read_text_file`` does, and waits for who writes; Ctrl-C ends it.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except FileNotFoundError as error:
+        raise InvalidOption(text("cli.no_file", file=path)) from error
+    except IsADirectoryError as error:
+        raise InvalidOption(text("cli.not_a_file", file=path)) from error
     return TextFile(path, decode(raw, str(path)), raw)
 
 
@@ -182,9 +198,8 @@ def _copy_owner_and_mode(handle: int, before: os.stat_result) -> None:
 
 def _check_unchanged(file: TextFile, target: Path) -> None:
     try:
-        with target.open("rb") as now:
-            same = now.read(LARGEST + 1) == file.raw
-    except FileNotFoundError:
+        same = read_regular_file(target, LARGEST + 1) == file.raw
+    except (FileNotFoundError, NotRegular):
         same = False
     if not same:
         raise _changed(file)

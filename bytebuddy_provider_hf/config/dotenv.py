@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 
 from bytebuddy_provider_hf.config.exposure import exposures
 from bytebuddy_provider_hf.config.stored_files import ENV
-from bytebuddy_provider_hf.regular_file import read_regular_file
+from bytebuddy_provider_hf.regular_file import NotRegular, read_regular_file
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
 
@@ -50,7 +50,8 @@ def read_env(path: Path) -> EnvFile:
     with backslash escapes, ``#`` comments. Nothing is expanded and no line continues.
     """
     try:
-        if not path.is_file():
+        # Folders of this name are common: Python's own environments.
+        if not path.exists() or path.is_dir():
             return EnvFile(path)
         exposed = exposures(path)
         for each in exposed:
@@ -58,6 +59,12 @@ def read_env(path: Path) -> EnvFile:
                 complaint = text("config.refused_file", why=each.message)
                 return EnvFile(path, complaint=complaint, is_refused=True)
         raw = read_regular_file(path, MAX_BYTES + 1)
+    except FileNotFoundError:
+        return EnvFile(path)
+    except NotRegular:
+        # Passed over in silence, its user would look for the fault elsewhere.
+        complaint = text("config.env_unreadable", reason=text("config.no_regular_file"))
+        return EnvFile(path, complaint=complaint)
     except OSError as error:
         complaint = text("config.env_unreadable", reason=error.strerror)
         return EnvFile(path, complaint=complaint)

@@ -55,6 +55,7 @@ from bytebuddy_provider_hf.config.values import (
     ModelEntry,
     SourceKind,
 )
+from bytebuddy_provider_hf.regular_file import NotRegular, read_regular_file
 from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import text
 
@@ -87,16 +88,20 @@ def read_file(context: Context) -> ReadFile:
     """Return what ``context.file`` says. Never raises: a problem is a finding."""
     file = context.file
     try:
-        # A FIFO that nobody writes to would be waited for without end.
-        if context.kind != "explicit" and file.exists() and not file.is_file():
-            return _unreadable(context, text("config.no_regular_file"))
         exposed = exposures(file) if file.is_file() else ()
         for each in exposed:
             if each.is_refused:
                 return _refused(context, each.message)
-        with file.open("rb") as stream:
-            # One byte more than is allowed tells that it is too large.
-            document = parse(stream.read(MAX_BYTES + 1))
+        # One byte more than is allowed tells that it is too large.
+        if context.kind == "explicit":
+            # Whoever names a pipe, as a shell's <(…) is one, waits for it himself.
+            with file.open("rb") as stream:
+                raw = stream.read(MAX_BYTES + 1)
+        else:
+            raw = read_regular_file(file, MAX_BYTES + 1)
+        document = parse(raw)
+    except NotRegular:
+        return _unreadable(context, text("config.no_regular_file"))
     except (FileNotFoundError, NotADirectoryError):
         return ReadFile(read=False, missing=text("config.no_file", path=file))
     except (OSError, ValueError) as error:

@@ -7,6 +7,7 @@ The names and places are those of huggingface_hub 2.4 (``utils/_auth.py``,
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,9 +26,13 @@ from bytebuddy_provider_hf.errors import (
     InvalidToken,
     MissingToken,
 )
-from bytebuddy_provider_hf.regular_file import read_regular_file
+from bytebuddy_provider_hf.regular_file import NotRegular, read_regular_file
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
+
+_log: Final = logging.getLogger(__name__)
+# What was said of files that no token could be read from.
+_said: Final[set[str]] = set()
 
 VARIABLES: Final = TOKEN_VARIABLES
 
@@ -112,18 +117,30 @@ def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
             return Credential(secret, f"{variable} in {login.path}")
     path, secret = token_file(env, state_dir), None
     refused: str | None = None
+    wrong: list[tuple[Path, str]] = []
+    if login.complaint is not None and not login.values:
+        wrong.append((login.path, login.complaint))
     # ValueError: a path with NUL in it.
     with suppress(OSError, ValueError):
-        if path is not None and path.is_file():
+        if path is not None and path.exists():
             try:
                 check_exposed(path)
             except PermissionError as error:
                 refused = text("config.refused_file", why=error.strerror)
             # Room for a byte order mark, and for what shows that it is too long.
-            content = read_regular_file(path, _LONGEST + 8)
+            try:
+                content = read_regular_file(path, _LONGEST + 8)
+            except NotRegular:
+                wrong.append((path, text("config.no_regular_file")))
+                content = b""
             secret = _without_line_breaks(content.decode("utf-8-sig", "replace"))
     if refused is not None:
         raise ConfigError(text("config.at", place=path, said=refused))
+    for file, why in wrong:
+        # Once for each: many models look for a token.
+        if (complaint := f"{file}: {why}") not in _said:
+            _said.add(complaint)
+            _log.warning("no token was read from %s", complaint)
     return None if secret is None else Credential(secret, str(path))
 
 

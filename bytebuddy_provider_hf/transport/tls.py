@@ -19,6 +19,7 @@ from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.config.exposure import check_exposed
 from bytebuddy_provider_hf.config.values import ClientCertificate, RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.texts import text
 
 _log: Final = logging.getLogger(__name__)
@@ -153,6 +154,7 @@ def _load_ca(made: ssl.SSLContext, name: str, path: Path) -> None:
         if path.is_dir():
             made.load_verify_locations(capath=path)
         else:
+            read_regular_file(path, 0)
             made.load_verify_locations(cafile=path)
     except (OSError, ValueError) as error:
         # An SSLError is an OSError too; its strerror is OpenSSL's code for the line.
@@ -173,7 +175,8 @@ def _load_client_cert(made: ssl.SSLContext, certificate: ClientCertificate) -> N
         problem = None
         try:
             check_exposed(path)
-            path.open("rb").close()
+            # OpenSSL would wait for a pipe, and the whole loop with it.
+            read_regular_file(path, 0)
         except OSError as error:
             problem = error.strerror
         if problem:
