@@ -9,18 +9,22 @@ are given with each request.
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import select
 import socket
 import ssl
 import sys
+import threading
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from email.utils import formatdate
-from typing import Final
+from functools import partial
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -230,6 +234,55 @@ class AiohttpResponse:
         # At the end of the body aiohttp has taken the connection back already.
         if self._response.connection is not None:
             self._response.close()
+
+
+class NameLookups:
+    """Look names up in threads that end with the process.
+
+    It is the part of a loop that aiohttp's resolver uses. A loop does it in threads
+    that it waits for at its end, and Python at its own: where the system's resolver
+    hangs, a call would be over in time, and the program half a minute later. Of one
+    name, aiohttp asks once at a time.
+    """
+
+    async def getaddrinfo(
+        self, host: str, port: int, **how: int
+    ) -> list[tuple[object, ...]]:
+        """Return what ``socket.getaddrinfo`` does."""
+        found = await self._await_thread(partial(socket.getaddrinfo, host, port, **how))
+        return cast("list[tuple[object, ...]]", found)
+
+    async def getnameinfo(
+        self, address: tuple[str, int], flags: int
+    ) -> tuple[str, str]:
+        """Return what ``socket.getnameinfo`` does."""
+        found = await self._await_thread(partial(socket.getnameinfo, address, flags))
+        return cast("tuple[str, str]", found)
+
+    async def _await_thread(self, look_up: Callable[[], object]) -> object:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[object] = loop.create_future()
+
+        def settle(found: object, error: Exception | None) -> None:
+            if answer.done():  # nobody waits any more
+                return
+            if error is None:
+                answer.set_result(found)
+            else:
+                answer.set_exception(error)
+
+        def run() -> None:
+            found, failure = None, None
+            try:
+                found = look_up()
+            except Exception as error:  # noqa: BLE001 - raised where it is awaited
+                failure = error
+            # The loop may have ended meanwhile.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(settle, found, failure)
+
+        threading.Thread(target=run, name="name lookup", daemon=True).start()
+        return await answer
 
 
 class AiohttpClient:
@@ -464,6 +517,12 @@ def _open_session(
             keepalive_timeout=_KEEPALIVE if keep else None,
             force_close=not keep,
             ttl_dns_cache=_DNS_CACHE,
+            # Where aiodns is installed, no thread is needed.
+            resolver=aiohttp.ThreadedResolver(
+                cast("asyncio.AbstractEventLoop", NameLookups())
+            )
+            if aiohttp.DefaultResolver is aiohttp.ThreadedResolver
+            else None,
             socket_factory=_make_socket,
             ssl=certificates,
         ),

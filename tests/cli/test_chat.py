@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -282,6 +284,36 @@ def test_ctrl_c_keeps_the_text(
     assert (first + rest).endswith(b"word\n")
     assert complaint == b"stopped\n"
     assert hub.closed_early == 1
+
+
+def test_ctrl_c_ends_the_wait_for_a_pipe(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """A configuration may be a pipe that somebody named, and nobody writes to."""
+    pipe = tmp_path / "config.yaml"
+    os.mkfifo(pipe)
+    with subprocess.Popen(
+        [*COMMAND, "chat", "--config", str(pipe), "hi"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    ) as process:
+        until = time.monotonic() + 30
+        writer = None
+        while writer is None and time.monotonic() < until:
+            # No one can write before the command waits to read.
+            with suppress(OSError):
+                writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            time.sleep(0.02)
+        assert writer is not None
+        process.send_signal(signal.SIGINT)
+        try:
+            _, complaint = process.communicate(timeout=10)
+        finally:
+            process.kill()
+            os.close(writer)
+    assert (process.returncode, complaint) == (130, b"stopped\n")
 
 
 def test_ctrl_c_keeps_the_text_as_json_too(

@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Final
+from unittest import mock
 
 from security.provoking import (
     CANARY,
@@ -53,7 +54,7 @@ from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
-from bytebuddy_provider_hf.transport.pool import open_http_client
+from bytebuddy_provider_hf.transport.pool import NameLookups, open_http_client
 
 
 async def _closed(_world: World) -> object:
@@ -221,17 +222,15 @@ async def _pings_only(_world: World) -> object:
 
 
 async def _lookup_fails(_world: World) -> object:
-    loop = asyncio.get_running_loop()
-
     async def fail(*_args: object, **_more: object) -> None:
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure")
 
-    loop.getaddrinfo = fail  # type: ignore[method-assign]  # this loop ends with the test
     options = RequestOptions(max_attempts=1)
-    async with open_model(
-        "m", api_key=KEY, api_base="https://h.example", request_options=options
-    ) as model:
-        return await model.chat("a")
+    with mock.patch.object(NameLookups, "getaddrinfo", fail):
+        async with open_model(
+            "m", api_key=KEY, api_base="https://h.example", request_options=options
+        ) as model:
+            return await model.chat("a")
 
 
 async def _idle(_world: World) -> object:

@@ -31,6 +31,7 @@ from bytebuddy_provider_hf.errors import (
 from bytebuddy_provider_hf.secret import MASK
 from bytebuddy_provider_hf.texts import render
 from bytebuddy_provider_hf.transport.faults import Hop, translate
+from bytebuddy_provider_hf.transport.pool import NameLookups
 from bytebuddy_provider_hf.transport.proxies import Proxy
 
 pytestmark = pytest.mark.asyncio
@@ -122,7 +123,7 @@ async def test_several_addresses_that_nothing_leads_to(
         raise OSError(code, os.strerror(code))
 
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(loop, "getaddrinfo", both)
+    monkeypatch.setattr(NameLookups, "getaddrinfo", both)
     monkeypatch.setattr(loop, "sock_connect", connect)
     assert type(await refused(SERVER)) is HostUnreachable
     codes[socket.AF_INET] = errno.ECONNREFUSED
@@ -161,7 +162,7 @@ async def test_why_a_name_was_not_found(
     async def fail(*_args: object, **_more: object) -> None:
         raise socket.gaierror(code, "as the system says it")
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail)
+    monkeypatch.setattr(NameLookups, "getaddrinfo", fail)
     error = await refused(SERVER)
     assert type(error) is kind
     assert "model.test" in str(error)
