@@ -89,8 +89,7 @@ async def test_what_carries_nothing_is_no_progress(
     async def ask() -> None:
         async with stand.model.chat("hi") as reply:
             async for each in reply:
-                assert isinstance(each, Text)
-                seen[0] += each.text
+                seen[0] += each.text if isinstance(each, Text) else ""
 
     with pytest.raises(NoDataTimeout) as caught:
         await ask()

@@ -12,10 +12,10 @@ from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
-from bytebuddy_provider_hf.client.pending_reply import PendingReply
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import IdleTimeout, ResponseError
+from bytebuddy_provider_hf.plugins.pending_reply import PendingReply
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
