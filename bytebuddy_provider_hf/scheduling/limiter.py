@@ -20,7 +20,7 @@ concurrency-limits: loss-based on clients).
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from copy import copy
 from typing import Final, Protocol
 
@@ -34,7 +34,8 @@ _PATIENCE: Final = 24
 _LONGEST_PATIENCE: Final = 96
 # A second refusal within so many round trips turns a rate into a ceiling.
 _RATE_MEMORY: Final = 10
-# Those who were told to wait wake in steps: at most the limit in any 0.1 s.
+# Those who were told to wait wake in steps: at most the limit in any 0.1 s. A little
+# more, so that the rounding of a clock does not add another to it.
 _PACING_INTERVAL: Final = 0.101
 # How long an account without credits is not asked again; it may have bought some.
 REFUSAL_MEMORY: Final = 60.0
@@ -106,8 +107,8 @@ class Limiter:
         self._timer: asyncio.TimerHandle | None = None
         self._pause_is_long = False
         self._step_timer: asyncio.TimerHandle | None = None
-        self._step_ends = 0.0
-        self._woken = 0
+        # When those were woken of late that had been told to wait.
+        self._woken: deque[float] = deque()
         # The refusal that everybody of this account would get, and how long it is
         # repeated without asking.
         self.quota_error: QuotaExhausted | None = None
@@ -196,15 +197,20 @@ class Limiter:
             queue.on_pause(until, paced=self._pause_is_long)
 
     def may_wake(self) -> bool:
-        """Return whether one more who was told to wait may go in this step."""
-        now = self._loop.time()
-        if now >= self._step_ends:
-            self._step_ends, self._woken = now + _PACING_INTERVAL, 0
-        if self._woken >= self.limit:
+        """Return whether one more who was told to wait may go now.
+
+        Each interval is looked at, wherever it begins: counted in steps, those at the
+        end of one and at the beginning of the next would be too many together.
+        """
+        now, woken = self._loop.time(), self._woken
+        while woken and woken[0] <= now - _PACING_INTERVAL:
+            woken.popleft()
+        if len(woken) >= self.limit:
             if self._step_timer is None:
-                self._step_timer = self._loop.call_at(self._step_ends, self._next_step)
+                due = woken[0] + _PACING_INTERVAL
+                self._step_timer = self._loop.call_at(due, self._next_step)
             return False
-        self._woken += 1
+        woken.append(now)
         return True
 
     def on_success(self) -> None:

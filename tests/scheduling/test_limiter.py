@@ -202,3 +202,19 @@ async def test_in_flight_is_never_above_the_limit(limit: int) -> None:
     assert above == []
     assert server.seen[429] == 0
     stand.settled()
+
+
+@virtual_time
+async def test_no_two_steps_of_waking_lie_within_one() -> None:
+    """Any 100 ms have at most the limit, wherever they begin."""
+    loop = asyncio.get_running_loop()
+    limiter = Limiter(loop=loop, max_concurrency=8, max_queue=10)
+    woken: list[float] = []
+    # A few at the beginning of a step, the others at its end.
+    for pause, asked in ((0.0, 4), (0.09, 8), (0.02, 8), (0.09, 8), (0.02, 8)):
+        await asyncio.sleep(pause)
+        woken += [loop.time() for _ in range(asked) if limiter.may_wake()]
+    for at in woken:
+        assert sum(at <= other < at + 0.1 for other in woken) <= 8
+    assert len(woken) > 16
+    limiter.close()
