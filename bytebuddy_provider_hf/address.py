@@ -177,8 +177,10 @@ def parse(written: str) -> HttpUrl:
         raise _bad_endpoint(text("address.no_authority"))
     if "#" in written:
         raise _bad_endpoint(text("address.fragment"))
-    # As a server may read it, which takes %2e%2e for "..".
-    plain = parts.path.lower().replace("%2e", ".").replace("%2f", "/")
+    # As a server may read it, which takes %2e%2e for "..", and %5c for a backslash that
+    # parts a path on Windows.
+    plain = parts.path.lower().replace("%2e", ".")
+    plain = plain.replace("%2f", "/").replace("%5c", "/")
     if not {".", ".."}.isdisjoint(plain.split("/")):
         raise _bad_endpoint(text("address.dots"))
     host = _host(authority["name"], authority["ipv6"])

@@ -196,6 +196,7 @@ def test_a_name_is_one_line_that_can_be_sent(model: str, base: str) -> None:
         "https://h.example/../x",
         "https://h.example/%2e%2E/x",
         "https://h.example/..%2fx",
+        "https://h.example/a/..%5Cx",
         "https://2130706433",
         "https://127.1",
         "https://0x7f.0.0.1",
