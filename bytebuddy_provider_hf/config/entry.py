@@ -63,6 +63,9 @@ _KEPT: Final = frozenset({"name", "provider", "model"}) | {
 }
 # Where a project's file may name variables before the user trusts it.
 _MAY_NAME_VARIABLES: Final = frozenset({"apiKey"})
+# Comparing one unknown key with all known ones takes a part of a millisecond, and a
+# stranger's file may have thousands.
+_MOST_SEARCHES: Final = 100
 # Sections with keys that no project's file decides.
 _HOLDS_USERS_OWN: Final = frozenset({"requestOptions", "headers", "cache"})
 
@@ -72,7 +75,8 @@ class Context:
     """What an entry is read with: its file, and whom the user trusts.
 
     ``allowed`` are the user's variables that a project's file may name, ``None`` for a
-    file that the user chose.
+    file that the user chose. ``searches`` are as many as the file's unknown keys are
+    compared with the known.
     """
 
     file: Path
@@ -81,6 +85,9 @@ class Context:
     store: TrustStore
     project: Path
     allowed: frozenset[str] | None = None
+    searches: Iterator[object] = field(
+        factory=lambda: iter(range(_MOST_SEARCHES)), eq=False, repr=False
+    )
 
     def place(self, line: int, column: int) -> str:
         """Return ``file:line:column``."""
@@ -153,11 +160,8 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
     blanks = _Blanks()
     filled = blanks.dropped(expanded.node, "models[]", path)
     result = structure(filled, "models[]", path=path)
-    notices = (
-        *ignored,
-        *_defaulted(expanded, context),
-        *unknown_keys(kept, "models[]", path=path),
-    )
+    unknown = unknown_keys(kept, "models[]", path=path, searches=context.searches)
+    notices = (*ignored, *_defaulted(expanded, context), *unknown)
     problems = (*expanded.problems, *result.problems)
     entry = result.value
     if not isinstance(entry, ModelEntry) or problems:

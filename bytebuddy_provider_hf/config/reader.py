@@ -230,7 +230,9 @@ class _FileReader:
                 if found.value is not None:
                     settings[name] = found.value
         rest = tuple(p for p in top.pairs if p.key.text != "models")
-        self._notices += unknown_keys(evolve(top, pairs=rest), "file", path="")
+        self._notices += unknown_keys(
+            evolve(top, pairs=rest), "file", path="", searches=self._context.searches
+        )
         entries = [found.entry for found in self._entries(top) if found.entry]
         self._check_names(entries)
         order = attrgetter("line", "column")

@@ -158,19 +158,25 @@ def _converter() -> Converter:
     return converter
 
 
-def unknown_keys(node: MapNode, section: Section, *, path: str) -> Iterator[Problem]:
-    """Yield a notice for every key of ``node`` and below that means nothing here."""
+def unknown_keys(
+    node: MapNode, section: Section, *, path: str, searches: Iterator[object]
+) -> Iterator[Problem]:
+    """Yield a notice for every key of ``node`` and below that means nothing here.
+
+    For as many as there are ``searches`` it names the key that may be meant.
+    """
     for pair in node.pairs:
         key = find_key(section, pair.key.text)
         dotted = f"{path}.{shown_key(pair.key.text)}" if path else pair.key.text
         if key is None:
             name = pair.key.text
-            message = text(
-                "config.unknown_key", key=shown_key(name), hint=_hint(name, section)
-            )
+            hint = "" if next(searches, None) is None else _hint(name, section)
+            message = text("config.unknown_key", key=shown_key(name), hint=hint)
             yield Problem(pair.key.line, pair.key.column, message, dotted)
         elif isinstance(key.kind, Nested) and isinstance(pair.value, MapNode):
-            yield from unknown_keys(pair.value, key.kind.section, path=dotted)
+            yield from unknown_keys(
+                pair.value, key.kind.section, path=dotted, searches=searches
+            )
 
 
 def _hint(name: str, section: Section) -> str:

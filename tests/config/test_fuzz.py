@@ -135,3 +135,15 @@ def test_a_mutated_file_loads_or_says_why_not(
 def test_any_bytes_load_or_say_why_not(raw: bytes) -> None:
     """So for text made of nothing but YAML's own signs."""
     check(raw)
+
+
+def test_of_thousands_of_unknown_keys_a_hundred_are_compared(tmp_path: Path) -> None:
+    """Each comparison takes a while; all keys are told of."""
+    path = tmp_path / "config.yaml"
+    # Other spellings of one key.
+    keys = [f"models{'_' * (at % 40)}{'-' * (at // 40)}" for at in range(1, 1_001)]
+    path.write_text("".join(f"{key}: 1\n" for key in keys) + "models: []\n")
+    config = load(path, cwd=tmp_path, home=tmp_path, env={}, global_path=path)
+    said = [warning.message for warning in config.warnings]
+    assert len(said) == 1_000
+    assert sum("do you mean models" in each for each in said) == 100
