@@ -1,4 +1,4 @@
-"""Use up budgets from many processes at once: no call too many, each alert once.
+"""Use up budgets from many processes: no call too many, each alert once (budgets).
 
     python -m benchmarks.reliability.alerts
 
@@ -17,10 +17,12 @@ import json
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.reliability.attempts import worker
+from benchmarks.reliability.figures import Bound, judged, parser, tell
 from bytebuddy_provider_hf.config.values import Budget, BudgetOptions
 from bytebuddy_provider_hf.errors import BudgetExceeded
 from bytebuddy_provider_hf.storage.budgets import THRESHOLDS, Amounts
@@ -51,20 +53,18 @@ def run() -> dict[str, Any]:
         used += told["sent"]
         alerts.update((unit, percent) for unit, percent in told["alerts"])
     wanted = {
-        (unit, percent): 1
+        (unit, percent)
         for unit in ("dollars", "tokens", "calls")
         for percent in THRESHOLDS
     }
-    return {
-        "sent_by_one_process": sum(sent),
-        "sent_by_four": sum(shared),
-        "calls": used,
-        "alerts": sum(alerts.values()),
-        "different_alerts": len(alerts),
-        "ok": sum(sent) == sum(shared) == ROOM
-        and used == CALLS
-        and dict(alerts) == wanted,
-    }
+    return judged(
+        "budgets",
+        Bound("sent_by_one_process", sum(sent), "==", ROOM),
+        Bound("sent_by_four", sum(shared), "==", ROOM),
+        Bound("calls", used, "==", CALLS),
+        Bound("alerts", sum(alerts.values()), "==", len(wanted)),
+        Bound("different_alerts", len(alerts.keys() & wanted), "==", len(wanted)),
+    )
 
 
 def _together(budget: str, processes: int, callers: int) -> list[dict[str, Any]]:
@@ -110,21 +110,19 @@ async def work(folder: Path, name: str, callers: int) -> dict[str, Any]:
     return {"sent": sent, "alerts": alerts}
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.worker:
-        folder, name, callers = arguments.worker
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the figures; return the exit code."""
+    options_of = parser(__doc__)
+    options_of.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    options = options_of.parse_args(arguments)
+    if options.worker:
+        folder, name, callers = options.worker
         print(flush=True)
         sys.stdin.readline()
         print(json.dumps(asyncio.run(work(Path(folder), name, int(callers)))))
-        return
-    found = run()
-    print(json.dumps(found))
-    sys.exit(not found["ok"])
+        return 0
+    return tell(run())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Share the cache of answers between processes: no lock is told, no hit is wrong.
+"""Share the cache of answers between processes: no lock is told, no hit wrong (R26).
 
 Each process keeps and finds answers at random, and one of them clears the cache
 meanwhile. A hit is wrong if it is another key's, or not what was kept; it is stale if
@@ -11,10 +11,8 @@ Prints one line of JSON; the exit code is 1 if there is a failure of any of thes
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hashlib
-import json
 import logging
 import multiprocessing
 import random
@@ -22,10 +20,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from multiprocessing.queues import Queue
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
+from typing import Any
 
+from benchmarks.reliability.figures import Bound, judged, parser, tell
 from bytebuddy_provider_hf.storage.answers_file import (
     KeptValue,
     clear_answers,
@@ -115,7 +116,7 @@ def one(
         told.put(Counter(raised=1))
 
 
-def measure(processes: int, operations: int) -> dict[str, object]:
+def measure(processes: int, operations: int) -> dict[str, Any]:
     """Run all processes; return what was counted."""
     context = multiprocessing.get_context("spawn")
     cleared, told = context.Value("d", 0.0), context.Queue()
@@ -134,28 +135,28 @@ def measure(processes: int, operations: int) -> dict[str, object]:
         for each in running:
             each.join()
         stats = read_stats(folder)
-    names = ("finds", "hits", "kept", "clears", *BAD)
-    return {
-        "processes": processes,
-        "operations": operations,
-        **{name: counts[name] for name in names},
-        "entries": stats.entries,
-        "bytes": stats.size,
-        "limit": LIMIT,
-        "seconds": round(time.monotonic() - began, 1),
-    }
+    return judged(
+        "R26",
+        *(Bound(name, counts[name], "==", 0) for name in BAD),
+        Bound("hits", counts["hits"], ">", 0),
+        Bound("bytes", stats.size, "<=", LIMIT),
+        processes=processes,
+        operations=operations,
+        **{name: counts[name] for name in ("finds", "kept", "clears")},
+        entries=stats.entries,
+        limit=LIMIT,
+        seconds=round(time.monotonic() - began, 1),
+    )
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--processes", type=int, default=8)
-    parser.add_argument("--operations", type=int, default=1_000)
-    asked = parser.parse_args()
-    figures = measure(asked.processes, asked.operations)
-    print(json.dumps(figures))
-    sys.exit(any(figures[name] for name in BAD) or figures["bytes"] > LIMIT)  # type: ignore[operator]  # a number
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the figures; return the exit code."""
+    options_of = parser(__doc__)
+    options_of.add_argument("--processes", type=int, default=8)
+    options_of.add_argument("--operations", type=int, default=1_000)
+    options = options_of.parse_args(arguments)
+    return tell(measure(options.processes, options.operations))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

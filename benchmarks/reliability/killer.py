@@ -1,6 +1,6 @@
-"""Kill programs at random moments: the ledger never counts less than was sent.
+"""Kill programs at random moments: the ledger never counts less than was sent (R25).
 
-    python -m benchmarks.reliability.killer --n 200
+    python -m benchmarks.reliability.killer --n 1000
 
 Each program sends requests to a server that counts them, until SIGKILL ends it. Then
 the ledger's attempts, and what it says may have been sent besides, are at least as many
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import os
 import random
 import re
@@ -24,12 +23,14 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
 from benchmarks.reliability.attempts import attempt, count, worker
+from benchmarks.reliability.figures import Bound, judged, parser, tell
 from bytebuddy_provider_hf.config.stored_files import USAGE
 from bytebuddy_provider_hf.storage import counter
 from bytebuddy_provider_hf.storage.counter import BLOCK
@@ -109,21 +110,17 @@ async def run(kills: int, seed: int, *, by_row: bool = False) -> dict[str, Any]:
         meter = _meter(folder)
     server.close()
     await server.wait_closed()
-    return {
-        "kills": kills,
-        "server": counting.requests,
-        "ledger": meter,
-        "least_over_server": least,
-        "most_over_server_by_one": most,
-        "damaged": damaged,
-        "slowest_first_count_seconds": round(slowest, 3),
-        "ok": counting.requests > 0
-        and least >= 0
-        and most <= BLOCK
-        and meter >= counting.requests
-        and not damaged
-        and slowest <= SLOWEST,
-    }
+    return judged(
+        "R25",
+        Bound("server", counting.requests, ">", 0),
+        Bound("ledger", meter, ">=", counting.requests),
+        Bound("least_over_server", least, ">=", 0),
+        Bound("most_over_server_by_one", most, "<=", BLOCK),
+        Bound("damaged", damaged, "==", 0),
+        Bound("slowest_first_count_seconds", round(slowest, 3), "<=", SLOWEST),
+        kills=kills,
+        seed=seed,
+    )
 
 
 def _meter(folder: Path) -> int:
@@ -176,26 +173,24 @@ async def work(folder: Path, port: int, told: int) -> None:
             group.create_task(caller())
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=13)
-    parser.add_argument("--by-row", action="store_true", help="use no file of counts")
-    parser.add_argument("--nursery", nargs=2, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.nursery:
-        folder, port = arguments.nursery
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the figures; return the exit code."""
+    options_of = parser(__doc__)
+    options_of.add_argument("--n", type=int, default=1_000)
+    options_of.add_argument("--seed", type=int, default=13)
+    options_of.add_argument("--by-row", action="store_true", help="no file of counts")
+    options_of.add_argument("--nursery", nargs=2, help=argparse.SUPPRESS)
+    options = options_of.parse_args(arguments)
+    if options.nursery:
+        folder, port = options.nursery
         with contextlib.ExitStack() as stack:
-            if arguments.by_row:
+            if options.by_row:
                 none = re.compile("none")
                 stack.enter_context(mock.patch.object(counter, "_SAFE_DISKS", none))
             nursery(Path(folder), int(port))
-        return
-    found = asyncio.run(run(arguments.n, arguments.seed, by_row=arguments.by_row))
-    print(json.dumps(found))
-    sys.exit(not found["ok"])
+        return 0
+    return tell(asyncio.run(run(options.n, options.seed, by_row=options.by_row)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

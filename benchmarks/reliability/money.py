@@ -13,9 +13,7 @@ bill is read twice: at once, and when it is complete. Prints one line of JSON; e
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import logging
 import random
 import sys
@@ -31,6 +29,7 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
+from benchmarks.reliability.figures import parser, tell
 from bytebuddy_provider_hf import ByteBuddyError, Message
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_entry
@@ -340,7 +339,9 @@ def figures_of(
         "estimated_nano_usd": report.total.estimated,
         "billed_nano_usd": total.billed,
         "differences": [[each.cause, each.calls] for each in last.differences],
+        "worst_error_bound": f"<= {TOLERANCE:g}",
         "missed": [name for name, holds in checks.items() if not holds],
+        "met": all(checks.values()),
     }
 
 
@@ -391,17 +392,14 @@ async def measure(calls: int, seed: int) -> dict[str, object]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the figures; return the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--calls", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args(arguments)
+    options_of = parser(__doc__)
+    options_of.add_argument("--calls", type=int, default=10_000)
+    options_of.add_argument("--seed", type=int, default=1)
+    options = options_of.parse_args(arguments)
     began = time.perf_counter()
     figures = asyncio.run(measure(options.calls, options.seed))
     figures["seconds"] = round(time.perf_counter() - began, 1)
-    sys.stdout.write(json.dumps(figures) + "\n")
-    return 1 if figures["missed"] else 0
+    return tell(figures)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Record from many processes at once: the sums of the ledger are exact.
+"""Record from many processes at once: the sums of the ledger are exact (R26).
 
     python -m benchmarks.reliability.procs --procs 8 --calls 10000
 
@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.reliability.attempts import EACH, USAGE, attempt, count, worker
+from benchmarks.reliability.figures import Bound, judged, parser, tell
 from bytebuddy_provider_hf.storage.ledger import open_ledger
 from bytebuddy_provider_hf.storage.usage_report import read_usage
 
@@ -37,20 +38,20 @@ def run(procs: int, calls: int) -> dict[str, Any]:
         today = datetime.now(UTC).date()
         report = read_usage(folder, since=today - BOUND, until=today, by="model")
     total, wanted = report.total, procs * calls
-    return {
-        "procs": procs,
-        "calls": wanted,
-        "recorded": total.attempts,
-        "unaccounted": report.unaccounted,
-        "failed": failed,
-        "seconds": round(time.perf_counter() - began, 2),
-        "ok": not failed
-        and report.unaccounted == 0
-        and (total.attempts, total.calls) == (wanted, wanted)
-        and total.prompt_tokens == wanted * (USAGE.prompt_tokens or 0)
-        and total.completion_tokens == wanted * (USAGE.completion_tokens or 0)
-        and total.estimated == wanted * EACH,
-    }
+    tokens = (USAGE.prompt_tokens or 0) + (USAGE.completion_tokens or 0)
+    counted = (total.prompt_tokens or 0) + (total.completion_tokens or 0)
+    return judged(
+        "R26",
+        Bound("recorded", total.attempts, "==", wanted),
+        Bound("recorded_calls", total.calls, "==", wanted),
+        Bound("unaccounted", report.unaccounted, "==", 0),
+        Bound("failed", failed, "==", 0),
+        Bound("tokens", counted, "==", wanted * tokens),
+        Bound("nano_usd", total.estimated, "==", wanted * EACH),
+        procs=procs,
+        calls=wanted,
+        seconds=round(time.perf_counter() - began, 2),
+    )
 
 
 async def work(folder: Path, calls: int) -> None:
@@ -71,21 +72,19 @@ async def work(folder: Path, calls: int) -> None:
         ledger.record(attempt(time.time()))
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--procs", type=int, default=8)
-    parser.add_argument("--calls", type=int, default=10_000)
-    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.worker:
-        folder, calls = arguments.worker
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the figures; return the exit code."""
+    options_of = parser(__doc__)
+    options_of.add_argument("--procs", type=int, default=8)
+    options_of.add_argument("--calls", type=int, default=10_000)
+    options_of.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    options = options_of.parse_args(arguments)
+    if options.worker:
+        folder, calls = options.worker
         asyncio.run(work(Path(folder), int(calls)))
-        return
-    found = run(arguments.procs, arguments.calls)
-    print(json.dumps(found))
-    sys.exit(not found["ok"])
+        return 0
+    return tell(run(options.procs, options.calls))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
