@@ -24,7 +24,8 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -158,6 +159,20 @@ def serve(pipe: Connection) -> None:
         await asyncio.Event().wait()
 
     asyncio.run(main())
+
+
+@contextmanager
+def serving() -> Iterator[list[str]]:
+    """Serve in a process of its own; give the base of each owner's address."""
+    context = multiprocessing.get_context("spawn")
+    mine, theirs = context.Pipe()
+    server = context.Process(target=serve, args=(theirs,), daemon=True)
+    server.start()
+    try:
+        yield [f"http://127.0.0.1:{port}" for port in mine.recv()]
+    finally:
+        server.terminate()
+        server.join()
 
 
 Begun = Callable[[], None] | None
@@ -415,16 +430,8 @@ def main() -> None:
         help="a twentieth of the calls: shows that it runs",
     )
     asked = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
-    mine, theirs = context.Pipe()
-    server = context.Process(target=serve, args=(theirs,), daemon=True)
-    server.start()
-    try:
-        bases = [f"http://127.0.0.1:{port}" for port in mine.recv()]
+    with serving() as bases:
         asyncio.run(compare(bases, asked.rounds, 20 if asked.quick else 1))
-    finally:
-        server.terminate()
-        server.join()
 
 
 if __name__ == "__main__":
