@@ -49,7 +49,7 @@ def judged(figure: str, *bounds: Bound, **told: object) -> dict[str, Any]:
         for each in bounds
         for key, value in (
             (each.name, each.value),
-            (f"{each.name}_bound", f"{each.sign} {each.limit:g}"),
+            (f"{each.name}_bound", f"{each.sign} {each.limit}"),
         )
     }
     missed = [each.name for each in bounds if not each.holds]
