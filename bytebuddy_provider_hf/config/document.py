@@ -30,6 +30,7 @@ MAX_NODES: Final = 10_000
 _FORBIDDEN: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]"
 )
+_RANDOM: Final = re.compile(r"(?<=[A-Za-z0-9]{4})(?=[A-Za-z]*[0-9])[A-Za-z0-9]{12,}")
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 # The scanner looks up to 1,024 characters ahead and slows down with every bracket
 # that is open, so that depth is judged before it sees the text.
@@ -313,9 +314,10 @@ def shown_key(name: str) -> str:
     Without the blank after its colon, ``apiKey:token`` is all key: only the part
     before the colon is shown.
     """
-    # A longer word is no key of ours, and may be a secret.
+    # A longer word is no key of ours, and may be a secret; so may one in which letters
+    # and digits stand in a long row, which a token is even without its "hf_".
     head = re.split(r"[:=\s]", name, maxsplit=1)[0]
-    cut = head[:40]
+    cut = _RANDOM.split(head[:40], maxsplit=1)[0]
     return cut if cut == name else f"{cut}…"
 
 

@@ -167,11 +167,12 @@ def unknown_keys(
     """
     for pair in node.pairs:
         key = find_key(section, pair.key.text)
-        dotted = f"{path}.{shown_key(pair.key.text)}" if path else pair.key.text
+        shown = shown_key(pair.key.text)
+        dotted = f"{path}.{shown}" if path else shown
         if key is None:
             name = pair.key.text
             hint = "" if next(searches, None) is None else _hint(name, section)
-            message = text("config.unknown_key", key=shown_key(name), hint=hint)
+            message = text("config.unknown_key", key=shown, hint=hint)
             yield Problem(pair.key.line, pair.key.column, message, dotted)
         elif isinstance(key.kind, Nested) and isinstance(pair.value, MapNode):
             yield from unknown_keys(

@@ -128,3 +128,26 @@ def test_a_key_in_the_query_of_an_address_is_masked(world: World) -> None:
     entry = world.entry('apiBase: "https://host/v1?key=sk-canary&x=1"')
     assert "x=1" in repr(entry)
     assert "canary" not in repr(entry)
+
+
+@pytest.mark.parametrize("place", ["", "    "])
+@pytest.mark.parametrize("before", ["", "a*af_", "apiKeyhf", "apiKey:"])
+def test_no_unknown_key_shows_a_token_without_its_beginning(
+    world: World, before: str, place: str
+) -> None:
+    """A slip of the hand makes a key of it: the warning names its first letters."""
+    token = "k3yThatNobodyMaySee0123456789abcd"
+    written = f"{HEAD}{place}{before}{token}: 1\n"
+    config = world.load(world.write(world.machine / "chosen.yaml", written))
+    (said,) = map(str, config.warnings)
+    assert token[8:16] not in said
+    assert "\u2026" in said
+
+
+def test_an_unknown_key_of_words_is_shown_whole(world: World) -> None:
+    """Also a long one, and one with a number."""
+    written = f"{HEAD}    myOwnSettingForThisModel: 1\n    my_setting_2: 1\n"
+    config = world.load(world.write(world.machine / "chosen.yaml", written))
+    said = " ".join(map(str, config.warnings))
+    assert "myOwnSettingForThisModel" in said
+    assert "my_setting_2" in said
