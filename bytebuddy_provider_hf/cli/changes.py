@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from functools import wraps
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce, wraps
 from typing import Final
 
 import click
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import served_facts
 from bytebuddy_provider_hf.cli.options import FACTS, add_options
-from bytebuddy_provider_hf.cli.terminal import visible_controls
+from bytebuddy_provider_hf.cli.terminal import (
+    hidden_characters,
+    numbered,
+    visible_controls,
+)
 from bytebuddy_provider_hf.cli.textfile import (
     TextFile,
     outside_target,
@@ -22,10 +27,12 @@ from bytebuddy_provider_hf.cli.textfile import (
     with_line_feeds,
 )
 from bytebuddy_provider_hf.edits.udiff import unified
-from bytebuddy_provider_hf.errors import EditDoubtful, ResponseError
+from bytebuddy_provider_hf.errors import Doubt, EditDoubtful, ResponseError
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Reply
 
+# Of the characters that a change hides: enough to look for them.
+_NAMED: Final = 8
 # How git colours a diff: the first character of a line -> its colour.
 _COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -109,6 +116,71 @@ def reply_facts(reply: Reply) -> dict[str, object]:
     }
 
 
+def hidden_added(before: str, after: str) -> dict[str, list[int]]:
+    """Return the hidden characters that ``after`` has more of, with their lines.
+
+    Both texts have line feeds. What the file had already, a form feed or a mark of
+    direction, is nobody's addition.
+    """
+    found = hidden_characters(after)
+    if not found:
+        return {}
+    had = Counter(character for _, character in hidden_characters(before))
+    known, lines = frozenset(before.split("\n")), after.split("\n")
+    # Of several, those on lines that the file did not have came with the change.
+    found.sort(key=lambda each: (lines[each[0] - 1] in known, each[0]))
+    places: dict[str, list[int]] = {}
+    for line, character in found:
+        places.setdefault(character, []).append(line)
+    return {
+        character: sorted(at[: len(at) - had[character]])
+        for character, at in places.items()
+        if len(at) > had[character]
+    }
+
+
+def hidden_note(added: Mapping[str, Sequence[int]]) -> str:
+    """Return what to tell of hidden characters that a change adds."""
+    return text("cli.hidden_added", found=_listed(added))
+
+
+def refused_controls(added: Mapping[str, Sequence[int]]) -> dict[str, Sequence[int]]:
+    """Return those of the hidden characters that no file gets unread: C0 and DEL.
+
+    A terminal obeys them. Beyond ASCII there may be a reason: Persian needs a joiner,
+    a file from Windows may have C1.
+    """
+    return {each: at for each, at in added.items() if each.isascii()}
+
+
+def controls_error(
+    refused: Mapping[str, Sequence[int]], *, file: object, partial: str
+) -> ResponseError:
+    """Return the error of an insertion that holds control characters."""
+    error = ResponseError(
+        text("cli.controls_refused", file=file, found=_listed(refused)),
+        hint=text("cli.ask_again"),
+    )
+    error.partial = partial
+    return error
+
+
+def _listed(added: Mapping[str, Sequence[int]]) -> str:
+    """Return the numbers of characters, each with the first line that it is on."""
+    named = [
+        text(
+            "cli.hidden_at",
+            character=numbered(character),
+            line=lines[0],
+            count=len(lines),
+        )
+        for character, lines in list(added.items())[:_NAMED]
+    ]
+    if len(added) > _NAMED:
+        named.append(text("cli.and_more", count=len(added) - _NAMED))
+    return reduce(lambda one, more: text("roles.listed", first=one, last=more), named)
+
+
 def finish(file: TextFile, wanted: str, reply: Reply, mode: WriteMode) -> None:
     """Show a change, and write it where somebody said so: ``--yes``, or a person.
 
@@ -117,11 +189,21 @@ def finish(file: TextFile, wanted: str, reply: Reply, mode: WriteMode) -> None:
     """
     new = with_line_ends_of(file.text, wanted)
     changed = new != file.text
+    added = hidden_added(with_line_feeds(file.text), wanted)
+    if refused := refused_controls(added):
+        lines = wanted.split("\n")
+        quoted = dict.fromkeys(lines[at[0] - 1] for at in refused.values())
+        said = text("cli.controls_doubt", found=_listed(refused))
+        doubt = Doubt("controls", said, tuple(quoted))
+        reply = evolve(reply, doubts=(*reply.doubts, doubt))
+    # Also where nobody looks at the diff.
+    if told := {each: at for each, at in added.items() if each not in refused}:
+        reply = evolve(reply, notes=(*reply.notes, hidden_note(told)))
     # Of what is stored, byte order mark and line ends included: it may be a patch.
     before, after = file.stored(file.text), file.stored(new)
     diff = unified(before, after, path=file.label) if changed else ""
     doubtful = changed and bool(reply.doubts) and not mode.accept_doubts
-    refused = mode.yes and doubtful
+    is_refused = mode.yes and doubtful
     if changed and (target := outside_target(file.path)):
         # Whoever says yes, now or by an option, knows which file it is about.
         screen.note(text("cli.leads_outside", file=file.path, target=target))
@@ -138,7 +220,7 @@ def finish(file: TextFile, wanted: str, reply: Reply, mode: WriteMode) -> None:
             "doubts": [asdict(doubt) for doubt in reply.doubts],
             **reply_facts(reply),
         }
-        if not refused:
+        if not is_refused:
             screen.print_json(facts)
             return
         # Who reads the failure needs the change as well: both are one object.
@@ -148,7 +230,7 @@ def finish(file: TextFile, wanted: str, reply: Reply, mode: WriteMode) -> None:
         if changed:
             show_diff(diff)
         screen.print_doubts(reply.doubts)
-    if refused:
+    if is_refused:
         error = EditDoubtful(
             text("cli.in_doubt", file=file.path), hint=text("cli.accept_doubts")
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import click
-from attrs import asdict
+from attrs import asdict, evolve
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.arguments import (
@@ -22,7 +22,11 @@ from bytebuddy_provider_hf.cli.changes import (
     WriteMode,
     change_options,
     complete_text,
+    controls_error,
     finish,
+    hidden_added,
+    hidden_note,
+    refused_controls,
     reply_facts,
 )
 from bytebuddy_provider_hf.cli.code_call import (
@@ -276,7 +280,8 @@ def fill(
             screen.note(text("cli.not_written", file=cursor.file))
             return
     # As the model shall see it; the line ends come back with --insert.
-    prefix, suffix = cursor.split(with_line_feeds(source.text))
+    before = with_line_feeds(source.text)
+    prefix, suffix = cursor.split(before)
     others = tuple(
         (it.label, with_line_feeds(it.text)) for it in map(read_input_file, files)
     )
@@ -297,8 +302,13 @@ def fill(
     )
     # Nothing at all is a fair filling; it needs no writing.
     inserted = insert and bool(reply.text)
+    new = f"{prefix}{with_line_feeds(reply.text)}{suffix}"
+    if added := hidden_added(before, new):
+        # A pipe has them as they are, and so has the file: nothing else would tell.
+        reply = evolve(reply, notes=(*reply.notes, hidden_note(added)))
     if inserted:
-        new = f"{prefix}{with_line_feeds(reply.text)}{suffix}"
+        if refused := refused_controls(added):
+            raise controls_error(refused, file=cursor.file, partial=reply.text)
         replace_text(source, with_line_ends_of(source.text, new))
     if as_json:
         shown = {**asdict(cursor), "text": reply.text, "inserted": inserted}

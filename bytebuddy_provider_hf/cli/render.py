@@ -12,7 +12,7 @@ from attrs import asdict
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import served_facts
-from bytebuddy_provider_hf.cli.terminal import Sanitizer, sanitize
+from bytebuddy_provider_hf.cli.terminal import Sanitizer, VisiblePieces, sanitize
 from bytebuddy_provider_hf.types import (
     BudgetAlert,
     Done,
@@ -79,7 +79,7 @@ def code_printer(*, as_json: bool) -> Printer:
     """Return the printer of code that suits what stdout is."""
     if as_json:
         return CodeJsonPrinter()
-    return PlainPrinter() if screen.is_interactive(screen.stdout()) else RawPrinter()
+    return CodePrinter() if screen.is_interactive(screen.stdout()) else RawPrinter()
 
 
 @final
@@ -101,6 +101,35 @@ class PlainPrinter(Printer):
         if self._last not in {"", "\n"}:
             screen.emit()
             self._last = ""
+
+
+@final
+class CodePrinter(Printer):
+    """Code as it comes, with every hidden character shown by its number.
+
+    What a terminal would swallow or obey still gets into the file that it is for.
+    """
+
+    def __init__(self) -> None:
+        self._pieces = VisiblePieces()
+        self._last = ""
+
+    def event(self, event: Event) -> None:
+        """Print a piece of text at once."""
+        if isinstance(event, Text):
+            self._print(self._pieces.feed(event.text))
+
+    def close(self) -> None:
+        """Print what was held back, and end the line."""
+        self._print(self._pieces.end())
+        if self._last not in {"", "\n"}:
+            screen.emit()
+            self._last = ""
+
+    def _print(self, shown: str) -> None:
+        if shown:
+            screen.emit(shown, nl=False)
+            self._last = shown[-1]
 
 
 @final

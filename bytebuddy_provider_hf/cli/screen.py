@@ -18,7 +18,7 @@ from typing import Final, NoReturn, TextIO
 import click
 
 from bytebuddy_provider_hf.cli.language import localized
-from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
+from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line, visible_controls
 from bytebuddy_provider_hf.errors import (
     ApplyFailed,
     ByteBuddyError,
@@ -253,7 +253,8 @@ def quote(parts: Iterable[str]) -> None:
     """Print the first lines of what a file or a model has, marked as a quotation."""
     lines = [line for part in parts for line in part.rstrip("\n").split("\n")]
     for line in lines[:_SHOWN_LINES]:
-        note(f"  | {line}")
+        # It may be written: what a note would take out must be seen.
+        note(f"  | {visible_controls(line)}")
     if len(lines) > _SHOWN_LINES:
         detail(text("cli.more_lines", count=len(lines) - _SHOWN_LINES))
 

@@ -149,8 +149,8 @@ class ApplyFailed(ResponseError):
 class Doubt:
     """A reason not to write a changed text unread: ``message`` tells it to a person.
 
-    ``kind`` names it for programs ("gone", "rewritten", "unparsable"), ``lines`` are
-    those it is about.
+    ``kind`` names it for programs ("gone", "rewritten", "unparsable", "controls"),
+    ``lines`` are those it is about.
     """
 
     kind: str

@@ -155,7 +155,7 @@ def test_no_control_sequence_passes(run: Run, hub: FakeHub, base: str) -> None:
     evil = "a\x1b]52;c;ZXZpbA==\x07b\x9b31mc\x1b[2Jd\u202ee"
     hub.set("any", Behaviour(answer=lambda _: evil))
     ran = run("chat", "--base", base, "-m", "any", "hi")
-    assert ran.out == "abcd⟨U+202E⟩e\n"
+    assert ran.out == "abcd<U+202E>e\n"
     hub.set("any", Behaviour(always=string_error(422, evil)))
     ran = run("chat", "--base", base, "-m", "an\x1b[31my", "hi")
     assert not {"\x1b", "\x9b", "\x07"} & set(ran.out + ran.err)

@@ -17,7 +17,7 @@ from bytebuddy_provider_hf.errors import ByteBuddyError, ConfigInvalid
 def test_a_note_holds_no_control_sequence(capsys: pytest.CaptureFixture[str]) -> None:
     """Names of models and files are shown without sequences."""
     screen.note("a\x1b]0;owned\x07b\x9b31mc\u202e")
-    assert capsys.readouterr().err == "abc⟨U+202E⟩\n"
+    assert capsys.readouterr().err == "abc<U+202E>\n"
 
 
 def test_an_error_is_a_block(capsys: pytest.CaptureFixture[str]) -> None:
