@@ -9,16 +9,16 @@ from contextlib import suppress
 from functools import cache
 from os import urandom
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import define, evolve, field, frozen
 
 from bytebuddy_provider_hf.address import HUB, ROUTER, HostKind, Target
 from bytebuddy_provider_hf.config.values import AlertOptions, Budget, RequestOptions
-from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.errors import ByteBuddyError, InvalidOption
 from bytebuddy_provider_hf.plugins.pending_reply import ReaderTask
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import LocalizedText, text
 from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.http_client import Destination, destination_for
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from bytebuddy_provider_hf.client.cached_call import ModelCache
     from bytebuddy_provider_hf.client.fallbacks import CallLimits
     from bytebuddy_provider_hf.client.metering import Meter
+
+_E = TypeVar("_E", bound=ByteBuddyError)
 
 TIMEOUT: Final = 600.0
 COLD_START_TIMEOUT: Final = 300.0
@@ -67,15 +69,39 @@ class Endpoint:
     catalogue: Destination | None = None
     allow_dearer: bool = False
 
-    def scrub(self, text: str) -> str:
+    def scrub(self, text: str, *, parts: bool = True) -> str:
         """Return ``text`` without this route's secrets, should a server echo one."""
-        return self.destination.scrub(text)
+        return self.destination.scrub(text, parts=parts)
 
     def scrubbed(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """Return an answer's headers without what :meth:`scrub` takes out."""
         told = [(name.lower(), text) for name, text in headers.items()]
         masked = [(name, self.scrub(text)) for name, text in told]
         return headers if masked == told else dict(masked)
+
+    def scrubbed_note(self, note: str) -> str:
+        """Return a sentence without secrets, which still knows its row."""
+        scrubbed = self.scrub(note)
+        if scrubbed == note or not isinstance(note, LocalizedText):
+            return note if scrubbed == note else scrubbed
+        # Its facts and not the sentence, so that it can be said in Chinese too.
+        facts = {name: self.scrub(fact) for name, fact in note.facts.items()}
+        return LocalizedText(note.id, facts)
+
+    def scrubbed_error(self, failure: _E) -> _E:
+        """Mask what an error quotes of its answer, and return it.
+
+        The answer was masked before it was read; since then its parts were unescaped,
+        and cut. What the model itself said is left as it is.
+        """
+        for name, value in [*vars(failure).items()]:
+            if isinstance(value, str) and name != "partial":
+                setattr(failure, name, self.scrubbed_note(value))
+            elif isinstance(value, tuple) and all(isinstance(it, str) for it in value):
+                setattr(failure, name, tuple(map(self.scrubbed_note, value)))
+        # Exceptions show their arguments in a repr.
+        failure.args = (failure.message,)
+        return failure
 
 
 @frozen

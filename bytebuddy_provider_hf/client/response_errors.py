@@ -25,7 +25,6 @@ from bytebuddy_provider_hf.failures.next_steps import (
     set_alternatives,
 )
 from bytebuddy_provider_hf.hub.router_models import LIMIT
-from bytebuddy_provider_hf.texts import LocalizedText
 from bytebuddy_provider_hf.transport.http_client import Response
 from bytebuddy_provider_hf.types import Reply
 
@@ -44,7 +43,7 @@ async def error_from_response(response: Response, endpoint: Endpoint) -> APIErro
     body = await read_error_body(response)
     # Before it is classified: what is quoted from it goes into message and hint.
     scrubbed = endpoint.scrub(body.decode("utf-8", "replace")).encode()
-    return classify(
+    failure = classify(
         response.status,
         endpoint.scrubbed(response.headers),
         scrubbed,
@@ -52,6 +51,7 @@ async def error_from_response(response: Response, endpoint: Endpoint) -> APIErro
         token_sent=endpoint.credential is not None,
         token_source=_token_source(endpoint),
     )
+    return endpoint.scrubbed_error(failure)
 
 
 async def read_error_body(response: Response) -> bytes:
@@ -79,14 +79,8 @@ def masked(failure: ResponseError, endpoint: Endpoint) -> ResponseError:
     Its ``cause`` is then the error that an event inside a stream stands for, and its
     ``status`` the one that this would have had as an answer of its own.
     """
-    said = endpoint.scrub(failure.message)
-    # Otherwise it stays as it is, for then it can be said in another language too.
-    if said != failure.message:
-        failure.message = said
-        # Exceptions show their arguments in a repr.
-        failure.args = (said,)
     if not isinstance(failure, StreamFailed):
-        return failure
+        return endpoint.scrubbed_error(failure)
     event = endpoint.scrub(failure.event)
     if event != failure.event:
         # Said anew: where the sentence was cut, half a secret may have been left.
@@ -96,9 +90,12 @@ def masked(failure: ResponseError, endpoint: Endpoint) -> ResponseError:
         event.encode(), endpoint.target, token_source=_token_source(endpoint)
     )
     failure.event = event[:_LONGEST_EVENT]
-    failure.__cause__ = cause
-    failure.status = None if cause is None else cause.status
-    return failure
+    if cause is not None:
+        failure.__cause__ = endpoint.scrubbed_error(cause)
+        failure.status = cause.status
+    else:
+        failure.__cause__ = failure.status = None
+    return endpoint.scrubbed_error(failure)
 
 
 def masked_reply(reply: R, endpoint: Endpoint) -> R:
@@ -107,7 +104,7 @@ def masked_reply(reply: R, endpoint: Endpoint) -> R:
     Some quote what the server wrote besides its answer. What the model itself says is
     left as it is.
     """
-    notes = tuple(_masked_note(note, endpoint) for note in reply.notes)
+    notes = tuple(map(endpoint.scrubbed_note, reply.notes))
     if not isinstance(reply, Reply):
         return evolve(reply, notes=notes)
     choices = tuple(
@@ -121,15 +118,6 @@ def masked_reply(reply: R, endpoint: Endpoint) -> R:
 
 def _masked_word(word: str | None, endpoint: Endpoint) -> str | None:
     return None if word is None else endpoint.scrub(word)
-
-
-def _masked_note(note: str, endpoint: Endpoint) -> str:
-    scrubbed = endpoint.scrub(note)
-    if scrubbed == note or not isinstance(note, LocalizedText):
-        return note if scrubbed == note else scrubbed
-    # Its facts and not the sentence, so that it can be said in Chinese too.
-    facts = {name: endpoint.scrub(fact) for name, fact in note.facts.items()}
-    return LocalizedText(note.id, facts)
 
 
 async def add_alternatives(

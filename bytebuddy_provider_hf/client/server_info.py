@@ -289,11 +289,13 @@ async def probe(endpoint: Endpoint, client: HttpClient) -> Server:
             )
         finally:
             response.close()
-        # A server may echo the key: it is masked before anything reads the answer.
-        body = endpoint.scrub(body.decode("utf-8", "replace")).encode()
+        # A server may echo the key: it is masked before anything reads the answer. Of
+        # a list of models no name is torn apart because a key begins like it.
+        said = endpoint.scrub(body.decode("utf-8", "replace"), parts=False)
+        body = said.encode()
         headers = endpoint.scrubbed(response.headers)
         failure = probe.answer(response.status, headers, body)
         if failure is not None:
-            del body
-            raise failure
+            del body, said
+            raise endpoint.scrubbed_error(failure)
     return probe.server or _ASSUMED

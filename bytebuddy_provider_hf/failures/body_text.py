@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from bytebuddy_provider_hf import lenient_json
-from bytebuddy_provider_hf.secret import one_line
+from bytebuddy_provider_hf.secret import one_line, redacted_start
 
 # What is read of an error body; the rest cannot add to one sentence.
 MAX_BODY: Final = 64 * 1024
@@ -57,9 +57,10 @@ def error_message(body: bytes) -> str:
     if "<" in text:
         title = _TITLE.search(text)
         shown = title[1] if title else _TAG.sub(" ", _HIDDEN.sub(" ", text))
-        # Cut first: html.unescape raises for a character number of 4,300 digits or
-        # more.
-        text = html.unescape(" ".join(shown.split())[:_MAX_PAGE])
+        # Masked before it is cut, and cut before it is unescaped: html.unescape raises
+        # for a character number of 4,300 digits or more. one_line masks once more.
+        shown = redacted_start(" ".join(shown.split()), _MAX_PAGE)
+        text = html.unescape(shown[:_MAX_PAGE])
     return one_line(text, limit=500)
 
 

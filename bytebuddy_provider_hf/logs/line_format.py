@@ -8,11 +8,9 @@ from typing import Final, final
 from weakref import WeakSet
 
 from bytebuddy_provider_hf.errors import APIError, ByteBuddyError
-from bytebuddy_provider_hf.secret import one_line, redact
+from bytebuddy_provider_hf.secret import one_line, redacted_start
 
 _LONGEST: Final = 8_000
-# What is masked at the cut is seen to its end.
-_BEYOND: Final = 1_000
 
 # A command ends with the error of its call, which is one failure, not two.
 _logged: Final[WeakSet[ByteBuddyError]] = WeakSet()
@@ -20,7 +18,7 @@ _logged: Final[WeakSet[ByteBuddyError]] = WeakSet()
 
 def printable(text: str) -> str:
     r"""Return ``text`` redacted, as one line, control characters written as ``\n``."""
-    shown = redact(text[: _LONGEST + _BEYOND])
+    shown = redacted_start(text, _LONGEST)
     if len(shown) > _LONGEST:
         shown = f"{shown[: _LONGEST - 1]}…"
     if shown.isprintable():

@@ -20,7 +20,7 @@ from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.errors import ByteBuddyError, ProviderFailed
 from bytebuddy_provider_hf.plugins.validation import unredacted
 from bytebuddy_provider_hf.plugins.watched_import import ImportHangs
-from bytebuddy_provider_hf.secret import MASK, one_line
+from bytebuddy_provider_hf.secret import MASK, Secret, one_line
 from bytebuddy_provider_hf.texts import LocalizedText, text
 
 _PACKAGE: Final = __name__.partition(".")[0]
@@ -170,7 +170,8 @@ class ForeignCode:
 
     def _masked(self, said: str) -> str:
         for secret in _secrets(self.entry):
-            said = said.replace(secret, MASK)
+            # Short ones, too, as they are; of the others also what escapes hide.
+            said = Secret(secret).scrub(said.replace(secret, MASK))
         return said
 
 

@@ -83,13 +83,17 @@ class Destination:
         named = (told[name] for name in sorted(told))
         return " ".join((self.origin, holder, *named, *payers))
 
-    def scrub(self, text: str) -> str:
-        """Return ``text`` without the secrets sent here, should a server echo one."""
+    def scrub(self, text: str, *, parts: bool = True) -> str:
+        """Return ``text`` without the secrets sent here, should a server echo one.
+
+        Without ``parts`` only whole ones are masked: for what a program reads, where
+        the beginning of a key may be a word of its own.
+        """
         if self.credential is not None:
-            text = self.credential.scrub(text)
+            text = self.credential.scrub(text, parts=parts)
         for value in self.options.headers.values():
-            text = value.scrub(text)
-        return text if self.proxy is None else self.proxy.scrub(text)
+            text = value.scrub(text, parts=parts)
+        return text if self.proxy is None else self.proxy.scrub(text, parts=parts)
 
 
 def destination_for(

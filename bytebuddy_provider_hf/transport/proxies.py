@@ -58,11 +58,11 @@ class Proxy:
         """Return whether the proxy runs on this machine."""
         return is_loopback(self.host)
 
-    def scrub(self, text: str) -> str:
-        """Return ``text`` without the password, should somebody echo it."""
-        if self.authorization is not None:
-            text = Secret(self.authorization.reveal().partition(" ")[2]).scrub(text)
-        return text if self.password is None else self.password.scrub(text)
+    def scrub(self, text: str, *, parts: bool = True) -> str:
+        """Return ``text`` without the password, as :meth:`Secret.scrub` does it."""
+        for secret in (self.authorization, self.password):
+            text = text if secret is None else secret.scrub(text, parts=parts)
+        return text
 
 
 def proxy_for(

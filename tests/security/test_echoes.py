@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
+import re
+from urllib.parse import unquote
+
 import pytest
 from security.provoking import CANARY, KEY, model_at
 from security.sinks import shown
@@ -9,13 +15,11 @@ from security.sinks import shown
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import APIError, Redirected
-from bytebuddy_provider_hf.secret import MASK, Secret
+from bytebuddy_provider_hf.secret import MASK, Secret, one_line
 from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream, json_reply
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
 from bytebuddy_provider_hf.types import Done
-
-pytestmark = pytest.mark.asyncio
 
 # Every header that is read of an answer.
 READ = (
@@ -30,6 +34,7 @@ def leaks(error: BaseException) -> list[str]:
 
 @pytest.mark.parametrize("code", [302, 400, 401, 404, 500])
 @pytest.mark.parametrize("bare", [False, True], ids=["a call", "a probe"])
+@pytest.mark.asyncio
 async def test_a_key_in_a_header_of_a_failure_is_masked(code: int, bare: bool) -> None:
     """A request's number or a new address may repeat the key as well as a body."""
 
@@ -55,6 +60,7 @@ async def test_a_key_in_a_header_of_a_failure_is_masked(code: int, bare: bool) -
         assert caught.value.location == f"https://h.example/{MASK}"
 
 
+@pytest.mark.asyncio
 async def test_a_key_in_the_number_of_a_good_answer_is_masked() -> None:
     """Whole and streamed."""
 
@@ -79,6 +85,7 @@ async def test_a_key_in_the_number_of_a_good_answer_is_masked() -> None:
         ("Canary4711Key", r"\u0043anary4711\u004Bey"),
     ],
 )
+@pytest.mark.asyncio
 async def test_a_key_that_came_back_in_escapes_is_masked(key: str, echo: str) -> None:
     """As PHP writes a slash, as a URL writes a plus sign, as any JSON may."""
 
@@ -97,6 +104,123 @@ async def test_a_key_that_came_back_in_escapes_is_masked(key: str, echo: str) ->
     assert f"no such key: {MASK}" in said
 
 
+def escaped(key: str) -> dict[str, str]:
+    """Return what servers make of a key before they repeat it."""
+    entities = "".join(f"&#{ord(sign)};" for sign in key)
+    return {
+        "entities": entities,
+        "some entities": key.replace(key[0], f"&#x{ord(key[0]):x};"),
+        "entities without an end": "".join(f"&#x{ord(sign):X}" for sign in key),
+        "entities, escaped again": entities.replace("&", "&amp;"),
+        "percent": "".join(f"%{ord(sign):02x}" for sign in key),
+        "percent, twice": "".join(f"%25{ord(sign):02x}" for sign in key),
+        "JSON": "".join(f"\\u{ord(sign):04x}" for sign in key),
+        "JSON in JSON": "".join(f"\\\\u{ord(sign):04X}" for sign in key),
+        "hexadecimal": "".join(f"\\\\x{ord(sign):02x}" for sign in key),
+        "UTF-16": "\x00".join(key),
+        "zero width": "\u200b".join(key),
+        "its beginning": f"{key[:8]}…",
+        "its beginning, three dots": f"{key[:11]}...",
+        "its beginning, starred": f"{key[:8]}********",
+        "its beginning, and no sign": f"{key[:8]}",
+        "most of it": f"{key[:14]}Q",
+        "its end": f"…{key[-8:]}",
+        "beginning and end": f"{key[:8]}…{key[-8:]}",
+        "base64": base64.b64encode(key.encode()).decode(),
+        "base64 with a user": base64.b64encode(f"user:{key}".encode()).decode(),
+        "base64 in an address": base64.urlsafe_b64encode(
+            f"me:{key}>?".encode()
+        ).decode(),
+    }
+
+
+def read_out(text: str) -> str:
+    """Return a text with all of its escapes read."""
+    for _ in range(4):
+        text = unquote(html.unescape(text))
+        text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), text)
+        text = re.sub(r"\\+x([0-9a-fA-F]{2})", lambda m: chr(int(m[1], 16)), text)
+        text = re.sub("[\x00\u200b]", "", text)
+    return text
+
+
+@pytest.mark.parametrize("form", escaped(CANARY))
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{{"error":"no such key: {echo} at all"}}',
+        "<html><title>no such key: {echo} at all</title></html>",
+        "<html><body>no such <b>key</b>: {echo} at all</body></html>",
+        "no such key: {echo} at all",
+        '{{"error":{{"message":"no such key: {echo} at all"}}}}',
+    ],
+    ids=["JSON", "title", "HTML", "text", "nested"],
+)
+@pytest.mark.asyncio
+async def test_a_key_is_masked_in_whatever_form_it_comes_back(
+    form: str, body: str
+) -> None:
+    """Escaped once or twice, cut, or in base64: masked before it is read, and after."""
+    echo = escaped(CANARY)[form]
+
+    async def handler(_request: FakeRequest) -> FakeReply:
+        return FakeReply(400, {}, body.format(echo=echo).encode())
+
+    async with model_at(handler) as model:
+        with pytest.raises(APIError) as caught:
+            await model.chat("a")
+    said = f"{caught.value} {caught.value.body}"
+    plain = read_out(said)
+    assert MASK in said
+    assert echo not in said
+    assert CANARY[:8] not in plain
+    assert CANARY[-8:] not in plain
+    assert base64.b64encode(CANARY.encode()).decode()[:8] not in plain
+    assert leaks(caught.value) == []
+    # What stands around it stays.
+    assert "no such" in said
+
+
+@pytest.mark.parametrize("size", [*range(470, 500), *range(960, 1_000)])
+def test_a_key_at_a_limit_is_masked(size: int) -> None:
+    """Masked first and cut afterwards, also where only a part was left."""
+    shown = KEY.scrub(
+        one_line("x" * size + f" key {CANARY}.", limit=500 + size // 900 * 500)
+    )
+    assert CANARY[:8] not in shown
+    assert CANARY[:8] not in KEY.scrub(("y" * size + CANARY)[:500])
+
+
+def test_the_beginning_of_every_key_is_no_secret() -> None:
+    """Only what follows it is: an error may name it."""
+    said = "keys begin with api_org_ or sk-or-v1-, or hf_"
+    for key in (
+        "api_org_Canary4711Canary",
+        "sk-or-v1-Canary4711Canary",
+        "hf_Canary4711",
+    ):
+        assert Secret(key).scrub(said) == said
+        assert Secret(key).scrub(f"{key[:14]}…") == f"{MASK}…"
+
+
+def test_what_stands_around_stays_as_it_was_written() -> None:
+    """JSON stays JSON: only the key's own characters are replaced."""
+    told = {"a": f'"{CANARY}" \\ / é \n & &amp; 100 %41', "b": [1, None]}
+    for text in (json.dumps(told), json.dumps(told, ensure_ascii=False)):
+        masked = json.loads(KEY.scrub(text))
+        assert masked == {"a": told["a"].replace(CANARY, MASK), "b": [1, None]}  # type: ignore[attr-defined]  # a text
+
+
+def test_the_password_of_a_header_is_masked() -> None:
+    """A server tells what it read in ``Basic``."""
+    pair = base64.b64encode(b"user:Canary/4711").decode()
+    assert (
+        Secret(f"Basic {pair}").scrub("who is user, Canary/4711?")
+        == f"who is user, {MASK}?"
+    )
+
+
+@pytest.mark.asyncio
 async def test_the_key_alone_of_a_configured_header_is_masked() -> None:
     """A server repeats what stood after ``Bearer``."""
 
@@ -114,6 +238,7 @@ async def test_the_key_alone_of_a_configured_header_is_masked() -> None:
 
 
 @pytest.mark.parametrize("key", ["ollama", "none", "id", "data", "m", "1"])
+@pytest.mark.asyncio
 async def test_a_placeholder_for_a_key_tears_nothing_apart(key: str) -> None:
     """Local servers are asked with any key: their answers are read as they came."""
     asked: list[object] = []
