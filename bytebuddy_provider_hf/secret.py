@@ -72,6 +72,11 @@ _SIGNED: Final = re.compile(
     r"|[\w.-]{0,40}?(?:signature|token|key|secret|password|auth))="
     r"(?P<hidden>[^&\s\"'<>]+)"
 )
+# A word of this length with letters and digits is made by chance: names have signs in
+# them. The second form is a UUID.
+_RANDOM: Final = re.compile(
+    r"(?i)[A-Za-z0-9_]{16,}|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.ASCII
+)
 _LIKELY: Final = (_TOKEN, _HEADER, _SIGNED, _USERINFO)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]+")
 # What came from a variable, and the reference that is shown instead. A text does not
@@ -362,6 +367,21 @@ def _origins(text: str, layers: int) -> list[Span]:
         origins = below + origins[at:]
         text = _ESCAPE.sub(_character, text)
     return origins
+
+
+def without_random_words(text: str) -> str:
+    """Return ``text`` redacted, and with every word masked that may be a key.
+
+    For what a person wrote, where a key may stand at any place. Ids of models, names
+    and hosts have no such words.
+    """
+
+    def hidden(match: re.Match[str]) -> str:
+        word = match.group()
+        has_both = re.search("[0-9]", word) and re.search("[A-Za-z]", word)
+        return MASK if has_both else word
+
+    return _RANDOM.sub(hidden, redact(text))
 
 
 def redacted_repr(value: object) -> str:

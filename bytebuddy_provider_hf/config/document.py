@@ -30,7 +30,11 @@ MAX_NODES: Final = 10_000
 _FORBIDDEN: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]"
 )
-_RANDOM: Final = re.compile(r"(?<=[A-Za-z0-9]{4})(?=[A-Za-z]*[0-9])[A-Za-z0-9]{12,}")
+_RANDOM: Final = re.compile(
+    r"(?<=[A-Za-z0-9]{4})(?=[A-Za-z]*[0-9])[A-Za-z0-9]{12,}"
+    # Some gateways give UUIDs.
+    r"|(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+)
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 # The scanner looks up to 1,024 characters ahead and slows down with every bracket
 # that is open, so that depth is judged before it sees the text.

@@ -25,7 +25,7 @@ from bytebuddy_provider_hf.config.document import (
 from bytebuddy_provider_hf.config.kinds import Anything, Headers, Settings
 from bytebuddy_provider_hf.config.schema import SECRET_KEYS, SECTIONS, Nested, Section
 from bytebuddy_provider_hf.config.write import STARTER
-from bytebuddy_provider_hf.secret import MASK, redact
+from bytebuddy_provider_hf.secret import MASK, without_random_words
 from bytebuddy_provider_hf.texts import text
 
 _FILE: Final = SECTIONS["file"]
@@ -39,6 +39,20 @@ _LINE: Final = re.compile(
 _REFERENCE: Final = re.compile(
     r"(['\"]?)(?:\$\{[A-Za-z_]\w*(?::-)?\}|\$\{\{\s*secrets\.\w+\s*\}\})\1"
 )
+# What no secret is, whatever it is the value of.
+_HARMLESS: Final = re.compile(r"(?i)true|false|null|~|\[\]|\{\}|[-+]?[0-9.]{1,7}")
+_KNOWN: Final = frozenset(name for keys in SECTIONS.values() for name in keys)
+# In a comment, or behind a value: what is named there is not what it seems to be.
+_NAMED: Final = re.compile(
+    r"(?P<name>[A-Za-z_][\w.-]*)(?P<sign>[ \t]*[:=][ \t]*)(?P<value>\S.*)"
+)
+_COMMENT: Final = re.compile(r"(?:^|[ \t]+)#")
+# A gateway may call its key as it likes there; the version of its API is none.
+_QUERY: Final = re.compile(
+    r"(?i)(?P<name>[?&](?!api-version=)[^=&\s\"']{1,80}=)[^&\s\"']+"
+)
+# A password may have a slash in it.
+_USERINFO: Final = re.compile(r"(?<=://)[^\s\"']+@")
 _KEY: Final = r"[A-Za-z_][\w.-]*"
 # Blanks that are none to YAML: no-break, em and their like, zero width, ideographic.
 _BLANK: Final = "[\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]"
@@ -96,7 +110,8 @@ def _stray_keys(document: Document) -> Iterator[tuple[int, int, str]]:
 def reindented(flat: str) -> str | None:
     """Return a flat block with its indentation, or ``None`` where that is a guess.
 
-    Keys are masked unless they are references to variables.
+    Keys are masked unless they are references to variables, and so is what stands at a
+    name that nobody knows: it may be a misspelled one.
     """
     writer = _Indenter(headed=_MODELS.search(flat) is not None)
     for raw in flat.splitlines():
@@ -126,6 +141,8 @@ class _Indenter:
         self._first_keys = _STRAY if headed else frozenset(_ENTRY)
         self._in_models = False
         self._has_entry = False
+        # Whether items of a list belong to a key whose value is not shown.
+        self._hides = False
         self._seen: set[str] = set()
         # The mappings that are open below the entry; None takes any key.
         self._open: list[tuple[str, Section | None]] = []
@@ -133,16 +150,19 @@ class _Indenter:
     def take(self, line: str) -> bool:
         """Add a line; return whether it is known where it belongs."""
         if line.startswith("#"):
-            self._put(self._depth(), redact(line))
+            self._put(self._depth(), _shown_comment(line))
             return True
         match = _LINE.fullmatch(line)
         if match is None:
             # An item such as "- chat" of the list whose key came last.
             if not line.startswith("- ") or not self._has_entry:
                 return False
-            self._put(self._depth() + 1, redact(line))
+            self._put(self._depth() + 1, f"- {_shown(line[2:], secret=self._hides)}")
             return True
         key, value = match["key"], (match["value"] or "").strip()
+        # A mapping in braces has keys of its own, of which nothing is told here.
+        if value.startswith("{") and not _HARMLESS.fullmatch(value):
+            return False
         if key == "models" or (not self._in_models and key in self._first_keys):
             self._in_models = True
             self._put(0, "models:")
@@ -205,9 +225,35 @@ class _Indenter:
         self, depth: int, key: str, value: str, *, secret: bool = False
     ) -> None:
         # The block is printed, and what it was made of may hold a key in plain.
-        if (secret or key in SECRET_KEYS) and value and not _REFERENCE.fullmatch(value):
-            value = f'"{MASK}"'
-        self._put(depth, f"{key}: {redact(value)}".rstrip())
+        name = key.removeprefix("- ")
+        self._hides = secret or name in SECRET_KEYS or name not in _KNOWN
+        shown = key if name in _KNOWN else without_random_words(key)
+        self._put(depth, f"{shown}: {_shown(value, secret=self._hides)}".rstrip())
+
+
+def _shown(value: str, *, secret: bool) -> str:
+    """Return a value as it may be printed; a ``secret`` one only as what is none."""
+    bare, comment = value, ""
+    if (found := _COMMENT.search(value)) and not _REFERENCE.fullmatch(value):
+        bare, comment = value[: found.start()], value[found.start() :]
+    if not bare or _REFERENCE.fullmatch(bare) or _HARMLESS.fullmatch(bare):
+        return bare + _shown_comment(comment)
+    if secret:
+        return f'"{MASK}"'
+    url = _USERINFO.sub(f"{MASK}@", bare)
+    url = _QUERY.sub(lambda match: f"{match['name']}{MASK}", url)
+    return without_random_words(url) + _shown_comment(comment)
+
+
+def _shown_comment(comment: str) -> str:
+    """Return a comment as it may be printed: a key that is commented out is one."""
+
+    def masked(match: re.Match[str]) -> str:
+        name, value = match["name"], match["value"]
+        secret = name in SECRET_KEYS or name not in _KNOWN
+        return f"{name}{match['sign']}{_shown(value, secret=secret)}"
+
+    return without_random_words(_NAMED.sub(masked, comment))
 
 
 def lookalike(written: str) -> Problem | None:

@@ -112,6 +112,55 @@ def test_a_restored_block_shows_references_and_no_keys(
     assert "canary" not in problem
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("apikey: {}", "api_key: {}", "apiKye: {}", "apiKey : {}", "API_KEY: {}"),
+        *("token: '{}'", "authorization: Bearer {}", "x-api-key: {}", "pin: {}"),
+        *("# apiKey: {}", "# the old one was {}", "# key = {}", "#apikye:{}"),
+        *("title: mine  # apiKey: {}", "apiKey: ${{HF_API_KEY}}  # or {}"),
+        *("defaultCompletionOptions:\nstop: {}", "contextLength: 8192 # {}"),
+        *("requestOptions:\nheaders:\nX-Some: {}", "env:\nSOME: {}"),
+        *("requestOptions:\nproxy: http://u:{}@h:1", "keys:\n- {}"),
+        *("requestOptions:\nheaders: {{X-Some: {}}}", "apiKey: >-\n{}"),
+        *("apiKey: |\n{}", 'apiKey: "{}\n{}"', "apiBase: https://u:{}@h.example/v1"),
+        "apiBase: https://u:a/{}@h.example/v1",
+        "apiBase: https://h.example/v1?code={}",
+        *("apiBase: https://h.example/v1?a=b&k={}", "{}: x"),
+    ],
+)
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("Canary4711OfTheKey", "hf_Canary4711OfTheKey"),
+        "ca4a4747-1111-4222-8333-ca4a4747ca4a",
+    ],
+)
+def test_no_key_stands_in_the_block_wherever_it_was_put(
+    world: World, line: str, key: str
+) -> None:
+    """At a misspelt name, in a comment, a header, an address, over several lines."""
+    lines = "".join(f"{each}\n" for each in line.format(key, key).splitlines())
+    for problem in world.problems(flat(BASIC) + lines):
+        assert key not in problem
+        assert "ca4a47" not in problem
+        assert "Canary47" not in problem
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("contextLength: 8192", "# read by the whole team"),
+        "apiBase: https://h.example/v1?api-version=2024-10-21",
+        "apiKey: ${OTHER_KEY}",
+    ],
+)
+def test_what_is_no_key_stays_in_the_block(world: World, line: str) -> None:
+    """A block of masks alone would help nobody."""
+    (problem,) = world.problems(flat(BASIC).replace("apiKey", "# apiKey") + line + "\n")
+    assert f"{line}\n" in problem
+
+
 def test_a_flat_block_that_cannot_be_restored_gets_an_example(world: World) -> None:
     """A text of several lines cannot be told from keys: no guess is printed."""
     text = flat(BASIC) + "chatOptions:\nbaseSystemMessage: |\n  be: kind\n  or else\n"
