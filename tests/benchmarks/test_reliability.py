@@ -7,8 +7,9 @@ import json
 import pytest
 from rounds import LONG
 
-from benchmarks.reliability import doors, money, pin
+from benchmarks.reliability import canary, doors, money, pin
 from bytebuddy_provider_hf.money import Price
+from bytebuddy_provider_hf.secret import Secret
 
 
 def test_a_session_keeps_a_conversation_where_its_prompt_was_read(
@@ -76,3 +77,26 @@ def test_a_command_is_counted(
     monkeypatch.setattr(doors, "COMMANDS", one)
     assert doors.main(["--commands"]) == 0
     assert json.loads(capsys.readouterr().out)["sent"] >= 1
+
+
+def test_no_error_shows_the_key(capsys: pytest.CaptureFixture[str]) -> None:
+    """R30: of all paths some each time; every night all of them, in every sink."""
+    every = 1 if LONG else 80
+    assert canary.main(["--every", str(every)]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["hits"], figures["without_an_error"]) == (0, [])
+    assert len([*canary.paths()]) >= canary.LEAST
+    assert figures["sinks"] > figures["paths"] * 10
+
+
+def test_a_key_that_leaks_is_found(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing is masked, the errors show it, and the figure is missed."""
+    some = [path for path in canary.paths() if path[0].startswith("TokenInvalid, ")]
+    monkeypatch.setattr(canary, "paths", lambda: iter(some[:5]))
+    monkeypatch.setattr(Secret, "scrub", lambda _self, text, **_: text)
+    assert canary.main(["--every", "1"]) == 1
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["hits"] > 0
+    assert any(": command line" in each for each in figures["leaking"])

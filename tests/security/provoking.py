@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
+from security.echoing import CANARY, FORMS
 
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
@@ -18,36 +19,44 @@ from bytebuddy_provider_hf.secret import Environment, Secret
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
 
-# Not shaped like a token: what masks hf_… must not be what hides it.
-CANARY: Final = "Canary4711OfTheKey"
 KEY: Final = Secret(CANARY)
 
 
 @frozen
 class World:
-    """Where a trigger may write, and a port nobody listens on."""
+    """Where a trigger may write, and a port nobody listens on.
+
+    ``given`` are the files that hold the key because a user wrote it there; the server
+    repeats the key in the ``form`` of that name, or as it is.
+    """
 
     folder: Path
     free_port: int
+    form: str = ""
+    given: list[Path] = field(factory=list)
 
 
 Trigger = Callable[[World], Awaitable[object]]
 
 
-def said(request: FakeRequest) -> str:
+def said(request: FakeRequest, form: str = "") -> str:
     """Return what the most careless server would say: the key it was sent."""
-    return f"bad request from {request.headers.get('authorization')}"
+    sent = str(request.headers.get("authorization"))
+    # Without the scheme, by which anybody would see that it is a key.
+    if form and CANARY in sent:
+        sent = FORMS[form](CANARY)
+    return f"bad request from {sent}"
 
 
 def status(code: int, body: str = '{{"error":"{said}"}}') -> Trigger:
     """Trigger by an answer with a status, the key echoed in its body."""
 
-    async def handler(request: FakeRequest) -> FakeReply:
-        text = body.format(said=said(request))
-        return FakeReply(code, {"x-request-id": "r"}, text.encode())
+    async def trigger(world: World) -> object:
+        async def handler(request: FakeRequest) -> FakeReply:
+            text = body.format(said=said(request, world.form))
+            return FakeReply(code, {"x-request-id": "r"}, text.encode())
 
-    async def trigger(_world: World) -> object:
-        async with model_at(handler) as model:
+        async with model_at(handler, world=world) as model:
             return await model.chat("a")
 
     return trigger
@@ -56,13 +65,13 @@ def status(code: int, body: str = '{{"error":"{said}"}}') -> Trigger:
 def stream(reply: Callable[[str], FakeReply], **options: float) -> Trigger:
     """Trigger by a streamed answer made from what the server says."""
 
-    async def handler(request: FakeRequest) -> FakeReply:
-        return reply(said(request))
+    async def trigger(world: World) -> object:
+        async def handler(request: FakeRequest) -> FakeReply:
+            return reply(said(request, world.form))
 
-    async def trigger(_world: World) -> object:
         request_options = RequestOptions(**options)  # type: ignore[arg-type]  # only the times
         async with (
-            model_at(handler, request_options) as model,
+            model_at(handler, request_options, world=world) as model,
             model.chat("a") as events,
         ):
             return [event async for event in events]
@@ -74,12 +83,25 @@ def stream(reply: Callable[[str], FakeReply], **options: float) -> Trigger:
 async def model_at(
     handler: Callable[[FakeRequest], Awaitable[FakeReply]],
     options: RequestOptions | None = None,
+    *,
+    world: World | None = None,
 ) -> AsyncIterator[HuggingFaceModel]:
-    """Open a model at a server that answers by ``handler``."""
+    """Open a model at a server that answers by ``handler``.
+
+    In a ``world`` it counts its calls and keeps its answers, in files.
+    """
+    more: dict[str, object] = {}
+    if world is not None:
+        more = {"state_dir": world.folder, "cache_dir": world.folder / "cache"}
+        more |= {"ledger": True, "cache": "all"}
     async with (
         serve(handler) as url,
         open_model(
-            "m", api_key=KEY, api_base=f"{url}/v1", request_options=options
+            "m",
+            api_key=KEY,
+            api_base=f"{url}/v1",
+            request_options=options,
+            **more,  # type: ignore[arg-type]  # as written above
         ) as model,
     ):
         yield model
@@ -132,6 +154,7 @@ def _registry(world: World, text: str, place: str) -> ModelRegistry:
     file.parent.mkdir(parents=True)
     (world.folder / "project").mkdir(exist_ok=True)
     file.write_text(text.replace("CANARY", CANARY))
+    world.given.append(file)
     return ModelRegistry.load(
         plugins=[Broken],
         cwd=world.folder / "project",
@@ -154,8 +177,10 @@ class Broken:
 
 
 def fail(entry: object, _context: object) -> object:
-    """Raise with the key in the message."""
-    raise ValueError(entry.api_key.reveal())  # type: ignore[attr-defined]  # an entry
+    """Raise with the key in the message, in the form that the model's name counts."""
+    key, number = entry.api_key.reveal(), entry.model.partition("/")[2]  # type: ignore[attr-defined]  # an entry
+    form = [*FORMS.values()][int(number)] if number.isdecimal() else str
+    raise ValueError(f"no such key: {form(key)} at all")
 
 
 ENTRY: Final = (

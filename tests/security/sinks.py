@@ -7,8 +7,14 @@ import logging
 import pickle
 import traceback
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 
 from rich.pretty import pretty_repr
+
+from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.doctor.explanation import explain_error
+from bytebuddy_provider_hf.errors import ByteBuddyError
+from bytebuddy_provider_hf.logs.line_format import LineFormatter
 
 
 def shown(error: BaseException) -> Iterator[tuple[str, str]]:
@@ -30,6 +36,8 @@ def shown(error: BaseException) -> Iterator[tuple[str, str]]:
         yield f"expanded locals of link {number}", _expanded(link)
     yield "pickle", pickle.dumps(error).decode("latin-1")
     yield "log", _logged(error)
+    if isinstance(error, ByteBuddyError):
+        yield "command line", _printed(error)
 
 
 def _expanded(error: BaseException) -> str:
@@ -56,5 +64,20 @@ def _logged(error: BaseException) -> str:
     stream = io.StringIO()
     logger = logging.Logger("sink", logging.DEBUG)  # noqa: LOG001 - not to be found again
     logger.addHandler(logging.StreamHandler(stream))
+    ours = logging.StreamHandler(stream)
+    ours.setFormatter(LineFormatter())
+    logger.addHandler(ours)
     logger.error("%s %r", error, error, exc_info=error)
     return stream.getvalue()
+
+
+def _printed(error: ByteBuddyError) -> str:
+    """Return what the command prints: in both languages, as JSON, and in detail."""
+    out = io.StringIO()
+    with redirect_stdout(out), redirect_stderr(out):
+        screen.show_error(error)
+        explained = explain_error(error, lang="zh")
+        screen.show_error_as(error, explained.title, explained.next_steps)
+        screen.print_json(screen.error_object(error))
+        screen.show_traceback(error, env={})
+    return out.getvalue()

@@ -12,9 +12,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from security.provoking import CANARY, World
+from security.echoing import CANARY, FORMS, shows_key
+from security.provoking import World
 from security.sinks import shown
-from security.triggers import TRIGGERS
+from security.triggers import FOREIGN, MISPLACED, TRIGGERS
 
 import bytebuddy_provider_hf as PACKAGE  # noqa: N812 - a constant here
 from bytebuddy_provider_hf import errors
@@ -87,13 +88,24 @@ async def test_no_sink_shows_the_key(
         await TRIGGERS[kind](World(tmp_path, unused_tcp_port))
     error = caught.value
     assert type(error) is kind
-    leaks = [sink for sink, text in shown(error) if CANARY in text]
+    leaks = [sink for sink, text in shown(error) if shows_key(text)]
     assert leaks == []
-    assert CANARY not in caplog.text
+    assert not shows_key(caplog.text)
     # What an error says is one line, and pickling keeps it.
     assert "\n" not in str(error)
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made one line above
     assert (type(again), str(again)) == (kind, str(error))
+
+
+@pytest.mark.parametrize("name", [*MISPLACED, *FOREIGN], ids=repr)
+@pytest.mark.asyncio
+async def test_no_sink_shows_a_key_from_a_wrong_place(
+    name: str, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    """In the block that is printed as it should be, or by another's provider."""
+    with pytest.raises(errors.ByteBuddyError) as caught:
+        await {**MISPLACED, **FOREIGN}[name](World(tmp_path, unused_tcp_port))
+    assert [sink for sink, text in shown(caught.value) if shows_key(text)] == []
 
 
 @pytest.mark.parametrize("kind", TRIGGERS, ids=lambda kind: kind.__name__)
@@ -108,16 +120,43 @@ def test_the_sinks_find_what_is_there() -> None:
 
     def careless() -> None:
         key = CANARY  # the local variable a traceback shows
-        raise RuntimeError(key)
+        error = errors.ByteBuddyError(key)
+        error.add_note(key)
+        raise error
 
-    with pytest.raises(RuntimeError) as caught:
+    with pytest.raises(errors.ByteBuddyError) as caught:
         careless()
     leaks = {
-        sink.split(" of ")[0] for sink, text in shown(caught.value) if CANARY in text
+        sink.split(" of ")[0] for sink, text in shown(caught.value) if shows_key(text)
     }
     assert leaks == {
-        *("str", "repr", "args", "traceback", "expanded locals", "pickle", "log")
+        *("str", "repr", "args", "traceback", "expanded locals", "pickle", "log"),
+        *("attributes", "notes", "command line"),
     }
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_search_knows_every_form(form: str) -> None:
+    """Escaped, cut or in base64: what somebody could read is found."""
+    assert shows_key(f"no such key: {FORMS[form](CANARY)} at all")
+    assert not shows_key("no such key: ********** at all")
+
+
+def test_the_locals_of_every_frame_are_searched() -> None:
+    """Also of a frame above the one that raises."""
+
+    def deep() -> None:
+        raise errors.ByteBuddyError("x")
+
+    def outer() -> None:
+        held = [CANARY]
+        deep()
+        del held
+
+    with pytest.raises(errors.ByteBuddyError) as caught:
+        outer()
+    leaks = {s.split(" of ")[0] for s, it in shown(caught.value) if shows_key(it)}
+    assert leaks == {"traceback", "expanded locals"}
 
 
 def test_a_secret_cannot_be_shown_or_kept() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from unittest import mock
 
+from security.echoing import FORMS
 from security.provoking import (
     CANARY,
     ENTRY,
@@ -308,7 +309,10 @@ async def _proxy_down(world: World) -> object:
 
 async def _proxy_wants_another(_world: World) -> object:
     async with HttpProxy(user="user", password="other").serve() as proxy:
-        return await _through(RequestOptions(proxy=_address(proxy.port)))
+        port = proxy.port
+        # It notes what it was sent, and would show it among the local variables.
+        del proxy
+        return await _through(RequestOptions(proxy=_address(port)))
 
 
 def _address(port: int) -> str:
@@ -456,4 +460,31 @@ TRIGGERS: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
     errors.StreamFailed: stream(_error_event),
     errors.ApplyFailed: _not_applied,
     errors.EditDoubtful: _doubtful,
+}
+
+# Those whose server says what it was sent: in every form that is known of servers.
+ECHOING: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
+    kind: trigger
+    for kind, trigger in TRIGGERS.items()
+    if getattr(trigger, "__qualname__", "").startswith(("status.", "stream."))
+}
+
+# A block that lost its indentation is printed as it should be, and the key with it.
+_FLAT: Final = "models:\n- name: x\nprovider: broken\nmodel: a/b\nroles: [chat]\n{}\n"
+MISPLACED: Final[Mapping[str, Trigger]] = {
+    line: configuration(_FLAT.format(line), list)
+    for line in (
+        *("apiKey: CANARY", "apikey: CANARY", "api_key: CANARY", "apiKye: CANARY"),
+        *("token: CANARY", "# apiKey: CANARY", "# it was CANARY", "CANARY: x"),
+        *("requestOptions:\nheaders:\nX-Any: CANARY", "apiKey: >-\nCANARY"),
+        *("requestOptions:\nheaders: {X-Any: CANARY}", "env:\nANY: CANARY"),
+        *("apiBase: https://u:CANARY@h.example", "roles: [chat]  # CANARY"),
+        *("apiBase: https://h.example?code=CANARY", 'apiKey: "a\nCANARY"'),
+    )
+}
+
+# Providers of others, and what they make of the key in their own errors.
+FOREIGN: Final[Mapping[str, Trigger]] = {
+    form: configuration(ENTRY.replace("a/b", f"a/{number}"), lambda r: r["x"])
+    for number, form in enumerate(FORMS)
 }
