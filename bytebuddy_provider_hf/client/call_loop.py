@@ -187,6 +187,7 @@ async def _fetch(
     except ResponseError as error:
         failure = error
     else:
+        del body
         if reply.notes:
             reply = masked_reply(reply, endpoint)
         request_id = read_header(response.headers, "x-request-id", endpoint)
@@ -317,8 +318,10 @@ class AnswerReader:
                         cached.hold(held=True)
                     return batch
                 continue
-            # A server may echo the key: its bytes stay out of the traceback.
-            del chunk
+            finally:
+                # A server may echo the key: its bytes stay out of the traceback, also
+                # out of that of the next piece's failure.
+                chunk = None
             raise masked(failure, self._spec.endpoint).with_traceback(None)
         if decoder.failure is not None:
             failure = masked(decoder.failure, self._spec.endpoint)

@@ -59,7 +59,7 @@ async def read_error_body(response: Response) -> bytes:
 
     Where it cannot be decoded, the words for that stand in its place.
     """
-    body = b""
+    body = chunk = b""
     try:
         async with asyncio.timeout(_ERROR_BODY):
             async for chunk in response.chunks():
@@ -70,6 +70,10 @@ async def read_error_body(response: Response) -> bytes:
         body = body or str(undecoded).encode()
     except (TimeoutError, ByteBuddyError):
         pass
+    except BaseException:
+        # Cancelled: what a server may echo stays out of the traceback.
+        body = chunk = b""
+        raise
     return body
 
 

@@ -205,18 +205,24 @@ class AiohttpResponse:
         """Return the whole body; raise ``ResponseTooLarge`` above ``limit`` bytes."""
         content = self._content
         parts: list[bytes] = []
-        size = 0
+        size, chunk = 0, b""
         if content.is_eof() and content.exception() is None and not self._encoding:
             # A short answer comes whole with its headers: 3 µs less than the loop.
             parts.append(content.read_nowait())
             size = len(parts[0])
         else:
-            async for chunk in self:
-                size += len(chunk)
-                if size > limit:
-                    break
-                parts.append(chunk)
+            try:
+                async for chunk in self:
+                    size += len(chunk)
+                    if size > limit:
+                        break
+                    parts.append(chunk)
+            except BaseException:
+                # A server may echo the key: its bytes stay out of the traceback.
+                parts, chunk = [], b""
+                raise
         if size > limit:
+            del parts, chunk
             message = text(
                 "transport.too_large", host=self._hop.host, limit=f"{limit:,}"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 
@@ -10,14 +11,19 @@ from security.echoing import FORMS, shows_key
 from security.provoking import CANARY, KEY, model_at
 from security.sinks import shown
 
+from bytebuddy_provider_hf.client import attempts
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
-from bytebuddy_provider_hf.errors import APIError, Redirected
+from bytebuddy_provider_hf.errors import APIError, ByteBuddyError, Redirected
 from bytebuddy_provider_hf.secret import MASK, Secret, one_line
 from bytebuddy_provider_hf.testing.answers import chat_reply, chat_stream, json_reply
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
 from bytebuddy_provider_hf.testing.serve import serve
 from bytebuddy_provider_hf.types import Done
+
+JSON = {"content-type": "application/json"}
+ECHO = f'{{"choices": "{CANARY}'.encode()
 
 # Every header that is read of an answer.
 READ = (
@@ -207,3 +213,51 @@ async def test_a_placeholder_for_a_key_tears_nothing_apart(key: str) -> None:
     async with serve(handler) as url, open_model("m", api_key=key, api_base=url) as it:
         await it.chat("a")
     assert asked == ["tiny-ollama-model"]
+
+
+BROKEN = {
+    "cut": FakeReply(200, JSON, [ECHO, b"x" * 900], cut=500),
+    "too large": FakeReply(200, JSON, [ECHO, b"x" * 9_000], gap=0.01),
+    "silent": FakeReply(200, JSON, [ECHO, b"x" * 900], gap=5),
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.asyncio
+async def test_the_bytes_of_a_broken_answer_stay_out_of_the_frames(
+    name: str, monkeypatch: pytest.MonkeyPatch, *, streamed: bool
+) -> None:
+    """Neither the piece that was read last nor those before are local variables."""
+    monkeypatch.setattr(attempts, "MAX_REPLY", 2_000)
+
+    async def handler(_request: FakeRequest) -> FakeReply:
+        return BROKEN[name]
+
+    async def ask(model: HuggingFaceModel) -> None:
+        if not streamed:
+            await model.chat("a")
+            return
+        async with model.chat("a") as events:
+            assert [event async for event in events]
+
+    options = RequestOptions(max_attempts=1, timeout=0.5)
+    async with model_at(handler, options) as model:
+        with pytest.raises(ByteBuddyError) as caught:
+            await ask(model)
+    assert leaks(caught.value) == []
+
+
+@pytest.mark.parametrize("code", [200, 400])
+@pytest.mark.asyncio
+async def test_so_do_those_of_a_call_that_is_cancelled(code: int) -> None:
+    """Its traceback passes the frames that were reading."""
+
+    async def handler(_request: FakeRequest) -> FakeReply:
+        return FakeReply(code, JSON, [ECHO, b"x" * 900], gap=5)
+
+    async with model_at(handler) as model:
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.2):
+                await model.chat("a")
+    assert leaks(caught.value) == []
