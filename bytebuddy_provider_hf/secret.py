@@ -301,9 +301,7 @@ def _shared(one: str, other: str) -> int:
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def _masked(
-    text: str, find: Callable[[str], Iterator[Span]], mask: str = MASK
-) -> str:
+def _masked(text: str, find: Callable[[str], Iterator[Span]], mask: str = MASK) -> str:
     """Return ``text`` masked where ``find`` finds something, in it or behind escapes.
 
     What is not masked stays as it is written: a text that is JSON stays JSON.
@@ -378,8 +376,10 @@ def without_random_words(text: str) -> str:
 
     def hidden(match: re.Match[str]) -> str:
         word = match.group()
+        # The name of a variable stands for a key, and is none.
+        named = match.string[: match.start()].endswith("${")
         has_both = re.search("[0-9]", word) and re.search("[A-Za-z]", word)
-        return MASK if has_both else word
+        return MASK if has_both and not named else word
 
     return _RANDOM.sub(hidden, redact(text))
 
