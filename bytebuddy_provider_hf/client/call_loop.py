@@ -322,7 +322,9 @@ class AnswerReader:
                 # A server may echo the key: its bytes stay out of the traceback, also
                 # out of that of the next piece's failure.
                 chunk = None
-            raise masked(failure, self._spec.endpoint).with_traceback(None)
+            # Bound anew: the error as it was quotes the server, and would be a local.
+            failure = masked(failure, self._spec.endpoint)
+            raise failure.with_traceback(None)
         if decoder.failure is not None:
             failure = masked(decoder.failure, self._spec.endpoint)
             raise failure.with_traceback(None)

@@ -108,6 +108,18 @@ async def test_no_sink_shows_a_key_from_a_wrong_place(
     assert [sink for sink, text in shown(caught.value) if shows_key(text)] == []
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.asyncio
+async def test_no_sink_of_an_answer_that_failed_shows_the_key(
+    form: str, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    """In whatever form it came back within a stream, read piece by piece."""
+    world = World(tmp_path, unused_tcp_port, form)
+    with pytest.raises(errors.StreamFailed) as caught:
+        await TRIGGERS[errors.StreamFailed](world)
+    assert [sink for sink, text in shown(caught.value) if shows_key(text)] == []
+
+
 @pytest.mark.parametrize("kind", TRIGGERS, ids=lambda kind: kind.__name__)
 def test_every_class_says_what_it_is(kind: type[errors.ByteBuddyError]) -> None:
     """Each has a sentence of documentation of its own."""
