@@ -111,7 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         warnings.simplefilter("ignore", ResourceWarning)
         for name, provoke, form in chosen:
-            with tempfile.TemporaryDirectory() as folder:
+            # A ledger may still be closed by its thread.
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
                 found = asyncio.run(look(provoke, form, Path(folder)))
             if found is None:
                 without.append(name)
