@@ -7,17 +7,17 @@ is, escaped, cut or in base64, by broken networks, by files with the key in a wr
 place, by providers of others. Each path is looked through in every sink: str, repr,
 args, attributes and notes of the whole chain, tracebacks with their local variables,
 a pickle, logs at DEBUG, the output of the command, and every file that was written.
-Prints one line of JSON; exit code 1: a sink shows the key, a path ends in no error of
-this package, or there are fewer than 120 paths. ``--every`` takes one path of N only.
+Prints one line of JSON, and what leaks on stderr; exit code 1: a sink shows the key, a
+path ends in no error of this package, or there are fewer than 120 paths. ``--every``
+takes one path of N only.
 
 The paths and sinks are those of ``tests/security``, in a checkout.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
+import re
 import socket
 import sys
 import tempfile
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 from unittest.mock import patch
 
+from benchmarks.reliability.figures import Bound, judged, parser, tell
 from bytebuddy_provider_hf.config.values import LogOptions
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.logs.file import RotatingFile
@@ -93,11 +94,11 @@ async def look(provoke: Trigger, form: str, folder: Path) -> dict[str, str] | No
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the figures; return the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    options_of = parser(__doc__)
+    options_of.add_argument(
+        "--every", type=int, default=1, help="take one path of so many"
     )
-    parser.add_argument("--every", type=int, default=1, help="take one path of so many")
-    options = parser.parse_args(arguments)
+    options = options_of.parse_args(arguments)
     shows_key = security("echoing").shows_key
     chosen = [*paths()][:: options.every]
     hits: list[str] = []
@@ -118,26 +119,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 without.append(name)
                 continue
             sinks += len(found)
-            kinds |= {sink.split(" of ")[0].split(" ")[0] for sink in found}
+            kinds |= {re.sub(" of .*|^file .*", "", sink) or "file" for sink in found}
             hits += [
                 f"{name}: {sink}" for sink, text in found.items() if shows_key(text)
             ]
-    least = LEAST // options.every
-    met = not hits and not without and len(chosen) >= least
-    figures = {
-        "figure": "R30",
-        "paths": len(chosen),
-        "sinks": sinks,
-        "kinds_of_sinks": sorted(kinds),
-        "hits": len(hits),
-        "leaking": hits[:20],
-        "without_an_error": without[:20],
-        "bound": 0,
-        "least_paths": least,
-        "met": met,
-    }
-    sys.stdout.write(json.dumps(figures) + "\n")
-    return 0 if met else 1
+    for leak in [*hits, *without][:20]:
+        print(leak, file=sys.stderr)
+    return tell(
+        judged(
+            "R30",
+            Bound("hits", len(hits), "==", 0),
+            Bound("without_an_error", len(without), "==", 0),
+            Bound("paths", len(chosen), ">=", LEAST // options.every),
+            sinks=sinks,
+            kinds_of_sinks=sorted(kinds),
+        )
+    )
 
 
 if __name__ == "__main__":

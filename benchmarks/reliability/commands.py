@@ -258,6 +258,7 @@ COMMANDS: Final = (
                 "0 of all errors in all the places",
             )
         },
+        short="--every 40",
     ),
     Command(
         "bombs",
