@@ -66,8 +66,13 @@ _PROXY_WANTS_A_USER: Final = 407
 # package is installed, and else fail before it tells the status.
 _DECODED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _UNDECODED: Final = frozenset({"br", "zstd", "compress"})
-# What compressed bytes become at a time, so that a bomb is counted as it grows.
-_PIECE: Final = 256 * 1024
+# What compressed bytes become at a time, so that a bomb is counted as it grows, and
+# others have their turn.
+_PIECE: Final = 64 * 1024
+# JSON becomes a tenth; a thousandth is a run of one byte. So much of a short answer may
+# be one.
+_MOST_RATIO: Final = 200
+_RATIO_FROM: Final = 1024 * 1024
 # zlib finds out which of its two forms with a header it is; some servers send none.
 _WITH_HEADER: Final = 47
 _WITHOUT_HEADER: Final = -15
@@ -96,6 +101,8 @@ class AiohttpResponse:
     """Read an answer from a socket."""
 
     __slots__ = (
+        "_arrived",
+        "_became",
         "_compressed",
         "_content",
         "_encoding",
@@ -132,6 +139,8 @@ class AiohttpResponse:
         self._inflater: zlib._Decompress | None = None
         self._inflated = False
         self._compressed = b""
+        # Compressed bytes that arrived, and what became of them.
+        self._arrived = self._became = 0
 
     def chunks(self) -> AiohttpResponse:
         """Return the body, chunk by chunk, as it arrives."""
@@ -147,6 +156,7 @@ class AiohttpResponse:
             if not self._compressed:
                 try:
                     self._compressed = await self._raw()
+                    self._arrived += len(self._compressed)
                 except StopAsyncIteration:
                     if self._inflater is None or self._inflater.eof:
                         raise
@@ -157,6 +167,11 @@ class AiohttpResponse:
                 break
             if piece:
                 self._inflated = True
+                self._became += len(piece)
+                self._check_ratio()
+                if self._compressed:
+                    # A chunk of these becomes many: no callback may read them all.
+                    await asyncio.sleep(0)
                 return piece
         known = self._encoding in _DECODED
         # What began well was cut, or damaged, on the way: that may pass.
@@ -187,6 +202,17 @@ class AiohttpResponse:
         piece = inflater.decompress(data, _PIECE)
         self._compressed = inflater.unconsumed_tail or inflater.unused_data
         return piece
+
+    def _check_ratio(self) -> None:
+        """Raise ``ResponseTooLarge`` for bytes that became far too many."""
+        read = self._arrived - len(self._compressed)
+        if self._became > max(_RATIO_FROM, _MOST_RATIO * read):
+            raise ResponseTooLarge(
+                text(
+                    "transport.too_compressed", host=self._hop.host, ratio=_MOST_RATIO
+                ),
+                status=self.status,
+            )
 
     async def _raw(self) -> bytes:
         try:

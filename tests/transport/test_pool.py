@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import re
 import ssl
 import zlib
@@ -220,6 +221,54 @@ async def test_a_compressed_bomb_is_refused() -> None:
     async with raw_server(says(raw)) as url, local(url) as model:
         with pytest.raises(ResponseTooLarge):
             await model.chat("a")
+
+
+async def _drained(model: HuggingFaceModel) -> None:
+    async with model.chat("a") as events:
+        _ = [event async for event in events]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request"])
+async def test_bytes_that_become_too_many_are_refused(
+    status: str, *, streamed: bool
+) -> None:
+    """200 times their size, after the first MiB: no JSON is as dull."""
+    said = b'{"choices":[{"message":{"content":"' + b"a" * 1_100_000
+    body = gzip.compress(said + b'"}}]}')
+    kind = "content-type: application/json"
+    raw = http(status, body, kind, "content-encoding: gzip")
+    wanted = ResponseTooLarge if status == "200 OK" else APIError
+    async with raw_server(says(raw)) as url, local(url) as model:
+        with pytest.raises(wanted) as caught:
+            await (_drained(model) if streamed else model.chat("a"))
+    if wanted is ResponseTooLarge:
+        assert "200 times" in str(caught.value)
+
+
+@pytest.mark.measured
+async def test_what_is_packed_gives_others_their_turn() -> None:
+    """64 KiB become megabytes: they are not unpacked in one go."""
+    said = " ".join(map(str, range(250_000)))
+    answer = {"choices": [{"message": {"content": said}}]}
+    body = gzip.compress(json.dumps(answer).encode())
+    raw = http("200 OK", body, "content-encoding: gzip")
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with raw_server(says(raw)) as url, local(url) as model:
+        # The first call imports what calls need.
+        await model.chat("a", max_tokens=100_000)
+        counting = asyncio.create_task(count())
+        before = turns
+        await model.chat("a", max_tokens=100_000)
+        counting.cancel()
+    assert turns - before > 16
 
 
 @pytest.mark.parametrize(
