@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
-from itertools import accumulate
-from typing import Final
 
-# Deeper than any answer; below the depth at which json's recursion fails.
-_MAX_DEPTH: Final = 200
-
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-_STEPS: Final = [
-    1 if byte in b"[{" else -1 if byte in b"]}" else 0 for byte in range(256)
-]
-_OTHERS: Final = bytes(byte for byte, step in enumerate(_STEPS) if not step)
+from bytebuddy_provider_hf.json_cost import MOST_ELEMENTS, JsonCost, check_json_cost
 
 
-def loads(data: bytes) -> object:
+def loads(data: bytes, *, most: int = MOST_ELEMENTS) -> object:
     """Return the JSON value in ``data``, leniently; ``None`` where there is none.
 
-    NaN and infinities become ``None``, broken UTF-8 is replaced.
+    NaN and infinities become ``None``, broken UTF-8 is replaced. Raises
+    ``ResponseTooLarge`` for more than ``most`` elements.
     """
-    if _too_deep(data):
+    check_json_cost(data, most)
+    return parsed(data)
+
+
+def parsed(data: bytes) -> object:
+    """Return what :func:`loads` does, of JSON whose cost was judged before."""
+    if JsonCost(len(data)).is_too_deep(data):
         return None
     try:
         return json.loads(data.decode("utf-8", "replace"), parse_constant=_no_number)
@@ -44,13 +41,3 @@ def lenient_integer(value: object) -> int | None:
 
 def _no_number(_name: str) -> None:
     return None
-
-
-def _too_deep(data: bytes) -> bool:
-    """Tell nesting that json could not follow."""
-    if data.count(b"[") + data.count(b"{") <= _MAX_DEPTH:
-        return False
-    brackets = _STRINGS.sub(b"", data).translate(None, _OTHERS)
-    # 0.05 s a megabyte of brackets; a loop over them took 0.4.
-    depths = accumulate(map(_STEPS.__getitem__, brackets))
-    return max(depths, default=0) > _MAX_DEPTH

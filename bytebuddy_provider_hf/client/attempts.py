@@ -78,7 +78,6 @@ from bytebuddy_provider_hf.wire.adapt import (
 )
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.server import Server
-from bytebuddy_provider_hf.wire.stream import MAX_REPLY
 
 # Imported by the first call that is counted, or whose answer is kept.
 if TYPE_CHECKING:
@@ -375,10 +374,10 @@ class CallAttempts:
             )
         raise self._deadline_exceeded()
 
-    async def read(self, response: Response) -> bytes:
-        """Return the whole body within the call's deadline."""
+    async def read(self, response: Response, plan: Plan[Any]) -> bytes:
+        """Return the whole body within the call's deadline, and the plan's bounds."""
         with Timeout(self._state.deadlines, self._waiter.deadline):
-            return await response.read(MAX_REPLY)
+            return await response.read(plan.most_bytes, plan.bound)
         raise self._deadline_exceeded()  # where the deadline ended the block
 
     async def first_chunk(self, chunks: AsyncIterator[bytes]) -> bytes | None:

@@ -24,6 +24,7 @@ from bytebuddy_provider_hf.client.endpoint import SESSION_ID, Endpoint
 from bytebuddy_provider_hf.client.served import PROVIDER_HEADER, read_provider
 from bytebuddy_provider_hf.config.values import CacheOptions, ModelEntry
 from bytebuddy_provider_hf.errors import ByteBuddyError
+from bytebuddy_provider_hf.json_cost import USUAL, JsonBound
 from bytebuddy_provider_hf.money import Cost
 from bytebuddy_provider_hf.outcomes import Embeddings, GeneratedText, Scores, TaskReply
 from bytebuddy_provider_hf.secret import Secret
@@ -83,9 +84,11 @@ class KeptResponse:
                 await asyncio.sleep(0)
             yield self.body[start : start + _PIECE]
 
-    async def read(self, limit: int) -> bytes:
-        """Return the whole body."""
+    async def read(self, limit: int, bound: JsonBound = USUAL) -> bytes:
+        """Return the whole body; raises ``ResponseTooLarge``."""
         del limit  # what is kept is smaller
+        # Others may write the file that it comes from.
+        bound.begin().feed(self.body)
         return self.body
 
     def abort(self, error: Exception) -> None:
@@ -144,9 +147,9 @@ class RecordedResponse:
         self._add(chunk)
         return chunk
 
-    async def read(self, limit: int) -> bytes:
+    async def read(self, limit: int, bound: JsonBound = USUAL) -> bytes:
         """Return the whole body, or what is left of a stream."""
-        body = await self._inner.read(limit)
+        body = await self._inner.read(limit, bound)
         if not self._streamed:
             self._add(body)
         return body

@@ -12,7 +12,6 @@ from typing import (
     Literal,
     NoReturn,
     TypeAlias,
-    cast,
 )
 
 from attrs import define, evolve, field
@@ -22,22 +21,37 @@ from bytebuddy_provider_hf.client.context_length import cut_note, room_for_answe
 from bytebuddy_provider_hf.client.knowledge import Knowledge
 from bytebuddy_provider_hf.edits.text_filter import TextFilter
 from bytebuddy_provider_hf.errors import UnsupportedRole
+from bytebuddy_provider_hf.json_cost import USUAL, JsonBound
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores, TaskReply
 from bytebuddy_provider_hf.prompts.family import Rendered
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions, Reply, Served
 from bytebuddy_provider_hf.wire import openai
-from bytebuddy_provider_hf.wire.choices import Expectations
+from bytebuddy_provider_hf.wire.choices import (
+    ELEMENTS,
+    ELEMENTS_WITH_LOGPROBS,
+    MAX_REPLY,
+    RAW,
+    USUAL_TOKENS,
+    Expectations,
+    answer_ceiling,
+)
 from bytebuddy_provider_hf.wire.filtered_stream import FilteredStream, Finish
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
 from bytebuddy_provider_hf.wire.server import Server
+from bytebuddy_provider_hf.wire.steps import MOST_BATCH, Steps
 from bytebuddy_provider_hf.wire.stream import StreamDecoder
 from bytebuddy_provider_hf.wire.supported_options import (
     SupportedOptions,
     supported_options,
 )
 from bytebuddy_provider_hf.wire.tokenize import Prompted
+
+_CHAT: Final = JsonBound(ELEMENTS)
+# Where an answer has a list of its tokens.
+_WITH_TOKENS: Final = JsonBound(ELEMENTS_WITH_LOGPROBS)
+_ESCAPED: Final = 6
 
 # What a call says that has no options of its own.
 NO_OPTIONS: Final = CompletionOptions()
@@ -78,13 +92,14 @@ class Plan(Generic[R]):
     please the server, one sentence each. Of a prompt ``request`` is what the server is
     asked, ``guess`` its tokens where they were guessed, ``lowered`` the maxTokens that
     was sent in place of a larger one, and ``unsure`` that counting the prompt first
-    would tell how far to lower it.
+    would tell how far to lower it. An answer of one piece may have ``most_bytes``, and
+    cost as much as ``bound`` says.
     """
 
     http_request: HttpRequest
     # What is known when it is planned; id and secrets are the attempt's business.
     decoder: Callable[[], StreamDecoder]
-    read: Callable[[bytes], R] | None = None
+    read: Callable[[bytes], Steps[R]] | None = None
     notes: tuple[str, ...] = ()
     stops: tuple[str, ...] = ()
     answers: int = 1
@@ -93,6 +108,8 @@ class Plan(Generic[R]):
     guess: int | None = None
     lowered: int | None = None
     unsure: bool = False
+    most_bytes: int = MOST_BATCH
+    bound: JsonBound = USUAL
 
     def open_decoder(self) -> StreamDecoder:
         """Return a decoder for one answer, with the stops and filters round it."""
@@ -107,13 +124,6 @@ class Plan(Generic[R]):
             finishes=[each.finish for each in self.changes],
             answers=self.answers,
         )
-
-    def read_whole(self, body: bytes) -> R:
-        """Return the reply in an answer of one piece."""
-        if self.read is not None:
-            return self.read(body)
-        # A plan without ``read`` is one of a Reply.
-        return cast("R", self.open_decoder().whole(body))
 
 
 @define
@@ -217,7 +227,7 @@ def plan_chat(
         model=name,
         stream=stream,
     )
-    plan = _openai_plan(call, supported, name, openai.expectations(request))
+    plan = _openai_plan(call, supported, name, request, knowledge)
     again = partial(plan_chat, target=target, stream=stream)
     return _fit_answer(plan, again, request, knowledge)
 
@@ -235,7 +245,7 @@ def plan_completion(
     """
     server = knowledge.server
     if "generate" in server.routes:
-        plan = _plan_generate(request, target, server, stream=stream)
+        plan = _plan_generate(request, target, knowledge, stream=stream)
     elif "completions" in server.routes:
         supported = _supported(request.options, server, "completions")
         name = server.name_for(target.model)
@@ -247,9 +257,9 @@ def plan_completion(
             model=name,
             stream=stream,
         )
-        plan = _openai_plan(call, supported, name, openai.expectations(request))
+        plan = _openai_plan(call, supported, name, request, knowledge)
     elif "tasks" in server.routes:
-        plan = _plan_task(request, target, server)
+        plan = _plan_task(request, target, knowledge)
     else:
         raise server.unsupported(
             "continue a text",
@@ -274,11 +284,14 @@ def plan_infill(
     supported = _supported(request.options, server, "infill")
     call = build_infill(request, target, options=supported.body, stream=stream)
     several = server.several(request.options.n, "infill")
+    wanted = _bounded(RAW, request.options, knowledge, call)
     plan: Plan = Plan(
         call,
-        partial(InfillStream, model=target.model),
+        partial(InfillStream, model=target.model, wanted=wanted),
         notes=(*supported.notes, *several.notes),
         stops=supported.cuts,
+        most_bytes=wanted.most_body,
+        bound=_CHAT,
     )
     again = partial(plan_infill, target=target, stream=stream)
     return _fit_answer(plan, again, request, knowledge)
@@ -323,55 +336,96 @@ def with_notes(plan: Plan, notes: tuple[str, ...]) -> Plan:
 
 
 def _plan_generate(
-    request: openai.CompletionRequest, target: Target, server: Server, *, stream: bool
+    request: openai.CompletionRequest,
+    target: Target,
+    knowledge: Knowledge,
+    *,
+    stream: bool,
 ) -> Plan:
     """Ask TGI by its native route: it takes every option and marks its end."""
     # Each route that few calls take is imported where it is taken.
     from bytebuddy_provider_hf.wire.tgi import build_generate
     from bytebuddy_provider_hf.wire.tgi_reply import TgiStream
 
+    server = knowledge.server
     supported = _supported(request.options, server, "generate")
     call = build_generate(request, target, stream=stream, server=server)
     # return_full_text is off here: an answer that begins as the prompt does is whole.
     wanted = openai.expectations(request)
+    wanted = _bounded(wanted, request.options, knowledge, call)
     return Plan(
         call,
         partial(TgiStream, model=target.model, wanted=wanted),
         notes=(*supported.notes, *call.notes),
         stops=supported.cuts,
+        most_bytes=wanted.most_body,
+        bound=_WITH_TOKENS,
     )
 
 
 def _plan_task(
-    request: openai.CompletionRequest, target: Target, server: Server
+    request: openai.CompletionRequest, target: Target, knowledge: Knowledge
 ) -> Plan:
     """Ask a pipeline of transformers, which answers in one piece and may echo."""
     from bytebuddy_provider_hf.wire.tasks import build_task
     from bytebuddy_provider_hf.wire.tgi_reply import TgiStream
 
     # Only hf-inference's pipelines still come here; they cannot stream.
+    server = knowledge.server
     supported = _supported(request.options, server, "tasks")
     given = supported.body.get("parameters")
     parameters = given if isinstance(given, dict) else {}
     call = build_task("text-generation", request.prompt, parameters, target)
     several = server.several(request.options.n, "tasks")
+    wanted = _bounded(RAW, request.options, knowledge, call)
     return Plan(
         call,
-        partial(TgiStream, model=target.model, prompt=request.prompt),
+        partial(TgiStream, model=target.model, prompt=request.prompt, wanted=wanted),
         notes=(*supported.notes, *several.notes),
         stops=supported.cuts,
+        most_bytes=wanted.most_body,
+        bound=_WITH_TOKENS,
     )
 
 
+def _bounded(
+    wanted: Expectations,
+    options: CompletionOptions,
+    knowledge: Knowledge,
+    call: HttpRequest,
+) -> Expectations:
+    """Return what is expected with the size that the answer may have.
+
+    It is that of maxTokens, else of the window: no model writes a million tokens,
+    however many it reads.
+    """
+    tokens = options.max_tokens
+    if tokens is None:
+        window = knowledge.window or knowledge.server.context_length or USUAL_TOKENS
+        tokens = min(window, USUAL_TOKENS)
+    ceiling = answer_ceiling(tokens, n=wanted.n, logprobs=wanted.logprobs)
+    # Some servers give the prompt back, its letters written as six bytes each.
+    most = min(MAX_REPLY, ceiling + _ESCAPED * len(call.body))
+    return evolve(wanted, ceiling=ceiling, most_body=most)
+
+
 def _openai_plan(
-    call: HttpRequest, supported: SupportedOptions, model: str, wanted: Expectations
+    call: HttpRequest,
+    supported: SupportedOptions,
+    model: str,
+    request: openai.ChatRequest | openai.CompletionRequest,
+    knowledge: Knowledge,
 ) -> Plan:
+    wanted = openai.expectations(request)
+    wanted = _bounded(wanted, request.options, knowledge, call)
     return Plan(
         call,
         partial(OpenAIStream, model=model, wanted=wanted),
         notes=(*supported.notes, *call.notes),
         stops=supported.cuts,
         answers=wanted.n,
+        most_bytes=wanted.most_body,
+        bound=_WITH_TOKENS if wanted.logprobs else _CHAT,
     )
 
 

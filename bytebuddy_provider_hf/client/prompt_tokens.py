@@ -17,6 +17,7 @@ from bytebuddy_provider_hf.transport.http_client import HttpClient
 from bytebuddy_provider_hf.types import Reply
 from bytebuddy_provider_hf.wire.server import Server
 from bytebuddy_provider_hf.wire.tokenize import (
+    COUNT_BOUND,
     MAX_COUNT,
     read_token_count,
     tokenize_request,
@@ -81,7 +82,7 @@ class PromptTokens:
             async with asyncio.timeout(_LONGEST):
                 response = await client.send(call)
                 try:
-                    body = await response.read(MAX_COUNT)
+                    body = await response.read(MAX_COUNT, COUNT_BOUND)
                 finally:
                     response.close()
                 if response.status == _OK:

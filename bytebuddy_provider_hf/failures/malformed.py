@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from bytebuddy_provider_hf import lenient_json
-from bytebuddy_provider_hf.errors import MalformedResponse, StreamFailed
+from bytebuddy_provider_hf.errors import (
+    MalformedResponse,
+    StreamFailed,
+)
 from bytebuddy_provider_hf.failures.error_in_200 import error_in, failed_by
 from bytebuddy_provider_hf.texts import text
 
@@ -16,6 +19,9 @@ _OF_AN_API: Final = frozenset(
 # A vector is no deeper: an object's list of objects, each with a list of lists.
 _DEEPEST: Final = 6
 _SHOWN: Final = 160
+_MOST_READ: Final = 256 * 1024
+# How a number that is missing is written.
+_NULLS: Final = (b"NaN", b"null")
 
 
 def malformed(data: bytes, wanted: str) -> StreamFailed | MalformedResponse:
@@ -24,12 +30,19 @@ def malformed(data: bytes, wanted: str) -> StreamFailed | MalformedResponse:
     That is the error it reports, where it does; only then it is quoted at length,
     because anything else may be a megabyte of numbers.
     """
-    value = lenient_json.loads(data)
+    value: object = None
+    holds_null = False
+    if len(data) <= _MOST_READ:
+        value = lenient_json.loads(data, most=_MOST_READ)
+        holds_null = _holds_null(value, 0)
+    else:
+        # A large batch is not decoded once more to find out what is missing.
+        holds_null = any(mark in data for mark in _NULLS)
     found = error_in(value)
     if found is not None:
         return failed_by(found)
     shown = data[:_SHOWN].decode("utf-8", "replace") or text("failures.empty_body")
-    if _holds_null(value, 0):
+    if holds_null:
         return MalformedResponse(
             text("failures.holds_null", wanted=wanted, shown=shown),
             hint=text("failures.holds_null_hint"),

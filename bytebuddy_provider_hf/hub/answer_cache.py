@@ -12,7 +12,8 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from attrs import frozen
 
-from bytebuddy_provider_hf.errors import ByteBuddyError
+from bytebuddy_provider_hf.errors import ByteBuddyError, ResponseTooLarge
+from bytebuddy_provider_hf.json_cost import USUAL, JsonBound
 from bytebuddy_provider_hf.transport.bounded import BoundedCache
 from bytebuddy_provider_hf.transport.http_client import HttpClient
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
@@ -109,7 +110,13 @@ class AnswerCache(Generic[A]):
         if self._store is None or self._read is None or self.known(name) is not None:
             return
         kept = await self._store.get(key)
-        found = None if kept is None else self._read(kept[0])
+        found = None
+        if kept is not None:
+            try:
+                found = self._read(kept[0])
+            except ResponseTooLarge as error:
+                # Others may write what is stored: it is asked for anew.
+                _log.info("What was kept of %s is not read: %s", name, error)
         if kept is not None and found is not None and self.known(name) is None:
             self._keep(name, found, age=kept[1])
 
@@ -165,15 +172,17 @@ class AnswerCache(Generic[A]):
 
 
 async def fetch_answer(
-    call: HttpRequest, client: HttpClient, *, most: int
+    call: HttpRequest, client: HttpClient, *, most: int, bound: JsonBound = USUAL
 ) -> tuple[int, Mapping[str, str], bytes]:
     """Send ``call`` and return status, headers and body, of ``most`` bytes.
+
+    Its JSON may cost as much as ``bound`` says.
 
     Raises any ``ByteBuddyError``.
     """
     response = await client.send(call)
     try:
-        body = await response.read(most)
+        body = await response.read(most, bound)
     finally:
         response.close()
     return response.status, response.headers, body

@@ -31,11 +31,14 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.failures.retry_after import requested_wait
 from bytebuddy_provider_hf.hub.answer_cache import fetch_answer
+from bytebuddy_provider_hf.json_cost import USUAL, JsonBound
 from bytebuddy_provider_hf.lenient_json import lenient_integer, lenient_text, loads
 from bytebuddy_provider_hf.money import nano_usd
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.http_client import HttpClient
+from bytebuddy_provider_hf.transport.turns import take_turns
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
+from bytebuddy_provider_hf.wire.steps import Steps, at_once
 
 ENDPOINTS_API: Final = "https://api.endpoints.huggingface.cloud"
 # What a fine-grained token must be given, by whose bill is read.
@@ -56,6 +59,9 @@ _LARGEST_ANSWER: Final = 16 * 1024 * 1024
 # What a hostile answer can make us keep; an account has a handful of organizations.
 _MOST_SESSIONS: Final = 100_000
 _MOST_OTHERS: Final = 1_000
+# A session has four members; some take 3 µs each to read.
+_BOUND: Final = JsonBound(5 * _MOST_SESSIONS)
+_SESSIONS_A_STEP: Final = 5_000
 _LONGEST_ID: Final = 256
 _NAME: Final = re.compile(r"[A-Za-z0-9][\w.\-]{0,95}", re.ASCII)
 # The year 3000: a number beyond it counts milliseconds, or nothing.
@@ -172,8 +178,10 @@ async def read_sessions(
         for each in (start, max(start + 1, int(until)))
     )
     query = f"startDate={begins}&endDate={ends}"
-    body = await _ask_bill(client, f"usage-by-inference-session?{query}", organization)
-    found = parse_sessions(body)
+    body = await _ask_bill(
+        client, f"usage-by-inference-session?{query}", organization, _BOUND
+    )
+    found = await take_turns(sessions_in_steps(body))
     if found is None:
         raise _unreadable()
     return found
@@ -247,12 +255,12 @@ def parse_bill(data: bytes) -> Bill | None:
     )
 
 
-def parse_sessions(data: bytes) -> tuple[SessionBill, ...] | None:
+def sessions_in_steps(data: bytes) -> Steps[tuple[SessionBill, ...] | None]:
     """Return the sessions of ``usage-by-inference-session``, or ``None``; total.
 
     An answer in another currency than USD tells no amount.
     """
-    value = _map(loads(data))
+    value = _map(loads(data, most=_BOUND.elements))
     periods, currency = value.get("periods"), lenient_text(value.get("currency"))
     if not isinstance(periods, list):
         return None
@@ -270,7 +278,12 @@ def parse_sessions(data: bytes) -> tuple[SessionBill, ...] | None:
             cost = nano_usd(cents, exponent=_CENT) if is_usd else None
             requests = _count(said.get("requestCount"))
             found.append(SessionBill(name, cost, requests, _time(starts)))
+            if not len(found) % _SESSIONS_A_STEP:
+                yield
     return tuple(found)
+
+
+parse_sessions: Final = at_once(sessions_in_steps)
 
 
 def parse_whoami(data: bytes) -> AccountHolder | None:
@@ -365,7 +378,12 @@ def parse_hourly_prices(data: bytes) -> Mapping[str, int]:
     return found
 
 
-async def _ask_bill(client: HttpClient, route: str, organization: str | None) -> bytes:
+async def _ask_bill(
+    client: HttpClient,
+    route: str,
+    organization: str | None,
+    bound: JsonBound = USUAL,
+) -> bytes:
     """Return the answer of a route of the bill, or raise what is missing to read it."""
     if organization is None:
         permission, owner = USER_BILLING, text("billing.your_account")
@@ -379,18 +397,23 @@ async def _ask_bill(client: HttpClient, route: str, organization: str | None) ->
         hint=text("billing.make_token", page=token_page(permission)),
     )
     missing.owner, missing.permission = organization, permission
-    return await _ask(client, f"{HUB}/api/{place}/billing/{route}", missing)
+    return await _ask(client, f"{HUB}/api/{place}/billing/{route}", missing, bound)
 
 
 async def _ask(
-    client: HttpClient, address: str, missing: MissingPermission | None = None
+    client: HttpClient,
+    address: str,
+    missing: MissingPermission | None = None,
+    bound: JsonBound = USUAL,
 ) -> bytes:
     """Return the body of a good answer; ``missing`` is what a 403 means.
 
     What the server says is not quoted: it is no help here, and may echo the token.
     """
     question = HttpRequest(address, method="GET")
-    status, headers, body = await fetch_answer(question, client, most=_LARGEST_ANSWER)
+    status, headers, body = await fetch_answer(
+        question, client, most=_LARGEST_ANSWER, bound=bound
+    )
     if status == _OK:
         return body
     if status == _FORBIDDEN and missing is not None:

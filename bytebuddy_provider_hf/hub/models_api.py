@@ -24,6 +24,7 @@ from bytebuddy_provider_hf.hub.answer_cache import (
 )
 from bytebuddy_provider_hf.hub.model_card import CARD_BYTES, ModelCard, read_card
 from bytebuddy_provider_hf.hub.model_facts import ModelFacts, ServedBy
+from bytebuddy_provider_hf.json_cost import MOST_ELEMENTS
 from bytebuddy_provider_hf.lenient_json import lenient_integer, lenient_text, loads
 from bytebuddy_provider_hf.transport.http_client import HttpClient
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
@@ -153,7 +154,8 @@ def next_page(headers: Mapping[str, str]) -> str | None:
 
 def read_model_list(data: bytes) -> tuple[ModelFacts, ...] | None:
     """Return the models of a page of ``/api/models``, or ``None``; total."""
-    value = loads(data)
+    # Several pages are kept as one.
+    value = loads(data, most=MOST_PAGES * MOST_ELEMENTS)
     if not isinstance(value, list):
         return None
     found = (_model_of(_map(each)) for each in value[: PAGE_SIZE * MOST_PAGES])

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
+from bytebuddy_provider_hf.errors import ResponseTooLarge
+from bytebuddy_provider_hf.json_cost import check_json_cost
 from bytebuddy_provider_hf.prompts.family import ToolStyle
 from bytebuddy_provider_hf.types import Message, ToolCall
 
@@ -102,8 +104,10 @@ def _call(call: ToolCall, key: str, escape: Escape, more: str = "") -> str:
 def _as_json(text: str) -> str | None:
     """Return JSON in the spelling of the templates, ``None`` for other text."""
     try:
+        # A model's own words, which may be as long as its answer was.
+        check_json_cost(text.encode("utf-8", "replace"))
         return _json(json.loads(text))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, ResponseTooLarge):
         return None
 
 

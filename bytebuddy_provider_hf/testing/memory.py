@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import final
 
 from bytebuddy_provider_hf.errors import Closed, ConnectionLost, ResponseTooLarge
+from bytebuddy_provider_hf.json_cost import USUAL, JsonBound
 from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.script import (
     Cut,
@@ -180,11 +181,15 @@ class MemoryResponse:
             self._end(whole=True)
         raise StopAsyncIteration
 
-    async def read(self, limit: int) -> bytes:
-        """Return the whole body; raise ``ResponseTooLarge`` above ``limit`` bytes."""
-        body = bytearray()
+    async def read(self, limit: int, bound: JsonBound = USUAL) -> bytes:
+        """Return the whole body; raise ``ResponseTooLarge`` above ``limit`` bytes.
+
+        So it does above the ``bound`` of its JSON.
+        """
+        body, cost = bytearray(), bound.begin()
         async for piece in self.chunks():
             body += piece
+            cost.feed(piece)
             if len(body) > limit:
                 self.close()
                 message = f"The answer is larger than {limit} bytes."

@@ -21,6 +21,7 @@ from bytebuddy_provider_hf.errors import (
     InsecureEndpoint,
     InvalidOption,
 )
+from bytebuddy_provider_hf.json_cost import USUAL, JsonBound
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.bounded import BoundedCache
@@ -166,8 +167,11 @@ class Response(Protocol):
         """Yield the body as it arrives; raise a ``ByteBuddyError`` where it breaks."""
         ...
 
-    async def read(self, limit: int) -> bytes:
-        """Return the whole body; raise ``ResponseTooLarge`` above ``limit`` bytes."""
+    async def read(self, limit: int, bound: JsonBound = USUAL) -> bytes:
+        """Return the whole body; raise ``ResponseTooLarge`` above ``limit`` bytes.
+
+        So it does above the ``bound`` of its JSON, judged as it comes.
+        """
         ...
 
     def abort(self, error: Exception) -> None:

@@ -39,6 +39,7 @@ from bytebuddy_provider_hf.errors import (
     MalformedResponse,
     ResponseTooLarge,
 )
+from bytebuddy_provider_hf.json_cost import USUAL, JsonBound
 from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport import faults, tls
@@ -227,8 +228,11 @@ class AiohttpResponse:
             raise StopAsyncIteration
         raise fault
 
-    async def read(self, limit: int) -> bytes:
-        """Return the whole body; raise ``ResponseTooLarge`` above ``limit`` bytes."""
+    async def read(self, limit: int, bound: JsonBound = USUAL) -> bytes:
+        """Return the whole body; raise ``ResponseTooLarge`` above ``limit`` bytes.
+
+        So it does above the ``bound`` of its JSON, judged as it comes.
+        """
         content = self._content
         parts: list[bytes] = []
         size, chunk = 0, b""
@@ -236,12 +240,16 @@ class AiohttpResponse:
             # A short answer comes whole with its headers: 3 µs less than the loop.
             parts.append(content.read_nowait())
             size = len(parts[0])
+            if size <= limit:
+                bound.begin().feed(parts[0])
         else:
+            cost = bound.begin()
             try:
                 async for chunk in self:
                     size += len(chunk)
                     if size > limit:
                         break
+                    cost.feed(chunk)
                     parts.append(chunk)
             except BaseException:
                 # A server may echo the key: its bytes stay out of the traceback.

@@ -30,8 +30,21 @@ from bytebuddy_provider_hf.wire.surrogates import has_surrogates, join_surrogate
 from bytebuddy_provider_hf.wire.thinking import FIRST, ThinkSplitter, split_closed
 from bytebuddy_provider_hf.wire.tool_calls import ToolPieces, is_json
 
-# As many as OpenAI lets one ask for; a stranger's server may count on.
+# As many as OpenAI lets one ask for; of more in one event none is looked at.
 MAX_CHOICES: Final = 128
+# A batch of embeddings is the largest honest answer of one piece, some ten MiB.
+MAX_REPLY: Final = 64 * 1024 * 1024
+# An answer has a few dozen elements, unless it holds what nobody asked for; a token
+# with twenty others beside it and their bytes has 170.
+ELEMENTS: Final = 32_768
+ELEMENTS_WITH_LOGPROBS: Final = 655_360
+# No model writes more tokens in one answer, however large its window is.
+USUAL_TOKENS: Final = 131_072
+# Bytes of a token: 4 on average, 64 in a run of blanks; many more with those that might
+# have stood there. The rest is for servers that count reasoning apart.
+_LONGEST_TOKEN: Final = 64
+_WITH_LOGPROBS: Final = 24
+_SLACK: Final = 1024 * 1024
 # By which TGI 2.0.1 to 2.3.0 has a model say that no tool fits: it adds the tool itself
 # (router/src/infer/mod.rs, ToolGrammar).
 _NOTICE: Final = "notify_error"
@@ -42,6 +55,17 @@ _LONGEST_KIND: Final = 32
 _LONGEST_WORD: Final = 64
 
 
+def answer_ceiling(
+    tokens: int | None = None, *, n: int = 1, logprobs: bool = False
+) -> int:
+    """Return the bytes that ``n`` answers of so many tokens may have together.
+
+    Without a number it is that of the longest answers there are.
+    """
+    size = _SLACK + _LONGEST_TOKEN * (USUAL_TOKENS if tokens is None else tokens) * n
+    return size * _WITH_LOGPROBS if logprobs else size
+
+
 @frozen
 class Expectations:
     """How an answer is to be read.
@@ -50,7 +74,8 @@ class Expectations:
     of those that were offered, ``tool`` is the one that is called where the server
     gives the call no name. ``json`` is what the text must be. ``split`` tells reasoning
     from text by the marks in it; ``opened`` is the mark with which the model's template
-    ends the prompt, where it opens the reasoning itself.
+    ends the prompt, where it opens the reasoning itself. ``ceiling`` are the bytes
+    that the answers may have together, ``most_body`` those of a body of one piece.
     """
 
     n: int = 1
@@ -60,6 +85,8 @@ class Expectations:
     json: bool = False
     split: bool = True
     opened: str = ""
+    ceiling: int = answer_ceiling()
+    most_body: int = MAX_REPLY
 
 
 NO_EXPECTATIONS: Final = Expectations()
@@ -78,11 +105,13 @@ class PartialChoice:
         "_calls",
         "_half_thought",
         "_kinds",
+        "_probable",
         "_reasoning",
         "_refused",
         "_splitter",
         "_uncalled",
         "_wanted",
+        "_weighed",
         "_whole",
         "finish",
         "half",
@@ -110,6 +139,8 @@ class PartialChoice:
         self._whole = False
         # The kinds of its parts that hold no words.
         self._kinds: list[str] = []
+        # What the probabilities of so many tokens take.
+        self._probable = self._weighed = 0
         self._wanted = wanted
         self.plain = not wanted.split
         self._splitter: ThinkSplitter | None = None
@@ -164,9 +195,27 @@ class PartialChoice:
         self._refused = True
         self.add_text(text, events)
 
+    def size(self) -> int:
+        """Return the bytes of all that is kept, each text in one piece from now."""
+        for pieces in (self.text, self._reasoning):
+            if len(pieces) > 1:
+                pieces[:] = ["".join(pieces)]
+        size = sum(
+            len(each) if each.isascii() else len(each.encode("utf-8", "replace"))
+            for each in (*self.text, *self._reasoning)
+        )
+        if self._splitter is not None:
+            size += self._splitter.held()
+        if self._calls is not None:
+            size += self._calls.size()
+        for token in self.logprobs[self._weighed :]:
+            self._probable += _LONGEST_TOKEN * (2 + len(token.alternatives))
+        self._weighed = len(self.logprobs)
+        return size + self._probable
+
     def add_kinds(self, kinds: Iterable[str]) -> None:
         """Take note of parts of the answer that hold no words."""
-        shown = (one_line(kind, limit=_LONGEST_KIND) for kind in kinds)
+        shown = (one_line(kind, limit=_LONGEST_KIND) for kind in dict.fromkeys(kinds))
         named = (*self._kinds, *shown)
         self._kinds = list(dict.fromkeys(named))[:_MOST_KINDS]
 

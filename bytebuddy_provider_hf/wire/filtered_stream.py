@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from io import StringIO
 from typing import Final
 
 from attrs import evolve
@@ -97,7 +98,8 @@ class FilteredStream(StreamDecoder):
         self._stop = StopFilter(stops)
         # The stops of the other answers, by their number.
         self._others: dict[int, StopFilter] = {}
-        self._text: list[str] = []
+        # Written into one text: a piece of its own for each token takes 60 bytes more.
+        self._text = StringIO()
         self._until = 0
         # Whether the text ended by a stop or a filter, asked before filters are closed:
         # what they say last makes no difference to that.
@@ -112,7 +114,7 @@ class FilteredStream(StreamDecoder):
         is still to see it.
         """
         if self._filters or self._stop.done:
-            return "".join(self._text)
+            return self._text.getvalue()
         return self._inner.partial
 
     def feed(self, chunk: bytes) -> list[Event]:
@@ -182,7 +184,7 @@ class FilteredStream(StreamDecoder):
         if self._reply is not None and self.done:
             return self._reply
         reply = self._inner.reply()
-        text = "".join(self._text) if self.done else self.partial
+        text = self._text.getvalue() if self.done else self.partial
         reason = _STOPPED if self._enough or self._stop.done else reply.finish_reason
         choices = reply.choices
         if choices:
@@ -257,5 +259,5 @@ class FilteredStream(StreamDecoder):
 
     def _add(self, text: str, kept: list[Event]) -> None:
         if text:
-            self._text.append(text)
+            self._text.write(text)
             kept.append(Text(text))

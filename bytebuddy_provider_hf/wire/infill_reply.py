@@ -8,7 +8,7 @@ import msgspec
 
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Event, Usage
-from bytebuddy_provider_hf.wire.choices import RAW
+from bytebuddy_provider_hf.wire.choices import RAW, Expectations
 from bytebuddy_provider_hf.wire.single_choice import SingleChoiceStream
 from bytebuddy_provider_hf.wire.typed_json import struct_decoder
 
@@ -62,8 +62,8 @@ class InfillStream(SingleChoiceStream[Native]):
 
     _decode = staticmethod(native)
 
-    def __init__(self, *, model: str) -> None:
-        super().__init__(model=model, wanted=RAW)
+    def __init__(self, *, model: str, wanted: Expectations = RAW) -> None:
+        super().__init__(model=model, wanted=wanted)
 
     @property
     def _server(self) -> str:

@@ -23,7 +23,7 @@ from bytebuddy_provider_hf.types import (
     ResponseFormat,
     Tool,
 )
-from bytebuddy_provider_hf.wire.choices import Expectations
+from bytebuddy_provider_hf.wire.choices import MAX_CHOICES, Expectations
 from bytebuddy_provider_hf.wire.http_request import (
     EVENT_STREAM,
     JSON,
@@ -142,9 +142,12 @@ def expectations(request: ChatRequest | CompletionRequest) -> Expectations:
     # Old TGI gives its calls no name: where there is one tool, it is that one.
     elif len(request.tools) == 1:
         tool = request.tools[0].name
+    # Members of a caller's own ask as well as options do.
+    extra_n = request.extra.get("n")
+    n = extra_n if isinstance(extra_n, int) else request.options.n
     return Expectations(
-        n=request.options.n or 1,
-        logprobs=request.logprobs is not None,
+        n=max(1, min(n or 1, MAX_CHOICES)),
+        logprobs=request.logprobs is not None or bool(request.extra.get("logprobs")),
         tools=tools,
         tool=tool,
         json=request.response_format is not None,

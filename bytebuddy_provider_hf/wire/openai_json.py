@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
 
+from bytebuddy_provider_hf.errors import ResponseTooLarge
 from bytebuddy_provider_hf.money import nano_usd
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import TokenLogprob, ToolCall, Usage
 from bytebuddy_provider_hf.wire.typed_json import UNDECODED, struct_decoder
 
+# Tool calls, or parts of a content, in one message: no answer comes near this, and each
+# costs some µs beyond its decoding.
+MOST_PIECES: Final = 1_024
 _COUNT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _MOST_TOKENS: Final = 2**53
 # Of words that a server may make up so much is kept.
@@ -63,6 +68,11 @@ class ToolPiece(msgspec.Struct):
         return {**value, "index": _number(value.get("index"))}
 
 
+def too_many_pieces() -> ResponseTooLarge:
+    """Return the error of a message with a list that no answer has."""
+    return ResponseTooLarge(text("wire.too_many_parts", most=f"{MOST_PIECES:,}"))
+
+
 def arguments_text(value: str | dict[str, object] | None) -> str:
     """Return the arguments of a call as JSON text, whatever form they came in."""
     if isinstance(value, dict):
@@ -106,14 +116,14 @@ def named_call(call_id: str, name: str, arguments: str) -> ToolCall:
     return ToolCall(call_id, name, arguments)
 
 
-class Alternative(msgspec.Struct):
+class Alternative(msgspec.Struct, gc=False):
     """A token that might have stood there."""
 
     token: str | None = None
     logprob: float | None = None
 
 
-class TokenItem(msgspec.Struct):
+class TokenItem(msgspec.Struct, gc=False):
     """A token of a chat's answer."""
 
     token: str | None = None
@@ -131,28 +141,36 @@ class Logprobs(msgspec.Struct):
     top_logprobs: list[dict[str, float | None] | None] | None = None
 
 
-def logprobs(found: Logprobs) -> Iterator[TokenLogprob]:
-    """Return the tokens with their probabilities; one without a number is left out."""
+_decode_logprobs: Final = msgspec.json.Decoder(Logprobs).decode
+_lenient_logprobs: Final = struct_decoder(Logprobs, most_fitted=8_192)
+
+
+def logprobs(data: msgspec.Raw) -> Iterator[TokenLogprob]:
+    """Return the tokens with their probabilities; one without a number is left out.
+
+    They are part of an answer whose cost was judged. Raises ``ResponseTooLarge`` for
+    more of them than can be read by hand, where the decoder refuses some.
+    """
+    try:
+        found = _decode_logprobs(data)
+    except UNDECODED:
+        found = _lenient_logprobs(bytes(data)) or Logprobs()
     for item in found.content or ():
         if item.token is not None and item.logprob is not None:
-            others = ((each.token, each.logprob) for each in item.top_logprobs or ())
-            yield TokenLogprob(item.token, item.logprob, _known(others))
+            others = tuple(
+                (each.token, each.logprob)
+                for each in item.top_logprobs or ()
+                if each.token is not None and each.logprob is not None
+            )
+            yield TokenLogprob(item.token, item.logprob, others)
     told = found.token_logprobs or []
     for place, (token, value) in enumerate(zip(found.tokens or (), told, strict=False)):
         tops = found.top_logprobs or []
         others_here = tops[place] if place < len(tops) else None
         if token is not None and value is not None:
-            yield TokenLogprob(token, value, _known((others_here or {}).items()))
-
-
-def _known(
-    pairs: Iterable[tuple[str | None, float | None]],
-) -> tuple[tuple[str, float], ...]:
-    return tuple(
-        (token, value)
-        for token, value in pairs
-        if token is not None and value is not None
-    )
+            named = (others_here or {}).items()
+            others = tuple((name, each) for name, each in named if each is not None)
+            yield TokenLogprob(token, value, others)
 
 
 class ReasoningDetail(msgspec.Struct):
@@ -184,6 +202,9 @@ class Content(msgspec.Struct):
         """Return the members with content in parts, and a lone call, as others do."""
         calls, parts = value.get("tool_calls"), value.get("content")
         thoughts = value.get("reasoning")
+        for listed in (calls, parts, thoughts, value.get("reasoning_details")):
+            if isinstance(listed, list) and len(listed) > MOST_PIECES:
+                raise too_many_pieces()
         if isinstance(thoughts, dict | list):
             told = thoughts if isinstance(thoughts, list) else [thoughts]
             joined = "".join(
@@ -261,8 +282,8 @@ class ChoiceData(msgspec.Struct):
     finish_reason: str | None = None
     # OpenRouter's: the word of the provider behind it.
     native_finish_reason: str | None = None
-    # TGI 1.4.0 sends bare numbers, which do not fit and are left out.
-    logprobs: Logprobs | None = None
+    # Left as it came until it is asked for; what nobody asked for is never decoded.
+    logprobs: msgspec.Raw = msgspec.Raw()
     # Moonshot counts here.
     usage: UsageBlock | None = None
     error: object = None
@@ -445,9 +466,9 @@ def _read_part(
 
 def _texts(parts: object) -> Iterator[str]:
     for part in parts if isinstance(parts, list) else ():
-        text = part.get("text") if isinstance(part, dict) else None
+        said = part.get("text") if isinstance(part, dict) else None
         # OpenAI's assistants write {"text": {"value": "…"}}.
-        if isinstance(text, dict):
-            text = text.get("value")
-        if isinstance(text, str):
-            yield text
+        if isinstance(said, dict):
+            said = said.get("value")
+        if isinstance(said, str):
+            yield said

@@ -106,8 +106,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
     _decode = staticmethod(openai_json.completion)
 
     def __init__(self, *, model: str, wanted: Expectations = NO_EXPECTATIONS) -> None:
-        super().__init__(model=model)
-        self._wanted = wanted
+        super().__init__(model=model, wanted=wanted)
         self._first = PartialChoice(0, wanted)
         self._others: dict[int, PartialChoice] = {}
         # Whether a choice came at all.
@@ -174,6 +173,9 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         for choice in self._choices():
             choice.release(events)
 
+    def _kept(self) -> int:
+        return sum(choice.size() for choice in self._choices())
+
     def _choices(self) -> list[PartialChoice]:
         if not self._others:
             return [self._first]
@@ -185,9 +187,10 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         if len(choices) > 1:
             # A copy, for it is sorted.
             choices = sorted(choices, key=lambda choice: choice.index)
-            for place, choice in enumerate(choices):
+            # One more than were asked for: that it came is told.
+            piece.choices = choices[: self._wanted.n + 1]
+            for place, choice in enumerate(piece.choices):
                 choice.index = place
-            piece.choices = choices
         self._take(piece, data, events, whole=True)
         return self._begun
 
@@ -218,7 +221,8 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             self._id = piece.id
             self._model = piece.model or self._model
         failed, broken = False, None
-        for choice in piece.choices or ():
+        # No more of them are looked at than anybody can ask for.
+        for choice in (piece.choices or ())[:MAX_CHOICES]:
             try:
                 self._read_choice(piece, choice, events, whole=whole)
             except StreamInterrupted as error:
@@ -297,9 +301,9 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         # TGI up to 1.4.3 counts the tokens here; only it calls a chat a completion.
         if index and (said is None or chunk.kind != "text_completion"):
             taken = self._others.get(index)
-            if taken is None and 0 < index < MAX_CHOICES:
+            if taken is None and 0 < index < self._wanted.n:
                 taken = self._others[index] = PartialChoice(index, self._wanted)
-        # An index beyond all that can be asked for: nothing there was.
+        # An index beyond all that were asked for: nothing there was.
         if taken is None:
             self._skip("choices")
             return
@@ -326,7 +330,7 @@ class OpenAIStream(EventStreamDecoder[Completion]):
             (taken.add_whole_text if whole else taken.add_text)(text, events)
         if more and said is not None:
             self._read_rest(taken, said, events, whole=whole)
-        if choice.logprobs is not None:
+        if choice.logprobs and self._wanted.logprobs:
             taken.logprobs.extend(openai_json.logprobs(choice.logprobs))
         if choice.usage is not None:
             self._usage = openai_json.usage(choice.usage, self._usage)
@@ -370,6 +374,8 @@ class OpenAIStream(EventStreamDecoder[Completion]):
         if said.kinds:
             taken.add_kinds(said.kinds)
         calls = said.tool_calls or []
+        if len(calls) > openai_json.MOST_PIECES:
+            raise openai_json.too_many_pieces()
         if said.function_call is not None and not calls:
             calls = [ToolPiece(0, None, said.function_call)]
         # A piece may be as empty as a delta.

@@ -15,8 +15,7 @@ class SingleChoiceStream(EventStreamDecoder[_P]):
     """Collect one answer and its token counts."""
 
     def __init__(self, *, model: str, wanted: Expectations) -> None:
-        super().__init__(model=model)
-        self._wanted = wanted
+        super().__init__(model=model, wanted=wanted)
         self._choice = PartialChoice(0, wanted)
         self._usage: Usage | None = None
 
@@ -37,6 +36,9 @@ class SingleChoiceStream(EventStreamDecoder[_P]):
 
     def _finish(self, events: list[Event]) -> None:
         self._choice.complete(events)
+
+    def _kept(self) -> int:
+        return self._choice.size()
 
     def _release(self, events: list[Event]) -> None:
         self._choice.release(events)

@@ -43,10 +43,13 @@ STRAY: Final = "\n"
 _MOST_STRAY: Final = 2_000
 
 _JUNK_STARTS: Final = (b" ", b"\t", b"\x00", b"\xef")
-_decode: Final = msgspec.json.Decoder().decode
+# Checks what is JSON, and makes nothing of it.
+_decode: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 # One event of an answer stays far below this; a stranger's need not.
 MAX_EVENT: Final = 8 * 1024 * 1024
+# Nobody writes one over so many lines: each costs more than its bytes.
+_MOST_LINES: Final = 65_536
 
 
 class SseEvent(NamedTuple):
@@ -177,6 +180,9 @@ class SseDecoder:
         self._size += len(value) + 1
         if self._size > self._max:
             self._refuse()
+        if len(self._data) >= _MOST_LINES:
+            message = text("wire.event_too_many_lines", most=f"{_MOST_LINES:,}")
+            raise ResponseTooLarge(message)
         self._data.append(value)
 
     def _dispatch(self, events: list[SseEvent]) -> None:
@@ -205,7 +211,10 @@ def is_whole(line: bytes) -> bool:
     """Whether a line of data is all of an event: a JSON object, or the end mark."""
     if line[-1:] not in (b"}", b"]"):
         return is_mark(line)
+    if line.lstrip()[:1] != b"{":
+        return is_mark(line)
     try:
-        return isinstance(_decode(line), dict)
+        _decode(line)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return is_mark(line)
+    return True

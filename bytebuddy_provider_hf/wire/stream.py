@@ -23,10 +23,17 @@ from bytebuddy_provider_hf.failures.error_in_200 import (
     failed_by,
     stream_failed,
 )
+from bytebuddy_provider_hf.json_cost import JsonCost
 from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Event, Reply
+from bytebuddy_provider_hf.wire.choices import (
+    ELEMENTS,
+    ELEMENTS_WITH_LOGPROBS,
+    NO_EXPECTATIONS,
+    Expectations,
+)
 from bytebuddy_provider_hf.wire.sse import (
     JUNK,
     STRAY,
@@ -38,8 +45,8 @@ from bytebuddy_provider_hf.wire.sse import (
 
 # A model that never stops must not fill the memory: no answer comes near this.
 MAX_STREAM: Final = 256 * 1024 * 1024
-# A batch of embeddings is the largest honest answer of one piece, some ten MiB.
-MAX_REPLY: Final = 64 * 1024 * 1024
+# Whenever so much of a stream came, what is kept of it is looked at.
+_REVIEWED: Final = 256 * 1024
 # A body that is made of events is read in pieces of so many bytes.
 _PIECE: Final = 64 * 1024
 # Blanks before an answer: no more are kept.
@@ -137,11 +144,19 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
 
     # Whether OpenAI's mark ends the stream; elsewhere some proxies add it.
     mark_ends = True
+    # Whether an answer has a list of its tokens, though nobody asked for it.
+    lists_tokens = False
 
-    def __init__(self, *, model: str) -> None:
+    def __init__(self, *, model: str, wanted: Expectations = NO_EXPECTATIONS) -> None:
         self._sse = SseDecoder()
         self._model = model
+        self._wanted = wanted
         self._size = 0
+        self._review_at = _REVIEWED
+        many = wanted.logprobs or self.lists_tokens
+        self._elements = ELEMENTS_WITH_LOGPROBS if many else ELEMENTS
+        # Judges the body of one piece while it comes.
+        self._cost = JsonCost(self._elements)
         # What came before it was known what the answer is; then the body of one piece.
         self._body: bytearray | None = bytearray()
         self._in_one_piece = False
@@ -154,7 +169,8 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         """Return the events in ``chunk``.
 
         Raises ``StreamFailed`` for an error inside the stream, ``MalformedResponse``
-        for data that is not JSON, ``ResponseTooLarge`` above 256 MiB.
+        for data that is not JSON, ``ResponseTooLarge`` above 256 MiB, or where more is
+        to be kept than such an answer has.
         """
         if self.failure is not None:
             raise self.failure
@@ -162,8 +178,8 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         self._size += len(chunk)
         events: list[Event] = []
         try:
-            if self._size > MAX_STREAM:
-                raise ResponseTooLarge(text("wire.stream_too_large"))
+            if self._size > self._review_at:
+                self._review()
             if self._body is not None:
                 begun = self._begin(chunk)
                 if begun is None:
@@ -235,8 +251,11 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
 
     @staticmethod
     @abstractmethod
-    def _decode(data: bytes, /) -> _P | None:
-        """Return the value of one event, or ``None`` where it is not JSON."""
+    def _decode(data: bytes, /, *, most: int) -> _P | None:
+        """Return the value of one event, or ``None`` where it is not JSON.
+
+        Raises ``ResponseTooLarge`` where it has more than ``most`` elements.
+        """
 
     @abstractmethod
     def _take(self, piece: _P, data: bytes, events: list[Event]) -> None:
@@ -299,6 +318,19 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
     def _release(self, events: list[Event]) -> None:
         """Add what was held back, the answer having broken off."""
 
+    @abstractmethod
+    def _kept(self) -> int:
+        """Return the bytes of what has come so far, each text in one piece from now."""
+
+    def _review(self) -> None:
+        """Hold what is kept to the answer's ceiling: it is less than what came."""
+        if self._size > MAX_STREAM:
+            raise ResponseTooLarge(text("wire.stream_too_large"))
+        if self._kept() > self._wanted.ceiling:
+            most = f"{self._wanted.ceiling:,}"
+            raise ResponseTooLarge(text("wire.too_long", most=most))
+        self._review_at = min(self._size + _REVIEWED, MAX_STREAM)
+
     def _begin(self, chunk: bytes) -> bytes | None:
         """Return what to read as events; ``None`` as long as that is not known.
 
@@ -313,8 +345,10 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
             if chunk.strip(_BLANKS):
                 self.progress += 1
             self.events += 1
-            if len(body) + len(chunk) > MAX_REPLY:
-                raise ResponseTooLarge(text("wire.body_too_large"))
+            if len(body) + len(chunk) > self._wanted.most_body:
+                most = f"{self._wanted.most_body:,}"
+                raise ResponseTooLarge(text("wire.too_long", most=most))
+            self._cost.feed(chunk)
             body += chunk
             return None
         body += chunk
@@ -328,6 +362,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
             self.events += 1
             self.progress += 1
             self._in_one_piece, self._body = True, start
+            self._cost.feed(bytes(start))
             return None
         self._body = None
         return bytes(start)
@@ -335,9 +370,10 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
     def _read_body(self, body: bytes, events: list[Event]) -> None:
         """Read an answer of one piece, or the lines of JSON that it is."""
         body = body.rstrip(_BLANKS)
-        piece = self._decode(body)
+        most = self._elements
+        piece = self._decode(body, most=most)
         if piece is None and (mark := _MARK_BEHIND.search(body[-_LONGEST_MARK:])):
-            piece = self._decode(body[: len(body) - len(mark[0])])
+            piece = self._decode(body[: len(body) - len(mark[0])], most=most)
         if piece is not None:
             # What is missing in an answer of one piece will not come any more.
             self.done = True
@@ -364,9 +400,10 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         """Read what is left at the end; raise where the answer is not complete."""
         # Servers that forget the last blank line are read all the same. What lacks its
         # blank line may be cut: then it is neither mark nor JSON.
+        most = self._elements
         for block in self._sse.flush():
             data, told = block.data, block.is_error or block.name == STRAY
-            if told or is_mark(data) or self._decode(data) is not None:
+            if told or is_mark(data) or self._decode(data, most=most) is not None:
                 self._read(block, events)
         if not self._complete(clean=clean):
             stray = error_message(self._stray)
@@ -393,7 +430,8 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
             return
         self.events += 1
         # The mark is no JSON, so that asking for it costs nothing as long as it is.
-        piece = self._decode(data)
+        most = self._elements
+        piece = self._decode(data, most=most)
         if piece is None and is_mark(data):
             self.done = self.mark_ends
             return
@@ -404,7 +442,9 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         if piece is None:
             # A byte order mark or NUL before the data, or the field's name twice.
             bare = data.strip(JUNK).removeprefix(b"data:").strip(JUNK)
-            if bare != data and (is_mark(bare) or self._decode(bare) is not None):
+            if bare != data and (
+                is_mark(bare) or self._decode(bare, most=most) is not None
+            ):
                 self._read(SseEvent("", bare), events)
                 return
             value = loads(data)

@@ -8,6 +8,7 @@ toolkit and TEI do not. The shapes are those of recorded answers, 2023 to 2026.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, TypeAlias, TypeVar
 
 from bytebuddy_provider_hf import texts
@@ -29,7 +30,13 @@ from bytebuddy_provider_hf.outcomes import (
 )
 from bytebuddy_provider_hf.wire.finish_reasons import finish_reason
 from bytebuddy_provider_hf.wire.floats import matrix, number, of_equal_length, vector
+from bytebuddy_provider_hf.wire.steps import (
+    Steps,
+    at_once,
+    read_numbers,
+)
 from bytebuddy_provider_hf.wire.tasks import Task
+from bytebuddy_provider_hf.wire.typed_json import UNDECODED
 
 _Item: TypeAlias = Mapping[str, object]
 _Group: TypeAlias = tuple[Outcome, ...]
@@ -47,7 +54,9 @@ _RELEVANT: Final = frozenset({"label_1", "relevant", "yes", "true", "1"})
 _TWO: Final = 2
 
 
-def read_task(name: Task | str, data: bytes, *, count: int | None = None) -> TaskReply:
+def task_in_steps(
+    name: Task | str, data: bytes, *, count: int | None = None
+) -> Steps[TaskReply]:
     """Return what the answer to the task ``name`` says.
 
     ``count`` is how many inputs were sent as a list (of ``sentence-similarity``: how
@@ -56,12 +65,18 @@ def read_task(name: Task | str, data: bytes, *, count: int | None = None) -> Tas
     status 200.
     """
     task = Task(name)
-    value = loads(data)
+    value: object = None
+    if task is Task.FEATURE_EXTRACTION:
+        with suppress(*UNDECODED):
+            value = yield from read_numbers(data)
+    # A refusal is read in full, and so is what json alone understands.
+    if not isinstance(value, list):
+        value = loads(data)
     groups: tuple[_Group, ...] | None = None
     if error_in(value) is not None:
         pass
     elif task is Task.FEATURE_EXTRACTION:
-        found = features(value, count)
+        found = yield from features_in_steps(value, count)
         groups = None if found is None else tuple((each,) for each in found)
     elif task is Task.SENTENCE_SIMILARITY:
         scores = vector(value)
@@ -76,6 +91,9 @@ def read_task(name: Task | str, data: bytes, *, count: int | None = None) -> Tas
     # api-inference-community puts what transformers warned of beside the answer.
     warnings = _texts(first.get("warnings")) if isinstance(first, dict) else ()
     return TaskReply(groups, warnings)
+
+
+read_task: Final = at_once(task_in_steps)
 
 
 def _all_or_none(found: Iterable[_T | None]) -> tuple[_T, ...] | None:
@@ -252,7 +270,9 @@ def relevance(groups: Sequence[Sequence[Outcome]]) -> tuple[float, ...] | None:
     return _all_or_none(found) if found else ()
 
 
-def features(value: object, count: int | None) -> tuple[Features, ...] | None:
+def features_in_steps(
+    value: object, count: int | None
+) -> Steps[tuple[Features, ...] | None]:
     """Return the features of each input, or ``None`` where the answer has others.
 
     ``count`` is how many inputs were sent as a list, ``None`` for one that was not.
@@ -264,7 +284,13 @@ def features(value: object, count: int | None) -> tuple[Features, ...] | None:
         # Of a list of one input some servers send the vector alone.
         several = count is not None and (count > 1 or _depth(value) > 1)
         items = value if several else [value]
-    found = _all_or_none(_features_of(item) for item in items)
+    if len(items) > (count or 1):
+        return None
+    read: list[Features | None] = []
+    for item in items:
+        read.append(_features_of(item))
+        yield
+    found = _all_or_none(read)
     if found is None or len(found) != (count or 1):
         return None
     vectors = [each for one in found for each in one.vectors]

@@ -24,9 +24,18 @@ from bytebuddy_provider_hf.wire.floats import (
     of_equal_length,
 )
 from bytebuddy_provider_hf.wire.http_request import HttpRequest, json_body, root_url
+from bytebuddy_provider_hf.wire.steps import (
+    AT_ONCE,
+    Steps,
+    at_once,
+    read_items,
+    scores_bound,
+    split_items,
+)
 from bytebuddy_provider_hf.wire.typed_json import UNDECODED
 
 _decode_vectors: Final = msgspec.json.Decoder(tuple[Vector, ...]).decode
+_decode_vector: Final = msgspec.json.Decoder(Vector).decode
 
 
 def build_embed(
@@ -73,20 +82,23 @@ def build_predict(
     return _call("predict", {"inputs": inputs}, target, extra)
 
 
-def read_embed(data: bytes, *, count: int) -> Embeddings:
+def embed_in_steps(data: bytes, *, count: int) -> Steps[Embeddings]:
     """Return the vectors of ``count`` texts, in the order sent.
 
-    Raises ``MalformedResponse`` unless there are as many, finite and equally long.
+    Raises ``MalformedResponse`` unless there are as many, finite and equally long, and
+    ``ResponseTooLarge`` for more than they can have.
     """
-    value: object = None
-    vectors: tuple[Vector, ...] | None
+    vectors: Sequence[Vector] | None
     try:
         # A quarter of what json takes, and no number need be asked afterwards.
         # Typed, the numbers are finite: msgspec refuses NaN and what is out of range.
-        vectors = _decode_vectors(data)
+        if len(data) <= AT_ONCE:
+            vectors = _decode_vectors(data)
+        else:
+            yield
+            vectors = yield from read_items(split_items(data), _decode_vector)
     except UNDECODED:
-        value = loads(data)
-        vectors = matrix(value)
+        vectors = matrix(loads(data))
     if (
         not vectors
         or len(vectors) != count
@@ -94,7 +106,10 @@ def read_embed(data: bytes, *, count: int) -> Embeddings:
         or not of_equal_length(vectors)
     ):
         raise malformed(data, text("wire.vectors", count=count))
-    return Embeddings(vectors)
+    return Embeddings(tuple(vectors))
+
+
+read_embed: Final = at_once(embed_in_steps)
 
 
 def read_rerank(data: bytes, *, count: int) -> Scores:
@@ -102,7 +117,7 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
 
     Raises ``MalformedResponse`` unless each has one, and a finite one.
     """
-    value = loads(data)
+    value = loads(data, most=scores_bound(count).elements)
     scores = in_order(value, count)
     if scores is None:
         raise malformed(data, text("wire.scores", count=count))

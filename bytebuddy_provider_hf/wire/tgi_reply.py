@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -11,7 +12,7 @@ from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Event, TokenLogprob, Usage
 from bytebuddy_provider_hf.wire.choices import RAW, Expectations
 from bytebuddy_provider_hf.wire.single_choice import SingleChoiceStream
-from bytebuddy_provider_hf.wire.typed_json import struct_decoder
+from bytebuddy_provider_hf.wire.typed_json import UNDECODED, struct_decoder
 
 
 class Token(msgspec.Struct):
@@ -29,9 +30,10 @@ class GenerationDetails(msgspec.Struct):
     generated_tokens: int | None = None
     # From 2.3 on; before, only a prefill tells how long the prompt was.
     input_length: int | None = None
-    prefill: list[object] | None = None
-    tokens: list[Token] | None = None
-    top_tokens: list[list[Token] | None] | None = None
+    # These three as they came: what nobody asked for is never decoded.
+    prefill: msgspec.Raw = msgspec.Raw()
+    tokens: msgspec.Raw = msgspec.Raw()
+    top_tokens: msgspec.Raw = msgspec.Raw()
 
 
 class Generation(msgspec.Struct):
@@ -45,7 +47,16 @@ class Generation(msgspec.Struct):
     error_type: str | None = None
 
 
+class TokenList(msgspec.Struct):
+    """The tokens of a whole answer, and those that might have stood there."""
+
+    tokens: list[Token] | None = None
+    top_tokens: list[list[Token] | None] | None = None
+
+
 generation: Final = struct_decoder(Generation)
+_tokens: Final = struct_decoder(TokenList, most_fitted=8_192)
+_count: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class TgiStream(SingleChoiceStream[Generation]):
@@ -58,6 +69,8 @@ class TgiStream(SingleChoiceStream[Generation]):
     """
 
     _decode = staticmethod(generation)
+    # Beside the text, always: the details are asked for.
+    lists_tokens = True
 
     def __init__(
         self, *, model: str, prompt: str = "", wanted: Expectations = RAW
@@ -76,8 +89,11 @@ class TgiStream(SingleChoiceStream[Generation]):
         said = (piece.generated_text or "").removeprefix(self._prompt)
         choice.add_whole_text(said, events)
         if self._wanted.logprobs and details is not None:
-            tops = details.top_tokens or []
-            for place, token in enumerate(details.tokens or ()):
+            raw = [bytes(e) or b"null" for e in (details.tokens, details.top_tokens)]
+            joined = b'{"tokens":%b,"top_tokens":%b}' % (raw[0], raw[1])
+            listed = _tokens(joined, most=self._elements) or TokenList()
+            tops = listed.top_tokens or []
+            for place, token in enumerate(listed.tokens or ()):
                 others = tops[place] if place < len(tops) else None
                 choice.logprobs.extend(_token_logprob(token, others))
         if piece.generated_text is None or piece.error:
@@ -113,7 +129,8 @@ class TgiStream(SingleChoiceStream[Generation]):
             return False
         prompt, answer = details.input_length, details.generated_tokens
         if prompt is None and details.prefill:
-            prompt = len(details.prefill)
+            with suppress(*UNDECODED):
+                prompt = len(_count(details.prefill)) or None
         # An event may come with a text and no counts after one that had them.
         if answer is not None:
             total = None if prompt is None else prompt + answer

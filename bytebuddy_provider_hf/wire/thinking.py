@@ -42,6 +42,8 @@ _TOKENS: Final = (
 _TOKEN: Final = re.compile("|".join(map(re.escape, _TOKENS)))
 # A header is a role and a channel; what is longer was none.
 _LONGEST_HEADER: Final = 256
+# After so many marks the rest is text: an answer has a handful, and each costs 1 µs.
+_MOST_TOKENS: Final = 4_096
 
 # A closing mark as a template has it: at the end of its line, and not quoted.
 _CLOSED: Final = re.compile(r"""(?<![`'"])</think>[ \t]*(?=\n|\Z)""")
@@ -89,6 +91,11 @@ class ThinkSplitter:
         if self._ended:
             return self._after(text)
         return self._think(text) if self._closing else self._begin(text)
+
+    def held(self) -> int:
+        """Return how many characters are held back, in one piece from now."""
+        self._blank = ["".join(self._blank)]
+        return len(self._blank[0]) + len(self._tail)
 
     def close(self) -> list[Text | Reasoning]:
         """Return what was held back, the answer having ended."""
@@ -199,6 +206,7 @@ class HarmonySplitter:
     def __init__(self, choice: int) -> None:
         self._choice = choice
         self._tail = ""
+        self._marks = 0
         # The header so far, or None in the body of a message and outside of one.
         self._header: str | None = None
         self._thought = False
@@ -211,6 +219,9 @@ class HarmonySplitter:
         pieces: list[Text | Reasoning] = []
         at = 0
         for match in _TOKEN.finditer(text, 0, kept):
+            self._marks += 1
+            if self._marks > _MOST_TOKENS:
+                break
             self._say(text[at : match.start()], pieces)
             mark, at = match.group(), match.end()
             if mark == "<|message|>":

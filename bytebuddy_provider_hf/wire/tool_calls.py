@@ -13,7 +13,9 @@ from typing import Final
 
 import msgspec
 
+from bytebuddy_provider_hf.errors import ResponseTooLarge
 from bytebuddy_provider_hf.lenient_json import loads
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import ToolCall, ToolCallDelta
 from bytebuddy_provider_hf.wire.openai_json import (
     ToolPiece,
@@ -28,16 +30,25 @@ from bytebuddy_provider_hf.wire.surrogates import has_surrogates, join_surrogate
 _MOST_CHECKED: Final = 4 * 1024 * 1024
 # OpenAI allows 64; a name that comes in pieces grows no further.
 _LONGEST_NAME: Final = 256
+# So many calls of one answer, each costs some µs a piece: no model makes as many.
+MOST_CALLS: Final = 1_024
+# A name is looked for in arguments of so many characters: old TGI's were shorter.
+_MOST_UNWRAPPED: Final = 1024 * 1024
+
+# Checks what is JSON, and makes nothing of it.
+_check: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class ToolPieces:
     """Add pieces to their calls. ``offered`` are the names of the tools there are."""
 
-    __slots__ = ("_at", "_calls", "_offered", "_with")
+    __slots__ = ("_at", "_calls", "_offered", "_whole", "_with")
 
     def __init__(self, offered: Iterable[str] = ()) -> None:
         self._offered = tuple(offered)
         self._calls: list[_OpenCall] = []
+        # What was made of them; None where pieces came since.
+        self._whole: tuple[ToolCall, ...] | None = None
         # Positions of the last call by index and by id.
         self._at: dict[int, int] = {}
         self._with: dict[str, int] = {}
@@ -54,13 +65,19 @@ class ToolPieces:
             # Its name came before, as if the last call's were repeated.
             name = name or ("" if position is None else self._calls[position].again)
             position = len(self._calls)
-            self._calls.append(_OpenCall())
-        call = self._calls[position]
+            self._open()
+        call, self._whole = self._calls[position], None
         call.again = name if name and not arguments and call.is_whole() else ""
         if piece.index is not None:
             self._at[piece.index] = position
+            # Indexes that are ever new would be kept without end.
+            if len(self._at) > MOST_CALLS:
+                raise self._too_many()
         if given:
             self._with[given] = position
+            # Of ids that are ever new the last ones tell as much.
+            if len(self._with) > MOST_CALLS:
+                del self._with[next(iter(self._with))]
         first = given if given and not call.id else ""
         call.id = call.id or given
         added = self._add_name(call, name)
@@ -73,13 +90,12 @@ class ToolPieces:
     def add_whole(self, piece: ToolPiece, choice: int) -> ToolCallDelta:
         """Return the event of a whole call, whatever index or id the server gave it."""
         function = function_of(piece)
-        call = _OpenCall()
+        call = self._open()
         call.id = "" if piece.id is None else str(piece.id)
         call.name = function.name or ""
         arguments, _ = join_surrogates(arguments_of(function))
         if arguments:
             call.arguments.append(arguments)
-        self._calls.append(call)
         place = len(self._calls) - 1
         return ToolCallDelta(place, call.id, call.name, arguments, choice)
 
@@ -94,7 +110,7 @@ class ToolPieces:
                 told.append(said if isinstance(said, str) else found.arguments)
             else:
                 kept.append(call)
-        self._calls = kept
+        self._calls, self._whole = kept, None
         return told
 
     def __bool__(self) -> bool:
@@ -102,10 +118,35 @@ class ToolPieces:
 
     def whole(self) -> tuple[ToolCall, ...]:
         """Return the calls as far as they have come."""
-        return tuple(
-            named_call(call.id, call.name, "".join(call.arguments))
-            for call in self._calls
-        )
+        if self._whole is None:
+            short = self.size() <= _MOST_UNWRAPPED
+            made = named_call if short else ToolCall
+            self._whole = tuple(
+                made(call.id, call.name, "".join(call.arguments))
+                for call in self._calls
+            )
+        return self._whole
+
+    def size(self) -> int:
+        """Return the characters of all arguments, which are one text each from now."""
+        size = 0
+        for call in self._calls:
+            if len(call.arguments) > 1:
+                call.arguments = ["".join(call.arguments)]
+            size += len(call.name) + sum(map(len, call.arguments))
+        return size
+
+    def _open(self) -> _OpenCall:
+        """Return a new call, the last one; raises ``ResponseTooLarge``."""
+        if len(self._calls) >= MOST_CALLS:
+            raise self._too_many()
+        self._calls.append(_OpenCall())
+        self._whole = None
+        return self._calls[-1]
+
+    @staticmethod
+    def _too_many() -> ResponseTooLarge:
+        return ResponseTooLarge(text("wire.too_many_calls", most=f"{MOST_CALLS:,}"))
 
     def _position(self, index: int | None, given: str) -> int | None:
         """Return where the call is that a piece may belong to."""
@@ -195,10 +236,10 @@ class _OpenCall:
         return is_json(said)
 
 
-def is_json(text: str) -> bool:
+def is_json(said: str) -> bool:
     """Whether a text is JSON; as servers and models write it, and no deeper."""
     try:
-        msgspec.json.decode(text)
+        _check(said)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return False
     return True

@@ -7,20 +7,37 @@ UTF-8), so what it refuses is decoded untyped, and its members are fitted one by
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Final, TypeVar, cast
+from typing import Final, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec import inspect
 
-from bytebuddy_provider_hf.lenient_json import lenient_integer, loads
+from bytebuddy_provider_hf.json_cost import MOST_ELEMENTS, check_json_cost
+from bytebuddy_provider_hf.lenient_json import lenient_integer, parsed
 from bytebuddy_provider_hf.wire.floats import number
 
 # What msgspec raises for bytes that are not as a type says.
 UNDECODED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _S = TypeVar("_S", bound=msgspec.Struct)
+_Found_co = TypeVar("_Found_co", covariant=True)
+
+
+class StructReader(Protocol[_Found_co]):
+    """Read one object, of at most so many elements."""
+
+    def __call__(self, data: bytes, *, most: int = ...) -> _Found_co | None:
+        """Return the object; raises ``ResponseTooLarge``."""
+        ...
+
+
+# What is longer is read by the decoder alone, or not at all.
+MOST_LENIENT: Final = 4 * 1024 * 1024
+# Of so many objects the members are fitted: each takes 15 µs.
+_MOST_FITTED: Final = 2_048
 # Of one type a value fits by its class alone.
 _SIMPLE: Final[Mapping[type[inspect.Type], Callable[[object], object]]] = {
     inspect.StrType: lambda value: value if isinstance(value, str) else None,
@@ -30,24 +47,34 @@ _SIMPLE: Final[Mapping[type[inspect.Type], Callable[[object], object]]] = {
     inspect.AnyType: lambda value: value,
     inspect.CustomType: lambda value: value,  # object
     inspect.NoneType: lambda _value: None,
+    inspect.RawType: lambda value: msgspec.Raw(json.dumps(value).encode()),
 }
 # In a list of these a place without a value is kept, for places count there.
 _MAY_BE_NONE: Final = (inspect.NoneType, inspect.AnyType, inspect.CustomType)
 
 
-def struct_decoder(kind: type[_S]) -> Callable[[bytes], _S | None]:
+def struct_decoder(
+    kind: type[_S], *, most_fitted: int = _MOST_FITTED
+) -> StructReader[_S]:
     """Return what reads such an object, or a list that begins with one.
 
-    It returns ``None`` where there is none.
+    It returns ``None`` where there is none. Raises ``ResponseTooLarge`` for more than
+    ``most`` elements, or for more lists and objects than ``most_fitted`` where their
+    members have to be fitted one by one.
     """
     decode = msgspec.json.Decoder(kind).decode
 
-    def read(data: bytes) -> _S | None:
+    def read(data: bytes, *, most: int = MOST_ELEMENTS) -> _S | None:
+        check_json_cost(data, most)
         try:
             return decode(data)
         except UNDECODED:
             pass
-        value = loads(data)
+        # json and the fitting by hand take ten times as long.
+        if len(data) > MOST_LENIENT:
+            return None
+        check_json_cost(data, most, containers=most_fitted)
+        value = parsed(data)
         return fitted(value[0] if isinstance(value, list) and value else value, kind)
 
     return read
@@ -64,19 +91,26 @@ def fitted(value: object, kind: type[_S]) -> _S | None:
     normalized = getattr(kind, "normalized", None)
     # Defaults are msgspec's own: a member that does not fit is as one left out.
     given = value if normalized is None else normalized(value)
+    fields, required = _fields(kind)
     members: dict[str, object] = {}
-    for field in _fields(kind):
-        found = _fit(given.get(field.encode_name), field.type)
-        if found is not None:
+    for name, each in given.items():
+        field = None if each is None else fields.get(name)
+        found = None if field is None else _fit(each, field.type)
+        if field is not None and found is not None:
             members[field.name] = found
-        elif field.required:
-            return None
-    return kind(**members)
+    return kind(**members) if required <= members.keys() else None
 
 
 @cache  # a millisecond a struct, and few answers need it
-def _fields(kind: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
-    return cast("inspect.StructType", inspect.type_info(kind)).fields
+def _fields(
+    kind: type[msgspec.Struct],
+) -> tuple[Mapping[str, inspect.Field], frozenset[str]]:
+    """Return the fields by their names on the wire, and those without a default."""
+    found = cast("inspect.StructType", inspect.type_info(kind)).fields
+    return (
+        {field.encode_name: field for field in found},
+        frozenset(field.name for field in found if field.required),
+    )
 
 
 def _fit(value: object, kind: inspect.Type) -> object:

@@ -8,6 +8,7 @@ a bare list, which is read here too. ``/classify`` is infinity's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -40,7 +41,19 @@ from bytebuddy_provider_hf.wire.openai_json import (
     usage,
 )
 from bytebuddy_provider_hf.wire.server import ENCODING, TOP_N
-from bytebuddy_provider_hf.wire.typed_json import fitted, struct_decoder
+from bytebuddy_provider_hf.wire.steps import (
+    AT_ONCE,
+    Steps,
+    at_once,
+    read_items,
+    scores_bound,
+)
+from bytebuddy_provider_hf.wire.typed_json import (
+    MOST_LENIENT,
+    UNDECODED,
+    fitted,
+    struct_decoder,
+)
 
 
 class EmbeddingItem(msgspec.Struct):
@@ -51,15 +64,30 @@ class EmbeddingItem(msgspec.Struct):
     index: int | None = None
 
 
-class EmbeddingsAnswer(msgspec.Struct):
-    """A whole answer."""
+class _Batch(msgspec.Struct):
+    """A whole answer that is short."""
 
     data: list[EmbeddingItem] = []
     model: str | None = None
     usage: UsageBlock | None = None
 
 
+class EmbeddingsAnswer(msgspec.Struct):
+    """A whole answer, its items as they came: each is decoded on its own."""
+
+    data: list[msgspec.Raw] = []
+    model: str | None = None
+    usage: UsageBlock | None = None
+
+
 embeddings: Final = struct_decoder(EmbeddingsAnswer)
+# As many numbers as a list may have, four bytes each.
+_LONGEST_BASE64: Final = 3 * 1024 * 1024
+_any: Final = msgspec.json.Decoder().decode
+_decode_batch: Final = msgspec.json.Decoder(_Batch).decode
+_decode_answer: Final = msgspec.json.Decoder(EmbeddingsAnswer).decode
+_decode_item: Final = msgspec.json.Decoder(EmbeddingItem).decode
+_lenient_item: Final = struct_decoder(EmbeddingItem)
 
 _RESULTS: Final = ("results", "data")
 
@@ -133,22 +161,37 @@ def build_classify(
     return HttpRequest(url=v1_url(target, "/classify"), body=json_body(body))
 
 
-def read_embeddings(data: bytes, *, count: int) -> Embeddings:
+def embeddings_in_steps(data: bytes, *, count: int) -> Steps[Embeddings]:
     """Return the vectors of ``count`` texts, in the order sent.
 
     Vectors may be lists or base64, in any order. Raises ``MalformedResponse`` unless
-    there is one for each text, finite and all equally long.
+    there is one for each text, finite and all equally long, and ``ResponseTooLarge``
+    for more than they can have.
     """
-    answer = embeddings(data) or EmbeddingsAnswer()
+    answer: _Batch | EmbeddingsAnswer | None = None
+    read: list[tuple[int | None, Vector | None]] = []
+    with suppress(*UNDECODED):
+        if len(data) > AT_ONCE:
+            # To put it together took its time as well.
+            yield
+            answer = _decode_answer(data)
+        else:
+            answer = _decode_batch(data)
+            read = [_placed(item) for item in answer.data]
+    if answer is None:
+        short = len(data) <= MOST_LENIENT
+        answer = (embeddings(data) if short else None) or EmbeddingsAnswer()
+    # Of more items than there are texts none is looked at.
+    if isinstance(answer, EmbeddingsAnswer) and len(answer.data) <= count:
+        read = yield from read_items(answer.data, _item)
     found: dict[int, Vector] = {}
-    for position, item in enumerate(answer.data):
-        given = item.embedding
-        # A list was decoded typed: its numbers are finite.
-        read = vector_from_base64(given) if isinstance(given, str) else given
-        if read:
-            found[position if item.index is None else item.index] = read
-    if not found and (nested := _nested(data, count)):
-        return nested
+    for position, (place, vector) in enumerate(read):
+        if vector:
+            found[position if place is None else place] = vector
+    if not found and isinstance(answer, EmbeddingsAnswer):
+        nested = yield from _nested(answer, count)
+        if nested is not None:
+            return nested
     # Refused whole: a vector at the wrong place would never be noticed. Also where a
     # text has two vectors, or where one was left out above.
     if (
@@ -166,18 +209,42 @@ def read_embeddings(data: bytes, *, count: int) -> Embeddings:
     )
 
 
-def _nested(data: bytes, count: int) -> Embeddings | None:
+read_embeddings: Final = at_once(embeddings_in_steps)
+
+
+def _item(data: msgspec.Raw) -> tuple[int | None, Vector | None]:
+    """Return the place of a vector, if it says so, and the vector."""
+    item: EmbeddingItem | None
+    try:
+        item = _decode_item(data)
+    except UNDECODED:
+        item = _lenient_item(bytes(data))
+    return (None, None) if item is None else _placed(item)
+
+
+def _placed(item: EmbeddingItem) -> tuple[int | None, Vector | None]:
+    given = item.embedding
+    if isinstance(given, str) and len(given) > _LONGEST_BASE64:
+        return item.index, None
+    # A list was decoded typed: its numbers are finite.
+    return item.index, vector_from_base64(given) if isinstance(given, str) else given
+
+
+def _nested(answer: EmbeddingsAnswer, count: int) -> Steps[Embeddings | None]:
     """Return vectors that stand in one more list each; of several the mean.
 
     llama.cpp, started without pooling, and some that follow it give a row for each
     token (llama-cpp-python#1588), or one row in a list.
     """
-    value = loads(data)
-    items = value.get("data") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or not isinstance(items, list):
+    if len(answer.data) != count:
         return None
     given: dict[object, Features] = {}
+    try:
+        items = yield from read_items(answer.data, _any)
+    except UNDECODED:
+        return None
     for position, item in enumerate(items):
+        yield
         rows = item.get("embedding") if isinstance(item, dict) else None
         # Some put a batch of one round them.
         while isinstance(rows, list) and len(rows) == 1:
@@ -191,16 +258,19 @@ def _nested(data: bytes, count: int) -> Embeddings | None:
                 found, pooled=len(found) == 1
             )
     every = [vector for each in given.values() for vector in each.vectors]
-    whole = bool(given) and len(items) == count and given.keys() == {*range(count)}
+    whole = bool(given) and given.keys() == {*range(count)}
     if not whole or not of_equal_length(every):
         return None
     features = [given[place] for place in range(count)]
     pooled = all(each.pooled for each in features)
-    model = value.get("model")
+    means: list[Vector] = []
+    for each in features:
+        means.append(each.mean())
+        yield
     return Embeddings(
-        tuple(each.mean() for each in features),
-        model=model if isinstance(model, str) else "",
-        usage=usage(fitted(value.get("usage"), UsageBlock)),
+        tuple(means),
+        model=answer.model or "",
+        usage=usage(answer.usage),
         pooling="server" if pooled else "mean",
         notes=() if pooled else (text("wire.token_vectors"),),
     )
@@ -211,7 +281,7 @@ def read_rerank(data: bytes, *, count: int) -> Scores:
 
     Raises ``MalformedResponse`` unless each has one, and a finite one.
     """
-    value = loads(data)
+    value = loads(data, most=scores_bound(count).elements)
     found = value if isinstance(value, dict) else {}
     items = next((found[name] for name in _RESULTS if name in found), value)
     scores = in_order(items, count)

@@ -276,7 +276,7 @@ async def test_a_whole_answer_to_a_stream_tells_all_it_holds() -> None:
     body = json.dumps({"choices": choices}).encode()
     headers = {"content-type": "application/json"}
     stand = bench(Behaviour(always=FakeReply(headers=headers, body=body)))
-    async with stand.model.chat("a") as events:
+    async with stand.model.chat("a", n=2) as events:
         seen = [event async for event in events]
     assert seen[:-1] == [
         Reasoning("r"),

@@ -75,7 +75,7 @@ from bytebuddy_provider_hf.client.runtime import Runtime
 
 class Answer:
     status, headers = 200, {"content-type": "application/json"}
-    async def read(self, limit):
+    async def read(self, limit, bound):
         return b'{"choices": [{"message": {"content": "Yes."}}]}'
     def close(self): pass
 

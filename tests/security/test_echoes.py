@@ -11,7 +11,7 @@ from security.echoing import FORMS, shows_key
 from security.provoking import CANARY, KEY, model_at
 from security.sinks import shown
 
-from bytebuddy_provider_hf.client import attempts
+from bytebuddy_provider_hf.client import plan
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.config.values import RequestOptions
@@ -219,6 +219,7 @@ BROKEN = {
     "cut": FakeReply(200, JSON, [ECHO, b"x" * 900], cut=500),
     "too large": FakeReply(200, JSON, [ECHO, b"x" * 9_000], gap=0.01),
     "silent": FakeReply(200, JSON, [ECHO, b"x" * 900], gap=5),
+    "costly": FakeReply(200, JSON, [ECHO, b",[" * 20_000, b",[" * 40_000], gap=0.01),
 }
 
 
@@ -229,7 +230,7 @@ async def test_the_bytes_of_a_broken_answer_stay_out_of_the_frames(
     name: str, monkeypatch: pytest.MonkeyPatch, *, streamed: bool
 ) -> None:
     """Neither the piece that was read last nor those before are local variables."""
-    monkeypatch.setattr(attempts, "MAX_REPLY", 2_000)
+    monkeypatch.setattr(plan, "MAX_REPLY", 2_000 if name == "too large" else 400_000)
 
     async def handler(_request: FakeRequest) -> FakeReply:
         return BROKEN[name]

@@ -246,6 +246,29 @@ async def test_bytes_that_become_too_many_are_refused(
         assert "200 times" in str(caught.value)
 
 
+async def test_json_is_judged_while_it_comes() -> None:
+    """What has too many elements is not waited for, nor kept."""
+    sent = 0
+
+    async def endless(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
+        writer.write(b'{"choices":[{"message":{"tool_calls":[{}')
+        for _ in range(160):
+            writer.write(b",{}" * 21_845)
+            sent += 1
+            await writer.drain()
+
+    async with raw_server(endless) as url, local(url) as model:
+        with pytest.raises(ResponseTooLarge, match="32,768 JSON elements"):
+            await model.chat("a")
+    # The rest stays with the server: some is in the sockets' buffers.
+    assert sent < 150
+
+
 @pytest.mark.measured
 async def test_what_is_packed_gives_others_their_turn() -> None:
     """64 KiB become megabytes: they are not unpacked in one go."""

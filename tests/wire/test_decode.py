@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +106,12 @@ VECTORS = {
 }
 
 
+def plain(value: object) -> object:
+    """Return what can be compared: members that were left as they came decoded too."""
+    written = msgspec.json.encode(value)
+    return json.loads(written.replace(b":,", b":null,").replace(b":}", b":null}"))
+
+
 @pytest.mark.parametrize(
     ("read", "value"),
     list(zip(DECODERS, (CHAT, GENERATION, NATIVE, VECTORS), strict=True)),
@@ -114,10 +121,10 @@ def test_by_hand_nothing_is_lost(
 ) -> None:
     """One number that JSON does not have changes none of the others."""
     body = json.dumps(value).encode()
-    typed = read(body)
-    assert typed == read(body.replace(b"{", b"{" + ODD, 1))
+    typed = plain(read(body))
+    assert typed == plain(read(body.replace(b"{", b"{" + ODD, 1)))
     # Every member is one that the typed reading has too.
-    assert typed != read(b"{}")
+    assert typed != plain(read(b"{}"))
 
 
 @pytest.mark.parametrize("read", DECODERS)
@@ -164,8 +171,7 @@ def test_a_member_of_any_type_is_a_value_or_none(
     found = completion(json.dumps(inside).encode())
     assert found is not None
     for choice in found.choices or ():
-        if choice.logprobs is not None:
-            list(logprobs(choice.logprobs))
+        list(logprobs(choice.logprobs))
     read(json.dumps({**inside, "details": {name: value}}).encode())
 
 

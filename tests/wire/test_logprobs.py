@@ -29,7 +29,8 @@ def read(decoder: OpenAIStream | TgiStream, stream: bytes) -> Reply:
 
 
 def whole(choice: object) -> Reply:
-    return read_reply(json.dumps({"choices": [choice]}).encode(), model="m")
+    body = json.dumps({"choices": [choice]}).encode()
+    return read_reply(body, model="m", wanted=ASKED)
 
 
 ITEM = {
@@ -38,6 +39,7 @@ ITEM = {
     "bytes": [72, 101],
     "top_logprobs": [{"token": "He", "logprob": -0.5}, {"token": "x", "logprob": -3}],
 }
+ASKED = Expectations(logprobs=True)
 HE = TokenLogprob("He", -0.5, (("He", -0.5), ("x", -3)))
 
 
@@ -46,9 +48,10 @@ def test_a_chat_tells_its_tokens() -> None:
     bare = {"token": "y", "logprob": -1.0, "top_logprobs": []}
     stream = chunk("He", {"content": [ITEM]}) + chunk("y", {"content": [bare]})
     expected = (HE, TokenLogprob("y", -1.0))
-    assert (
-        read(OpenAIStream(model="m"), stream + b"data: [DONE]\n\n").logprobs == expected
-    )
+    stream += b"data: [DONE]\n\n"
+    assert read(OpenAIStream(model="m", wanted=ASKED), stream).logprobs == expected
+    # Nobody asked for them: they are not even decoded.
+    assert read(OpenAIStream(model="m"), stream).logprobs == ()
     told = {"content": [ITEM, bare], "refusal": None}
     assert whole({"message": {"content": "Hey"}, "logprobs": told}).logprobs == expected
 
@@ -69,7 +72,8 @@ def test_lenient_numbers_lose_no_token() -> None:
     """NaN for one makes the rest no less readable; a token without one is left out."""
     body = b'{"choices":[{"message":{"content":"ab"},"logprobs":{"content":['
     body += b'{"token":"a","logprob":NaN},{"token":"b","logprob":-1}]}}]}'
-    assert read_reply(body, model="m").logprobs == (TokenLogprob("b", -1.0),)
+    reply = read_reply(body, model="m", wanted=ASKED)
+    assert reply.logprobs == (TokenLogprob("b", -1.0),)
 
 
 @pytest.mark.parametrize("odd", [[-0.5], -0.5, {"content": None}, {}, "x", None])

@@ -15,8 +15,8 @@ from bytebuddy_provider_hf.wire.choices import Expectations
 from bytebuddy_provider_hf.wire.openai_reply import OpenAIStream
 
 
-def read(stream: bytes, size: int = 10**6) -> tuple[list[Event], Reply]:
-    decoder = OpenAIStream(model="m")
+def read(stream: bytes, size: int = 10**6, *, n: int = 1) -> tuple[list[Event], Reply]:
+    decoder = OpenAIStream(model="m", wanted=Expectations(n=n))
     events: list[Event] = []
     for at in range(0, len(stream), size):
         events += decoder.feed(stream[at : at + size])
@@ -35,8 +35,8 @@ def chunk(choice: object, kind: str, version: str, prefix: str = "data:") -> byt
     return f"{prefix}{json.dumps(body)}\n\n".encode()
 
 
-def chat(stream: bytes) -> Reply:
-    return read(stream)[1]
+def chat(stream: bytes, *, n: int = 1) -> Reply:
+    return read(stream, n=n)[1]
 
 
 def said(text: str, *, index: int = 0, finish: str | None = None) -> dict[str, object]:
@@ -62,12 +62,12 @@ def test_another_index_is_another_answer_elsewhere() -> None:
     """Later TGI chats, and completions of any age, count answers there."""
     stream = chunk(said("a"), "chat.completion.chunk", "3.0.0")
     stream += chunk(said("b", index=1), "chat.completion.chunk", "3.0.0")
-    reply = chat(stream + b"data: [DONE]\n\n")
+    reply = chat(stream + b"data: [DONE]\n\n", n=2)
     assert [choice.text for choice in reply.choices] == ["a", "b"]
     first = {"index": 0, "text": "a", "finish_reason": "stop"}
     other = {"index": 1, "text": "b", "finish_reason": "length"}
     stream = chunk(first, "text_completion", "1")
-    reply = chat(stream + chunk(other, "text_completion", "1"))
+    reply = chat(stream + chunk(other, "text_completion", "1"), n=2)
     assert [choice.text for choice in reply.choices] == ["a", "b"]
 
 

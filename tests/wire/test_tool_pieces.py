@@ -28,7 +28,9 @@ def piece(
 def read(
     pieces: list[dict[str, object]], *, tools: tuple[str, ...] = TOOLS, at_once: bool
 ) -> tuple[list[Event], Reply]:
-    deltas = [pieces] if at_once else [[each] for each in pieces]
+    # No event may have more pieces than a thousand.
+    size = 1_000 if at_once else 1
+    deltas = [pieces[at : at + size] for at in range(0, len(pieces), size)]
     chunks = [{"choices": [{"delta": {"tool_calls": each}}]} for each in deltas]
     chunks.append({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]})
     decoder = OpenAIStream(model="m", wanted=Expectations(tools=tools))

@@ -15,7 +15,12 @@ from servers.asking import ask
 from servers.llama import TINY_CHAT, TINY_RERANK, running
 
 from bytebuddy_provider_hf.address import resolve
-from bytebuddy_provider_hf.errors import InvalidOption, MalformedResponse, StreamFailed
+from bytebuddy_provider_hf.errors import (
+    InvalidOption,
+    MalformedResponse,
+    ResponseTooLarge,
+    StreamFailed,
+)
 from bytebuddy_provider_hf.outcomes import Embeddings, Scores
 from bytebuddy_provider_hf.testing.llama_server import LocalServer
 from bytebuddy_provider_hf.types import Usage
@@ -24,6 +29,7 @@ from bytebuddy_provider_hf.wire.floats import vector_from_base64
 from bytebuddy_provider_hf.wire.vectors import (
     build_embeddings,
     build_rerank,
+    embeddings_in_steps,
     read_embeddings,
     read_rerank,
 )
@@ -405,3 +411,39 @@ async def test_llama_reranks_in_the_order_sent(reranker: str) -> None:
     assert json.loads(data)[0].keys() == {"index", "score"}
     assert tei.read_rerank(data, count=3).scores == pytest.approx(scores, abs=1e-6)
     assert read_rerank(data, count=3).scores == pytest.approx(scores, abs=1e-6)
+
+
+def test_large_batches_are_read_in_steps() -> None:
+    """A generator yields between items, so that none holds the loop for long."""
+    row = [0.125] * 4_096
+    body = items(*[row] * 64)
+    steps = embeddings_in_steps(body, count=64)
+    turns = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found = end.value
+            break
+        turns += 1
+    assert found.vectors == (tuple(row),) * 64
+    assert turns >= len(body) // (512 * 1024)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        b'{"embedding":[' + b"0," * 600_000 + b"0]}",
+        b'{"embedding":[[' + b"0," * 600_000 + b"0]]}",
+    ],
+)
+def test_one_vector_is_as_long_as_a_vector(item: bytes) -> None:
+    """Of one text there are half a million numbers at most."""
+    with pytest.raises(ResponseTooLarge, match="557,056"):
+        read_embeddings(b'{"data":[' + item + b"]}", count=1)
+
+
+def test_more_items_than_texts_are_not_looked_at() -> None:
+    """They could be none of ours."""
+    with pytest.raises(MalformedResponse):
+        read_embeddings(b'{"data":[' + b"{}," * 9_000 + b"{}]}", count=2)

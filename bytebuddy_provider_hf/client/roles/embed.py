@@ -21,11 +21,12 @@ from bytebuddy_provider_hf.errors import (
     MalformedResponse,
     UnsupportedRole,
 )
-from bytebuddy_provider_hf.outcomes import Embeddings, Features, TaskReply
+from bytebuddy_provider_hf.outcomes import Embeddings, Features, Vector
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Usage
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
 from bytebuddy_provider_hf.wire.server import ENCODING, ScoringApi, Server
+from bytebuddy_provider_hf.wire.steps import Steps, vectors_bound
 
 ERROR_TEXTS: Final = ErrorTexts(
     partial(text, "roles.gives_no_vectors"),
@@ -75,7 +76,10 @@ class EmbedJob(BatchJob[Embeddings]):
                     extra=self.extra,
                 )
                 return Plan(
-                    call, no_stream, lambda body: tei.read_embed(body, count=count)
+                    call,
+                    no_stream,
+                    partial(tei.embed_in_steps, count=count),
+                    bound=vectors_bound(count),
                 )
             case ScoringApi.TASKS:
                 parameters = {"dimensions": self.dimensions}
@@ -85,9 +89,8 @@ class EmbedJob(BatchJob[Embeddings]):
                 return Plan(
                     call,
                     no_stream,
-                    lambda body: _mean_pooled(
-                        tasks_reply.read_task(_TASK, body, count=count)
-                    ),
+                    partial(_mean_pooled, count=count),
+                    bound=vectors_bound(count),
                 )
             case ScoringApi.OPENAI:
                 server.require_ability("embed", self.target.model)
@@ -102,7 +105,8 @@ class EmbedJob(BatchJob[Embeddings]):
                 return Plan(
                     call,
                     no_stream,
-                    lambda body: vectors.read_embeddings(body, count=count),
+                    partial(vectors.embeddings_in_steps, count=count),
+                    bound=vectors_bound(count),
                 )
 
     def merge(
@@ -215,13 +219,18 @@ def merged_notes(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(note for part in parts for note in part))
 
 
-def _mean_pooled(reply: TaskReply) -> Embeddings:
+def _mean_pooled(body: bytes, *, count: int) -> Steps[Embeddings]:
     """Return one vector for each text: token vectors become their mean."""
+    reply = yield from tasks_reply.task_in_steps(_TASK, body, count=count)
     found = [
         one for group in reply.groups for one in group if isinstance(one, Features)
     ]
+    means: list[Vector] = []
+    for one in found:
+        means.append(one.mean())
+        yield
     return Embeddings(
-        tuple(one.mean() for one in found),
+        tuple(means),
         pooling="server" if all(one.pooled for one in found) else "mean",
         notes=reply.notes,
     )

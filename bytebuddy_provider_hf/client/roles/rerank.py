@@ -25,6 +25,7 @@ from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Usage
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
 from bytebuddy_provider_hf.wire.server import TOP_N, ScoringApi, Server
+from bytebuddy_provider_hf.wire.steps import in_one_step, scores_bound
 from bytebuddy_provider_hf.wire.tasks_reply import relevance
 
 ERROR_TEXTS: Final = ErrorTexts(
@@ -86,13 +87,21 @@ class RerankJob(BatchJob[Scores]):
                     extra=self.extra,
                 )
                 return Plan(
-                    call, no_stream, lambda body: tei.read_rerank(body, count=count)
+                    call,
+                    no_stream,
+                    in_one_step(partial(tei.read_rerank, count=count)),
+                    bound=scores_bound(count),
                 )
             case ScoringApi.TASKS:
                 call = tasks.build_pairs(
                     self.query, documents, self.target, extra=self.extra
                 )
-                return Plan(call, no_stream, lambda body: _of_pairs(body, count))
+                return Plan(
+                    call,
+                    no_stream,
+                    in_one_step(partial(_of_pairs, count=count)),
+                    bound=scores_bound(count),
+                )
             case ScoringApi.OPENAI:
                 server.require_ability("rerank", self.target.model)
                 call = vectors.build_rerank(
@@ -106,7 +115,8 @@ class RerankJob(BatchJob[Scores]):
                 return Plan(
                     call,
                     no_stream,
-                    lambda body: vectors.read_rerank(body, count=count),
+                    in_one_step(partial(vectors.read_rerank, count=count)),
+                    bound=scores_bound(count),
                 )
 
 
@@ -128,7 +138,7 @@ def rerank_job(
     return RerankJob(query, checked_texts(documents, "documents"), target, extra)
 
 
-def _of_pairs(body: bytes, count: int) -> Scores:
+def _of_pairs(body: bytes, *, count: int) -> Scores:
     reply = tasks_reply.read_task(_TASK, body, count=count)
     scores = relevance(reply.groups)
     if scores is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -32,13 +32,19 @@ from bytebuddy_provider_hf.errors import (
     ParameterRefused,
     UnsupportedRole,
 )
-from bytebuddy_provider_hf.outcomes import Features, TaskReply
+from bytebuddy_provider_hf.outcomes import Embeddings, Features, TaskReply
 from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire import tasks, tasks_reply, tei, vectors
 from bytebuddy_provider_hf.wire.route_options import Said
 from bytebuddy_provider_hf.wire.server import ScoringApi, Server
+from bytebuddy_provider_hf.wire.steps import (
+    Steps,
+    in_one_step,
+    scores_bound,
+    vectors_bound,
+)
 from bytebuddy_provider_hf.wire.tasks import Task
 
 ERROR_TEXTS: Final = ErrorTexts(
@@ -109,7 +115,10 @@ class TaskPlanner(Planner[TaskReply]):
         notes: tuple[str, ...] = ()
         if left_out:
             notes = (text("wire.refused_options", names=", ".join(left_out)),)
-        return Plan(call, no_stream, self._read, notes)
+        count = tasks.count_of(self.task, self.inputs) or 1
+        listed = self.task is Task.FEATURE_EXTRACTION
+        bound = vectors_bound(count) if listed else scores_bound(count)
+        return Plan(call, no_stream, self._read, notes, bound=bound)
 
     def without_refused(self, refusal: ParameterRefused) -> TaskPlanner | None:
         """Return the task without the parameters a server refuses, if it has any."""
@@ -125,9 +134,9 @@ class TaskPlanner(Planner[TaskReply]):
                 hint=_INSTEAD.get(self.task, ERROR_TEXTS.hint)(),
             )
 
-    def _read(self, body: bytes) -> TaskReply:
+    def _read(self, body: bytes) -> Steps[TaskReply]:
         count = tasks.count_of(self.task, self.inputs)
-        reply = tasks_reply.read_task(self.task, body, count=count)
+        reply = yield from tasks_reply.task_in_steps(self.task, body, count=count)
         return evolve(reply, notes=(*reply.notes, *_warning_notes(reply.warnings)))
 
     def _of_tei(self, server: Server) -> Plan[TaskReply]:
@@ -139,21 +148,22 @@ class TaskPlanner(Planner[TaskReply]):
             chosen = {k: v for k, v in self.parameters.items() if v is not None}
             call = tei.build_embed(texts, self.target, extra={**chosen, **self.extra})
 
-            def read(body: bytes) -> TaskReply:
-                found = tei.read_embed(body, count=count).vectors
-                return TaskReply(
-                    tuple((Features((one,), pooled=True),) for one in found)
-                )
+            bound, read = (
+                vectors_bound(count),
+                _as_features(partial(tei.embed_in_steps, count=count)),
+            )
 
         elif self.task is Task.TEXT_CLASSIFICATION and isinstance(texts, list | tuple):
             call = tei.build_predict(texts, self.target, extra=self.extra)
 
-            def read(body: bytes) -> TaskReply:
+            def classes(body: bytes) -> TaskReply:
                 return TaskReply(tei.read_predict(body, count=count).groups)
+
+            bound, read = scores_bound(count), in_one_step(classes)
 
         else:
             raise self._unknown_to(server)
-        return Plan(call, no_stream, read)
+        return Plan(call, no_stream, read, bound=bound)
 
     def _of_openai(self, server: Server) -> Plan[TaskReply]:
         """Ask a server that classifies by a route beside OpenAI's."""
@@ -170,23 +180,24 @@ class TaskPlanner(Planner[TaskReply]):
                 texts, target, model=name, parameters=given, extra=self.extra
             )
 
-            def read(body: bytes) -> TaskReply:
+            def classes(body: bytes) -> TaskReply:
                 return TaskReply(vectors.read_classify(body, count=count))
+
+            bound, read = scores_bound(count), in_one_step(classes)
 
         elif self.task is Task.FEATURE_EXTRACTION:
             server.require_ability("embed", asked)
             extra = {**given, **self.extra}
             call = vectors.build_embeddings(texts, target, model=name, extra=extra)
 
-            def read(body: bytes) -> TaskReply:
-                found = vectors.read_embeddings(body, count=count).vectors
-                return TaskReply(
-                    tuple((Features((one,), pooled=True),) for one in found)
-                )
+            bound, read = (
+                vectors_bound(count),
+                _as_features(partial(vectors.embeddings_in_steps, count=count)),
+            )
 
         else:
             raise self._unknown_to(server)
-        return Plan(call, no_stream, read)
+        return Plan(call, no_stream, read, bound=bound)
 
     def _unknown_to(self, server: Server) -> UnsupportedRole:
         return UnsupportedRole(
@@ -238,6 +249,20 @@ async def run_task(
         else:
             return reply, planner.without
     raise as_unsupported(failure, server, spec.endpoint.target, ERROR_TEXTS)
+
+
+def _as_features(
+    read: Callable[[bytes], Steps[Embeddings]],
+) -> Callable[[bytes], Steps[TaskReply]]:
+    """Return how vectors are read as the answer to the task that makes them."""
+
+    def steps(body: bytes) -> Steps[TaskReply]:
+        found = yield from read(body)
+        return TaskReply(
+            tuple((Features((one,), pooled=True),) for one in found.vectors)
+        )
+
+    return steps
 
 
 def _warning_notes(warnings: tuple[str, ...]) -> tuple[str, ...]:
