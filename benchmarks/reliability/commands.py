@@ -264,10 +264,13 @@ COMMANDS: Final = (
         "bombs",
         {
             "R32": Promise(
-                "A small answer that unpacks to a gigabyte is refused at once.",
-                "typed, < 64 MiB, < 1 s",
+                "A small answer that unpacks to a gigabyte, or to millions of elements,"
+                " is refused at once; a large one that was asked for comes whole.",
+                "each bomb one typed error, 'partial' exact; < 64 MiB; no callback of"
+                " 100 ms",
             )
         },
+        short="--megabytes 4 --only calls",
     ),
     Command(
         "overhead",
