@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 from attrs import asdict
@@ -22,11 +22,19 @@ from bytebuddy_provider_hf.failures.body_text import MAX_BODY
 from bytebuddy_provider_hf.texts import text
 
 if TYPE_CHECKING:
+    from bytebuddy_provider_hf.doctor.explanation import Explanation
     from bytebuddy_provider_hf.hub.router_models import Serving
 
+_EXAMPLES: Final = """\b
+Examples:
+  bytebuddy-hf explain 503
+  bytebuddy-hf explain 'Model Not Found'
+  curl -s URL | bytebuddy-hf explain 402 -
+"""
 
-@click.command(no_args_is_help=True)
-@click.argument("status", type=click.IntRange(100, 599))
+
+@click.command(no_args_is_help=True, epilog=_EXAMPLES)
+@click.argument("what", metavar="STATUS|WORDS")
 @click.argument("body", required=False)
 @click.option("-m", "--model", metavar="NAME", help="The model that was asked.")
 @click.option("--base", metavar="URL", help="The server that was asked.")
@@ -48,7 +56,7 @@ if TYPE_CHECKING:
 @trouble_options
 def explain(
     *,
-    status: int,
+    what: str,
     body: str | None,
     model: str | None,
     base: str | None,
@@ -56,13 +64,28 @@ def explain(
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Tell what the answer STATUS, with its BODY, means and what to do.
+    """Tell what an answer, or the words of an error, mean and what to do.
 
-    BODY is also read from a pipe. The event of a stream has status 200.
+    BODY is what the server said; it is also read from a pipe. Without it, all that a
+    STATUS was seen to mean is listed. The event of a stream has status 200. WORDS are
+    the name of an error, its title, or what a server said: 'Model Not Found'.
     """
     # Imported here: the command line starts without the wire.
     from bytebuddy_provider_hf.doctor.explanation import explain as explained
+    from bytebuddy_provider_hf.doctor.explanation import (
+        explain_words,
+        meanings,
+        status_in,
+    )
 
+    lang = process_language()
+    status = status_in(what)
+    if status is None:
+        found = explain_words(what, model=model, lang=lang)
+        if not found:
+            raise click.BadArgumentUsage(text("explain.nothing_known", words=what))
+        _show(found, as_json=as_json)
+        return
     said: str | bytes = body or ""
     if body in (None, "-"):
         interactive = screen.is_interactive(sys.stdin)
@@ -73,7 +96,6 @@ def explain(
         if not colon:
             raise click.BadParameter(text("cli.no_header", header=header))
         told[name.strip().lower()] = value.strip()
-    lang = process_language()
     explanation = explained(
         status,
         said,
@@ -83,20 +105,54 @@ def explain(
         lang=lang,
         catalogue=None if offline else _catalogue,
     )
+    # Where nobody told what the server said, or what it was, the status is all.
+    bare = not (said or told or base)
+    several = meanings(status, model=model, lang=lang) if bare else ()
+    _show(
+        several if len(several) > 1 else (explanation,),
+        status=status,
+        first=explanation,
+        as_json=as_json,
+    )
+
+
+def _show(
+    found: tuple[Explanation, ...],
+    *,
+    status: int | None = None,
+    first: Explanation | None = None,
+    as_json: bool,
+) -> None:
+    """Print one explanation in full, or several with the first step of each."""
     if as_json:
-        screen.print_json({"status": status, **asdict(explanation)})
+        # With a status, the members of a single explanation stay where they were.
+        one = asdict(first or found[0])
+        numbered = {} if status is None else {"status": status}
+        each = [asdict(explanation) for explanation in found]
+        several = {"meanings": each} if len(each) > 1 else {}
+        screen.print_json({**numbered, **one, **several})
         return
-    title = f"{explanation.title} ({explanation.kind}, {status})"
-    screen.emit(screen.styled(title, bold=True))
-    if explanation.said:
-        # What a server said, and the steps that quote it, may hold a terminal's codes.
-        quoted = text("explain.said", said=sanitize_line(explanation.said))
-        screen.emit(f"  {localized(quoted)}")
-    screen.emit(f"  {explanation.meaning}")
-    if explanation.next_steps:
-        screen.emit(text("explain.next"))
-    for number, step in enumerate(explanation.next_steps, start=1):
-        screen.emit(f"  {number}. {sanitize_line(step)}")
+    if len(found) > 1:
+        heading = text("explain.heading", status="" if status is None else status)
+        screen.emit(screen.styled(localized(heading).lstrip(), bold=True))
+    for explanation in found:
+        known = explanation.kind if status is None else f"{explanation.kind}, {status}"
+        title = f"{explanation.title} ({known})"
+        screen.emit(screen.styled(title, bold=True))
+        if explanation.said:
+            # What a server said, and the steps that quote it, may hold a terminal's
+            # codes.
+            quoted = text("explain.said", said=sanitize_line(explanation.said))
+            screen.emit(f"  {localized(quoted)}")
+        screen.emit(f"  {explanation.meaning}")
+        steps = explanation.next_steps[: 1 if len(found) > 1 else None]
+        if steps and len(found) == 1:
+            screen.emit(text("explain.next"))
+        for number, step in enumerate(steps, start=1):
+            mark = "→" if len(found) > 1 else f"{number}."
+            screen.emit(f"  {mark} {sanitize_line(step)}")
+    if len(found) > 1 and status is not None:
+        screen.emit(text("explain.say_more", command=f"explain {status} BODY"))
 
 
 def _catalogue(model: str) -> Serving | None:

@@ -5,22 +5,30 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from http import HTTPStatus
 from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
+from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.errors import APIError, ByteBuddyError
 from bytebuddy_provider_hf.failures import error_details, next_steps
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message
 from bytebuddy_provider_hf.failures.classify import classify, classify_event
-from bytebuddy_provider_hf.failures.table import row_of
+from bytebuddy_provider_hf.failures.table import failure_table, row_of
 from bytebuddy_provider_hf.hub.router_models import Serving
 from bytebuddy_provider_hf.texts import Language, LocalizedText, render
 
 # Who serves a model now, by its id on the Hub; None for "cannot tell".
 Catalogue: TypeAlias = Callable[[str], Serving | None]
 
+# "503", and "503 Service Unavailable" as browsers and libraries print it.
+_STATUS: Final = re.compile(r"([1-5][0-9]{2})(?:\s[A-Za-z \-']*)?", re.ASCII)
+# Statuses whose answers mean different things, by their words; 404 stands last, because
+# there any sentence with "model" in it is about one that is missing.
+_TELLING: Final = (503, 402, 429, 403, 401, 400, 422, 500, 404)
 # What an event of a stream came with: the failure is in its data.
 _OK: Final = 200
 _UNNAMED: Final = "owner/name"
@@ -97,17 +105,96 @@ def explain_error(
     if hint and (lang == "en" or isinstance(hint, LocalizedText)):
         further = steps if isinstance(error, APIError) else []
         steps = [render(hint, lang), *further]
+    return _told(type(error).__name__, words.title, words.meaning, steps, said)
+
+
+def meanings(
+    status: int, *, model: str | None = None, lang: Language = "en"
+) -> tuple[Explanation, ...]:
+    """Return all that a status was seen to mean, the likeliest first.
+
+    What a server says decides among them; without its words this is what is known.
+    """
+    table = failure_table()
+    by_status = table.by_status.get(status)
+    # A class of the whole family, such as "5xx", says least: it comes last.
+    family = table.by_status.get(f"{status // 100}xx", table.by_status["other"])
+    seen = [name for name, row in table.rows.items() if status in row.also_with]
+    first = [name for name in seen if status in table.rows[name].likeliest]
+    known = [by_status, *seen] if by_status else [*seen, family]
+    return tuple(
+        explain_kind(name, model=model, lang=lang)
+        for name in dict.fromkeys([*first, *known])
+    )
+
+
+def explain_words(
+    words: str, *, model: str | None = None, lang: Language = "en"
+) -> tuple[Explanation, ...]:
+    """Return what words mean: a class of errors, a title, or what a server says.
+
+    "Template Missing", "ModelLoading", "503 Service Unavailable" and "insufficient
+    credits" are all understood; words that nothing known says are no meaning at all.
+    """
+    table, asked = failure_table(), _letters(words)
+    named = {_letters(name): name for name in table.rows}
+    status = status_in(words)
+    if status is not None and asked not in named:
+        return meanings(status, model=model, lang=lang)
+    for row_name, row in table.rows.items():
+        for title in (row.en.title, row.lead, row.zh.title):
+            named.setdefault(_letters(title), row_name)
+    found = named.get(asked)
+    if found is None:
+        # As if a server had said it, with each status that words can change.
+        body = json.dumps({"error": words}).encode()
+        target = resolve(model or _UNNAMED)
+        for status in _TELLING:
+            kind = classify(status, {}, body, target)
+            if type(kind) is not type(classify(status, {}, b"", target)):
+                found = type(kind).__name__
+                break
+    if found is None:
+        near = get_close_matches(asked, named, n=1, cutoff=0.7)
+        found = named[near[0]] if near else None
+    return () if found is None else (explain_kind(found, model=model, lang=lang),)
+
+
+def status_in(words: str) -> int | None:
+    """Return the status that words such as "503 Service Unavailable" name, if any."""
+    number = _STATUS.fullmatch(words.strip())
+    if number is not None:
+        return int(number[1])
+    asked = _letters(words)
+    return next((s.value for s in HTTPStatus if _letters(s.phrase) == asked), None)
+
+
+def explain_kind(
+    name: str, *, model: str | None = None, lang: Language = "en"
+) -> Explanation:
+    """Return what a class of errors means, whoever answered."""
+    kind: type[ByteBuddyError] = getattr(errors, name)
+    # No object: some classes demand facts that nobody told here.
+    words, facts = row_of(kind).words(lang), {"huggingface": "yes", "router": "yes"}
+    if model:
+        facts["model"] = model
+    steps = [*words.steps] if lang == "zh" else [row_of(kind).hint, *words.steps]
+    told = [next_steps.first_step(step, facts, lang) for step in steps]
+    return _told(name, words.title, words.meaning, [step for step in told if step])
+
+
+def _letters(words: str) -> str:
+    """Return what two spellings of one name have in common."""
+    return "".join(each for each in words.casefold() if each.isalnum())
+
+
+def _told(
+    kind: str, title: str, meaning: str, steps: list[str], said: str = ""
+) -> Explanation:
     links = dict.fromkeys(
         url.rstrip(".:,;") for step in steps for url in _URL.findall(step)
     )
-    return Explanation(
-        type(error).__name__,
-        words.title,
-        words.meaning,
-        tuple(steps),
-        tuple(links),
-        said=said,
-    )
+    return Explanation(kind, title, meaning, tuple(steps), tuple(links), said=said)
 
 
 def _guessed_base(data: bytes) -> str | None:

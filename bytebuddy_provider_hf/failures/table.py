@@ -69,6 +69,8 @@ class FailureRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overload: bool = False
     fallback: str = ""
     statuses: tuple[int | str, ...] = ()
+    also_with: tuple[int, ...] = ()
+    likeliest: tuple[int, ...] = ()
     codes: tuple[str, ...] = ()
     wordings: tuple[Wording, ...] = ()
     without_token: str = ""

@@ -150,3 +150,56 @@ def test_a_proxy_that_cannot_be_used_is_silence(
     """The answer that was pasted is explained all the same."""
     monkeypatch.setenv("HTTPS_PROXY", "nonsense://")
     assert _catalogue("a/b") is None
+
+
+@pytest.mark.parametrize(
+    ("what", "kinds"),
+    [
+        ("503", ["ModelLoading", "ServerUnhealthy", "ServerOverloaded", "ServerError"]),
+        ("Service Unavailable", ["ModelLoading", "ServerUnhealthy"]),
+        ("503 Service Unavailable", ["ModelLoading"]),
+        ("404", ["ModelNotFound", "RouteNotFound"]),
+        ("429 Too Many Requests", ["RateLimited", "ModelOverloaded"]),
+    ],
+)
+def test_a_status_alone_names_its_meanings(
+    run: Run, what: str, kinds: list[str]
+) -> None:
+    """The likeliest first, each with one step, and how to learn which it is."""
+    ran = run("explain", what)
+    assert ran.code == 0
+    places = [ran.out.index(f"({kind}, ") for kind in kinds]
+    assert places == sorted(places)
+    assert ran.out.count("  → ") >= len(kinds)
+    assert "BODY`" in ran.out.splitlines()[-1]
+    told = json.loads(run("explain", what, "--json").out)
+    assert [each["kind"] for each in told["meanings"]][: len(kinds)] == kinds
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("Model Not Found", "ModelNotFound"),
+        ("ModelNotFound", "ModelNotFound"),
+        ("没有此模型", "ModelNotFound"),
+        ("model is loading", "ModelLoading"),
+        ("CUDA out of memory", "OutOfMemory"),
+        ("You exceeded your monthly included credits", "QuotaExhausted"),
+        ("context_length_exceeded", "ContextTooLong"),
+        ("UnsetVariable", "UnsetVariable"),
+        ("the tokens was refused", "TokenInvalid"),
+    ],
+)
+def test_words_are_understood(run: Run, words: str, kind: str, lang: str) -> None:
+    """The name of an error, its title, nearly its title, and what servers say."""
+    ran = run("explain", words, "--lang", lang)
+    assert (ran.code, f"({kind})" in ran.out) == (0, True), ran.out + ran.err
+    assert json.loads(run("explain", words, "--json").out)["kind"] == kind
+
+
+def test_words_that_nothing_says_are_refused_with_what_to_give(run: Run) -> None:
+    """Nothing is guessed: the status and the body would tell."""
+    ran = run("explain", "flurble")
+    assert (ran.code, ran.out) == (2, "")
+    assert "explain 503 BODY" in ran.err

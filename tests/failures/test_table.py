@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from failures.bodies import ANSWERS
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
@@ -112,3 +113,19 @@ def test_what_is_demanded_is_not_shown(lang: str) -> None:
     assert first_step(row, {}, lang) == "anywhere"
     assert first_step(row, {"limit": "3"}, lang) == "3 there"
     assert first_step(row, {"limit": "3", "dedicated": "yes"}, lang) == "3 here"
+
+
+def test_a_row_knows_the_statuses_of_its_recorded_answers() -> None:
+    """`also_with` is what was recorded beside `statuses`; `likeliest` is part of it."""
+    table = failure_table()
+    recorded: dict[str, set[int]] = {}
+    for answer in ANSWERS:
+        family = table.by_status.get(f"{answer.status // 100}xx")
+        known = (table.by_status.get(answer.status), family)
+        if answer.status in range(400, 600) and answer.kind not in known:
+            recorded.setdefault(answer.kind, set()).add(answer.status)
+    assert recorded == {
+        name: set(row.also_with) for name, row in table.rows.items() if row.also_with
+    }
+    for row in table.rows.values():
+        assert set(row.likeliest) <= set(row.also_with)
