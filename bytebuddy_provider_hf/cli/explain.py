@@ -14,7 +14,6 @@ from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import localized, process_language
 from bytebuddy_provider_hf.cli.options import (
     json_option,
-    lang_option,
     trouble_options,
 )
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
@@ -51,7 +50,6 @@ Examples:
     is_flag=True,
     help="Do not ask Hugging Face's router who serves the model.",
 )
-@lang_option
 @json_option
 @trouble_options
 def explain(

@@ -91,10 +91,18 @@ def _show_more(ctx: click.Context, _: click.Parameter, value: int) -> int:
     return value
 
 
-def trouble_options(command: AnyCallable) -> AnyCallable:
-    """Add ``-v``, which shows what is done, and ``--debug``, where an error came from.
+def _remember_language(
+    ctx: click.Context, _: click.Parameter, value: str | None
+) -> str | None:
+    if value is not None:
+        ctx.meta[LANG] = value
+    return value
 
-    Both count before and after the command.
+
+def trouble_options(command: AnyCallable) -> AnyCallable:
+    """Add ``-v``, which shows what is done, ``--debug`` and ``--lang``.
+
+    All count before and after the command.
     """
     return add_options(
         command,
@@ -113,26 +121,16 @@ def trouble_options(command: AnyCallable) -> AnyCallable:
             callback=partial(_remember, DEBUG),
             help="Show where an error came from, without secrets.",
         ),
+        click.option(
+            "--lang",
+            type=click.Choice(["en", "zh"]),
+            expose_value=False,
+            callback=_remember_language,
+            # Before the others, whose own refusals are then said in it.
+            is_eager=True,
+            help="Speak this language (default: BYTEBUDDY_LANG, else the locale's).",
+        ),
     )
-
-
-def _remember_language(
-    ctx: click.Context, _: click.Parameter, value: str | None
-) -> str | None:
-    if value is not None:
-        ctx.meta[LANG] = value
-    return value
-
-
-def lang_option(command: AnyCallable) -> AnyCallable:
-    """Add ``--lang``."""
-    return click.option(
-        "--lang",
-        type=click.Choice(["en", "zh"]),
-        expose_value=False,
-        callback=_remember_language,
-        help="Speak this language (default: BYTEBUDDY_LANG, else the locale's).",
-    )(command)
 
 
 # Failures are then a JSON object on stdout, too.

@@ -18,7 +18,6 @@ from bytebuddy_provider_hf.cli.options import (
     DEBUG,
     FACTS,
     JSON,
-    lang_option,
     trouble_options,
 )
 from bytebuddy_provider_hf.cli.print_error import print_error
@@ -44,6 +43,11 @@ COMMANDS: Final = {
     "config": ("config", "config", "Make, check and show the configuration."),
     "cache": ("cache", "cache", "Show or clear the answers that are kept."),
     "login": ("login", "login", "Store a Hugging Face token for later calls."),
+    "doctor": (
+        "doctor",
+        "doctor",
+        "Examine what a call depends on; mend what is safe.",
+    ),
     "explain": ("explain", "explain", "Explain what an error answer means."),
     "demo": ("demo", "demo", "Try everything on this machine, without a token."),
 }
@@ -169,7 +173,6 @@ def _swallow_output() -> None:
 )
 @click.version_option(package_name="bytebuddy-provider-hf")
 @trouble_options
-@lang_option
 def cli() -> None:
     """Talk with models on Hugging Face or on this machine.
 

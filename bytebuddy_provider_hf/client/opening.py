@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, get_args
 from attrs import evolve
 
 from bytebuddy_provider_hf.address import resolve
-from bytebuddy_provider_hf.client.endpoint import MeterOptions, endpoint_for
+from bytebuddy_provider_hf.client.endpoint import (
+    Endpoint,
+    MeterOptions,
+    endpoint_for,
+)
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.files import home_folder
@@ -150,17 +154,17 @@ def _cache_options(cache: object) -> CacheOptions | None:
     return modes[cache]
 
 
-def _open(
+def endpoint_of(
     entry: ModelEntry,
+    *,
     env: Mapping[str, str],
     state_dir: Path,
-    runtime: Runtime | None,
-    *,
-    cache_dir: Path,
-    metering: MeterOptions | None,
-    fallbacks: Sequence[Fallback] = (),
     notices: tuple[str, ...] = (),
-) -> HuggingFaceModel:
+) -> Endpoint:
+    """Return where calls of an entry go, and with what; nothing is asked.
+
+    Raises what opening the entry would.
+    """
     target = resolve(entry.model, entry.api_base)
     if notices:
         target = evolve(target, notices=(*target.notices, *notices))
@@ -173,9 +177,23 @@ def _open(
             text("calls.configured_headers_would_travel", origin=target.origin),
             hint=text("calls.write_the_apibase_with_https_plain"),
         )
-    endpoint = endpoint_for(
+    return endpoint_for(
         target, credential, entry.request_options, env=env, bill_to=entry.bill_to
     )
+
+
+def _open(
+    entry: ModelEntry,
+    env: Mapping[str, str],
+    state_dir: Path,
+    runtime: Runtime | None,
+    *,
+    cache_dir: Path,
+    metering: MeterOptions | None,
+    fallbacks: Sequence[Fallback] = (),
+    notices: tuple[str, ...] = (),
+) -> HuggingFaceModel:
+    endpoint = endpoint_of(entry, env=env, state_dir=state_dir, notices=notices)
     runtime = runtime or shared_runtime
     if not fallbacks:
         return HuggingFaceModel(

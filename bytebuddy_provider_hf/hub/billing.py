@@ -41,7 +41,8 @@ from bytebuddy_provider_hf.wire.http_request import HttpRequest
 from bytebuddy_provider_hf.wire.steps import Steps, at_once
 
 ENDPOINTS_API: Final = "https://api.endpoints.huggingface.cloud"
-# What a fine-grained token must be given, by whose bill is read.
+# What a fine-grained token must be given: to call models, and by whose bill is read.
+INFERENCE: Final = "inference.serverless.write"
 USER_BILLING: Final = "user.billing.read"
 ORG_BILLING: Final = "org.billing.read"
 ENDPOINTS: Final = "inference.endpoints.write"

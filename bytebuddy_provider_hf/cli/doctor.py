@@ -1,0 +1,193 @@
+"""Run ``bytebuddy-hf doctor``: examine everything that a call depends on."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.exit_codes import ExitCode
+from bytebuddy_provider_hf.cli.language import localized, process_language
+from bytebuddy_provider_hf.cli.model_source import is_interactive_session
+from bytebuddy_provider_hf.cli.options import (
+    config_option,
+    json_option,
+    trouble_options,
+)
+from bytebuddy_provider_hf.cli.terminal import sanitize_line
+from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.doctor.diagnosis import diagnose
+from bytebuddy_provider_hf.doctor.findings import Finding, Level
+from bytebuddy_provider_hf.errors import ByteBuddyError
+from bytebuddy_provider_hf.secret import redact
+from bytebuddy_provider_hf.texts import text
+
+# A mark, what stands for it where the terminal's encoding has none, and its colour.
+_MARKS: Final = {
+    Level.OK: ("✓", "+", "green"),
+    Level.UNKNOWN: ("–", "-", None),
+    Level.NOTE: ("·", ".", None),
+    Level.WARNING: ("!", "!", "yellow"),
+    Level.PROBLEM: ("✗", "x", "red"),
+}
+_EXAMPLES: Final = """\b
+Examples:
+  bytebuddy-hf doctor                       look at everything
+  bytebuddy-hf doctor -m hf-llama           look at one entry
+  bytebuddy-hf doctor --offline             ask nobody
+  bytebuddy-hf doctor --fix                 mend what is safe to mend
+  bytebuddy-hf doctor --lint --json         for a check in CI: read only
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Look at this entry, or model of the Hub, only; may be repeated.",
+)
+@click.option("--offline", is_flag=True, help="Ask no server.")
+@click.option(
+    "--calls/--no-calls",
+    default=None,
+    help="Make a call of one token for each entry; on a terminal it is asked first.",
+)
+@click.option(
+    "--fix", is_flag=True, help="Mend what is safe: file modes, a retired apiBase, …"
+)
+@click.option("--lint", is_flag=True, help="Read only: ask nothing, call nothing.")
+@config_option
+@json_option
+@trouble_options
+def doctor(
+    *,
+    models: tuple[str, ...],
+    offline: bool,
+    calls: bool | None,
+    fix: bool,
+    lint: bool,
+    config: Path | None,
+    as_json: bool,
+) -> ExitCode:
+    """Examine what a call depends on, causes first, each with what to do next.
+
+    The configuration, plugins, network, clock, tokens and what they may do, each
+    entry's model and server, credits, budgets, the status page and versions. The exit
+    code is that of the first problem. What is printed holds no secret and no prompt: it
+    can stand in a bug report.
+    """
+    if lint and fix:
+        raise click.UsageError(text("doctor.lint_or_fix"))
+    if lint:
+        calls = False
+    elif calls is None:
+        calls = not (offline or as_json) and is_interactive_session()
+        calls = calls and screen.agreed(
+            f"{localized(text('doctor.ask_calls'))} [y/N]: ", stream=sys.stderr
+        )
+    found = asyncio.run(
+        _examine(models, config=config, offline=offline, calls=calls, as_json=as_json)
+    )
+    mended = _mend(found) if fix else []
+    first = next((each for each in found if each.level is Level.PROBLEM), None)
+    code = ExitCode.OK if first is None else ExitCode[first.exit]
+    if as_json:
+        screen.print_json(
+            {
+                "findings": [_object(each) for each in found],
+                "fixed": mended,
+                "exit": int(code),
+            }
+        )
+        return code
+    for line in mended:
+        screen.emit(line)
+    if not fix and any(each.fix for each in found):
+        screen.emit(text("doctor.fixable"))
+    if first is None:
+        screen.emit(text("doctor.healthy"))
+    else:
+        said, steps = first.words(process_language())
+        screen.emit(text("doctor.cause", said=_plain(said)))
+        for step in steps[:1]:
+            screen.emit(f"  → {_plain(step)}")
+    return code
+
+
+async def _examine(
+    models: tuple[str, ...],
+    *,
+    config: Path | None,
+    offline: bool,
+    calls: bool,
+    as_json: bool,
+) -> list[Finding]:
+    """Return all findings; each is printed as it is found, unless JSON is wanted."""
+    found = []
+    lang = process_language()
+    async for each in diagnose(config, names=models, offline=offline, calls=calls):
+        found.append(each)
+        if as_json:
+            continue
+        mark, plain, colour = _MARKS[each.level]
+        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+        try:
+            mark.encode(encoding)
+        except (UnicodeEncodeError, LookupError):
+            mark = plain
+        if colour is not None and screen.coloured(sys.stdout):
+            mark = click.style(mark, fg=colour, bold=True)
+        said, steps = each.words(lang)
+        about = (
+            f"{_plain(each.entry)}: " if each.entry and each.entry not in said else ""
+        )
+        screen.emit(f"{mark} {about}{_plain(said)}")
+        for step in steps if each.level >= Level.WARNING else steps[:1]:
+            screen.emit(f"    {_plain(step)}")
+    return found
+
+
+def _mend(found: list[Finding]) -> list[str]:
+    """Make every change that is safe; return what was done, and what was not."""
+    done = []
+    for each in found:
+        if each.fix is None:
+            continue
+        said = _plain(localized(each.fix.said))
+        try:
+            each.fix.apply()
+        except ByteBuddyError as error:
+            done.append(str(text("doctor.not_fixed", said=said, reason=error.message)))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            done.append(str(text("doctor.not_fixed", said=said, reason=reason)))
+        else:
+            done.append(localized(text("doctor.fixed", said=said)))
+    return done
+
+
+def _object(finding: Finding) -> dict[str, object]:
+    said, steps = finding.words(process_language())
+    return {
+        "id": finding.id,
+        "level": finding.level.name.lower(),
+        "entry": finding.entry or None,
+        "said": _plain(said),
+        "steps": [_plain(step) for step in steps],
+        "error": None if finding.error is None else type(finding.error).__name__,
+        "fixable": finding.fix is not None,
+    }
+
+
+def _plain(said: str) -> str:
+    """Return a line fit for a bug report: no secret, and no name of a home."""
+    line = redact(sanitize_line(said))
+    home = str(home_folder())
+    return line.replace(home, "~") if len(home) > 1 else line

@@ -1,0 +1,36 @@
+"""Tell a key from what stands in its place in examples: ``hf_...``, ``<your key>``."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bytebuddy_provider_hf.secret import Secret
+
+# As Hugging Face makes them: 34 letters, digits in newer ones.
+_REAL: Final = re.compile(r"(?:hf_|api_org_)[A-Za-z0-9]{30,}")
+_SAME: Final = re.compile(
+    r"(?i)(?:hf_|api_org_)?(?:x+|\*+|_+|\.+|-+|0+|(?:123|abc)\w*)"
+)
+_REPEATED: Final = re.compile(r"(?:hf_|api_org_)?(\w)\1{5,}")
+_MARKS: Final = re.compile(r"[<>\u2026\u4e00-\u9fff]|\.\.\.|\w\s+\w")
+_WORDS: Final = re.compile(
+    r"(?i)\byour?\b|your[_\- ]|change[_\- ]?me|replace|insert|placeholder|example|dummy"
+    r"|api[_\- ]?key|(?:key|token)[_\- ]?here|my[_\- ]?(?:key|token)|access[_\- ]?token"
+    r"|secret[_\- ]?key|todo"
+)
+
+
+def is_placeholder(key: Secret) -> bool:
+    """Return whether a value stands in an example where a key belongs.
+
+    A server of one's own may take any word for a key: ask this of those for Hugging
+    Face only.
+    """
+    written = key.reveal().strip()
+    if _SAME.fullmatch(written) or _REPEATED.fullmatch(written):
+        return True
+    # Of 34 random letters some may spell a word.
+    if _REAL.fullmatch(written):
+        return False
+    return bool(_MARKS.search(written) or _WORDS.search(written))

@@ -1,0 +1,481 @@
+"""Examine everything that a call depends on, in the order in which causes stand."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from attrs import evolve, field, frozen
+
+from bytebuddy_provider_hf.address import HUB, HostKind
+from bytebuddy_provider_hf.client.catalogue import Catalogue
+from bytebuddy_provider_hf.client.endpoint import Endpoint, anonymous_way
+from bytebuddy_provider_hf.client.opening import open_model
+from bytebuddy_provider_hf.client.runtime import LoopState, Runtime, shared_runtime
+from bytebuddy_provider_hf.config.files import home_folder
+from bytebuddy_provider_hf.config.stored_files import user_folder
+from bytebuddy_provider_hf.config.values import ModelEntry, RequestOptions
+from bytebuddy_provider_hf.doctor import online_checks
+from bytebuddy_provider_hf.doctor.entry_checks import (
+    endpoint_or_failure,
+    key_findings,
+    known_findings,
+)
+from bytebuddy_provider_hf.doctor.findings import (
+    Finding,
+    Level,
+    failure,
+    ok,
+    unknown,
+)
+from bytebuddy_provider_hf.errors import (
+    ByteBuddyError,
+    ConfigInvalid,
+    UnknownModel,
+    UnsetVariable,
+)
+from bytebuddy_provider_hf.hub.billing import (
+    ENDPOINTS,
+    ENDPOINTS_API,
+    AccountHolder,
+    DedicatedEndpoint,
+    read_endpoints,
+)
+from bytebuddy_provider_hf.hub.status_page import STATUS
+from bytebuddy_provider_hf.plugin import PROVIDER
+from bytebuddy_provider_hf.plugins.registry import ModelRegistry
+from bytebuddy_provider_hf.secret import Environment
+from bytebuddy_provider_hf.storage.budgets import amount_text
+from bytebuddy_provider_hf.storage.usage_report import read_usage
+from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.transport.credentials import Credential, find_token
+from bytebuddy_provider_hf.transport.http_client import HttpClient, destination_for
+
+# Connecting takes less; a question that takes longer is answered "not known".
+_CONNECT_LIMIT: Final = 10.0
+_PACKAGES: Final = ("bytebuddy-provider-hf", "aiohttp")
+
+
+@frozen
+class Situation:
+    """What is known without asking: the entries that can be opened, and their ways.
+
+    ``tokens`` are those that go to Hugging Face, each with whoever pays by it.
+    ``registry`` is ``None`` where no configuration could be read.
+    """
+
+    registry: ModelRegistry | None
+    entries: tuple[ModelEntry, ...] = ()
+    endpoints: Mapping[str, Endpoint] = field(factory=dict)
+    tokens: tuple[tuple[Credential, frozenset[str]], ...] = ()
+
+    @property
+    def needs_hub(self) -> bool:
+        """Whether anything of it is served by Hugging Face, or nothing is known."""
+        targets = [each.target for each in self.endpoints.values()]
+        return not targets or any(target.is_hugging_face for target in targets)
+
+
+async def diagnose(
+    path: Path | None = None,
+    *,
+    names: Sequence[str] = (),
+    offline: bool = False,
+    calls: bool = False,
+    cwd: Path | None = None,
+    home: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    runtime: Runtime | None = None,
+    now: float | None = None,
+) -> AsyncIterator[Finding]:
+    """Yield what was found, causes before effects: the first problem is the cause.
+
+    ``path`` is the configuration to read instead of the usual files, ``names`` the
+    entries, or models of the Hub, to look at; all entries without. ``offline`` asks
+    nobody; ``calls`` makes a call of one token for each entry, which costs what such a
+    call costs. Nothing is changed: a finding's ``fix`` does that, when it is applied.
+    Never raises a ``ByteBuddyError``. Nothing that is found holds a secret.
+    """
+    variables = Environment(os.environ if env is None else env)
+    home = home_folder() if home is None else home
+    now = time.time() if now is None else now
+    folder = user_folder(home)
+    found: list[Finding] = []
+    registry = None
+    try:
+        registry = ModelRegistry.load(
+            path, cwd=cwd, home=home, env=variables, runtime=runtime, cache=False
+        )
+    except ConfigInvalid as error:
+        step = text("doctor.mend_config")
+        found += [
+            Finding("config.invalid", Level.PROBLEM, problem, (step,))
+            for problem in error.problems
+        ]
+    except ByteBuddyError as error:
+        found.append(failure("config.unreadable", error))
+    situation = _situation(registry, names, variables, folder, found)
+    for finding in found:
+        yield finding
+    if offline:
+        yield unknown("network.hub", text("doctor.offline"))
+    else:
+        online = _online(
+            situation,
+            env=variables,
+            runtime=runtime or shared_runtime,
+            calls=calls,
+            now=now,
+        )
+        async for finding in online:
+            yield finding
+    for finding in _budgets(folder, now):
+        yield finding
+    yield _versions()
+    if registry is not None:
+        try:
+            await registry.aclose()
+        except ByteBuddyError as error:
+            yield failure("plugins.closing", error, level=Level.WARNING)
+
+
+def _situation(
+    registry: ModelRegistry | None,
+    names: Sequence[str],
+    env: Mapping[str, str],
+    folder: Path,
+    found: list[Finding],
+) -> Situation:
+    """Return what is known without asking; what is wrong with it goes to ``found``."""
+    entries: list[ModelEntry] = []
+    endpoints: dict[str, Endpoint] = {}
+    tokens: dict[str, tuple[Credential, set[str]]] = {}
+    if registry is not None:
+        found += _configuration(registry, named=bool(names))
+        entries, missing = _chosen(registry, names)
+        found += missing
+    for entry in entries:
+        said, endpoint = _offline_entry(entry, registry, env, folder)
+        found += said
+        if endpoint is None:
+            continue
+        endpoints[entry.name] = endpoint
+        credential, target = endpoint.credential, endpoint.target
+        if all(each.level < Level.WARNING for each in said):
+            known = text("doctor.entry", entry=entry.name, place=target.origin)
+            found.append(ok("entry.known", known, entry=entry.name))
+        if credential is not None and target.is_hugging_face:
+            # Once, however many entries use it.
+            name = credential.secret.fingerprint
+            payers = tokens.setdefault(name, (credential, set()))[1]
+            payers.add(entry.bill_to or "")
+    if not tokens and not entries:
+        lying = find_token(env, state_dir=folder)
+        if lying is not None:
+            tokens[""] = lying, {""}
+        else:
+            none, steps = text("doctor.no_token"), (text("doctor.no_token_step"),)
+            found.append(Finding("token.missing", Level.PROBLEM, none, steps))
+    return Situation(
+        registry,
+        tuple(entries),
+        endpoints,
+        tuple((each, frozenset(payers)) for each, payers in tokens.values()),
+    )
+
+
+def _configuration(registry: ModelRegistry, *, named: bool) -> Iterable[Finding]:
+    """Yield what the files and the plugins have against them."""
+    if registry.files:
+        files = ", ".join(map(str, registry.files))
+        count = len(registry.entries)
+        yield ok("config.read", text("doctor.config", files=files, count=count))
+    if not registry.entries:
+        # Who names a model needs no file.
+        level = Level.NOTE if named else Level.PROBLEM
+        missing = not registry.files
+        said = text("doctor.no_config" if missing else "cli.no_model")
+        steps = (text("doctor.no_config_step" if missing else "cli.begin"),)
+        yield Finding(
+            "config.missing" if missing else "config.empty", level, said, steps
+        )
+    for warning in registry.warnings:
+        level = Level.PROBLEM if warning.is_problem else Level.WARNING
+        yield Finding("config.warning", level, warning.said)
+    for each in registry.failures:
+        yield Finding("plugins.failed", Level.WARNING, each.said)
+    found = sorted(registry.providers)
+    if PROVIDER not in found:
+        said = text("doctor.no_provider", provider=PROVIDER)
+        steps = (text("doctor.no_provider_step"),)
+        yield Finding("plugins.missing", Level.PROBLEM, said, steps)
+    else:
+        yield ok("plugins.found", text("doctor.providers", names=", ".join(found)))
+
+
+def _chosen(
+    registry: ModelRegistry, names: Sequence[str]
+) -> tuple[list[ModelEntry], list[Finding]]:
+    """Return the entries to look at, and what was found of names that are none."""
+    if not names:
+        return list(registry.entries), []
+    chosen, missing = [], []
+    for name in names:
+        if name in registry:
+            chosen.append(registry.entry(name))
+        elif "/" in name:
+            chosen.append(ModelEntry(name=name, provider=PROVIDER, model=name))
+        else:
+            try:
+                registry.entry(name)
+            except UnknownModel as error:
+                missing.append(failure("entry.unknown", error, entry=name))
+    return chosen, missing
+
+
+def _offline_entry(
+    entry: ModelEntry,
+    registry: ModelRegistry | None,
+    env: Mapping[str, str],
+    state_dir: Path,
+) -> tuple[list[Finding], Endpoint | None]:
+    """Return what is known of an entry, and where its calls go, if they can."""
+    found = []
+    for reference in entry.unset:
+        said = text("doctor.unset", place=reference.place, variable=reference.variable)
+        steps = (reference.hint,) if reference.hint else ()
+        found.append(Finding("entry.unset", Level.PROBLEM, said, steps, entry.name))
+    if registry is not None and entry.name in registry:
+        try:
+            registry.check(entry.name)
+        except UnsetVariable:
+            return found, None  # told above, with all the others
+        except ByteBuddyError as error:
+            return [*found, failure("entry.refused", error, entry=entry.name)], None
+        if registry.provider(entry.provider).name != PROVIDER:
+            said = text("doctor.foreign", entry=entry.name, provider=entry.provider)
+            return [*found, unknown("entry.foreign", said, entry=entry.name)], None
+    endpoint = endpoint_or_failure(entry, env=env, state_dir=state_dir)
+    found += known_findings(entry)
+    if isinstance(endpoint, Finding):
+        return [*found, endpoint], None
+    found += key_findings(entry, endpoint.target, endpoint.credential)
+    return found, endpoint
+
+
+async def _online(
+    situation: Situation,
+    *,
+    env: Mapping[str, str],
+    runtime: Runtime,
+    calls: bool,
+    now: float,
+) -> AsyncIterator[Finding]:
+    """Yield what only servers know."""
+    lease = runtime.lease()
+    try:
+        ways = _Ways(situation, env, lease.state())
+        reached = False
+        if not situation.needs_hub:
+            yield unknown("network.hub", text("doctor.hub_not_needed"))
+        else:
+            async for finding in _network(ways, now):
+                reached = reached or finding.level is Level.OK
+                yield finding
+        holders: dict[str, AccountHolder] = {}
+        if reached:
+            async for each in _tokens(situation, ways):
+                if isinstance(each, Finding):
+                    yield each
+                else:
+                    holders[each[0]] = each[1]
+        async with Catalogue(runtime=runtime, env=env, options=ways.options) as known:
+            for entry in situation.entries:
+                endpoint = situation.endpoints.get(entry.name)
+                if endpoint is None:
+                    continue
+                kind = endpoint.target.host_kind
+                if reached or kind in (HostKind.LOOPBACK, HostKind.OTHER):
+                    async for finding in _online_entry(
+                        entry, endpoint, known, holders, ways
+                    ):
+                        yield finding
+                if calls:
+                    yield await _call(entry, situation.registry, runtime)
+        async for finding in _money_and_status(situation, ways, holders, now):
+            yield finding
+    finally:
+        await lease.aclose()
+
+
+class _Ways:
+    """Lead to Hugging Face's services by the proxy of the first entry."""
+
+    def __init__(
+        self, situation: Situation, env: Mapping[str, str], state: LoopState
+    ) -> None:
+        first = next(
+            (e for e in situation.entries if e.name in situation.endpoints), None
+        )
+        options = RequestOptions() if first is None else first.request_options
+        # What is for one server, headers and certificates, is not for another.
+        self.options = evolve(
+            options,
+            headers={},
+            extra_body_properties={},
+            client_certificate=None,
+            connect_timeout=_CONNECT_LIMIT,
+        )
+        self.env = env
+        self.state = state
+
+    @contextmanager
+    def to(self, origin: str, credential: Credential) -> Iterator[HttpClient]:
+        """Lend a client to one of Hugging Face's own origins, with a token."""
+        way = destination_for(origin, credential.secret, self.options, env=self.env)
+        with self.state.clients.lend(way) as client:
+            yield client
+
+    def hub(self, credential: Credential) -> AbstractContextManager[HttpClient]:
+        """Lend a client to huggingface.co with a token."""
+        return self.to(HUB, credential)
+
+
+async def _tokens(
+    situation: Situation, ways: _Ways
+) -> AsyncIterator[Finding | tuple[str, AccountHolder]]:
+    """Yield what Hugging Face says of each token, and its holder by fingerprint."""
+    for credential, payers in situation.tokens:
+        with ways.hub(credential) as client:
+            source = credential.source
+            async for each in online_checks.token_findings(client, source, payers):
+                if isinstance(each, Finding):
+                    yield each
+                else:
+                    yield credential.secret.fingerprint, each
+
+
+async def _money_and_status(
+    situation: Situation,
+    ways: _Ways,
+    holders: Mapping[str, AccountHolder],
+    now: float,
+) -> AsyncIterator[Finding]:
+    for credential, _ in situation.tokens:
+        holder = holders.get(credential.secret.fingerprint)
+        if holder is None:
+            continue
+        with ways.hub(credential) as client:
+            asked = online_checks.money_findings(client, holder, now=now)
+            async for finding in asked:
+                yield finding
+    # Also where the Hub is not reached: that may be the reason.
+    page = anonymous_way(STATUS, ways.options, ways.env)
+    if situation.needs_hub and page is not None:
+        with ways.state.clients.lend(page) as client:
+            async for finding in online_checks.status_findings(client):
+                yield finding
+
+
+async def _network(ways: _Ways, now: float) -> AsyncIterator[Finding]:
+    public = anonymous_way(HUB, ways.options, ways.env)
+    if public is None:
+        yield unknown("network.hub", text("doctor.hub_offline"))
+        return
+    with ways.state.clients.lend(public) as client:
+        async for finding in online_checks.network_findings(public, client, now=now):
+            yield finding
+
+
+async def _online_entry(
+    entry: ModelEntry,
+    endpoint: Endpoint,
+    catalogue: Catalogue,
+    holders: Mapping[str, AccountHolder],
+    ways: _Ways,
+) -> AsyncIterator[Finding]:
+    """Yield what its model, its endpoint or its server says, by the kind of address."""
+    kind, credential = endpoint.target.host_kind, endpoint.credential
+    if kind in (HostKind.ROUTER, HostKind.HUB):
+        async for finding in online_checks.model_findings(entry, catalogue):
+            yield finding
+    elif kind in (HostKind.LOOPBACK, HostKind.OTHER):
+        async for finding in online_checks.server_findings(entry, endpoint, catalogue):
+            yield finding
+    elif kind is HostKind.ENDPOINT:
+        managed: dict[str, DedicatedEndpoint] | None = None
+        holder = (
+            None if credential is None else holders.get(credential.secret.fingerprint)
+        )
+        if credential is not None and holder is not None:
+            with ways.to(ENDPOINTS_API, credential) as client:
+                managed = await _managed(client, holder)
+        origin = endpoint.target.origin
+        yield online_checks.endpoint_finding(entry, origin, managed)
+
+
+async def _managed(
+    client: HttpClient, holder: AccountHolder
+) -> dict[str, DedicatedEndpoint] | None:
+    """Return the endpoints that a token may see, by origin; ``None``: it may not."""
+    found: dict[str, DedicatedEndpoint] = {}
+    seen = False
+    for owner in (holder.name, *holder.organizations):
+        if holder.may(ENDPOINTS, owner) is False:
+            continue
+        try:
+            listed = await read_endpoints(client, owner)
+        except ByteBuddyError:
+            continue  # of this owner nothing is known, and that is what is told
+        seen = True
+        found |= {each.origin: each for each in listed}
+    return found if seen else None
+
+
+async def _call(
+    entry: ModelEntry, registry: ModelRegistry | None, runtime: Runtime
+) -> Finding:
+    """Return how an entry answers the smallest call that it can be asked."""
+    if registry is None or entry.name not in registry:
+        async with open_model(entry.model, runtime=runtime) as model:
+            return await online_checks.call_finding(entry, model)
+    try:
+        opened = await registry.open(entry.name)
+    except ByteBuddyError as error:
+        return failure("entry.call", error, entry=entry.name)
+    return await online_checks.call_finding(entry, opened)
+
+
+def _budgets(folder: Path, now: float) -> Iterable[Finding]:
+    """Yield each budget: how much of it is used."""
+    today = datetime.fromtimestamp(now, UTC).date()
+    report = read_usage(
+        folder, since=today.replace(day=1), until=today, by="model", now=now
+    )
+    for each in report.budgets:
+        facts = {
+            "name": each.name,
+            "used": amount_text(each.used, each.unit),
+            "limit": amount_text(each.limit + each.raised, each.unit),
+        }
+        if each.used + each.reserved < each.limit + each.raised:
+            yield ok("account.budget", text("doctor.budget", **facts))
+            continue
+        level = Level.PROBLEM if each.hard else Level.WARNING
+        said = text("doctor.budget_used", **facts)
+        steps = (text("doctor.budget_step"),)
+        yield Finding("account.budget", level, said, steps)
+
+
+def _versions() -> Finding:
+    known = [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
+    known.append(f"Python {platform.python_version()}")
+    said = ", ".join((*known, f"{platform.system()} {platform.machine()}"))
+    return ok("versions.installed", said)
