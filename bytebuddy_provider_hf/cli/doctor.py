@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,13 @@ from bytebuddy_provider_hf.cli.options import (
     trouble_options,
 )
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
+from bytebuddy_provider_hf.client.runtime import answers_folder
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.doctor.diagnosis import diagnose
 from bytebuddy_provider_hf.doctor.findings import Finding, Level
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.secret import redact
+from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
 from bytebuddy_provider_hf.texts import text
 
 # A mark, what stands for it where the terminal's encoding has none, and its colour.
@@ -93,7 +96,17 @@ def doctor(
             f"{localized(text('doctor.ask_calls'))} [y/N]: ", stream=sys.stderr
         )
     found = asyncio.run(
-        _examine(models, config=config, offline=offline, calls=calls, as_json=as_json)
+        _examine(
+            diagnose(
+                config,
+                names=models,
+                offline=offline,
+                calls=calls,
+                # A check that only reads keeps nothing either.
+                answers=None if lint else KeptAnswers(answers_folder()),
+            ),
+            quiet=as_json,
+        )
     )
     mended = _mend(found) if fix else []
     first = next((each for each in found if each.level is Level.PROBLEM), None)
@@ -117,31 +130,22 @@ def doctor(
         said, steps = first.words(process_language())
         screen.emit(text("doctor.cause", said=_plain(said)))
         for step in steps[:1]:
-            screen.emit(f"  → {_plain(step)}")
+            screen.emit(f"  {screen.sign('→', '>')} {_plain(step)}")
     return code
 
 
 async def _examine(
-    models: tuple[str, ...],
-    *,
-    config: Path | None,
-    offline: bool,
-    calls: bool,
-    as_json: bool,
+    examination: AsyncIterator[Finding], *, quiet: bool
 ) -> list[Finding]:
-    """Return all findings; each is printed as it is found, unless JSON is wanted."""
+    """Return all findings; unless ``quiet``, each is printed as it is found."""
     found = []
     lang = process_language()
-    async for each in diagnose(config, names=models, offline=offline, calls=calls):
+    async for each in examination:
         found.append(each)
-        if as_json:
+        if quiet:
             continue
         mark, plain, colour = _MARKS[each.level]
-        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-        try:
-            mark.encode(encoding)
-        except (UnicodeEncodeError, LookupError):
-            mark = plain
+        mark = screen.sign(mark, plain)
         if colour is not None and screen.coloured(sys.stdout):
             mark = click.style(mark, fg=colour, bold=True)
         said, steps = each.words(lang)

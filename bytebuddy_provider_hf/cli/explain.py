@@ -147,7 +147,7 @@ def _show(
         if steps and len(found) == 1:
             screen.emit(text("explain.next"))
         for number, step in enumerate(steps, start=1):
-            mark = "→" if len(found) > 1 else f"{number}."
+            mark = screen.sign("→", ">") if len(found) > 1 else f"{number}."
             screen.emit(f"  {mark} {sanitize_line(step)}")
     if len(found) > 1 and status is not None:
         screen.emit(text("explain.say_more", command=f"explain {status} BODY"))

@@ -170,6 +170,15 @@ def styled(said: str, *, bold: bool = False, dim: bool = False) -> str:
     return click.style(localized(said), bold=bold or None, dim=dim or None)
 
 
+def sign(wanted: str, plain: str) -> str:
+    """Return a sign, or what stands for it where stdout's encoding has none."""
+    try:
+        wanted.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return plain
+    return wanted
+
+
 def _write(stream: TextIO, shown: str, *, nl: bool = True) -> None:
     # click.echo would print UTF-8 where the locale says ASCII.
     stream.write(f"{shown}\n" if nl else shown)

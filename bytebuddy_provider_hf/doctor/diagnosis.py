@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import os
 import platform
@@ -41,6 +42,7 @@ from bytebuddy_provider_hf.errors import (
     UnknownModel,
     UnsetVariable,
 )
+from bytebuddy_provider_hf.hub.answer_cache import AnswerStore
 from bytebuddy_provider_hf.hub.billing import (
     ENDPOINTS,
     ENDPOINTS_API,
@@ -53,6 +55,7 @@ from bytebuddy_provider_hf.plugin import PROVIDER
 from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.storage.budgets import amount_text
+from bytebuddy_provider_hf.storage.identity import identity_of, read_key
 from bytebuddy_provider_hf.storage.usage_report import read_usage
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.credentials import Credential, find_token
@@ -93,6 +96,7 @@ async def diagnose(
     home: Path | None = None,
     env: Mapping[str, str] | None = None,
     runtime: Runtime | None = None,
+    answers: AnswerStore | None = None,
     now: float | None = None,
 ) -> AsyncIterator[Finding]:
     """Yield what was found, causes before effects: the first problem is the cause.
@@ -100,8 +104,9 @@ async def diagnose(
     ``path`` is the configuration to read instead of the usual files, ``names`` the
     entries, or models of the Hub, to look at; all entries without. ``offline`` asks
     nobody; ``calls`` makes a call of one token for each entry, which costs what such a
-    call costs. Nothing is changed: a finding's ``fix`` does that, when it is applied.
-    Never raises a ``ByteBuddyError``. Nothing that is found holds a secret.
+    call costs. ``answers`` keeps whose a token is, for ten minutes. Nothing else is
+    changed: a finding's ``fix`` does that, when it is applied. Never raises a
+    ``ByteBuddyError``. Nothing that is found holds a secret.
     """
     variables = Environment(os.environ if env is None else env)
     home = home_folder() if home is None else home
@@ -131,6 +136,8 @@ async def diagnose(
             situation,
             env=variables,
             runtime=runtime or shared_runtime,
+            answers=answers,
+            folder=folder,
             calls=calls,
             now=now,
         )
@@ -275,6 +282,8 @@ async def _online(
     *,
     env: Mapping[str, str],
     runtime: Runtime,
+    answers: AnswerStore | None,
+    folder: Path,
     calls: bool,
     now: float,
 ) -> AsyncIterator[Finding]:
@@ -291,7 +300,10 @@ async def _online(
                 yield finding
         holders: dict[str, AccountHolder] = {}
         if reached:
-            async for each in _tokens(situation, ways):
+            key = b""
+            if answers is not None:
+                key = await asyncio.to_thread(read_key, folder)
+            async for each in _tokens(situation, ways, answers, key):
                 if isinstance(each, Finding):
                     yield each
                 else:
@@ -349,13 +361,19 @@ class _Ways:
 
 
 async def _tokens(
-    situation: Situation, ways: _Ways
+    situation: Situation, ways: _Ways, answers: AnswerStore | None, key: bytes
 ) -> AsyncIterator[Finding | tuple[str, AccountHolder]]:
     """Yield what Hugging Face says of each token, and its holder by fingerprint."""
     for credential, payers in situation.tokens:
         with ways.hub(credential) as client:
-            source = credential.source
-            async for each in online_checks.token_findings(client, source, payers):
+            asked = online_checks.token_findings(
+                client,
+                credential.source,
+                payers,
+                identity=identity_of(credential.secret, key),
+                store=answers,
+            )
+            async for each in asked:
                 if isinstance(each, Finding):
                     yield each
                 else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,6 @@ from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.doctor.findings import Finding, Fix, Level, failure
 from bytebuddy_provider_hf.doctor.fixes import comment_out, replace_in_line
 from bytebuddy_provider_hf.errors import ByteBuddyError, InvalidEndpoint
-from bytebuddy_provider_hf.hub.model_facts import ModelFacts
 from bytebuddy_provider_hf.prompts.families import family_by_id
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.credentials import Credential
@@ -43,17 +42,11 @@ def endpoint_or_failure(
     try:
         return endpoint_of(entry, env=env, state_dir=state_dir)
     except ByteBuddyError as error:
-        name = "entry.address" if isinstance(error, InvalidEndpoint) else "entry.unfit"
-        return failure(name, error, entry=entry.name)
+        return failure("entry.unfit", error, entry=entry.name)
 
 
-def known_findings(
-    entry: ModelEntry, *, facts: ModelFacts | None = None
-) -> Iterator[Finding]:
-    """Yield what is wrong with an entry, as far as it is known without asking.
-
-    ``facts`` are what the Hub told of the model, where that was asked or kept.
-    """
+def known_findings(entry: ModelEntry) -> Iterator[Finding]:
+    """Yield what is wrong with an entry, as far as it is known without asking."""
     yield from _retired(entry)
     if entry.request_options.verify_ssl is False:
         yield Finding(
@@ -63,8 +56,11 @@ def known_findings(
             (text("doctor.no_verify_step"),),
             entry.name,
         )
-    yield from _lengths(entry, facts)
-    yield from _roles(entry, facts)
+    family = family_by_id(entry.model)
+    yield from length_findings(entry, None if family is None else family.window)
+    if family is not None:
+        # Of a model that no table knows, only the Hub can tell.
+        yield from role_findings(entry, abilities_of(entry.model, None))
 
 
 def key_findings(
@@ -126,16 +122,13 @@ def _retired(entry: ModelEntry) -> Iterator[Finding]:
     )
 
 
-def _lengths(entry: ModelEntry, facts: ModelFacts | None) -> Iterator[Finding]:
-    """Yield that no answer can be as long as ``maxTokens`` says."""
+def length_findings(entry: ModelEntry, window: int | None) -> Iterator[Finding]:
+    """Yield that no answer can be as long as ``maxTokens`` says.
+
+    ``window`` is the model's own, where the entry names none.
+    """
     options = entry.default_completion_options
-    family = family_by_id(entry.model)
-    window = (
-        entry.context_length
-        or options.context_length
-        or (None if family is None else family.window)
-        or (None if facts is None else facts.window)
-    )
+    window = entry.context_length or options.context_length or window
     asked = options.max_tokens
     if window is None or asked is None or asked < window:
         return
@@ -148,17 +141,15 @@ def _lengths(entry: ModelEntry, facts: ModelFacts | None) -> Iterator[Finding]:
     )
 
 
-def _roles(entry: ModelEntry, facts: ModelFacts | None) -> Iterator[Finding]:
+def role_findings(entry: ModelEntry, abilities: Sequence[Ability]) -> Iterator[Finding]:
     """Yield each role that the model cannot take at the entry's address."""
     try:
         kind = parse(entry.api_base or ROUTER).host_kind
     except InvalidEndpoint:
-        return
-    known = family_by_id(entry.model) is not None or facts is not None
-    if not known or kind not in (HostKind.ROUTER, HostKind.HUB, HostKind.ENDPOINT):
+        return  # opening the entry says so
+    if kind not in (HostKind.ROUTER, HostKind.HUB, HostKind.ENDPOINT):
         # Of a server of one's own the model's name says nothing.
         return
-    abilities = abilities_of(entry.model, facts)
     for role in entry.roles:
         fitting = [each for each in abilities if each.role is role]
         if not fitting and role in (*_WRITING, Role.EMBED, Role.RERANK):
@@ -177,7 +168,7 @@ def _roles(entry: ModelEntry, facts: ModelFacts | None) -> Iterator[Finding]:
             )
 
 
-def _lacking(entry: ModelEntry, role: Role, abilities: tuple[Ability, ...]) -> Finding:
+def _lacking(entry: ModelEntry, role: Role, abilities: Sequence[Ability]) -> Finding:
     others = ", ".join(dict.fromkeys(each.role.value for each in abilities))
     return Finding(
         "entry.role",

@@ -47,6 +47,8 @@ def _line_of(path: Path, line: int, wanted: re.Pattern[str]) -> tuple[list[str],
     # Not splitlines: a value may hold a line separator of Unicode.
     lines = raw.split("\n")
     begin = line - 1
+    if begin >= len(lines):
+        raise ConfigError(text("doctor.fix_by_hand", file=path, line=line))
     # The first key stands behind the dash, or a line below it.
     item = _ITEM.match(lines[begin]) or _ITEM.match(lines[max(0, begin - 1)])
     depth = len(item[1]) if item else 0

@@ -16,7 +16,10 @@ from bytebuddy_provider_hf.client.catalogue import Catalogue, ModelPage
 from bytebuddy_provider_hf.client.endpoint import Endpoint
 from bytebuddy_provider_hf.client.providers import POLICIES
 from bytebuddy_provider_hf.config.values import ModelEntry
-from bytebuddy_provider_hf.doctor.entry_checks import known_findings
+from bytebuddy_provider_hf.doctor.entry_checks import (
+    length_findings,
+    role_findings,
+)
 from bytebuddy_provider_hf.doctor.findings import (
     Finding,
     Level,
@@ -27,6 +30,8 @@ from bytebuddy_provider_hf.doctor.findings import (
 from bytebuddy_provider_hf.errors import (
     AuthenticationFailed,
     ByteBuddyError,
+    HostLookupFailed,
+    HostNotFound,
     MissingPermission,
     ModelLoading,
     ModelNotFound,
@@ -36,7 +41,7 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.failures.next_steps import next_step
 from bytebuddy_provider_hf.failures.retry_after import requested_wait
-from bytebuddy_provider_hf.hub.answer_cache import fetch_answer
+from bytebuddy_provider_hf.hub.answer_cache import AnswerStore, fetch_answer
 from bytebuddy_provider_hf.hub.billing import (
     ENDPOINTS,
     INFERENCE,
@@ -44,10 +49,10 @@ from bytebuddy_provider_hf.hub.billing import (
     AccountHolder,
     DedicatedEndpoint,
     read_bill,
-    read_whoami,
     token_page,
 )
 from bytebuddy_provider_hf.hub.status_page import OPERATIONAL, STATUS, read_status
+from bytebuddy_provider_hf.hub.whoami import known_holder
 from bytebuddy_provider_hf.money import dollars
 from bytebuddy_provider_hf.plugins.protocols import (
     Chat,
@@ -56,6 +61,7 @@ from bytebuddy_provider_hf.plugins.protocols import (
     Model,
     Rerank,
 )
+from bytebuddy_provider_hf.prompts.families import family_by_id
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.http_client import Destination, HttpClient
 from bytebuddy_provider_hf.types import CompletionOptions, Role
@@ -96,7 +102,11 @@ async def network_findings(
             HttpRequest(_SMALL, method="GET"), client, most=_LARGEST_ANSWER
         )
     except ByteBuddyError as error:
-        yield failure("network.hub", error)
+        steps: tuple[str, ...] = ()
+        if isinstance(error, HostNotFound | HostLookupFailed):
+            # The name is right: it is no address of a user's.
+            steps = (text("doctor.dns_step"),)
+        yield Finding("network.hub", Level.PROBLEM, steps=steps, error=error)
         return
     place = HUB.partition("://")[2]
     proxy = way.proxy
@@ -143,22 +153,30 @@ def _rate_finding(status: int, headers: Mapping[str, str]) -> Finding:
     if status == _TOO_MANY or (known and int(left) == 0):
         said = text("doctor.rate_reached")
         wait = requested_wait(headers)
-        return failure("account.rate", RateLimited(said, status=429, retry_after=wait))
+        reached = RateLimited(said, status=_TOO_MANY, retry_after=wait)
+        reached.hint = next_step(reached)
+        return failure("account.rate", reached)
     if not known:
         return unknown("account.rate", text("doctor.rate_untold"))
     return ok("account.rate", text("doctor.rate", left=left, seconds=reset or "?"))
 
 
 async def token_findings(
-    client: HttpClient, source: str, payers: frozenset[str]
+    client: HttpClient,
+    source: str,
+    payers: frozenset[str],
+    *,
+    identity: str = "",
+    store: AnswerStore | None = None,
 ) -> AsyncIterator[Finding | AccountHolder]:
     """Yield whose token it is and what it may do; the holder first, where it is known.
 
     ``client`` leads to huggingface.co with the token of ``source``; ``payers`` are the
-    organizations that entries name with ``billTo``, "" for its own account.
+    organizations that entries name with ``billTo``, "" for its own account. Where it
+    was asked in the last ten minutes, ``store`` has the answer, by ``identity``.
     """
     try:
-        holder = await read_whoami(client)
+        holder = await known_holder(client, identity, store)
     except AuthenticationFailed as error:
         refused = TokenInvalid(error.message, status=error.status)
         refused.found_in, refused.host_kind = source, HostKind.HUB.value
@@ -234,9 +252,11 @@ async def model_findings(
             (text("doctor.gated_step", page=f"{HUB}/{page.id}"),),
             name,
         )
-    # What was told has to hold for this entry, too: roles, lengths.
-    for finding in known_findings(entry, facts=facts):
-        if finding.id in ("entry.role", "entry.role_at_router", "entry.max_tokens"):
+    if family_by_id(entry.model) is None:
+        # Else the package's own table has told already.
+        for finding in role_findings(entry, page.abilities):
+            yield finding
+        for finding in length_findings(entry, facts.window if facts else None):
             yield finding
     yield _served_finding(entry, page)
 
