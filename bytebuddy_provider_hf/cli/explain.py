@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 import click
-from attrs import asdict
+from attrs import asdict, evolve
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import localized, process_language
@@ -165,14 +165,19 @@ def _catalogue(model: str) -> Serving | None:
 
 async def _served(model: str) -> Serving | None:
     from bytebuddy_provider_hf.address import ROUTER
-    from bytebuddy_provider_hf.config.values import RequestOptions
+    from bytebuddy_provider_hf.cli.login import user_config
     from bytebuddy_provider_hf.hub.router_models import LIMIT, RouterCatalogue
     from bytebuddy_provider_hf.secret import Environment
     from bytebuddy_provider_hf.transport.http_client import destination_for
     from bytebuddy_provider_hf.transport.pool import open_http_client
 
     # The catalogue is public, so no token is sent.
-    options = RequestOptions(connect_timeout=LIMIT)
+    options = evolve(
+        user_config().request_options,
+        headers={},
+        client_certificate=None,
+        connect_timeout=LIMIT,
+    )
     env = Environment(os.environ)
     client = open_http_client(destination_for(ROUTER, None, options, env=env))
     try:

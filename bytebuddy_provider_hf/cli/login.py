@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import sys
@@ -11,14 +10,14 @@ from getpass import getpass
 from typing import Final
 
 import click
-from attrs import frozen
+from attrs import evolve
 
 from bytebuddy_provider_hf.address import HUB, HostKind, parse
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import command, trouble_options
 from bytebuddy_provider_hf.config.exposure import exposures
-from bytebuddy_provider_hf.config.values import RequestOptions
+from bytebuddy_provider_hf.config.values import Config, ModelEntry, RequestOptions
 from bytebuddy_provider_hf.errors import (
     APIError,
     ConfigError,
@@ -27,9 +26,16 @@ from bytebuddy_provider_hf.errors import (
     InvalidToken,
     MalformedResponse,
 )
-from bytebuddy_provider_hf.hub.billing import UNAUTHORIZED, error_kind
-from bytebuddy_provider_hf.secret import Environment, Secret, one_line
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.hub.billing import (
+    INFERENCE,
+    UNAUTHORIZED,
+    AccountHolder,
+    error_kind,
+    parse_whoami,
+)
+from bytebuddy_provider_hf.secret import Environment, Secret
+from bytebuddy_provider_hf.texts import LocalizedText, text
+from bytebuddy_provider_hf.transport.credentials import VARIABLES
 from bytebuddy_provider_hf.transport.http_client import (
     HttpClientFactory,
     destination_for,
@@ -37,8 +43,6 @@ from bytebuddy_provider_hf.transport.http_client import (
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 VARIABLE: Final = "HF_API_KEY"
-# The permission of a fine-grained token that inference needs.
-INFERENCE: Final = "inference.serverless.write"
 TOKEN_PAGE: Final = (
     f"{HUB}/settings/tokens/new?ownUserPermissions={INFERENCE}&tokenType=fineGrained"
 )
@@ -50,7 +54,7 @@ _LONGEST: Final = 4096
 _PATIENCE: Final = 30.0
 
 _LARGEST_ANSWER: Final = 1024 * 1024
-_LONGEST_NAME: Final = 100
+_CONNECT_LIMIT: Final = 10.0
 _OK: Final = 200
 
 
@@ -79,7 +83,7 @@ def login(*, no_check: bool, hub: str) -> None:
             raise ConfigError(text("cli.replaceable", why=each.message))
     token = read_token()
     if not no_check:
-        found = asyncio.run(_try(token, hub))
+        found = asyncio.run(try_token(token, hub))
         works = text("cli.hello", name=found.name)
         if found.token_name:
             works = text("cli.hello_named", name=found.name, token=found.token_name)
@@ -91,10 +95,55 @@ def login(*, no_check: bool, hub: str) -> None:
             screen.note(text("cli.may_infer"))
     write_secret(path, VARIABLE, token)
     screen.note(text("cli.kept", variable=VARIABLE, file=path))
-    if os.environ.get(VARIABLE):
-        screen.warn(text("cli.set_twice", variable=VARIABLE))
+    for variable in VARIABLES:
+        # Each of them is found before what was kept now.
+        if os.environ.get(variable):
+            screen.warn(text("cli.set_twice", variable=variable))
+            screen.detail(text("cli.unset_it", variable=variable))
+    for entry in own_keys(user_config()):
+        warn_of_own_key(entry)
     for each in exposed:
         screen.warn(each.message)
+
+
+def user_config() -> Config:
+    """Return what the user's own file says; nothing where it cannot be read.
+
+    A login is often what mends it: a broken file must not stand in the way.
+    """
+    from bytebuddy_provider_hf.config.files import home_folder
+    from bytebuddy_provider_hf.config.load import load
+    from bytebuddy_provider_hf.config.stored_files import CONFIG, user_folder
+
+    folder = user_folder(home_folder())
+    try:
+        # From there, so that no project's file is read.
+        return load(cwd=folder, home=home_folder(), env=os.environ)
+    except ConfigError as error:
+        path = folder / CONFIG.name
+        screen.warn(text("cli.config_unread", path=path, reason=error.message))
+    return Config()
+
+
+def own_keys(config: Config) -> tuple[ModelEntry, ...]:
+    """Return the entries that keep a token of their own, whatever is logged in."""
+    return tuple(
+        entry
+        for entry in config.entries
+        # That of a variable is found anew each time.
+        if entry.api_key is not None and isinstance(entry.api_key_origin, LocalizedText)
+    )
+
+
+def warn_of_own_key(entry: ModelEntry) -> None:
+    """Say that an entry does not use the token of ``login``, and how it can."""
+    said = text(
+        "cli.key_of_its_own",
+        entry=entry.name,
+        place=entry.source,
+        reference=f"${{{VARIABLE}}}",
+    )
+    screen.warn(said)
 
 
 def read_token() -> Secret:
@@ -122,39 +171,47 @@ def read_token() -> Secret:
     return token
 
 
-async def _try(token: Secret, hub: str) -> Identity:
+async def try_token(token: Secret, hub: str) -> AccountHolder:
+    """Return who a token belongs to, or raise what is wrong with it."""
     # Sockets are imported after the token was read: typing it is what takes long.
     from bytebuddy_provider_hf.transport.pool import open_http_client
 
     try:
         async with asyncio.timeout(_PATIENCE):
-            return await whoami(token, hub=hub, connect=open_http_client)
+            return await whoami(
+                token,
+                hub=hub,
+                connect=open_http_client,
+                options=user_config().request_options,
+            )
     except TimeoutError:
         waited = text("cli.hub_silent", seconds=f"{_PATIENCE:.0f}")
     raise DeadlineExceeded(waited, hint=text("cli.go_on_without"))
 
 
-@frozen
-class Identity:
-    """Who a token belongs to. ``may_infer`` is ``None`` where the Hub did not say."""
-
-    name: str
-    token_name: str = ""
-    role: str = ""
-    may_infer: bool | None = None
-
-
-async def whoami(token: Secret, *, hub: str, connect: HttpClientFactory) -> Identity:
-    """Ask ``hub`` who ``token`` belongs to.
+async def whoami(
+    token: Secret,
+    *,
+    hub: str,
+    connect: HttpClientFactory,
+    options: RequestOptions | None = None,
+) -> AccountHolder:
+    """Ask ``hub`` who ``token`` belongs to; ``options`` say by what proxy.
 
     Raises:
         ByteBuddyError: The Hub does not know the token, cannot be reached, or answers
             something else.
     """
     origin = hub_origin(hub)
-    options = RequestOptions(connect_timeout=10)
+    # Headers and certificates of a user's file are for the servers it names.
+    way = evolve(
+        options or RequestOptions(),
+        headers={},
+        client_certificate=None,
+        connect_timeout=_CONNECT_LIMIT,
+    )
     env = Environment(os.environ)
-    client = connect(destination_for(origin, token, options, env=env))
+    client = connect(destination_for(origin, token, way, env=env))
     try:
         call = HttpRequest(f"{origin}/api/whoami-v2", method="GET")
         response = await client.send(call)
@@ -167,7 +224,10 @@ async def whoami(token: Secret, *, hub: str, connect: HttpClientFactory) -> Iden
             response.close()
     finally:
         await client.aclose()
-    return identity(body)
+    found = parse_whoami(body)
+    if found is None:
+        raise MalformedResponse(text("cli.names_nobody"))
+    return found
 
 
 def _refusal(status: int) -> APIError:
@@ -191,41 +251,3 @@ def hub_origin(hub: str) -> str:
     if address.origin == HUB or address.host_kind is HostKind.LOOPBACK:
         return address.origin
     raise InvalidEndpoint(text("cli.only_at_hub"))
-
-
-def identity(body: bytes) -> Identity:
-    """Return the identity that the Hub's answer to whoami-v2 describes."""
-    try:
-        answer: object = json.loads(body)
-    except (ValueError, RecursionError):
-        answer = None
-    name = _text(answer, "name")
-    if not name:
-        raise MalformedResponse(text("cli.names_nobody"))
-    token = _member(_member(answer, "auth"), "accessToken")
-    role = _text(token, "role")
-    shown = one_line(_text(token, "displayName"), limit=_LONGEST_NAME)
-    name = one_line(name, limit=_LONGEST_NAME)
-    may_infer: bool | None = None
-    if role in {"read", "write"}:
-        may_infer = True
-    elif role == "fineGrained":
-        granted = _member(token, "fineGrained")
-        found = _member(granted, "scoped")
-        scopes = found if isinstance(found, list) else []
-        # Both places occur: "global", and "permissions" of each scope.
-        groups = [
-            _member(granted, "global"),
-            *(_member(scope, "permissions") for scope in scopes),
-        ]
-        may_infer = any(INFERENCE in it for it in groups if isinstance(it, list))
-    return Identity(name, shown, role, may_infer)
-
-
-def _member(value: object, key: str) -> object:
-    return value.get(key) if isinstance(value, dict) else None
-
-
-def _text(value: object, key: str) -> str:
-    found = _member(value, key)
-    return found if isinstance(found, str) else ""

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import alert_line
@@ -221,12 +221,21 @@ class ModelSource:
 
         if name not in self._loose:
             known = self._money
+            # By the proxy and authorities of the user's file; what it says to its own
+            # servers, headers and certificates, is told to no other.
+            ways = evolve(
+                known.request_options,
+                headers={},
+                extra_body_properties={},
+                client_certificate=None,
+            )
             self._loose[name] = open_model(
                 name,
                 api_base=self.settings.base,
                 ledger=known.ledger,
                 budgets=known.budgets,
                 alerts=known.alerts,
+                request_options=ways,
             )
         return self._loose[name]
 
@@ -238,7 +247,10 @@ class ModelSource:
         if self.registry is not None:
             found = self.registry
             return Config(
-                ledger=found.counts_calls, budgets=found.budgets, alerts=found.alerts
+                ledger=found.counts_calls,
+                budgets=found.budgets,
+                alerts=found.alerts,
+                request_options=found.request_options,
             )
         path = user_folder(home_folder()) / CONFIG.name
         try:
@@ -251,7 +263,8 @@ class ModelSource:
             screen.warn(text("cli.budgets_unread", path=path, reason=reason))
             return Config()
         # Reading YAML takes longer than many an answer of a server on this machine.
-        if not any(key in written for key in (b"ledger", b"budget")):
+        told = (b"ledger", b"budget", b"requestOptions")
+        if not any(key in written for key in told):
             return Config()
         from bytebuddy_provider_hf.config.load import load
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import click
+from attrs import evolve
 
 from bytebuddy_provider_hf.cli import screen, tables
 from bytebuddy_provider_hf.cli.config import show_complaints, show_no_model
@@ -39,6 +40,8 @@ R = TypeVar("R")
 
 # Wider than any terminal: the list of entries is aligned in a pipe as well.
 _ANY_WIDTH: Final = 1_000_000
+# Seconds: what can be done without is not waited for.
+_CONNECT_LIMIT: Final = 5.0
 # Names in a cell; a model may be served by ten providers.
 _MOST_PROVIDERS: Final = 4
 _EXAMPLES: Final = """\b
@@ -105,14 +108,17 @@ def ask(
     from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
 
     bases: tuple[str | None, ...] = ()
+    screen.reserve_stdout()
+    registry = ModelRegistry.load(chosen_file(config))
     if not online:
-        screen.reserve_stdout()
-        entries = ModelRegistry.load(chosen_file(config)).entries
-        bases = tuple(e.api_base for e in entries if e.provider == PROVIDER)
+        bases = tuple(e.api_base for e in registry.entries if e.provider == PROVIDER)
+    # The proxy and the authorities of the user's file.
+    options = evolve(registry.request_options, connect_timeout=_CONNECT_LIMIT)
 
     async def main() -> R:
         runtime = Runtime(answers=KeptAnswers(answers_folder()))
-        async with Catalogue(bases=bases, runtime=runtime) as catalogue:
+        known = Catalogue(bases=bases, runtime=runtime, options=options)
+        async with known as catalogue:
             return await question(catalogue)
 
     return asyncio.run(main())

@@ -43,6 +43,8 @@ COMMANDS: Final = {
     "config": ("config", "config", "Make, check and show the configuration."),
     "cache": ("cache", "cache", "Show or clear the answers that are kept."),
     "login": ("login", "login", "Store a Hugging Face token for later calls."),
+    "whoami": ("account", "whoami", "Tell whose token is used, and what it may do."),
+    "logout": ("account", "logout", "Forget the token that login stored."),
     "doctor": (
         "doctor",
         "doctor",

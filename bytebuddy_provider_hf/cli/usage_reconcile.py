@@ -22,6 +22,7 @@ from bytebuddy_provider_hf.cli.amounts import (
 )
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode, exit_code
 from bytebuddy_provider_hf.cli.language import localized
+from bytebuddy_provider_hf.cli.login import user_config
 from bytebuddy_provider_hf.cli.status_line import ERASE
 from bytebuddy_provider_hf.cli.tables import (
     Column,
@@ -75,6 +76,7 @@ def show_reconciliation(
                 since=since,
                 until=until,
                 runtime=runtime,
+                options=user_config().request_options,
             )
         )
     finally:

@@ -28,6 +28,7 @@ from bytebuddy_provider_hf.config.values import (
     Config,
     ConfigWarning,
     ModelEntry,
+    RequestOptions,
     SourceKind,
 )
 from bytebuddy_provider_hf.config.variables import (
@@ -137,6 +138,10 @@ def load(  # each is a place that a test and a host must choose
             Budget(str(file), reading.settings.budget)
             for file, reading in found.items()
             if reading.kind != "project" and reading.settings.budget is not None
+        ),
+        request_options=next(
+            (r.request_options for r in read if r.request_options is not None),
+            RequestOptions(),
         ),
         alerts=next(
             (

@@ -53,6 +53,7 @@ from bytebuddy_provider_hf.config.values import (
     FileSettings,
     LogOptions,
     ModelEntry,
+    RequestOptions,
     SourceKind,
 )
 from bytebuddy_provider_hf.regular_file import NotRegular, read_regular_file
@@ -79,6 +80,7 @@ class ReadFile:
     log: LogOptions | None = None
     ledger: bool | None = None
     settings: FileSettings = field(factory=FileSettings)
+    request_options: RequestOptions | None = None
     kind: SourceKind = "code"
     read: bool = True
     missing: str | None = None
@@ -235,6 +237,7 @@ class _FileReader:
         )
         entries = [found.entry for found in self._entries(top) if found.entry]
         self._check_names(entries)
+        shared = self._users_options(top.get("requestOptions"))
         order = attrgetter("line", "column")
         # In the order of the file, whatever was looked at first.
         problems = (p.at(file) for p in sorted(self._problems, key=order))
@@ -253,6 +256,7 @@ class _FileReader:
             log=log,
             ledger=ledger,
             settings=FileSettings(**settings),  # type: ignore[arg-type]  # by their sections
+            request_options=shared,
             kind=self._context.kind,
             name=titles.get("name"),
             version=titles.get("version"),
@@ -339,6 +343,20 @@ class _FileReader:
                 del written[key]
         entry = evolve(entry, request_options=options, unset=unset, written=written)
         return evolve(found, entry=entry)
+
+    def _users_options(self, node: Node | None) -> RequestOptions | None:
+        """Return the ``requestOptions`` of a file that the user chose.
+
+        Whatever has no entry of its own travels by them, too.
+        """
+        if self._context.kind == "project" or node is None or is_null(node):
+            return None
+        shared = self._options.get(False)
+        if shared is None:
+            shared = read_options(node, context=self._context, project_env=False)
+            self._problems += shared.problems
+            self._notices += shared.notices
+        return None if shared.unset else shared.options
 
     def _check_names(self, entries: list[ModelEntry]) -> None:
         # Two files may share a name, and the stronger wins; one file may not.

@@ -351,3 +351,5 @@ class Config:
     # Those of files that the user chose: they hold for whatever is called.
     budgets: tuple[Budget, ...] = ()
     alerts: AlertOptions | None = None
+    # Those at the top of the strongest file that the user chose: proxy, authorities.
+    request_options: RequestOptions = field(factory=RequestOptions)

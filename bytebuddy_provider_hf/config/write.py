@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -91,6 +92,26 @@ def write_secret(path: Path, name: str, value: Secret) -> None:
         write_private(path, content)
 
 
+def remove_secrets(path: Path, names: Iterable[str]) -> tuple[str, ...]:
+    """Remove the lines of a ``.env`` file that set one of ``names``; the rest stays.
+
+    Returns the names that were set. A file that is not there sets none.
+    """
+    if not path.exists():
+        return ()
+    with sole_writer(path):
+        content = _existing(path)
+        gone = []
+        for name in names:
+            shorter = _without_variable(content, name)
+            if shorter != content:
+                gone.append(name)
+                content = shorter
+        if gone:
+            write_private(path, content)
+    return tuple(gone)
+
+
 def _existing(path: Path) -> Secret:
     try:
         return Secret(read_regular_file(path).decode("utf-8", "surrogateescape"))
@@ -101,14 +122,15 @@ def _existing(path: Path) -> Secret:
     raise ConfigNotFound(text("config.unreadable", path=path, reason=reason))
 
 
-def _with_variable(existing: Secret, name: str, value: Secret) -> Secret:
+def _without_variable(existing: Secret, name: str) -> Secret:
     # Every line that sets it, so that no older value is left behind.
     ours = re.compile(rf"\s*(?:export\s+)?{name}\s*=")
-    lines = [
-        line
-        for line in existing.reveal().splitlines(keepends=True)
-        if not ours.match(line)
-    ]
+    lines = existing.reveal().splitlines(keepends=True)
+    return Secret("".join(line for line in lines if not ours.match(line)))
+
+
+def _with_variable(existing: Secret, name: str, value: Secret) -> Secret:
+    lines = _without_variable(existing, name).reveal().splitlines(keepends=True)
     if lines and not lines[-1].endswith(("\n", "\r")):
         lines[-1] += "\n"
     written = value.reveal()

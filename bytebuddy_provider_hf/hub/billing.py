@@ -34,6 +34,7 @@ from bytebuddy_provider_hf.hub.answer_cache import fetch_answer
 from bytebuddy_provider_hf.json_cost import USUAL, JsonBound
 from bytebuddy_provider_hf.lenient_json import lenient_integer, lenient_text, loads
 from bytebuddy_provider_hf.money import nano_usd
+from bytebuddy_provider_hf.secret import one_line
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.http_client import HttpClient
 from bytebuddy_provider_hf.transport.turns import take_turns
@@ -108,7 +109,7 @@ class AccountHolder:
     """Who a token belongs to, and what it may do.
 
     ``granted`` has (owner, permission) of a fine-grained token, the owner empty where
-    it holds for all.
+    it holds for all. ``token_name`` is what its owner called it.
     """
 
     name: str
@@ -118,6 +119,16 @@ class AccountHolder:
     billing_mode: str = ""
     role: str = ""
     granted: tuple[tuple[str, str], ...] = ()
+    token_name: str = ""
+
+    @property
+    def may_infer(self) -> bool | None:
+        """Whether the token may call models for any account; ``None``: not told."""
+        if self.role in {"read", "write"}:
+            return True
+        if self.role != "fineGrained":
+            return None
+        return any(permission == INFERENCE for _, permission in self.granted)
 
     def may(self, permission: str, owner: str = "") -> bool | None:
         """Tell whether the token has a permission; ``None`` where nobody says so."""
@@ -309,6 +320,7 @@ def parse_whoami(data: bytes) -> AccountHolder | None:
         period_ends=_time(value.get("periodEnd")),
         billing_mode=_short(value.get("billingMode")),
         role=_short(token.get("role")),
+        token_name=one_line(lenient_text(token.get("displayName")) or "", limit=100),
         granted=tuple(
             (owner, _short(each))
             for owner, said in places

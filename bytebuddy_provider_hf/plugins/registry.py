@@ -33,6 +33,7 @@ from bytebuddy_provider_hf.config.values import (
     Config,
     ConfigWarning,
     ModelEntry,
+    RequestOptions,
 )
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
@@ -217,6 +218,11 @@ class ModelRegistry:
     def alerts(self) -> AlertOptions | None:
         """What is run when a part of a budget is used up."""
         return self._config.alerts
+
+    @property
+    def request_options(self) -> RequestOptions:
+        """How requests travel that no entry is for: as the user's own file says."""
+        return self._config.request_options
 
     @property
     def files(self) -> tuple[Path, ...]:

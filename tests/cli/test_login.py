@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from cli.process import CANARY, OpenTerminal, Run, serving
 
-from bytebuddy_provider_hf.cli.login import HUB, TOKEN_PAGE, hub_origin, identity
-from bytebuddy_provider_hf.errors import InvalidEndpoint, MalformedResponse
+from bytebuddy_provider_hf.cli.login import HUB, TOKEN_PAGE, hub_origin
+from bytebuddy_provider_hf.errors import InvalidEndpoint
+from bytebuddy_provider_hf.hub.billing import parse_whoami
 from bytebuddy_provider_hf.testing.answers import json_reply
 from bytebuddy_provider_hf.testing.failures import unauthorized
 from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
+from bytebuddy_provider_hf.transport.credentials import VARIABLES
 
 INFERENCE = "inference.serverless.write"
 
@@ -23,6 +25,10 @@ INFERENCE = "inference.serverless.write"
 def account(role: str = "fineGrained", **granted: object) -> dict[str, object]:
     token = {"displayName": "laptop", "role": role, "fineGrained": granted}
     return {"name": "ada", "type": "user", "auth": {"accessToken": token}}
+
+
+def scope(*permissions: str) -> dict[str, object]:
+    return {"entity": {"type": "user", "name": "ada"}, "permissions": permissions}
 
 
 def knows(answer: dict[str, object]) -> Handler:
@@ -74,7 +80,7 @@ def test_a_refused_token_is_not_kept(run: Run, home: Path) -> None:
 
 def test_a_token_without_the_permission_is_warned_of(run: Run) -> None:
     """It is kept, and the link to a better one is shown."""
-    with serving(knows(account(scoped=[{"permissions": ["repo.write"]}]))) as hub:
+    with serving(knows(account(scoped=[scope("repo.write")]))) as hub:
         ran = run("login", "--hub", hub, stdin=CANARY)
     assert ran.code == 0
     assert f"lacks the permission {INFERENCE}" in ran.err
@@ -97,11 +103,13 @@ def test_what_cannot_be_a_token_is_refused(run: Run, home: Path, typed: str) -> 
 
 def test_what_the_hub_says_of_a_token_is_one_short_line(run: Run) -> None:
     """A name cannot add lines of its own, fill the screen or steer the terminal."""
-    answer = account("read") | {"name": "ada\n\x1b[31mwarning: x" + "x" * 100_000}
+    answer = account("read")
+    token = answer["auth"]["accessToken"]  # type: ignore[index]  # as made above
+    token["displayName"] = "mine\n\x1b[31mwarning: x" + "x" * 100_000
     with serving(knows(answer)) as hub:
         ran = run("login", "--hub", hub, stdin=CANARY)
     assert ran.code == 0
-    assert "hello ada [31mwarning: x" in ran.err
+    assert '("mine [31mwarning: x' in ran.err
     assert "\x1b" not in ran.err
     assert max(len(line) for line in ran.err.split("\n")) < 300
 
@@ -157,7 +165,7 @@ def test_a_token_goes_to_the_hub_or_to_this_machine() -> None:
         (account("read"), True),
         (account("write"), True),
         (account(**{"global": [INFERENCE]}), True),
-        (account(scoped=[{"permissions": [INFERENCE]}]), True),
+        (account(scoped=[scope(INFERENCE)]), True),
         (account(scoped=[None], **{"global": None}), False),
         ({"name": "ada"}, None),
     ],
@@ -166,11 +174,85 @@ def test_the_permission_is_found_in_both_places(
     answer: dict[str, object], may: bool | None
 ) -> None:
     """Read and write tokens imply it; a fine-grained one names it."""
-    assert identity(json.dumps(answer).encode()).may_infer is may
+    holder = parse_whoami(json.dumps(answer).encode())
+    assert holder is not None
+    assert holder.may_infer is may
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"[" * 100_000, b"\xff"])
 def test_an_odd_answer_is_an_error(body: bytes) -> None:
-    """What names nobody is malformed."""
-    with pytest.raises(MalformedResponse):
-        identity(body)
+    """What names nobody is malformed, and the token is not kept."""
+    assert parse_whoami(body) is None
+
+
+def test_a_hub_that_names_nobody_is_told(run: Run, home: Path) -> None:
+    """Another server answers there, such as a hotel's."""
+    with serving(knows({"hello": "guest"})) as hub:
+        ran = run("login", "--hub", hub, stdin=CANARY)
+    assert (ran.code, kept(home).exists()) == (9, False)
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_a_variable_that_outranks_the_login_is_named(run: Run, variable: str) -> None:
+    """Whichever it is, with what to do: else the login has no effect."""
+    ran = run("login", "--no-check", stdin=CANARY, **{variable: "hf_another_one"})
+    assert f"`unset {variable}`" in ran.err
+
+
+def test_an_entry_with_a_key_of_its_own_is_named(run: Run, home: Path) -> None:
+    """It goes on with that key, whoever logs in."""
+    kept(home).parent.mkdir(mode=0o700)
+    (kept(home).parent / "config.yaml").write_text(
+        "models:\n  - name: mine\n    provider: huggingfaceinferenceapi\n"
+        "    model: org/name\n    apiKey: hf_abcdefghijkl\n"
+    )
+    said = run("login", "--no-check", stdin=CANARY).err
+    assert "config.yaml:2:5: the entry mine has an apiKey of its own" in said
+    assert "hf_abcdefghijkl" not in said
+
+
+def test_a_login_goes_through_the_proxy_of_the_file(run: Run, home: Path) -> None:
+    """As every request does; a broken file stands in no way."""
+    kept(home).parent.mkdir(mode=0o700)
+    file = kept(home).parent / "config.yaml"
+    file.write_text("requestOptions:\n  proxy: http://127.0.0.1:9\n")
+    ran = run("login", stdin=CANARY)
+    assert (ran.code, "127.0.0.1:9" in ran.err) == (8, True), ran.err
+    file.write_text("models: [")
+    assert run("login", "--no-check", stdin=CANARY).code == 0
+
+
+def test_whoami_tells_whose_token_is_used(run: Run) -> None:
+    """Where it was found, what it may do, in words and as JSON."""
+    answer = account(scoped=[scope(INFERENCE, "repo.read")])
+    answer["orgs"] = [{"type": "org", "name": "acme"}]
+    with serving(knows(answer)) as hub:
+        ran = run("whoami", "--hub", hub, HF_TOKEN=CANARY)
+        told = json.loads(run("whoami", "--hub", hub, "--json", HF_TOKEN=CANARY).out)
+    assert ran.code == 0
+    assert ran.out.splitlines()[0] == "ada"
+    for said in ("HF_TOKEN", "laptop", "acme", INFERENCE):
+        assert said in ran.out
+    assert (told["name"], told["source"]) == ("ada", "HF_TOKEN")
+    assert told["permissions"] == [INFERENCE, "repo.read"]
+    assert told["may_call_models"] is True
+    assert CANARY not in ran.out + ran.err
+
+
+def test_whoami_without_a_token(run: Run) -> None:
+    """The page to make one is told."""
+    ran = run("whoami")
+    assert (ran.code, TOKEN_PAGE in ran.err) == (4, True)
+
+
+def test_logout_forgets_what_login_kept(run: Run, home: Path) -> None:
+    """Other variables of the file stay; what is still used is named."""
+    run("login", "--no-check", stdin=CANARY)
+    with kept(home).open("a") as file:
+        file.write("OTHER=1\n")
+    ran = run("logout", HF_TOKEN="hf_another_one")
+    assert ran.code == 0
+    assert kept(home).read_text() == "OTHER=1\n"
+    assert stat.S_IMODE(kept(home).stat().st_mode) == 0o600
+    assert "`unset HF_TOKEN`" in ran.err
+    assert "keeps no token" in run("logout").err
