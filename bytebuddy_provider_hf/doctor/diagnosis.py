@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import os
-import platform
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from bytebuddy_provider_hf.address import HUB, HostKind
 from bytebuddy_provider_hf.client.catalogue import Catalogue
@@ -24,23 +21,21 @@ from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import user_folder
 from bytebuddy_provider_hf.config.values import ModelEntry, RequestOptions
 from bytebuddy_provider_hf.doctor import online_checks
-from bytebuddy_provider_hf.doctor.entry_checks import (
-    endpoint_or_failure,
-    key_findings,
-    known_findings,
-)
 from bytebuddy_provider_hf.doctor.findings import (
     Finding,
     Level,
     failure,
-    ok,
     unknown,
+)
+from bytebuddy_provider_hf.doctor.situation import (
+    Situation,
+    budget_findings,
+    situation_of,
+    version_finding,
 )
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     ConfigInvalid,
-    UnknownModel,
-    UnsetVariable,
 )
 from bytebuddy_provider_hf.hub.answer_cache import AnswerStore
 from bytebuddy_provider_hf.hub.billing import (
@@ -51,39 +46,16 @@ from bytebuddy_provider_hf.hub.billing import (
     read_endpoints,
 )
 from bytebuddy_provider_hf.hub.status_page import STATUS
-from bytebuddy_provider_hf.plugin import PROVIDER
 from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.secret import Environment
-from bytebuddy_provider_hf.storage.budgets import amount_text
 from bytebuddy_provider_hf.storage.identity import identity_of, read_key
-from bytebuddy_provider_hf.storage.usage_report import read_usage
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.transport.credentials import Credential, find_token
+from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.http_client import HttpClient, destination_for
 
 # Connecting takes less; a question that takes longer is answered "not known".
 _CONNECT_LIMIT: Final = 10.0
 _PACKAGES: Final = ("bytebuddy-provider-hf", "aiohttp")
-
-
-@frozen
-class Situation:
-    """What is known without asking: the entries that can be opened, and their ways.
-
-    ``tokens`` are those that go to Hugging Face, each with whoever pays by it.
-    ``registry`` is ``None`` where no configuration could be read.
-    """
-
-    registry: ModelRegistry | None
-    entries: tuple[ModelEntry, ...] = ()
-    endpoints: Mapping[str, Endpoint] = field(factory=dict)
-    tokens: tuple[tuple[Credential, frozenset[str]], ...] = ()
-
-    @property
-    def needs_hub(self) -> bool:
-        """Whether anything of it is served by Hugging Face, or nothing is known."""
-        targets = [each.target for each in self.endpoints.values()]
-        return not targets or any(target.is_hugging_face for target in targets)
 
 
 async def diagnose(
@@ -126,7 +98,7 @@ async def diagnose(
         ]
     except ByteBuddyError as error:
         found.append(failure("config.unreadable", error))
-    situation = _situation(registry, names, variables, folder, found)
+    situation = situation_of(registry, names, variables, folder, found)
     for finding in found:
         yield finding
     if offline:
@@ -143,138 +115,14 @@ async def diagnose(
         )
         async for finding in online:
             yield finding
-    for finding in _budgets(folder, now):
+    for finding in budget_findings(folder, now):
         yield finding
-    yield _versions()
+    yield version_finding()
     if registry is not None:
         try:
             await registry.aclose()
         except ByteBuddyError as error:
             yield failure("plugins.closing", error, level=Level.WARNING)
-
-
-def _situation(
-    registry: ModelRegistry | None,
-    names: Sequence[str],
-    env: Mapping[str, str],
-    folder: Path,
-    found: list[Finding],
-) -> Situation:
-    """Return what is known without asking; what is wrong with it goes to ``found``."""
-    entries: list[ModelEntry] = []
-    endpoints: dict[str, Endpoint] = {}
-    tokens: dict[str, tuple[Credential, set[str]]] = {}
-    if registry is not None:
-        found += _configuration(registry, named=bool(names))
-        entries, missing = _chosen(registry, names)
-        found += missing
-    for entry in entries:
-        said, endpoint = _offline_entry(entry, registry, env, folder)
-        found += said
-        if endpoint is None:
-            continue
-        endpoints[entry.name] = endpoint
-        credential, target = endpoint.credential, endpoint.target
-        if all(each.level < Level.WARNING for each in said):
-            known = text("doctor.entry", entry=entry.name, place=target.origin)
-            found.append(ok("entry.known", known, entry=entry.name))
-        if credential is not None and target.is_hugging_face:
-            # Once, however many entries use it.
-            name = credential.secret.fingerprint
-            payers = tokens.setdefault(name, (credential, set()))[1]
-            payers.add(entry.bill_to or "")
-    if not tokens and not entries:
-        lying = find_token(env, state_dir=folder)
-        if lying is not None:
-            tokens[""] = lying, {""}
-        else:
-            none, steps = text("doctor.no_token"), (text("doctor.no_token_step"),)
-            found.append(Finding("token.missing", Level.PROBLEM, none, steps))
-    return Situation(
-        registry,
-        tuple(entries),
-        endpoints,
-        tuple((each, frozenset(payers)) for each, payers in tokens.values()),
-    )
-
-
-def _configuration(registry: ModelRegistry, *, named: bool) -> Iterable[Finding]:
-    """Yield what the files and the plugins have against them."""
-    if registry.files:
-        files = ", ".join(map(str, registry.files))
-        count = len(registry.entries)
-        yield ok("config.read", text("doctor.config", files=files, count=count))
-    if not registry.entries:
-        # Who names a model needs no file.
-        level = Level.NOTE if named else Level.PROBLEM
-        missing = not registry.files
-        said = text("doctor.no_config" if missing else "cli.no_model")
-        steps = (text("doctor.no_config_step" if missing else "cli.begin"),)
-        yield Finding(
-            "config.missing" if missing else "config.empty", level, said, steps
-        )
-    for warning in registry.warnings:
-        level = Level.PROBLEM if warning.is_problem else Level.WARNING
-        yield Finding("config.warning", level, warning.said)
-    for each in registry.failures:
-        yield Finding("plugins.failed", Level.WARNING, each.said)
-    found = sorted(registry.providers)
-    if PROVIDER not in found:
-        said = text("doctor.no_provider", provider=PROVIDER)
-        steps = (text("doctor.no_provider_step"),)
-        yield Finding("plugins.missing", Level.PROBLEM, said, steps)
-    else:
-        yield ok("plugins.found", text("doctor.providers", names=", ".join(found)))
-
-
-def _chosen(
-    registry: ModelRegistry, names: Sequence[str]
-) -> tuple[list[ModelEntry], list[Finding]]:
-    """Return the entries to look at, and what was found of names that are none."""
-    if not names:
-        return list(registry.entries), []
-    chosen, missing = [], []
-    for name in names:
-        if name in registry:
-            chosen.append(registry.entry(name))
-        elif "/" in name:
-            chosen.append(ModelEntry(name=name, provider=PROVIDER, model=name))
-        else:
-            try:
-                registry.entry(name)
-            except UnknownModel as error:
-                missing.append(failure("entry.unknown", error, entry=name))
-    return chosen, missing
-
-
-def _offline_entry(
-    entry: ModelEntry,
-    registry: ModelRegistry | None,
-    env: Mapping[str, str],
-    state_dir: Path,
-) -> tuple[list[Finding], Endpoint | None]:
-    """Return what is known of an entry, and where its calls go, if they can."""
-    found = []
-    for reference in entry.unset:
-        said = text("doctor.unset", place=reference.place, variable=reference.variable)
-        steps = (reference.hint,) if reference.hint else ()
-        found.append(Finding("entry.unset", Level.PROBLEM, said, steps, entry.name))
-    if registry is not None and entry.name in registry:
-        try:
-            registry.check(entry.name)
-        except UnsetVariable:
-            return found, None  # told above, with all the others
-        except ByteBuddyError as error:
-            return [*found, failure("entry.refused", error, entry=entry.name)], None
-        if registry.provider(entry.provider).name != PROVIDER:
-            said = text("doctor.foreign", entry=entry.name, provider=entry.provider)
-            return [*found, unknown("entry.foreign", said, entry=entry.name)], None
-    endpoint = endpoint_or_failure(entry, env=env, state_dir=state_dir)
-    found += known_findings(entry)
-    if isinstance(endpoint, Finding):
-        return [*found, endpoint], None
-    found += key_findings(entry, endpoint.target, endpoint.credential)
-    return found, endpoint
 
 
 async def _online(
@@ -469,31 +317,3 @@ async def _call(
     except ByteBuddyError as error:
         return failure("entry.call", error, entry=entry.name)
     return await online_checks.call_finding(entry, opened)
-
-
-def _budgets(folder: Path, now: float) -> Iterable[Finding]:
-    """Yield each budget: how much of it is used."""
-    today = datetime.fromtimestamp(now, UTC).date()
-    report = read_usage(
-        folder, since=today.replace(day=1), until=today, by="model", now=now
-    )
-    for each in report.budgets:
-        facts = {
-            "name": each.name,
-            "used": amount_text(each.used, each.unit),
-            "limit": amount_text(each.limit + each.raised, each.unit),
-        }
-        if each.used + each.reserved < each.limit + each.raised:
-            yield ok("account.budget", text("doctor.budget", **facts))
-            continue
-        level = Level.PROBLEM if each.hard else Level.WARNING
-        said = text("doctor.budget_used", **facts)
-        steps = (text("doctor.budget_step"),)
-        yield Finding("account.budget", level, said, steps)
-
-
-def _versions() -> Finding:
-    known = [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
-    known.append(f"Python {platform.python_version()}")
-    said = ", ".join((*known, f"{platform.system()} {platform.machine()}"))
-    return ok("versions.installed", said)
