@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Mapping
@@ -13,9 +14,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from bytebuddy_provider_hf.address import HUB, ROUTER, HostKind, Target
+from bytebuddy_provider_hf.address import HUB, ROUTER, HostKind, Target, parse
 from bytebuddy_provider_hf.config.values import AlertOptions, Budget, RequestOptions
-from bytebuddy_provider_hf.errors import ByteBuddyError, InvalidOption
+from bytebuddy_provider_hf.errors import (
+    ByteBuddyError,
+    InvalidEndpoint,
+    InvalidOption,
+)
 from bytebuddy_provider_hf.plugins.pending_reply import ReaderTask
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import LocalizedText, text
@@ -41,6 +46,10 @@ _LONGEST_TOLD: Final = 256
 _PAYER: Final = re.compile(rf"[\x21-\x7e]{{1,{_LONGEST_TOLD}}}")
 # With blanks inside: it may be the title of a conversation.
 _SESSION: Final = re.compile(rf"(?! )[\x20-\x7e]{{1,{_LONGEST_TOLD}}}(?<! )")
+
+# What was told once; a process has one such variable.
+_IGNORED_MIRRORS: Final[set[str]] = set()
+_log: Final = logging.getLogger(__name__)
 
 _TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})
 
@@ -222,13 +231,41 @@ def check_session(session: object) -> None:
         raise InvalidOption(text("roles.session_wrong", most=_LONGEST_TOLD))
 
 
+def mirror_of(env: Mapping[str, str]) -> str | None:
+    """Return the origin of the Hub's mirror that ``HF_ENDPOINT`` names, if it may be.
+
+    It is asked about models, which are public, and never gets a token: whoever sets
+    the variable for downloads did not mean that. Plain http to another machine and
+    what is no address do not count, and a warning says so once.
+    """
+    written = env.get("HF_ENDPOINT", "").strip()
+    if not written:
+        return None
+    try:
+        address = parse(written)
+    except InvalidEndpoint as error:
+        reason = str(error.message)
+    else:
+        plain = address.origin.startswith("http://")
+        if not plain or address.host_kind is HostKind.LOOPBACK:
+            return None if address.origin == HUB else address.origin
+        reason = str(text("calls.mirror_plain"))
+    if written not in _IGNORED_MIRRORS:
+        _IGNORED_MIRRORS.add(written)
+        _log.warning("HF_ENDPOINT is ignored: %s", reason)
+    return None
+
+
 def anonymous_way(
     origin: str, options: RequestOptions, env: Mapping[str, str]
 ) -> Destination | None:
     """Return the way to what tells of models, unless its own clients must keep off it.
 
+    That of the Hub leads to its mirror, where the environment names one.
     The variables that say so are those of huggingface_hub 2.4 (``constants.py``).
     """
+    if origin == HUB:
+        origin = mirror_of(env) or HUB
     offline = env.get("HF_HUB_OFFLINE") or env.get("TRANSFORMERS_OFFLINE", "")
     if offline.upper() in _TRUE:
         return None

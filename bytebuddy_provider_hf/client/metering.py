@@ -389,6 +389,11 @@ class ProbingClient:
     client: HttpClient
     state: LoopState
 
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port that questions go to."""
+        return self.client.origin
+
     async def send(
         self, call: HttpRequest, *, on_resend: OnResend | None = None
     ) -> Response:

@@ -103,9 +103,12 @@ def provider_of(target: Target) -> str | None:
     return None if provider in _OWN_ROUTES else provider
 
 
-def info_request(model_id: str) -> HttpRequest:
-    """Return the question what the Hub knows of a model; it needs no token."""
-    return HttpRequest(f"{HUB}/api/models/{model_id}?{_QUERY}", method="GET")
+def info_request(model_id: str, origin: str = HUB) -> HttpRequest:
+    """Return the question what the Hub knows of a model; it needs no token.
+
+    ``origin`` is the Hub's, or that of a mirror of it.
+    """
+    return HttpRequest(f"{origin}/api/models/{model_id}?{_QUERY}", method="GET")
 
 
 @frozen
@@ -126,9 +129,8 @@ class ModelQuery:
     is_warm: bool = False
     limit: int = PAGE_SIZE
 
-    @property
-    def url(self) -> str:
-        """The first question; the Hub sorts by likes."""
+    def url_at(self, origin: str = HUB) -> str:
+        """Return the first question; the Hub, or its mirror, sorts by likes."""
         tags = [f"license:{self.licence}"] if self.licence else []
         asked = {
             "search": self.text,
@@ -141,15 +143,20 @@ class ModelQuery:
             "limit": str(min(self.limit, PAGE_SIZE)),
         }
         given = urlencode({name: value for name, value in asked.items() if value})
-        return f"{HUB}{_LIST}?{given}&" + "&".join(f"expand[]={n}" for n in _LISTED)
+        return f"{origin}{_LIST}?{given}&" + "&".join(f"expand[]={n}" for n in _LISTED)
 
 
-def next_page(headers: Mapping[str, str]) -> str | None:
-    """Return where the next page of a list is; only at the Hub's own list."""
+def next_page(headers: Mapping[str, str], origin: str = HUB) -> str | None:
+    """Return where the next page of a list is; only at the list of ``origin``."""
     match = _NEXT.search(headers.get("link", ""))
-    # Another origin would be told what is searched for.
-    lists = match is not None and match[1].startswith(f"{HUB}{_LIST}?")
-    return match[1] if match is not None and lists else None
+    if match is None:
+        return None
+    # A mirror may pass the Hub's own address on. Another origin would be told what is
+    # searched for.
+    url = match[1]
+    if url.startswith(f"{HUB}{_LIST}?"):
+        return origin + url.removeprefix(HUB)
+    return url if url.startswith(f"{origin}{_LIST}?") else None
 
 
 def read_model_list(data: bytes) -> tuple[ModelFacts, ...] | None:
@@ -250,36 +257,39 @@ class HubCatalogue:
         if client is not None:
             await self._ask(name, client, limit=limit)
         else:
-            await self._facts.restore(name.lower(), _facts_key(name))
+            await self._facts.restore(name.lower(), _facts_key(name, HUB))
         return self._facts.known(name.lower())
 
     async def _ask(
         self, name: str, client: HttpClient, *, limit: float
     ) -> ModelFacts | None:
+        key = _facts_key(name, client.origin)
+
         async def ask() -> ModelFacts | None:
             """Return what the Hub says, following one renaming."""
             asked = name
             status, headers, body = await fetch_answer(
-                info_request(asked), client, most=_LARGEST_ANSWER
+                info_request(asked, client.origin), client, most=_LARGEST_ANSWER
             )
-            match = _LOCATION.fullmatch(headers.get("location", ""))
+            # A mirror may write its own address there, or pass the Hub's on.
+            location = headers.get("location", "").removeprefix(client.origin)
+            match = _LOCATION.fullmatch(location)
             moved = None if match is None else _id(match[1])
             # Not followed further: a circle of names would never end.
             if status in _MOVED and moved is not None:
                 asked = moved
                 status, _, body = await fetch_answer(
-                    info_request(asked), client, most=_LARGEST_ANSWER
+                    info_request(asked, client.origin), client, most=_LARGEST_ANSWER
                 )
             found = read_model(body) if status == _OK else None
             if found is None:
                 _log.info("The Hub says nothing of %s: status %d", asked, status)
             elif self._store is not None:
                 # Under the name that was asked for: it is asked for so again.
-                self._store.put(_facts_key(name), body)
+                self._store.put(key, body)
             return found
 
         # The Hub takes upper and lower case for one.
-        key = _facts_key(name)
         return await self._facts.get(name.lower(), ask, limit=limit, key=key)
 
     async def models(
@@ -289,7 +299,8 @@ class HubCatalogue:
 
         At most five pages are read. Without ``client`` nobody is asked.
         """
-        first = query.url
+        origin = HUB if client is None else client.origin
+        first = query.url_at(origin)
         if client is None:
             await self._lists.restore(first, first)
             return self._lists.known(first)
@@ -310,7 +321,7 @@ class HubCatalogue:
                     break
                 found |= {each.id: each for each in page}
                 kept.append(body.strip().removeprefix(b"[").removesuffix(b"]"))
-                url = next_page(headers)
+                url = next_page(headers, origin)
             if kept and self._store is not None:
                 pages = b",".join(each for each in kept if each.strip())
                 self._store.put(first, b"[" + pages + b"]")
@@ -330,7 +341,8 @@ class HubCatalogue:
         name = repository(model)
         if name is None:
             return None
-        url = f"{HUB}/{name}/raw/main/README.md"
+        origin = HUB if client is None else client.origin
+        url = f"{origin}/{name}/raw/main/README.md"
         if client is None:
             await self._cards.restore(name.lower(), url)
             return self._cards.known(name.lower())
@@ -362,8 +374,8 @@ class HubCatalogue:
         self._facts.forget((repository(model) or "").lower())
 
 
-def _facts_key(name: str) -> str:
-    return f"{HUB}{_LIST}/{name.lower()}"
+def _facts_key(name: str, origin: str) -> str:
+    return f"{origin}{_LIST}/{name.lower()}"
 
 
 def _served_by(said: object) -> Iterator[ServedBy]:

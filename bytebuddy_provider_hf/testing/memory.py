@@ -62,6 +62,11 @@ class MemoryClient:
         self._responses: set[MemoryResponse] = set()
         self._closed = False
 
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port that requests go to."""
+        return self._destination.origin
+
     async def send(
         self,
         call: HttpRequest,

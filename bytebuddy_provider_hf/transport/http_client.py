@@ -184,7 +184,12 @@ class Response(Protocol):
 
 
 class HttpClient(Protocol):
-    """Connections to one destination."""
+    """Connections to one destination, whose ``origin`` each request must begin with."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the destination."""
+        ...
 
     async def send(
         self, call: HttpRequest, *, on_resend: OnResend | None = None

@@ -363,6 +363,11 @@ class AiohttpClient:
         self.sent = 0
 
     @property
+    def origin(self) -> str:
+        """Scheme, host and port that requests go to."""
+        return self._destination.origin
+
+    @property
     def connections(self) -> int:
         """Return how many connections are in use."""
         connector = self._session.connector
