@@ -19,7 +19,7 @@ from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import LoopState, Runtime, shared_runtime
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import user_folder
-from bytebuddy_provider_hf.config.values import ModelEntry, RequestOptions
+from bytebuddy_provider_hf.config.values import Config, ModelEntry, RequestOptions
 from bytebuddy_provider_hf.doctor import online_checks
 from bytebuddy_provider_hf.doctor.findings import (
     Finding,
@@ -30,6 +30,7 @@ from bytebuddy_provider_hf.doctor.findings import (
 from bytebuddy_provider_hf.doctor.situation import (
     Situation,
     budget_findings,
+    file_findings,
     situation_of,
     version_finding,
 )
@@ -116,6 +117,10 @@ async def diagnose(
         async for finding in online:
             yield finding
     for finding in budget_findings(folder, now):
+        yield finding
+    config = Config() if registry is None else registry.config
+    project = Path.cwd() if cwd is None else cwd
+    for finding in file_findings(config, home=home, project=project, env=variables):
         yield finding
     yield version_finding()
     if registry is not None:

@@ -42,6 +42,12 @@ def comment_out(path: Path, line: int, wanted: re.Pattern[str]) -> None:
     _write(path, lines)
 
 
+def keep_from_others(path: Path) -> None:
+    """Take the right to write to a file or folder from everybody but its owner."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    path.chmod(mode & ~(stat.S_IWGRP | stat.S_IWOTH))
+
+
 def _line_of(path: Path, line: int, wanted: re.Pattern[str]) -> tuple[list[str], int]:
     raw = read_regular_file(path, CONFIG.most + 1).decode("utf-8")
     # Not splitlines: a value may hold a line separator of Unicode.

@@ -6,13 +6,15 @@ import importlib.metadata
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from attrs import field, frozen
 
 from bytebuddy_provider_hf.client.endpoint import Endpoint
-from bytebuddy_provider_hf.config.values import ModelEntry
+from bytebuddy_provider_hf.config.trust import unchecked_certificate
+from bytebuddy_provider_hf.config.values import Config, ModelEntry
 from bytebuddy_provider_hf.doctor.entry_checks import (
     endpoint_or_failure,
     key_findings,
@@ -20,11 +22,14 @@ from bytebuddy_provider_hf.doctor.entry_checks import (
 )
 from bytebuddy_provider_hf.doctor.findings import (
     Finding,
+    Fix,
     Level,
     failure,
     ok,
     unknown,
 )
+from bytebuddy_provider_hf.doctor.fixes import keep_from_others
+from bytebuddy_provider_hf.doctor.unsafe import find_unsafe
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     UnknownModel,
@@ -34,9 +39,11 @@ from bytebuddy_provider_hf.plugin import PROVIDER
 from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.storage.budgets import amount_text
 from bytebuddy_provider_hf.storage.usage_report import read_usage
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import LocalizedText, text
 from bytebuddy_provider_hf.transport.credentials import Credential, find_token
 
+# Of exposures, those that a mode ends; an owner is not this user's to change.
+_MODES: Final = frozenset({"config.exposed_world", "config.exposed_group"})
 # What a bug report needs to name.
 _PACKAGES: Final = ("bytebuddy-provider-hf", "aiohttp")
 
@@ -123,7 +130,10 @@ def configuration_findings(
         yield Finding(
             "config.missing" if missing else "config.empty", level, said, steps
         )
+    told = {unchecked_certificate(entry) for entry in registry.entries}
     for warning in registry.warnings:
+        if warning in told:
+            continue  # said with the entry, and its step
         level = Level.PROBLEM if warning.is_problem else Level.WARNING
         yield Finding("config.warning", level, warning.said)
     for each in registry.failures:
@@ -185,6 +195,28 @@ def examine_entry(
         return [*found, endpoint], None
     found += key_findings(entry, endpoint.target, endpoint.credential)
     return found, endpoint
+
+
+def file_findings(
+    config: Config, *, home: Path, project: Path, env: Mapping[str, str]
+) -> Iterable[Finding]:
+    """Yield each file and folder that others can change, with its mode as a fix."""
+    sound = True
+    for each in find_unsafe(config, home=home, project=project, env=env):
+        message = each.message
+        # What is said of certificates is said with the entry.
+        if not isinstance(message, LocalizedText) or message.id == "trust.unchecked":
+            continue
+        sound = False
+        fix = None
+        if message.id in _MODES:
+            path = Path(each.place)
+            said = text("doctor.fix_mode", file=path)
+            fix = Fix(said, partial(keep_from_others, path))
+        level = Level.PROBLEM if each.is_problem else Level.WARNING
+        yield Finding("files.exposed", level, message, fix=fix)
+    if sound:
+        yield ok("files.modes", text("doctor.files"))
 
 
 def budget_findings(folder: Path, now: float) -> Iterable[Finding]:

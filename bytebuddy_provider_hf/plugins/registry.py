@@ -220,6 +220,11 @@ class ModelRegistry:
         return self._config.alerts
 
     @property
+    def config(self) -> Config:
+        """The configuration as it was read, from all of its files."""
+        return self._config
+
+    @property
     def request_options(self) -> RequestOptions:
         """How requests travel that no entry is for: as the user's own file says."""
         return self._config.request_options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -390,7 +391,7 @@ def test_all_is_well(tmp_path: Path) -> None:
     parts = [each.part for each in found]
     assert list(dict.fromkeys(parts)) == [
         *("config", "plugins", "entry", "network", "account", "token", "model"),
-        *("status", "versions"),
+        *("status", "files", "versions"),
     ]
     assert "entry.call" in [each.id for each in found]
 
@@ -486,6 +487,23 @@ def test_a_fix_that_no_longer_fits_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(errors.ConfigError, match="by hand"):
         fix.apply()
     assert path.read_text(encoding="utf-8") == "models: []\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are for POSIX")
+def test_a_mode_is_mended(tmp_path: Path) -> None:
+    """A file that everybody may write is a problem until it is not."""
+    world = World(tmp_path)
+    world.examine(offline=True)
+    world.config = ""
+    path = tmp_path / ".bytebuddy" / "config.yaml"
+    path.chmod(0o666)
+    found = world.examine(offline=True)
+    assert first_problem(found).id == "config.invalid"
+    (fix,) = [each.fix for each in found if each.fix is not None]
+    fix.apply()
+    assert path.stat().st_mode & 0o777 == 0o644
+    after = world.examine(offline=True)
+    assert max(each.level for each in after) < Level.WARNING, after
 
 
 def test_a_model_server_of_ones_own(tmp_path: Path) -> None:
