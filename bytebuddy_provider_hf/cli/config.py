@@ -229,6 +229,7 @@ async def _check_entries(registry: ModelRegistry) -> list[CheckedEntry]:
                     registry.provider(entry.provider)
                 except UnknownProvider as error:
                     problems.append(_with_hint(error))
+            notices = (*notices, *offline_notices(entry))
             told = list(dict.fromkeys(problems))
             checked.append(CheckedEntry(entry, told, notices, kept))
     finally:
@@ -236,6 +237,26 @@ async def _check_entries(registry: ModelRegistry) -> list[CheckedEntry]:
         with suppress(ProviderFailed):
             await registry.aclose()
     return checked
+
+
+def offline_notices(entry: ModelEntry) -> tuple[LocalizedText, ...]:
+    """Return what is known to go wrong with an entry's model, and what to do.
+
+    A role that it cannot take there, an answer that is longer than it can be. Of
+    entries of other providers nothing is known.
+    """
+    from bytebuddy_provider_hf.doctor.entry_checks import known_findings
+    from bytebuddy_provider_hf.plugin import bytebuddy_providers
+
+    (ours,) = bytebuddy_providers()
+    if entry.provider not in (ours.name, *ours.aliases):
+        return ()
+    # A retired address and unchecked certificates are told by the file's own warnings.
+    return tuple(
+        text("cli.with_hint", message=each.said, hint=" ".join(each.steps))
+        for each in known_findings(entry)
+        if each.id in ("entry.role", "entry.role_at_router", "entry.max_tokens")
+    )
 
 
 def _with_hint(error: ByteBuddyError) -> str:

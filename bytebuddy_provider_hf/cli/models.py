@@ -12,7 +12,11 @@ import click
 from attrs import evolve
 
 from bytebuddy_provider_hf.cli import screen, tables
-from bytebuddy_provider_hf.cli.config import show_complaints, show_no_model
+from bytebuddy_provider_hf.cli.config import (
+    offline_notices,
+    show_complaints,
+    show_no_model,
+)
 from bytebuddy_provider_hf.cli.options import (
     JSON,
     add_options,
@@ -564,6 +568,7 @@ def _list_entries(config: Path | None, *, as_json: bool) -> None:
     screen.reserve_stdout()
     registry = ModelRegistry.load(config)
     states = [(entry, *_state(registry, entry)) for entry in registry.entries]
+    known = [(e, said) for e in registry.entries for said in offline_notices(e)]
     if as_json:
         listed = [
             {
@@ -581,7 +586,10 @@ def _list_entries(config: Path | None, *, as_json: bool) -> None:
             {
                 "models": listed,
                 "failures": [str(failure) for failure in registry.failures],
-                "warnings": [str(warning) for warning in registry.warnings],
+                "warnings": [
+                    *(str(warning) for warning in registry.warnings),
+                    *(f"{entry.source}: {said}" for entry, said in known),
+                ],
             }
         )
         return
@@ -608,6 +616,8 @@ def _list_entries(config: Path | None, *, as_json: bool) -> None:
     else:
         show_no_model()
     show_complaints(registry.failures, registry.warnings)
+    for entry, said in known:
+        screen.warn(text("cli.at", place=entry.source, said=said))
 
 
 def _state(registry: ModelRegistry, entry: ModelEntry) -> tuple[str, str | None]:

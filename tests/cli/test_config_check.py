@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli.process import CANARY
+from cli.process import CANARY, Run
 from click.testing import CliRunner, Result
 
 from bytebuddy_provider_hf.cli.root import cli
@@ -272,3 +272,26 @@ def test_the_help_tells_how_to_begin_and_what_trust_means(project: Path) -> None
         "its headers, proxy, certificates",
     ):
         assert said in words
+
+
+def test_what_a_model_cannot_do_is_told_without_asking(run: Run, home: Path) -> None:
+    """A role that it cannot take at the router, an answer longer than its window."""
+    folder = home / ".bytebuddy"
+    folder.mkdir(mode=0o700)
+    (folder / "config.yaml").write_text(
+        "models:\n"
+        "  - name: star\n    provider: huggingfaceinferenceapi\n"
+        "    model: bigcode/starcoder\n    apiKey: abcdefgh\n    roles: [edit]\n"
+        "  - name: llama\n    provider: huggingfaceinferenceapi\n"
+        "    model: meta-llama/Llama-2-70b-chat-hf\n    apiKey: abcdefgh\n"
+        "    defaultCompletionOptions:\n      maxTokens: 4096\n"
+    )
+    ran = run("config", "check")
+    assert ran.code == 0
+    assert "config.yaml:2:5: star: bigcode/starcoder takes the role edit" in ran.err
+    assert "`bytebuddy-hf models suggest bigcode/starcoder`" in ran.err
+    assert "maxTokens is 4096" in ran.err
+    for arguments in (("config", "check"), ("models",)):
+        told = json.loads(run(*arguments, "--json").out)["warnings"]
+        assert any("takes the role edit" in each for each in told), told
+    assert "takes the role edit" in run("models").err
