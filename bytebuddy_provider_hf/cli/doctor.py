@@ -95,6 +95,7 @@ def doctor(
         calls = calls and screen.agreed(
             f"{localized(text('doctor.ask_calls'))} [y/N]: ", stream=sys.stderr
         )
+    screen.reserve_stdout()
     found = asyncio.run(
         _examine(
             diagnose(
