@@ -22,7 +22,7 @@ from bytebuddy_provider_hf.texts import text
 
 # Fields that say where an entry was written, not what it says.
 _ABOUT_THE_FILE: Final = frozenset(
-    {"source", "unset", "api_key_origin", "extra", "written"}
+    {"source", "unset", "api_key_origin", "api_key_place", "extra", "written"}
 )
 _SHORTEST: Final = 6
 # Free keys: what they hold may be a secret, and nobody said so.

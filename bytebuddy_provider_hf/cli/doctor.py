@@ -147,7 +147,7 @@ async def _examine(
             continue
         mark, plain, colour = _MARKS[each.level]
         mark = screen.sign(mark, plain)
-        if colour is not None and screen.coloured(sys.stdout):
+        if colour is not None and screen.coloured(screen.stdout()):
             mark = click.style(mark, fg=colour, bold=True)
         said, steps = each.words(lang)
         about = (

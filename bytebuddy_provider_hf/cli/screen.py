@@ -173,7 +173,7 @@ def styled(said: str, *, bold: bool = False, dim: bool = False) -> str:
 def sign(wanted: str, plain: str) -> str:
     """Return a sign, or what stands for it where stdout's encoding has none."""
     try:
-        wanted.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+        wanted.encode(getattr(stdout(), "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return plain
     return wanted

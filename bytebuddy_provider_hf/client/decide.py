@@ -206,6 +206,6 @@ def _as_other(failure: ModelLoading, kind: type[E], said: str) -> E:
     # Its next step is that of its kind: a sleeping endpoint's would mislead.
     error.endpoint, error.host_kind = failure.endpoint, failure.host_kind
     error.model = failure.model
-    error.found_in = failure.found_in
+    error.found_in, error.found_as = failure.found_in, failure.found_as
     error.hint = next_step(error)
     return error

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 from attrs import evolve
 
@@ -33,7 +33,11 @@ from bytebuddy_provider_hf.plugin import PROVIDER
 from bytebuddy_provider_hf.plugins.protocols import Model, OpenContext
 from bytebuddy_provider_hf.secret import Environment, Secret
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.transport.credentials import Credential, credential_for
+from bytebuddy_provider_hf.transport.credentials import (
+    Credential,
+    Place,
+    credential_for,
+)
 from bytebuddy_provider_hf.types import CompletionOptions, Role
 
 if TYPE_CHECKING:
@@ -170,7 +174,11 @@ def endpoint_of(
         target = evolve(target, notices=(*target.notices, *notices))
     explicit = None
     if entry.api_key:
-        explicit = Credential(entry.api_key, entry.api_key_origin or "apiKey")
+        explicit = Credential(
+            entry.api_key,
+            entry.api_key_origin or "apiKey",
+            cast("Place", entry.api_key_place or "argument"),
+        )
     credential = credential_for(target, explicit=explicit, env=env, state_dir=state_dir)
     if entry.request_options.headers and not target.secure:
         raise InsecureEndpoint(

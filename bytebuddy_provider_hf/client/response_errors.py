@@ -21,6 +21,7 @@ from bytebuddy_provider_hf.failures.body_text import MAX_BODY
 from bytebuddy_provider_hf.failures.classify import classify, classify_event
 from bytebuddy_provider_hf.failures.error_in_200 import stream_failed
 from bytebuddy_provider_hf.failures.next_steps import (
+    next_step,
     not_served_model,
     set_alternatives,
 )
@@ -51,6 +52,7 @@ async def error_from_response(response: Response, endpoint: Endpoint) -> APIErro
         token_sent=endpoint.credential is not None,
         token_source=_token_source(endpoint),
     )
+    tell_token_place(failure, endpoint)
     return endpoint.scrubbed_error(failure)
 
 
@@ -77,6 +79,13 @@ async def read_error_body(response: Response) -> bytes:
     return body
 
 
+def tell_token_place(error: APIError, endpoint: Endpoint) -> None:
+    """Put into an error, and into its hint, what kind of place its token is from."""
+    if endpoint.credential is not None:
+        error.found_as = endpoint.credential.place
+        error.hint = next_step(error)
+
+
 def masked(failure: ResponseError, endpoint: Endpoint) -> ResponseError:
     """Return the error of an answer without the secrets that a server may echo.
 
@@ -93,6 +102,8 @@ def masked(failure: ResponseError, endpoint: Endpoint) -> ResponseError:
     cause = classify_event(
         event.encode(), endpoint.target, token_source=_token_source(endpoint)
     )
+    if cause is not None:
+        tell_token_place(cause, endpoint)
     failure.event = event[:_LONGEST_EVENT]
     if cause is not None:
         failure.__cause__ = endpoint.scrubbed_error(cause)

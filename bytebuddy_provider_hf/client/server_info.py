@@ -21,7 +21,10 @@ from bytebuddy_provider_hf.client.knowledge import (
     smallest,
 )
 from bytebuddy_provider_hf.client.providers import Policy, policy_of
-from bytebuddy_provider_hf.client.response_errors import read_error_body
+from bytebuddy_provider_hf.client.response_errors import (
+    read_error_body,
+    tell_token_place,
+)
 from bytebuddy_provider_hf.client.server_cache import ServerCache
 from bytebuddy_provider_hf.hub.models_api import HubCatalogue, provider_of
 from bytebuddy_provider_hf.prompts.family import Family
@@ -297,5 +300,6 @@ async def probe(endpoint: Endpoint, client: HttpClient) -> Server:
         failure = probe.answer(response.status, headers, body)
         if failure is not None:
             del body, said
+            tell_token_place(failure, endpoint)
             raise endpoint.scrubbed_error(failure)
     return probe.server or _ASSUMED

@@ -175,13 +175,9 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
     window = entry.context_length
     if window is None:
         window = entry.default_completion_options.context_length
-    key, key_origin = filled.get("apiKey"), None
+    key, key_origin, key_place = filled.get("apiKey"), None, None
     if entry.api_key and isinstance(key, ScalarNode):
-        key_origin = (
-            key.variables[0]
-            if key.variables
-            else text("config.key_origin", place=f"{context.file}:{key.line}")
-        )
+        key_origin, key_place = _key_origin(key, context, project_env=project_env)
     base = filled.get("apiBase")
     if isinstance(base, ScalarNode) and entry.api_base:
         mark_origin(base, entry.api_base)
@@ -196,10 +192,28 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
         context_length=window,
         extra=extra,
         api_key_origin=key_origin,
+        api_key_place=key_place,
         unset=unset,
         written=expanded.written,
     )
     return ReadEntry(entry, (), notices, trusted, project_env)
+
+
+def _key_origin(
+    key: ScalarNode, context: Context, *, project_env: bool
+) -> tuple[str, str]:
+    """Return where a key was found, in words, and what kind of place that is."""
+    if not key.variables:
+        place = f"{context.file}:{key.line}"
+        return text("config.key_origin", place=place), "line"
+    name = key.variables[0]
+    file = context.variables.file_of(
+        name, env_files_first="secrets." in key.written, with_project=project_env
+    )
+    if file is None:
+        return name, "variable"
+    own = file == context.variables.user_env.path
+    return f"{name} in {file}", "login" if own else "env"
 
 
 def read_options(node: Node, *, context: Context, project_env: bool) -> ReadOptions:

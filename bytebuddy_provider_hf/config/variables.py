@@ -79,6 +79,14 @@ class Variables:
         first, second = (from_files, here) if env_files_first else (here, from_files)
         return second if first is None else first
 
+    def file_of(
+        self, name: str, *, env_files_first: bool, with_project: bool
+    ) -> Path | None:
+        """Return the ``.env`` that :meth:`find` takes ``name`` from, if it is one."""
+        files = (self.user_env, *(self.project_env if with_project else ()))
+        found = next((f.path for f in files if name in f.values), None)
+        return found if env_files_first or name not in self.process else None
+
     def withheld(self, name: str) -> Path | None:
         """Return the project's ``.env`` that would set ``name``, or ``None``."""
         return next((f.path for f in self.project_env if name in f.values), None)

@@ -11,7 +11,8 @@ class APIError(ByteBuddyError):
 
     Where known: ``model`` is the id the answer is about, ``endpoint`` the host that
     answered and ``host_kind`` what kind of host that is (a value of
-    ``address.HostKind``), ``found_in`` the variable or file that held the token in use.
+    ``address.HostKind``), ``found_in`` the variable or file that held the token in use,
+    and ``found_as`` what that is (a value of ``transport.credentials.Place``).
     Where the router's catalogue told: ``served_by`` names the providers that serve the
     model now, ``neighbours``, where none does, models near it that are served.
     """
@@ -20,6 +21,7 @@ class APIError(ByteBuddyError):
     endpoint: str | None = None
     host_kind: str | None = None
     found_in: str | None = None
+    found_as: str | None = None
     served_by: tuple[str, ...] | None = None
     neighbours: tuple[str, ...] = ()
 

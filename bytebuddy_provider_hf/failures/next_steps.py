@@ -81,7 +81,9 @@ def first_step(
 def error_facts(error: ByteBuddyError) -> dict[str, str]:
     """Return what is known of an error, for its steps; times follow the language.
 
-    Demanded only: ``huggingface``, ``dedicated``, ``router``, ``local``: who answered;
+    Demanded only: ``from_variable``, ``from_login``, ``from_env``, ``from_line``,
+    ``from_file``, ``from_argument``: where the token was found; ``huggingface``,
+    ``dedicated``, ``router``, ``local``: who answered;
     ``unserved``: the router's catalogue told that nobody serves the model.
     """
     # Any number or text that is set, so that a new attribute needs no list of names.
@@ -114,6 +116,8 @@ def error_facts(error: ByteBuddyError) -> dict[str, str]:
             ours = shared or "dedicated" in host
             if ours and OWNED_ID.fullmatch(known["model"]):
                 known["page"] = f"{HUB}/{known['model']}"
+        if found_as := known.pop("found_as", None):
+            known[f"from_{found_as}"] = "yes"
         if error.served_by:
             known["served_by"] = ", ".join(error.served_by)
             known["provider"] = error.served_by[0]

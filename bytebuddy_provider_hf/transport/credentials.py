@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
@@ -42,12 +42,19 @@ _LONGEST: Final = HUB_TOKEN.most
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
+# Where a token was found: an exported variable, the file that `login` writes, another
+# .env file, a line of the configuration, a file of Hugging Face's own programs, or the
+# argument of a call. What to do about one that is refused depends on it.
+Place: TypeAlias = Literal["variable", "login", "env", "line", "file", "argument"]
+
+
 @frozen
 class Credential:
-    """A token and where it was found, for messages."""
+    """A token and where it was found, for messages and for the next step."""
 
     secret: Secret
     source: str
+    place: Place = "argument"
 
 
 def credential_for(
@@ -69,7 +76,7 @@ def credential_for(
         # Space around a token is pasted along; nothing else is no token.
         stripped = Secret(explicit.secret.reveal().strip())
         if stripped != explicit.secret:
-            credential = Credential(stripped, explicit.source)
+            credential = Credential(stripped, explicit.source, explicit.place)
         if not stripped:
             credential = None
     if credential is None and target.is_hugging_face:
@@ -106,7 +113,7 @@ def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
     """
     for variable in VARIABLES:
         if secret := _without_line_breaks(env.get(variable, "")):
-            return Credential(secret, variable)
+            return Credential(secret, variable, "variable")
     login = read_env(state_dir / ENV.name)
     if login.is_refused and login.complaint is not None:
         # Not passed over: another token would be used, and nobody would know.
@@ -114,7 +121,7 @@ def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
     for variable in VARIABLES:
         kept = login.values.get(variable)
         if kept is not None and (secret := _without_line_breaks(kept.reveal())):
-            return Credential(secret, f"{variable} in {login.path}")
+            return Credential(secret, f"{variable} in {login.path}", "login")
     path, secret = token_file(env, state_dir), None
     refused: str | None = None
     wrong: list[tuple[Path, str]] = []
@@ -141,7 +148,7 @@ def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
         if (complaint := f"{file}: {why}") not in _said:
             _said.add(complaint)
             _log.warning("no token was read from %s", complaint)
-    return None if secret is None else Credential(secret, str(path))
+    return None if secret is None else Credential(secret, str(path), "file")
 
 
 def _without_line_breaks(found: str) -> Secret | None:

@@ -8,6 +8,7 @@ import pytest
 from config_world import ENTRY, World
 
 from bytebuddy_provider_hf.config.dotenv import read_env
+from bytebuddy_provider_hf.config.load import load
 from bytebuddy_provider_hf.secret import Secret
 
 
@@ -329,3 +330,35 @@ def test_an_env_file_that_cannot_be_read_is_a_warning(world: World) -> None:
         "is larger than 64 KiB",
         "is not UTF-8",
     ]
+
+
+@pytest.mark.parametrize(
+    ("env", "files", "written", "found"),
+    [
+        ({"K": "abcdefgh"}, "", "${K}", "variable K"),
+        ({}, "K=abcdefgh", "${K}", "login K in "),
+        ({"K": "other"}, "K=abcdefgh", "${K}", "variable K"),
+        ({"K": "other"}, "K=abcdefgh", "${{ secrets.K }}", "login K in "),
+        ({}, "", "abcdefgh", "line apiKey in "),
+    ],
+)
+def test_where_a_key_was_found_is_remembered(
+    tmp_path: Path,
+    env: dict[str, str],
+    files: str,
+    written: str,
+    found: str,
+) -> None:
+    """What to do about a key that is refused depends on it."""
+    folder = tmp_path / ".bytebuddy"
+    folder.mkdir(mode=0o700)
+    if files:
+        (folder / ".env").write_text(files)
+        (folder / ".env").chmod(0o600)
+    file = tmp_path / "chosen.yaml"
+    file.write_text(
+        "models:\n  - name: a\n    provider: p\n    model: m\n"
+        f'    apiKey: "{written}"\n'
+    )
+    (entry,) = load(file, cwd=tmp_path, home=tmp_path, env=env).entries
+    assert f"{entry.api_key_place} {entry.api_key_origin}".startswith(found)

@@ -27,7 +27,7 @@ def state(tmp_path: Path) -> Path:
 def test_each_variable_is_looked_at(variable: str, tmp_path: Path) -> None:
     """The five names in use; which one held the token is remembered."""
     found = find_token({variable: "hf_a"}, state_dir=state(tmp_path))
-    assert found == Credential(Secret("hf_a"), variable)
+    assert found == Credential(Secret("hf_a"), variable, "variable")
 
 
 def test_the_first_variable_wins(tmp_path: Path) -> None:
