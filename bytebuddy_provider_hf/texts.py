@@ -16,33 +16,42 @@ _FACT: Final = re.compile(r"\{(\w+)\}")
 class LocalizedText(str):
     """Be the English sentence, and know its row, so that it can be said in Chinese.
 
-    ``id`` names the row, ``facts`` what is filled in. It compares, hashes and joins as
-    the plain English text; a join is a plain ``str``. The standard ``json`` writes it;
-    msgspec, which refuses every subclass of ``str``, is given ``str(text)``.
+    ``id`` names the row, ``facts`` what is filled in, ``row`` the sentences where they
+    stand in another table than those of ``data/texts/``. It compares, hashes and joins
+    as the plain English text; a join is a plain ``str``. The standard ``json`` writes
+    it; msgspec, which refuses every subclass of ``str``, is given ``str(text)``.
     """
 
-    __slots__ = ("facts", "id")
+    __slots__ = ("facts", "id", "row")
 
     id: str
     facts: Mapping[str, str]
+    row: Mapping[Language, str] | None
 
-    def __new__(cls, text_id: str, facts: Mapping[str, object]) -> Self:
+    def __new__(
+        cls,
+        text_id: str,
+        facts: Mapping[str, object],
+        row: Mapping[Language, str] | None = None,
+    ) -> Self:
         """Fill in the English row. Raises ``KeyError`` for an id or fact it lacks."""
         # As text at once: no object is kept alive, and a Secret is a mask from here on.
         shown = {
             name: value if isinstance(value, str) else str(value)
             for name, value in facts.items()
         }
-        made = super().__new__(cls, _rendered(text_id, shown, "en"))
-        made.id, made.facts = text_id, shown
+        made = super().__new__(cls, fill((row or _row(text_id))["en"], shown, "en"))
+        made.id, made.facts, made.row = text_id, shown, row
         return made
 
     def render(self, language: Language = "en") -> str:
         """Return the sentence in a language; facts that are such texts follow it."""
-        return str(self) if language == "en" else _rendered(self.id, self.facts, "zh")
+        if language == "en":
+            return str(self)
+        return fill((self.row or _row(self.id))[language], self.facts, language)
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        return type(self), (self.id, self.facts)
+        return type(self), (self.id, self.facts, self.row)
 
 
 def text(text_id: str, /, **facts: object) -> LocalizedText:
@@ -87,6 +96,6 @@ def rows_of(room: str) -> Mapping[str, Mapping[Language, str]]:
     return found
 
 
-def _rendered(text_id: str, facts: Mapping[str, str], language: Language) -> str:
+def _row(text_id: str) -> Mapping[Language, str]:
     room, _, name = text_id.partition(".")
-    return fill(rows_of(room)[name][language], facts, language)
+    return rows_of(room)[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Final, TypeAlias
@@ -17,7 +17,7 @@ from bytebuddy_provider_hf.errors import APIError, ByteBuddyError
 from bytebuddy_provider_hf.failures import error_details, next_steps
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message
 from bytebuddy_provider_hf.failures.classify import classify, classify_event
-from bytebuddy_provider_hf.failures.table import failure_table, row_of
+from bytebuddy_provider_hf.failures.table import Words, failure_table, row_of
 from bytebuddy_provider_hf.hub.router_models import Serving
 from bytebuddy_provider_hf.texts import Language, LocalizedText, render
 
@@ -33,7 +33,7 @@ _TELLING: Final = (503, 402, 429, 403, 401, 400, 422, 500, 404)
 _OK: Final = 200
 _UNNAMED: Final = "owner/name"
 # Chinese sentences end in signs that no URL has, and without a blank.
-_URL: Final = re.compile(r"https://[^\s`'\"，。；）)]+")
+_URL: Final = re.compile(r"https://\w[^\s`'\"，。；）)]+")
 # Codes that only the proxy of dedicated endpoints writes.
 _PROXY_CODES: Final = frozenset({"SERVICE_UNAVAILABLE", "UNAUTHORIZED", "BAD_REQUEST"})
 _SOME_ENDPOINT: Final = "https://name.endpoints.huggingface.cloud"
@@ -95,17 +95,18 @@ def explain_error(
     error: ByteBuddyError, *, lang: Language = "en", said: str = ""
 ) -> Explanation:
     """Return what an error means, of whatever class of this package."""
-    words = row_of(type(error)).words(lang)
-    facts = next_steps.error_facts(error)
-    general = [next_steps.first_step(step, facts, lang) for step in words.steps]
-    steps = [step for step in general if step is not None]
-    # A hint that has no row is English. Of what arose here it says all: it was
-    # written for the case.
-    hint = error.hint
-    if hint and (lang == "en" or isinstance(hint, LocalizedText)):
-        further = steps if isinstance(error, APIError) else []
-        steps = [render(hint, lang), *further]
-    return _told(type(error).__name__, words.title, words.meaning, steps, said)
+    row = row_of(type(error))
+    steps: list[str] = [*next_steps.steps_of(row, next_steps.error_facts(error))]
+    if error.hint and isinstance(error, APIError):
+        # It stands in place of the one that its class would say now.
+        steps = [error.hint, *steps[1:]]
+    elif error.hint and (lang == "en" or isinstance(error.hint, LocalizedText)):
+        # Of what arose here the hint says all: it was written for the case.
+        steps = [error.hint]
+    elif error.hint:
+        # Another program's has one language, and still says more than its class.
+        steps = [error.hint, *steps]
+    return _told(type(error).__name__, row.words(lang), steps, lang, said)
 
 
 def meanings(
@@ -142,7 +143,7 @@ def explain_words(
     if status is not None and asked not in named:
         return meanings(status, model=model, lang=lang)
     for row_name, row in table.rows.items():
-        for title in (row.en.title, row.lead, row.zh.title):
+        for title in (row.en.title, row.en.lead, row.zh.title, row.zh.lead):
             named.setdefault(_letters(title), row_name)
     found = named.get(asked)
     if found is None:
@@ -175,12 +176,10 @@ def explain_kind(
     """Return what a class of errors means, whoever answered."""
     kind: type[ByteBuddyError] = getattr(errors, name)
     # No object: some classes demand facts that nobody told here.
-    words, facts = row_of(kind).words(lang), {"huggingface": "yes", "router": "yes"}
+    row, facts = row_of(kind), {"huggingface": "yes", "router": "yes"}
     if model:
         facts["model"] = model
-    steps = [*words.steps] if lang == "zh" else [row_of(kind).hint, *words.steps]
-    told = [next_steps.first_step(step, facts, lang) for step in steps]
-    return _told(name, words.title, words.meaning, [step for step in told if step])
+    return _told(name, row.words(lang), next_steps.steps_of(row, facts), lang)
 
 
 def _letters(words: str) -> str:
@@ -189,12 +188,13 @@ def _letters(words: str) -> str:
 
 
 def _told(
-    kind: str, title: str, meaning: str, steps: list[str], said: str = ""
+    kind: str, words: Words, steps: Iterable[str], lang: Language, said: str = ""
 ) -> Explanation:
+    shown = tuple(render(step, lang) for step in steps)
     links = dict.fromkeys(
-        url.rstrip(".:,;") for step in steps for url in _URL.findall(step)
+        url.rstrip(".:,;") for step in shown for url in _URL.findall(step)
     )
-    return Explanation(kind, title, meaning, tuple(steps), tuple(links), said=said)
+    return Explanation(kind, words.title, words.meaning, shown, tuple(links), said=said)
 
 
 def _guessed_base(data: bytes) -> str | None:

@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.failures.body_text import (
 from bytebuddy_provider_hf.failures.error_in_200 import error_in
 from bytebuddy_provider_hf.failures.table import FailureRow, failure_table, row_of
 from bytebuddy_provider_hf.secret import one_line
+from bytebuddy_provider_hf.texts import LocalizedText, text
 
 # Together's good answers carry Retry-After too: elsewhere it means nothing.
 _HINTED: Final = frozenset({408, 429, 500, 502, 503, 504, 520, 522, 524, 529})
@@ -129,8 +130,11 @@ def _error(
     where = host if answer.status is None else f"{host}, {answer.status}"
     said = answer.said.rstrip(". ")
     waits = answer.status in _HINTED
+    lead = LocalizedText("lead", {}, {"en": row.en.lead, "zh": row.zh.lead})
     error = kind(
-        f"{row.lead or row.en.title} ({where})" + (f": {said}." if said else "."),
+        text("failures.answer_said", lead=lead, where=where, said=said)
+        if said
+        else text("failures.answer", lead=lead, where=where),
         status=answer.status,
         retry_after=retry_after.requested_wait(answer.headers) if waits else None,
         body=body[:_LONGEST_SHOWN].decode("utf-8", "replace"),

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bytebuddy_provider_hf.address import HUB, OWNED_ID, HostKind
 from bytebuddy_provider_hf.errors import APIError, ByteBuddyError
-from bytebuddy_provider_hf.failures.table import Alternatives, failure_table, row_of
+from bytebuddy_provider_hf.failures.table import (
+    Alternatives,
+    FailureRow,
+    failure_table,
+    row_of,
+)
 from bytebuddy_provider_hf.texts import (
     Language,
     LocalizedText,
-    fill,
     placeholders,
     text,
 )
 
 # "[fact] " at the beginning: demanded, not shown.
-_DEMAND: Final = re.compile(r"\[(\w+)\] ")
+_DEMAND: Final = re.compile(r"^\[(\w+)\] ")
 _HOST_FACTS: Final[Mapping[HostKind, tuple[str, ...]]] = {
     HostKind.ROUTER: ("huggingface", "router"),
     HostKind.HUB: ("huggingface",),
@@ -36,45 +40,57 @@ _TWO_HOURS: Final = 7_200
 _MOST_HOURS: Final = 1e6
 
 
-def next_step(error: APIError) -> str | None:
+def next_step(error: APIError) -> LocalizedText | None:
     """Return what to do about ``error``: the step of its class or its nearest base."""
-    return first_step(row_of(type(error)).hint, error_facts(error), "en")
+    return next(steps_of(row_of(type(error)), error_facts(error)), None)
 
 
 def general_step(error: ByteBuddyError) -> str:
-    """Return what to do about ``error`` where nobody said, in English.
+    """Return what to do about ``error`` where nobody said.
 
     What an error inside a stream stands for tells most; else its class does.
     """
     cause = error.__cause__
     if isinstance(cause, APIError) and cause.hint:
         return cause.hint
-    row, facts = row_of(type(error)), error_facts(error)
-    steps = (row.hint, *row.en.steps)
-    return next((said for step in steps if (said := first_step(step, facts, "en"))), "")
+    return next(steps_of(row_of(type(error)), error_facts(error)), "")
+
+
+def steps_of(row: FailureRow, facts: Mapping[str, str]) -> Iterator[LocalizedText]:
+    """Yield what a class says to do: the hint, then the further steps."""
+    english, chinese = (
+        (words.hint, *words.steps) for words in (row.words("en"), row.words("zh"))
+    )
+    for alternatives in zip(english, chinese, strict=True):
+        step = first_step(*alternatives, facts)
+        if step is not None:
+            yield step
 
 
 def first_step(
-    alternatives: Alternatives, facts: Mapping[str, str], language: Language
-) -> str | None:
+    english: Alternatives, chinese: Alternatives, facts: Mapping[str, str]
+) -> LocalizedText | None:
     """Return the first alternative whose facts are all known, filled in.
 
-    ``[fact] …`` demands a fact without showing it. A page of Hugging Face is named only
-    where ``facts`` say that Hugging Face answered.
+    The same one in both languages. ``[fact] …`` demands a fact without showing it. A
+    page of Hugging Face is named only where ``facts`` say that Hugging Face answered.
     """
     table = failure_table()
     known = {
         name: said
-        for name, said in table.constants[language].items()
+        for name, said in table.constants.items()
         if not table.demands[name].isdisjoint(facts)
     }
     known.update(facts)
-    for alternative in alternatives:
-        demand = _DEMAND.match(alternative)
-        pattern = alternative[demand.end() :] if demand else alternative
-        needed = placeholders(pattern) | ({demand[1]} if demand else frozenset())
-        if needed <= known.keys():
-            return fill(pattern, known, language)
+    for en, zh in zip(english, chinese, strict=True):
+        demand, shown = _DEMAND.match(en), placeholders(en)
+        if shown | ({demand[1]} if demand else frozenset()) <= known.keys():
+            row: dict[Language, str] = {
+                "en": _DEMAND.sub("", en),
+                "zh": _DEMAND.sub("", zh),
+            }
+            # No more facts than are shown: an error keeps this text.
+            return LocalizedText("step", {name: known[name] for name in shown}, row)
     return None
 
 
@@ -88,7 +104,8 @@ def error_facts(error: ByteBuddyError) -> dict[str, str]:
     """
     # Any number or text that is set, so that a new attribute needs no list of names.
     known = {
-        name: str(value)
+        # A text stays one, so that it follows the language of its step.
+        name: value if isinstance(value, str) else str(value)
         for name, value in vars(error).items()
         if isinstance(value, str | int) and not isinstance(value, bool) and value != ""
     }
@@ -149,7 +166,7 @@ def not_served_model(error: APIError) -> str | None:
     """
     shared = error.host_kind in (HostKind.ROUTER.value, HostKind.HUB.value)
     # The router's catalogue is worth a question where a step can tell the answer.
-    tells = any(step.startswith("[unserved]") for step in row_of(type(error)).hint)
+    tells = any(step.startswith("[unserved]") for step in row_of(type(error)).en.hint)
     return error.model.partition(":")[0] if error.model and shared and tells else None
 
 

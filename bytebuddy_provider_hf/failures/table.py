@@ -19,7 +19,7 @@ from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.texts import (
     LANGUAGES,
     Language,
-    fill,
+    LocalizedText,
     placeholders,
     read_table,
 )
@@ -40,10 +40,15 @@ class Wording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A class in one language: a title, a sentence of meaning, and steps."""
+    """A class in one language: title, meaning, the next step and further ones.
+
+    ``lead`` begins the message. Where its column is empty it is the title.
+    """
 
     title: str
     meaning: str
+    lead: str = ""
+    hint: Alternatives = ()
     steps: tuple[Alternatives, ...] = ()
 
 
@@ -62,8 +67,6 @@ class FailureRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     en: Words
     zh: Words
-    lead: str = ""
-    hint: Alternatives = ()
     exit: str = ""
     retry: str = ""
     overload: bool = False
@@ -89,7 +92,6 @@ class FailureRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 # What holds for the classes below one, too, until one of them says otherwise.
 _INHERITED: Final = (
-    "hint",
     "exit",
     "retry",
     "overload",
@@ -138,7 +140,7 @@ class FailureTable:
     by_status: Mapping[int | str, str]
     event_codes: Mapping[str, int]
     stream_status: tuple[tuple[re.Pattern[str], int], ...]
-    constants: Mapping[Language, Mapping[str, str]]
+    constants: Mapping[str, str]
     demands: Mapping[str, frozenset[str]]
 
 
@@ -172,13 +174,10 @@ def failure_table() -> FailureTable:
             for each in file.stream_status
             if each.words
         ),
-        constants={
-            language: links
-            | {
-                name: fill(phrase[language], links, language)
-                for name, phrase in file.phrases.items()
-            }
-            for language in LANGUAGES
+        constants=links
+        | {
+            name: LocalizedText(name, links, phrase)
+            for name, phrase in file.phrases.items()
         },
         demands=demands
         | {
@@ -210,11 +209,16 @@ def _completed(name: str, file: _File) -> FailureRow:
     changes: dict[str, Any] = {
         column: value for column, value in inherited.items() if value
     }
-    changes["hint"] = tuple(_written_out(changes.get("hint", ()), "en", file))
     for language in LANGUAGES:
         words = bases[0].words(language)
-        steps = tuple(tuple(_written_out(s, language, file)) for s in words.steps)
-        changes[language] = msgspec.structs.replace(words, steps=steps)
+        # Of the words only the hint is that of the classes above, too.
+        hint = next((w.hint for row in bases if (w := row.words(language)).hint), ())
+        changes[language] = msgspec.structs.replace(
+            words,
+            lead=words.lead or words.title,
+            hint=tuple(_written_out(hint, language, file)),
+            steps=tuple(tuple(_written_out(s, language, file)) for s in words.steps),
+        )
     return msgspec.structs.replace(bases[0], **changes)
 
 

@@ -114,7 +114,7 @@ def test_the_last_alternative_needs_to_know_nothing(
     kind: type[errors.APIError],
 ) -> None:
     """Each class has a next step, however little the server said."""
-    *_, last = row_of(kind).hint
+    *_, last = row_of(kind).en.hint
     assert not placeholders(last)
     assert not last.startswith("[")
 

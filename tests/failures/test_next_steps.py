@@ -8,12 +8,11 @@ from failures.test_table import every_class
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.address import HostKind
 from bytebuddy_provider_hf.failures.next_steps import (
-    first_step,
     general_step,
     not_served_model,
+    steps_of,
 )
 from bytebuddy_provider_hf.failures.table import row_of
-from bytebuddy_provider_hf.texts import LANGUAGES, Language
 
 KINDS = [
     kind
@@ -27,7 +26,7 @@ def test_who_serves_a_model_is_asked_where_a_step_can_tell_it(
     kind: type[errors.APIError],
 ) -> None:
     """Only there, and only of Hugging Face's shared services."""
-    tells = any("{served_by}" in alternative for alternative in row_of(kind).hint)
+    tells = any("{served_by}" in alternative for alternative in row_of(kind).en.hint)
     error = kind("no")
     assert not_served_model(error) is None
     error.model, error.host_kind = "org/name:groq", HostKind.ROUTER.value
@@ -36,22 +35,16 @@ def test_who_serves_a_model_is_asked_where_a_step_can_tell_it(
     assert not_served_model(error) is None
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("kind", [*every_class()], ids=lambda kind: kind.__name__)
 def test_every_class_has_a_step_without_a_hint_of_its_own(
-    kind: type[errors.ByteBuddyError], lang: Language
+    kind: type[errors.ByteBuddyError],
 ) -> None:
     """Whoever raises one need not say what its row says already."""
     error = kind.__new__(kind)
     errors.ByteBuddyError.__init__(error, "no")
     assert general_step(error)
     # A fact of the failure, such as a variable's name, may lead to more.
-    facts = {"variable": "X"}
-    row = row_of(kind)
-    # The first step in English is the hint.
-    first = (row.hint,) if lang == "en" else ()
-    steps = (*first, *row.words(lang).steps)
-    assert any(first_step(step, facts, lang) for step in steps)
+    assert [*steps_of(row_of(kind), {"variable": "X"})]
 
 
 def test_what_an_event_stands_for_says_what_to_do() -> None:

@@ -58,14 +58,15 @@ def test_a_row_names_what_exists(name: str) -> None:
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_row_says_nothing_that_follows(name: str) -> None:
     """A lead that is the title, or what the next base says, is not written again."""
-    own = RAW[name]
-    assert own.get("lead") != own["en"]["title"]
+    own, row = RAW[name], row_of(getattr(errors, name))
     base = getattr(errors, name).__mro__[1]
-    for column in ("exit", "retry", "fallback", "hint"):
+    for language in LANGUAGES:
+        assert own[language].get("lead") != own[language]["title"]
+        if "hint" in own[language] and base is not Exception:
+            assert row_of(base).words(language).hint != row.words(language).hint
+    for column in ("exit", "retry", "fallback"):
         if column in own and base is not Exception:
-            assert getattr(row_of(base), column) != getattr(
-                row_of(getattr(errors, name)), column
-            )
+            assert getattr(row_of(base), column) != getattr(row, column)
 
 
 def test_every_link_phrase_and_list_is_used() -> None:
@@ -106,13 +107,23 @@ def test_a_class_of_a_host_is_its_nearest_base() -> None:
     assert row_of(HostsOwn) is row_of(errors.RateLimited)
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-def test_what_is_demanded_is_not_shown(lang: str) -> None:
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({}, ("anywhere", "任何地方")),
+        ({"limit": "3"}, ("3 there", "那里 3")),
+        ({"limit": "3", "dedicated": "yes"}, ("3 here", "这里 3")),
+    ],
+)
+def test_what_is_demanded_is_not_shown(
+    facts: dict[str, str], said: tuple[str, str]
+) -> None:
     """The first alternative whose facts are known is said, without the demand."""
-    row = ("[dedicated] {limit} here", "{limit} there", "anywhere")
-    assert first_step(row, {}, lang) == "anywhere"
-    assert first_step(row, {"limit": "3"}, lang) == "3 there"
-    assert first_step(row, {"limit": "3", "dedicated": "yes"}, lang) == "3 here"
+    english = ("[dedicated] {limit} here", "{limit} there", "anywhere")
+    chinese = ("[dedicated] 这里 {limit}", "那里 {limit}", "任何地方")
+    step = first_step(english, chinese, facts)
+    assert step is not None
+    assert (step, step.render("zh")) == said
 
 
 def test_a_row_knows_the_statuses_of_its_recorded_answers() -> None:
