@@ -93,12 +93,12 @@ def test_the_locale_is_read_as_posix_says(env: dict[str, str], lang: str) -> Non
 def test_other_commands_fail_in_the_readers_language(
     run: Run, hub: FakeHub, base: str
 ) -> None:
-    """The title and the steps are Chinese; the sentence with the names stays."""
+    """Sentence and step are Chinese; the server's own words stay as they are."""
     hub.set("any", Behaviour(always=quota_exhausted()))
     arguments = ("chat", "--base", base, "-m", "any", "hi")
     ran = run(*arguments, LANG="zh_CN.UTF-8", LC_ALL="", PYTHONUTF8="1")
     assert ran.code == 4
-    assert ran.err.startswith("错误：额度已用完\n")
+    assert ran.err.startswith("错误：账户的额度已用完（127.0.0.1:")
     assert "depleted your monthly included credits" in ran.err
     assert "127.0.0.1" in ran.err.splitlines()[-1]
     assert run(*arguments).err.startswith("error: The account's credits")

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from cli.process import Run
 
+from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import language_of, localized
 from bytebuddy_provider_hf.cli.print_error import print_error
 from bytebuddy_provider_hf.cli.show_reply import print_notes
 from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.failures.classify import classify
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Loading, Reply, WaitReason
 
@@ -46,12 +48,28 @@ def test_the_programs_own_variable_beats_the_locale(
 
 
 def test_a_failure_is_said_in_chinese(run: Run) -> None:
-    """Its own sentence, and the step that was written for the case."""
+    """Its own sentence, and the step that was written for the case: as in English."""
     ran = run("chat", "--base", " ", "-m", "any", "hi", **ZH)
     assert ran.code == 2
-    title, *rest = ran.err.splitlines()
-    assert title.startswith("错误：")
-    assert rest == ["  --base 为空", "  请写成 http://HOST:PORT/v1 的形式。"]
+    assert ran.err.splitlines() == [
+        "错误：--base 为空",
+        "  请写成 http://HOST:PORT/v1 的形式。",
+    ]
+
+
+@pytest.mark.usefixtures("chinese")
+def test_what_a_server_answered_is_said_in_chinese(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Which failure, where, the status and the server's own words; then the hint."""
+    body = b'{"error":"You have depleted your credits."}'
+    print_error(classify(402, {}, body, resolve("org/name")))
+    message, step = capsys.readouterr().err.splitlines()
+    assert message == (
+        "错误：账户的额度已用完（router.huggingface.co, 402）："
+        "You have depleted your credits。"
+    )
+    assert step.startswith("  请在 https://huggingface.co/settings/billing 购买额度，")
 
 
 @pytest.mark.usefixtures("chinese")
@@ -127,7 +145,7 @@ def test_what_a_model_lacks_is_said_in_chinese(run: Run, tmp_path: Path) -> None
     ("reason", "said"),
     [
         ("loading", "org/name 正在加载… 3 秒，预计约 60 秒"),
-        ("starting", "org/name 没有响应，可能正在重启… 3 秒"),
+        ("starting", "org/name 没有回答，可能正在重启… 3 秒"),
         ("queued", "org/name 正在排队，前面还有 1 个… 3 秒"),
         ("retrying", "57 秒后重试 org/name…"),
     ],
