@@ -32,7 +32,7 @@ from bytebuddy_provider_hf.doctor.fixes import keep_from_others
 from bytebuddy_provider_hf.doctor.unsafe import find_unsafe
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
-    UnknownModel,
+    UnknownName,
     UnsetVariable,
 )
 from bytebuddy_provider_hf.plugin import PROVIDER
@@ -162,7 +162,7 @@ def chosen_entries(
         else:
             try:
                 registry.entry(name)
-            except UnknownModel as error:
+            except UnknownName as error:
                 missing.append(failure("entry.unknown", error, entry=name))
     return chosen, missing
 

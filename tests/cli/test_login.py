@@ -6,18 +6,22 @@ import json
 import stat
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from cli.process import CANARY, OpenTerminal, Run, serving
 
+from bytebuddy_provider_hf.address import resolve
 from bytebuddy_provider_hf.cli.login import HUB, TOKEN_PAGE, hub_origin
 from bytebuddy_provider_hf.errors import InvalidEndpoint
+from bytebuddy_provider_hf.failures.classify import classify
+from bytebuddy_provider_hf.failures.next_steps import next_step
 from bytebuddy_provider_hf.hub.billing import parse_whoami
 from bytebuddy_provider_hf.testing.answers import json_reply
 from bytebuddy_provider_hf.testing.failures import unauthorized
 from bytebuddy_provider_hf.testing.hub import FakeHub
 from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest, Handler
-from bytebuddy_provider_hf.transport.credentials import VARIABLES
+from bytebuddy_provider_hf.transport.credentials import VARIABLES, Place
 
 INFERENCE = "inference.serverless.write"
 
@@ -256,3 +260,21 @@ def test_logout_forgets_what_login_kept(run: Run, home: Path) -> None:
     assert stat.S_IMODE(kept(home).stat().st_mode) == 0o600
     assert "`unset HF_TOKEN`" in ran.err
     assert "keeps no token" in run("logout").err
+
+
+def test_the_next_step_of_a_refused_token_depends_on_where_it_was() -> None:
+    """A variable is unset, a line of the file replaced, a kept token logged in anew."""
+    steps = {}
+    for place in get_args(Place):
+        target = resolve("org/name")
+        error = classify(401, {}, b"", target, token_source="HF_TOKEN")
+        error.found_as = place
+        steps[place] = next_step(error) or ""
+        assert "HF_TOKEN" in steps[place]
+        assert TOKEN_PAGE in steps[place]
+    assert "`unset HF_TOKEN`" in steps["variable"]
+    assert "remove that line" in steps["line"]
+    assert "`hf auth login`" in steps["file"]
+    assert "and run `bytebuddy-hf login`" in steps["login"]
+    assert "login" not in steps["argument"]
+    assert len(set(steps.values())) == len(steps)

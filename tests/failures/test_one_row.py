@@ -28,6 +28,7 @@ BASE: Final = "caught as a base, or what all of its family have is read"
 CHECKED: Final = "raised by each place that checks a part of a request or of the file"
 USED: Final = "decides what is done next, in the rooms that do it"
 LAYERS: Final = "raised or caught on each side of a connection or of a stream"
+FOUND: Final = "found by asking, in `doctor` or the catalogue, with its next step"
 MORE: Final = {
     "ByteBuddyError": BASE,
     "APIError": BASE,
@@ -61,6 +62,11 @@ MORE: Final = {
     "RouteNotFound": USED,
     "RouteNotSupported": USED,
     "ServerOverloaded": USED,
+    "AuthenticationFailed": FOUND,
+    "HostLookupFailed": FOUND,
+    "HostNotFound": FOUND,
+    "MissingPermission": FOUND,
+    "ModelNotFound": FOUND,
     "Closed": LAYERS,
     "ConnectTimeout": LAYERS,
     "ConnectionLost": LAYERS,
@@ -74,7 +80,7 @@ MORE: Final = {
     "StreamInterrupted": LAYERS,
 }
 # No more than these: a new class is no exception, and one that is may become a row's.
-MOST_EXCEPTIONS: Final = 43
+MOST_EXCEPTIONS: Final = 48
 
 
 def files_with(name: str) -> set[str]:
