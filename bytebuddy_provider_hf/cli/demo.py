@@ -1,17 +1,19 @@
-"""Command ``demo``: three answers on this machine, without a token."""
+"""Command ``demo``: what it does, shown on this machine, without a token."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import reduce
 from importlib import import_module
 from pathlib import Path
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import click
 from attrs import define, field
@@ -30,11 +32,21 @@ from bytebuddy_provider_hf.cli.options import command, trouble_options
 from bytebuddy_provider_hf.cli.render import Printer
 from bytebuddy_provider_hf.cli.show_reply import show_reply
 from bytebuddy_provider_hf.cli.status_line import StatusLine
-from bytebuddy_provider_hf.cli.terminal import Sanitizer
+from bytebuddy_provider_hf.cli.terminal import Sanitizer, sanitize
+from bytebuddy_provider_hf.errors import ConnectionFailed
 from bytebuddy_provider_hf.plugins.protocols import Complete, Model
-from bytebuddy_provider_hf.testing.demo_prompts import PROMPTS, DemoPrompt
+from bytebuddy_provider_hf.testing.demo_prompts import (
+    APPLY,
+    CHAT,
+    FILL,
+    PROMPTS,
+    DemoPrompt,
+)
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import CompletionOptions, Event, Text
+
+if TYPE_CHECKING:
+    from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
 NAME: Final = "local-gemma"
 # Modules that are imported only when an entry opens.
@@ -46,7 +58,7 @@ models:
     provider: "huggingfaceinferenceapi"
     model: "{model}"
     apiBase: "{base}"
-    roles: ["chat"]
+    roles: ["chat", "autocomplete", "apply"]
     defaultCompletionOptions:
       temperature: 0
       maxTokens: 64
@@ -56,6 +68,7 @@ models:
 @command(
     "bytebuddy-hf demo",
     "bytebuddy-hf demo --gguf model.gguf",
+    "bytebuddy-hf demo --serve --port 8080",
 )
 @click.option(
     "--gguf",
@@ -64,8 +77,20 @@ models:
     help="Use this model instead of Gemma 3 270M.",
 )
 @click.option("--simulated", is_flag=True, help="Run no model; every reply says so.")
+@click.option(
+    "--serve",
+    is_flag=True,
+    help="Keep the server until Ctrl-C, and print the entry for it.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    metavar="NUMBER",
+    help="Where the server listens (default: any free port).",
+)
 @trouble_options
-def demo(*, gguf: Path | None, simulated: bool) -> ExitCode:
+def demo(*, gguf: Path | None, simulated: bool, serve: bool, port: int) -> ExitCode:
     """Run everything on this machine: no token, no network.
 
     llama.cpp's server starts in a child process and is asked while its model is still
@@ -82,10 +107,16 @@ def demo(*, gguf: Path | None, simulated: bool) -> ExitCode:
         simulated = True
     if not simulated:
         screen.note(text("cli.demo_starts"))
-    return asyncio.run(_run(simulated_server() if simulated else local_server(gguf)))
+    starting = (
+        simulated_server(port=port) if simulated else local_server(gguf, port=port)
+    )
+    return asyncio.run(_run(starting, _serve if serve else _show))
 
 
-async def _run(starting: AbstractAsyncContextManager[DemoServer]) -> ExitCode:
+async def _run(
+    starting: AbstractAsyncContextManager[DemoServer],
+    work: Callable[[DemoServer], Awaitable[None]],
+) -> ExitCode:
     """Show the demonstration; end it on SIGTERM and SIGHUP, the child first."""
     # They take 0.5 s, and a model of 253 MB from the disk's cache 1 s: the first
     # request is to find it loading.
@@ -109,7 +140,7 @@ async def _run(starting: AbstractAsyncContextManager[DemoServer]) -> ExitCode:
         loop.add_signal_handler(number, terminate)
     try:
         async with starting as server:
-            await _show(server)
+            await work(server)
     except asyncio.CancelledError:
         # Ctrl-C cancels this task, too; that is told by the root.
         if not terminated.is_set():
@@ -140,13 +171,73 @@ async def _show(server: DemoServer) -> None:
             model = await registry.open(NAME)
             # One after the other: the first waits for the model, the others find it.
             for number, step in enumerate(PROMPTS, start=1):
-                title = f"{number}. {step.title}"
+                title = f"{number}. {localized(step.title)}"
                 if server.simulated:
                     title = text("cli.demo_title", title=title)
                 screen.emit(screen.styled(title, bold=True))
                 screen.emit(screen.styled(step.prompt, dim=True), nl=False)
                 figures = await _ask(model, step, simulated=server.simulated)
                 screen.emit(f"\n  [{localized(figures)}]\n")
+            await _show_roles(registry, len(PROMPTS) + 1, simulated=server.simulated)
+    show_next_steps()
+
+
+async def _show_roles(registry: ModelRegistry, number: int, *, simulated: bool) -> None:
+    """Show chat, fill and apply, as far as a base model honestly does them."""
+    options = CompletionOptions(temperature=0, max_tokens=24)
+    for step in (CHAT, FILL, APPLY):
+        title = f"{number}. {localized(step.title)}"
+        number += 1
+        # To apply, no model is asked.
+        if simulated and step is not APPLY:
+            title = text("cli.demo_title", title=title)
+        screen.emit(screen.styled(title, bold=True))
+        if step is CHAT:
+            reply = await registry.chat(NAME).chat(step.asked, options=options)
+            screen.emit(f"> {step.asked}\n{sanitize(reply.text.strip())}")
+        elif step is FILL:
+            call = registry.fill(NAME).fill(
+                step.asked, step.behind, multiline=False, options=options
+            )
+            reply = await call
+            filled = screen.styled(sanitize(reply.text), bold=True)
+            before, behind = (
+                screen.styled(part, dim=True) for part in (step.asked, step.behind)
+            )
+            screen.emit(f"{before}{filled}{behind}", nl=False)
+        else:
+            reply = await registry.apply(NAME).apply(step.asked, step.behind)
+            screen.emit(sanitize(reply.diff or ""), nl=False)
+        for note in reply.notes:
+            screen.emit(f"  [{localized(note)}]")
+        screen.emit()
+
+
+async def _serve(server: DemoServer) -> None:
+    """Keep the server until it is stopped; print the entry to paste."""
+    config = CONFIG.format(name=NAME, model=server.model, base=server.base)
+    screen.emit(text("cli.demo_server", what=server.what, base=server.base))
+    screen.emit()
+    screen.emit(text("cli.demo_paste"))
+    screen.emit(f"\n{config}")
+    command = f"bytebuddy-hf chat -m {server.model} --base {server.base} 'Hello'"
+    screen.emit(text("cli.demo_serves", command=command))
+    if server.ended is None:
+        await asyncio.Event().wait()
+    else:
+        await server.ended()
+        # Nobody stopped it: whoever asks it now would be refused.
+        raise ConnectionFailed(text("cli.demo_server_ended", base=server.base))
+
+
+def show_next_steps() -> None:
+    """Say what to do after the demonstration, in this environment."""
+    screen.emit(text("cli.demo_next"))
+    activate = Path(sys.prefix) / "bin" / "activate"
+    # Of an environment that no shell has entered, the command is not found.
+    if shutil.which("bytebuddy-hf") is None and activate.is_file():
+        screen.emit(text("cli.demo_next_activate", command=f"source {activate}"))
+    screen.emit(text("cli.demo_next_steps"))
 
 
 async def _ask(model: Model, step: DemoPrompt, *, simulated: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import cache_folder
 from bytebuddy_provider_hf.errors import ConnectionFailed
-from bytebuddy_provider_hf.testing.demo_prompts import PROMPTS
+from bytebuddy_provider_hf.testing.demo_prompts import CHAT, FILL, PROMPTS
 from bytebuddy_provider_hf.texts import text
 
 SIMULATED_MODEL: Final = "google/gemma-3-270m"
@@ -29,12 +29,16 @@ _LAST_BREATH: Final = 2.0
 
 @frozen
 class DemoServer:
-    """A server that is up, its model perhaps not yet. ``base`` ends in ``/v1``."""
+    """A server that is up, its model perhaps not yet. ``base`` ends in ``/v1``.
+
+    ``ended`` waits for the end of its process, where it has one of its own.
+    """
 
     base: str
     model: str
     what: str
     simulated: bool = False
+    ended: Callable[[], Awaitable[object]] | None = None
 
 
 def can_run_here(gguf: Path | None) -> bool:
@@ -48,7 +52,9 @@ def can_run_here(gguf: Path | None) -> bool:
 
 
 @asynccontextmanager
-async def local_server(gguf: Path | None) -> AsyncIterator[DemoServer]:
+async def local_server(
+    gguf: Path | None, *, port: int = 0
+) -> AsyncIterator[DemoServer]:
     """Run llama.cpp's server in a child process; its model is still loading."""
     from bytebuddy_provider_hf.testing.llama_server import (
         LocalServer,
@@ -63,7 +69,7 @@ async def local_server(gguf: Path | None) -> AsyncIterator[DemoServer]:
         # Checking reads 253 MB, which would hold the event loop up.
         path = await asyncio.to_thread(find_gemma, folder)
     threads = usual_threads()
-    server = LocalServer(path, threads=threads)
+    server = LocalServer(path, threads=threads, port=port)
     try:
         await server.start()
         yield DemoServer(
@@ -72,6 +78,7 @@ async def local_server(gguf: Path | None) -> AsyncIterator[DemoServer]:
             what=text(
                 "cli.demo_llama", pid=server.pid, threads=threads, file=path.name
             ),
+            ended=server.wait,
         )
     except ConnectionFailed:
         # It listens before it loads: a model it cannot load ends it in between.
@@ -86,7 +93,7 @@ async def local_server(gguf: Path | None) -> AsyncIterator[DemoServer]:
 
 
 @asynccontextmanager
-async def simulated_server() -> AsyncIterator[DemoServer]:
+async def simulated_server(*, port: int = 0) -> AsyncIterator[DemoServer]:
     """Serve answers recorded from Gemma, after loading as long as a real server."""
     from bytebuddy_provider_hf.testing.behaviour import (
         Behaviour,
@@ -95,11 +102,19 @@ async def simulated_server() -> AsyncIterator[DemoServer]:
     )
     from bytebuddy_provider_hf.testing.hub import FakeHub
     from bytebuddy_provider_hf.testing.script import FakeRequest
+    from bytebuddy_provider_hf.testing.serve import serve
 
     seen = {each.prompt: each.seen for each in PROMPTS}
 
     def answer(request: FakeRequest) -> str:
-        return seen.get(last_words(request), "(simulated) Nothing was prepared.")
+        asked = last_words(request)
+        if asked in seen:
+            return seen[asked]
+        # A question stands among the words of a transcript.
+        for role in (CHAT, FILL):
+            if role.asked.strip() in asked:
+                return role.seen
+        return "(simulated) Nothing was prepared."
 
     behaviour = Behaviour(
         answer=answer,
@@ -107,6 +122,7 @@ async def simulated_server() -> AsyncIterator[DemoServer]:
         cold_reply=loads_like_llama,
         gap=_SIMULATED_GAP,
     )
-    async with FakeHub({SIMULATED_MODEL: behaviour}).serve() as base:
+    hub = FakeHub({SIMULATED_MODEL: behaviour})
+    async with serve(hub.handle, port=port) as base:
         what = text("cli.demo_simulation")
         yield DemoServer(f"{base}/v1", SIMULATED_MODEL, what, simulated=True)

@@ -1,6 +1,6 @@
-"""The three prompts of the demonstration, with the answers Gemma 3 270M gave.
+"""The prompts of the demonstration, with the answers that Gemma 3 270M gave.
 
-The model is a base model: it continues text and follows no instructions. All three
+The model is a base model: it continues text and follows no instructions. All of them
 were asked through ``/v1/completions`` at temperature 0; another processor may round
 differently and answer with other words, so ``seen`` is for people, not for a check.
 """
@@ -11,12 +11,14 @@ from typing import Final
 
 from attrs import frozen
 
+from bytebuddy_provider_hf.texts import LocalizedText, text
+
 
 @frozen
 class DemoPrompt:
     """One prompt; ``seen`` is the answer that was observed."""
 
-    title: str
+    title: LocalizedText
     prompt: str
     max_tokens: int
     stop: tuple[str, ...]
@@ -26,7 +28,7 @@ class DemoPrompt:
 
 
 CODE: Final = DemoPrompt(
-    title="A code completion",
+    title=text("cli.demo_step_code"),
     prompt=(
         'def factorial(n):\n    """Return n!."""\n    if n == 0:\n        return 1\n'
     ),
@@ -40,7 +42,7 @@ CODE: Final = DemoPrompt(
 )
 
 TRANSLATION: Final = DemoPrompt(
-    title="A few-shot translation",
+    title=text("cli.demo_step_translation"),
     prompt=(
         "English: I am hungry.\nFrench: J'ai faim.\n\n"
         "English: The book is on the table.\nFrench: Le livre est sur la table.\n\n"
@@ -53,7 +55,7 @@ TRANSLATION: Final = DemoPrompt(
 )
 
 CONTINUATION: Final = DemoPrompt(
-    title="A streamed continuation",
+    title=text("cli.demo_step_continuation"),
     prompt="Here is how rain forms. First, the sun heats the sea.",
     max_tokens=48,
     stop=("\n\n",),
@@ -65,3 +67,36 @@ CONTINUATION: Final = DemoPrompt(
 )
 
 PROMPTS: Final = (CODE, TRANSLATION, CONTINUATION)
+
+
+@frozen
+class DemoRole:
+    """What a role is asked in the demonstration: before the cursor, and behind it."""
+
+    title: LocalizedText
+    asked: str
+    behind: str
+    seen: str
+
+
+CHAT: Final = DemoRole(
+    title=text("cli.demo_step_chat"),
+    asked="What is the capital of France?",
+    behind="",
+    seen=" The capital of France is Paris.",
+)
+
+FILL: Final = DemoRole(
+    title=text("cli.demo_step_fill"),
+    asked="import math\n\ndef area(radius):\n    return math.pi * ",
+    behind="\n\nprint(area(2))\n",
+    seen="radius**2",
+)
+
+# Worked in by rule: no model is asked.
+APPLY: Final = DemoRole(
+    title=text("cli.demo_step_apply"),
+    asked="def greet(name):\n    print('Hello ' + name)\n",
+    behind="def greet(name):\n    print(f'Hello, {name}!')\n",
+    seen="",
+)

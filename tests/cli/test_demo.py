@@ -14,7 +14,7 @@ import pytest
 from cli.process import COMMAND, OpenTerminal, Run
 from servers.llama import TINY_CHAT
 
-from bytebuddy_provider_hf.testing.demo_prompts import PROMPTS
+from bytebuddy_provider_hf.testing.demo_prompts import APPLY, CHAT, FILL, PROMPTS
 from bytebuddy_provider_hf.testing.llama_server import gemma_installed
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
@@ -53,6 +53,12 @@ def test_every_simulated_reply_says_so(run: Run) -> None:
         assert step.prompt + step.seen in ran.out
     assert ran.out.count("simulated]") == len(PROMPTS)
     assert "tokens/s" not in ran.out
+    for role in (CHAT, FILL):
+        assert f"{role.title} (simulated reply)" in ran.out
+        assert role.seen.strip() in ran.out
+    # To apply, no model is asked: nothing of it is simulated.
+    assert f"{APPLY.title}\n--- original" in ran.out
+    assert "no model was asked" in ran.out
     assert loaded_for(ran.out) > 1
     assert "is loading…" in ran.err
     # The page's configuration is shown as it is, and it is gone afterwards.
@@ -61,6 +67,32 @@ def test_every_simulated_reply_says_so(run: Run) -> None:
     path = re.search(r"^(/.*config\.yaml)$", ran.out, re.MULTILINE)
     assert path
     assert not Path(path[1]).exists()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_its_last_lines_say_what_next(run: Run, lang: str) -> None:
+    """The commands to a first own chat, each printed by the step before."""
+    ran = run("demo", "--simulated", "--lang", lang)
+    assert ran.code == 0
+    _, _, after = ran.out.rpartition(
+        "no model was asked" if lang == "en" else "模型。]"
+    )
+    commands = re.findall(r"^  bytebuddy-hf (\w+)", after, re.MULTILINE)
+    assert commands == ["login", "config", "chat", "demo", "doctor"]
+
+
+def test_the_server_can_be_kept(terminal: OpenTerminal, run: Run, home: Path) -> None:
+    """Its entry, pasted as it is printed, is answered until Ctrl-C."""
+    shown = terminal("demo", "--simulated", "--serve")
+    before = shown.read_until("Ctrl-C ends the server.")
+    entry = before[before.index("models:") : before.index("Or without a file")]
+    (home / ".bytebuddy").mkdir(mode=0o700)
+    config = home / ".bytebuddy" / "config.yaml"
+    config.write_text(entry.replace("\r", ""))
+    ran = run("chat", CHAT.asked)
+    assert (ran.code, ran.out.strip()) == (0, CHAT.seen.strip()), ran.err
+    shown.type("\x03")
+    assert shown.end() == 130
 
 
 def test_without_the_extra_it_says_so(environment: dict[str, str]) -> None:
