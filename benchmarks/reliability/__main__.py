@@ -127,7 +127,6 @@ def page(results: Mapping[Command, Printed]) -> str:
             name: value
             for name, value in printed.found.items()
             if isinstance(value, str | int | float)
-            or (isinstance(value, dict) and "value" in value)
         }
         told = "" if f"`{printed.command}`" == full else f"The full figure: {full}\n\n"
         parts.append(

@@ -14,6 +14,7 @@ from typing import Final
 
 from attrs import define, field
 
+from benchmarks.reliability.figures import at_least, at_most, judge
 from benchmarks.reliability.raw_server import (
     Answer,
     Ending,
@@ -22,7 +23,6 @@ from benchmarks.reliability.raw_server import (
     models,
     serving,
 )
-from benchmarks.reliability.verdict import AtLeast, AtMost, tell
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
@@ -136,12 +136,12 @@ async def cut_streams(figure: str, *, count: int, seed: int) -> int:
     ends = streams.ends
     bad = ("no_prefix", "silently_cut", "wrong_partial", "not_interrupted")
     told = ends["whole"] + ends["interrupted"] + ends["no_event"]
-    return tell(
+    return judge(
         figure,
         {
-            **{kind: AtMost(ends[kind], 0) for kind in (*bad, "untyped", "hung")},
-            "accounted_for": AtLeast(told, count),
-            "left_in_use": AtMost(in_use.permits + in_use.queued, 0),
+            **{kind: at_most(ends[kind], 0) for kind in (*bad, "untyped", "hung")},
+            "accounted_for": at_least(told, count),
+            "left_in_use": at_most(in_use.permits + in_use.queued, 0),
         },
         {
             "n": count,

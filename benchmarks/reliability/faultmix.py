@@ -37,6 +37,7 @@ from attrs import define, evolve, field
 
 from benchmarks.reliability.cut_streams import cut_streams
 from benchmarks.reliability.doors import attempts
+from benchmarks.reliability.figures import at_least, at_most, judge
 from benchmarks.reliability.raw_server import (
     FAULTS,
     Answer,
@@ -49,7 +50,6 @@ from benchmarks.reliability.raw_server import (
     serving,
     whole,
 )
-from benchmarks.reliability.verdict import AtLeast, AtMost, tell
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
@@ -208,18 +208,18 @@ async def faultmix(options: argparse.Namespace, folder: Path) -> int:
     fails = (len(FAULTS) * options.p) ** options.attempts
     sigma = math.sqrt(fails * (1 - fails) / options.n)
     ends = calls.ends
-    return tell(
+    return judge(
         FIGURE,
         {
             **{
-                kind: AtMost(ends[kind], 0)
+                kind: at_most(ends[kind], 0)
                 for kind in ("wrong", "cross_wired", "duplicated", "untyped", "hung")
             },
-            "success": AtLeast(ends["succeeded"] / options.n, 1 - fails - 3 * sigma),
-            "ledger_less_server": AtMost(abs(counted - server.hits), 0),
-            "left_in_use": AtMost(in_use.permits + in_use.queued, 0),
-            "most_in_flight": AtMost(max(server.most.values()), options.limit),
-            "permits_used": AtLeast(failing.held / max(1, failing.room), LEAST_USED),
+            "success": at_least(ends["succeeded"] / options.n, 1 - fails - 3 * sigma),
+            "ledger_less_server": at_most(abs(counted - server.hits), 0),
+            "left_in_use": at_most(in_use.permits + in_use.queued, 0),
+            "most_in_flight": at_most(max(server.most.values()), options.limit),
+            "permits_used": at_least(failing.held / max(1, failing.room), LEAST_USED),
         },
         {
             "n": options.n,

@@ -56,6 +56,40 @@ def judged(figure: str, *bounds: Bound, **told: object) -> dict[str, Any]:
     return {"figure": figure, **told, **values, "missed": missed, "met": not missed}
 
 
+@frozen
+class Measured:
+    """A value that was measured, and what it has to be."""
+
+    value: float
+    sign: str
+    limit: float
+
+
+def at_most(value: float, limit: float) -> Measured:
+    """Return a value that must not pass a limit."""
+    return Measured(value, "<=", limit)
+
+
+def at_least(value: float, limit: float) -> Measured:
+    """Return a value that has to reach a limit."""
+    return Measured(value, ">=", limit)
+
+
+def judge(
+    figure: str, measured: Mapping[str, Measured], facts: Mapping[str, object]
+) -> int:
+    """Print the figures, and ``facts`` as they are; return the exit code."""
+    bounds = [
+        Bound(name, _short(each.value), each.sign, _short(each.limit))
+        for name, each in measured.items()
+    ]
+    return tell(judged(figure, *bounds, **facts))
+
+
+def _short(number: float) -> float:
+    return number if isinstance(number, int) else round(number, 5)
+
+
 def quartiles(values: Sequence[float]) -> list[float]:
     """Return the lower quartile, the median and the upper quartile."""
     if len(values) == 1:

@@ -29,8 +29,8 @@ from typing import Final
 
 from attrs import define, field
 
+from benchmarks.reliability.figures import Measured, at_least, at_most, judge
 from benchmarks.reliability.raw_server import chat
-from benchmarks.reliability.verdict import AtLeast, AtMost, tell
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.config.values import RequestOptions
@@ -149,7 +149,7 @@ async def herd(
 
 def patient(waiters: int, seconds: Sequence[int], seed: int) -> int:
     """Measure herds of which nobody leaves; print the figures (R6)."""
-    measured: dict[str, AtMost | AtLeast] = {}
+    measured: dict[str, Measured] = {}
     facts: dict[str, object] = {"waiters": waiters, "seed": seed}
     for loads in seconds:
         herds = [
@@ -167,13 +167,13 @@ def patient(waiters: int, seconds: Sequence[int], seed: int) -> int:
         most = UNKNOWN + PROBES[loads]
         facts[f"each_{loads}"] = [found.refused for found in herds]
         measured |= {
-            f"cold_{loads}": AtMost(max(h.refused for h in herds), most),
-            f"results_{loads}": AtLeast(min(h.answered for h in herds), waiters),
+            f"cold_{loads}": at_most(max(h.refused for h in herds), most),
+            f"results_{loads}": at_least(min(h.answered for h in herds), waiters),
             # A probe that is answered is somebody's result: none is wasted.
-            f"useful_{loads}": AtMost(max(h.served for h in herds), waiters),
-            f"held_{loads}": AtMost(sum(h.held + h.stuck for h in herds), 0),
+            f"useful_{loads}": at_most(max(h.served for h in herds), waiters),
+            f"held_{loads}": at_most(sum(h.held + h.stuck for h in herds), 0),
         }
-    return tell(FIGURE, measured, facts)
+    return judge(FIGURE, measured, facts)
 
 
 def cancelling(waiters: int, cancel: float, seeds: Sequence[int]) -> int:
@@ -200,13 +200,13 @@ def cancelling(waiters: int, cancel: float, seeds: Sequence[int]) -> int:
             unaccounted=waiters - found.answered - found.cancelled,
         )
     bad = ("stuck", "wrong", "held", "unaccounted")
-    return tell(
+    return judge(
         CANCEL_FIGURE,
         {
-            **{name: AtMost(totals[name], 0) for name in bad},
-            "cold_calls_above_the_bound": AtMost(over, 0),
+            **{name: at_most(totals[name], 0) for name in bad},
+            "cold_calls_above_the_bound": at_most(over, 0),
             # Without them nothing was measured.
-            "takeovers": AtLeast(totals["takeovers"], len(seeds)),
+            "takeovers": at_least(totals["takeovers"], len(seeds)),
         },
         {
             "waiters": waiters,

@@ -21,6 +21,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final
 
+from benchmarks.reliability.figures import at_least, at_most, judge
 from benchmarks.reliability.memory import MIB, resident
 from benchmarks.reliability.raw_server import (
     Answer,
@@ -30,7 +31,6 @@ from benchmarks.reliability.raw_server import (
     serving,
     whole,
 )
-from benchmarks.reliability.verdict import AtLeast, AtMost, tell
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 
@@ -108,15 +108,15 @@ async def measure(clients: int, *, closes: bool) -> int:
         sys.stderr.write(complained.decode("utf-8", "replace"))
         return 1
     grown, blocks, left = json.loads(told)
-    return tell(
+    return judge(
         FIGURE,
         {
-            "grown_mib": AtMost(grown / MIB, MOST_MIB),
-            "resource_warnings": AtMost(complained.count(b"ResourceWarning"), 0),
-            "stderr_bytes": AtMost(len(complained), 0),
-            "tasks_left": AtMost(left, 0),
-            "connections_left": AtMost(open_connections, 0),
-            "requests": AtLeast(server.hits, clients * 3 // _ENDS),
+            "grown_mib": at_most(grown / MIB, MOST_MIB),
+            "resource_warnings": at_most(complained.count(b"ResourceWarning"), 0),
+            "stderr_bytes": at_most(len(complained), 0),
+            "tasks_left": at_most(left, 0),
+            "connections_left": at_most(open_connections, 0),
+            "requests": at_least(server.hits, clients * 3 // _ENDS),
         },
         {"clients": clients, "grown_blocks": blocks},
     )

@@ -34,6 +34,7 @@ from typing import Final
 
 from attrs import frozen
 
+from benchmarks.reliability.figures import Measured, at_least, at_most, judge
 from benchmarks.reliability.raw_server import (
     Answer,
     Request,
@@ -41,7 +42,6 @@ from benchmarks.reliability.raw_server import (
     models,
     serving,
 )
-from benchmarks.reliability.verdict import AtLeast, AtMost, tell
 from bytebuddy_provider_hf import plugin
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode
 from bytebuddy_provider_hf.client.opening import open_model
@@ -166,24 +166,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fault: asyncio.run(library(fault, callers, options.afterwards, options.seed))
         for fault in _FAULTS
     }
-    measured: dict[str, AtMost | AtLeast] = {}
+    measured: dict[str, Measured] = {}
     for fault, met in found.items():
         measured |= {
-            f"{fault}_requests": AtMost(met.sent, callers + RETRIES),
-            f"{fault}_typed": AtLeast(met.typed, callers),
-            f"{fault}_retries_afterwards": AtMost(met.sent_afterwards, 0),
-            f"{fault}_fails_in_ms": AtMost(met.failure_ms, SOON_MS),
+            f"{fault}_requests": at_most(met.sent, callers + RETRIES),
+            f"{fault}_typed": at_least(met.typed, callers),
+            f"{fault}_retries_afterwards": at_most(met.sent_afterwards, 0),
+            f"{fault}_fails_in_ms": at_most(met.failure_ms, SOON_MS),
         }
     if options.commands:
         with tempfile.TemporaryDirectory() as folder:
             single = options.commands
             embed, chats, exits = asyncio.run(commands(single, Path(folder), callers))
         measured |= {
-            "embed_requests": AtMost(embed, MAX_CONCURRENCY + RETRIES),
-            "command_requests": AtMost(chats, _ATTEMPTS * single),
-            "commands_that_say_so": AtLeast(exits, single + 1),
+            "embed_requests": at_most(embed, MAX_CONCURRENCY + RETRIES),
+            "command_requests": at_most(chats, _ATTEMPTS * single),
+            "commands_that_say_so": at_least(exits, single + 1),
         }
-    return tell(FIGURE, measured, {"callers": callers, "seed": options.seed})
+    return judge(FIGURE, measured, {"callers": callers, "seed": options.seed})
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from typing import Final
 
 from attrs import define, evolve, field
 
+from benchmarks.reliability.figures import Measured, at_least, at_most, judge
 from benchmarks.reliability.raw_server import (
     Answer,
     RawServer,
@@ -35,7 +36,6 @@ from benchmarks.reliability.raw_server import (
     serving,
     whole,
 )
-from benchmarks.reliability.verdict import AtLeast, AtMost, tell
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import ByteBuddyError
@@ -189,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     kinds = tuple(_BUSY) if options.busy is None else (options.busy,)
     callers, seed = options.callers, options.seed
-    measured: dict[str, AtMost | AtLeast] = {}
+    measured: dict[str, Measured] = {}
     facts: dict[str, object] = {"callers": callers, "busy": kinds, "seed": seed}
     for place in _PLACES if options.place is None else (options.place,):
         found = [
@@ -202,15 +202,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shares = [c.refused / (c.refused + c.good) for c in crowds]
         facts[f"refused_{place}"] = [crowd.refused for crowd in crowds]
         measured |= {
-            f"served_{place}": AtLeast(min(served for _, served in found), callers),
-            f"most_{place}": AtMost(max(c.most for c in crowds), MOST_ONCE),
-            f"most_afterwards_{place}": AtMost(
+            f"served_{place}": at_least(min(served for _, served in found), callers),
+            f"most_{place}": at_most(max(c.most for c in crowds), MOST_ONCE),
+            f"most_afterwards_{place}": at_most(
                 max(c.most_afterwards for c in crowds), MOST_AFTERWARDS
             ),
-            f"refused_share_{place}": AtMost(max(shares), MOST_REFUSED),
-            f"cold_again_{place}": AtMost(sum("loading" in c.again for c in crowds), 0),
+            f"refused_share_{place}": at_most(max(shares), MOST_REFUSED),
+            f"cold_again_{place}": at_most(
+                sum("loading" in c.again for c in crowds), 0
+            ),
         }
-    return tell(FIGURE, measured, facts)
+    return judge(FIGURE, measured, facts)
 
 
 if __name__ == "__main__":

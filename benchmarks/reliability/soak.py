@@ -38,6 +38,7 @@ from unittest import mock
 
 from attrs import define, evolve, field
 
+from benchmarks.reliability.figures import at_most, judge
 from benchmarks.reliability.memory import MIB, Trend, resident, trend
 from benchmarks.reliability.raw_server import (
     Answer,
@@ -50,7 +51,6 @@ from benchmarks.reliability.raw_server import (
     serving,
     whole,
 )
-from benchmarks.reliability.verdict import AtMost, tell
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
@@ -305,11 +305,11 @@ async def soak(options: argparse.Namespace, folder: Path) -> int:
         descriptors_left = descriptors() - before
         tasks_left = len(asyncio.all_tasks()) - 1
     measured = {
-        **{kind: AtMost(ends[kind], 0) for kind in ("wrong", "untyped", "hung")},
-        "permits_left": AtMost(ends["permits"], 0),
-        "connections_left": AtMost(ends["connections"], 0),
-        "descriptors_left": AtMost(descriptors_left, 0),
-        "tasks_left": AtMost(tasks_left, 0),
+        **{kind: at_most(ends[kind], 0) for kind in ("wrong", "untyped", "hung")},
+        "permits_left": at_most(ends["permits"], 0),
+        "connections_left": at_most(ends["connections"], 0),
+        "descriptors_left": at_most(descriptors_left, 0),
+        "tasks_left": at_most(tasks_left, 0),
     }
     facts: dict[str, object] = {
         "minutes": options.minutes,
@@ -331,14 +331,14 @@ async def soak(options: argparse.Namespace, folder: Path) -> int:
             if found.low > 0 and found.slope > MOST_GROWTH * most
         }
         measured |= {
-            "held_p99_ms": AtMost(held.p99_ms, MOST_LAG_MS),
+            "held_p99_ms": at_most(held.p99_ms, MOST_LAG_MS),
             # The lower end: memory that shrinks is no leak.
-            "blocks_grow_at_least": AtMost(blocks.low, 0),
-            "growing_types": AtMost(len(growing), 0),
+            "blocks_grow_at_least": at_most(blocks.low, 0),
+            "growing_types": at_most(len(growing), 0),
         }
         hourly = {
-            "blocks_share_an_hour": AtMost(blocks.slope / most, MOST_GROWTH),
-            "rss_mib_an_hour": AtMost(memory.high / MIB, MOST_RSS_MIB),
+            "blocks_share_an_hour": at_most(blocks.slope / most, MOST_GROWTH),
+            "rss_mib_an_hour": at_most(memory.high / MIB, MOST_RSS_MIB),
         }
         if options.minutes >= FULL_MINUTES:
             measured |= hourly
@@ -353,7 +353,7 @@ async def soak(options: argparse.Namespace, folder: Path) -> int:
             "rss_mib": round(samples.memory[last] / MIB, 1),
             "types": growing,
         }
-    return tell(FIGURE, measured, facts)
+    return judge(FIGURE, measured, facts)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

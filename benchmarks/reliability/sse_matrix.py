@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from benchmarks.reliability.verdict import AtLeast, AtMost, tell
+from benchmarks.reliability.figures import at_least, at_most, judge
 from bytebuddy_provider_hf.wire.sse import STRAY, SseDecoder, SseEvent
 
 FIGURE: Final = "R16"
@@ -127,9 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     sizes = [size or "all" for size in SIZES]
     facts = {"sizes": sizes, "decoded": len(CASES) * len(SIZES), "failed": failed}
-    return tell(
+    return judge(
         FIGURE,
-        {"cases": AtLeast(len(CASES), LEAST), "wrong": AtMost(len(failed), 0)},
+        {"cases": at_least(len(CASES), LEAST), "wrong": at_most(len(failed), 0)},
         facts,
     )
 

@@ -16,6 +16,7 @@ from rounds import LONG
 from benchmarks.reliability import (
     cut_streams,
     faultmix,
+    figures,
     herd,
     lifecycle,
     memory,
@@ -24,7 +25,6 @@ from benchmarks.reliability import (
     release,
     soak,
     sse_matrix,
-    verdict,
 )
 from bytebuddy_provider_hf.scheduling import cold_start, retry
 from bytebuddy_provider_hf.scheduling.cold_start import ColdStart
@@ -64,7 +64,7 @@ def test_no_answer_is_wrong_and_none_is_lost(measure: Measure) -> None:
     assert found["met"], found
     assert found["server_hits"] == found["ledger"] > 150
     assert found["faults"]["episodes"] == (2 if LONG else 1)
-    assert found["most_in_flight"]["value"] == 4
+    assert found["most_in_flight"] == 4
 
 
 def test_an_answer_of_another_call_is_seen(
@@ -126,8 +126,8 @@ def test_an_outage_is_not_amplified(measure: Measure) -> None:
         outage.main, "--callers", "40", "--afterwards", "5", "--commands", "1"
     )
     assert found["met"], found
-    assert found["500_requests"]["value"] > found["callers"]
-    assert found["embed_requests"]["value"] > 3
+    assert found["500_requests"] > found["callers"]
+    assert found["embed_requests"] > 3
 
 
 def test_retries_that_cost_nothing_are_seen(
@@ -144,7 +144,7 @@ def test_a_herd_asks_a_few_times(measure: Measure) -> None:
     """R6: 6, 17 and 34 requests more than the first eight, and all are served."""
     found = measure(herd.main, "--waiters", "150")
     assert found["met"], found
-    assert found["cold_300"]["value"] > found["cold_20"]["value"] > 8
+    assert found["cold_300"] > found["cold_20"] > 8
 
 
 def test_probes_that_do_not_grow_apart_are_seen(
@@ -161,7 +161,7 @@ def test_nobody_waits_for_one_who_left(measure: Measure) -> None:
     few = ("--cancel", "0.1", "--waiters", "150", "--seeds", "2")
     found = measure(herd.main, *few, long=("--cancel", "0.1"))
     assert found["met"], found
-    assert found["cancelled"] > found["takeovers"]["value"] > 20
+    assert found["cancelled"] > found["takeovers"] > 20
 
 
 def test_a_probe_that_nobody_takes_over_is_seen(
@@ -179,7 +179,7 @@ def test_a_herd_goes_on_as_fast_as_its_server_takes(measure: Measure) -> None:
     few = ("--callers", "700", "--place", "elsewhere", "--busy", "overloaded")
     found = measure(release.main, *few, long=())
     assert found["met"], found
-    assert found["most_elsewhere"]["value"] > release.CAPACITY
+    assert found["most_elsewhere"] > release.CAPACITY
 
 
 def test_a_busy_server_that_is_taken_for_loading_is_seen(
@@ -247,7 +247,7 @@ def test_streams_are_decoded_however_they_are_cut(
     """R16: every case in every size; a case that differs is named."""
     found = measure(sse_matrix.main)
     assert found["met"], found
-    assert found["decoded"] == 5 * found["cases"]["value"]
+    assert found["decoded"] == 5 * found["cases"]
     wrong = {**sse_matrix.CASES, "a comment": (b": ping\n\n", sse_matrix.data(b"a"))}
     monkeypatch.setattr(sse_matrix, "CASES", wrong)
     found = measure(sse_matrix.main)
@@ -283,8 +283,11 @@ def test_what_is_no_number_holds_no_bound(
     value: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Unknown is never good."""
-    measured = {"most": verdict.AtMost(value, 1), "least": verdict.AtLeast(math.nan, 1)}
-    assert verdict.tell("R0", measured, {}) == 1
+    measured = {
+        "most": figures.at_most(value, 1),
+        "least": figures.at_least(math.nan, 1),
+    }
+    assert figures.judge("R0", measured, {}) == 1
     assert json.loads(capsys.readouterr().out)["missed"] == ["most", "least"]
 
 
