@@ -28,7 +28,6 @@ NOT_YET = (
     "reliability",
     "roles",
     "testing",
-    "usage",
 )
 NAMES = sorted(page.stem for page in DOCS.glob("*.md"))
 TRANSLATED = [name for name in NAMES if name not in NOT_YET]
