@@ -14,7 +14,6 @@ DOCS = Path(__file__).parents[1] / "docs"
 # These have no Chinese page yet; a name leaves the tuple with its page.
 NOT_YET = (
     "architecture",
-    "cache",
     "configuration",
     "editing",
     "failures",
