@@ -15,7 +15,6 @@ DOCS = Path(__file__).parents[1] / "docs"
 NOT_YET = (
     "architecture",
     "configuration",
-    "editing",
     "failures",
     "fallbacks",
     "files",
