@@ -16,7 +16,6 @@ NOT_YET = (
     "architecture",
     "configuration",
     "failures",
-    "fallbacks",
     "files",
     "hosts",
     "models",
