@@ -18,7 +18,6 @@ NOT_YET = (
     "failures",
     "files",
     "hosts",
-    "models",
     "other-roles",
     "reliability",
     "roles",
