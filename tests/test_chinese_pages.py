@@ -18,7 +18,6 @@ NOT_YET = (
     "failures",
     "files",
     "hosts",
-    "other-roles",
     "reliability",
     "roles",
     "testing",
