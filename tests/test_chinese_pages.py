@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
+import bytebuddy_provider_hf
+from bytebuddy_provider_hf.texts import rows_of
+
 DOCS = Path(__file__).parents[1] / "docs"
 # These have no Chinese page yet; a name leaves the tuple with its page.
 NOT_YET = (
@@ -19,7 +22,6 @@ NOT_YET = (
     "files",
     "hosts",
     "reliability",
-    "roles",
     "testing",
 )
 NAMES = sorted(page.stem for page in DOCS.glob("*.md"))
@@ -196,3 +198,28 @@ def test_the_chinese_page_is_set_as_chinese(name: str) -> None:
             for wrong in (UNSPACED, HALF_WIDTH, FULL_WIDTH_SPACED):
                 found = wrong.search(bare.replace("**", "").replace("|", "\n"))
                 assert found is None, (line, found)
+
+
+def said_in(cell: str, sentence: str) -> bool:
+    """Return whether a sentence holds what a cell shows of it, with "…" for gaps."""
+    shown = cell.removeprefix("it ").removeprefix("它")
+    pattern = ".*".join(re.escape(part.strip()) for part in shown.split("…"))
+    return re.search(pattern, sentence) is not None
+
+
+@pytest.mark.parametrize(("heading", "column"), [("附注的含义", 0), ("会拒绝什么", 1)])
+def test_a_sentence_of_the_package_is_its_own_in_both(
+    heading: str, column: int
+) -> None:
+    """The notes and reasons of ``roles.md`` are of one row of the package's texts."""
+    texts = Path(bytebuddy_provider_hf.__file__).parent / "data" / "texts"
+    known = [
+        row for table in texts.glob("*.toml") for row in rows_of(table.stem).values()
+    ]
+    (pair,) = (each for each in both("roles") if each[1].heading == f"## {heading}")
+    rows = [re.findall(r"^\|.*", each.text, re.MULTILINE)[2:] for each in pair]
+    for both_rows in zip(*rows, strict=True):
+        english, chinese = (row.split(" | ")[column].strip("| ") for row in both_rows)
+        assert any(
+            said_in(english, row["en"]) and said_in(chinese, row["zh"]) for row in known
+        ), chinese
