@@ -24,6 +24,7 @@ from bytebuddy_provider_hf.cli.model_source import (
 )
 from bytebuddy_provider_hf.cli.options import (
     config_option,
+    epilog_of,
     json_option,
     trouble_options,
 )
@@ -58,6 +59,11 @@ read     it takes effect
 missing  there is none
 skipped  it is another program's, or no file: "config check" says why
 invalid  it has errors: "config check" lists them
+
+\b
+Examples:
+  bytebuddy-hf config path
+  bytebuddy-hf config path --json
 """
 _TRUST_EXAMPLES: Final = """\b
 Examples:
@@ -79,7 +85,13 @@ def config() -> None:
     """
 
 
-@config.command(short_help="Write a first configuration.")
+@config.command(
+    short_help="Write a first configuration.",
+    epilog=epilog_of(
+        "bytebuddy-hf config init",
+        "bytebuddy-hf config init --config ./config.yaml",
+    ),
+)
 @config_option
 @trouble_options
 def init(*, config: Path | None) -> None:
@@ -103,7 +115,13 @@ def init(*, config: Path | None) -> None:
     screen.detail(text("cli.next_login"))
 
 
-@config.command(short_help="List every problem; exit 3 if there is one.")
+@config.command(
+    short_help="List every problem; exit 3 if there is one.",
+    epilog=epilog_of(
+        "bytebuddy-hf config check",
+        "bytebuddy-hf config check --config ./config.yaml --json",
+    ),
+)
 @config_option
 @json_option
 @trouble_options
@@ -273,7 +291,13 @@ def _with_hint(error: ByteBuddyError) -> str:
     return said
 
 
-@config.command(short_help="Print what takes effect, and where it was written.")
+@config.command(
+    short_help="Print what takes effect, and where it was written.",
+    epilog=epilog_of(
+        "bytebuddy-hf config show",
+        "bytebuddy-hf config show --json",
+    ),
+)
 @config_option
 @json_option
 @trouble_options

@@ -21,6 +21,7 @@ from bytebuddy_provider_hf.cli.options import (
     JSON,
     add_options,
     config_option,
+    epilog_of,
     json_option,
     trouble_options,
 )
@@ -93,8 +94,7 @@ def subcommand(
             json_option,
             trouble_options,
         )
-        epilog = "\n  ".join(("\b\nExamples:", *examples))
-        made = models.command(name, short_help=short, epilog=epilog)
+        made = models.command(name, short_help=short, epilog=epilog_of(*examples))
         # click lists first what was added last: an option's own come before these.
         return made(add_options(command, *shared))
 
@@ -171,7 +171,11 @@ def wants_json(*, as_json: bool) -> bool:
     "--gated/--no-gated", default=None, help="A licence has to be accepted, or not."
 )
 @click.option(
-    "--license", "licence", metavar="NAME", default="", help="Such as apache-2.0."
+    "--license",
+    "licence",
+    metavar="NAME",
+    default="",
+    help="Under this licence, such as apache-2.0.",
 )
 @click.option(
     "--sort",

@@ -59,8 +59,13 @@ class CallSettings:
 
 def command(*examples: str) -> Callable[[Callable[..., object]], click.Command]:
     """Return click's decorator of a command whose help ends with ``examples``."""
+    return click.command(epilog=epilog_of(*examples))
+
+
+def epilog_of(*examples: str) -> str:
+    """Return the end of a command's help: its examples, a line each."""
     # \b keeps click from joining the lines that follow it.
-    return click.command(epilog="\n  ".join(("\b\nExamples:", *examples)))
+    return "\n  ".join(("\b\nExamples:", *examples))
 
 
 def add_options(

@@ -18,6 +18,7 @@ from bytebuddy_provider_hf.cli.options import (
     DEBUG,
     FACTS,
     JSON,
+    epilog_of,
     trouble_options,
 )
 from bytebuddy_provider_hf.cli.print_error import print_error
@@ -171,6 +172,12 @@ def _swallow_output() -> None:
 
 @click.group(
     cls=Root,
+    epilog=epilog_of(
+        "bytebuddy-hf demo           try everything, without a token",
+        "bytebuddy-hf config init    write a first configuration",
+        "bytebuddy-hf login          store the token",
+        "bytebuddy-hf doctor         look for what is wrong",
+    ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 88},
 )
 @click.version_option(package_name="bytebuddy-provider-hf")
