@@ -154,8 +154,9 @@ def test_numbers_and_names_are_the_same_in_both_languages() -> None:
 
 
 def test_one_thing_has_one_word_in_chinese() -> None:
-    """In the rows of texts and in those of failures."""
+    """In the rows of texts, in those of failures, and in help."""
     said = {text_id: row["zh"] for text_id, row in ROWS.items()}
+    said["help"] = (PACKAGE / "data/help.zh.toml").read_text(encoding="utf-8")
     for name, failure in failure_table().rows.items():
         steps = itertools.chain(failure.zh.hint, *failure.zh.steps)
         words = (failure.zh.title, failure.zh.meaning, failure.zh.lead, *steps)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import pairwise, takewhile
 from typing import Final
 
-from bytebuddy_provider_hf.texts import Language, render
+from bytebuddy_provider_hf.texts import LANGUAGES, Language, render
 
 # The key of click's Context.meta under which ``--lang`` is kept.
 LANG: Final = "bytebuddy_provider_hf.lang"
@@ -18,6 +19,18 @@ def language_of(env: Mapping[str, str]) -> Language:
     """Return Chinese where the locale's messages are Chinese, else English."""
     chosen = next((env[name] for name in _VARIABLES if env.get(name)), "")
     return "zh" if chosen.lower().startswith("zh") else "en"
+
+
+def asked_language(arguments: Iterable[str]) -> Language | None:
+    """Return what the last ``--lang`` asks for, wherever it stands before ``--``."""
+    given = ["", *takewhile(lambda each: each != "--", arguments)]
+    found: Language | None = None
+    for before, word in pairwise(given):
+        name, _, value = word.partition("=")
+        for language in LANGUAGES:
+            if language == (value if name == "--lang" else before == "--lang" and word):
+                found = language
+    return found
 
 
 def process_language() -> Language:

@@ -13,7 +13,12 @@ import click
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.exit_codes import ExitCode, exit_code, table
-from bytebuddy_provider_hf.cli.language import localized
+from bytebuddy_provider_hf.cli.language import (
+    LANG,
+    asked_language,
+    localized,
+    process_language,
+)
 from bytebuddy_provider_hf.cli.options import (
     DEBUG,
     FACTS,
@@ -64,6 +69,18 @@ class Root(click.Group):
         # A wrong option ends the command before its --json is read.
         if "--json" in takewhile(lambda each: each != "--", args):
             ctx.meta[JSON] = True
+        # --help ends the command before a --lang behind it is read.
+        asked = asked_language(args)
+        if asked is not None:
+            ctx.meta[LANG] = asked
+        if process_language() == "zh":
+            from bytebuddy_provider_hf.cli.localized_help import (
+                ChineseFormatter,
+                in_chinese,
+            )
+
+            ctx.command = in_chinese(self, "")
+            ctx.formatter_class = ChineseFormatter
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -97,7 +114,12 @@ class Root(click.Group):
         module, attribute, _ = COMMANDS[cmd_name]
         command = getattr(import_module(f"{_PACKAGE}.{module}"), attribute)
         assert isinstance(command, click.Command)  # noqa: S101  # for the type
-        return command
+        if process_language() == "en":
+            return command
+        # The table of the Chinese help is read by those who speak it only.
+        from bytebuddy_provider_hf.cli.localized_help import in_chinese
+
+        return in_chinese(command, cmd_name)
 
     def format_commands(
         self,
@@ -105,10 +127,18 @@ class Root(click.Group):
         formatter: click.HelpFormatter,
     ) -> None:
         """List the commands, then the exit codes."""
+        commands = [(name, row[2]) for name, row in COMMANDS.items()]
+        codes = table()
+        if process_language() == "zh":
+            from bytebuddy_provider_hf.cli.localized_help import help_table
+
+            known = help_table()
+            commands = [(name, known[name]["short"]) for name, _ in commands]
+            codes = [(code, known["exit_codes"][code]) for code, _ in codes]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, row[2]) for name, row in COMMANDS.items()])
+            formatter.write_dl(commands)
         with formatter.section("Exit codes"):
-            formatter.write_dl(table())
+            formatter.write_dl(codes)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; tell a failure once and exit with its code."""
@@ -154,11 +184,16 @@ def _tell(ctx: click.Context, error: ByteBuddyError) -> None:
 
 
 def _refuse(ctx: click.Context, error: click.UsageError) -> NoReturn:
-    """Tell wrong usage as JSON where that was asked for; else click tells it."""
+    """Tell wrong usage as JSON where that was asked for, or in Chinese; else raise."""
+    # Without arguments the message is a command's help, and since click 8.2 an error.
+    helps = isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ()))
     if not ctx.meta.get(JSON):
-        # click puts its own English words around it.
-        error.message = localized(error.message)  # type: ignore[misc]  # Final there
-        raise error
+        if helps or process_language() == "en":
+            raise error  # click prints it
+        from bytebuddy_provider_hf.cli.localized_help import usage_error
+
+        screen.note(usage_error(error))
+        ctx.exit(error.exit_code)
     where = ctx.command_path if error.ctx is None else error.ctx.command_path
     screen.print_json(screen.usage_object(error.format_message(), f"{where} --help"))
     ctx.exit(error.exit_code)

@@ -85,9 +85,9 @@ def test_the_step_of_the_case_is_no_general_one(
 
 
 def test_wrong_usage_is_said_in_chinese(run: Run) -> None:
-    """What click puts around it is click's; JSON stays English."""
+    """With what click puts around it; JSON stays English."""
     ran = run("edit", "app.py", "-i", " ", **ZH)
-    assert ran.err.endswith("Error: 指令为空：请用 -i 说明要改什么\n")
+    assert ran.err.endswith("\n\n错误：指令为空：请用 -i 说明要改什么\n")
     told = json.loads(run("edit", "app.py", "-i", " ", "--json", **ZH).out)
     assert told["error"]["message"].startswith("the instruction is empty")
 
