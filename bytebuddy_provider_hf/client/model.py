@@ -11,7 +11,7 @@ from attrs import evolve
 from bytebuddy_provider_hf.client.endpoint import Endpoint, MeterOptions
 from bytebuddy_provider_hf.client.model_base import check_doubts, check_texts
 from bytebuddy_provider_hf.client.notices import log_once
-from bytebuddy_provider_hf.client.request import conversation, merge_options
+from bytebuddy_provider_hf.client.request import merge_options
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.scoring_methods import ScoringRoles
 from bytebuddy_provider_hf.config.values import AutocompleteOptions, ModelEntry
@@ -90,6 +90,7 @@ class HuggingFaceModel(ScoringRoles):
         and any ``ByteBuddyError`` when awaited or iterated.
         """
         from bytebuddy_provider_hf.client.roles.chat import ChatPlanner, ChatRequest
+        from bytebuddy_provider_hf.prompts.messages import read_messages
 
         asked = {
             "temperature": temperature,
@@ -103,7 +104,7 @@ class HuggingFaceModel(ScoringRoles):
             "n": n,
         }
         request = ChatRequest(
-            messages=conversation(messages),
+            messages=read_messages(messages),
             options=merge_options(
                 self._entry.default_completion_options, options, asked
             ),

@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.prompts.family import (
     ToolStyle,
     Wrap,
 )
+from bytebuddy_provider_hf.prompts.messages import message_text
 from bytebuddy_provider_hf.prompts.special_tokens import Escaper
 from bytebuddy_provider_hf.types import ImagePart, Message, TextPart
 
@@ -176,18 +177,6 @@ def _format_of(family: Family) -> ChatFormat:
     return family.chat or load_families().chat_formats["transcript"]
 
 
-def _text(message: Message) -> str:
-    if isinstance(message.content, str):
-        return message.content
-    parts = [p.text for p in message.content if isinstance(p, TextPart)]
-    if len(parts) != len(message.content):
-        raise UnsupportedRole(
-            texts.text("prompts.no_image"), hint=texts.text("prompts.no_image_hint")
-        )
-    # Engines join parts of text in this way before they apply a template.
-    return "\n".join(parts)
-
-
 def _split(
     messages: Sequence[Message], form: ChatFormat, escaper: Escaper
 ) -> tuple[str | None, Sequence[Message], str]:
@@ -202,7 +191,7 @@ def _split(
     system: str | None = form.default_system or None
     if count:
         # The templates know one system message, at the beginning.
-        said = "\n\n".join(escaper.escape(_text(m)) for m in messages[:count])
+        said = "\n\n".join(escaper.escape(message_text(m)) for m in messages[:count])
         said = said.strip() if form.strip else said
         system = said if said or form.default_system else None
     begun = len(messages)
@@ -211,7 +200,7 @@ def _split(
         if messages[begun - 1].tool_calls:
             break
         begun -= 1
-    open_texts = [escaper.escape(_text(m)) for m in messages[begun:]]
+    open_texts = [escaper.escape(message_text(m)) for m in messages[begun:]]
     text = "\n\n".join(filter(None, open_texts))
     ending = form.continue_prompt + text if text else form.generation_prompt
     return system, messages[count:begun], ending
@@ -219,7 +208,7 @@ def _split(
 
 def _turns_of(message: Message, form: ChatFormat, escaper: Escaper) -> list[_Turn]:
     """Return the turns that write a message; calls may need one of their own."""
-    text = _text(message)
+    text = message_text(message)
     style = form.tools
     if style is not None and message.role == "tool":
         result = chat_tools.result(style, text, message.tool_call_id, escaper.escape)
