@@ -62,13 +62,15 @@ def is_our_code(module: str) -> bool:
 class ForeignCode:
     """The code of a provider, run for an entry; ``distribution`` brought it.
 
-    ``log`` is the provider's own logger.
+    ``log`` is the provider's own logger. ``grace`` is the seconds beyond its limit in
+    which a call may still tell by itself why it is late.
     """
 
     entry: ModelEntry
     provider: str
     distribution: str | None
     log: logging.Logger
+    grace: float = 0.1
 
     @property
     def title(self) -> LocalizedText:
@@ -86,7 +88,7 @@ class ForeignCode:
         try:
             return step()
         except ByteBuddyError as error:
-            self._mask(error)
+            self.mask(error)
             raise
         except BaseException as error:  # foreign code runs here
             if type(error) is KeyboardInterrupt:
@@ -109,7 +111,7 @@ class ForeignCode:
         try:
             return await waiting
         except ByteBuddyError as error:
-            self._mask(error)
+            self.mask(error)
             raise
         except BaseException as error:
             if must_propagate(error) or any(error is each for each in not_theirs):
@@ -149,26 +151,27 @@ class ForeignCode:
             return error.reason
         if self.log.isEnabledFor(logging.DEBUG):
             # The error that is told has no traceback of theirs: it might hold a key.
-            trace = self._masked("".join(traceback.format_exception(error)))
+            trace = self.masked("".join(traceback.format_exception(error)))
             for line in trace.split("\n"):
                 self.log.debug("%s", line)
         # The sentence that quotes it has a full stop of its own.
-        return one_line(self._masked(unredacted(error))).rstrip(".")
+        return one_line(self.masked(unredacted(error))).rstrip(".")
 
     def _failed(self, message: str, hint: str | None = None) -> ProviderFailed:
         error = ProviderFailed(message, hint=hint or text("plugins.update_provider"))
         error.provider, error.distribution = self.provider, self.distribution
         return error
 
-    def _mask(self, error: ByteBuddyError) -> None:
+    def mask(self, error: ByteBuddyError) -> None:
         """Mask the entry's secrets in an error of ours that foreign code raised."""
         for name in ("message", "hint"):
             said = getattr(error, name)
-            if said and (masked := self._masked(said)) != said:
+            if said and (masked := self.masked(said)) != said:
                 setattr(error, name, masked)
                 error.args = (error.message,)
 
-    def _masked(self, said: str) -> str:
+    def masked(self, said: str) -> str:
+        """Return a text with the secrets of the entry masked."""
         for secret in _secrets(self.entry):
             # Short ones, too, as they are; of the others also what escapes hide.
             said = Secret(secret).scrub(said.replace(secret, MASK))

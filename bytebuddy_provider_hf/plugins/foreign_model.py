@@ -43,14 +43,13 @@ from bytebuddy_provider_hf.plugins.value_check import wrong_part
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Done, Event, Reply
 
-# Seconds beyond its limit in which a provider may still tell by itself why it is late.
-_GRACE: Final = 0.1
 # Seconds that a call may take to end, after its block was left.
 _LEAVING: Final = 5.0
 # What `await` and `async with` look for, on the class.
 _CALL_PARTS: Final = ("__await__", "__aenter__", "__aexit__")
 
-_CALLS: Final[Mapping[str, type]] = {
+# A method that returns a ReplyCall -> its protocol.
+CALLS: Final[Mapping[str, type]] = {
     "chat": protocols.Chat,
     "complete": protocols.Complete,
     "fill": protocols.Fill,
@@ -58,7 +57,7 @@ _CALLS: Final[Mapping[str, type]] = {
     "apply": protocols.Apply,
 }
 # A method that is awaited -> its protocol, what it gives, and its first arguments.
-_AWAITED: Final[Mapping[str, tuple[type, type, tuple[str, ...]]]] = {
+AWAITED: Final[Mapping[str, tuple[type, type, tuple[str, ...]]]] = {
     "embed": (protocols.Embed, Embeddings, ("texts",)),
     "rerank": (protocols.Rerank, Scores, ("query", "documents")),
     "task": (protocols.Tasks, TaskReply, ("name", "inputs", "parameters")),
@@ -85,10 +84,10 @@ class ForeignModel:
     def __init__(self, model: Model, code: ForeignCode) -> None:
         self.watched = model
         self.code = code
-        for name, protocol in _CALLS.items():
+        for name, protocol in CALLS.items():
             if isinstance(model, protocol):
                 self._add(name, self._call)
-        for name, (protocol, *_) in _AWAITED.items():
+        for name, (protocol, *_) in AWAITED.items():
             if isinstance(model, protocol):
                 self._add(name, self._ask)
 
@@ -161,7 +160,7 @@ class ForeignModel:
         args: tuple[object, ...],
         kwargs: dict[str, object],
     ) -> object:
-        _, kind, names = _AWAITED[name]
+        _, kind, names = AWAITED[name]
         watch = Watch(self.code, name)
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         kwargs = watch.begin(kwargs)
@@ -234,7 +233,7 @@ class Watch:
         """Start the clock, if there is a limit and it does not run yet."""
         if self.timeout is not None and self.until is None:
             now = asyncio.get_running_loop().time()
-            self.until = now + self.timeout + _GRACE
+            self.until = now + self.timeout + self.code.grace
 
     def _tell(self, on_event: OnEvent, event: object) -> None:
         self.check_event(event)

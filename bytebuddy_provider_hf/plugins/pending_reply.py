@@ -11,13 +11,16 @@ from collections.abc import (
     Coroutine,
     Generator,
 )
+from contextlib import aclosing
 from types import TracebackType
-from typing import Self
+from typing import Final, Self, cast
 
-from bytebuddy_provider_hf.errors import Closed
-from bytebuddy_provider_hf.plugins.protocols import ReplyCall
+from bytebuddy_provider_hf.errors import Closed, DeadlineExceeded, StreamInterrupted
+from bytebuddy_provider_hf.plugins.protocols import OnEvent, ReplyCall
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import Event, Reply
+from bytebuddy_provider_hf.types import Done, Event, Reply
+
+_END: Final = object()
 
 
 class ReaderTask:
@@ -163,3 +166,49 @@ class PendingReply(ReplyCall):
 def _spent() -> Coroutine[object, object, Reply]:
     message = "this call was already made; ask the model again"
     raise RuntimeError(message)
+
+
+def call_of(
+    events: Callable[[], AsyncGenerator[Event, None]],
+    *,
+    timeout: float | None = None,
+    on_event: OnEvent | None = None,
+) -> ReplyCall:
+    """Return a call of a provider's events, the last of which is ``Done``.
+
+    After ``timeout`` seconds it ends with ``DeadlineExceeded``. ``on_event`` is told of
+    every event of a call that is awaited.
+    """
+
+    async def stream() -> AsyncGenerator[Event, None]:
+        now = asyncio.get_running_loop().time()
+        until = None if timeout is None else now + timeout
+        async with aclosing(events()) as came:
+            while True:
+                # Not around the yield: it would end what the reader does meanwhile.
+                limit = asyncio.timeout_at(until)
+                try:
+                    async with limit:
+                        event = await anext(came, _END)
+                except TimeoutError:
+                    if not limit.expired():
+                        raise
+                    raise DeadlineExceeded(
+                        text("kit.deadline", seconds=f"{timeout:,g}"),
+                        hint=text("kit.deadline_hint"),
+                    ) from None
+                if event is _END:
+                    return
+                # Whatever it is: a host's registry tells what is no event.
+                yield cast("Event", event)
+
+    async def reply() -> Reply:
+        async with aclosing(stream()) as came:
+            async for event in came:
+                if on_event is not None:
+                    on_event(event)
+                if isinstance(event, Done):
+                    return event.reply
+        raise StreamInterrupted(text("plugins.no_done"))
+
+    return PendingReply(reply, stream)

@@ -22,7 +22,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager
 from datetime import date
 from logging import Logger
 from pathlib import Path
@@ -31,7 +31,6 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from attrs import field, frozen
 
 from bytebuddy_provider_hf.config.values import AlertOptions, ModelEntry, Source
-from bytebuddy_provider_hf.errors import StreamInterrupted
 from bytebuddy_provider_hf.outcomes import (
     Consumption,
     Embeddings,
@@ -39,11 +38,9 @@ from bytebuddy_provider_hf.outcomes import (
     TaskReply,
 )
 from bytebuddy_provider_hf.secret import Environment
-from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import (
     CompletionOptions,
     Conversation,
-    Done,
     DoubtMode,
     Event,
     Reply,
@@ -97,19 +94,13 @@ class ReplyCall(
 
         ``events`` is an async generator function without arguments; it is called when
         the call is awaited or entered, and closed when that ends. Awaited, the call
-        gives the reply of ``Done``.
+        gives the reply of ``Done``. ``plugins.kit.reply_call`` keeps to ``timeout`` and
+        tells ``on_event``, too.
         """
-        # That class is a ReplyCall itself.
-        from bytebuddy_provider_hf.plugins.pending_reply import PendingReply
+        # What it makes is a ReplyCall itself.
+        from bytebuddy_provider_hf.plugins.pending_reply import call_of
 
-        async def reply() -> Reply:
-            async with aclosing(events()) as came:
-                async for event in came:
-                    if isinstance(event, Done):
-                        return event.reply
-            raise StreamInterrupted(text("plugins.no_done"))
-
-        return PendingReply(reply, events)
+        return call_of(events)
 
 
 # isinstance looks for the names only (PEP 544): signatures are not compared.

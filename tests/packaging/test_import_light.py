@@ -32,6 +32,8 @@ LIGHT = [
     "import bytebuddy_provider_hf",
     "import bytebuddy_provider_hf.plugins.spec",
     "import bytebuddy_provider_hf as package; dir(package)",
+    # Authors' code, which a host imports with a provider when its entry opens.
+    "import bytebuddy_provider_hf.plugins.kit",
 ]
 
 

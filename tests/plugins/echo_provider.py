@@ -9,7 +9,8 @@ from types import TracebackType
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.plugins.protocols import Model, OpenContext, ReplyCall
 from bytebuddy_provider_hf.plugins.spec import ProviderSpec, hookimpl
-from bytebuddy_provider_hf.types import Done, Event, Reply, Role, Text
+from bytebuddy_provider_hf.prompts.messages import message_text, read_messages
+from bytebuddy_provider_hf.types import Conversation, Done, Event, Reply, Role, Text
 
 
 class EchoCall(ReplyCall):
@@ -61,8 +62,8 @@ class EchoModel:
         self.roles: tuple[Role, ...] = entry.roles
         self.closed = 0
 
-    def chat(self, messages: str) -> EchoCall:
-        return EchoCall(messages)
+    def chat(self, messages: Conversation, **_: object) -> EchoCall:
+        return EchoCall(message_text(read_messages(messages)[-1]))
 
     async def aclose(self) -> None:
         await asyncio.sleep(0)

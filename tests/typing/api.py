@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import assert_type
 
@@ -14,6 +15,7 @@ from bytebuddy_provider_hf import (
     Chat,
     Complete,
     CompletionOptions,
+    Conversation,
     Done,
     Edit,
     Embed,
@@ -43,6 +45,7 @@ from bytebuddy_provider_hf import (
     hookimpl,
     open_model,
 )
+from bytebuddy_provider_hf.plugins.kit import message_text, read_messages, reply_call
 
 assert_type(bytebuddy_provider_hf.__version__, str)
 version: int = SPEC_VERSION
@@ -51,6 +54,18 @@ version: int = SPEC_VERSION
 @hookimpl
 def bytebuddy_providers() -> tuple[ProviderSpec, ...]:
     return (ProviderSpec(name="mine", target="my_package.model:factory"),)
+
+
+class Mine:
+    """A part of a provider, with the kit of authors."""
+
+    def chat(self, messages: Conversation, **how: object) -> ReplyCall:
+        last = message_text(read_messages(messages)[-1])
+
+        async def events() -> AsyncGenerator[Event, None]:
+            yield Done(Reply(last))
+
+        return reply_call(events, how)
 
 
 def show(event: Event) -> str:
