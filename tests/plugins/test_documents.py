@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "hosts.md"
 ADDRESS = "http://127.0.0.1:8080"
+TOLD = """
+try:
+    test_shout_is_a_provider()
+except AssertionError as error:
+    print(error)
+"""
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -91,7 +97,23 @@ async def test_the_page_s_provider(site: Site, tmp_path: Path) -> None:
     program = tmp_path / "shout.py"
     program.write_text(blocks("python")[2])
     assert await run(site, tmp_path, str(program)) == "HELLO\n"
-    assert len(blocks("python")) == 3
+
+
+async def test_the_page_s_test_of_its_provider(site: Site, tmp_path: Path) -> None:
+    """The fourth program passes, by pytest or by itself, and finds what is changed."""
+    shout, test = tmp_path / "shout.py", tmp_path / "test_shout.py"
+    shout.write_text(blocks("python")[2])
+    test.write_text(blocks("python")[3])
+    assert await run(site, tmp_path, str(test)) == ""
+    quiet = ("-p", "no:cacheprovider", "-p", "no:asyncio", "-q", str(test))
+    assert "1 passed" in await run(site, tmp_path, "-m", "pytest", *quiet)
+    # What the page shows of a finding is what is said.
+    changed = blocks("python")[2].replace("= entry.name,", '= "shout",')
+    shout.write_text(changed)
+    checked = blocks("python")[3].partition("\nif ")[0]
+    test.write_text(f"{checked}{TOLD}")
+    assert await run(site, tmp_path, str(test)) == blocks("text")[-1]
+    assert len(blocks("python")) == 4
 
 
 async def test_the_example_host(site: Site, tmp_path: Path) -> None:
