@@ -13,7 +13,7 @@ from bytebuddy_provider_hf.config.exposure import exposures
 from bytebuddy_provider_hf.config.stored_files import ENV
 from bytebuddy_provider_hf.regular_file import NotRegular, read_regular_file
 from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import LocalizedText, text
 
 MAX_BYTES: Final = ENV.most
 
@@ -27,9 +27,30 @@ TOKEN_VARIABLES: Final = (
 )
 
 _LINE: Final = re.compile(
-    r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=[ \t]*(?P<value>.*)"
+    r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=(?P<value>.*)"
+)
+# What a shell takes, and what sets nothing.
+_IDLE: Final = re.compile(r"\s*(?:#.*|export\s+[A-Za-z_]\w*\s*)?")
+# Not str.splitlines: a value that holds U+2028 is not two lines.
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
+_QUOTED: Final = re.compile(r"""'([^']*)'|`([^`]*)`|"((?:[^"\\]|\\.)*)\"""")
+_AFTER_QUOTES: Final = re.compile(r"(?:\s+#.*)?")
+# Those of a word processor, at either end of a value.
+_TYPOGRAPHIC: Final = re.compile("^[\u2018-\u201f\u300c-\u300f\uff02\uff07]")
+# Controls but the tab, and what looks like a blank or like nothing.
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\xa0\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]"
 )
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t"}
+
+
+@frozen
+class BadLine:
+    """A line that cannot be meant as it stands, and the variable that it would set."""
+
+    line: int
+    why: LocalizedText
+    name: str = ""
 
 
 @frozen
@@ -41,13 +62,21 @@ class EnvFile:
     complaint: str | None = None
     # Others can change it: nothing of it counts.
     is_refused: bool = False
+    bad_lines: tuple[BadLine, ...] = ()
+
+    def bad_line(self, name: str) -> BadLine | None:
+        """Return the last line that would set ``name`` and cannot be meant so."""
+        found = [bad for bad in self.bad_lines if bad.name == name]
+        return found[-1] if found and name not in self.values else None
 
 
 def read_env(path: Path) -> EnvFile:
     """Return the variables of ``path``; a file that cannot be read has none.
 
-    ``NAME=value``, ``export NAME=value``, single quotes as they stand, double quotes
-    with backslash escapes, ``#`` comments. Nothing is expanded and no line continues.
+    ``NAME=value``, ``export NAME=value``, single quotes and backquotes as they stand,
+    double quotes with backslash escapes, comments behind a blank and ``#``. Nothing is
+    expanded and no line continues. A line that cannot be meant sets nothing, and
+    stands in ``bad_lines``.
     """
     try:
         # Folders of this name are common: Python's own environments.
@@ -79,27 +108,67 @@ def parse_env(path: Path, raw: bytes) -> EnvFile:
     if len(raw) > MAX_BYTES:
         complaint = text("config.env_too_large", size=MAX_BYTES // 1024)
         return EnvFile(path, complaint=complaint)
-    found = {}
+    # PowerShell's ">" writes so; half of such a text is NUL bytes.
+    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or raw[:64].count(0) > len(raw[:64]) / 4:
+        return EnvFile(path, complaint=text("config.env_utf_16"))
     try:
-        for match in map(_LINE.fullmatch, raw.decode("utf-8-sig").splitlines()):
-            if match:
-                found[match["name"]] = Secret(_unquoted(match["value"].strip()))
+        lines = _LINE_END.split(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return EnvFile(path, complaint=text("config.env_not_utf_8"))
-    return EnvFile(path, found)
-
-
-# Nothing is expanded: a key may hold a $ or a backslash.
-def _unquoted(value: str) -> str:
-    if value[:1] == "'":
-        end = value.find("'", 1)
-        return value[1:end] if end > 0 else value
-    if value[:1] == '"':
-        match = re.match(r'"((?:[^"\\]|\\.)*)"', value)
+    found: dict[str, Secret] = {}
+    bad: list[BadLine] = []
+    continued = 0
+    for number, line in enumerate(lines, 1):
+        # What stands within quotes is no variable, whatever it looks like.
+        if number <= continued:
+            continue
+        match = _LINE.fullmatch(line)
         if match is None:
-            return value
-        return re.sub(r"\\(.)", lambda it: _ESCAPES.get(it[1], it[1]), match[1])
-    # Only after a blank is it the sign of a comment: a key may hold one.
-    if value.startswith("#"):
-        return ""
-    return re.split(r"\s#", value, maxsplit=1)[0].rstrip()
+            if not _IDLE.fullmatch(line):
+                bad.append(BadLine(number, text("config.env_no_assignment")))
+            continue
+        name, value = match["name"], _value(match["value"])
+        # The last line counts; what stood above it is no longer meant either.
+        found.pop(name, None)
+        if isinstance(value, Secret):
+            found[name] = value
+            continue
+        opening = match["value"].strip()[0]
+        if opening in "'`\"" and value.id == "config.env_open_quote":
+            rest = enumerate(lines[number:], number + 1)
+            last = next(((n, each) for n, each in rest if opening in each), None)
+            # One that sets a variable in quotes of its own closes none.
+            ends = last and re.fullmatch(rf"[^{opening}]*{opening}\s*(#.*)?", last[1])
+            if last and ends and not _LINE.fullmatch(last[1]):
+                continued = last[0]
+                value = text("config.env_several_lines", last=continued)
+        bad.append(BadLine(number, value, name))
+    return EnvFile(path, found, bad_lines=tuple(bad))
+
+
+def _value(written: str) -> Secret | LocalizedText:
+    """Return what stands behind the ``=`` of a line, or why it cannot be meant."""
+    value = written.strip()
+    match = _QUOTED.match(value)
+    if match:
+        if not _AFTER_QUOTES.fullmatch(value, match.end()):
+            return text("config.env_after_quote")
+        inside = match[1] or match[2] or match[3] or ""
+    elif value.startswith("#") and written[:1] != "#":
+        inside = ""
+    else:
+        # Only after a blank is it the sign of a comment: a key may hold one.
+        inside = re.split(r"\s#", value, maxsplit=1)[0].rstrip()
+        for end in (inside[:1], inside[-1:]):
+            if end and end in "'`\"" and (end == inside[0] or inside.count(end) % 2):
+                return text("config.env_open_quote")
+            if _TYPOGRAPHIC.match(end):
+                return text("config.env_typographic", character=end)
+    unseen = _UNSEEN.search(inside)
+    if unseen:
+        character = f"U+{ord(unseen.group()):04X}"
+        return text("config.env_character", character=character)
+    if match and match[3]:
+        inside = re.sub(r"\\(.)", lambda it: _ESCAPES.get(it[1], it[1]), inside)
+    # Nothing is expanded: a key may hold a $ or a backslash.
+    return Secret(inside)

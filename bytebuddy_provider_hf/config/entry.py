@@ -512,6 +512,11 @@ def _reference(
         hint = text(
             "config.withheld", variable=unset.variable, file=withheld, command=command
         )
+    elif bad := context.variables.user_env.bad_line(unset.variable):
+        where = f"{context.variables.user_env.path}:{bad.line}"
+        hint = text(
+            "config.env_bad_line", variable=unset.variable, place=where, why=bad.why
+        )
     else:
         hint = text(
             "config.set_token"

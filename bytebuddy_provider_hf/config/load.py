@@ -113,13 +113,22 @@ def load(  # each is a place that a test and a host must choose
     kept, told = with_fallbacks(entries)
     env_files = (variables.user_env, *variables.project_env)
     complaints = [(str(f.path), f.complaint) for f in env_files if f.complaint]
+    # A project's .env is mostly another program's: only what is missed is told of it.
+    missed = {each.variable for entry in kept for each in entry.unset}
+    complaints += [
+        (f"{file.path}:{bad.line}", text("config.env_line", why=bad.why))
+        for file in env_files
+        for bad in file.bad_lines
+        if file is variables.user_env or bad.name in missed
+    ]
     log = next((r.log for r in read if r.log is not None), None)
     return Config(
         entries=kept,
         warnings=(
             *(warning for r in found.values() for warning in r.warnings),
             *told,
-            *(ConfigWarning(file, complaint) for file, complaint in complaints),
+            # Once, where the user's folder is the project's too.
+            *(ConfigWarning(*each) for each in dict.fromkeys(complaints)),
             *(
                 [ConfigWarning(str(store.path), complaint)]
                 if (complaint := store.complaint()) is not None

@@ -302,13 +302,19 @@ def test_the_env_of_an_untrusted_project_counts_for_nothing(world: World) -> Non
         ('A="x # y"', "x # y"),
         ("A=x # y", "x"),
         ("A=x#y", "x#y"),
-        ("A=#y", ""),
+        ("A=#y", "#y"),
+        ("A= #y", ""),
+        ("A= # y", ""),
+        ("A=x #", "x"),
+        ("A='x' # y", "x"),
+        ("A=`x\"'`", "x\"'"),
+        ('A=""', ""),
+        ("A=don't", "don't"),
         ("A=", ""),
         (r'A="a\nb\"c\\"', 'a\nb"c\\'),
         (r"A='a\nb'", r"a\nb"),
         ("A=${B}", "${B}"),
         ("A=b=c", "b=c"),
-        ('A="x', '"x'),
         ("A=x\r", "x"),
     ],
 )
@@ -330,6 +336,114 @@ def test_an_env_file_that_cannot_be_read_is_a_warning(world: World) -> None:
         "is larger than 64 KiB",
         "is not UTF-8",
     ]
+
+
+OPEN = "a quote has no other one"
+BAD_LINES = {
+    'A="x': OPEN,
+    "A='x": OPEN,
+    "A=`x": OPEN,
+    'A=x"': OPEN,
+    "A=\"x'": OPEN,
+    'A="x"y': "something follows the closing quote",
+    "A='x'#y": "something follows the closing quote",
+    "A=\u201cx\u201d": "\u201c is no quote here",
+    "A=\u2018x\u2019": "\u2018 is no quote here",
+    "A=x\u201d": "\u201d is no quote here",
+    "A=x\u2028y": "the character U+2028",
+    "A='x\u200by'": "the character U+200B",
+    "A=x\u00a0y": "the character U+00A0",
+    "A=x\x1by": "the character U+001B",
+    "A: x": "it is not NAME=value",
+    "hf_canary": "it is not NAME=value",
+    "A\uff1dx": "it is not NAME=value",
+    '$env:A = "x"': "it is not NAME=value",
+}
+
+
+@pytest.mark.parametrize("line", BAD_LINES)
+def test_a_line_that_cannot_be_meant_sets_nothing_and_is_named(
+    world: World, line: str
+) -> None:
+    """With its file and line, and without what stands in it; others still count."""
+    file = world.write(world.home / ".bytebuddy/.env", f"A=before\n\n{line}\r\nB=1\n")
+    values = read_env(file).values
+    assert values["B"].reveal() == "1"
+    assert ("A" in values) is not line.startswith("A=")
+    (warning,) = world.read("models: []\n").warnings
+    assert warning.place == f"{file}:3"
+    assert warning.message.startswith("this line sets nothing: ")
+    assert BAD_LINES[line] in warning.message
+    assert "canary" not in str(warning)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        'A="first\nB=hf_canary\nlast"',
+        "A='first\nB=hf_canary\n' # end",
+        'A="\n{\n}\n"',
+    ],
+)
+def test_a_value_over_several_lines_is_one_warning(world: World, block: str) -> None:
+    """Nothing within its quotes is taken for a variable or for half of a key."""
+    file = world.write(world.home / ".bytebuddy/.env", f"{block}\nC=1\n")
+    assert set(read_env(file).values) == {"C"}
+    (warning,) = world.read("models: []\n").warnings
+    assert warning.place == f"{file}:1"
+    last = block.count("\n") + 1
+    assert f"closed on line {last} only" in warning.message
+
+
+def test_a_quote_that_is_never_closed_takes_no_other_line(world: World) -> None:
+    """The next variable in quotes is one of its own."""
+    text = 'A="hf_one\nB="hf_two"\nC=\'hf_three\n# don\'t\nD=1\n'
+    found = read_env(world.write(world.home / ".bytebuddy/.env", text))
+    assert set(found.values) == {"B", "D"}
+    assert [bad.line for bad in found.bad_lines] == [1, 3]
+
+
+def test_a_variable_of_such_a_line_is_unset_with_that_as_its_reason(
+    world: World,
+) -> None:
+    """Whoever needs it is sent to the line, not told to write it once more."""
+    file = world.write(world.home / ".bytebuddy/.env", 'K="hf_canary\n')
+    entry = world.entry("apiKey: ${K}")
+    assert entry.api_key is None
+    (unset,) = entry.unset
+    assert unset.hint.startswith(f"K stands in {file}:1, which sets nothing: {OPEN}")
+    assert "canary" not in unset.hint
+
+
+def test_of_a_projects_env_only_what_is_missed_is_told(world: World) -> None:
+    """It is mostly another program's, with a syntax of its own."""
+    file = world.write(world.project / ".env", 'key: value\nJ="x\nK="x\n')
+    assert world.read("models: []\n").warnings == ()
+    text = f"models:\n{ENTRY}    apiKey: ${{K}}\n"
+    (warning,) = world.read(text).warnings
+    assert warning.place == f"{file}:3"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_an_env_file_of_powershell_is_told(world: World, encoding: str) -> None:
+    """Its ``>`` writes UTF-16, with a mark at the beginning or without."""
+    world.write(world.home / ".bytebuddy/.env", "K=hf_x\r\n".encode(encoding))
+    (warning,) = world.read("models: []\n").warnings
+    assert warning.message.startswith("is UTF-16, as > of Windows PowerShell writes")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_mark_and_any_line_end_are_fine(tmp_path: Path, end: str) -> None:
+    """Editors of Windows write both, and neither gets into a key."""
+    raw = f"\ufeffA=x{end}export B = 'y'{end}export B{end}C=z".encode()
+    (tmp_path / ".env").write_bytes(raw)
+    found = read_env(tmp_path / ".env")
+    assert {k: v.reveal() for k, v in found.values.items()} == {
+        "A": "x",
+        "B": "y",
+        "C": "z",
+    }
+    assert found.bad_lines == ()
 
 
 @pytest.mark.parametrize(
