@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
@@ -78,6 +79,7 @@ _OTHER_SPELLINGS: Final = {"embeddings": Role.EMBED, "reranking": Role.RERANK}
 # An error names what exists, and a configuration may have thousands of entries.
 _MOST_SHOWN: Final = 12
 _MOST_KEPT: Final = 200
+_HUGGING_FACE: Final = "huggingface"
 
 _T = TypeVar("_T")
 
@@ -520,12 +522,17 @@ class ModelRegistry:
         hint = hints[0] if hints else text("plugins.install")
         if len(hints) > 1:
             hint = text("plugins.two_sentences", first=hints[0], second=hints[1])
+        # Other programs' words for the same: hf, HuggingFace, huggingface-hub.
+        plain = re.sub(r"[\W_]", "", name[:_MOST_KEPT].casefold())
+        ours = (it for it in found.providers if it.startswith(_HUGGING_FACE))
+        is_hf = re.sub("^hf", _HUGGING_FACE, plain).startswith(_HUGGING_FACE)
         return _unknown_name_error(
             UnknownProvider,
             text("plugins.no_provider", name=safe_name(name), why=why),
             name,
             known=(*found.providers, *found.aliases),
             hint=hint,
+            meant=next((it for it in ours if is_hf), None),
         )
 
 
@@ -536,11 +543,13 @@ def _unknown_name_error(
     *,
     known: Iterable[str],
     hint: str,
+    meant: str | None = None,
 ) -> UnknownName:
     """Return an error that lists what exists and the nearest spelling of ``name``.
 
     ``sentence`` says what is missing. Names come from files: they are redacted and
-    cut, and the list is bounded. ``hint`` stands where nothing is spelt alike.
+    cut, and the list is bounded. ``hint`` stands where nothing is spelt alike;
+    ``meant`` is what ``name`` stands for, where that is known.
     """
     asked = safe_name(name)
     names = tuple(map(safe_name, islice(known, _MOST_KEPT)))
@@ -555,10 +564,11 @@ def _unknown_name_error(
         )
     # The first of two spellings that differ by case only, as it stands in the file.
     by_folded = {each.casefold(): each for each in reversed(names)}
-    near = difflib.get_close_matches(asked.casefold(), by_folded, n=1)
+    close = difflib.get_close_matches(asked.casefold(), by_folded, n=1)
+    near = meant or (by_folded[close[0]] if close else None)
     return kind(
         message,
         name=asked,
         known=names,
-        hint=text("plugins.did_you_mean", near=by_folded[near[0]]) if near else hint,
+        hint=text("plugins.did_you_mean", near=near) if near else hint,
     )

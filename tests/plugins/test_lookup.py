@@ -86,6 +86,44 @@ def test_an_unknown_provider_is_told_when_its_entry_opens(registry_of: Make) -> 
     assert "echo" in caught.value.known
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "huggingface",
+        "HuggingFace",
+        "Hugging Face",
+        "hf",
+        "HF",
+        "hugging-face",
+        "hugging_face",
+        "huggingface_hub",
+        "huggingface/hub",
+        "huggingface-inference",
+        "huggingface-tgi-server",
+        "hf-inference",
+        "hf_api",
+        "HuggingFaceInferenceAPI",
+    ],
+)
+def test_other_words_for_hugging_face_are_led_to_our_name(
+    registry_of: Make, name: str
+) -> None:
+    """Each program calls it otherwise; an alias would teach another such word."""
+    registry = registry_of(ModelEntry("x", name, "m"))
+    with pytest.raises(UnknownProvider) as caught:
+        registry["x"]
+    assert caught.value.hint == "Did you mean huggingfaceinferenceapi?"
+
+
+@pytest.mark.parametrize("name", ["novita", "half", "hub", "face"])
+def test_other_names_are_not(registry_of: Make, name: str) -> None:
+    """Only what begins with the name or its abbreviation is meant."""
+    registry = registry_of(ModelEntry("x", name, "m"))
+    with pytest.raises(UnknownProvider) as caught:
+        registry["x"]
+    assert "mean" not in (caught.value.hint or "")
+
+
 @pytest.mark.usefixtures("site")
 def test_an_unknown_provider_names_the_plugins_left_out() -> None:
     """A provider whose plugin is blocked or broken is easy to miss otherwise."""
