@@ -36,7 +36,11 @@ from bytebuddy_provider_hf.hub.models_api import ModelQuery
 from bytebuddy_provider_hf.hub.router_models import Offer, ServedModel
 from bytebuddy_provider_hf.secret import Environment, Secret
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.transport.credentials import Credential, credential_for
+from bytebuddy_provider_hf.transport.credentials import (
+    Credential,
+    credential_for,
+    refuse_placeholder,
+)
 
 if TYPE_CHECKING:
     from bytebuddy_provider_hf.client.runtime import LoopState
@@ -488,6 +492,7 @@ class Catalogue:
             env=self._env,
             state_dir=state_dir or user_folder(home_folder()),
         )
+        refuse_placeholder(target, credential)
         endpoint = endpoint_for(target, credential, self._options, env=self._env)
         state = self._lease.state()
         with state.clients.lend(endpoint.destination) as client:

@@ -37,6 +37,7 @@ from bytebuddy_provider_hf.transport.credentials import (
     Credential,
     Place,
     credential_for,
+    refuse_placeholder,
 )
 from bytebuddy_provider_hf.types import CompletionOptions, Role
 
@@ -202,6 +203,8 @@ def _open(
     notices: tuple[str, ...] = (),
 ) -> HuggingFaceModel:
     endpoint = endpoint_of(entry, env=env, state_dir=state_dir, notices=notices)
+    # Not above: doctor tells of it in its own way, and takes the line out.
+    refuse_placeholder(endpoint.target, endpoint.credential)
     runtime = runtime or shared_runtime
     if not fallbacks:
         return HuggingFaceModel(

@@ -9,8 +9,9 @@ from bytebuddy_provider_hf.secret import Secret
 
 # As Hugging Face makes them: 34 letters, digits in newer ones.
 _REAL: Final = re.compile(r"(?:hf_|api_org_)[A-Za-z0-9]{30,}")
+# A lone x is what a test or a server of one's own has for a key.
 _SAME: Final = re.compile(
-    r"(?i)(?:hf_|api_org_)?(?:x+|\*+|_+|\.+|-+|0+|(?:123|abc)\w*)"
+    r"(?i)(?:hf_|api_org_)?(?:x{2,}|\*+|_{2,}|\.{2,}|-{2,}|0{2,}|(?:123|abc)\w*)"
 )
 _REPEATED: Final = re.compile(r"(?:hf_|api_org_)?(\w)\1{5,}")
 _MARKS: Final = re.compile(r"[<>\u2026\u4e00-\u9fff]|\.\.\.|\w\s+\w")
@@ -19,6 +20,18 @@ _WORDS: Final = re.compile(
     r"|api[_\- ]?key|(?:key|token)[_\- ]?here|my[_\- ]?(?:key|token)|access[_\- ]?token"
     r"|secret[_\- ]?key|todo"
 )
+# What tells a person to write something else there, and is nobody's key.
+_ADDRESSED: Final = re.compile(
+    r"(?i)<.*>|\u2026|\.\.\.|\byour?\b|your[_\- ]|(?:key|token)[_\- ]here\b"
+)
+
+
+def is_addressed(key: Secret) -> bool:
+    """Return whether a value tells its reader what to write in its place.
+
+    Unlike other placeholders it is taken for a key by no server, whoever runs it.
+    """
+    return _ADDRESSED.search(key.reveal()) is not None
 
 
 def is_placeholder(key: Secret) -> bool:

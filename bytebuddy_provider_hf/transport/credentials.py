@@ -19,6 +19,7 @@ from attrs import frozen
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.config.dotenv import TOKEN_VARIABLES, read_env
 from bytebuddy_provider_hf.config.exposure import check_exposed
+from bytebuddy_provider_hf.config.placeholders import is_addressed, is_placeholder
 from bytebuddy_provider_hf.config.stored_files import ENV, HUB_TOKEN, STATE
 from bytebuddy_provider_hf.errors import (
     ConfigError,
@@ -94,6 +95,8 @@ def credential_for(
     elif not _VISIBLE.fullmatch(credential.secret.reveal()):
         wrong = text("transport.token_not_visible")
     if wrong is not None:
+        # "<your key>" has a blank in it, but that is not what is wrong with it.
+        refuse_placeholder(target, credential)
         raise InvalidToken(
             text("transport.bad_token", source=credential.source, wrong=wrong),
             hint=text("transport.bad_token_hint"),
@@ -104,6 +107,27 @@ def credential_for(
             hint=text("transport.token_unencrypted_hint"),
         )
     return credential
+
+
+def refuse_placeholder(target: Target, credential: Credential | None) -> None:
+    """Raise ``InvalidToken`` for what stands in an example where a key belongs.
+
+    Whoever runs a server may take any word for a key: of those, only a key that is
+    written in the configuration and tells its reader what to write is refused.
+    """
+    if credential is None:
+        return
+    if target.is_hugging_face:
+        if is_placeholder(credential.secret):
+            raise InvalidToken(
+                text("transport.placeholder", source=credential.source),
+                hint=text("transport.placeholder_hint"),
+            )
+    elif credential.place == "line" and is_addressed(credential.secret):
+        raise InvalidToken(
+            text("transport.placeholder", source=credential.source),
+            hint=text("transport.placeholder_elsewhere_hint"),
+        )
 
 
 def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:

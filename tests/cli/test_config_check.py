@@ -46,8 +46,10 @@ def call(*arguments: str, **variables: str) -> Result:
         (KEYED + "    promptTemplates: {chat: anthropic}\n", "no family 'anthropic'"),
         (KEYED + "    requestOptions: {proxy: 'ftp://u:p4@h'}\n", "proxy"),
         (ENTRY + '    apiKey: "a\\nb"\n', "cannot be a token"),
+        (ENTRY + "    apiKey: hf_xxxxxxxx\n", "is an example's placeholder"),
+        (ENTRY + "    apiKey: <your key>\n", "is an example's placeholder"),
     ],
-    ids=["token", "model", "family", "proxy", "line-break"],
+    ids=["token", "model", "family", "proxy", "line-break", "xxx", "your"],
 )
 def test_check_finds_what_opening_would(user_file: Path, text: str, said: str) -> None:
     """A model that cannot be opened is not counted as one; its place is told."""
@@ -60,6 +62,18 @@ def test_check_finds_what_opening_would(user_file: Path, text: str, said: str) -
     assert str(user_file) in done.stderr.splitlines()[0]
     assert "0 of 1 models can be opened" in done.stderr
     assert CANARY not in done.output
+
+
+def test_another_word_for_the_provider_is_one_problem(user_file: Path) -> None:
+    """With our name as what is meant, and nothing that comes of it."""
+    user_file.write_text(KEYED.replace("huggingfaceinferenceapi", "huggingface"))
+    done = call("config", "check", "--json", HF_API_KEY=CANARY)
+    assert done.exit_code == 3
+    found = json.loads(done.stdout)
+    (problem,) = found["problems"]
+    assert "Did you mean huggingfaceinferenceapi?" in problem
+    assert f"{user_file}:2:5" in problem
+    assert found["warnings"] == []
 
 
 @pytest.mark.parametrize("written", [None, "models: []\n"], ids=["none", "empty"])
@@ -281,9 +295,9 @@ def test_what_a_model_cannot_do_is_told_without_asking(run: Run, home: Path) -> 
     (folder / "config.yaml").write_text(
         "models:\n"
         "  - name: star\n    provider: huggingfaceinferenceapi\n"
-        "    model: bigcode/starcoder\n    apiKey: abcdefgh\n    roles: [edit]\n"
+        "    model: bigcode/starcoder\n    apiKey: k0123456\n    roles: [edit]\n"
         "  - name: llama\n    provider: huggingfaceinferenceapi\n"
-        "    model: meta-llama/Llama-2-70b-chat-hf\n    apiKey: abcdefgh\n"
+        "    model: meta-llama/Llama-2-70b-chat-hf\n    apiKey: k0123456\n"
         "    defaultCompletionOptions:\n      maxTokens: 4096\n"
     )
     ran = run("config", "check")

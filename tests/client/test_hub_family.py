@@ -78,7 +78,7 @@ class World:
     ) -> HuggingFaceModel:
         return open_model(
             model,
-            api_key=None if base == LOCAL else "hf_secret_key",
+            api_key=None if base == LOCAL else "hf_of_a_user",
             api_base=base,
             runtime=Runtime(connect=self),
             request_options=RequestOptions(headers={"X-Team": Secret("a secret")}),

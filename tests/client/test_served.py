@@ -21,7 +21,7 @@ from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import NOT_SERVED, Done, Reply, Served
 from bytebuddy_provider_hf.wire.openai_json import reported_cost
 
-KEY: Final = "hf_secret_key_of_a_user"
+KEY: Final = "hf_belongs_to_a_user"
 HEADERS: Final = {
     "x-inference-provider": "deepinfra",
     "inference-id": "inf-1",

@@ -74,7 +74,7 @@ class World:
     ) -> HuggingFaceModel:
         return open_model(
             model,
-            api_key="hf_secret_key",
+            api_key="hf_of_a_user",
             api_base=base,
             runtime=self.runtime,
             request_options=RequestOptions(

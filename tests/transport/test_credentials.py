@@ -12,8 +12,10 @@ from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.transport.credentials import (
     VARIABLES,
     Credential,
+    Place,
     credential_for,
     find_token,
+    refuse_placeholder,
 )
 
 ROUTER = resolve("a/b")
@@ -226,3 +228,41 @@ def test_space_around_a_written_key_is_dropped(tmp_path: Path) -> None:
         found = credential_for(ROUTER, explicit=explicit, **arguments)
         assert found
         assert found.secret.reveal() == token
+
+
+ADDRESSED = ["<your key>", "YOUR_API_KEY", "hf_your_token_here", "hf_...", "<HF_TOKEN>"]
+OWN = resolve("a/b", "http://127.0.0.1:8080/v1")
+
+
+@pytest.mark.parametrize("place", ["line", "variable", "login", "argument"])
+@pytest.mark.parametrize(
+    "key", [*ADDRESSED, "hf_xxxxxxxxxxxxxxxx", "changeme", "hf_1234567890", "api_key"]
+)
+def test_no_placeholder_goes_to_hugging_face(key: str, place: Place) -> None:
+    """Wherever it was found: the error names that, and not what stands there."""
+    credential = Credential(Secret(key), "apiKey in the file", place)
+    with pytest.raises(InvalidToken, match="apiKey in the file is an example") as told:
+        refuse_placeholder(ROUTER, credential)
+    assert key not in str(told.value)
+
+
+@pytest.mark.parametrize("key", ADDRESSED)
+def test_what_tells_its_reader_what_to_write_goes_to_no_server(key: str) -> None:
+    """Unless it comes from a variable: there somebody has meant it."""
+    secret = Secret(key)
+    with pytest.raises(InvalidToken, match="comes from a variable"):
+        refuse_placeholder(OWN, Credential(secret, "apiKey", "line"))
+    refuse_placeholder(OWN, Credential(secret, "K", "variable"))
+
+
+@pytest.mark.parametrize("key", ["ollama", "EMPTY", "changeme", "sk-1234", "x", "none"])
+def test_a_server_of_ones_own_may_take_any_word(key: str) -> None:
+    """Many are started with such a key."""
+    refuse_placeholder(OWN, Credential(Secret(key), "apiKey", "line"))
+    refuse_placeholder(OWN, None)
+
+
+def test_a_real_token_that_spells_a_word_is_none() -> None:
+    """Of 34 random letters some may."""
+    token = Secret("hf_yourtokenhereAAAABBBBCCCCDDDDEEEEF")
+    refuse_placeholder(ROUTER, Credential(token, "apiKey", "line"))
