@@ -162,7 +162,10 @@ def read_entry(node: MapNode, *, index: int, context: Context) -> ReadEntry:
     result = structure(filled, "models[]", path=path)
     unknown = unknown_keys(kept, "models[]", path=path, searches=context.searches)
     notices = (*ignored, *_defaulted(expanded, context), *unknown)
-    problems = (*expanded.problems, *result.problems)
+    # What is no variable is no address either: one sentence is enough.
+    told = {problem.path for problem in expanded.problems}
+    others = (problem for problem in result.problems if problem.path not in told)
+    problems = (*expanded.problems, *others)
     entry = result.value
     if not isinstance(entry, ModelEntry) or problems:
         return ReadEntry(None, problems, notices, trusted, project_env)

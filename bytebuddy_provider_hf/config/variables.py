@@ -33,9 +33,35 @@ _REFERENCE: Final = re.compile(
     r"|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<has_default>:-(?P<default>[^${}]*))?\}"
     r"|(?P<broken>\$\{)"
 )
+_NAME: Final = r"\s*['\"]?([A-Za-z_][A-Za-z0-9_]*)['\"]?\s*"
+_OF: Final = r"(?:(?:local_?env|env|secrets?|inputs|vars)[.:])?"
+# A variable as shells, PowerShell, cmd, Continue, VS Code and templates write it.
+_OTHER_SPELLING: Final = re.compile(
+    r"(?i)\s*(?:bearer\s+)?(?:"
+    + "|".join(
+        (
+            rf"\$(?:env:|\()?{_NAME}\)?",
+            rf"%(?:env\()?{_NAME}\)?%",
+            rf"(?:local_?env|env|secrets?|process\.env)[.:]{_NAME}",
+            rf"(?:env|(?:os\.)?getenv|(?:os\.)?environ|process\.env)[\[(]{_NAME}[\])]",
+            rf"\{{\{{\s*{_OF}\$?{_NAME}\}}\}}",
+            rf"\{{{_NAME}\}}",
+            rf"\$\{{\{{\s*{_OF}{_NAME}\}}\}}",
+            rf"\$\{{\s*{_OF}{_NAME}(?::-[^${{}}]*)?\}}?",
+        )
+    )
+    + r")\s*"
+)
+# Where such a text can only be meant as a variable: nothing else begins or reads so.
+_NO_FREE_TEXT: Final = re.compile(
+    r"\.(?:apiKey|apiBase|model|provider|billTo|proxy|headers\..+)"
+)
 # Those that any project's file may name: they are meant for what it asks. The last is
 # the provider page's own, for a dedicated endpoint.
 PROJECT_VARIABLES: Final = frozenset({*TOKEN_VARIABLES, "HF_ENDPOINT_TOKEN"})
+_LONGEST_SPELLING: Final = 200
+# A name that may be shown where a key belongs; what else stands there may be one.
+_SHOWN_NAME: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 # Why a reference is not replaced although its variable may be set: it stands where an
 # untrusted project names none, the project may not have this one, or it is in apiBase.
@@ -229,14 +255,25 @@ class _Walk:
             )
             return evolve(node, items=tuple(i for i in items if i is not None))
         matches = list(_REFERENCE.finditer(node.text))
-        if any(match["broken"] for match in matches):
+        broken = any(match["broken"] for match in matches)
+        spelt = None
+        if broken or (not matches and _NO_FREE_TEXT.search(path)):
+            # The pattern is quadratic, and no name is as long.
+            spelt = _OTHER_SPELLING.fullmatch(node.text[:_LONGEST_SPELLING])
+        is_bare = path.endswith(".apiKey") and node.text.strip() in PROJECT_VARIABLES
+        if spelt or is_bare or broken:
+            # Not in the rows, where braces hold facts.
             message = text(
                 "config.bad_reference",
-                # Not in the row, where braces hold facts.
                 plain="${NAME}",
                 default="${NAME:-default}",
                 stored="${{ secrets.NAME }}",
             )
+            if spelt or is_bare:
+                groups = spelt.groups() if spelt else (node.text.strip(),)
+                name = next(filter(None, groups))
+                shown = name if _SHOWN_NAME.fullmatch(name) else "NAME"
+                message = text("config.other_spelling", plain=f"${{{shown}}}")
             self.problems.append(Problem(node.line, node.column, message, path))
             return node
         values: list[str] = []

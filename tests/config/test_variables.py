@@ -63,11 +63,9 @@ def test_keys_are_never_expanded(world: World) -> None:
         "${}",
         "${1A}",
         "${A B}",
-        "${A",
         "${A:+x}",
         "${A:-${B}}",
-        "${{ inputs.A }}",
-        "${{ A }}",
+        "x${A",
     ],
 )
 def test_a_malformed_reference_is_an_error_that_shows_the_forms(
@@ -77,6 +75,93 @@ def test_a_malformed_reference_is_an_error_that_shows_the_forms(
     text = f"models:\n  - name: m\n    provider: p\n    model: '{written}'\n"
     (problem,) = world.problems(text)
     assert problem.startswith("chosen.yaml:4:12: models[0].model: expected ${NAME}")
+
+
+SPELLINGS = [
+    "$MY_KEY",
+    "$(MY_KEY)",
+    "$env:MY_KEY",
+    "%MY_KEY%",
+    "%env(MY_KEY)%",
+    "env(MY_KEY)",
+    "env:MY_KEY",
+    "env.MY_KEY",
+    "localEnv:MY_KEY",
+    "process.env.MY_KEY",
+    "os.environ['MY_KEY']",
+    'os.getenv("MY_KEY")',
+    "{{ MY_KEY }}",
+    "{{ env.MY_KEY }}",
+    "{{secrets.MY_KEY}}",
+    "{MY_KEY}",
+    "${env:MY_KEY}",
+    "${ MY_KEY }",
+    "${MY_KEY",
+    "${MY_KEY:-x",
+    "${{ env.MY_KEY }}",
+    "${{ inputs.MY_KEY }}",
+    "${{ MY_KEY }}",
+    "Bearer $MY_KEY",
+    " %MY_KEY% ",
+]
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("apiKey: {}", "apiKey"),
+        ("apiBase: {}", "apiBase"),
+        (
+            "requestOptions: {{headers: {{Authorization: {}}}}}",
+            "requestOptions.headers.Authorization",
+        ),
+    ],
+    ids=["key", "base", "header"],
+)
+@pytest.mark.parametrize("written", SPELLINGS)
+def test_a_variable_in_another_spelling_is_named_and_never_sent(
+    world: World, written: str, key: str, path: str
+) -> None:
+    """One problem at its place, with the spelling that counts here."""
+    quoted = "'" + written.replace("'", "''") + "'"
+    text = f"models:\n{ENTRY}    {key.format(quoted)}\n"
+    (problem,) = world.problems(text, {"MY_KEY": "hf_canary"})
+    assert problem.startswith("chosen.yaml:5:")
+    assert f"models[0].{path}: expected ${{MY_KEY}}: this is how another" in problem
+    assert "canary" not in problem
+
+
+@pytest.mark.parametrize("name", ["HF_TOKEN", "HF_API_KEY", "HF_ENDPOINT_TOKEN"])
+def test_the_bare_name_of_a_token_is_one_of_them(world: World, name: str) -> None:
+    """It is what the page calls the variable, and no key."""
+    (problem,) = world.problems(f"models:\n{ENTRY}    apiKey: {name}\n")
+    assert f"expected ${{{name}}}" in problem
+
+
+@pytest.mark.parametrize("key", ["$canary7", "%canary%", "{canary_7}"])
+def test_a_key_that_only_begins_like_a_variable_is_not_shown(
+    world: World, key: str
+) -> None:
+    """A literal key may begin with a $; doubled it stays one."""
+    (problem,) = world.problems(f"models:\n{ENTRY}    apiKey: '{key}'\n")
+    assert "expected ${NAME}" in problem
+    assert "canary" not in problem
+    assert world.entry("apiKey: $$canary7").api_key == Secret("$canary7")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sourceFile: $MY_KEY",
+        "promptTemplates: {edit: '{{ prefix }}'}",
+        "chatOptions: {baseSystemMessage: $PATH}",
+        "apiKey: a$MY_KEY",
+        "apiKey: p$ss%word%",
+    ],
+)
+def test_such_a_text_elsewhere_is_a_text(world: World, line: str) -> None:
+    """A template, a prompt, or a key with a sign in it."""
+    assert world.entry(line).unset == ()
 
 
 @pytest.mark.parametrize(
