@@ -1,8 +1,7 @@
-"""Recognise what pasting does to a block, and print a flat one as it should be.
+"""Recognise a block whose indentation is wrong, and print it as it should be.
 
-A page or a chat loses indentation and puts other characters in the place of YAML's
-own. Pasted flat, a list of models is valid YAML that says something else, or breaks
-at its second entry.
+A page or a chat loses indentation. Pasted flat, a list of models is valid YAML that
+says something else, or breaks at its second entry.
 """
 
 from __future__ import annotations
@@ -11,6 +10,8 @@ import re
 import textwrap
 from collections.abc import Iterator
 from typing import Final
+
+from attrs import evolve
 
 from bytebuddy_provider_hf.config.document import (
     Document,
@@ -23,7 +24,13 @@ from bytebuddy_provider_hf.config.document import (
     shown_key,
 )
 from bytebuddy_provider_hf.config.kinds import Anything, Headers, Settings
-from bytebuddy_provider_hf.config.schema import SECRET_KEYS, SECTIONS, Nested, Section
+from bytebuddy_provider_hf.config.schema import (
+    KEYS,
+    SECRET_KEYS,
+    SECTIONS,
+    Nested,
+    Section,
+)
 from bytebuddy_provider_hf.config.write import STARTER
 from bytebuddy_provider_hf.secret import MASK, without_random_words
 from bytebuddy_provider_hf.texts import text
@@ -32,6 +39,8 @@ _FILE: Final = SECTIONS["file"]
 _ENTRY: Final = SECTIONS["models[]"]
 _STRAY: Final = frozenset(_ENTRY) - frozenset(_FILE)
 _REQUIRED: Final = frozenset(name for name, key in _ENTRY.items() if key.required)
+_LARGEST_SHOWN: Final = 8_192
+_SHOWN: Final = frozenset(key.name for key in KEYS) - SECRET_KEYS
 _MODELS: Final = re.compile(r"(?m)^[ \t]*models[ \t]*:")
 _LINE: Final = re.compile(
     r"(?P<dash>-[ \t]+)?(?P<key>[A-Za-z_][\w.-]*)[ \t]*:(?P<value>[ \t].*)?"
@@ -54,12 +63,6 @@ _QUERY: Final = re.compile(
 # A password may have a slash in it.
 _USERINFO: Final = re.compile(r"(?<=://)[^\s\"']+@")
 _KEY: Final = r"[A-Za-z_][\w.-]*"
-# Blanks that are none to YAML: no-break, em and their like, zero width, ideographic.
-_BLANK: Final = "[\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff]"
-_WRONG_BLANK: Final = re.compile(
-    rf"(?m)^[ ]*+(?:-[ ]*+)?+(?:{_KEY}:)?+[ ]*+(?P<sign>{_BLANK})"
-)
-_WRONG_COLON: Final = re.compile(rf"(?m)^[ ]*+(?:-[ ]++)?+{_KEY}(?P<sign>\uff1a)")
 _NO_BLANK: Final = re.compile(rf"{_KEY}:\S.*", re.DOTALL)
 _CURLY: Final = re.compile("[“”„‘’「『].*[“”‘’」』]", re.DOTALL)
 _FENCES: Final = frozenset({"yaml", "```yaml", "```yml", "```", "---"})
@@ -80,6 +83,16 @@ def flat_problem(document: Document) -> Problem | None:
     block = reindented(document.text)
     message = text("config.flat_mended" if block else "config.flat_example", key=name)
     return Problem(line, column, message, block=block or _EXAMPLE)
+
+
+def with_block(problem: Problem, written: str) -> Problem:
+    """Return a problem with the text as it should be, where that is no guess."""
+    # One that fills the screen helps nobody.
+    block = reindented(written) if len(written) <= _LARGEST_SHOWN else None
+    if block is None:
+        return problem
+    said = text("config.should_read", said=problem.message)
+    return evolve(problem, message=said, block=block)
 
 
 def _stray_keys(document: Document) -> Iterator[tuple[int, int, str]]:
@@ -254,25 +267,6 @@ def _shown_comment(comment: str) -> str:
         return f"{name}{match['sign']}{_shown(value, secret=secret)}"
 
     return without_random_words(_NAMED.sub(masked, comment))
-
-
-def lookalike(written: str) -> Problem | None:
-    """Return the first sign at the head of a line that only looks like YAML's own."""
-    found = [
-        m for m in (_WRONG_BLANK.search(written), _WRONG_COLON.search(written)) if m
-    ]
-    if not found:
-        return None
-    first = min(found, key=lambda match: match.start("sign"))
-    start = first.start("sign")
-    line = written.count("\n", 0, start) + 1
-    column = start - written.rfind("\n", 0, start)
-    code = f"U+{ord(first['sign']):04X}"
-    is_colon = first["sign"] == "\uff1a"
-    message = text(
-        "config.wide_colon" if is_colon else "config.odd_blank", character=code
-    )
-    return Problem(line, column, message)
 
 
 def lacks_blank(node: Node) -> bool:

@@ -43,9 +43,10 @@ from bytebuddy_provider_hf.config.pasted import (
     curly_quotes,
     flat_problem,
     lacks_blank,
-    lookalike,
+    with_block,
 )
 from bytebuddy_provider_hf.config.schema import Section, find_key
+from bytebuddy_provider_hf.config.slips import mend
 from bytebuddy_provider_hf.config.structure import unknown_keys
 from bytebuddy_provider_hf.config.trust import COMMAND
 from bytebuddy_provider_hf.config.values import (
@@ -110,20 +111,32 @@ def read_file(context: Context) -> ReadFile:
         reason = getattr(error, "strerror", None) or text("config.name_unusable")
         return _unreadable(context, reason)
     warned = tuple(ConfigWarning(str(file), each.message) for each in exposed)
-    if context.kind == "project" and (why := _why_skipped(document)):
-        return ReadFile(warnings=(ConfigWarning(str(file), why),), read=False)
-    flat = flat_problem(document)
-    problems = (flat,) if flat else document.problems
-    if problems:
-        reading = ReadFile(problems=tuple(p.at(file) for p in problems))
-    else:
-        reading = _FileReader(context).read(document.root)
-    reading = evolve(reading, warnings=(*warned, *reading.warnings))
-    odd = lookalike(document.text) if reading.problems else None
-    if odd is None:
-        return reading
-    # It stands first: the others may come of it.
-    return evolve(reading, problems=(odd.at(file), *reading.problems))
+    reading, slips = ReadFile(), tuple[Problem, ...]()
+    # A wide colon behind a word of nobody's is one only where something is wrong.
+    for loose in dict.fromkeys((bool(document.problems), True)):
+        mended = mend(document.text, loose=loose)
+        slips = mended.problems
+        meant = document
+        if mended.text != document.text and (slips or document.problems):
+            meant = parse(mended.text.encode())
+        if context.kind == "project" and (why := _why_skipped(meant)):
+            return ReadFile(warnings=(ConfigWarning(str(file), why),), read=False)
+        flat = flat_problem(meant)
+        if flat:
+            reading = ReadFile(problems=(flat.at(file),))
+        elif meant.problems:
+            # After a slip nobody knows what was meant: that is told alone.
+            wrong = () if slips else meant.problems
+            told = [with_block(p, meant.text) for p in wrong]
+            reading = ReadFile(problems=tuple(p.at(file) for p in told))
+        else:
+            reading = _FileReader(context, meant.text).read(meant.root)
+        if not reading.problems:
+            break
+    problems = (*(p.at(file) for p in slips), *reading.problems)
+    if not problems:
+        problems = tuple(p.at(file) for p in document.problems)
+    return evolve(reading, problems=problems, warnings=(*warned, *reading.warnings))
 
 
 def _unreadable(context: Context, reason: str) -> ReadFile:
@@ -188,8 +201,9 @@ def _misspelled(top: MapNode) -> str:
 
 
 class _FileReader:
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, written: str) -> None:
         self._context = context
+        self._written = written
         self._notices: list[Problem] = []
         self._problems: list[Problem] = []
         # The file's own requestOptions, read once with the project's .env and without.
@@ -206,6 +220,8 @@ class _FileReader:
                 hint=text("config.models_above") if listed else "",
             )
             problem = Problem(root.line, root.column, message)
+            if listed:
+                problem = with_block(problem, self._written)
             return ReadFile(problems=(problem.at(file),))
         top = root or MapNode((), 1, 1)
         titles: dict[str, str] = {}
@@ -298,6 +314,8 @@ class _FileReader:
             hint = text("config.begin_with_dash") if _is_entry(models) else ""
             wanted = text("config.entries")
             self._expected(wanted, _shape(models), models, "models", hint)
+            if hint:
+                self._problems[-1] = with_block(self._problems[-1], self._written)
             return
         for index, item in enumerate(models.items):
             path = f"models[{index}]"

@@ -96,7 +96,8 @@ def credential_for(
         wrong = text("transport.token_not_visible")
     if wrong is not None:
         # "<your key>" has a blank in it, but that is not what is wrong with it.
-        refuse_placeholder(target, credential)
+        if is_addressed(credential.secret):
+            refuse_placeholder(target, credential)
         raise InvalidToken(
             text("transport.bad_token", source=credential.source, wrong=wrong),
             hint=text("transport.bad_token_hint"),

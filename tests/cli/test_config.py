@@ -117,6 +117,10 @@ def test_show_says_who_wrote_what_and_no_secret(user_file: Path) -> None:
     assert CANARY not in done.output
     again = user_file.with_name("again.yaml")
     again.write_text(done.stdout)
+    # A mask is no key: it would be sent as one.
+    masked = call("config", "check", "--config", str(again))
+    assert "is an example's placeholder" in masked.stderr
+    again.write_text(done.stdout.replace("*" * 10, CANARY))
     assert call("config", "check", "--config", str(again)).exit_code == 0
 
 

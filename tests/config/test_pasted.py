@@ -107,8 +107,8 @@ def test_a_projects_file_is_skipped_with_what_it_lacks(
         ("models:\n  -\u00a0name: a\n", "2:4: the character U+00A0 is no blank"),
         ("models:\n  - \u00a0name: a\n", "2:5: the character U+00A0 is no blank"),
         ("models:\n  - name:\u00a0a\n", "2:10: the character U+00A0 is no blank"),
-        ("models：\n  - name: a\n", "1:7: the character U+FF1A is no colon"),
-        ("models:\n  - name： a\n", "2:9: the character U+FF1A is no colon"),
+        ("models：\n  - name: a\n", "1:7: the character U+FF1A (：) is no colon"),
+        ("models:\n  - name： a\n", "2:9: the character U+FF1A (：) is no colon"),
     ],
 )
 def test_a_sign_that_only_looks_right_is_named_first(
@@ -126,11 +126,63 @@ def test_such_a_sign_within_a_text_is_a_part_of_it(world: World) -> None:
 
 
 @pytest.mark.parametrize("quotes", ["“”", "‘’", "”“", "「」"])
-def test_quotes_that_are_none_are_a_warning(world: World, quotes: str) -> None:
-    """A word processor's quotes become a part of the value; the key is not shown."""
+def test_quotes_that_are_none_are_a_warning_where_any_text_may_stand(
+    world: World, quotes: str
+) -> None:
+    """A word processor's quotes become a part of the value; the text is not shown."""
     left, right = quotes
-    text = f"models:\n{ENTRY}    apiKey: {left}sk-canary{right}\n"
+    text = f"models:\n{ENTRY}    sourceFile: {left}sk-canary{right}\n"
     (warning,) = world.read(text).warnings
-    assert warning.place.endswith("chosen.yaml:5:13")
-    assert warning.message.startswith(f"models[0].apiKey: the quotes {left} and")
+    assert warning.place.endswith("chosen.yaml:5:17")
+    assert warning.message.startswith(f"models[0].sourceFile: the quotes {left} and")
     assert "canary" not in str(warning)
+
+
+DEPTHS = {
+    "keys at the dash": "models:\n  - name: a\n  provider: p\n  model: m\n",
+    "keys too deep": "models:\n  - name: a\n      provider: p\n      model: m\n",
+    "one blank too few": "models:\n  - name: a\n   provider: p\n    model: m\n",
+    "one blank too many": "models:\n  - name: a\n    provider: p\n     model: m\n",
+    "no models": "- name: a\n  provider: p\n  model: m\n",
+    "no dash": "models:\n  name: a\n  provider: p\n  model: m\n",
+    "the dash less deep": "  models:\n- name: a\n  provider: p\n  model: m\n",
+    "tabs": "models:\n\t- name: a\n\t  provider: p\n\t  model: m\n",
+}
+
+
+@pytest.mark.parametrize("slip", DEPTHS)
+def test_the_commonest_slips_are_shown_as_the_block_they_should_be(
+    world: World, slip: str
+) -> None:
+    """One problem with its place, and below it what to paste over the file."""
+    (problem,) = world.problems(DEPTHS[slip])
+    message, block = problem.split("\n\n", 1)
+    assert message.startswith("chosen.yaml:")
+    assert message.endswith(". It should read:")
+    assert block == LOST
+    assert world.read(block).entries[0].name == "a"
+
+
+def test_no_key_is_shown_in_such_a_block(world: World) -> None:
+    """Neither where it counts nor where it is commented out."""
+    text = (
+        "models:\n  - name: a\n  provider: p\n  model: m\n  apiKey: canary-1\n"
+        "  # apiKey: canary-2\n  #X-Mine: canary-3\n  # contextLength: 4096\n"
+        "  requestOptions:\n  headers:\n  X-Key: canary-4\n"
+    )
+    (problem,) = world.problems(text)
+    assert "canary" not in problem
+    assert "    # apiKey: **********\n" in problem
+    assert "    # contextLength: 4096\n" in problem
+    assert '        X-Key: "**********"\n' in problem
+    assert world.read(problem.split("\n\n", 1)[1]).entries
+
+
+def test_what_is_wrong_in_another_way_has_no_block(world: World) -> None:
+    """A text that cannot be read as entries, or that fills the screen, is not shown."""
+    for text in (
+        "models:\n  - name: 'a\n  provider: p\n  model: m\n",
+        DEPTHS["keys at the dash"] + "  # x\n" * 2_000,
+    ):
+        (problem,) = world.problems(text)
+        assert "\n" not in problem
