@@ -11,8 +11,11 @@ from bytebuddy_provider_hf.secret import Secret
 _REAL: Final = re.compile(r"(?:hf_|api_org_)[A-Za-z0-9]{30,}")
 # A lone x is what a test or a server of one's own has for a key.
 _SAME: Final = re.compile(
-    r"(?i)(?:hf_|api_org_)?(?:x{2,}|\*+|_{2,}|\.{2,}|-{2,}|0{2,}|(?:123|abc)\w*)"
+    r"(?i)(?:hf_|api_org_)?(?:x{2,}|\*+|_{2,}|\.{2,}|-{2,}|0{2,}"
+    r"|(?:1234567890|abcdefghij)\w*)"
 )
+# Of real ones, too, one in some ten thousand begins so.
+_COUNTED: Final = re.compile(r"(?i)(?:hf_|api_org_)?(?:123|abc)\w*")
 _REPEATED: Final = re.compile(r"(?:hf_|api_org_)?(\w)\1{5,}")
 _MARKS: Final = re.compile(r"[<>\u2026\u4e00-\u9fff]|\.\.\.|\w\s+\w")
 _WORDS: Final = re.compile(
@@ -46,4 +49,5 @@ def is_placeholder(key: Secret) -> bool:
     # Of 34 random letters some may spell a word.
     if _REAL.fullmatch(written):
         return False
-    return bool(_MARKS.search(written) or _WORDS.search(written))
+    in_words = _MARKS.search(written) or _WORDS.search(written)
+    return bool(in_words or _COUNTED.fullmatch(written))
