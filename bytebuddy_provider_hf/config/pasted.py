@@ -55,7 +55,7 @@ _KNOWN: Final = frozenset(name for keys in SECTIONS.values() for name in keys)
 _NAMED: Final = re.compile(
     r"(?P<name>[A-Za-z_][\w.-]*)(?P<sign>[ \t]*[:=][ \t]*)(?P<value>\S.*)"
 )
-_COMMENT: Final = re.compile(r"(?:^|[ \t]+)#")
+_COMMENT: Final = re.compile(r"(?:^|(?<![ \t])[ \t]+)#")
 # A gateway may call its key as it likes there; the version of its API is none.
 _QUERY: Final = re.compile(
     r"(?i)(?P<name>[?&](?!api-version=)[^=&\s\"']{1,80}=)[^&\s\"']+"

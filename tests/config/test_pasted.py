@@ -172,7 +172,7 @@ def test_no_key_is_shown_in_such_a_block(world: World) -> None:
     )
     (problem,) = world.problems(text)
     assert "canary" not in problem
-    assert "    # apiKey: **********\n" in problem
+    assert '    # apiKey: "**********"\n' in problem
     assert "    # contextLength: 4096\n" in problem
     assert '        X-Key: "**********"\n' in problem
     assert world.read(problem.split("\n\n", 1)[1]).entries
