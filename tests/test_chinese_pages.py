@@ -17,7 +17,6 @@ DOCS = Path(__file__).parents[1] / "docs"
 # These have no Chinese page yet; a name leaves the tuple with its page.
 NOT_YET = (
     "architecture",
-    "configuration",
     "failures",
     "files",
     "hosts",
@@ -27,7 +26,8 @@ NOT_YET = (
 NAMES = sorted(page.stem for page in DOCS.glob("*.md"))
 TRANSLATED = [name for name in NAMES if name not in NOT_YET]
 FENCE = re.compile(r"^```\w*\n.*?^```$", re.DOTALL | re.MULTILINE)
-CODE = re.compile(r"`([^`]+)`")
+# With two signs round a span that has one of its own in it.
+CODE = re.compile(r"``.+?``|`[^`]+`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 ADDRESS = re.compile(r"https?://[^\s`)<>\u3000-\uffef]*[^\s`)<>\u3000-\uffef.,;:]")
 # A Chinese letter, or a sign of Chinese text, and what may not stand beside it.
