@@ -1,10 +1,11 @@
-"""Write ``docs/files.md`` from the table of the package.
+"""Write ``docs/files.md`` and its Chinese page from the table of the package.
 
 python .ci/files_page.py
 """
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Final
 
@@ -19,85 +20,71 @@ from bytebuddy_provider_hf.config.stored_files import (
     StoredFile,
 )
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "files.md"
-HEADS: Final = (
-    "Path",
-    "Mode",
-    "What for",
-    "At most",
-    "Who writes it",
-    "How to delete it",
-    "Format",
-)
+HERE: Final = Path(__file__).parent
+DOCS: Final = HERE.parent / "docs"
+PAGES: Final = {"en": DOCS / "files.md", "zh": DOCS / "zh" / "files.md"}
+TABLE: Final = tomllib.loads((HERE / "files_page.toml").read_text("utf-8"))
 KIB: Final = 1024
 MEGABYTE: Final = 1_000_000
 # Below it, a size in KiB is easier to read.
 LARGE: Final = 10 * MEGABYTE
 
-HEAD: Final = """\
-# Files on your disk
 
-Every file and folder that this package reads or writes. `~` is your home folder, `./`
-the folder of the project that a program was started in.
-"""
-TAIL: Final = f"""\
-- A folder that is made for one of these files has mode 0700, and a file 0600, whatever
-  the umask says. A folder that exists keeps its mode. Windows has no such modes.
-- `$XDG_CACHE_HOME` counts where it is an absolute path; else the folder is
-  `~/.cache/bytebuddy-hf`, on Windows `~/AppData/Local/bytebuddy-hf/Cache`.
-- Hugging Face's token file is looked for where `HF_TOKEN_PATH`, `HF_HOME` or
-  `XDG_CACHE_HOME` says, else in the place above.
-- A file that is larger than it may be is not used, and a message says so; what could be
-  made again is made again.
-- A file of a newer format stays as it is. `{SERVERS.name}`, `{ANSWERS.name}` and
-  `{USAGE.name}` are not used then, nothing more is kept in `{CATALOGUE.name}`, and
-  `{TRUST.name}` trusts nobody and cannot be changed until you update this package; a
-  warning says so once.
-- Of an older or damaged `{SERVERS.name}` nothing is used, and it is written anew. A
-  damaged `{USAGE.name}` or `{ANSWERS.name}` is put aside, and a new one begun.
-  `{TRUST.name}` is never written over when it is damaged.
-- In a program, `open_model` writes `{SERVERS.name}` and `{CATALOGUE.name}` only, and
-  `{USAGE.name}` and `{ANSWERS.name}` where a call asks for it; `ModelRegistry.load` the
-  log as well, where the configuration has the key. An `import` writes nothing.
-
-Files that you name yourself (`edit FILE`, `apply FILE`, `fill FILE`, `embed --file`,
-`/save` in a talk, certificates) are read where they are. `edit`, `apply` and `fill
---insert` replace the file at once when you have agreed, and keep its mode and owner; a
-file larger than {LARGEST // KIB**2} MiB is refused. `/save` replaces no file but its
-own.
-"""
-
-
-def size(bytes_: int) -> str:
+def size(bytes_: int, language: str) -> str:
     """Return a size as a person says it."""
     if bytes_ >= LARGE:
         return f"{bytes_ / MEGABYTE:.0f} MB"
     if bytes_ % KIB**2 == 0:
         return f"{bytes_ // KIB**2} MiB"
-    return f"{bytes_ // KIB} KiB" if bytes_ % KIB == 0 else f"{bytes_:,} bytes"
+    if bytes_ % KIB == 0:
+        return f"{bytes_ // KIB} KiB"
+    return f"{bytes_:,} {TABLE[language]['bytes']}"
 
 
-def row(file: StoredFile) -> tuple[str, ...]:
+def sentences(file: StoredFile) -> dict[str, str]:
+    """Return what a row says in words: a place of words among them, and no path."""
+    said = {name: getattr(file, name) for name in ("purpose", "writer", "removal")}
+    if "`" in file.place:
+        said["place"] = file.place
+    if not file.most:
+        said["limit"] = file.limit
+    return said
+
+
+def row(file: StoredFile, language: str) -> tuple[str, ...]:
     """Return the cells of a row."""
-    mode = "only read" if file.mode is None else f"{file.mode:04o}"
-    place = file.place
+    words, said = TABLE[language], sentences(file)
+    if language != "en":
+        said = {name: TABLE["cells"][english] for name, english in said.items()}
     return (
-        place if "`" in place else f"`{place}`",
-        mode,
-        file.purpose,
-        size(file.most) if file.most else file.limit,
-        file.writer,
-        file.removal,
-        f"version {file.version}" if file.version else "-",
+        said.get("place", f"`{file.place}`"),
+        words["unwritten"] if file.mode is None else f"{file.mode:04o}",
+        said["purpose"],
+        said["limit"] if "limit" in said else size(file.most, language),
+        said["writer"],
+        said["removal"],
+        f"{words['version']} {file.version}" if file.version else "-",
     )
 
 
-def page() -> str:
+def page(language: str) -> str:
     """Return the text of the page."""
-    rows = (HEADS, ("---",) * len(HEADS), *map(row, FILES))
+    words = TABLE[language]
+    heads = words["heads"]
+    rows = (heads, ["---"] * len(heads), *(row(file, language) for file in FILES))
     table = "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
-    return f"{HEAD}\n{table}\n{TAIL}"
+    tail = words["tail"].format(
+        servers=SERVERS.name,
+        answers=ANSWERS.name,
+        usage=USAGE.name,
+        catalogue=CATALOGUE.name,
+        trust=TRUST.name,
+        largest=LARGEST // KIB**2,
+    )
+    head = f"# {words['title']}\n\n{words['link']}\n\n{words['intro']}"
+    return f"{head}\n{table}\n{tail}"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for language, path in PAGES.items():
+        path.write_text(page(language), encoding="utf-8")

@@ -18,7 +18,6 @@ DOCS = Path(__file__).parents[1] / "docs"
 NOT_YET = (
     "architecture",
     "failures",
-    "files",
     "hosts",
     "reliability",
     "testing",

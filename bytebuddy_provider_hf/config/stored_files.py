@@ -1,7 +1,7 @@
 """Name every file on a user's disk: its path, mode, largest size and format version.
 
 ``docs/files.md`` is made from these rows, and the code that reads or writes a file
-takes its name and limits from here.
+takes its name and limits from here. ``.ci/files_page.toml`` has their words in Chinese.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module, resources
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from attrs import fields_dict
@@ -75,13 +75,26 @@ def check(path: Path, row: StoredFile) -> None:
         assert path.stat().st_size <= row.most
 
 
-def test_the_page_is_made_from_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write it anew after a change: ``python .ci/files_page.py``."""
+@pytest.fixture
+def generator(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return the script that makes the pages."""
     if not (ROOT / ".ci").is_dir():
         pytest.skip("only a checkout has the scripts")
     monkeypatch.syspath_prepend(str(ROOT / ".ci"))
-    page = import_module("files_page")
-    assert (ROOT / "docs" / "files.md").read_text("utf-8") == page.page()
+    return import_module("files_page")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_is_made_from_the_table(generator: ModuleType, language: str) -> None:
+    """Write it anew after a change: ``python .ci/files_page.py``."""
+    assert generator.PAGES[language].read_text("utf-8") == generator.page(language)
+
+
+def test_each_sentence_of_the_table_is_said_in_chinese(generator: ModuleType) -> None:
+    """And no other: a row that nobody needs any more goes with its sentence."""
+    said = {words for row in FILES for words in generator.sentences(row).values()}
+    assert set(generator.TABLE["cells"]) == said
+    assert generator.TABLE["en"].keys() == generator.TABLE["zh"].keys()
 
 
 def test_each_row_is_another_file() -> None:
