@@ -19,7 +19,6 @@ NOT_YET = (
     "architecture",
     "failures",
     "hosts",
-    "reliability",
     "testing",
 )
 NAMES = sorted(page.stem for page in DOCS.glob("*.md"))
@@ -188,8 +187,8 @@ def test_the_links_lead_to_the_same_places(name: str) -> None:
 def test_the_chinese_page_is_set_as_chinese(name: str) -> None:
     """Full-width signs, and a space between Chinese letters and Latin ones."""
     for english, section in both(name):
-        # The name of a command stays what it is.
-        if not re.fullmatch(r"#+ [a-z]+", english.heading):
+        # The name of a command stays what it is, and that of what it measures.
+        if not re.fullmatch(r"#+ (?:\w+(?:, R\d+)*: )?[a-z_0-9]+", english.heading):
             assert re.search(LETTER, section.heading), section.heading
         for line in (section.heading, *section.text.split("\n")):
             # A span of code, or the text of a link, stands for its Latin letters.
