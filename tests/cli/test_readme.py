@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 from cli.process import CANARY, Run
+from test_chinese_pages import NOT_YET, anchors
 
 from bytebuddy_provider_hf.testing.behaviour import Behaviour, echo
 from bytebuddy_provider_hf.testing.hub import FakeHub
 
 ROOT = Path(__file__).parents[2]
-READMES = ("README.md", "README.zh.md")
+# Each with the folder of the pages in its language.
+PAGES_OF = {"README.md": "docs", "README.zh.md": "docs/zh"}
+READMES = tuple(PAGES_OF)
 PAGES = sorted(page.name for page in (ROOT / "docs").glob("*.md"))
 # What Gemma 3 270M answered, on llama.cpp.
 SEEN = " fibonacci(n-1) + fibonacci(n-2)"
@@ -81,9 +84,23 @@ def test_both_readmes_have_the_same_parts() -> None:
     for mark in (r"^#+ ", r"^- \*\*"):
         count = [len(re.findall(mark, it, re.MULTILINE)) for it in (english, chinese)]
         assert count[0] == count[1], mark
-    links = [set(re.findall(r"\]\(([^)]+)\)", it)) for it in (english, chinese)]
-    assert links[0] - {"README.zh.md"} == links[1] - {"README.md"}
+    links = [led_to(readme) for readme in READMES]
+    assert links[0] - {("README.zh.md", 0)} == links[1] - {("README.md", 0)}
     assert unsaid(english) == unsaid(chinese)
+
+
+def led_to(readme: str) -> set[tuple[str, int]]:
+    """Return where the links lead, as the English one has it: a file, which heading."""
+    found = set()
+    for target in re.findall(r"\]\(([^)]+)\)", (ROOT / readme).read_text("utf-8")):
+        path, _, anchor = target.partition("#")
+        to, number = Path(path), 0
+        if anchor and to.stem not in NOT_YET:
+            number = anchors(ROOT / to.parent, to.stem).index(anchor)
+        if str(to.parent) == PAGES_OF[readme]:
+            path = f"docs/{to.name}"
+        found.add((path, number))
+    return found
 
 
 def unsaid(text: str) -> list[str]:
@@ -95,8 +112,8 @@ def unsaid(text: str) -> list[str]:
 @pytest.mark.parametrize("readme", READMES)
 @pytest.mark.parametrize("page", PAGES)
 def test_the_readme_names_every_page(readme: str, page: str) -> None:
-    """Each can be found."""
-    assert f"(docs/{page})" in (ROOT / readme).read_text("utf-8")
+    """Each can be found, in the language of whoever reads."""
+    assert f"({PAGES_OF[readme]}/{page})" in (ROOT / readme).read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -106,4 +123,6 @@ def test_no_page_links_to_nothing(page: str) -> None:
     """Every relative link leads to a file of the repository."""
     path = ROOT / page
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
-    assert all((path.parent / link).exists() for link in links), links
+    coming = {f"docs/zh/{name}.md" for name in NOT_YET}
+    found = [link for link in links if not (path.parent / link).exists()]
+    assert set(found) <= coming, found

@@ -49,7 +49,9 @@ def test_the_figures_of_the_page_are_those_of_the_code() -> None:
     assert "At most ten names count" in said
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])
-def test_the_readme_names_the_page(readme: str) -> None:
+@pytest.mark.parametrize(
+    ("readme", "folder"), [("README.md", "docs"), ("README.zh.md", "docs/zh")]
+)
+def test_the_readme_names_the_page(readme: str, folder: str) -> None:
     """It can be found."""
-    assert "(docs/fallbacks.md)" in (PAGE.parents[1] / readme).read_text("utf-8")
+    assert f"({folder}/fallbacks.md)" in (PAGE.parents[1] / readme).read_text("utf-8")

@@ -114,7 +114,9 @@ def test_every_error_of_the_page_exists() -> None:
         assert hasattr(errors, name), name
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])
-def test_the_readme_names_the_page(readme: str) -> None:
+@pytest.mark.parametrize(
+    ("readme", "folder"), [("README.md", "docs"), ("README.zh.md", "docs/zh")]
+)
+def test_the_readme_names_the_page(readme: str, folder: str) -> None:
     """It can be found."""
-    assert "(docs/waiting.md)" in (PAGE.parents[1] / readme).read_text("utf-8")
+    assert f"({folder}/waiting.md)" in (PAGE.parents[1] / readme).read_text("utf-8")

@@ -59,10 +59,12 @@ def test_the_file_of_the_page_loads(world: World) -> None:
             assert str(getattr(config.log, key.field)) == key.default
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])
-def test_the_readme_names_the_page(readme: str) -> None:
+@pytest.mark.parametrize(
+    ("readme", "folder"), [("README.md", "docs"), ("README.zh.md", "docs/zh")]
+)
+def test_the_readme_names_the_page(readme: str, folder: str) -> None:
     """It can be found."""
-    assert "(docs/logs.md)" in (PAGE.parents[1] / readme).read_text("utf-8")
+    assert f"({folder}/logs.md)" in (PAGE.parents[1] / readme).read_text("utf-8")
 
 
 def test_every_logger_has_the_name_of_its_module() -> None:
