@@ -318,6 +318,11 @@ class Reached:
         way = destination_for(base, None, RequestOptions(), env={})
         self._client, self._base = AiohttpClient(way), base
 
+    @property
+    def origin(self) -> str:
+        """The origin that questions are written for."""
+        return HUB
+
     async def send(
         self, call: HttpRequest, *, on_resend: OnResend | None = None
     ) -> Response:

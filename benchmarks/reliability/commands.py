@@ -406,15 +406,16 @@ COMMANDS: Final = (
             "R32": Promise(
                 en=Wording(
                     "A small answer that unpacks to a gigabyte, or to millions of"
-                    " elements, is refused at once; a large one that was asked for comes"
-                    " whole.",
-                    "each bomb one typed error, 'partial' exact; < 64 MiB; no callback of"
-                    " 100 ms",
+                    " elements, is refused at once; a large one that was asked for"
+                    " comes whole.",
+                    "each bomb one typed error, 'partial' exact; < 64 MiB; no callback"
+                    " of 100 ms",
                 ),
                 zh=Wording(
                     "很小、但解压后有一个 GB，或含有数百万个元素的回答，会立即被拒绝；"
                     "所请求的大回答则完整送达。",
-                    "每个炸弹一个有类型的错误，'partial' 准确；< 64 MiB；没有 100 ms 的回调",
+                    "每个炸弹一个有类型的错误，'partial' 准确；< 64 MiB；"
+                    "没有 100 ms 的回调",
                 ),
             )
         },
