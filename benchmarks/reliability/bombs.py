@@ -41,6 +41,7 @@ from benchmarks.reliability import figures
 from benchmarks.reliability.attempts import worker
 from benchmarks.reliability.figures import Bound, judged
 from bytebuddy_provider_hf import open_model
+from bytebuddy_provider_hf.address import HUB
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import ByteBuddyError, ResponseError
 from bytebuddy_provider_hf.hub.billing import read_sessions, read_whoami
