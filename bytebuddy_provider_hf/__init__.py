@@ -33,10 +33,11 @@ _NAMES: Final = {
     "plugins.spec": "SPEC_VERSION ProviderSpec hookimpl",
     "plugins.validation": "PluginFailure",
     "secret": "Secret",
+    "tools": "as_tool",
     "types": (
         "BudgetAlert Choice CompletionOptions Conversation Done Event ImagePart "
         "Loading Message Progress Reasoning Reply Role Served Text TextPart "
-        "TokenLogprob Tool ToolCall ToolCallDelta Usage"
+        "TokenLogprob Tool ToolCall ToolCallDelta ToolLike Usage"
     ),
 }
 _HOMES: Final = {name: home for home, names in _NAMES.items() for name in names.split()}

@@ -56,6 +56,7 @@ from bytebuddy_provider_hf.plugins.spec import ProviderSpec as ProviderSpec
 from bytebuddy_provider_hf.plugins.spec import hookimpl as hookimpl
 from bytebuddy_provider_hf.plugins.validation import PluginFailure as PluginFailure
 from bytebuddy_provider_hf.secret import Secret as Secret
+from bytebuddy_provider_hf.tools import as_tool as as_tool
 from bytebuddy_provider_hf.types import BudgetAlert as BudgetAlert
 from bytebuddy_provider_hf.types import Choice as Choice
 from bytebuddy_provider_hf.types import CompletionOptions as CompletionOptions
@@ -76,6 +77,7 @@ from bytebuddy_provider_hf.types import TokenLogprob as TokenLogprob
 from bytebuddy_provider_hf.types import Tool as Tool
 from bytebuddy_provider_hf.types import ToolCall as ToolCall
 from bytebuddy_provider_hf.types import ToolCallDelta as ToolCallDelta
+from bytebuddy_provider_hf.types import ToolLike as ToolLike
 from bytebuddy_provider_hf.types import Usage as Usage
 
 __version__: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
@@ -76,11 +76,15 @@ class Message:
 
 @frozen
 class Tool:
-    """A function the model may ask for; ``parameters`` is a JSON schema."""
+    """A function the model may ask for; ``parameters`` is a JSON schema.
+
+    ``strict`` asks a server to hold the arguments to the schema; ``None`` says nothing.
+    """
 
     name: str
     description: str = ""
     parameters: Mapping[str, object] = field(factory=dict)
+    strict: bool | None = None
 
 
 @frozen
@@ -344,5 +348,7 @@ DoubtMode: TypeAlias = Literal["raise", "return"]
 CacheUse: TypeAlias = Literal["off", "on", "all", "read_only", "write_only"]
 # Answers that are JSON: any ("json"), or one that keeps to a JSON schema.
 ResponseFormat: TypeAlias = Literal["json"] | Mapping[str, object]
+# A tool, OpenAI's mapping of one, or a function with annotations and a docstring.
+ToolLike: TypeAlias = Tool | Mapping[str, object] | Callable[..., object]
 MessageLike: TypeAlias = Message | Mapping[str, object]
 Conversation: TypeAlias = str | Sequence[MessageLike]

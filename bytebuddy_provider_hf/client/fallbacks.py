@@ -56,6 +56,7 @@ from bytebuddy_provider_hf.plugins.protocols import Model, OnEvent, Windowed
 from bytebuddy_provider_hf.plugins.validation import described
 from bytebuddy_provider_hf.scheduling.limiter import REFUSAL_MEMORY
 from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.tools import as_tools
 from bytebuddy_provider_hf.types import (
     BudgetAlert,
     CompletionOptions,
@@ -457,6 +458,8 @@ class ProtocolArguments:
         if options:
             asked = known.get("options")
             known["options"] = merge_options(CompletionOptions(), asked, options)
+        if known.get("tools"):
+            known["tools"] = as_tools(known["tools"])
         bound = inspect.BoundArguments(promised, OrderedDict(known))
         return cls(bound.args[1:], bound.kwargs, tuple(extra))
 

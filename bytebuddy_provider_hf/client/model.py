@@ -19,6 +19,7 @@ from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.plugins.pending_reply import PendingReply
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
 from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.tools import as_tools
 from bytebuddy_provider_hf.types import (
     CacheUse,
     CompletionOptions,
@@ -27,7 +28,7 @@ from bytebuddy_provider_hf.types import (
     ImagePart,
     ReasoningEffort,
     ResponseFormat,
-    Tool,
+    ToolLike,
 )
 from bytebuddy_provider_hf.wire.notes import Note
 
@@ -71,7 +72,7 @@ class HuggingFaceModel(ScoringRoles):
         reasoning_effort: ReasoningEffort | None = None,
         n: int | None = None,
         logprobs: int | None = None,
-        tools: Sequence[Tool] = (),
+        tools: Sequence[ToolLike] = (),
         tool_choice: str | None = None,
         parallel_tool_calls: bool | None = None,
         response_format: ResponseFormat | None = None,
@@ -108,7 +109,7 @@ class HuggingFaceModel(ScoringRoles):
             options=merge_options(
                 self._entry.default_completion_options, options, asked
             ),
-            tools=tuple(tools),
+            tools=as_tools(tools),
             extra=self._endpoint.extra,
             logprobs=logprobs,
             tool_choice=tool_choice,

@@ -41,7 +41,8 @@ from bytebuddy_provider_hf.plugins.pending_reply import PendingReply, ReaderTask
 from bytebuddy_provider_hf.plugins.protocols import Model, OnEvent
 from bytebuddy_provider_hf.plugins.value_check import wrong_part
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import Done, Event, Reply
+from bytebuddy_provider_hf.tools import as_tools
+from bytebuddy_provider_hf.types import Done, Event, Reply, ToolLike
 
 # Seconds that a call may take to end, after its block was left.
 _LEAVING: Final = 5.0
@@ -227,6 +228,9 @@ class Watch:
         on_event = given.get("on_event")
         if callable(on_event):
             given["on_event"] = partial(self._tell, on_event)
+        if given.get("tools"):
+            # So that a provider knows one kind of tool, whatever the host has.
+            given["tools"] = as_tools(cast("Sequence[ToolLike]", given["tools"]))
         return given
 
     def start(self) -> None:

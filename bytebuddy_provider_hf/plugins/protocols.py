@@ -46,7 +46,7 @@ from bytebuddy_provider_hf.types import (
     Reply,
     ResponseFormat,
     Role,
-    Tool,
+    ToolLike,
 )
 
 OnEvent: TypeAlias = Callable[[Event], None]
@@ -145,7 +145,7 @@ class Chat(Protocol):
         messages: Conversation,
         *,
         options: CompletionOptions | None = None,
-        tools: Sequence[Tool] = (),
+        tools: Sequence[ToolLike] = (),
         tool_choice: str | None = None,
         response_format: ResponseFormat | None = None,
         timeout: float | None = None,
@@ -155,6 +155,9 @@ class Chat(Protocol):
     ) -> ReplyCall:
         """Answer ``messages`` (a string is one user turn).
 
+        A tool is a ``Tool``, OpenAI's mapping of one, or a function with annotations
+        and a docstring; what a registry opens is given each as a ``Tool``, and
+        ``as_tool`` makes one for whoever is called without a registry.
         ``tool_choice`` is auto, none, required or a tool's name; ``response_format``
         is "json" or a JSON schema.
         """

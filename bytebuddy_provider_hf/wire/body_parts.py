@@ -69,11 +69,13 @@ def encode_message(message: Message) -> dict[str, object]:
 
 def encode_tool(tool: Tool) -> dict[str, object]:
     """Return a tool as OpenAI's chats have it."""
-    function = {
+    function: dict[str, object] = {
         "name": tool.name,
         "description": tool.description,
         "parameters": dict(tool.parameters),
     }
+    if tool.strict is not None:
+        function["strict"] = tool.strict
     return {"type": "function", "function": function}
 
 

@@ -87,9 +87,11 @@ PUBLIC = [
     "Tool",
     "ToolCall",
     "ToolCallDelta",
+    "ToolLike",
     "UnknownModel",
     "UnsupportedRole",
     "Usage",
+    "as_tool",
     "hookimpl",
     "open_model",
 ]

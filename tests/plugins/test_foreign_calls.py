@@ -34,7 +34,7 @@ from bytebuddy_provider_hf.plugins.protocols import (
 from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
-from bytebuddy_provider_hf.types import Done, Event, Reply, Text
+from bytebuddy_provider_hf.types import Done, Event, Reply, Text, Tool
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -531,3 +531,24 @@ async def test_a_target_that_hangs_at_import_harms_its_own_entry(
     with pytest.raises(ProviderFailed, match="did not end within"):
         registry["bad"]
     assert registry["ok"].name == "ok"
+
+
+@virtual_time
+async def test_a_provider_is_given_tools_of_one_kind(scripted: Make) -> None:
+    """Whatever form the host's tools have, a foreign model sees ``Tool``s."""
+    given: list[object] = []
+
+    def add(a: int) -> int:
+        """Add."""
+        return a
+
+    def chat(*_: object, **kwargs: object) -> ReplyCall:
+        given.append(kwargs["tools"])
+        return call_of(Done(Reply("ok")))()
+
+    mapping = {"type": "function", "function": {"name": "f"}}
+    model = registry_with(scripted, chat).chat()
+    await model.chat("hi", tools=[Tool("t"), mapping, add])
+    properties = {"a": {"type": "integer"}}
+    schema = {"type": "object", "properties": properties, "required": ["a"]}
+    assert given == [(Tool("t"), Tool("f"), Tool("add", "Add.", schema))]

@@ -41,7 +41,9 @@ from bytebuddy_provider_hf import (
     Text,
     Tool,
     ToolCallDelta,
+    ToolLike,
     Usage,
+    as_tool,
     hookimpl,
     open_model,
 )
@@ -159,6 +161,19 @@ async def stream(model: Chat) -> str:
     except ByteBuddyError as error:
         assert_type(error.hint, str | None)
     return text
+
+
+def add(a: int, b: int = 0) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+async def with_tools(model: Chat) -> None:
+    mapping = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    tools: list[ToolLike] = [add, mapping, Tool("get_weather")]
+    assert_type(as_tool(add), Tool)
+    assert_type(await model.chat("Hello", tools=tools), Reply)
+    assert_type(await open_model("org/name").chat("Hello", tools=[add]), Reply)
 
 
 def asked_by_a_host(model: Model) -> tuple[Role, ...]:
