@@ -37,7 +37,8 @@ _NAMES: Final = {
     "types": (
         "BudgetAlert Choice CompletionOptions Conversation Done Event ImagePart "
         "Loading Message Progress Reasoning Reply Role Served Text TextPart "
-        "TokenLogprob Tool ToolCall ToolCallDelta ToolLike Usage"
+        "TokenLogprob Tool ToolCall ToolCallDelta ToolLike Usage "
+        "event_from_dict"
     ),
 }
 _HOMES: Final = {name: home for home, names in _NAMES.items() for name in names.split()}

@@ -79,5 +79,6 @@ from bytebuddy_provider_hf.types import ToolCall as ToolCall
 from bytebuddy_provider_hf.types import ToolCallDelta as ToolCallDelta
 from bytebuddy_provider_hf.types import ToolLike as ToolLike
 from bytebuddy_provider_hf.types import Usage as Usage
+from bytebuddy_provider_hf.types import event_from_dict as event_from_dict
 
 __version__: str

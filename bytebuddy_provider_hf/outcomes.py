@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from bytebuddy_provider_hf.dict_form import TypedDictForm
 from bytebuddy_provider_hf.money import NO_COST, Cost
 from bytebuddy_provider_hf.types import (
     NOT_SERVED,
@@ -22,7 +23,7 @@ Vector: TypeAlias = tuple[float, ...]
 
 
 @frozen
-class GeneratedText:
+class GeneratedText(TypedDictForm):
     """Text that was generated, translated or summarised.
 
     ``tokens`` counts those generated, where the server counted. ``finish_reason`` is
@@ -37,7 +38,7 @@ class GeneratedText:
 
 
 @frozen
-class Turn:
+class Turn(TypedDictForm):
     """The answer in a conversation, and the conversation with it."""
 
     text: str
@@ -46,7 +47,7 @@ class Turn:
 
 
 @frozen
-class Filling:
+class Filling(TypedDictForm):
     """A token that could stand for the mask; ``token`` is its number."""
 
     text: str
@@ -56,7 +57,7 @@ class Filling:
 
 
 @frozen
-class Label:
+class Label(TypedDictForm):
     """A class, and how sure the model is of it."""
 
     label: str
@@ -64,7 +65,7 @@ class Label:
 
 
 @frozen
-class Entity:
+class Entity(TypedDictForm):
     """A span of the text with a name; ``start`` and ``end`` count characters."""
 
     group: str
@@ -75,7 +76,7 @@ class Entity:
 
 
 @frozen
-class Answer:
+class Answer(TypedDictForm):
     """A span of the context that answers the question."""
 
     text: str
@@ -85,7 +86,7 @@ class Answer:
 
 
 @frozen
-class TableAnswer:
+class TableAnswer(TypedDictForm):
     """Cells of a table that answer the question; coordinates are (row, column)."""
 
     text: str
@@ -95,7 +96,7 @@ class TableAnswer:
 
 
 @frozen
-class Features:
+class Features(TypedDictForm):
     """The vectors of one input: one for the whole, or one for each token."""
 
     vectors: tuple[Vector, ...]
@@ -119,7 +120,7 @@ class Features:
 
 
 @frozen
-class Similarities:
+class Similarities(TypedDictForm):
     """How similar each sentence is to the source, in the order sent."""
 
     scores: tuple[float, ...]

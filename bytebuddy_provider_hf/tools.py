@@ -79,13 +79,14 @@ def as_tool(tool: ToolLike) -> Tool:
         return tool
     if isinstance(tool, Mapping):
         return tool_of_mapping(tool)
+    given: object = tool
     # A class can be called, too, but what it makes is no answer for a model.
-    if not callable(tool) or isinstance(tool, type):
-        shown = tool.__name__ if isinstance(tool, type) else type(tool).__name__
+    if isinstance(given, type) or not callable(given):
+        shown = given.__name__ if isinstance(given, type) else type(given).__name__
         raise InvalidOption(
             text("roles.no_tool", kind=shown), hint=text("roles.no_tool_hint")
         )
-    return tool_of_function(tool)
+    return tool_of_function(given)
 
 
 def as_tools(tools: Iterable[ToolLike]) -> tuple[Tool, ...]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import os
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, Literal, TypeAlias
+from pathlib import Path
+from typing import Final, Literal, Self, TypeAlias, cast
 
 from attrs import astuple, define, field, frozen
 
-from bytebuddy_provider_hf.errors import Doubt
+from bytebuddy_provider_hf.dict_form import DictForm, TypedDictForm, read
+from bytebuddy_provider_hf.errors import Doubt, InvalidOption
 from bytebuddy_provider_hf.money import NO_COST, Cost
+from bytebuddy_provider_hf.regular_file import read_regular_file
+from bytebuddy_provider_hf.texts import text
 
 RoleName: TypeAlias = Literal["system", "user", "assistant", "tool"]
 WaitReason: TypeAlias = Literal[
@@ -18,6 +24,17 @@ WaitReason: TypeAlias = Literal[
 # A longer stop text is refused: what may become one is held back and searched again.
 LONGEST_STOP: Final = 200
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
+# A larger one is refused by most servers, which read a request into memory.
+LARGEST_IMAGE: Final = 20 * 1024**2
+# How a picture's file begins, by its media type: what a browser goes by, too
+# (https://mimesniff.spec.whatwg.org/#matching-an-image-type-pattern).
+_IMAGES: Final[Mapping[str, Callable[[bytes], bool]]] = {
+    "png": lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"),
+    "jpeg": lambda data: data.startswith(b"\xff\xd8\xff"),
+    "gif": lambda data: data.startswith((b"GIF87a", b"GIF89a")),
+    "webp": lambda data: data.startswith(b"RIFF") and data[8:14] == b"WEBPVP",
+}
+_LONGEST_SHOWN: Final = 80
 # OpenAI's levels, which vLLM and SGLang have too; the router documents all but max.
 ReasoningEffort: TypeAlias = Literal[
     "none", "minimal", "low", "medium", "high", "xhigh", "max"
@@ -56,11 +73,73 @@ class TextPart:
     text: str
 
 
+def _shortened(url: str) -> str:
+    """Return the ``repr`` of a URL; one that holds a picture is megabytes long."""
+    return repr(url if len(url) <= _LONGEST_SHOWN else f"{url[:_LONGEST_SHOWN]}…")
+
+
 @frozen
 class ImagePart:
     """An image in a message: an https URL or a ``data:`` URL."""
 
-    url: str
+    url: str = field(repr=_shortened)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the image of a file, which travels in the message itself.
+
+        PNG, JPEG, GIF and WebP are known, by what the file holds and not by its name.
+
+        Args:
+            path: A regular file of at most 20 MiB; it is read at once. A pipe or a
+                device is refused, not waited for.
+
+        Raises:
+            InvalidOption: It cannot be read, is too large, or is no such image.
+        """
+        try:
+            data = read_regular_file(Path(path), LARGEST_IMAGE + 1)
+        except (OSError, ValueError, TypeError) as error:
+            # A ValueError is of a path with a null character in it.
+            why = getattr(error, "strerror", None) or str(error)
+            raise InvalidOption(
+                text("roles.image_unread", path=str(path), why=why),
+                hint=text("roles.image_unread_hint"),
+            ) from error
+        return cls._of(data, str(path))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Return an image of the bytes of its file; the rest is as for ``from_file``.
+
+        Args:
+            data: A whole PNG, JPEG, GIF or WebP file of at most 20 MiB.
+
+        Raises:
+            InvalidOption: It is too large, or is no such image.
+        """
+        given: object = data
+        if not isinstance(given, bytes | bytearray):
+            kind = type(given).__name__
+            raise InvalidOption(text("roles.image_no_bytes", kind=kind))
+        return cls._of(bytes(given), "from_bytes")
+
+    @classmethod
+    def _of(cls, data: bytes, source: str) -> Self:
+        if len(data) > LARGEST_IMAGE:
+            most = f"{LARGEST_IMAGE // 1024**2} MiB"
+            raise InvalidOption(
+                text("roles.image_too_large", source=source, most=most),
+                hint=text("roles.image_too_large_hint"),
+            )
+        found = next((kind for kind, is_it in _IMAGES.items() if is_it(data)), None)
+        if found is None:
+            raise InvalidOption(
+                text("roles.image_unknown", source=source),
+                hint=text("roles.image_unknown_hint"),
+            )
+        coded = base64.b64encode(data).decode("ascii")
+        return cls(f"data:image/{found};base64,{coded}")
 
 
 @frozen
@@ -116,7 +195,7 @@ class CompletionOptions:
 
 
 @frozen
-class Usage:
+class Usage(DictForm):
     """Tokens counted by the server; ``None`` is what it did not say.
 
     ``cached_tokens`` are among the prompt's, ``reasoning_tokens`` among the answer's.
@@ -198,7 +277,7 @@ class Served:
 NOT_SERVED: Final = Served()
 
 
-class ServedAnswer:
+class ServedAnswer(DictForm):
     """What every kind of answer tells of how it was served."""
 
     __slots__ = ()
@@ -258,7 +337,7 @@ class Reply(ServedAnswer):
 
 # Events are made once a token: slotted and mutable costs 0.10 µs, frozen 0.24.
 @define
-class Loading:
+class Loading(TypedDictForm):
     """The call waits; ``reason`` says for what.
 
     ``elapsed`` and ``estimate`` are seconds; ``estimate`` is what is left by the
@@ -274,7 +353,7 @@ class Loading:
 
 
 @define
-class Text:
+class Text(TypedDictForm):
     """A piece of the answer; ``choice`` counts the answers where several come."""
 
     text: str
@@ -282,7 +361,7 @@ class Text:
 
 
 @define
-class Progress:
+class Progress(TypedDictForm):
     """Code that is still judged has come: so many characters and lines so far.
 
     Of ``edit`` and ``apply``, whose ``Text`` comes whole at the end: what a model
@@ -294,7 +373,7 @@ class Progress:
 
 
 @define
-class Reasoning:
+class Reasoning(TypedDictForm):
     """A piece of the model's reasoning."""
 
     text: str
@@ -302,7 +381,7 @@ class Reasoning:
 
 
 @define
-class ToolCallDelta:
+class ToolCallDelta(TypedDictForm):
     """A piece of a tool call: what it adds to the call's name and arguments.
 
     ``id`` comes once, mostly with the first piece, as does ``name``.
@@ -316,7 +395,7 @@ class ToolCallDelta:
 
 
 @define
-class BudgetAlert:
+class BudgetAlert(TypedDictForm):
     """So much of a budget is used up; told once a period, whoever else calls.
 
     ``budget`` names it, ``percent`` is the threshold that was passed. ``used`` and
@@ -333,7 +412,7 @@ class BudgetAlert:
 
 
 @define
-class Done:
+class Done(TypedDictForm):
     """The answer is complete."""
 
     reply: Reply
@@ -342,6 +421,20 @@ class Done:
 Event: TypeAlias = (
     Loading | BudgetAlert | Text | Progress | Reasoning | ToolCallDelta | Done
 )
+
+
+def event_from_dict(data: Mapping[str, object]) -> Event:
+    """Return the event that ``event.to_dict()`` wrote: its ``type`` tells which.
+
+    Args:
+        data: Such a dict, or ``json.loads`` of it.
+
+    Raises:
+        InvalidOption: It is no event, or a part of it does not fit; the place is named.
+    """
+    return cast("Event", read(data, Event, "Event"))
+
+
 # What becomes of an edit that is doubtful: an error, or a reply that says so.
 DoubtMode: TypeAlias = Literal["raise", "return"]
 # What a call does with kept answers, in place of what its entry says.

@@ -92,6 +92,7 @@ PUBLIC = [
     "UnsupportedRole",
     "Usage",
     "as_tool",
+    "event_from_dict",
     "hookimpl",
     "open_model",
 ]

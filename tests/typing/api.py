@@ -44,6 +44,7 @@ from bytebuddy_provider_hf import (
     ToolLike,
     Usage,
     as_tool,
+    event_from_dict,
     hookimpl,
     open_model,
 )
@@ -166,6 +167,12 @@ async def stream(model: Chat) -> str:
 def add(a: int, b: int = 0) -> int:
     """Add two numbers."""
     return a + b
+
+
+def as_json(reply: Reply, event: Event) -> tuple[Reply, Event]:
+    data = reply.to_dict()
+    assert_type(Reply.from_dict(data), Reply)
+    return Reply.from_dict({"text": "a"}), event_from_dict(event.to_dict())
 
 
 async def with_tools(model: Chat) -> None:
