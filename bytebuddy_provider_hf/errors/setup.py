@@ -109,6 +109,11 @@ class InvalidOption(RequestError):
     """An option outside its range, or a message of the wrong shape."""
 
 
+# An AttributeError too, so that hasattr() and getattr() with a default stay quiet.
+class NotAwaited(RequestError, AttributeError):
+    """A call was used as if it were its answer: it was not awaited, nor entered."""
+
+
 class UnsupportedRole(RequestError):
     """The model, or the server, cannot do what was asked of it."""
 

@@ -13,9 +13,14 @@ from collections.abc import (
 )
 from contextlib import aclosing
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import TYPE_CHECKING, Final, Self, cast
 
-from bytebuddy_provider_hf.errors import Closed, DeadlineExceeded, StreamInterrupted
+from bytebuddy_provider_hf.errors import (
+    Closed,
+    DeadlineExceeded,
+    NotAwaited,
+    StreamInterrupted,
+)
 from bytebuddy_provider_hf.plugins.protocols import OnEvent, ReplyCall
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Done, Event, Reply
@@ -79,7 +84,11 @@ def _is_running(events: AsyncGenerator[Event, None]) -> bool:
 
 
 class PendingReply(ReplyCall):
-    """A call that has not begun; it begins when awaited or entered, and only once."""
+    """A call that has not begun; it begins when awaited or entered, and only once.
+
+    It has nothing of a ``Reply`` itself, and is not iterated without ``async with``:
+    after a ``break`` nobody would close its connection. Both raise ``NotAwaited``.
+    """
 
     __slots__ = ("_begin", "_coroutine", "_events", "_reading", "_stream")
 
@@ -138,11 +147,37 @@ class PendingReply(ReplyCall):
         if self._events is not None:
             await self._reading.cancel(self._events)
 
+    def __repr__(self) -> str:
+        if self._coroutine is not None:
+            state = "awaited"
+        elif self._events is not None:
+            state = "entered"
+        elif self._begin is _spent:
+            state = "closed"
+        else:
+            # Whoever sees this in a shell has forgotten it.
+            state = "await it for its reply, or enter it with async with for its events"
+        return f"<{type(self).__name__}: {state}>"
+
+    # A type checker must not believe that there are such attributes.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            if name.startswith("_") or not hasattr(Reply, name):
+                message = f"{type(self).__name__!r} object has no attribute {name!r}"
+                raise AttributeError(message, name=name, obj=self)
+            raise NotAwaited(
+                text("calls.not_awaited", name=name), hint=text("calls.how_to_await")
+            )
+
+        def __aiter__(self) -> AsyncIterator[Event]:
+            raise NotAwaited(text("calls.not_entered"), hint=text("calls.how_to_await"))
+
     # As Python does for a coroutine that is never awaited: nothing was sent.
     def __del__(self) -> None:
         if self._coroutine is None and self._events is None and self._begin != _spent:
             warnings.warn(
-                "a call was made and never awaited or entered",
+                "a call was made and never awaited, or entered with async with",
                 RuntimeWarning,
                 stacklevel=2,
                 source=self,
