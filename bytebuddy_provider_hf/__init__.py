@@ -14,10 +14,14 @@ from typing import Final
 _NAMES: Final = {
     "client.catalogue": "Catalogue ModelFilter",
     "client.opening": "open_model",
-    "config.values": "ModelEntry RequestOptions Source",
+    "config.values": (
+        "AlertOptions AutocompleteOptions Budget BudgetOptions CacheOptions "
+        "EmbeddingPrefixes EmbedOptions ModelEntry PromptTemplates RequestOptions "
+        "Source"
+    ),
     "errors": (
         "ByteBuddyError ConfigError RegistryError UnknownModel Closed "
-        "RequestError InvalidOption UnsupportedRole MissingToken APIError "
+        "RequestError InvalidOption UnsupportedRole MissingToken NotAwaited APIError "
         "AuthenticationFailed PermissionDenied GatedModel QuotaExhausted "
         "ModelNotFound ModelNotSupported EndpointPaused ContextTooLong "
         "RateLimited ServerError ModelLoading ColdStartTimeout CallTimeout "

@@ -2,7 +2,17 @@
 from bytebuddy_provider_hf.client.catalogue import Catalogue as Catalogue
 from bytebuddy_provider_hf.client.catalogue import ModelFilter as ModelFilter
 from bytebuddy_provider_hf.client.opening import open_model as open_model
+from bytebuddy_provider_hf.config.values import AlertOptions as AlertOptions
+from bytebuddy_provider_hf.config.values import (
+    AutocompleteOptions as AutocompleteOptions,
+)
+from bytebuddy_provider_hf.config.values import Budget as Budget
+from bytebuddy_provider_hf.config.values import BudgetOptions as BudgetOptions
+from bytebuddy_provider_hf.config.values import CacheOptions as CacheOptions
+from bytebuddy_provider_hf.config.values import EmbeddingPrefixes as EmbeddingPrefixes
+from bytebuddy_provider_hf.config.values import EmbedOptions as EmbedOptions
 from bytebuddy_provider_hf.config.values import ModelEntry as ModelEntry
+from bytebuddy_provider_hf.config.values import PromptTemplates as PromptTemplates
 from bytebuddy_provider_hf.config.values import RequestOptions as RequestOptions
 from bytebuddy_provider_hf.config.values import Source as Source
 from bytebuddy_provider_hf.errors import APIError as APIError
@@ -25,6 +35,7 @@ from bytebuddy_provider_hf.errors import MissingToken as MissingToken
 from bytebuddy_provider_hf.errors import ModelLoading as ModelLoading
 from bytebuddy_provider_hf.errors import ModelNotFound as ModelNotFound
 from bytebuddy_provider_hf.errors import ModelNotSupported as ModelNotSupported
+from bytebuddy_provider_hf.errors import NotAwaited as NotAwaited
 from bytebuddy_provider_hf.errors import PermissionDenied as PermissionDenied
 from bytebuddy_provider_hf.errors import QuotaExhausted as QuotaExhausted
 from bytebuddy_provider_hf.errors import RateLimited as RateLimited

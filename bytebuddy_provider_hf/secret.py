@@ -116,8 +116,13 @@ class Secret:
 
         Also one that JSON, a URL or HTML wrote with escapes, however often; the key
         alone of a value such as ``Bearer KEY``; and base64 of a text that holds it.
-        With ``parts`` also its first or last 8 characters, where it was cut. A secret
-        of less than 8 characters is left.
+        A secret of less than 8 characters is left.
+
+        Args:
+            text: What is going to be shown.
+            mask: What stands in the secret's place.
+            parts: Whether its first or last 8 characters are masked, too, where it
+                was cut.
         """
         # Asked of each header that is told: most are shorter than a key, and have no
         # escapes, which only ever make a text longer.

@@ -80,7 +80,11 @@ def _shortened(url: str) -> str:
 
 @frozen
 class ImagePart:
-    """An image in a message: an https URL or a ``data:`` URL."""
+    """An image in a message.
+
+    Args:
+        url: An https URL that the server fetches, or a ``data:`` URL.
+    """
 
     url: str = field(repr=_shortened)
 
@@ -144,7 +148,15 @@ class ImagePart:
 
 @frozen
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Args:
+        role: Who speaks: system, user, assistant, or tool for what a tool returned.
+        content: A text, or parts of text and images.
+        tool_calls: What the assistant wanted called.
+        tool_call_id: Which of these calls a tool's message answers.
+        name: The name of the speaker, where the server reads it.
+    """
 
     role: RoleName
     content: str | tuple[TextPart | ImagePart, ...] = ""
@@ -155,9 +167,14 @@ class Message:
 
 @frozen
 class Tool:
-    """A function the model may ask for; ``parameters`` is a JSON schema.
+    """A function the model may ask for; ``as_tool`` makes one of a Python function.
 
-    ``strict`` asks a server to hold the arguments to the schema; ``None`` says nothing.
+    Args:
+        name: The name by which the model calls it.
+        description: What it does, for the model.
+        parameters: The JSON schema of its arguments.
+        strict: Whether the server holds the arguments to the schema; ``None`` does not
+            say.
     """
 
     name: str
@@ -170,8 +187,26 @@ class Tool:
 class CompletionOptions:
     """How to generate. ``None`` means: say nothing, let the server decide.
 
-    ``reasoning_effort`` says whether and how much to reason; without it ``reasoning``
-    says whether. ``reasoning_budget_tokens`` limits reasoning that is not off.
+    Args:
+        temperature: Randomness from 0 (the likeliest token) to 2.
+        max_tokens: The most tokens to write, 1 or more.
+        top_p: Draw among the likeliest tokens that have this share, 0 to 1.
+        top_k: Draw among so many of the likeliest tokens; 0 is all.
+        min_p: Leave out tokens below this share of the likeliest one's, 0 to 1.
+        repetition_penalty: Above 1 makes what was said less likely; 1 is off.
+        presence_penalty: Makes a token less likely once it was said, -2 to 2.
+        frequency_penalty: The same, each time it was said, -2 to 2.
+        stop: Texts that end the answer, of at most 200 characters each.
+        n: How many answers, 1 to 128; they are in ``reply.choices``.
+        seed: Same seed, same answer, where the server keeps to it.
+        context_length: The tokens that the model reads, where the entry does not say.
+        reasoning: Whether to reason; ``reasoning_effort`` outranks it.
+        reasoning_effort: How much to reason: none, minimal, low, medium, high, xhigh
+            or max.
+        reasoning_budget_tokens: The most tokens of reasoning that is not off.
+        prompt_caching: Whether the server may keep the prompt (llama.cpp).
+        stream: Not sent: a call streams when it is entered.
+        keep_alive: Not sent: seconds that a model stays loaded, for other providers.
     """
 
     temperature: float | None = None
@@ -209,7 +244,11 @@ class Usage(DictForm):
 
     @classmethod
     def total(cls, usages: Sequence[Usage | None]) -> Usage | None:
-        """Return the sum; what one of them does not say is not known of it."""
+        """Return the sum; what one of them does not say is not known of it.
+
+        Args:
+            usages: Those to add; ``None`` is one that nobody told.
+        """
         counted = [astuple(usage) for usage in usages if usage is not None]
         if not counted or len(counted) != len(usages):
             return None

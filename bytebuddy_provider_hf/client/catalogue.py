@@ -62,9 +62,20 @@ _MILLI: Final = 1_000
 
 @frozen
 class ModelFilter:
-    """What a model must have to be found. Prices are 10⁻⁹ USD per million tokens.
+    """What a model must have to be found.
 
     One provider alone must fit all that is said of price, context and abilities.
+
+    Args:
+        task: The task, as the Hub calls it: text-generation, feature-extraction, …
+        provider: The provider that serves it.
+        licence: Its licence, as the Hub calls it, such as apache-2.0.
+        max_price: The most that a million written tokens may cost, in 10⁻⁹ USD.
+        min_context: The least tokens that it reads.
+        with_tools: Only where tools are taken.
+        with_structured_output: Only where answers can be held to a JSON schema.
+        is_warm: Only what is served now.
+        is_gated: Only what is gated, or with ``False`` only what is not.
     """
 
     task: str = ""
@@ -90,7 +101,11 @@ class ModelFilter:
         )
 
     def admits(self, facts: ModelFacts | None) -> bool:
-        """Return whether the Hub says of a model that licence and gate are as asked."""
+        """Return whether the Hub says of a model that licence and gate are as asked.
+
+        Args:
+            facts: What the Hub tells of the model; ``None`` if it does not.
+        """
         if facts is None:
             return not self.licence and self.is_gated is None
         marks = (facts.licence or "", *facts.tags)
@@ -98,7 +113,11 @@ class ModelFilter:
         return bool(free) and self.is_gated in (None, facts.gated)
 
     def fits(self, offer: Offer) -> bool:
-        """Return whether the catalogue says that an offer is as asked for."""
+        """Return whether the catalogue says that an offer is as asked for.
+
+        Args:
+            offer: What a provider offers of the model.
+        """
         if not offer.is_listed or (self.provider and offer.provider != self.provider):
             return False
         dear = self.max_price is not None and (
@@ -247,9 +266,15 @@ def all_private(bases: Iterable[str | None]) -> bool:
 class Catalogue:
     """Ask the router and the Hub about models, in an ``async with`` block.
 
-    ``bases`` are the ``apiBase`` of the models in use, ``None`` for the default one:
-    where all are private nothing is asked, as with ``HF_HUB_OFFLINE``. What was told is
-    kept on disk with its age, and counts then. ``options`` say how to connect.
+    What was told is kept on disk with its age, and counts then.
+
+    Args:
+        bases: The ``apiBase`` of the models in use, ``None`` for the default one: where
+            all are private nothing is asked, as with ``HF_HUB_OFFLINE``.
+        runtime: Whose connections to use; by default those that all models share.
+        env: The variables to use in place of the process's.
+        options: How to connect.
+        limit: Seconds that a question may take.
     """
 
     def __init__(
@@ -299,9 +324,15 @@ class Catalogue:
     ) -> Search:
         """Return the models whose id has every word of ``said``, and that fit.
 
-        Sorted by what ``sort`` names, unknown last; else those that are served first,
-        then by likes. Raises ``ConnectionFailed`` where nobody told anything, now or
-        earlier.
+        Args:
+            said: Words that the id has; none finds every model.
+            wanted: What the model must have.
+            sort: price, speed, context or likes: the best first, unknown last.
+                Without it those that are served come first, then by likes.
+            limit: The most models to return.
+
+        Raises:
+            ConnectionFailed: Nobody told anything, now or earlier.
         """
         wanted = wanted or ModelFilter()
         words = said.lower().split()
@@ -353,8 +384,15 @@ class Catalogue:
     ) -> ModelPage:
         """Return all that is known of a model.
 
-        Raises ``InvalidModelId``, ``ModelNotFound`` where neither router nor Hub has
-        it, and ``ConnectionFailed`` where nobody told anything, now or earlier.
+        Args:
+            model: The id of the model.
+            prompt_tokens: The tokens of a question, for the costs.
+            answer_tokens: The tokens of an answer, for the costs.
+
+        Raises:
+            InvalidModelId: ``model`` is no id.
+            ModelNotFound: Neither the router nor the Hub has it.
+            ConnectionFailed: Nobody told anything, now or earlier.
         """
         resolve(model)
         # The provider behind an id is no part of what the Hub knows.
@@ -402,7 +440,12 @@ class Catalogue:
     async def suggest(self, model: str, *, most: int = nearness.MOST) -> Neighbours:
         """Return living models near one, by the package's own list where none told.
 
-        Raises ``InvalidModelId``.
+        Args:
+            model: The id of the model.
+            most: The most models to return.
+
+        Raises:
+            InvalidModelId: ``model`` is no id.
         """
         resolve(model)
         # The provider behind an id is no part of what the Hub knows.
@@ -468,9 +511,14 @@ class Catalogue:
     ) -> ServedAt:
         """Return what a server of one's own serves.
 
-        Its key is ``api_key``, or the one that a call to that address would send.
-        Raises what any call would meet there, and ``InvalidOption`` for the router,
-        which is searched instead.
+        Args:
+            base: The address of the server.
+            api_key: Its key; by default the one that a call to that address would send.
+            state_dir: Where a login is found; by default ``~/.bytebuddy``.
+
+        Raises:
+            InvalidOption: It is the router, which is searched instead.
+            ByteBuddyError: What any call would meet there.
         """
         from bytebuddy_provider_hf.client.server_info import probe
 

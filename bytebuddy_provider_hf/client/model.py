@@ -84,11 +84,43 @@ class HuggingFaceModel(ScoringRoles):
     ) -> PendingReply:
         """Answer a conversation: await it for a ``Reply``, or enter it for events.
 
-        ``timeout`` is seconds for the whole call; without ``wait`` a model that is
-        not ready is an error at once. Calls of one ``session`` go to the provider
-        that answered first, where the router picks it. ``cache`` says what is done
-        with kept answers, in place of the entry. Raises ``InvalidOption`` at once,
-        and any ``ByteBuddyError`` when awaited or iterated.
+        Args:
+            messages: The conversation: a text is one user turn; else ``Message``s
+                or OpenAI's mappings, the oldest first.
+            options: How to generate, in one object; a keyword of the same name
+                outranks it.
+            temperature: Randomness from 0 (the likeliest token) to 2. As with all
+                options, ``None`` is the entry's value, else the server's.
+            max_tokens: The most tokens to write, 1 or more.
+            top_p: Draw among the likeliest tokens that have this share, 0 to 1.
+            top_k: Draw among so many of the likeliest tokens; 0 is all.
+            repetition_penalty: Above 1 makes what was said less likely; 1 is off.
+            stop: Texts that end the answer, of at most 200 characters each.
+            seed: Same seed, same answer, where the server keeps to it.
+            reasoning_effort: How much to reason: none, minimal, low, medium, high,
+                xhigh or max.
+            n: How many answers, 1 to 128; they are in ``reply.choices``.
+            logprobs: So many alternatives for each token, with their probabilities;
+                0 is the token's own alone.
+            tools: What the model may call: ``Tool``s, OpenAI's mappings, or
+                functions.
+            tool_choice: auto, none, required, or the name of the one tool to call.
+            parallel_tool_calls: Whether several may be called at once.
+            response_format: "json", a JSON schema, or OpenAI's ``response_format``.
+            timeout: Seconds for the whole call, waiting included; by default the
+                entry's, else 600.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+            session: A name of at most 256 printable ASCII characters: the calls of
+                a conversation go to one provider, for its cache.
+            cache: What is done with kept answers, in place of the entry: off, on,
+                all, read_only or write_only.
+
+        Raises:
+            InvalidOption: An argument is out of its range or malformed: at once.
+            ByteBuddyError: Any of them when awaited or iterated, as
+                docs/failures.md lists.
         """
         from bytebuddy_provider_hf.client.roles.chat import ChatPlanner, ChatRequest
         from bytebuddy_provider_hf.prompts.messages import read_messages
@@ -171,7 +203,39 @@ class HuggingFaceModel(ScoringRoles):
         session: str | None = None,
         cache: CacheUse | None = None,
     ) -> PendingReply:
-        """Continue ``prompt`` as it stands; the rest is as for :meth:`chat`."""
+        """Continue ``prompt`` as it stands: a call as of :meth:`chat`.
+
+        No template is applied.
+
+        Args:
+            prompt: The text to continue.
+            options: How to generate, in one object; a keyword of the same name
+                outranks it.
+            temperature: Randomness from 0 (the likeliest token) to 2. As with all
+                options, ``None`` is the entry's value, else the server's.
+            max_tokens: The most tokens to write, 1 or more.
+            top_p: Draw among the likeliest tokens that have this share, 0 to 1.
+            top_k: Draw among so many of the likeliest tokens; 0 is all.
+            repetition_penalty: Above 1 makes what was said less likely; 1 is off.
+            stop: Texts that end the answer, of at most 200 characters each.
+            seed: Same seed, same answer, where the server keeps to it.
+            reasoning_effort: How much to reason: none, minimal, low, medium, high,
+                xhigh or max.
+            timeout: Seconds for the whole call, waiting included; by default the
+                entry's, else 600.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+            session: A name of at most 256 printable ASCII characters: the calls of
+                a conversation go to one provider, for its cache.
+            cache: What is done with kept answers, in place of the entry: off, on,
+                all, read_only or write_only.
+
+        Raises:
+            InvalidOption: An argument is out of its range or malformed: at once.
+            ByteBuddyError: Any of them when awaited or iterated, as
+                docs/failures.md lists.
+        """
         from bytebuddy_provider_hf.client.plan import CompletionPlanner
         from bytebuddy_provider_hf.wire.openai import CompletionRequest
 
@@ -230,13 +294,44 @@ class HuggingFaceModel(ScoringRoles):
         session: str | None = None,
         cache: CacheUse | None = None,
     ) -> PendingReply:
-        """Return what belongs between ``prefix`` and ``suffix``: a call as of ``chat``.
+        """Return what belongs between two texts: a call as of :meth:`chat`.
 
         The model is asked in the way it was trained on: by its infilling tokens, by
         llama.cpp's own route, by instruction, or, where it knows none, by continuing
-        the prefix; ``reply.notes`` says so. ``files`` are (path, text) of the same
-        repository, the most useful last. Without ``multiline`` the answer ends with
-        its line. Raises ``UnsupportedRole`` when awaited or iterated.
+        the prefix; ``reply.notes`` says so.
+
+        Args:
+            prefix: The code before the cursor.
+            suffix: The code after the cursor.
+            path: The file's path in its repository, for the model.
+            language: Its programming language; by default that of the path.
+            repository: The repository's name, for the model.
+            files: Others of the repository as (path, text), the most useful last.
+            multiline: Without it the answer ends with its line.
+            options: How to generate, in one object; a keyword of the same name
+                outranks it.
+            temperature: Randomness from 0 (the likeliest token) to 2. As with all
+                options, ``None`` is the entry's value, else the server's.
+            max_tokens: The most tokens to write, 1 or more.
+            stop: Texts that end the answer, of at most 200 characters each.
+            seed: Same seed, same answer, where the server keeps to it.
+            reasoning_effort: How much to reason: none, minimal, low, medium, high,
+                xhigh or max.
+            timeout: Seconds for the whole call, waiting included; by default the
+                entry's, else 600.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+            session: A name of at most 256 printable ASCII characters: the calls of
+                a conversation go to one provider, for its cache.
+            cache: What is done with kept answers, in place of the entry: off, on,
+                all, read_only or write_only.
+
+        Raises:
+            InvalidOption: An argument is out of its range or malformed: at once.
+            UnsupportedRole: The server cannot, when awaited or iterated.
+            ByteBuddyError: Any of them when awaited or iterated, as
+                docs/failures.md lists.
         """
         from bytebuddy_provider_hf.client.roles.fill import FillPlanner, fill_defaults
         from bytebuddy_provider_hf.prompts.fill_context import FillContext
@@ -301,16 +396,47 @@ class HuggingFaceModel(ScoringRoles):
         session: str | None = None,
         cache: CacheUse | None = None,
     ) -> PendingReply:
-        """Return the whole of ``code`` changed: a call as of ``chat``.
+        """Return the whole of ``code`` changed: a call as of :meth:`chat`.
 
         A stream tells its ``Progress``; the new code comes as one ``Text`` when it was
         judged. ``reply.diff`` is the unified diff. An answer that was cut has no diff,
-        and a note that says so. ``prefix`` and ``suffix`` are shown to the model and
-        never changed.
+        and a note that says so.
 
-        When awaited or iterated it raises ``UnsupportedRole``, ``ResponseError`` for an
-        answer that is no code of the file, and ``EditDoubtful`` for one by which code
-        may be lost; where ``doubts`` is "return" the reply has its ``doubts`` instead.
+        Args:
+            code: The code to change.
+            instruction: What to change, in words.
+            prefix: The code before it, shown to the model and not changed.
+            suffix: The code after it, likewise.
+            path: The file's path in its repository, for the model.
+            language: Its programming language; by default that of the path.
+            doubts: "raise" makes a doubtful change an error; with "return" the
+                reply has its ``doubts``.
+            options: How to generate, in one object; a keyword of the same name
+                outranks it.
+            temperature: Randomness from 0 (the likeliest token) to 2. As with all
+                options, ``None`` is the entry's value, else the server's.
+            max_tokens: The most tokens to write, 1 or more.
+            stop: Texts that end the answer, of at most 200 characters each.
+            seed: Same seed, same answer, where the server keeps to it.
+            reasoning_effort: How much to reason: none, minimal, low, medium, high,
+                xhigh or max.
+            timeout: Seconds for the whole call, waiting included; by default the
+                entry's, else 600.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+            session: A name of at most 256 printable ASCII characters: the calls of
+                a conversation go to one provider, for its cache.
+            cache: What is done with kept answers, in place of the entry: off, on,
+                all, read_only or write_only.
+
+        Raises:
+            InvalidOption: An argument is out of its range or malformed: at once.
+            EditDoubtful: Code may be lost by the change, unless ``doubts`` is
+                "return".
+            ResponseError: The answer is no code of the file.
+            ByteBuddyError: Any of them when awaited or iterated, as
+                docs/failures.md lists.
         """
         from bytebuddy_provider_hf.client import call_loop
         from bytebuddy_provider_hf.client.roles import edit
@@ -371,13 +497,44 @@ class HuggingFaceModel(ScoringRoles):
         session: str | None = None,
         cache: CacheUse | None = None,
     ) -> PendingReply:
-        """Return ``original`` with ``suggestion`` worked in: a call as of ``chat``.
+        """Return ``original`` with ``suggestion`` worked in: a call as of :meth:`chat`.
 
         A unified diff, markers of code left out ("… existing code …") or a whole file
         are placed by rule, and no model is asked; what is not certain goes to the
-        model, whose answer is checked. Raises ``ApplyFailed``, which carries both
-        texts, where a line would be lost, ``EditDoubtful`` where one may be, unless
-        ``doubts`` is "return", and ``UnsupportedRole``, when awaited or iterated.
+        model, whose answer is checked.
+
+        Args:
+            original: The text to change.
+            suggestion: The change: a diff, code with markers of what is left out,
+                or a whole file.
+            path: The file's path in its repository, for the model.
+            language: Its programming language; by default that of the path.
+            doubts: "raise" makes a doubtful change an error; with "return" the
+                reply has its ``doubts``.
+            options: How to generate, in one object; a keyword of the same name
+                outranks it.
+            temperature: Randomness from 0 (the likeliest token) to 2. As with all
+                options, ``None`` is the entry's value, else the server's.
+            max_tokens: The most tokens to write, 1 or more.
+            seed: Same seed, same answer, where the server keeps to it.
+            reasoning_effort: How much to reason: none, minimal, low, medium, high,
+                xhigh or max.
+            timeout: Seconds for the whole call, waiting included; by default the
+                entry's, else 600.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+            session: A name of at most 256 printable ASCII characters: the calls of
+                a conversation go to one provider, for its cache.
+            cache: What is done with kept answers, in place of the entry: off, on,
+                all, read_only or write_only.
+
+        Raises:
+            InvalidOption: An argument is out of its range or malformed: at once.
+            ApplyFailed: A line would be lost; the error carries both texts.
+            EditDoubtful: A line may be lost, unless ``doubts`` is "return".
+            ByteBuddyError: Any of them when awaited or iterated, as
+                docs/failures.md lists.
         """
         from bytebuddy_provider_hf.client.roles import apply, edit
         from bytebuddy_provider_hf.prompts.edit import EditTask

@@ -98,7 +98,11 @@ class ModelBase:
             family_of_entry(entry)
 
     def limited(self, limits: CallLimits) -> Self:
-        """Return this model with bounds for one call; what that learns, this knows."""
+        """Return this model with bounds for one call; what that learns, this knows.
+
+        Args:
+            limits: What ends the call in a chain of fallbacks.
+        """
         twin = copy(self)
         twin._limits = limits  # noqa: SLF001 - its own class
         return twin
@@ -199,8 +203,12 @@ class ModelBase:
     ) -> Consumption:
         """Return what this model's calls used up, by default since the month began.
 
-        Days are of UTC, both included. Raises ``InvalidOption`` where its calls are not
-        counted.
+        Args:
+            since: The first day (UTC); by default the first of this month.
+            until: The last day (UTC), included; by default today.
+
+        Raises:
+            InvalidOption: Its calls are not counted.
         """
         meter = self._meter
         if meter is None:

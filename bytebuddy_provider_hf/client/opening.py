@@ -22,10 +22,13 @@ from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import cache_folder, user_folder
 from bytebuddy_provider_hf.config.values import (
     AlertOptions,
+    AutocompleteOptions,
     Budget,
     CacheMode,
     CacheOptions,
+    EmbedOptions,
     ModelEntry,
+    PromptTemplates,
     RequestOptions,
 )
 from bytebuddy_provider_hf.errors import InsecureEndpoint, InvalidOption
@@ -90,8 +93,15 @@ def open_model(
     api_base: str | None = None,
     name: str | None = None,
     roles: Sequence[Role] = (Role.CHAT,),
+    capabilities: Sequence[str] | None = None,
+    context_length: int | None = None,
+    family: str | None = None,
     options: CompletionOptions | None = None,
     request_options: RequestOptions | None = None,
+    embed_options: EmbedOptions | None = None,
+    prompt_templates: PromptTemplates | None = None,
+    autocomplete_options: AutocompleteOptions | None = None,
+    bill_to: str | None = None,
     runtime: Runtime | None = None,
     env: Mapping[str, str] | None = None,
     state_dir: Path | None = None,
@@ -103,17 +113,64 @@ def open_model(
     fallbacks: Sequence[Model] = (),
     fallback_after: float | None = None,
 ) -> HuggingFaceModel:
-    """Open a model without a configuration file.
+    """Open a model without a configuration file; nothing is sent.
 
-    Without ``api_key`` a token is looked up as for an entry. With ``ledger`` its calls
-    are counted, in ``state_dir``, as those of a configured model are; so they are with
-    ``budgets``, and ``alerts`` says what is run when one is used up. ``cache`` says
-    which answers are kept, in ``cache_dir``: none by default. Close the model with
-    ``aclose`` or use it in an ``async with`` block. ``fallbacks`` are opened models of
-    any provider that are asked in turn where this one fails, or keeps a call waiting
-    for ``fallback_after`` seconds (30 if not given); they stay the caller's to close.
-    Raises ``InvalidOption`` for what is none of these.
+    Close it with ``aclose``, or use it in an ``async with`` block.
+
+    Args:
+        model: The id of the model on the Hub, such as org/name; behind the router a
+            provider may follow, as in org/name:groq.
+        api_key: The token. Without it one is looked up as for an entry: in HF_TOKEN and
+            other variables, then what a login stored.
+        api_base: The address of the server; by default Hugging Face's router.
+        name: What the model is called in messages; by default its id.
+        roles: What it is used for, as an entry says it.
+        capabilities: What it can do beyond text: tool_use, image_input. ``None`` says
+            nothing; in a list, what is missing is refused before it is sent.
+        context_length: The tokens that it reads; by default what the server tells.
+        family: Whose templates it was trained on, such as qwen2.5-coder; by default
+            that of its id.
+        options: How to generate where a call does not say.
+        request_options: How requests travel: time limits, proxy, certificates.
+        embed_options: How texts are batched for ``embed``, and what stands before them.
+        prompt_templates: Templates in place of the built-in ones.
+        autocomplete_options: How ``fill`` uses what surrounds the cursor.
+        bill_to: Who pays: an organization, or one of its resource groups. By default
+            HF_BILL_TO, else the token's owner.
+        runtime: Whose connections to use; by default those that all models share.
+        env: The variables to use in place of the process's.
+        state_dir: Where calls are counted and a login is found; by default
+            ``~/.bytebuddy``.
+        ledger: Count its calls, as those of a configured model are.
+        budgets: What may be used up. Its calls are counted then.
+        alerts: What is run when a part of a budget is used up.
+        cache: Which answers are kept: "off" (the default), "on" for those that a server
+            would repeat, "all", or ``CacheOptions``.
+        cache_dir: Where they are kept; by default the user's folder for caches.
+        fallbacks: Opened models of any provider that are asked in turn where this one
+            fails; they stay the caller's to close.
+        fallback_after: The seconds of a cold start after which they are asked, too; 30
+            if not given.
+
+    Raises:
+        InvalidOption: A parameter is none of these.
+        InvalidModelId: ``model`` is no id.
+        InvalidEndpoint: ``api_base`` is no http or https address.
+        InsecureEndpoint: The token would travel over plain http to another machine.
+        MissingToken: The endpoint needs a token, and none was found.
     """
+    given: dict[str, object] = {
+        "capabilities": capabilities,
+        "context_length": context_length,
+        "family": family,
+        "embed_options": embed_options,
+        "prompt_templates": prompt_templates,
+        "autocomplete_options": autocomplete_options,
+        "bill_to": bill_to,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    if given:
+        _check_kinds(given)
     others: list[Fallback] = []
     if fallbacks:
         # Imported where there are some: they need all of the protocols.
@@ -135,6 +192,13 @@ def open_model(
         api_key_origin=None if secret is None else "api_key",
         cache=_cache_options(cache),
         fallback_after=fallback_after,
+        capabilities=None if capabilities is None else tuple(capabilities),
+        context_length=context_length,
+        family=family,
+        embed_options=embed_options,
+        prompt_templates=prompt_templates,
+        autocomplete_options=autocomplete_options,
+        bill_to=bill_to,
     )
     folder = state_dir or user_folder(home_folder())
     return _open(
@@ -148,6 +212,24 @@ def open_model(
         else None,
         fallbacks=others,
     )
+
+
+def _check_kinds(given: Mapping[str, object]) -> None:
+    """Raise ``InvalidOption`` unless each is as the entry declares it."""
+    # Asked for by few: reading what classes declare takes a millisecond.
+    from typing import get_type_hints
+
+    from bytebuddy_provider_hf.plugins.value_check import wrong_part
+
+    declared = get_type_hints(ModelEntry)
+    for key, value in given.items():
+        wrong = wrong_part(value, declared[key], key)
+        if wrong is not None:
+            raise InvalidOption(
+                text("calls.parameter_wrong", place=wrong[0], kind=wrong[1])
+            )
+    if isinstance(window := given.get("context_length"), int) and window < 1:
+        raise InvalidOption(text("calls.context_length_wrong", value=window))
 
 
 def _cache_options(cache: object) -> CacheOptions | None:

@@ -36,12 +36,29 @@ class ScoringRoles(ModelBase):
     ) -> Embeddings:
         """Return one vector for each text, in order, all of the same length.
 
-        Texts travel in batches, several at once; ``timeout`` is seconds for all of
-        them together, without it each batch has the configured time. ``query`` puts
-        the configured prefix of queries before each text, not that of chunks. A text
-        longer than the model reads is an error (``ContextTooLong``) where the server
-        can tell. Raises ``UnsupportedRole`` for a server that gives no vectors, and
-        ``MalformedResponse`` unless each text has one that is finite.
+        Texts travel in batches, several at once.
+
+        Args:
+            texts: A text, or a list of them.
+            query: Put the configured prefix of queries before each text, not that
+                of chunks.
+            dimensions: The length of the vectors, where the server can shorten
+                them.
+            timeout: Seconds for all batches together; by default each has the
+                entry's time, else 600.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+            cache: What is done with kept answers, in place of the entry: off, on,
+                all, read_only or write_only.
+
+        Raises:
+            InvalidOption: An argument is out of its range or malformed.
+            UnsupportedRole: The server gives no vectors.
+            ContextTooLong: A text is longer than the model reads, where the server
+                can tell.
+            MalformedResponse: A text has no vector, or one that is not finite.
+            ByteBuddyError: Any other, as docs/failures.md lists.
         """
         from bytebuddy_provider_hf.client.roles.embed import embed_job
 
@@ -67,9 +84,25 @@ class ScoringRoles(ModelBase):
     ) -> Scores:
         """Return one score for each document, in order; more is better.
 
-        Scores of one call compare with each other; their range is the model's. The
-        rest is as for :meth:`embed`, but a document longer than the model reads is
-        cut by the server, and ``notes`` say so where it can tell.
+        Scores of one call compare with each other; their range is the model's.
+        Documents travel in batches. One that is longer than the model reads is cut by
+        the server, and ``notes`` say so where it can tell.
+
+        Args:
+            query: What the documents are to answer.
+            documents: The texts to score.
+            timeout: Seconds for all batches together; by default each has the
+                entry's time, else 600.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+            cache: What is done with kept answers, in place of the entry: off, on,
+                all, read_only or write_only.
+
+        Raises:
+            InvalidOption: An argument is out of its range or malformed.
+            UnsupportedRole: The server gives no scores.
+            ByteBuddyError: Any other, as docs/failures.md lists.
         """
         from bytebuddy_provider_hf.client.roles.rerank import rerank_job
 
@@ -91,10 +124,25 @@ class ScoringRoles(ModelBase):
     ) -> TaskReply:
         """Return what the model makes of ``inputs`` for the Hub's task ``name``.
 
-        ``inputs`` is a text, a list of texts, or the mapping the task wants. What the
-        server warns of, and parameters it refuses, are told in ``notes``. Raises
-        ``InvalidOption`` for an unknown task, ``UnsupportedRole`` for a server
-        without it: a server of language models is asked with ``chat``.
+        What the server warns of, and parameters it refuses, are told in ``notes``.
+
+        Args:
+            name: The task, as the Hub calls it: fill-mask, text-classification, …
+            inputs: A text, a list of texts, or the mapping that the task wants.
+            parameters: The task's own parameters, as the Hub documents them.
+            timeout: Seconds for the whole call, waiting included; by default the
+                entry's, else 600.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+            cache: What is done with kept answers, in place of the entry: off, on,
+                all, read_only or write_only.
+
+        Raises:
+            InvalidOption: The task is unknown, or its inputs do not fit.
+            UnsupportedRole: The server has no such task: ask one of language models
+                with :meth:`chat`.
+            ByteBuddyError: Any other, as docs/failures.md lists.
         """
         from bytebuddy_provider_hf.client.call_log import ErrorLogging
         from bytebuddy_provider_hf.client.roles.scoring_api import detected_for_tasks

@@ -56,7 +56,29 @@ class ClientCertificate:
 
 @frozen
 class RequestOptions:
-    """How requests travel. Times are seconds; ``None`` means the built-in default."""
+    """How requests travel. ``None`` means the built-in default.
+
+    Args:
+        timeout: Seconds for a whole call, 600 by default.
+        connect_timeout: Seconds until a connection stands, 10.
+        first_byte_timeout: Seconds until an answer begins; by default the timeout.
+        idle_timeout: Seconds between two pieces of an answer, 60.
+        no_data_timeout: Seconds between two pieces of text, where a server only sends
+            signs of life, 300.
+        cold_start_timeout: Seconds to wait for a model that is being loaded, 300.
+        max_concurrency: Calls that run at once, 1 to 1024; 32.
+        max_queue: Calls that may wait for their turn, 10000; one more is an error.
+        max_attempts: How often a call is sent at most, 3.
+        wait_for_server: Whether a server that is not up yet is waited for.
+        verify_ssl: Without it certificates are not checked. Use it for tests only.
+        ca_bundle_path: Files of certificates to trust in place of the system's.
+        proxy: The proxy's address; by default that of HTTPS_PROXY and the like.
+        no_proxy: Hosts that are asked without it; by default those of NO_PROXY.
+        headers: Headers that are sent too; each value is a ``Secret``.
+        extra_body_properties: Members that are put into every body.
+        allow_dearer: Whether the router may take a dearer provider when one fails.
+        client_certificate: The certificate that this client shows.
+    """
 
     timeout: float | None = None
     connect_timeout: float | None = None
@@ -261,7 +283,11 @@ class ModelEntry:
         return _shown(self, "", self.written)
 
     def shown(self, key: str) -> str:
-        """Return what may be shown of a text of the entry, by its key in the file."""
+        """Return what may be shown of a text of the entry.
+
+        Args:
+            key: The name of the field, such as model.
+        """
         return redact(self.written.get(key) or str(getattr(self, key) or ""))
 
 

@@ -92,10 +92,12 @@ class ReplyCall(
     def of(events: Callable[[], AsyncGenerator[Event, None]]) -> ReplyCall:
         """Return a call of these events, for a provider: the last one is ``Done``.
 
-        ``events`` is an async generator function without arguments; it is called when
-        the call is awaited or entered, and closed when that ends. Awaited, the call
-        gives the reply of ``Done``. ``plugins.kit.reply_call`` keeps to ``timeout`` and
-        tells ``on_event``, too.
+        Awaited, the call gives the reply of ``Done``. ``plugins.kit.reply_call`` keeps
+        to ``timeout`` and tells ``on_event``, too.
+
+        Args:
+            events: An async generator function without arguments. It is called when
+                the call is awaited or entered, and closed when that ends.
         """
         # What it makes is a ReplyCall itself.
         from bytebuddy_provider_hf.plugins.pending_reply import call_of
@@ -117,7 +119,9 @@ class Model(Protocol):
     @property
     def capabilities(self) -> frozenset[str]: ...
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Give back what the model holds; a second call does nothing."""
+        ...
 
 
 @runtime_checkable
@@ -160,6 +164,27 @@ class Chat(Protocol):
         ``as_tool`` makes one for whoever is called without a registry.
         ``tool_choice`` is auto, none, required or a tool's name; ``response_format``
         is "json" or a JSON schema.
+
+        Args:
+            messages: The conversation: a text is one user turn; else ``Message``s
+                or OpenAI's mappings, the oldest first.
+            options: How to generate, in one object; a keyword of the same name
+                outranks it.
+            tools: What the model may call: ``Tool``s, OpenAI's mappings, or
+                functions.
+            tool_choice: auto, none, required, or the name of the one tool to call.
+            response_format: "json", a JSON schema, or OpenAI's ``response_format``.
+            timeout: Seconds for the whole call, waiting included; by default the
+                provider's.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+            session: A name of at most 256 printable ASCII characters: the calls of
+                a conversation go to one provider, for its cache.
+
+        Raises:
+            ByteBuddyError: Any of them when awaited or iterated, as
+                docs/failures.md lists.
         """
         ...
 
@@ -178,7 +203,24 @@ class Complete(Protocol):
         on_event: OnEvent | None = None,
         session: str | None = None,
     ) -> ReplyCall:
-        """Continue ``prompt`` exactly as it stands; no template is applied."""
+        """Continue ``prompt`` exactly as it stands; no template is applied.
+
+        Args:
+            prompt: The text to continue.
+            options: How to generate, in one object; a keyword of the same name
+                outranks it.
+            timeout: Seconds for the whole call, waiting included; by default the
+                provider's.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+            session: A name of at most 256 printable ASCII characters: the calls of
+                a conversation go to one provider, for its cache.
+
+        Raises:
+            ByteBuddyError: Any of them when awaited or iterated, as
+                docs/failures.md lists.
+        """
         ...
 
 
@@ -204,8 +246,27 @@ class Fill(Protocol):
     ) -> ReplyCall:
         """Return what belongs between ``prefix`` and ``suffix``.
 
-        ``files`` are others of the repository as (path, text), the most useful last.
-        Without ``multiline`` the answer ends with its line.
+        Args:
+            prefix: The code before the cursor.
+            suffix: The code after the cursor.
+            path: The file's path in its repository, for the model.
+            language: Its programming language; by default that of the path.
+            repository: The repository's name, for the model.
+            files: Others of the repository as (path, text), the most useful last.
+            multiline: Without it the answer ends with its line.
+            options: How to generate, in one object; a keyword of the same name
+                outranks it.
+            timeout: Seconds for the whole call, waiting included; by default the
+                provider's.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+            session: A name of at most 256 printable ASCII characters: the calls of
+                a conversation go to one provider, for its cache.
+
+        Raises:
+            ByteBuddyError: Any of them when awaited or iterated, as
+                docs/failures.md lists.
         """
         ...
 
@@ -232,9 +293,30 @@ class Edit(Protocol):
     ) -> ReplyCall:
         """Return the whole of ``code`` changed; the reply has a ``diff`` too.
 
-        ``prefix`` and ``suffix`` are what surrounds it, shown to the model only.
-        Raises ``EditDoubtful`` where code may be lost, unless ``doubts`` is "return":
-        then the reply has its ``doubts``.
+        Args:
+            code: The code to change.
+            instruction: What to change, in words.
+            prefix: The code before it, shown to the model and not changed.
+            suffix: The code after it, likewise.
+            path: The file's path in its repository, for the model.
+            language: Its programming language; by default that of the path.
+            doubts: "raise" makes a doubtful change an error; with "return" the
+                reply has its ``doubts``.
+            options: How to generate, in one object; a keyword of the same name
+                outranks it.
+            timeout: Seconds for the whole call, waiting included; by default the
+                provider's.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+            session: A name of at most 256 printable ASCII characters: the calls of
+                a conversation go to one provider, for its cache.
+
+        Raises:
+            EditDoubtful: Code may be lost by the change, unless ``doubts`` is
+                "return".
+            ByteBuddyError: Any of them when awaited or iterated, as
+                docs/failures.md lists.
         """
         ...
 
@@ -259,8 +341,29 @@ class Apply(Protocol):
     ) -> ReplyCall:
         """Return ``original`` changed by ``suggestion``; the reply has a ``diff`` too.
 
-        Raises ``ApplyFailed``, which carries both, where a part has no place, and
-        ``EditDoubtful`` for a doubtful result, unless ``doubts`` is "return".
+        Args:
+            original: The text to change.
+            suggestion: The change: a diff, code with markers of what is left out,
+                or a whole file.
+            path: The file's path in its repository, for the model.
+            language: Its programming language; by default that of the path.
+            doubts: "raise" makes a doubtful change an error; with "return" the
+                reply has its ``doubts``.
+            options: How to generate, in one object; a keyword of the same name
+                outranks it.
+            timeout: Seconds for the whole call, waiting included; by default the
+                provider's.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+            session: A name of at most 256 printable ASCII characters: the calls of
+                a conversation go to one provider, for its cache.
+
+        Raises:
+            ApplyFailed: A part has no place; the error carries both texts.
+            EditDoubtful: A line may be lost, unless ``doubts`` is "return".
+            ByteBuddyError: Any of them when awaited or iterated, as
+                docs/failures.md lists.
         """
         ...
 
@@ -281,8 +384,20 @@ class Embed(Protocol):
     ) -> Embeddings:
         """Return one vector for each text, in order.
 
-        ``query`` puts the configured prefix of queries before each text, not that of
-        chunks.
+        Args:
+            texts: A text, or a list of them.
+            query: Put the configured prefix of queries before each text, not that
+                of chunks.
+            dimensions: The length of the vectors, where the server can shorten
+                them.
+            timeout: Seconds for the whole call, waiting included; by default the
+                provider's.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+
+        Raises:
+            ByteBuddyError: Any of them, as docs/failures.md lists.
         """
         ...
 
@@ -300,7 +415,20 @@ class Rerank(Protocol):
         wait: bool = True,
         on_event: OnEvent | None = None,
     ) -> Scores:
-        """Return one score for each document, in order."""
+        """Return one score for each document, in order.
+
+        Args:
+            query: What the documents are to answer.
+            documents: The texts to score.
+            timeout: Seconds for the whole call, waiting included; by default the
+                provider's.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+
+        Raises:
+            ByteBuddyError: Any of them, as docs/failures.md lists.
+        """
         ...
 
 
@@ -318,7 +446,21 @@ class Tasks(Protocol):
         wait: bool = True,
         on_event: OnEvent | None = None,
     ) -> TaskReply:
-        """Return what the model makes of ``inputs`` for the Hub's task ``name``."""
+        """Return what the model makes of ``inputs`` for the Hub's task ``name``.
+
+        Args:
+            name: The task, as the Hub calls it: fill-mask, text-classification, …
+            inputs: A text, a list of texts, or the mapping that the task wants.
+            parameters: The task's own parameters, as the Hub documents them.
+            timeout: Seconds for the whole call, waiting included; by default the
+                provider's.
+            wait: Without it, a model that is not ready is an error at once.
+            on_event: Called with every event, also where the call is awaited. It
+                must not block.
+
+        Raises:
+            ByteBuddyError: Any of them, as docs/failures.md lists.
+        """
         ...
 
 
@@ -329,7 +471,12 @@ class Metered(Protocol):
     async def usage(
         self, *, since: date | None = None, until: date | None = None
     ) -> Consumption:
-        """Return what its calls used up, by default since the month began (UTC)."""
+        """Return what its calls used up, by default since the month began (UTC).
+
+        Args:
+            since: The first day (UTC); by default the first of this month.
+            until: The last day (UTC), included; by default today.
+        """
         ...
 
 

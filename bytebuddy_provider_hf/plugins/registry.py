@@ -137,16 +137,26 @@ class ModelRegistry:
     ) -> ModelRegistry:
         """Read the configuration and find the plugins; open nothing yet.
 
-        Without ``path`` the files are searched where ByteBuddy keeps them.
-        ``plugins`` are exactly the plugins to use (objects or modules); ``None``
-        means those installed, narrowed by ``blocked``, ``allowed`` and the variables
-        ``BYTEBUDDY_BLOCK`` and ``BYTEBUDDY_PLUGINS``. ``runtime`` is handed to every
-        provider; it stays the caller's to close. Without ``cache`` no entry keeps
-        answers, whatever it says. ``import_timeout`` is how many seconds the import of
-        another package's plugin or provider may take (by default those of the variable
-        ``BYTEBUDDY_PLUGIN_TIMEOUT``, or 10); one that takes longer is left out, and
-        named in the log. A log file that the configuration names is written from now
-        on, until it is loaded again without.
+        A log file that the configuration names is written from now on, until it is
+        loaded again without.
+
+        Args:
+            path: The configuration file. Without it the files are searched where
+                ByteBuddy keeps them.
+            plugins: Exactly the plugins to use (objects or modules). ``None`` means
+                those installed, narrowed by the two below and by the variables
+                ``BYTEBUDDY_BLOCK`` and ``BYTEBUDDY_PLUGINS``.
+            blocked: The names of plugins to leave out.
+            allowed: The only names of plugins to use.
+            cwd: Where a project's file is searched; by default the current folder.
+            home: The user's home, where the user's own files are.
+            env: The variables to use in place of the process's.
+            runtime: Handed to every provider; it stays the caller's to close.
+            cache: Without it no entry keeps answers, whatever it says.
+            import_timeout: Seconds that the import of another package's plugin or
+                provider may take, by default those of the variable
+                ``BYTEBUDDY_PLUGIN_TIMEOUT``, or 10. One that takes longer is left
+                out, and named in the log.
 
         Raises:
             ConfigNotFound: ``path`` does not exist or cannot be read.
@@ -271,6 +281,9 @@ class ModelRegistry:
 
         Callers at the same time get one and the same model. Raises what
         ``registry[name]`` raises.
+
+        Args:
+            name: The name of an entry.
         """
         model = self._open_models.get(name)
         if model is None:
@@ -278,7 +291,11 @@ class ModelRegistry:
         return model
 
     def for_role(self, role: Role | str) -> Model:
-        """Open the first entry that carries a role, as ``registry[name]`` does."""
+        """Open the first entry that carries a role, as ``registry[name]`` does.
+
+        Args:
+            role: A ``Role``, or its name.
+        """
         return self[self.entry_for_role(role).name]
 
     # mypy takes no protocol for a type[T] (its issue 4717); isinstance does.
@@ -288,37 +305,68 @@ class ModelRegistry:
 
         Opens it as ``registry[name]`` does; so do the methods below.
 
+        Args:
+            name: The name of an entry; without it, the first that carries the role.
+
         Raises:
             UnsupportedRole: The provider's model has no such method.
         """
         return self._serving(Chat, name, Role.CHAT)  # type: ignore[type-abstract]
 
     def fill(self, name: str | None = None) -> Fill:
-        """Return a model that completes code at a cursor, as :meth:`chat` does."""
+        """Return a model that completes code at a cursor, as :meth:`chat` does.
+
+        Args:
+            name: The name of an entry; without it, the first that carries the role.
+        """
         return self._serving(Fill, name, Role.AUTOCOMPLETE)  # type: ignore[type-abstract]
 
     def edit(self, name: str | None = None) -> Edit:
-        """Return a model that changes code, as :meth:`chat` does."""
+        """Return a model that changes code, as :meth:`chat` does.
+
+        Args:
+            name: The name of an entry; without it, the first that carries the role.
+        """
         return self._serving(Edit, name, Role.EDIT)  # type: ignore[type-abstract]
 
     def apply(self, name: str | None = None) -> Apply:
-        """Return a model that applies a suggested change, as :meth:`chat` does."""
+        """Return a model that applies a suggested change, as :meth:`chat` does.
+
+        Args:
+            name: The name of an entry; without it, the first that carries the role.
+        """
         return self._serving(Apply, name, Role.APPLY)  # type: ignore[type-abstract]
 
     def embed(self, name: str | None = None) -> Embed:
-        """Return a model that turns texts into vectors, as :meth:`chat` does."""
+        """Return a model that turns texts into vectors, as :meth:`chat` does.
+
+        Args:
+            name: The name of an entry; without it, the first that carries the role.
+        """
         return self._serving(Embed, name, Role.EMBED)  # type: ignore[type-abstract]
 
     def rerank(self, name: str | None = None) -> Rerank:
-        """Return a model that scores documents, as :meth:`chat` does."""
+        """Return a model that scores documents, as :meth:`chat` does.
+
+        Args:
+            name: The name of an entry; without it, the first that carries the role.
+        """
         return self._serving(Rerank, name, Role.RERANK)  # type: ignore[type-abstract]
 
     def complete(self, name: str) -> Complete:
-        """Return a model that continues a text; no role stands for that."""
+        """Return a model that continues a text; no role stands for that.
+
+        Args:
+            name: The name of an entry.
+        """
         return self._serving(Complete, name)  # type: ignore[type-abstract]
 
     def tasks(self, name: str) -> Tasks:
-        """Return a model that serves the Hub's tasks; no role stands for them."""
+        """Return a model that serves the Hub's tasks; no role stands for them.
+
+        Args:
+            name: The name of an entry.
+        """
         return self._serving(Tasks, name)  # type: ignore[type-abstract]
 
     async def usage(
@@ -328,6 +376,10 @@ class ModelRegistry:
 
         Of models whose provider does not count nothing is told. Entries with the same
         model, address and token share one count, and each has the whole of it.
+
+        Args:
+            since: The first day (UTC); by default the first of this month.
+            until: The last day (UTC), included; by default today.
         """
         found: dict[str, Consumption] = {}
         for name in self._entries:
@@ -338,6 +390,9 @@ class ModelRegistry:
 
     def entry(self, name: str) -> ModelEntry:
         """Return an entry without opening it.
+
+        Args:
+            name: The name of an entry.
 
         Raises:
             UnknownModel: There is no such entry.
@@ -358,6 +413,9 @@ class ModelRegistry:
 
         ``embeddings`` and ``reranking`` are taken for ``embed`` and ``rerank``.
 
+        Args:
+            role: A ``Role``, or its name.
+
         Raises:
             NoModelForRole: No entry carries it.
         """
@@ -376,6 +434,9 @@ class ModelRegistry:
     def provider(self, name: str) -> ProviderSpec:
         """Return the provider of that name or alias.
 
+        Args:
+            name: The name of a provider, or an alias of it.
+
         Raises:
             UnknownProvider: No plugin in use registers it.
         """
@@ -385,7 +446,11 @@ class ModelRegistry:
         return found
 
     def check(self, name: str) -> None:
-        """Raise what opening the entry would, as far as its provider is not asked."""
+        """Raise what opening the entry would, as far as its provider is not asked.
+
+        Args:
+            name: The name of an entry.
+        """
         self._opening(name)
 
     async def __aenter__(self) -> Self:
