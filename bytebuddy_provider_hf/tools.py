@@ -217,17 +217,19 @@ def _schema(kind: Any) -> dict[str, object]:  # noqa: ANN401 - an annotation
         return schema if said is None else {**schema, "description": said}
     if origin in (Union, types.UnionType):
         return {"anyOf": [_schema(each) for each in inner]}
-    is_enum = isinstance(kind, type) and issubclass(kind, Enum)
-    if origin is Literal or is_enum:
-        return _enumerated([it.value for it in kind] if is_enum else inner)
+    values = inner if origin is Literal else None
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        values = tuple(member.value for member in kind.__members__.values())
+    if values is not None:
+        return _enumerated(values)
     outer = kind if origin is None else origin
     if outer in _LISTS:
         return {"type": "array", **({"items": _schema(inner[0])} if inner else {})}
     # JSON's keys are texts, and values that may be anything have no schema.
     if outer in _MAPPINGS and inner[:1] in ((), (str,)):
         plain = not inner or inner[1] in (Any, object)
-        values = {} if plain else {"additionalProperties": _schema(inner[1])}
-        return {"type": "object", **values}
+        more = {} if plain else {"additionalProperties": _schema(inner[1])}
+        return {"type": "object", **more}
     shown = inspect.formatannotation(kind)
     raise _NoSchemaError(f"{shown:.80}")
 

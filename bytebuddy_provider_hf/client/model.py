@@ -110,8 +110,8 @@ class HuggingFaceModel(ScoringRoles):
             timeout: Seconds for the whole call, waiting included; by default the
                 entry's, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called with every event, also where the call is awaited. It
-                must not block.
+            on_event: Called where the call is awaited, with what happens meanwhile:
+                ``Loading`` and ``BudgetAlert``. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
             cache: What is done with kept answers, in place of the entry: off, on,
@@ -224,8 +224,8 @@ class HuggingFaceModel(ScoringRoles):
             timeout: Seconds for the whole call, waiting included; by default the
                 entry's, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called with every event, also where the call is awaited. It
-                must not block.
+            on_event: Called where the call is awaited, with what happens meanwhile:
+                ``Loading`` and ``BudgetAlert``. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
             cache: What is done with kept answers, in place of the entry: off, on,
@@ -320,8 +320,8 @@ class HuggingFaceModel(ScoringRoles):
             timeout: Seconds for the whole call, waiting included; by default the
                 entry's, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called with every event, also where the call is awaited. It
-                must not block.
+            on_event: Called where the call is awaited, with what happens meanwhile:
+                ``Loading`` and ``BudgetAlert``. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
             cache: What is done with kept answers, in place of the entry: off, on,
@@ -423,8 +423,8 @@ class HuggingFaceModel(ScoringRoles):
             timeout: Seconds for the whole call, waiting included; by default the
                 entry's, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called with every event, also where the call is awaited. It
-                must not block.
+            on_event: Called where the call is awaited, with what happens meanwhile:
+                ``Loading`` and ``BudgetAlert``. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
             cache: What is done with kept answers, in place of the entry: off, on,
@@ -522,8 +522,8 @@ class HuggingFaceModel(ScoringRoles):
             timeout: Seconds for the whole call, waiting included; by default the
                 entry's, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called with every event, also where the call is awaited. It
-                must not block.
+            on_event: Called where the call is awaited, with what happens meanwhile:
+                ``Loading`` and ``BudgetAlert``. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
             cache: What is done with kept answers, in place of the entry: off, on,

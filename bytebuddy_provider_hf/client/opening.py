@@ -170,7 +170,7 @@ def open_model(
     }
     given = {key: value for key, value in given.items() if value is not None}
     if given:
-        _check_kinds(given)
+        check_kinds(given)
     others: list[Fallback] = []
     if fallbacks:
         # Imported where there are some: they need all of the protocols.
@@ -214,7 +214,7 @@ def open_model(
     )
 
 
-def _check_kinds(given: Mapping[str, object]) -> None:
+def check_kinds(given: Mapping[str, object]) -> None:
     """Raise ``InvalidOption`` unless each is as the entry declares it."""
     # Asked for by few: reading what classes declare takes a millisecond.
     from typing import get_type_hints

@@ -47,8 +47,8 @@ class ScoringRoles(ModelBase):
             timeout: Seconds for all batches together; by default each has the
                 entry's time, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called with every event, also where the call is awaited. It
-                must not block.
+            on_event: Called where the call is awaited, with what happens meanwhile:
+                ``Loading`` and ``BudgetAlert``. It must not block.
             cache: What is done with kept answers, in place of the entry: off, on,
                 all, read_only or write_only.
 
@@ -94,8 +94,8 @@ class ScoringRoles(ModelBase):
             timeout: Seconds for all batches together; by default each has the
                 entry's time, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called with every event, also where the call is awaited. It
-                must not block.
+            on_event: Called where the call is awaited, with what happens meanwhile:
+                ``Loading`` and ``BudgetAlert``. It must not block.
             cache: What is done with kept answers, in place of the entry: off, on,
                 all, read_only or write_only.
 
@@ -133,8 +133,8 @@ class ScoringRoles(ModelBase):
             timeout: Seconds for the whole call, waiting included; by default the
                 entry's, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called with every event, also where the call is awaited. It
-                must not block.
+            on_event: Called where the call is awaited, with what happens meanwhile:
+                ``Loading`` and ``BudgetAlert``. It must not block.
             cache: What is done with kept answers, in place of the entry: off, on,
                 all, read_only or write_only.
 

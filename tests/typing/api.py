@@ -19,6 +19,7 @@ from bytebuddy_provider_hf import (
     Done,
     Edit,
     Embed,
+    Embeddings,
     Event,
     Fill,
     Loading,
@@ -35,8 +36,10 @@ from bytebuddy_provider_hf import (
     RequestOptions,
     Rerank,
     Role,
+    Scores,
     Secret,
     StreamInterrupted,
+    TaskReply,
     Tasks,
     Text,
     Tool,
@@ -47,6 +50,7 @@ from bytebuddy_provider_hf import (
     event_from_dict,
     hookimpl,
     open_model,
+    sync,
 )
 from bytebuddy_provider_hf.plugins.kit import message_text, read_messages, reply_call
 
@@ -181,6 +185,19 @@ async def with_tools(model: Chat) -> None:
     assert_type(as_tool(add), Tool)
     assert_type(await model.chat("Hello", tools=tools), Reply)
     assert_type(await open_model("org/name").chat("Hello", tools=[add]), Reply)
+
+
+def without_a_loop() -> str:
+    with sync.open_model("org/name", api_key="hf_example", context_length=8) as model:
+        assert_type(model, sync.SyncModel)
+        assert_type(model.chat("Hello", temperature=0.2, tools=[add]), Reply)
+        assert_type(model.embed(["a", "b"], query=True), Embeddings)
+        assert_type(model.rerank("a", ["b"]), Scores)
+        assert_type(model.task("fill-mask", "Paris is [MASK]."), TaskReply)
+        for event in model.chat_events([{"role": "user", "content": "Hello"}]):
+            assert_type(event, Event)
+        with model.fill_events("def add(", ")", multiline=False) as events:
+            return "".join(map(show, events))
 
 
 def asked_by_a_host(model: Model) -> tuple[Role, ...]:
