@@ -1,0 +1,190 @@
+"""Write ``docs/api.md`` from the docstrings of the package.
+
+python .ci/api_page.py
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import bytebuddy_provider_hf as package
+from bytebuddy_provider_hf import errors, sync
+from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.plugins import protocols
+
+PAGE: Final = Path(__file__).parents[1] / "docs" / "api.md"
+WIDTH: Final = 88
+# The classes that calls are made of; their methods have sections of their own.
+MODELS: Final = (
+    HuggingFaceModel,
+    package.ModelRegistry,
+    package.Catalogue,
+    sync.SyncModel,
+    sync.Events,
+)
+# How a section of a docstring is headed, and how the page heads it.
+SECTIONS: Final = {"Args:": "Parameters:", "Raises:": "Raises:"}
+
+HEAD: Final = """\
+# The Python interface
+
+Every public name, made from the docstrings that `help()` shows:
+`python .ci/api_page.py` writes this page anew. Import the names from
+`bytebuddy_provider_hf`; calls that wait, for code without an event loop, from
+`bytebuddy_provider_hf.sync`. [Failures](failures.md) has every error, [Your own
+host](hosts.md) what a provider implements.
+"""
+
+SYNC: Final = """\
+```python
+from bytebuddy_provider_hf import sync
+
+with sync.open_model("org/name") as model:
+    print(model.chat("Hello").text)
+    for event in model.chat_events("Hello"):
+        print(event.to_dict())
+```
+"""
+
+
+def markdown(docstring: str) -> str:
+    """Return a docstring as Markdown."""
+    said = re.sub(
+        r":\w+:`~?([\w.]+)`", lambda m: f"`{m[1].rpartition('.')[2]}`", docstring
+    )
+    said = re.sub(r"``([^`]+)``", r"`\1`", said)
+    parts: list[str] = []
+    item: list[str] = []
+    in_section = False
+    for line in said.splitlines():
+        if line in SECTIONS:
+            parts += ["", SECTIONS[line], ""]
+            in_section = True
+            continue
+        if in_section and re.match(r"    \w+: ", line):
+            parts += listed(item)
+            name, _, told = line.strip().partition(": ")
+            item = [f"- `{name}`: {told}"]
+        elif in_section and line.startswith("        "):
+            item.append(line.strip())
+        else:
+            parts += [*listed(item), line]
+            item, in_section = [], in_section and not line
+    return re.sub(r"\n{3,}", "\n\n", "\n".join([*parts, *listed(item)])).strip()
+
+
+def listed(item: list[str]) -> list[str]:
+    """Return an item of a list, wrapped, or nothing."""
+    if not item:
+        return []
+    return textwrap.wrap(
+        " ".join(item), WIDTH, subsequent_indent="  ", break_on_hyphens=False
+    )
+
+
+def annotated(annotation: object) -> str:
+    """Return an annotation as it was written: here they are texts."""
+    if isinstance(annotation, str):
+        return annotation
+    return inspect.formatannotation(annotation)
+
+
+def signature(name: str, call: Callable[..., object]) -> str:
+    """Return how a call is written: in one line, or one for each parameter."""
+    found = inspect.signature(call)
+    shown: list[str] = []
+    for each in found.parameters.values():
+        if each.name in {"self", "cls"}:
+            continue
+        if each.kind is each.KEYWORD_ONLY and "*" not in shown:
+            shown.append("*")
+        default = "" if each.default is each.empty else f" = {each.default!r}"
+        # A member of an enumeration is written by its name.
+        default = re.sub(r"<(\w+\.\w+): [^>]*>", lambda m: m[1], default)
+        shown.append(f"{each.name}: {annotated(each.annotation)}{default}")
+    returns = annotated(found.return_annotation)
+    line = f"{name}({', '.join(shown)}) -> {returns}"
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join(
+        [f"{name}(", *(f"    {each}," for each in shown), f") -> {returns}"]
+    )
+
+
+def described(name: str, call: Callable[..., object]) -> Iterator[str]:
+    """Yield the section of a function or method."""
+    is_async = "async " if inspect.iscoroutinefunction(call) else ""
+    yield f"### `{name}`"
+    yield f"```text\n{is_async}{signature(name.rpartition('.')[2], call)}\n```"
+    yield markdown(inspect.getdoc(call) or "")
+
+
+def methods(kind: type) -> Iterator[tuple[str, Callable[..., object]]]:
+    """Yield the public methods of a class, bases of ours included."""
+    for name, member in inspect.getmembers(kind):
+        plain = getattr(member, "__func__", member)
+        if not name.startswith("_") and inspect.isfunction(plain):
+            yield name, plain
+
+
+def properties(kind: type) -> str:
+    """Return a list of the properties of a class."""
+    rows = [
+        textwrap.fill(
+            f"- `{name}`: {markdown(inspect.getdoc(member) or '').splitlines()[0]}",
+            WIDTH,
+            subsequent_indent="  ",
+        )
+        for name, member in inspect.getmembers(kind)
+        if isinstance(member, property) and not name.startswith("_")
+    ]
+    return "\n".join(["Attributes:", "", *rows]) if rows else ""
+
+
+def page() -> str:
+    """Return the text of the page."""
+    names = [(name, getattr(package, name)) for name in package.__all__]
+    parts = [HEAD.strip(), "## Functions"]
+    for name, value in names:
+        if inspect.isfunction(value):
+            parts += described(name, value)
+    for kind in MODELS:
+        if kind is sync.SyncModel:
+            parts += ["## Calls that wait: `bytebuddy_provider_hf.sync`"]
+            parts += [markdown(inspect.getdoc(sync) or ""), SYNC.strip()]
+        # What a call of SyncModel takes stands at the asynchronous one.
+        if kind is sync.SyncModel:
+            parts += [f"## `{kind.__name__}`", markdown(inspect.getdoc(kind) or "")]
+            calls = [f"`{name}`" for name, _ in methods(kind) if name != "close"]
+            parts += [textwrap.fill(f"Calls: {', '.join(calls)}.", WIDTH)]
+            parts += [*described("SyncModel.close", kind.close)]
+            continue
+        parts += [f"## `{kind.__name__}`", markdown(inspect.getdoc(kind) or "")]
+        parts += [properties(kind)]
+        for name, call in methods(kind):
+            if name != "limited":
+                parts += described(f"{kind.__name__}.{name}", call)
+    parts += ["## Values"]
+    for name, value in names:
+        if not isinstance(value, type) or value in MODELS:
+            continue
+        if issubclass(value, errors.ByteBuddyError):
+            continue
+        if value.__module__ == protocols.__name__:
+            continue
+        parts += [f"### `{name}`", markdown(inspect.getdoc(value) or "")]
+        parts += [properties(value)]
+        for method, call in methods(value):
+            # Every kind of answer can be written as a dict: told once.
+            if method in vars(value) or value is package.Reply:
+                parts += described(f"{name}.{method}", call)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
