@@ -75,8 +75,7 @@ def check_option(name: str, value: object) -> None:
             if not isinstance(stops, Sequence) or not all(
                 isinstance(stop, str) and stop for stop in stops
             ):
-                message = text("roles.stop_wrong")
-                raise InvalidOption(message)
+                raise InvalidOption(text("roles.stop_wrong", name=name))
             longest = max(map(len, stops), default=0)
             # What may become a stop text is held back, and searched with each piece.
             if longest > LONGEST_STOP:
