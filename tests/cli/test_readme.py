@@ -112,8 +112,9 @@ def unsaid(text: str) -> list[str]:
 @pytest.mark.parametrize("readme", READMES)
 @pytest.mark.parametrize("page", PAGES)
 def test_the_readme_names_every_page(readme: str, page: str) -> None:
-    """Each can be found, in the language of whoever reads."""
-    assert f"({PAGES_OF[readme]}/{page})" in (ROOT / readme).read_text("utf-8")
+    """Each can be found, in the language of whoever reads, if it is there in that."""
+    folder = "docs" if page.removesuffix(".md") in NOT_YET else PAGES_OF[readme]
+    assert f"({folder}/{page})" in (ROOT / readme).read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,7 @@ WORTH: Final[dict[FallbackTo, str]] = {
         "ClientCertificateRefused Closed ConfigError ConfigInvalid ConfigNotFound "
         "DeadlineExceeded EditDoubtful GatedModel GatedPermission ImagesNotSupported "
         "InputRefused InsecureEndpoint InvalidEndpoint InvalidModelId InvalidOption "
+        "NotAwaited "
         "InvalidToken MissingPermission MissingToken NoModelForRole OrganizationPolicy "
         "ParameterRefused PermissionDenied ProOnly ProviderFailed "
         "ProxyAuthenticationFailed Redirected RegistryError RequestError "
