@@ -153,10 +153,10 @@ def next_page(headers: Mapping[str, str], origin: str = HUB) -> str | None:
         return None
     # A mirror may pass the Hub's own address on. Another origin would be told what is
     # searched for.
-    url = match[1]
-    if url.startswith(f"{HUB}{_LIST}?"):
-        return origin + url.removeprefix(HUB)
-    return url if url.startswith(f"{origin}{_LIST}?") else None
+    place = match[1]
+    if place.startswith(f"{HUB}{_LIST}?"):
+        return origin + place.removeprefix(HUB)
+    return place if place.startswith(f"{origin}{_LIST}?") else None
 
 
 def read_model_list(data: bytes) -> tuple[ModelFacts, ...] | None:
