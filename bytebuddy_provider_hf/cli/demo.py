@@ -156,7 +156,7 @@ async def _run(
 async def _show(server: DemoServer) -> None:
     from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 
-    screen.emit(text("cli.demo_server", what=server.what, base=server.base))
+    screen.say(text("cli.demo_server", what=server.what, base=server.base))
     screen.emit()
     with tempfile.TemporaryDirectory(prefix="bytebuddy-demo-") as folder:
         path = Path(folder) / "config.yaml"
@@ -166,7 +166,7 @@ async def _show(server: DemoServer) -> None:
         screen.reserve_stdout()
         async with ModelRegistry.load(path) as registry:
             provider = registry.provider(registry.entry(NAME).provider)
-            screen.emit(text("cli.demo_found", provider=provider.name))
+            screen.say(text("cli.demo_found", provider=provider.name))
             screen.emit()
             model = await registry.open(NAME)
             # One after the other: the first waits for the model, the others find it.
@@ -216,12 +216,12 @@ async def _show_roles(registry: ModelRegistry, number: int, *, simulated: bool) 
 async def _serve(server: DemoServer) -> None:
     """Keep the server until it is stopped; print the entry to paste."""
     config = CONFIG.format(name=NAME, model=server.model, base=server.base)
-    screen.emit(text("cli.demo_server", what=server.what, base=server.base))
+    screen.say(text("cli.demo_server", what=server.what, base=server.base))
     screen.emit()
-    screen.emit(text("cli.demo_paste"))
+    screen.say(text("cli.demo_paste"))
     screen.emit(f"\n{config}")
     command = f"bytebuddy-hf chat -m {server.model} --base {server.base} 'Hello'"
-    screen.emit(text("cli.demo_serves", command=command))
+    screen.say(text("cli.demo_serves", command=command))
     if server.ended is None:
         await asyncio.Event().wait()
     else:
@@ -232,12 +232,12 @@ async def _serve(server: DemoServer) -> None:
 
 def show_next_steps() -> None:
     """Say what to do after the demonstration, in this environment."""
-    screen.emit(text("cli.demo_next"))
+    screen.say(text("cli.demo_next"))
     activate = Path(sys.prefix) / "bin" / "activate"
     # Of an environment that no shell has entered, the command is not found.
     if shutil.which("bytebuddy-hf") is None and activate.is_file():
-        screen.emit(text("cli.demo_next_activate", command=f"source {activate}"))
-    screen.emit(text("cli.demo_next_steps"))
+        screen.say(text("cli.demo_next_activate", command=f"source {activate}"))
+    screen.say(text("cli.demo_next_steps"))
 
 
 async def _ask(model: Model, step: DemoPrompt, *, simulated: bool) -> str:

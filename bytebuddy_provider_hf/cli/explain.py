@@ -141,16 +141,16 @@ def _show(
             # What a server said, and the steps that quote it, may hold a terminal's
             # codes.
             quoted = text("explain.said", said=sanitize_line(explanation.said))
-            screen.emit(f"  {localized(quoted)}")
-        screen.emit(f"  {explanation.meaning}")
+            screen.say(f"  {localized(quoted)}")
+        screen.say(f"  {explanation.meaning}")
         steps = explanation.next_steps[: 1 if len(found) > 1 else None]
         if steps and len(found) == 1:
             screen.emit(text("explain.next"))
         for number, step in enumerate(steps, start=1):
             mark = screen.sign("→", ">") if len(found) > 1 else f"{number}."
-            screen.emit(f"  {mark} {sanitize_line(step)}")
+            screen.say(f"  {mark} {sanitize_line(step)}")
     if len(found) > 1 and status is not None:
-        screen.emit(text("explain.say_more", command=f"explain {status} BODY"))
+        screen.say(text("explain.say_more", command=f"explain {status} BODY"))
 
 
 def _catalogue(model: str) -> Serving | None:

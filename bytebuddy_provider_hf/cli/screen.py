@@ -19,6 +19,7 @@ import click
 
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line, visible_controls
+from bytebuddy_provider_hf.cli.wrapping import columns_of, wrap_lines
 from bytebuddy_provider_hf.errors import (
     ApplyFailed,
     ByteBuddyError,
@@ -198,12 +199,24 @@ def agreed(question: str, *, stream: TextIO | None = None) -> bool:
     return answer.strip().lower() in {"y", "yes"}
 
 
-def note(said: str, *, colour: str | None = None, bold: bool = False) -> None:
-    """Print a line for people on stderr, in their language, tokens masked."""
-    line = redact(sanitize(localized(said)))
-    if (colour or bold) and coloured(sys.stderr):
-        line = click.style(line, fg=colour, bold=bold)
-    _write(sys.stderr, line)
+def say(said: str) -> None:
+    """Print a text for people on stdout, in lines that fit its terminal."""
+    for line in wrap_lines(localized(said), columns_of(stdout())):
+        _write(stdout(), line)
+
+
+def note(
+    said: str, *, colour: str | None = None, bold: bool = False, quoted: bool = False
+) -> None:
+    """Print a text for people on stderr, in their language, tokens masked.
+
+    In lines that fit its terminal, unless it is ``quoted``: code stays as it is.
+    """
+    shown = redact(sanitize(localized(said)))
+    for line in wrap_lines(shown, None if quoted else columns_of(sys.stderr)):
+        if (colour or bold) and coloured(sys.stderr):
+            line = click.style(line, fg=colour, bold=bold)  # noqa: PLW2901
+        _write(sys.stderr, line)
 
 
 def detail(said: str) -> None:
@@ -248,9 +261,7 @@ def show_error_as(error: ByteBuddyError, title: str, steps: Iterable[str]) -> No
 
 
 def _show_rest(error: ByteBuddyError, steps: Iterable[str | None]) -> None:
-    if isinstance(error, ConfigInvalid):
-        for problem in error.problems:
-            detail(problem)
+    show_problems(error)
     for line in (*steps, *getattr(error, "__notes__", ())):
         if line:
             detail(line)
@@ -258,12 +269,19 @@ def _show_rest(error: ByteBuddyError, steps: Iterable[str | None]) -> None:
         quote(error.unplaced)
 
 
+def show_problems(error: ByteBuddyError) -> None:
+    """Print each problem of a configuration that is not valid, below what it says."""
+    if isinstance(error, ConfigInvalid):
+        for problem in error.problems:
+            detail(problem)
+
+
 def quote(parts: Iterable[str]) -> None:
     """Print the first lines of what a file or a model has, marked as a quotation."""
     lines = [line for part in parts for line in part.rstrip("\n").split("\n")]
     for line in lines[:_SHOWN_LINES]:
         # It may be written: what a note would take out must be seen.
-        note(f"  | {visible_controls(line)}")
+        note(f"  | {visible_controls(line)}", quoted=True)
     if len(lines) > _SHOWN_LINES:
         detail(text("cli.more_lines", count=len(lines) - _SHOWN_LINES))
 
@@ -313,4 +331,4 @@ def show_traceback(error: BaseException, *, env: Mapping[str, str]) -> None:
     for name, value in env.items():
         if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name):
             trace = trace.replace(value, MASK)
-    note(trace.rstrip())
+    note(trace.rstrip(), quoted=True)

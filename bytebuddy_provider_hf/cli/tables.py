@@ -7,18 +7,16 @@ separated by a tab and nothing is padded or coloured, so that ``cut`` and ``awk`
 
 from __future__ import annotations
 
-import os
-import re
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
-from typing import Final, TextIO
+from typing import Final
 
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
+from bytebuddy_provider_hf.cli.wrapping import columns_of, pieces, wrap
 from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.texts import text
 
@@ -26,22 +24,8 @@ from bytebuddy_provider_hf.texts import text
 UNKNOWN: Final = "-"
 _GAP: Final = "  "
 _INDENT: Final = "  "
-# Of a terminal that does not tell.
-_USUAL_WIDTH: Final = 80
 # A row of more lines is easier to read as a block.
 _MOST_LINES: Final = 3
-# Where a line may end inside of a word: beside a letter that is written without blanks,
-# but not before a mark that ends a phrase nor behind one that begins it (Unicode's
-# UAX 14, classes ID, CL and OP, as far as Chinese needs them).
-_OPENING: Final = "（「『《〈【“‘"
-_CLOSING: Final = "，。、；：？！）」』》〉】”’…％"
-_WIDE: Final = (
-    "\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff60"
-    "\U00020000-\U0003ffff"
-)
-_BREAK: Final = re.compile(
-    rf"(?:(?<=[{_WIDE}])|(?=[{_WIDE}]))(?<![{_OPENING}])(?![{_CLOSING}])"
-)
 
 
 @frozen
@@ -54,13 +38,12 @@ class Column:
 
 def terminal_width() -> int | None:
     """Return how many columns the terminal of stdout has; ``None`` in a pipe."""
-    return _columns_of(screen.stdout())
+    return columns_of(screen.stdout())
 
 
 def print_note(said: str, *, colour: str | None = None) -> None:
     """Print a text on stderr, wrapped at the ends of words where that is a terminal."""
-    for line in wrap(_clean(said), _columns_of(sys.stderr), hanging=_INDENT):
-        screen.note(line, colour=colour)
+    screen.note(_clean(said), colour=colour)
 
 
 def print_table(
@@ -140,52 +123,6 @@ def fact_lines(
     ]
 
 
-def wrap(said: str, width: int | None, *, hanging: str = "") -> list[str]:
-    """Return ``said`` in lines of ``width`` at most, broken at the ends of words.
-
-    All lines but the first begin with ``hanging``. A longer word has a line of its own,
-    without it.
-    """
-    if width is None:
-        return [said]
-    from rich.cells import cell_len
-
-    lines: list[str] = []
-    line = ""
-    for piece, blank in _pieces(said):
-        joined = f"{line}{blank}{piece}" if line else piece
-        if not line or cell_len(joined) <= width:
-            line = joined
-        else:
-            lines.append(line)
-            begun = hanging if cell_len(hanging + piece) <= width else ""
-            line = f"{begun}{piece}"
-    return [*lines, line]
-
-
-def _pieces(said: str) -> Iterator[tuple[str, str]]:
-    """Yield what a line may not be broken in, each with the blank before it."""
-    blank = ""
-    for word in said.split():
-        for piece in filter(None, _BREAK.split(word)):
-            yield piece, blank
-            blank = ""
-        blank = " "
-
-
-def _columns_of(stream: TextIO) -> int | None:
-    if not screen.is_interactive(stream):
-        return None
-    # shutil looks at descriptor 1, which need not be that of the answer.
-    asked = os.environ.get("COLUMNS", "")
-    if asked.isdecimal() and int(asked):
-        return int(asked)
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or _USUAL_WIDTH
-    except (OSError, ValueError):
-        return _USUAL_WIDTH
-
-
 def _clean(cell: str) -> str:
     return redact(sanitize_line(localized(cell)))
 
@@ -197,9 +134,7 @@ def _column_widths(rows: Sequence[Sequence[str]], width: int) -> list[int] | Non
     columns = list(zip(*rows, strict=True))
     least = [
         max(
-            cell_len(piece)
-            for cell in column
-            for piece, _ in [("", ""), *_pieces(cell)]
+            cell_len(piece) for cell in column for piece, _ in [("", ""), *pieces(cell)]
         )
         for column in columns
     ]

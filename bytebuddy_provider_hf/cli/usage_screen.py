@@ -18,10 +18,11 @@ from bytebuddy_provider_hf.cli.amounts import (
     reason_text,
 )
 from bytebuddy_provider_hf.cli.language import localized
-from bytebuddy_provider_hf.cli.tables import Column, fact_lines, table_lines, wrap
+from bytebuddy_provider_hf.cli.tables import Column, fact_lines, table_lines
 from bytebuddy_provider_hf.cli.usage_chart import chart_lines
 from bytebuddy_provider_hf.cli.usage_data import BILL_PAGE, percent, safe_name
 from bytebuddy_provider_hf.cli.usage_pace import budget_pace, report_pace
+from bytebuddy_provider_hf.cli.wrapping import wrap
 from bytebuddy_provider_hf.money import dollars
 from bytebuddy_provider_hf.storage.usage_report import (
     BudgetState,

@@ -14,6 +14,7 @@ from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.status_line import print_above
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
+from bytebuddy_provider_hf.cli.wrapping import columns_of, wrap_lines
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.logs.install import attach, detach
 from bytebuddy_provider_hf.logs.line_format import log_failure, message_of
@@ -103,12 +104,13 @@ class ScreenLog(logging.Handler):
             is_row = record.msg == "%s" and isinstance(whole, LocalizedText)
             said = whole if is_row else message_of(record)
             line = redact(sanitize_line(localized(text("cli.warning", said=said))))
+        lines = wrap_lines(line, columns_of(sys.stderr))
         if screen.coloured(sys.stderr):
             colour = _COLOURS.get(record.levelno)
-            line = click.style(line, fg=colour, dim=colour is None)
+            lines = [click.style(it, fg=colour, dim=colour is None) for it in lines]
         # Whoever read stderr went away: the command goes on without.
         with suppress(OSError, ValueError):
-            print_above(line, sys.stderr)
+            print_above("\n".join(lines), sys.stderr)
 
 
 # A process has one stderr.

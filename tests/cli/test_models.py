@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from catalogue_world import GONE, LLAMA, OLD, QWEN, SMALL, HuggingFace
+from cli.fitting import too_wide
 from cli.process import CANARY, OpenTerminal, Run
 from click.testing import CliRunner, Result
-from rich.cells import cell_len
 
-from bytebuddy_provider_hf.cli import add_model, config, tables
+from bytebuddy_provider_hf.cli import add_model, config, screen, tables
 from bytebuddy_provider_hf.cli.root import cli
 from bytebuddy_provider_hf.client.catalogue import Catalogue
 from bytebuddy_provider_hf.client.runtime import Runtime
@@ -72,7 +72,8 @@ def call(*arguments: str, **variables: str) -> Result:
 
 
 def at_width(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "_columns_of", lambda _: width)
+    for module in (tables, screen):
+        monkeypatch.setattr(module, "columns_of", lambda _: width)
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -93,7 +94,7 @@ def test_output_fits_the_terminal(
         path.write_text(shown, "utf-8")
     assert shown == path.read_text("utf-8")
     lines = shown.splitlines()
-    assert max(map(cell_len, lines)) <= width
+    assert not too_wide(lines, width)
     assert not any(line.endswith(" ") for line in lines)
     # Whatever is an id or an address in the widest form is one here, too.
     wide = (GOLDEN / f"models-{name}-{lang}-160.txt").read_text("utf-8")
@@ -348,7 +349,7 @@ def test_a_real_terminal_is_fitted(
             "models", *arguments, HF_HUB_OFFLINE="1", NO_COLOR="1", COLUMNS=str(width)
         )
         assert screen.end() == 0, screen.text
-        assert max(map(cell_len, screen.text.splitlines())) <= width
+        assert not too_wide(screen.text.splitlines(), width)
         assert "as of now" in screen.text
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from bytebuddy_provider_hf.cli.tables import Column, fact_lines, table_lines, wrap
+from bytebuddy_provider_hf.cli.tables import Column, fact_lines, table_lines
+from bytebuddy_provider_hf.cli.wrapping import wrap
 
 HEAD = (Column("id"), Column("providers"), Column("price", is_number=True))
 ROWS = (
