@@ -23,8 +23,9 @@ from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import ENV, user_folder
 from bytebuddy_provider_hf.config.write import remove_secrets
-from bytebuddy_provider_hf.errors import MissingToken
+from bytebuddy_provider_hf.errors import AuthenticationFailed, MissingToken
 from bytebuddy_provider_hf.hub.billing import INFERENCE
+from bytebuddy_provider_hf.hub.whoami import refused_token
 from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.credentials import VARIABLES, find_token
@@ -46,9 +47,14 @@ def whoami(*, hub: str, as_json: bool) -> None:
     env = Environment(os.environ)
     found = find_token(env, state_dir=user_folder(home_folder()))
     if found is None:
-        hint = text("cli.make_one", page=TOKEN_PAGE)
+        hint = text("cli.make_and_login", page=TOKEN_PAGE)
         raise MissingToken(text("doctor.no_token"), hint=hint)
-    holder = asyncio.run(try_token(found.secret, hub))
+    way = user_config().request_options
+    try:
+        holder = asyncio.run(try_token(found.secret, hub, way))
+    except AuthenticationFailed as error:
+        # What replaces it depends on where it was found.
+        raise refused_token(error, found.source, found.place) from None
     granted = sorted({permission for _, permission in holder.granted})
     if as_json:
         screen.print_json(
@@ -72,7 +78,7 @@ def whoami(*, hub: str, as_json: bool) -> None:
     if granted:
         rows.append(text("cli.permissions", names=", ".join(granted)))
     for row in rows:
-        screen.emit(f"  {sanitize_line(localized(row))}")
+        screen.say(f"  {sanitize_line(localized(row))}")
     if holder.may_infer is False:
         screen.warn(text("cli.lacks_permission", permission=INFERENCE))
         screen.detail(text("cli.token_page", page=TOKEN_PAGE))

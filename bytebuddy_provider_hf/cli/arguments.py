@@ -11,6 +11,7 @@ import click
 from attrs import frozen
 
 from bytebuddy_provider_hf.cli import screen
+from bytebuddy_provider_hf.cli.textfile import no_file
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.texts import text
 
@@ -165,7 +166,7 @@ def read_texts(arguments: tuple[str, ...], file: Path | None, what: str) -> list
                 with file.open("rb") as opened:
                     raw = opened.read(_LARGEST_FILE + 1)
         except FileNotFoundError as error:
-            raise InvalidOption(text("cli.no_file", file=file)) from error
+            raise no_file(file) from error
         except IsADirectoryError as error:
             raise InvalidOption(text("cli.not_a_file", file=file)) from error
         if len(raw) > _LARGEST_FILE:

@@ -18,6 +18,7 @@ from bytebuddy_provider_hf.cli.exit_codes import ExitCode
 from bytebuddy_provider_hf.cli.model_source import (
     confirm,
     confirm_trust,
+    first_way,
     is_interactive_session,
     trust_store,
     ways_to_a_model,
@@ -33,6 +34,7 @@ from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.trust import strange_origins
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
+    ConfigError,
     ConfigNotFound,
     ProviderFailed,
     UnknownProvider,
@@ -102,6 +104,8 @@ def init(*, config: Path | None) -> None:
     """
     from bytebuddy_provider_hf.config.stored_files import CONFIG, user_folder
     from bytebuddy_provider_hf.config.write import init as write_first
+    from bytebuddy_provider_hf.secret import Environment
+    from bytebuddy_provider_hf.transport.credentials import find_token
 
     path = config or user_folder(home_folder()) / CONFIG.name
     chosen = None
@@ -112,7 +116,15 @@ def init(*, config: Path | None) -> None:
         chosen = choose_model()
     write_first(path, model=chosen)
     screen.note(text("cli.wrote", file=path), colour="green")
-    screen.detail(text("cli.next_login"))
+    token = None
+    # Of a file that others can change, login tells.
+    with suppress(ConfigError):
+        env = Environment(os.environ)
+        token = find_token(env, state_dir=user_folder(home_folder()))
+    if token is None:
+        screen.detail(text("cli.next_login"))
+    else:
+        screen.detail(text("cli.next", command="bytebuddy-hf chat"))
 
 
 @config.command(
@@ -191,7 +203,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         count = total - len(found)
         screen.note(text("cli.can_be_opened", count=count, total=total))
     else:
-        show_no_model()
+        show_no_model(registry)
     return code
 
 
@@ -453,11 +465,10 @@ def _load(path: Path | None) -> Config:
     return load(path, cwd=Path.cwd(), home=home_folder(), env=os.environ)
 
 
-def show_no_model() -> None:
+def show_no_model(registry: ModelRegistry) -> None:
     """Say that the configuration has no model, and what can be done."""
     screen.note(text("cli.no_model"))
-    screen.detail(text("cli.begin"))
-    for line in ways_to_a_model():
+    for line in (first_way(registry), *ways_to_a_model()):
         screen.note(line)
 
 

@@ -20,6 +20,7 @@ from bytebuddy_provider_hf.cli.options import (
     trouble_options,
 )
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
+from bytebuddy_provider_hf.cli.wrapping import columns_of, wrap_lines
 from bytebuddy_provider_hf.client.runtime import answers_folder
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.doctor.diagnosis import diagnose
@@ -122,16 +123,19 @@ def doctor(
         )
         return code
     for line in mended:
-        screen.emit(line)
+        screen.say(line)
     if not fix and any(each.fix for each in found):
-        screen.emit(text("doctor.fixable"))
-    if first is None:
-        screen.emit(text("doctor.healthy"))
-    else:
-        said, steps = first.words(process_language())
-        screen.emit(text("doctor.cause", said=_plain(said)))
-        for step in steps[:1]:
-            screen.emit(f"  {screen.sign('→', '>')} {_plain(step)}")
+        screen.say(text("doctor.fixable"))
+    warning = next((each for each in found if each.level is Level.WARNING), None)
+    told = first or warning
+    if told is None:
+        screen.say(text("doctor.healthy"))
+        return code
+    said, steps = told.words(process_language())
+    row = "doctor.warned" if first is None else "doctor.cause"
+    screen.say(text(row, said=_plain(said)))
+    for step in steps[:1]:
+        screen.say(f"  {screen.sign('→', '>')} {_plain(step)}")
     return code
 
 
@@ -147,15 +151,22 @@ async def _examine(
             continue
         mark, plain, colour = _MARKS[each.level]
         mark = screen.sign(mark, plain)
-        if colour is not None and screen.coloured(screen.stdout()):
-            mark = click.style(mark, fg=colour, bold=True)
         said, steps = each.words(lang)
         about = (
             f"{_plain(each.entry)}: " if each.entry and each.entry not in said else ""
         )
-        screen.emit(f"{mark} {about}{_plain(said)}")
+        shown = mark
+        if colour is not None and screen.coloured(screen.stdout()):
+            shown = click.style(mark, fg=colour, bold=True)
+        # Styled when it is laid out: a style has no width.
+        first, *more = wrap_lines(
+            f"{mark} {about}{_plain(said)}", columns_of(screen.stdout())
+        )
+        screen.emit(f"{shown}{first.removeprefix(mark)}")
+        for line in more:
+            screen.emit(line)
         for step in steps if each.level >= Level.WARNING else steps[:1]:
-            screen.emit(f"    {_plain(step)}")
+            screen.say(f"    {_plain(step)}")
     return found
 
 

@@ -14,7 +14,6 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.tables import wrap
 from bytebuddy_provider_hf.texts import fill, placeholders, read_table
 
@@ -91,17 +90,6 @@ def said(sentence: str) -> str:
             }
             return fill(chinese, facts, "zh")
     return sentence
-
-
-def usage_error(error: click.UsageError) -> str:
-    """Return all that click prints of wrong usage, in Chinese."""
-    # Our own message is a row with both languages, and click puts words around it.
-    error.message = localized(error.message)  # type: ignore[misc]  # Final there
-    lines = [said(f"Error: {error.format_message()}")]
-    if error.ctx is not None:
-        hint = said(f"Try '{error.ctx.command_path} --help' for help.")
-        lines = [error.ctx.get_usage(), hint, "", *lines]
-    return "\n".join(lines)
 
 
 class ChineseFormatter(click.HelpFormatter):

@@ -72,7 +72,7 @@ def login(*, no_check: bool, hub: str) -> None:
     programs can read a command line.
     """
     from bytebuddy_provider_hf.config.files import home_folder
-    from bytebuddy_provider_hf.config.stored_files import ENV, user_folder
+    from bytebuddy_provider_hf.config.stored_files import CONFIG, ENV, user_folder
     from bytebuddy_provider_hf.config.write import write_secret
 
     path = user_folder(home_folder()) / ENV.name
@@ -82,8 +82,9 @@ def login(*, no_check: bool, hub: str) -> None:
         if each.is_refused:
             raise ConfigError(text("cli.replaceable", why=each.message))
     token = read_token()
+    known = user_config()
     if not no_check:
-        found = asyncio.run(try_token(token, hub))
+        found = asyncio.run(try_token(token, hub, known.request_options))
         works = text("cli.hello", name=found.name)
         if found.token_name:
             works = text("cli.hello_named", name=found.name, token=found.token_name)
@@ -100,10 +101,14 @@ def login(*, no_check: bool, hub: str) -> None:
         if os.environ.get(variable):
             screen.warn(text("cli.set_twice", variable=variable))
             screen.detail(text("cli.unset_it", variable=variable))
-    for entry in own_keys(user_config()):
+    for entry in own_keys(known):
         warn_of_own_key(entry)
     for each in exposed:
         screen.warn(each.message)
+    if known.entries:
+        screen.note(text("cli.next", command="bytebuddy-hf chat"))
+    elif not (path.parent / CONFIG.name).exists():
+        screen.note(text("cli.next", command="bytebuddy-hf config init"))
 
 
 def user_config() -> Config:
@@ -122,6 +127,7 @@ def user_config() -> Config:
     except ConfigError as error:
         path = folder / CONFIG.name
         screen.warn(text("cli.config_unread", path=path, reason=error.message))
+        screen.show_problems(error)
     return Config()
 
 
@@ -171,8 +177,11 @@ def read_token() -> Secret:
     return token
 
 
-async def try_token(token: Secret, hub: str) -> AccountHolder:
-    """Return who a token belongs to, or raise what is wrong with it."""
+async def try_token(token: Secret, hub: str, options: RequestOptions) -> AccountHolder:
+    """Return who a token belongs to, or raise what is wrong with it.
+
+    ``options`` say by what proxy.
+    """
     # Sockets are imported after the token was read: typing it is what takes long.
     from bytebuddy_provider_hf.transport.pool import open_http_client
 
@@ -182,7 +191,7 @@ async def try_token(token: Secret, hub: str) -> AccountHolder:
                 token,
                 hub=hub,
                 connect=open_http_client,
-                options=user_config().request_options,
+                options=options,
             )
     except TimeoutError:
         waited = text("cli.hub_silent", seconds=f"{_PATIENCE:.0f}")

@@ -81,6 +81,16 @@ def ways_to_a_model() -> tuple[str, ...]:
     return text("cli.way_login"), text("cli.way_base"), text("cli.way_demo")
 
 
+def first_way(registry: ModelRegistry) -> str:
+    """Return how a configuration without a model gets one."""
+    if not registry.files:
+        return text("cli.way_init")
+    # A file that is there is not begun anew.
+    from bytebuddy_provider_hf.config.write import MODEL
+
+    return text("cli.way_add", model=MODEL)
+
+
 @define
 class ModelSource:
     """Open models by name and close them all in the end.
@@ -176,9 +186,11 @@ class ModelSource:
         assert self.registry is not None  # noqa: S101  # only with --base there is none
         if name is None:
             if not self.names():
-                error = ConfigNotFound(text("cli.no_configuration"))
-                add_help(error)
-                raise error
+                nothing: ConfigError = ConfigNotFound(text("cli.no_configuration"))
+                if self.registry.files:
+                    nothing = ConfigError(text("cli.no_model"))
+                add_help(nothing, first_way(self.registry))
+                raise nothing
             name = self.registry.entry_for_role(role).name
         # An entry may be called as a model is: the configuration decides.
         if name not in self.names() and "/" in name:
@@ -273,12 +285,14 @@ class ModelSource:
         except ConfigError as error:
             # A hard budget that is not understood holds nothing back: that is told.
             screen.warn(text("cli.budgets_unread", path=path, reason=error.message))
+            screen.show_problems(error)
             return Config()
 
 
-def add_help(error: MissingToken | ConfigNotFound) -> None:
+def add_help(error: MissingToken | ConfigError, *first: str) -> None:
     """Add to an error what can be done without a token or a configuration file."""
-    for line in (text("cli.three_ways"), *ways_to_a_model()):
+    heading = text("cli.four_ways" if first else "cli.three_ways")
+    for line in (heading, *first, *ways_to_a_model()):
         error.add_note(line)
 
 

@@ -618,7 +618,7 @@ def _list_entries(config: Path | None, *, as_json: bool) -> None:
         width = tables.terminal_width() or _ANY_WIDTH
         tables.print_table(head, rows, width=width)
     else:
-        show_no_model()
+        show_no_model(registry)
     show_complaints(registry.failures, registry.warnings)
     for entry, said in known:
         screen.warn(text("cli.at", place=entry.source, said=said))

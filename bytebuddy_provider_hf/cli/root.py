@@ -27,6 +27,7 @@ from bytebuddy_provider_hf.cli.options import (
     trouble_options,
 )
 from bytebuddy_provider_hf.cli.print_error import print_error
+from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.cli.verbose import log_command_error
 from bytebuddy_provider_hf.errors import ByteBuddyError, InvalidOption, ProviderFailed
 from bytebuddy_provider_hf.secret import one_line
@@ -201,18 +202,25 @@ def _tell(ctx: click.Context, error: ByteBuddyError) -> None:
 
 
 def _refuse(ctx: click.Context, error: click.UsageError) -> NoReturn:
-    """Tell wrong usage as JSON where that was asked for, or in Chinese; else raise."""
-    # Without arguments the message is a command's help, and since click 8.2 an error.
-    helps = isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ()))
-    if not ctx.meta.get(JSON):
-        if helps or process_language() == "en":
-            raise error  # click prints it
-        from bytebuddy_provider_hf.cli.localized_help import usage_error
-
-        screen.note(usage_error(error))
-        ctx.exit(error.exit_code)
+    """Tell wrong usage as every failure is told: what is wrong, then the next step."""
     where = ctx.command_path if error.ctx is None else error.ctx.command_path
-    screen.print_json(screen.usage_object(error.format_message(), f"{where} --help"))
+    usage = f"{where} --help"
+    if ctx.meta.get(JSON):
+        screen.print_json(screen.usage_object(error.format_message(), usage))
+        ctx.exit(error.exit_code)
+    # Without arguments the message is a command's help, and since click 8.2 an error.
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+        raise error
+    # click puts words of its own around some messages.
+    error.message = localized(error.message)  # type: ignore[misc]  # Final there
+    said = error.format_message()
+    if process_language() == "zh":
+        from bytebuddy_provider_hf.cli import localized_help
+
+        said = localized_help.said(said)
+    told = text("cli.error", said=sanitize_line(said))
+    screen.note(told, colour="red", bold=True)
+    screen.detail(text("cli.see_help", command=usage))
     ctx.exit(error.exit_code)
 
 

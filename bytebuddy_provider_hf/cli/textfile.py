@@ -55,6 +55,13 @@ class TextFile:
         return f"{_BOM}{content}" if self.raw.startswith(_BOM.encode()) else content
 
 
+def no_file(path: Path) -> InvalidOption:
+    """Return the error for a file that is not there, which says where it was sought."""
+    return InvalidOption(
+        text("cli.no_file", file=path), hint=text("cli.check_file", folder=Path.cwd())
+    )
+
+
 def read_text_file(path: Path) -> TextFile:
     """Read a file of text.
 
@@ -64,7 +71,7 @@ def read_text_file(path: Path) -> TextFile:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:
-        raise InvalidOption(text("cli.no_file", file=path)) from error
+        raise no_file(path) from error
     # A pipe would be waited for, and could not be replaced.
     if not stat.S_ISREG(mode):
         raise InvalidOption(text("cli.not_a_file", file=path))
@@ -82,7 +89,7 @@ def read_input_file(path: Path) -> TextFile:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
     except FileNotFoundError as error:
-        raise InvalidOption(text("cli.no_file", file=path)) from error
+        raise no_file(path) from error
     except IsADirectoryError as error:
         raise InvalidOption(text("cli.not_a_file", file=path)) from error
     return TextFile(path, decode(raw, str(path)), raw)

@@ -221,6 +221,7 @@ def read_config(path: Path | None) -> Config:
         if path is not None:
             raise
         screen.warn(error.message)
+        screen.show_problems(error)
         return Config()
 
 

@@ -139,7 +139,7 @@ def refuse_non_generative(family: Family | None, model: str, role: str) -> None:
     if family is not None and family.kind in _TASKS:
         raise UnsupportedRole(
             text("roles.no_text", model=model, role=DOING[role]()),
-            hint=_TASKS[family.kind](),
+            hint=_TASKS[family.kind](model=model),
         )
 
 

@@ -146,11 +146,21 @@ async def add_alternatives(
     model = not_served_model(failure)
     if model is None or endpoint.catalogue is None:
         return
+    until = state.loop.time() + min(limit, LIMIT)
     with state.clients.lend(endpoint.catalogue) as channel:
         found = await state.router.serving(model, channel, limit=min(limit, LIMIT))
     # A catalogue that cannot be reached leaves the hint as it was.
-    if found is not None:
-        set_alternatives(failure, found.providers, found.neighbours)
+    if found is None:
+        return
+    renamed_to = None
+    if not found.providers and endpoint.hub is not None:
+        # The router knows a model by its new id only.
+        with state.clients.lend(endpoint.hub) as channel:
+            left = max(until - state.loop.time(), 0.0)
+            facts = await state.hub.facts(model, channel, limit=left)
+        if facts is not None and facts.id.lower() != model.lower():
+            renamed_to = facts.id
+    set_alternatives(failure, found.providers, found.neighbours, renamed_to)
 
 
 def _token_source(endpoint: Endpoint) -> str | None:

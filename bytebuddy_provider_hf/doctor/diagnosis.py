@@ -222,6 +222,7 @@ async def _tokens(
             asked = online_checks.token_findings(
                 client,
                 credential.source,
+                credential.place,
                 payers,
                 identity=identity_of(credential.secret, key),
                 store=answers,

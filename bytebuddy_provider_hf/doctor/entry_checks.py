@@ -31,6 +31,8 @@ from bytebuddy_provider_hf.types import Role
 # A whole value of YAML that begins with the retired host, in quotes or without.
 RETIRED_URL: Final = re.compile(rf"https?://{re.escape(RETIRED_HOST)}[^\s\"'#]*")
 _KEY_LINE: Final = re.compile(r"\s*(?:-\s+)?[\"']?apiKey[\"']?\s*:")
+# The Hub's task of models for a role; all others write.
+_TASKS: Final = {Role.EMBED: "feature-extraction", Role.RERANK: "text-ranking"}
 # Roles that are asked as another one where a model has no way of its own.
 _WRITING: Final = frozenset({Role.CHAT, Role.EDIT, Role.APPLY, Role.AUTOCOMPLETE})
 
@@ -169,15 +171,17 @@ def role_findings(entry: ModelEntry, abilities: Sequence[Ability]) -> Iterator[F
 
 
 def _lacking(entry: ModelEntry, role: Role, abilities: Sequence[Ability]) -> Finding:
+    # Models near this one would be as unfit.
+    task = _TASKS.get(role, "text-generation")
     others = ", ".join(dict.fromkeys(each.role.value for each in abilities))
     return Finding(
         "entry.role",
         Level.WARNING,
         text("doctor.role", model=entry.model, role=role.value),
         (
-            text("doctor.role_step", roles=others, model=entry.model)
+            text("doctor.role_step", roles=others, model=entry.model, task=task)
             if others
-            else text("doctor.role_none_step", model=entry.model),
+            else text("doctor.role_none_step", task=task),
         ),
         entry.name,
     )

@@ -37,7 +37,6 @@ from bytebuddy_provider_hf.errors import (
     ModelNotFound,
     QuotaExhausted,
     RateLimited,
-    TokenInvalid,
 )
 from bytebuddy_provider_hf.failures.next_steps import next_step
 from bytebuddy_provider_hf.failures.retry_after import requested_wait
@@ -52,7 +51,7 @@ from bytebuddy_provider_hf.hub.billing import (
     token_page,
 )
 from bytebuddy_provider_hf.hub.status_page import OPERATIONAL, STATUS, read_status
-from bytebuddy_provider_hf.hub.whoami import known_holder
+from bytebuddy_provider_hf.hub.whoami import known_holder, refused_token
 from bytebuddy_provider_hf.money import dollars
 from bytebuddy_provider_hf.plugins.protocols import (
     Chat,
@@ -105,7 +104,7 @@ async def network_findings(
         steps: tuple[str, ...] = ()
         if isinstance(error, HostNotFound | HostLookupFailed):
             # The name is right: it is no address of a user's.
-            steps = (text("doctor.dns_step"),)
+            steps = (text("transport.offline_hint"),)
         yield Finding("network.hub", Level.PROBLEM, steps=steps, error=error)
         return
     place = HUB.partition("://")[2]
@@ -164,6 +163,7 @@ def _rate_finding(status: int, headers: Mapping[str, str]) -> Finding:
 async def token_findings(
     client: HttpClient,
     source: str,
+    place: str,
     payers: frozenset[str],
     *,
     identity: str = "",
@@ -171,17 +171,15 @@ async def token_findings(
 ) -> AsyncIterator[Finding | AccountHolder]:
     """Yield whose token it is and what it may do; the holder first, where it is known.
 
-    ``client`` leads to huggingface.co with the token of ``source``; ``payers`` are the
-    organizations that entries name with ``billTo``, "" for its own account. Where it
-    was asked in the last ten minutes, ``store`` has the answer, by ``identity``.
+    ``client`` leads to huggingface.co with the token of ``source``, which is a
+    ``place`` of ``transport.credentials``. ``payers`` are the organizations that
+    entries name with ``billTo``, "" for its own account. Where it was asked in the last
+    ten minutes, ``store`` has the answer, by ``identity``.
     """
     try:
         holder = await known_holder(client, identity, store)
     except AuthenticationFailed as error:
-        refused = TokenInvalid(error.message, status=error.status)
-        refused.found_in, refused.host_kind = source, HostKind.HUB.value
-        refused.hint = next_step(refused)
-        yield failure("token.refused", refused)
+        yield failure("token.refused", refused_token(error, source, place))
         return
     except RateLimited as error:
         # Asked seldom on purpose: it says nothing of the token.

@@ -15,6 +15,7 @@ from attrs import field, frozen
 from bytebuddy_provider_hf.client.endpoint import Endpoint
 from bytebuddy_provider_hf.config.trust import unchecked_certificate
 from bytebuddy_provider_hf.config.values import Config, ModelEntry
+from bytebuddy_provider_hf.config.write import MODEL
 from bytebuddy_provider_hf.doctor.entry_checks import (
     endpoint_or_failure,
     key_findings,
@@ -126,7 +127,9 @@ def configuration_findings(
         level = Level.NOTE if named else Level.PROBLEM
         missing = not registry.files
         said = text("doctor.no_config" if missing else "cli.no_model")
-        steps = (text("doctor.no_config_step" if missing else "cli.begin"),)
+        steps = (text("doctor.empty_config_step", model=MODEL),)
+        if missing:
+            steps = (text("doctor.no_config_step"),)
         yield Finding(
             "config.missing" if missing else "config.empty", level, said, steps
         )

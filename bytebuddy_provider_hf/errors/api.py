@@ -14,7 +14,8 @@ class APIError(ByteBuddyError):
     ``address.HostKind``), ``found_in`` the variable or file that held the token in use,
     and ``found_as`` what that is (a value of ``transport.credentials.Place``).
     Where the router's catalogue told: ``served_by`` names the providers that serve the
-    model now, ``neighbours``, where none does, models near it that are served.
+    model now, ``neighbours``, where none does, models near it that are served, and
+    ``renamed_to`` is its id now, where the Hub knows it by another.
     """
 
     model: str | None = None
@@ -24,6 +25,7 @@ class APIError(ByteBuddyError):
     found_as: str | None = None
     served_by: tuple[str, ...] | None = None
     neighbours: tuple[str, ...] = ()
+    renamed_to: str | None = None
 
     def __init__(
         self,

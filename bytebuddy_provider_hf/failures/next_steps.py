@@ -171,8 +171,12 @@ def not_served_model(error: APIError) -> str | None:
 
 
 def set_alternatives(
-    error: APIError, served_by: tuple[str, ...], neighbours: tuple[str, ...]
+    error: APIError,
+    served_by: tuple[str, ...],
+    neighbours: tuple[str, ...],
+    renamed_to: str | None = None,
 ) -> None:
     """Put into an error, and into its hint, who serves its model."""
     error.served_by, error.neighbours = served_by, neighbours
+    error.renamed_to = renamed_to
     error.hint = next_step(error)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from bytebuddy_provider_hf.address import HostKind
+from bytebuddy_provider_hf.errors import ByteBuddyError, TokenInvalid
+from bytebuddy_provider_hf.failures.next_steps import next_step
 from bytebuddy_provider_hf.hub.answer_cache import AnswerStore
 from bytebuddy_provider_hf.hub.billing import AccountHolder, read_whoami
 from bytebuddy_provider_hf.lenient_json import loads
@@ -12,6 +15,18 @@ from bytebuddy_provider_hf.transport.http_client import HttpClient
 
 # Seconds. What a token may do is changed by hand, and looked at again soon after.
 _FRESH: Final = 600.0
+
+
+def refused_token(error: ByteBuddyError, source: str, place: str) -> TokenInvalid:
+    """Return what it means that Hugging Face does not know a token.
+
+    ``source`` and ``place`` are where it was found: the next step depends on it.
+    """
+    refused = TokenInvalid(error.message, status=error.status)
+    refused.found_in, refused.found_as = source, place
+    refused.host_kind = HostKind.HUB.value
+    refused.hint = next_step(refused)
+    return refused
 
 
 async def known_holder(

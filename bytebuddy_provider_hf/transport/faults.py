@@ -38,6 +38,10 @@ RAISED: Final = (
 )
 
 _PROXY_WANTS_A_USER: Final = 407
+# Where one of these is not found, its spelling is not what is wrong.
+_HUGGING_FACE: Final = frozenset(
+    {"huggingface.co", "router.huggingface.co", "status.huggingface.co"}
+)
 # Not every system has all of these.
 _NO_SUCH_NAME: Final = frozenset(
     getattr(socket, name, None)
@@ -165,9 +169,10 @@ def _not_resolved(error: BaseException, hop: Hop) -> errors.ConnectionFailed:
             text("transport.not_looked_up", name=hop.name),
             hint=text("transport.not_looked_up_hint"),
         )
+    ours = hop.name in _HUGGING_FACE
     return errors.HostNotFound(
         text("transport.no_host", name=hop.name),
-        hint=text("transport.no_host_hint"),
+        hint=text("transport.offline_hint" if ours else "transport.no_host_hint"),
     )
 
 

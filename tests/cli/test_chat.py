@@ -161,8 +161,12 @@ def test_no_control_sequence_passes(run: Run, hub: FakeHub, base: str) -> None:
     assert not {"\x1b", "\x9b", "\x07"} & set(ran.out + ran.err)
 
 
-def test_without_token_and_file_there_are_three_ways_on(run: Run) -> None:
-    """The first call of a new user names login, a local server and the demo."""
+def test_without_token_and_file_the_ways_on_are_told(run: Run) -> None:
+    """The first call of a new user names login, a local server and the demo.
+
+    Without a file also how it is begun; one that is there is not begun anew.
+    """
+    assert "bytebuddy-hf config init" in run("chat", "hi").err
     for arguments in (("chat", "hi"), ("chat", "-m", "org/name", "hi")):
         ran = run(*arguments)
         assert ran.code in {3, 4}

@@ -85,9 +85,11 @@ def test_the_step_of_the_case_is_no_general_one(
 
 
 def test_wrong_usage_is_said_in_chinese(run: Run) -> None:
-    """With what click puts around it; JSON stays English."""
+    """First what is wrong, then the next step; JSON stays English."""
     ran = run("edit", "app.py", "-i", " ", **ZH)
-    assert ran.err.endswith("\n\n错误：指令为空：请用 -i 说明要改什么\n")
+    assert ran.err == (
+        "错误：指令为空：请用 -i 说明要改什么\n  用法请见：`bytebuddy-hf edit --help`\n"
+    )
     told = json.loads(run("edit", "app.py", "-i", " ", "--json", **ZH).out)
     assert told["error"]["message"].startswith("the instruction is empty")
 

@@ -223,7 +223,7 @@ CAUSES: dict[str, tuple[str, str, dict[str, object]]] = {
     ),
     "a role that the model lacks": (
         "entry.role",
-        "models suggest",
+        "models search --task text-generation",
         {
             "config": entry(model="google-bert/bert-base-multilingual-cased"),
             "offline": True,
