@@ -16,6 +16,7 @@ from bytebuddy_provider_hf.cli import doctor, screen, tables, verbose
 from bytebuddy_provider_hf.cli.root import cli
 from bytebuddy_provider_hf.config.write import MODEL as STARTER
 from bytebuddy_provider_hf.money import Price
+from bytebuddy_provider_hf.testing.answers import json_reply
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.failures import asleep, gated, paused
 from bytebuddy_provider_hf.testing.hub import FakeHub
@@ -39,6 +40,7 @@ GATED: Final = "org/gated"
 # As the page's example names it.
 RETIRED: Final = "meta-llama/Llama-2-70b-chat-hf"
 MASKS: Final = "google-bert/bert-base-multilingual-cased"
+FILLED: Final = [{"score": 0.9, "token": 1, "token_str": "b", "sequence": "a b"}]
 ENDPOINT: Final = ManagedEndpoint("mine", "ada").url
 LANGUAGES: Final = ("en", "zh")
 ERROR: Final = {"en": "error: ", "zh": "错误："}
@@ -80,7 +82,7 @@ class HuggingFace:
                 MODEL: Behaviour(),
                 STARTER: Behaviour(),
                 GATED: Behaviour(always=gated(GATED)),
-                MASKS: Behaviour(),
+                MASKS: Behaviour(always=json_reply(FILLED)),
             },
             default=None,
             catalogue={MODEL: served, STARTER: served},
@@ -98,6 +100,10 @@ class HuggingFace:
                 MASKS: {"pipeline_tag": "fill-mask"},
             },
         )
+
+    def begin(self) -> None:
+        """Let the endpoint sleep again, as long after the last command."""
+        self._looks = 0
 
     def set_endpoint(self, state: str) -> None:
         """Let the dedicated endpoint be ``running``, ``paused`` or ``scaledToZero``."""
@@ -204,6 +210,7 @@ class World:
         stdin: str = "",
     ) -> Ran:
         """Run a command, on terminals of ``width`` or in a pipe."""
+        self.site.begin()
         with self.monkeypatch.context() as patched:
             for module in (doctor, screen, tables, verbose):
                 patched.setattr(module, "columns_of", lambda _: width)

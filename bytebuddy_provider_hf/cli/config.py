@@ -34,7 +34,6 @@ from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.trust import strange_origins
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
-    ConfigError,
     ConfigNotFound,
     ProviderFailed,
     UnknownProvider,
@@ -103,9 +102,9 @@ def init(*, config: Path | None) -> None:
     are served now.
     """
     from bytebuddy_provider_hf.config.stored_files import CONFIG, user_folder
+    from bytebuddy_provider_hf.config.variables import read_variables
+    from bytebuddy_provider_hf.config.write import VARIABLE
     from bytebuddy_provider_hf.config.write import init as write_first
-    from bytebuddy_provider_hf.secret import Environment
-    from bytebuddy_provider_hf.transport.credentials import find_token
 
     path = config or user_folder(home_folder()) / CONFIG.name
     chosen = None
@@ -116,12 +115,9 @@ def init(*, config: Path | None) -> None:
         chosen = choose_model()
     write_first(path, model=chosen)
     screen.note(text("cli.wrote", file=path), colour="green")
-    token = None
-    # Of a file that others can change, login tells.
-    with suppress(ConfigError):
-        env = Environment(os.environ)
-        token = find_token(env, state_dir=user_folder(home_folder()))
-    if token is None:
+    known = read_variables(home=home_folder(), project=Path.cwd(), process=os.environ)
+    # Its entry names this one: another variable's token does not count for it.
+    if not known.find(VARIABLE, env_files_first=True, with_project=False):
         screen.detail(text("cli.next_login"))
     else:
         screen.detail(text("cli.next", command="bytebuddy-hf chat"))

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from bytebuddy_provider_hf.cli.tables import wrap
+from bytebuddy_provider_hf.cli.wrapping import wrap
 from bytebuddy_provider_hf.texts import fill, placeholders, read_table
 
 AnyCommand = TypeVar("AnyCommand", bound=click.Command)

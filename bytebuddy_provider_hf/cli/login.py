@@ -18,6 +18,7 @@ from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import command, trouble_options
 from bytebuddy_provider_hf.config.exposure import exposures
 from bytebuddy_provider_hf.config.values import Config, ModelEntry, RequestOptions
+from bytebuddy_provider_hf.config.write import VARIABLE
 from bytebuddy_provider_hf.errors import (
     APIError,
     ConfigError,
@@ -42,7 +43,6 @@ from bytebuddy_provider_hf.transport.http_client import (
 )
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
-VARIABLE: Final = "HF_API_KEY"
 TOKEN_PAGE: Final = (
     f"{HUB}/settings/tokens/new?ownUserPermissions={INFERENCE}&tokenType=fineGrained"
 )

@@ -15,6 +15,8 @@ from bytebuddy_provider_hf.secret import Secret
 from bytebuddy_provider_hf.texts import text
 
 MODEL: Final = "meta-llama/Llama-3.1-8B-Instruct"
+# What its entry takes its key from, and `login` keeps a token as.
+VARIABLE: Final = "HF_API_KEY"
 STARTER: Final = f"""\
 # The models of this machine's programs that speak ByteBuddy.
 # Every key: docs/configuration.md of bytebuddy-provider-hf.
@@ -25,7 +27,7 @@ models:
     model: "{MODEL}"
     # A variable of the environment or of the .env file beside this one;
     # `bytebuddy-hf login` puts it there.
-    apiKey: "${{HF_API_KEY}}"
+    apiKey: "${{{VARIABLE}}}"
     roles: ["chat"]
     defaultCompletionOptions:
       temperature: 0.7
