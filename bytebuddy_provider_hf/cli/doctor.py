@@ -19,10 +19,10 @@ from bytebuddy_provider_hf.cli.options import (
     json_option,
     trouble_options,
 )
+from bytebuddy_provider_hf.cli.tables import home_as_tilde
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.cli.wrapping import columns_of, wrap_lines
 from bytebuddy_provider_hf.client.runtime import answers_folder
-from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.doctor.diagnosis import diagnose
 from bytebuddy_provider_hf.doctor.findings import Finding, Level
 from bytebuddy_provider_hf.errors import ByteBuddyError
@@ -204,6 +204,4 @@ def _object(finding: Finding) -> dict[str, object]:
 
 def _plain(said: str) -> str:
     """Return a line fit for a bug report: no secret, and no name of a home."""
-    line = redact(sanitize_line(said))
-    home = str(home_folder())
-    return line.replace(home, "~") if len(home) > 1 else line
+    return home_as_tilde(redact(sanitize_line(said)))

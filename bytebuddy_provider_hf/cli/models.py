@@ -597,13 +597,16 @@ def _list_entries(config: Path | None, *, as_json: bool) -> None:
             }
         )
         return
+    width = tables.terminal_width()
+    # A program that reads a pipe gets the whole path.
+    place = str if width is None else tables.home_as_tilde
     if states:
         rows = [
             (
                 *map(it.shown, ("name", "provider", "model")),
                 ",".join(it.roles),
                 state,
-                str(it.source),
+                place(str(it.source)),
             )
             for it, state, _ in states
         ]
@@ -615,8 +618,7 @@ def _list_entries(config: Path | None, *, as_json: bool) -> None:
             text("cli.head_state"),
             text("cli.head_place"),
         )
-        width = tables.terminal_width() or _ANY_WIDTH
-        tables.print_table(head, rows, width=width)
+        tables.print_table(head, rows, width=width or _ANY_WIDTH)
     else:
         show_no_model(registry)
     show_complaints(registry.failures, registry.warnings)

@@ -7,6 +7,7 @@ separated by a tab and nothing is padded or coloured, so that ``cut`` and ``awk`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Final
@@ -17,6 +18,7 @@ from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.cli.wrapping import columns_of, pieces, wrap
+from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.texts import text
 
@@ -34,6 +36,13 @@ class Column:
 
     title: str
     is_number: bool = False
+
+
+def home_as_tilde(said: str) -> str:
+    """Return ``said`` with ``~`` for this user's home, as shells write it."""
+    home = str(home_folder())
+    # A home may be /, and another's name may begin as this one's.
+    return re.sub(rf"{re.escape(home)}(?![\w.-])", "~", said) if len(home) > 1 else said
 
 
 def terminal_width() -> int | None:

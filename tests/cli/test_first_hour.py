@@ -659,12 +659,30 @@ def test_wrong_usage_names_the_cause_first_and_the_help(
         for width in WIDTHS:
             ran = world.run(name, "--bogus", lang=lang, width=width)
             assert (ran.code, ran.out) == (2, "")
-            assert ran.err.startswith(ERROR[lang])
-            assert "--bogus" in ran.err.splitlines()[0]
+            first = ran.err.splitlines()[0]
+            assert first.startswith(ERROR[lang])
+            assert "--bogus" in first
+            said = first.removeprefix(ERROR[lang])
+            assert (lang == "zh") is bool(CHINESE.search(said))
             assert not too_wide(ran.lines, width)
             (command,) = ran.commands
             assert command == f"bytebuddy-hf {name} --help"
     world.follow(command)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_models_fit_the_terminal(
+    lang: str, width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``~`` for the home, no word broken; a program gets the whole path."""
+    world = World(tmp_path / "home", monkeypatch)
+    world.write(entry(model=RETIRED, roles="chat, edit, apply, summarize"))
+    shown = world.run("models", lang=lang, width=width)
+    assert not too_wide(shown.lines, width)
+    for whole in (RETIRED, "chat,edit,apply,summarize", "~/.bytebuddy/config.yaml:2:5"):
+        assert any(whole in line for line in shown.lines), (whole, shown)
+    assert str(world.config) in world.run("models", lang=lang).out
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -27,7 +27,7 @@ from bytebuddy_provider_hf.cli.localized_help import (
     said,
 )
 from bytebuddy_provider_hf.cli.root import COMMANDS, cli
-from bytebuddy_provider_hf.cli.tables import _CLOSING
+from bytebuddy_provider_hf.cli.wrapping import _CLOSING
 
 # Tables that belong to no command.
 SHARED = {"words", "metavars", "sentences", "exit_codes", "options"}
