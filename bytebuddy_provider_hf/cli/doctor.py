@@ -132,8 +132,11 @@ def doctor(
         screen.say(text("doctor.healthy"))
         return code
     said, steps = told.words(process_language())
-    row = "doctor.warned" if first is None else "doctor.cause"
-    screen.say(text(row, said=_plain(said)))
+    plain = _plain(said)
+    if first is None:
+        screen.say(text("doctor.warned", said=plain))
+    else:
+        screen.say(text("doctor.cause", said=plain))
     for step in steps[:1]:
         screen.say(f"  {screen.sign('→', '>')} {_plain(step)}")
     return code

@@ -104,7 +104,8 @@ class ScreenLog(logging.Handler):
             is_row = record.msg == "%s" and isinstance(whole, LocalizedText)
             said = whole if is_row else message_of(record)
             line = redact(sanitize_line(localized(text("cli.warning", said=said))))
-        lines = wrap_lines(line, columns_of(sys.stderr))
+        # A record that was asked for stays one line, as in a log.
+        lines = wrap_lines(line, None if self.times else columns_of(sys.stderr))
         if screen.coloured(sys.stderr):
             colour = _COLOURS.get(record.levelno)
             lines = [click.style(it, fg=colour, dim=colour is None) for it in lines]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -30,9 +31,9 @@ UNKNOWN_BASE: Final = Family("a base model", ModelKind.BASE)
 _FOR_CHAT: Final = 10.0
 _FOR_FILL: Final = 2.0
 
-_TASKS: Final = {
-    ModelKind.MASK: partial(text, "roles.use_fill_mask"),
-    ModelKind.EMBEDDING: partial(text, "roles.use_embed"),
+_TASKS: Final[Mapping[ModelKind, Callable[[str], str]]] = {
+    ModelKind.MASK: lambda model: text("roles.use_fill_mask", model=model),
+    ModelKind.EMBEDDING: lambda model: text("roles.use_embed", model=model),
 }
 # What a role does, as a refusal says it. Names until then: each call is checked, and
 # few are refused.
@@ -139,7 +140,7 @@ def refuse_non_generative(family: Family | None, model: str, role: str) -> None:
     if family is not None and family.kind in _TASKS:
         raise UnsupportedRole(
             text("roles.no_text", model=model, role=DOING[role]()),
-            hint=_TASKS[family.kind](model=model),
+            hint=_TASKS[family.kind](model),
         )
 
 

@@ -381,6 +381,6 @@ def test_a_person_sees_where_a_link_leads_before_the_question(
     """And a no leaves that file alone."""
     shown = terminal("edit", str(code), *asked[2:])
     came = shown.read_until("Apply? [y/N] ")
-    assert "elsewhere.py, outside the current folder" in came.replace("\r\n", "")
+    assert "elsewhere.py, outside the current folder" in " ".join(came.split())
     shown.type("n\r")
     assert (shown.end(), linked.read_text()) == (0, OLD)
