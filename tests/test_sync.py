@@ -129,7 +129,9 @@ def opened(server: Server, **more: Any) -> sync.SyncModel:  # noqa: ANN401 - key
 
 
 def threads() -> list[str]:
-    return [each.name for each in threading.enumerate() if "bytebuddy" in each.name]
+    return [
+        each.name for each in threading.enumerate() if each.name == "bytebuddy-sync"
+    ]
 
 
 def test_a_call_waits_for_its_reply(server: Server) -> None:
