@@ -23,6 +23,7 @@ COMPUTED: Final = ("max_tokens", "context_length")
 # Where else an option may be named.
 NAMED: Final = {
     "types.py": "the typed fields",
+    "config/schema.py": "what of a body no project's file replaces",
     "plugins/protocols.py": "the signatures that plugins are checked by",
     "client/model.py": "the keywords of a call",
     "client/request.py": "the effort and the switch decide each other",

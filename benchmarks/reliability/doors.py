@@ -53,7 +53,7 @@ from bytebuddy_provider_hf.transport.http_client import Destination
 Door: TypeAlias = Callable[[HuggingFaceModel], Awaitable[object]]
 
 _LOCAL: Final = "http://127.0.0.1:8080"
-_TOKEN: Final = "hf_" + "a" * 34
+_TOKEN: Final = "hf_" + "mNbVcXzLkJ" * 3 + "hGfD"
 _CODE: Final = "def add(a, b):\n    return a - b\n"
 _SUGGESTION: Final = "Change the minus in add to a plus, please."
 _PATIENCE: Final = 60.0

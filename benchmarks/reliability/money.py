@@ -63,7 +63,7 @@ Kind: TypeAlias = Literal["whole", "stream", "conversation", "plain", "task"]
 # Of a price that is known the estimate may be off by so much.
 TOLERANCE: Final = 0.001
 _DOLLAR: Final = 10**9
-_TOKEN: Final = "hf_" + "a" * 34
+_TOKEN: Final = "hf_" + "mNbVcXzLkJ" * 3 + "hGfD"
 _AT_ONCE: Final = 32
 _TURNS: Final = 10
 _WORDS: Final = ("code", "file", "test", "error", "line", "change", "module", "value")

@@ -16,9 +16,9 @@ class Note(LocalizedText):
     def __new__(cls, told: str, option: str = "") -> Self:
         """Return a sentence as a note on ``option``; a plain one has no row."""
         note = str.__new__(cls, told)
-        note.id, note.facts, note.option = "", {}, option
+        note.id, note.facts, note.row, note.option = "", {}, None, option
         if isinstance(told, LocalizedText):
-            note.id, note.facts = told.id, told.facts
+            note.id, note.facts, note.row = told.id, told.facts, told.row
         return note
 
     def render(self, language: Language = "en") -> str:
@@ -26,5 +26,5 @@ class Note(LocalizedText):
         return super().render(language) if self.id else str(self)
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        told = LocalizedText(self.id, self.facts) if self.id else str(self)
+        told = LocalizedText(self.id, self.facts, self.row) if self.id else str(self)
         return type(self), (told, self.option)

@@ -47,7 +47,7 @@ from bytebuddy_provider_hf.wire.dialects.vllm import Vllm
 
 ROOT = Path(__file__).parents[2]
 ENDPOINT = "https://x.endpoints.huggingface.cloud"
-TOKEN = "hf_ABCDEFGHIJKLMNOP"
+TOKEN = "hf_QwErTyUiOpLkJhGf"
 LOGGING = """\
 log: {path: logs/x.log, size: 1, level: debug}
 models:

@@ -76,6 +76,7 @@ def test_every_logger_has_the_name_of_its_module() -> None:
         if name != "__name__"
     }
     assert made == {
+        ("conformance.py", 'f"bytebuddy.{spec.name}"'),
         ("install.py", "name"),
         ("registry.py", "_PROVIDERS"),
         ("registry.py", 'f"{_PROVIDERS}.{provider.name}"'),

@@ -64,6 +64,15 @@ async def _closed(_world: World) -> object:
     return await model.chat("a")
 
 
+async def _not_awaited(_world: World) -> object:
+    async with open_model("a/b", api_key=KEY) as model:
+        call = model.chat("a")
+        try:
+            return call.text  # type: ignore[attr-defined]  # the mistake
+        finally:
+            call.close()
+
+
 async def _budget(world: World) -> object:
     async def answer(_request: FakeRequest) -> FakeReply:
         return chat_reply("fine")
@@ -363,6 +372,7 @@ TRIGGERS: Final[Mapping[type[errors.ByteBuddyError], Trigger]] = {
     errors.NoModelForRole: configuration(ENTRY, lambda r: r.for_role("embed")),
     errors.ProviderFailed: configuration(ENTRY, lambda r: r["x"]),
     errors.Closed: _closed,
+    errors.NotAwaited: _not_awaited,
     errors.InvalidModelId: opening("../x"),
     errors.InvalidEndpoint: opening(api_base="https://user:pass@h.example"),
     errors.InsecureEndpoint: opening(api_base="http://h.example"),
