@@ -88,7 +88,10 @@ def reserve_stdout() -> None:
     if _answer is not None or not _is_prepared:
         return
     given.flush()
-    number = given.fileno()
+    try:
+        number = given.fileno()
+    except OSError:  # So does one whose stdout is no file, such as a test runner.
+        return
     _answer = open(  # noqa: SIM115, PTH123 - a descriptor, open as long as the process
         os.dup(number),
         "w",

@@ -379,7 +379,8 @@ def test_a_talk_goes_on_after_a_fault(
     """On a terminal a fault ends a turn; what is typed is shown as ever."""
     root = str(Path(bytebuddy_provider_hf.__path__[0]).parent)
     write_entry(home, "raises")
-    talk = terminal("chat", PYTHONPATH=os.pathsep.join([str(site), root]))
+    path = os.pathsep.join([str(site), root])
+    talk = terminal("chat", PYTHONPATH=path, COLUMNS="300")
     for _ in range(2):
         talk.read_until("> ")
         talk.type("hi\r")
