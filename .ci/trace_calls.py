@@ -178,7 +178,7 @@ async def trace(tracer: Tracer) -> dict[str, list[Step]]:
     hub = connect(found("FakeHub")({CHAT_MODEL: found("Behaviour")()}))
     vllm = connect(found("FakeVllm")(model=FILL_MODEL))
     tei = connect(found("FakeTei")())
-    router: dict[str, object] = {"api_key": "hf_xxxxxxxxxxxx"}
+    router: dict[str, object] = {"api_key": "canary-0123456789"}
     local: dict[str, object] = {"api_base": LOCAL, "env": {}}
     calls: tuple[tuple[str, object, str, dict[str, object], Act], ...] = (
         ("chat, whole, router", hub, CHAT_MODEL, router, chat),
