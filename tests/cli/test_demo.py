@@ -145,8 +145,9 @@ def test_a_signal_leaves_no_process(
     environment: dict[str, str], number: signal.Signals, code: int
 ) -> None:
     """Ctrl-C, SIGTERM and a closed terminal end the child process too."""
+    # With --serve it cannot have ended by itself before the signal.
     with subprocess.Popen(
-        [*COMMAND, "demo", "--gguf", str(TINY_CHAT)],
+        [*COMMAND, "demo", "--serve", "--gguf", str(TINY_CHAT)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
