@@ -174,7 +174,7 @@ def test_functions_of_real_files_are_code_of_each_other() -> None:
 
 
 @pytest.mark.measured
-def test_a_megabyte_is_checked_in_seconds() -> None:
+def test_a_megabyte_is_checked_in_a_second() -> None:
     """In a language that is parsed, and in one whose brackets are looked at."""
     for line, name in (
         ("value = call(1, [2])  # x\n", "a.py"),
@@ -185,4 +185,4 @@ def test_a_megabyte_is_checked_in_seconds() -> None:
         assert not_code(text + line, text, language=language_of(name)) is None
         assert not breaks_form(text + line, text, language_of(name))
         assert not_code("no code at all", text, language=language_of(name))
-        assert time.process_time() - began < 5
+        assert time.process_time() - began < 2

@@ -168,20 +168,20 @@ def _is_talk(
     items = language is None or language.name != "yaml"
     comments = () if language is None else language.comments
 
-    def spoken_in(code: str, found: Sequence[str]) -> list[str]:
+    def is_spoken_in(code: str, found: Sequence[str]) -> bool:
         # In a comment or a text of several lines sentences are code.
         outside = {*lines_of(without_long_texts(code, language)).texts}
-        return [
-            line
-            for line in found
-            if line in outside
+        # Each line once, however often it stands there.
+        return any(
+            line in outside
             and not line.lstrip().startswith(comments)
             and is_spoken(line, items=items)
-        ]
+            for line in dict.fromkeys(found)
+        )
 
     prose = language is None or language.prose
     # So it is in a part of a file that is text: of a comment, or a docstring.
-    if prose or spoken_in(original, lines_of(original).texts):
+    if prose or is_spoken_in(original, lines_of(original).texts):
         # In place of a long text one line of talk is no text about talk.
         short = len(lines) * 3 <= len(known)
         return not shared and bool(new) and is_talk_line(new[0], prose=not short)
@@ -190,4 +190,4 @@ def _is_talk(
         if not items:
             return all(is_spoken(line, items=False) for line in lines)
         return len(lines) == 1 and is_talk_line(lines[0])
-    return bool(spoken_in(head, new))
+    return is_spoken_in(head, new)
