@@ -98,9 +98,9 @@ def logout() -> None:
         screen.note(
             text("cli.token_removed", variables=names, file=path), colour="green"
         )
+        screen.detail(text("cli.delete_it", page=f"{HUB}/settings/tokens"))
     else:
         screen.note(text("cli.nothing_kept", file=path))
-    screen.detail(text("cli.delete_it", page=f"{HUB}/settings/tokens"))
     env = Environment(os.environ)
     for variable in VARIABLES:
         if env.get(variable):
