@@ -69,3 +69,13 @@ def test_a_traceback_holds_no_secret(capsys: pytest.CaptureFixture[str]) -> None
     assert "ValueError" in shown
     for secret in (CANARY, "plain-secret-value"):
         assert secret not in shown
+
+
+def test_a_stdout_that_is_no_file_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test runner's holds the answer, and whatever else is printed."""
+    given = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", given)
+    monkeypatch.setattr(screen, "_is_prepared", True)
+    monkeypatch.setattr(screen, "_answer", None)
+    screen.reserve_stdout()
+    assert screen.stdout() is given
