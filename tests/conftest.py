@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aioresponses import aioresponses
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 # Tests are imported by file (importmode importlib), so their helpers need a path.
@@ -38,6 +39,13 @@ from bytebuddy_provider_hf.testing.llama_server import (
 # With PYTHONDONTWRITEBYTECODE every process would rewrite the asserts of every file
 # (12 s each, every time), and every child would compile the package.
 sys.dont_write_bytecode = False
+
+# How long one example takes says what else the machine does: pytest-timeout bounds a
+# test, and what must be quick has a test of its own that counts CPU time.
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 _FIGURE: Final = "figure"
 # Fixtures that take long to start: with pytest-xdist, all tests that ask for one of
