@@ -406,7 +406,7 @@ def _bounded(
     ceiling = answer_ceiling(tokens, n=wanted.n, logprobs=wanted.logprobs)
     # Some servers give the prompt back, its letters written as six bytes each.
     most = min(MAX_REPLY, ceiling + _ESCAPED * len(call.body))
-    return evolve(wanted, ceiling=ceiling, most_body=most)
+    return wanted.bounded(ceiling, most)
 
 
 def _openai_plan(
