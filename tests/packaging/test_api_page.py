@@ -1,10 +1,11 @@
-"""``docs/api.md`` says what the docstrings say."""
+"""``docs/api.md`` and its Chinese page say what the docstrings say."""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +27,15 @@ def generator(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_the_page_is_up_to_date(generator: ModuleType) -> None:
     """Write it anew after a change: ``python .ci/api_page.py``."""
     assert (ROOT / "docs" / "api.md").read_text("utf-8") == generator.page()
+
+
+def test_the_chinese_page_is_up_to_date(generator: ModuleType) -> None:
+    """What it lacks the script names: ``.ci/api_page.zh.toml`` has a row for each."""
+    table = tomllib.loads(generator.TABLE.read_text("utf-8"))
+    made = generator.translated(generator.page(), table)
+    assert not made.missing
+    assert not made.unused
+    assert generator.CHINESE_PAGE.read_text("utf-8") == made.page
 
 
 def test_the_page_has_every_name(generator: ModuleType) -> None:
