@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 # Tests are imported by file (importmode importlib), so their helpers need a path.
 sys.path.insert(0, str(Path(__file__).parent))
+from package_sources import Sources, read_sources
 from servers.llama import (
     KEY,
     TINY_CHAT,
@@ -58,6 +59,7 @@ _SHARED: Final = {
     "weights": "restarts",
     "wheel": "wheel",
     "community": "community",
+    "sources": "sources",
 }
 
 
@@ -124,6 +126,12 @@ def pytest_collection_modifyitems(
         grouped = getattr(item, "_nodeid", item.nodeid)
         if grouped != item.nodeid:
             item._id = item._id.parse(grouped)  # type: ignore[attr-defined]  # as above
+
+
+@pytest.fixture(scope="session")
+def sources() -> Sources:
+    """Give the syntax of the package's own files."""
+    return read_sources()
 
 
 @pytest.fixture(autouse=True)
