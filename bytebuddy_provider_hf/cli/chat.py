@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -21,8 +22,8 @@ from bytebuddy_provider_hf.cli.print_error import print_error
 from bytebuddy_provider_hf.cli.render import text_printer
 from bytebuddy_provider_hf.cli.show_reply import (
     ask,
-    print_cost,
     print_notes,
+    print_used,
     show_reply,
 )
 from bytebuddy_provider_hf.cli.status_line import StatusLine
@@ -134,6 +135,7 @@ class ChatSession:
         messages = [*self.opening(), *self.history, question]
         pieces: list[str] = []
         self.watch.begin(self.model, self.settings.timeout)
+        began = time.monotonic()
         try:
             reply = await show_reply(
                 require(self.model, Chat).chat(messages, **self.settings.arguments),
@@ -146,7 +148,14 @@ class ChatSession:
             if answer := "".join(pieces):
                 self.history += [question, Message("assistant", answer)]
         print_notes(reply)
-        print_cost(reply.cost)
+        print_used(
+            self.settings,
+            reply,
+            reply.model or self.model.name,
+            time.monotonic() - began,
+            usage=reply.usage,
+            quiet=False,
+        )
 
     async def use(self, name: str) -> None:
         """Switch to another model; without a name, list the models."""

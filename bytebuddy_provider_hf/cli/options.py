@@ -40,7 +40,8 @@ class CallSettings:
     ``model`` is a name of the configuration or of the Hub, ``base`` the server to ask
     instead of those of the configuration, and ``config`` the file to read instead of
     the usual ones. ``timeout`` is in seconds; without ``wait`` a model that is not
-    ready is an error. Without ``cache`` no answer is kept or given again.
+    ready is an error. Without ``cache`` no answer is kept or given again. ``usage``
+    tells in the end what the call used.
     """
 
     model: str | None
@@ -50,6 +51,7 @@ class CallSettings:
     timeout: float | None = None
     wait: bool = True
     cache: bool = True
+    usage: bool = False
 
     @property
     def arguments(self) -> CallArguments:
@@ -174,6 +176,7 @@ def call_options(
             timeout: float | None,
             no_wait: bool,
             no_cache: bool,
+            usage: bool,
             **own: object,
         ) -> None:
             # An option that was not given is None, as in CompletionOptions itself.
@@ -186,6 +189,7 @@ def call_options(
                 timeout,
                 wait=not no_wait,
                 cache=not no_cache,
+                usage=usage,
             )
             command(settings=settings, **own)
 
@@ -239,6 +243,11 @@ _LIMITS: Final = (
     click.option(
         "--no-cache", is_flag=True, help="Ask the model, also where an answer is kept."
     ),
+    click.option(
+        "--usage",
+        is_flag=True,
+        help="Tell on stderr what the call used: tokens, cost, who answered, time.",
+    ),
 )
 
 # A field of CompletionOptions -> its option. Ranges are those of the configuration.
@@ -280,6 +289,13 @@ _SAMPLING: Final = {
         metavar="TEXT",
         callback=lambda _ctx, _param, texts: texts or None,
         help="End the answer before this text; may be repeated.",
+    ),
+    # Every whole number is one; a server that takes fewer says so.
+    "seed": click.option(
+        "--seed",
+        type=int,
+        metavar="NUMBER",
+        help="Same number, same answer, where the server keeps to it.",
     ),
     "reasoning": click.option(
         "--reasoning/--no-reasoning",
