@@ -12,7 +12,12 @@ from attrs import asdict
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import served_facts
-from bytebuddy_provider_hf.cli.terminal import Sanitizer, VisiblePieces, sanitize
+from bytebuddy_provider_hf.cli.terminal import (
+    Sanitizer,
+    VisiblePieces,
+    sanitize,
+    sanitize_line,
+)
 from bytebuddy_provider_hf.types import (
     BudgetAlert,
     Done,
@@ -94,10 +99,13 @@ class PlainPrinter(Printer):
         self._last = ""
 
     def event(self, event: Event) -> None:
-        """Print a piece of text at once."""
+        """Print a piece of text at once, and what the answer calls at its end."""
         if isinstance(event, Text) and (shown := self._sanitizer.feed(event.text)):
             screen.emit(shown, nl=False)
             self._last = shown[-1]
+        elif isinstance(event, Done):
+            self.close()
+            emit_tool_calls(event.reply)
 
     def close(self) -> None:
         """End the line."""
@@ -241,6 +249,9 @@ class MarkdownPrinter(Printer):
                     get_renderable=self._unfinished,
                 )
                 self._live.start()
+        elif isinstance(event, Done):
+            self.close()
+            emit_tool_calls(event.reply)
 
     def close(self) -> None:
         """Print what is left and give the terminal back."""
@@ -362,6 +373,15 @@ def _markdown() -> tuple[Markdown, MarkdownIt]:
     # As rich makes it.
     parser = MarkdownIt().enable("strikethrough").enable("table")
     return CopyableMarkdown("", hyperlinks=False), parser
+
+
+def emit_tool_calls(reply: Reply) -> None:
+    """Print each call that an answer wants made: the tool, and its arguments as JSON.
+
+    They are what the model wrote, which need not be JSON.
+    """
+    for call in reply.tool_calls:
+        screen.emit(f"{sanitize_line(call.name)} {sanitize(call.arguments)}")
 
 
 def new_console() -> Console:

@@ -46,6 +46,7 @@ def ask(
 
     ``call`` makes the call of the opened model. With ``quiet`` no wait is told.
     """
+    used: list[tuple[str, float]] = []
 
     async def run(watch: CallWatch) -> Reply:
         async with ModelSource(settings) as models:
@@ -58,7 +59,6 @@ def ask(
             used.append((reply.model or model.name, time.monotonic() - began))
             return reply
 
-    used: list[tuple[str, float]] = []
     with CallWatch() as watch:
         reply = asyncio.run(run(watch))
     print_used(settings, reply, *used[0], usage=reply.usage, quiet=quiet)
