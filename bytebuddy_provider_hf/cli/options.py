@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial, reduce, wraps
 from math import isinf
 from pathlib import Path
-from typing import Final, TypedDict, TypeVar, get_args
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, get_args
 
 import click
 from attrs import frozen
@@ -15,6 +16,9 @@ from bytebuddy_provider_hf.cli.language import LANG
 from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.sampling import BY_NAME
 from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # Keys of click's Context.meta: what the root must know when a command fails.
 DEBUG: Final = "bytebuddy_provider_hf.debug"
@@ -157,6 +161,47 @@ config_option: Final = click.option(
 )
 
 
+def complete_entry(
+    ctx: click.Context,
+    param: click.Parameter,  # noqa: ARG001  # click's own signature
+    incomplete: str,
+) -> list[CompletionItem]:
+    """Return the entries whose names begin so, for a shell that completes them.
+
+    What is wrong with the configuration is no matter here: a shell shows nothing else
+    than what is returned. No plugin is imported, and nobody is asked.
+    """
+    # A program that only shows help needs none of this.
+    import logging
+    import os
+
+    from click.shell_completion import CompletionItem
+
+    from bytebuddy_provider_hf.cli.terminal import sanitize_line
+    from bytebuddy_provider_hf.config.files import home_folder
+    from bytebuddy_provider_hf.config.load import load
+    from bytebuddy_provider_hf.errors import ByteBuddyError
+
+    path = ctx.params.get("config")
+    # The names of a server's own models are not known; a pipe would be waited for.
+    if ctx.params.get("base") or (path is not None and not path.is_file()):
+        return []
+    logging.disable()
+    try:
+        found = load(path, cwd=Path.cwd(), home=home_folder(), env=os.environ)
+    except (ByteBuddyError, OSError):
+        return []
+    finally:
+        logging.disable(logging.NOTSET)
+    return [
+        CompletionItem(entry.name, help=sanitize_line(entry.model))
+        for entry in found.entries
+        # A shell takes its words apart at blanks, and the list at line ends.
+        if entry.name.startswith(incomplete) and not re.search(r"\s", entry.name)
+        if entry.name.isprintable()
+    ]
+
+
 def call_options(
     *, sampling: bool = True
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -204,6 +249,7 @@ _MODEL: Final = (
         "-m",
         "--model",
         metavar="NAME",
+        shell_complete=complete_entry,
         help="A name of the configuration, or org/name.",
     ),
     click.option(
