@@ -261,32 +261,36 @@ class ChatSession:
         else:
             screen.note(text("cli.saved", count=len(self.history), file=name))
 
+    @property
+    def talk(self) -> KeptTalk:
+        """The talk so far, as it is kept."""
+        said = tuple(self.history)
+        return KeptTalk(self.model.name, self.settings.base, self.system, said)
+
     def keep(self) -> None:
         """Keep the talk from now on, with what was said already."""
         file = TalkFile.of_user()
         file.check()
-        self.kept = file
+        # The talk that was kept before stays until there is something to keep.
         if self.history:
-            self.store()
+            write_talk(file, self.talk)
+        self.kept = file
         screen.note(text("cli.keeping", file=file.path))
 
     def clear(self) -> None:
         """Forget what was said, in the kept talk too."""
-        self.history.clear()
-        self.store()
+        if self.history:
+            self.history.clear()
+            self.store()
         screen.note(text("cli.forgotten"))
 
     def store(self) -> None:
         """Write the talk into its file, where it is kept; a failure ends no talk."""
-        if self.kept is None:
-            return
-        talk = KeptTalk(
-            self.model.name, self.settings.base, self.system, tuple(self.history)
-        )
-        try:
-            write_talk(self.kept, talk)
-        except ByteBuddyError as error:
-            print_error(error)
+        if self.kept is not None:
+            try:
+                write_talk(self.kept, self.talk)
+            except ByteBuddyError as error:
+                print_error(error)
 
 
 def opening(system: str | None) -> list[Message]:

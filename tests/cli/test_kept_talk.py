@@ -174,6 +174,43 @@ def test_a_talk_on_a_terminal_is_kept_and_goes_on(
     assert TalkFile(file).read().messages == ()
 
 
+def test_a_talk_without_a_word_replaces_none(
+    terminal: OpenTerminal, chat: Run, base: str, file: Path
+) -> None:
+    """Neither --keep nor /keep nor /clear do, as long as nothing was asked."""
+    chat("--keep", "first")
+    kept = TalkFile(file).read()
+    talk = terminal("chat", "--base", base, "-m", "any", "--keep")
+    for typed, shown in (("/clear", "forgotten"), ("/keep", "chat -c"), ("exit", "")):
+        talk.read_until("> ")
+        talk.type(f"{typed}\r")
+        talk.read_until(shown)
+    assert talk.end() == 0
+    assert TalkFile(file).read() == kept
+
+
+def test_a_talk_is_said_to_be_kept_only_where_it_is(
+    terminal: OpenTerminal, hub: FakeHub, base: str, file: Path
+) -> None:
+    """A file of a newer version stays, and the talk goes on unkept."""
+    file.parent.mkdir(mode=0o700)
+    file.write_text(NEWER)
+    hub.set("any", Behaviour(answer=lambda _: "pong"))
+    talk = terminal("chat", "--base", base, "-m", "any")
+    for typed, shown in (
+        ("one", "pong"),
+        ("/keep", "newer version"),
+        ("two", "pong"),
+        ("exit", ""),
+    ):
+        talk.read_until("> ")
+        talk.type(f"{typed}\r")
+        talk.read_until(shown)
+    assert talk.end() == 0
+    assert "kept from now on" not in talk.text
+    assert file.read_text() == NEWER
+
+
 def test_a_talk_that_cannot_be_kept_goes_on(
     terminal: OpenTerminal, hub: FakeHub, base: str, home: Path
 ) -> None:
