@@ -358,6 +358,7 @@ class PartialChoice:
             and not self._refused
             and not self._uncalled
             and not self._kinds
+            and not self._wanted.json
             and self.finish in ("stop", "length")
             and (self._whole or not self._closes_alone())
         )
@@ -404,6 +405,9 @@ class PartialChoice:
             yield texts.text("wire.all_reasoning")
         elif self._wanted.json and "".join(self.text) == self.reasoning:
             yield texts.text("wire.json_as_reasoning")
+        # As with arguments: many providers do not know the format, and ignore it.
+        if self._wanted.json and self.text and not is_json("".join(self.text)):
+            yield texts.text("wire.json_cut" if cut else "wire.no_json")
 
     def _closes_alone(self) -> bool:
         """Whether the text closes reasoning that it never opened."""
