@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -171,7 +171,7 @@ def used_text(
     if cost != NO_COST:
         parts.append(cost_text(cost, sys.stderr))
     parts += [who, text("time.seconds", count=f"{seconds:.1f}")]
-    return "; ".join(localized(part) for part in parts if part)
+    return _joined(part for part in parts if part)
 
 
 def cost_text(cost: Cost, stream: TextIO) -> str:
@@ -192,4 +192,9 @@ def cost_text(cost: Cost, stream: TextIO) -> str:
         parts.append(text("usage.cost_billed", amount=dollars(cost.billed)))
     if cost.is_pending:
         parts.append(text("usage.cost_pending"))
-    return "; ".join(map(localized, parts))
+    return _joined(parts)
+
+
+def _joined(parts: Iterable[str]) -> str:
+    """Return facts in one line, in this process's language."""
+    return localized(text("usage.semicolon")).join(map(localized, parts))

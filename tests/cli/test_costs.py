@@ -241,7 +241,7 @@ def test_what_a_call_used_is_said_in_chinese(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("BYTEBUDDY_LANG", "zh")
     reply = Reply("x", served=Served(provider="no\x1b[2Jvita"))
     said = used_text(reply, "m\n", 2.34, Usage(1, 2), NO_COST)
-    assert said == "输入 1 个 token，输出 2 个; novita 上的 m; 2.3 秒"
+    assert said == "输入 1 个 token，输出 2 个；novita 上的 m；2.3 秒"
 
 
 CHAT = FakeHub({"any": Behaviour(answer=lambda _: "```\na = 2\n```\n")})
