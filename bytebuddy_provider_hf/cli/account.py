@@ -28,7 +28,7 @@ from bytebuddy_provider_hf.hub.billing import INFERENCE
 from bytebuddy_provider_hf.hub.whoami import refused_token
 from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.transport.credentials import VARIABLES, find_token
+from bytebuddy_provider_hf.transport.credentials import VARIABLES, find_token, hub_token
 
 
 @command(
@@ -45,7 +45,7 @@ def whoami(*, hub: str, as_json: bool) -> None:
     `bytebuddy-hf login`, or of Hugging Face's own programs, in this order.
     """
     env = Environment(os.environ)
-    found = find_token(env, state_dir=user_folder(home_folder()))
+    found = hub_token(env, state_dir=user_folder(home_folder()))
     if found is None:
         hint = text("cli.make_and_login", page=TOKEN_PAGE)
         raise MissingToken(text("doctor.no_token"), hint=hint)

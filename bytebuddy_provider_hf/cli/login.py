@@ -17,6 +17,7 @@ from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import command, trouble_options
 from bytebuddy_provider_hf.config.exposure import exposures
+from bytebuddy_provider_hf.config.placeholders import is_placeholder
 from bytebuddy_provider_hf.config.values import Config, ModelEntry, RequestOptions
 from bytebuddy_provider_hf.config.write import VARIABLE
 from bytebuddy_provider_hf.errors import (
@@ -172,6 +173,9 @@ def read_token() -> Secret:
     if not token:
         hint = text("cli.make_one", page=TOKEN_PAGE)
         raise InvalidToken(text("cli.no_token"), hint=hint)
+    if is_placeholder(token):
+        hint = text("cli.make_one", page=TOKEN_PAGE)
+        raise InvalidToken(text("cli.placeholder_given"), hint=hint)
     if not _SENDABLE.fullmatch(token.reveal()):
         raise InvalidToken(text("cli.bad_token"), hint=text("cli.copy_again"))
     return token

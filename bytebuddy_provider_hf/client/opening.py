@@ -40,6 +40,7 @@ from bytebuddy_provider_hf.transport.credentials import (
     Credential,
     Place,
     credential_for,
+    header_credential,
     refuse_placeholder,
 )
 from bytebuddy_provider_hf.types import CompletionOptions, Role
@@ -287,6 +288,8 @@ def _open(
     endpoint = endpoint_of(entry, env=env, state_dir=state_dir, notices=notices)
     # Not above: doctor tells of it in its own way, and takes the line out.
     refuse_placeholder(endpoint.target, endpoint.credential)
+    written = header_credential(entry.request_options.headers)
+    refuse_placeholder(endpoint.target, written)
     runtime = runtime or shared_runtime
     if not fallbacks:
         return HuggingFaceModel(

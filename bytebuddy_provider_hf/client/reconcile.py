@@ -60,7 +60,10 @@ from bytebuddy_provider_hf.storage.session_usage import (
     read_session_usage,
 )
 from bytebuddy_provider_hf.texts import LocalizedText, text
-from bytebuddy_provider_hf.transport.credentials import Credential
+from bytebuddy_provider_hf.transport.credentials import (
+    Credential,
+    refuse_hub_placeholder,
+)
 from bytebuddy_provider_hf.transport.http_client import HttpClient, destination_for
 from bytebuddy_provider_hf.types import BudgetAlert
 
@@ -143,6 +146,7 @@ async def reconcile(
     authorities count. Raises any ``ByteBuddyError`` where not even the owner of the
     token can be read; a bill that cannot be read is told by its account.
     """
+    refuse_hub_placeholder(credential)
     env = os.environ if env is None else env
     # Headers are tied to the address they were written for.
     way = evolve(options or RequestOptions(), headers={}, extra_body_properties={})

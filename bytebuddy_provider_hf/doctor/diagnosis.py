@@ -173,7 +173,9 @@ async def _online(
                     ):
                         yield finding
                 if calls:
-                    yield await _call(entry, situation.registry, runtime)
+                    yield await _call(
+                        entry, situation.registry, runtime, env=env, folder=folder
+                    )
         async for finding in _money_and_status(situation, ways, holders, now):
             yield finding
     finally:
@@ -312,14 +314,20 @@ async def _managed(
 
 
 async def _call(
-    entry: ModelEntry, registry: ModelRegistry | None, runtime: Runtime
+    entry: ModelEntry,
+    registry: ModelRegistry | None,
+    runtime: Runtime,
+    *,
+    env: Mapping[str, str],
+    folder: Path,
 ) -> Finding:
     """Return how an entry answers the smallest call that it can be asked."""
-    if registry is None or entry.name not in registry:
-        async with open_model(entry.model, runtime=runtime) as model:
-            return await online_checks.call_finding(entry, model)
     try:
-        opened = await registry.open(entry.name)
+        if registry is not None and entry.name in registry:
+            opened = await registry.open(entry.name)
+            return await online_checks.call_finding(entry, opened)
+        opening = open_model(entry.model, runtime=runtime, env=env, state_dir=folder)
     except ByteBuddyError as error:
         return failure("entry.call", error, entry=entry.name)
-    return await online_checks.call_finding(entry, opened)
+    async with opening as model:
+        return await online_checks.call_finding(entry, model)

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from attrs import evolve
+
 from bytebuddy_provider_hf.address import (
     RETIRED_HOST,
     ROUTER,
@@ -22,10 +24,14 @@ from bytebuddy_provider_hf.config.placeholders import is_placeholder
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.doctor.findings import Finding, Fix, Level, failure
 from bytebuddy_provider_hf.doctor.fixes import comment_out, replace_in_line
-from bytebuddy_provider_hf.errors import ByteBuddyError, InvalidEndpoint
+from bytebuddy_provider_hf.errors import (
+    ByteBuddyError,
+    InvalidEndpoint,
+    InvalidToken,
+)
 from bytebuddy_provider_hf.prompts.families import family_by_id
-from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.transport.credentials import Credential
+from bytebuddy_provider_hf.texts import LocalizedText, text
+from bytebuddy_provider_hf.transport.credentials import Credential, placeholder_step
 from bytebuddy_provider_hf.types import Role
 
 # A whole value of YAML that begins with the retired host, in quotes or without.
@@ -43,6 +49,11 @@ def endpoint_or_failure(
     """Return where an entry's calls go, or why they cannot."""
     try:
         return endpoint_of(entry, env=env, state_dir=state_dir)
+    except InvalidToken as error:
+        said = error.message
+        if isinstance(said, LocalizedText) and said.id == "transport.placeholder":
+            return _placeholder(entry, said, error.hint or "")
+        return failure("entry.unfit", error, entry=entry.name)
     except ByteBuddyError as error:
         return failure("entry.unfit", error, entry=entry.name)
 
@@ -73,22 +84,11 @@ def key_findings(
         return
     secret, source = credential.secret, credential.source
     if is_placeholder(secret):
-        path, line = entry.source.path, entry.source.line
-        fix = None
-        if entry.api_key is not None and path is not None and line is not None:
-            # Below it, the token of `login` and of the environment is found.
-            fix = Fix(
-                text("doctor.fix_placeholder", file=path, entry=entry.name),
-                partial(comment_out, path, line, _KEY_LINE),
-            )
-        yield Finding(
-            "token.placeholder",
-            Level.PROBLEM,
-            text("doctor.placeholder", source=source),
-            (text("doctor.placeholder_step"),),
-            entry.name,
-            fix=fix,
-        )
+        said = text("transport.placeholder", source=source)
+        found = _placeholder(entry, said, placeholder_step(credential))
+        # A header is not the line that the fix knows.
+        of_line = entry.api_key is not None and entry.api_key.reveal().strip()
+        yield found if of_line == secret.reveal() else evolve(found, fix=None)
     elif not secret.reveal().startswith(("hf_", "api_org_")):
         yield Finding(
             "token.form",
@@ -97,6 +97,20 @@ def key_findings(
             (text("doctor.not_hf_step"),),
             entry.name,
         )
+
+
+def _placeholder(entry: ModelEntry, said: str, step: str) -> Finding:
+    path, line = entry.source.path, entry.source.line
+    fix = None
+    if entry.api_key_place == "line" and path is not None and line is not None:
+        # Below it, the token of `login` and of the environment is found.
+        fix = Fix(
+            text("doctor.fix_placeholder", file=path, entry=entry.name),
+            partial(comment_out, path, line, _KEY_LINE),
+        )
+    return Finding(
+        "token.placeholder", Level.PROBLEM, said, (step,), entry.name, fix=fix
+    )
 
 
 def _retired(entry: ModelEntry) -> Iterator[Finding]:

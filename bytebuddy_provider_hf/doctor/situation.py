@@ -13,6 +13,7 @@ from typing import Final
 from attrs import field, frozen
 
 from bytebuddy_provider_hf.client.endpoint import Endpoint
+from bytebuddy_provider_hf.config.placeholders import is_placeholder
 from bytebuddy_provider_hf.config.trust import unchecked_certificate
 from bytebuddy_provider_hf.config.values import Config, ModelEntry
 from bytebuddy_provider_hf.config.write import MODEL
@@ -33,6 +34,7 @@ from bytebuddy_provider_hf.doctor.fixes import keep_from_others
 from bytebuddy_provider_hf.doctor.unsafe import find_unsafe
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
+    InvalidToken,
     UnknownName,
     UnsetVariable,
 )
@@ -41,7 +43,11 @@ from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.storage.budgets import amount_text
 from bytebuddy_provider_hf.storage.usage_report import read_usage
 from bytebuddy_provider_hf.texts import LocalizedText, text
-from bytebuddy_provider_hf.transport.credentials import Credential, find_token
+from bytebuddy_provider_hf.transport.credentials import (
+    Credential,
+    header_credential,
+    hub_token,
+)
 
 # Of exposures, those that a mode ends; an owner is not this user's to change.
 _MODES: Final = frozenset({"config.exposed_world", "config.exposed_group"})
@@ -94,18 +100,29 @@ def situation_of(
         if all(each.level < Level.WARNING for each in said):
             known = text("doctor.entry", entry=entry.name, place=target.origin)
             found.append(ok("entry.known", known, entry=entry.name))
-        if credential is not None and target.is_hugging_face:
+        # A placeholder was told above, and is not asked about.
+        if (
+            credential is not None
+            and target.is_hugging_face
+            and not is_placeholder(credential.secret)
+        ):
             # Once, however many entries use it.
             name = credential.secret.fingerprint
             payers = tokens.setdefault(name, (credential, set()))[1]
             payers.add(entry.bill_to or "")
     if not tokens and not entries:
-        lying = find_token(env, state_dir=folder)
-        if lying is not None:
-            tokens[""] = lying, {""}
+        try:
+            lying = hub_token(env, state_dir=folder)
+        except ByteBuddyError as error:
+            is_refused = isinstance(error, InvalidToken)
+            name = "token.placeholder" if is_refused else "token.unread"
+            found.append(failure(name, error))
         else:
-            none, steps = text("doctor.no_token"), (text("doctor.no_token_step"),)
-            found.append(Finding("token.missing", Level.PROBLEM, none, steps))
+            if lying is not None:
+                tokens[""] = lying, {""}
+            else:
+                none, steps = text("doctor.no_token"), (text("doctor.no_token_step"),)
+                found.append(Finding("token.missing", Level.PROBLEM, none, steps))
     return Situation(
         registry,
         tuple(entries),
@@ -197,6 +214,8 @@ def examine_entry(
     if isinstance(endpoint, Finding):
         return [*found, endpoint], None
     found += key_findings(entry, endpoint.target, endpoint.credential)
+    written = header_credential(entry.request_options.headers)
+    found += key_findings(entry, endpoint.target, written)
     return found, endpoint
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -29,7 +29,7 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.regular_file import NotRegular, read_regular_file
 from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import LocalizedText, text
 
 _log: Final = logging.getLogger(__name__)
 # What was said of files that no token could be read from.
@@ -47,6 +47,17 @@ _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 # .env file, a line of the configuration, a file of Hugging Face's own programs, or the
 # argument of a call. What to do about one that is refused depends on it.
 Place: TypeAlias = Literal["variable", "login", "env", "line", "file", "argument"]
+
+
+# What is done about a placeholder that was found there.
+_PLACEHOLDER_STEPS: Final[Mapping[Place, Callable[[str], LocalizedText]]] = {
+    "variable": lambda place: text("transport.placeholder_variable", source=place),
+    "login": lambda place: text("transport.placeholder_login", source=place),
+    "env": lambda place: text("transport.placeholder_env", source=place),
+    "line": lambda place: text("transport.placeholder_line", source=place),
+    "file": lambda place: text("transport.placeholder_file", source=place),
+    "argument": lambda place: text("transport.placeholder_argument", source=place),
+}
 
 
 @frozen
@@ -119,16 +130,52 @@ def refuse_placeholder(target: Target, credential: Credential | None) -> None:
     if credential is None:
         return
     if target.is_hugging_face:
-        if is_placeholder(credential.secret):
-            raise InvalidToken(
-                text("transport.placeholder", source=credential.source),
-                hint=text("transport.placeholder_hint"),
-            )
+        refuse_hub_placeholder(credential)
     elif credential.place == "line" and is_addressed(credential.secret):
         raise InvalidToken(
             text("transport.placeholder", source=credential.source),
             hint=text("transport.placeholder_elsewhere_hint"),
         )
+
+
+def refuse_hub_placeholder(credential: Credential) -> None:
+    """Raise ``InvalidToken`` for an example's placeholder: it is no token of the Hub's.
+
+    Asked by everybody who sends a token to Hugging Face, before anything is sent.
+    """
+    if is_placeholder(credential.secret):
+        raise InvalidToken(
+            text("transport.placeholder", source=credential.source),
+            hint=placeholder_step(credential),
+        )
+
+
+def header_credential(headers: Mapping[str, Secret]) -> Credential | None:
+    """Return the token of a header that an entry writes: it is sent in place of one."""
+    for name, value in headers.items():
+        scheme, _, written = value.reveal().strip().partition(" ")
+        if name.lower() == "authorization" and scheme.lower() == "bearer":
+            return Credential(
+                Secret(written.strip()), f"requestOptions.headers.{name}", "line"
+            )
+    return None
+
+
+def placeholder_step(credential: Credential) -> LocalizedText:
+    """Return what to do about a placeholder, by where it was found."""
+    return _PLACEHOLDER_STEPS[credential.place](credential.source)
+
+
+def hub_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
+    """Return what :func:`find_token` does, to send it to Hugging Face.
+
+    Raises ``InvalidToken`` for a placeholder: another one is not looked for behind it,
+    because a call would not use that either.
+    """
+    found = find_token(env, state_dir=state_dir)
+    if found is not None:
+        refuse_hub_placeholder(found)
+    return found
 
 
 def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
