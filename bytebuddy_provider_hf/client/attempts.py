@@ -352,6 +352,9 @@ class CallAttempts:
                 response = await self._send_counted(
                     self._meter, request, planner.role, plan
                 )
+            self._state.rates.observe(
+                endpoint.target.origin, response.status, response.headers
+            )
             if response.status in _GOOD:
                 self._queue.on_response(self._waiter)
                 if self.cached is not None:

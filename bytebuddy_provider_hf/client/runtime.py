@@ -48,6 +48,7 @@ class LoopState:
         from bytebuddy_provider_hf.client.providers import ProviderMemory
         from bytebuddy_provider_hf.client.server_info import ServerDetector
         from bytebuddy_provider_hf.hub.models_api import HubCatalogue
+        from bytebuddy_provider_hf.hub.rate_limits import RateMemory
         from bytebuddy_provider_hf.hub.router_models import RouterCatalogue
         from bytebuddy_provider_hf.scheduling.coordinator import LocalCoordinator
         from bytebuddy_provider_hf.transport.deadlines import Deadlines
@@ -57,7 +58,8 @@ class LoopState:
         self.coordinator: Coordinator = LocalCoordinator(loop=self.loop, jitter=jitter)
         self.deadlines = Deadlines(self.loop)
         self.clients = HttpClients(connect, self.loop)
-        self.hub = HubCatalogue(clock=self.loop.time, store=answers)
+        self.rates = RateMemory(clock=self.loop.time, store=answers)
+        self.hub = HubCatalogue(clock=self.loop.time, store=answers, rates=self.rates)
         self.detector = ServerDetector(
             loop=self.loop, hub=self.hub, clients=self.clients, store=server_cache
         )

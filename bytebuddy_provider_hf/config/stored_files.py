@@ -156,7 +156,8 @@ SERVERS: Final = StoredFile(
 CATALOGUE: Final = StoredFile(
     folder=_CACHE,
     name="catalogue/",
-    purpose="what Hugging Face told of 500 models: providers, prices, cards",
+    purpose="what Hugging Face told of 500 models: providers, prices, cards; and the"
+    " rate limits that hosts told last",
     writer="whatever asks for it; `models search` shows how old it is",
     removal="at any time; it is asked for again, and not known offline until then",
     mode=FOLDER_MODE,

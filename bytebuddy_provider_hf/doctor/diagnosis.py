@@ -18,7 +18,11 @@ from bytebuddy_provider_hf.client.endpoint import Endpoint, anonymous_way
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import LoopState, Runtime, shared_runtime
 from bytebuddy_provider_hf.config.files import home_folder
-from bytebuddy_provider_hf.config.stored_files import user_folder
+from bytebuddy_provider_hf.config.stored_files import (
+    CATALOGUE,
+    cache_folder,
+    user_folder,
+)
 from bytebuddy_provider_hf.config.values import Config, ModelEntry, RequestOptions
 from bytebuddy_provider_hf.doctor import online_checks
 from bytebuddy_provider_hf.doctor.findings import (
@@ -27,6 +31,7 @@ from bytebuddy_provider_hf.doctor.findings import (
     failure,
     unknown,
 )
+from bytebuddy_provider_hf.doctor.rate_checks import told_rate_findings
 from bytebuddy_provider_hf.doctor.situation import (
     Situation,
     budget_findings,
@@ -50,6 +55,7 @@ from bytebuddy_provider_hf.hub.status_page import STATUS
 from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.storage.identity import identity_of, read_key
+from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.http_client import HttpClient, destination_for
@@ -116,6 +122,11 @@ async def diagnose(
         )
         async for finding in online:
             yield finding
+    # Read and never written, so also offline, and by a check that only reads.
+    kept = cache_folder(variables, home) / CATALOGUE.name
+    answered = KeptAnswers(kept, clock=lambda: now)
+    async for finding in told_rate_findings(answered, situation.origins):
+        yield finding
     for finding in budget_findings(folder, now):
         yield finding
     config = Config() if registry is None else registry.config

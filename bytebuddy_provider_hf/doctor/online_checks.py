@@ -27,6 +27,7 @@ from bytebuddy_provider_hf.doctor.findings import (
     ok,
     unknown,
 )
+from bytebuddy_provider_hf.doctor.rate_checks import rate_finding
 from bytebuddy_provider_hf.errors import (
     AuthenticationFailed,
     ByteBuddyError,
@@ -39,7 +40,6 @@ from bytebuddy_provider_hf.errors import (
     RateLimited,
 )
 from bytebuddy_provider_hf.failures.next_steps import next_step
-from bytebuddy_provider_hf.failures.retry_after import requested_wait
 from bytebuddy_provider_hf.hub.answer_cache import AnswerStore, fetch_answer
 from bytebuddy_provider_hf.hub.billing import (
     ENDPOINTS,
@@ -74,8 +74,6 @@ _CLOCK_SKEW: Final = 120.0
 # Seconds for a call: the model may read slowly, and does not write.
 CALL_LIMIT: Final = 60.0
 _MINUTE: Final = 60
-_TOO_MANY: Final = 429
-_MOST_DIGITS: Final = 10
 # Names of providers and models in a line.
 _MOST_NAMES: Final = 6
 _ENDPOINT_LEVELS: Final = {
@@ -134,27 +132,7 @@ async def network_findings(
             )
         else:
             yield ok("network.clock", text("doctor.clock"))
-    yield _rate_finding(status, headers)
-
-
-def _rate_finding(status: int, headers: Mapping[str, str]) -> Finding:
-    """Return what an answer tells of the Hub's rate limit.
-
-    ``RateLimit: "api";r=999;t=295`` (docs/hub/rate-limits.md of hub-docs).
-    """
-    parts = (part.partition("=") for part in headers.get("ratelimit", "").split(";"))
-    told = {name.strip(): value.strip() for name, _, value in parts}
-    left, reset = told.get("r", ""), told.get("t", "")
-    known = left.isascii() and left.isdigit() and len(left) < _MOST_DIGITS
-    if status == _TOO_MANY or (known and int(left) == 0):
-        said = text("doctor.rate_reached")
-        wait = requested_wait(headers)
-        reached = RateLimited(said, status=_TOO_MANY, retry_after=wait)
-        reached.hint = next_step(reached)
-        return failure("account.rate", reached)
-    if not known:
-        return unknown("account.rate", text("doctor.rate_untold"))
-    return ok("account.rate", text("doctor.rate", left=left, seconds=reset or "?"))
+    yield rate_finding(status, headers)
 
 
 async def token_findings(

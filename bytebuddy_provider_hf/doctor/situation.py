@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import field, frozen
 
+from bytebuddy_provider_hf.address import HUB
 from bytebuddy_provider_hf.client.endpoint import Endpoint
 from bytebuddy_provider_hf.config.placeholders import is_placeholder
 from bytebuddy_provider_hf.config.trust import unchecked_certificate
@@ -73,6 +74,12 @@ class Situation:
         """Whether anything of it is served by Hugging Face, or nothing is known."""
         targets = [each.target for each in self.endpoints.values()]
         return not targets or any(target.is_hugging_face for target in targets)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The hosts whose answers matter, each once."""
+        own = [each.target.origin for each in self.endpoints.values()]
+        return tuple(dict.fromkeys([*own, HUB] if self.needs_hub else own))
 
 
 def situation_of(

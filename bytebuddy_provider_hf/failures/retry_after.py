@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate
 from typing import Final
 
+from attrs import frozen
+
 # ASCII: int() and float() read the digits of other scripts too.
 _NUMBER: Final = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,20})?", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]{11,4000}(?:\.[0-9]{1,20})?", re.ASCII)
@@ -26,7 +28,8 @@ _DATE: Final = re.compile(
 # A megabyte of header must cost nothing.
 _LONGEST_FIELD: Final = 1_024
 _COUNT: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
-_WINDOW: Final = re.compile(r'(?:"[^"]{0,64}"|[A-Za-z*][^\s";=]{0,64})\s*;(.*)')
+_WINDOW: Final = re.compile(r'("[^"]{0,64}"|[A-Za-z*][^\s";=]{0,64})\s*;(.*)')
+_POLICY: Final = re.compile(r'("[^"]{0,64}"|[A-Za-z*][^\s";=]{0,64})\s*;(\s*[qw]=.*)')
 # Thirty years: what is longer is no estimate.
 _LONGEST_ESTIMATE: Final = 1e9
 
@@ -52,19 +55,52 @@ def rate_limit_reset(headers: Mapping[str, str]) -> float | None:
     counts. ``limit=9, remaining=0, reset=55`` is version 7, and ``RateLimit-Remaining``
     with ``RateLimit-Reset`` those before. Windows with something left are no cause.
     """
+    resets = [each.reset for each in rate_windows(headers) if each.remaining == 0]
+    return max((float(reset) for reset in resets if reset), default=None)
+
+
+@frozen
+class RateWindow:
+    """What a host allows in some time: requests left, of how many, seconds to go."""
+
+    remaining: int | None
+    reset: int | None = None
+    limit: int | None = None
+
+
+def rate_windows(headers: Mapping[str, str]) -> list[RateWindow]:
+    """Return the windows that an answer tells, in any of their forms; total.
+
+    The whole of a window is ``q`` of ``RateLimit-Policy`` in the newer versions. Many
+    providers have ``x-ratelimit-…-requests`` instead, whose reset has no one form.
+    """
     field = ",".join(_lines(headers, "ratelimit"))[:_LONGEST_FIELD]
+    policies = ",".join(_lines(headers, "ratelimit-policy"))[:_LONGEST_FIELD]
     members = [member.strip() for member in field.split(",")]
     whole = _pairs(members)
+    named = {
+        match[1]: _count(_pairs(match[2].split(";")).get("q", ""))
+        for policy in policies.split(",")
+        # A policy of the Hub has a kind before its name: "fixed window";"api";q=1000.
+        if (match := _POLICY.search(policy))
+    }
+    old, of_requests = "ratelimit-", "x-ratelimit-{}-requests"
     found = [
-        (whole.get("remaining", ""), whole.get("reset", "")),
-        (_first(headers, "ratelimit-remaining"), _first(headers, "ratelimit-reset")),
+        (whole.get("remaining", ""), whole.get("reset", ""), whole.get("limit", "")),
+        (*(_first(headers, old + name) for name in ("remaining", "reset", "limit")),),
+        (
+            _first(headers, of_requests.format("remaining")),
+            "",
+            _first(headers, of_requests.format("limit")),
+        ),
     ]
+    windows = [RateWindow(*map(_count, each)) for each in found if each[0]]
     for member in members:
         if match := _WINDOW.fullmatch(member):
-            window = _pairs(match[1].split(";"))
-            found.append((window.get("r", ""), window.get("t", "")))
-    resets = [_count(reset) for left, reset in found if _count(left) == 0]
-    return max((float(reset) for reset in resets if reset), default=None)
+            told = _pairs(match[2].split(";"))
+            left, reset = _count(told.get("r", "")), _count(told.get("t", ""))
+            windows.append(RateWindow(left, reset, named.get(match[1])))
+    return windows
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

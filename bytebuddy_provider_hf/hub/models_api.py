@@ -24,6 +24,7 @@ from bytebuddy_provider_hf.hub.answer_cache import (
 )
 from bytebuddy_provider_hf.hub.model_card import CARD_BYTES, ModelCard, read_card
 from bytebuddy_provider_hf.hub.model_facts import ModelFacts, ServedBy
+from bytebuddy_provider_hf.hub.rate_limits import RateMemory
 from bytebuddy_provider_hf.json_cost import MOST_ELEMENTS
 from bytebuddy_provider_hf.lenient_json import lenient_integer, lenient_text, loads
 from bytebuddy_provider_hf.transport.http_client import HttpClient
@@ -215,13 +216,20 @@ def _model_of(value: Mapping[str, object]) -> ModelFacts | None:
 class HubCatalogue:
     """Ask the Hub about each model once a day; ``clock`` tells seconds.
 
-    Lists are asked for once an hour. ``store`` keeps answers for later processes.
+    Lists are asked for once an hour. ``store`` keeps answers for later processes, and
+    ``rates`` what the Hub tells of its rate limit.
     """
 
     def __init__(
-        self, *, clock: Callable[[], float], store: AnswerStore | None = None
+        self,
+        *,
+        clock: Callable[[], float],
+        store: AnswerStore | None = None,
+        rates: RateMemory | None = None,
     ) -> None:
         self._store = store
+        # Nobody else asks for what is kept then.
+        self._rates = rates or RateMemory(clock=clock, store=None)
         source = "The Hub"
         self._facts = AnswerCache[ModelFacts](
             source, age=_DAY, clock=clock, store=store, read=read_model
@@ -271,6 +279,7 @@ class HubCatalogue:
             status, headers, body = await fetch_answer(
                 info_request(asked, client.origin), client, most=_LARGEST_ANSWER
             )
+            self._rates.observe(client.origin, status, headers)
             # A mirror may write its own address there, or pass the Hub's on.
             location = headers.get("location", "").removeprefix(client.origin)
             match = _LOCATION.fullmatch(location)
@@ -315,6 +324,7 @@ class HubCatalogue:
                 status, headers, body = await fetch_answer(
                     HttpRequest(url, method="GET"), client, most=_LARGEST_ANSWER
                 )
+                self._rates.observe(client.origin, status, headers)
                 page = read_model_list(body) if status == _OK else None
                 if page is None:
                     _log.info("The Hub gave no list: status %d", status)

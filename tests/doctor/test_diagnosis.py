@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from collections.abc import Callable
@@ -11,6 +12,9 @@ import pytest
 from doctor_world import MODEL, TOKEN, World, entry, first_problem, hub
 
 from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.client.catalogue import Catalogue
+from bytebuddy_provider_hf.client.opening import open_model
+from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.doctor.findings import Level
 from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
 from bytebuddy_provider_hf.testing.answers import json_reply, models_reply
@@ -442,3 +446,75 @@ def test_whose_a_token_is_is_asked_seldom(tmp_path: Path) -> None:
         assert TOKEN.encode() not in path.read_bytes()
         path.write_bytes(path.read_bytes().replace(b'"ada"', b"[1, 2]"))
     assert asked() == 3
+
+
+REFUSED = string_error(429, "Too many").with_headers({"ratelimit": '"api";r=0;t=300'})
+ROUTER_LIMIT = "router.huggingface.co refused a request"
+
+
+@pytest.mark.parametrize(
+    ("later", "level", "words"),
+    [
+        (
+            30.0,
+            Level.WARNING,
+            "30 s ago: too many (429). It answers again in 5 minutes",
+        ),
+        (400.0, Level.NOTE, "7 minutes ago: too many (429). That time is over"),
+        (100_000.0, None, ""),
+        (-500.0, None, ""),
+    ],
+)
+def test_the_limit_that_another_process_met_is_told(
+    tmp_path: Path, later: float, level: Level | None, words: str
+) -> None:
+    """With its age, also offline; a warning while it lasts, for a day at most."""
+    folder = tmp_path / ".cache" / "bytebuddy-hf" / "catalogue"
+
+    async def call() -> None:
+        made = hub(behaviour=Behaviour(always=REFUSED))
+        kept = KeptAnswers(folder, clock=lambda: 1_790_000_000.0)
+        async with (
+            Runtime(connect=MemoryConnect(made), answers=kept) as runtime,
+            open_model(MODEL, api_key=TOKEN, runtime=runtime, env={}) as model,
+        ):
+            with pytest.raises(errors.RateLimited):
+                await model.chat("hi", wait=False)
+
+    asyncio.run(call())
+    assert all(TOKEN.encode() not in it.read_bytes() for it in folder.iterdir())
+    found = World(tmp_path).examine(offline=True, now=1_790_000_000.0 + later)
+    told = [each for each in found if each.id == "account.rate_told"]
+    assert [each.level for each in told] == ([] if level is None else [level])
+    for each in told:
+        said, steps = each.words()
+        assert said.startswith(ROUTER_LIMIT)
+        assert words in said
+        assert "`bytebuddy-hf usage --by model`" in steps[0]
+        assert "429" in each.words("zh")[0]
+
+
+def test_a_limit_that_is_near_is_told(tmp_path: Path) -> None:
+    """By good answers of the Hub to questions about models, too."""
+    folder = tmp_path / ".cache" / "bytebuddy-hf" / "catalogue"
+    few = {
+        "ratelimit": '"api";r=9;t=300',
+        "ratelimit-policy": '"fixed window";"api";q=1000;w=300',
+    }
+    listed = answering(_api_models=json_reply([{"id": MODEL}]).with_headers(few))
+
+    async def ask() -> None:
+        kept = KeptAnswers(folder, clock=lambda: 1_790_000_000.0)
+        connect = MemoryConnect(listed)  # type: ignore[arg-type]
+        async with (
+            Runtime(connect=connect, answers=kept) as runtime,
+            Catalogue(runtime=runtime, env={}) as catalogue,
+        ):
+            await catalogue.search("name")
+
+    asyncio.run(ask())
+    found = World(tmp_path).examine(offline=True, now=1_790_000_060.0)
+    (told,) = [each for each in found if each.id == "account.rate_told"]
+    assert told.words()[0] == (
+        "huggingface.co told 60 s ago that 9 of 1000 requests were left."
+    )
