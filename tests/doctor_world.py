@@ -87,8 +87,8 @@ class World:
     ) -> list[Finding]:
         """Return all findings of one examination."""
         folder = self.home / ".bytebuddy"
-        folder.mkdir(mode=0o700, exist_ok=True)
         if self.config:
+            folder.mkdir(mode=0o700, exist_ok=True)
             (folder / "config.yaml").write_text(self.config, encoding="utf-8")
             (folder / "config.yaml").chmod(0o600)
         project = self.home / "project"

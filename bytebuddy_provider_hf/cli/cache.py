@@ -15,10 +15,13 @@ from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import ANSWERS, cache_folder
 from bytebuddy_provider_hf.failures.next_steps import human_time
-from bytebuddy_provider_hf.storage.answers_file import clear_answers, read_stats
-from bytebuddy_provider_hf.texts import LocalizedText, text
+from bytebuddy_provider_hf.storage.answers_file import (
+    clear_answers,
+    read_stats,
+    size_text,
+)
+from bytebuddy_provider_hf.texts import text
 
-_MEGABYTE: Final = 1_000_000
 _EXAMPLES: Final = """\b
 Examples:
   bytebuddy-hf cache stats
@@ -65,7 +68,7 @@ def stats(*, as_json: bool) -> None:
         )
         return
     screen.emit(sanitize_line(str(path)))
-    size = _size(found.size)
+    size = size_text(found.size)
     screen.emit(
         text(
             "cache.stats", count=f"{found.entries:,}", size=size, hits=f"{found.hits:,}"
@@ -94,14 +97,8 @@ def clear(*, older_than: float | None, as_json: bool) -> None:
     if as_json:
         screen.print_json({"entries": entries, "bytes": size})
     else:
-        screen.note(text("cache.cleared", count=f"{entries:,}", size=_size(size)))
+        screen.note(text("cache.cleared", count=f"{entries:,}", size=size_text(size)))
 
 
 def _folder() -> Path:
     return cache_folder(os.environ, home_folder())
-
-
-def _size(count: int) -> LocalizedText:
-    if 0 < count < _MEGABYTE // 10:
-        return text("cache.size_small", count=f"{-(-count // 1_000)}")
-    return text("cache.size", count=f"{count / _MEGABYTE:,.1f}")

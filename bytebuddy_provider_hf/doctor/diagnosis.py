@@ -39,6 +39,7 @@ from bytebuddy_provider_hf.doctor.situation import (
     situation_of,
     version_finding,
 )
+from bytebuddy_provider_hf.doctor.stored_checks import Setting, stored_findings
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     ConfigInvalid,
@@ -95,7 +96,13 @@ async def diagnose(
     registry = None
     try:
         registry = ModelRegistry.load(
-            path, cwd=cwd, home=home, env=variables, runtime=runtime, cache=False
+            path,
+            cwd=cwd,
+            home=home,
+            env=variables,
+            runtime=runtime,
+            cache=False,
+            log=False,
         )
     except ConfigInvalid as error:
         step = text("doctor.mend_config")
@@ -132,6 +139,9 @@ async def diagnose(
     config = Config() if registry is None else registry.config
     project = Path.cwd() if cwd is None else cwd
     for finding in file_findings(config, home=home, project=project, env=variables):
+        yield finding
+    setting = Setting(home, project, variables, now, config.log)
+    for finding in stored_findings(setting):
         yield finding
     yield version_finding()
     if registry is not None:

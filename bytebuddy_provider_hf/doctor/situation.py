@@ -252,7 +252,7 @@ def budget_findings(folder: Path, now: float) -> Iterable[Finding]:
     """Yield each budget: how much of it is used."""
     today = datetime.fromtimestamp(now, UTC).date()
     report = read_usage(
-        folder, since=today.replace(day=1), until=today, by="model", now=now
+        folder, since=today.replace(day=1), until=today, by="model", now=now, quiet=True
     )
     for each in report.budgets:
         facts = {

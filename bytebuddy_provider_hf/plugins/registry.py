@@ -133,6 +133,7 @@ class ModelRegistry:
         env: Mapping[str, str] | None = None,
         runtime: object | None = None,
         cache: bool = True,
+        log: bool = True,
         import_timeout: float | None = None,
     ) -> ModelRegistry:
         """Read the configuration and find the plugins; open nothing yet.
@@ -153,6 +154,7 @@ class ModelRegistry:
             env: The variables to use in place of the process's.
             runtime: Handed to every provider; it stays the caller's to close.
             cache: Without it no entry keeps answers, whatever it says.
+            log: Without it the log file of the configuration is not opened here.
             import_timeout: Seconds that the import of another package's plugin or
                 provider may take, by default those of the variable
                 ``BYTEBUDDY_PLUGIN_TIMEOUT``, or 10. One that takes longer is left
@@ -173,7 +175,7 @@ class ModelRegistry:
             home=home,
             env=env,
         )
-        unwritten = follow(config.log, config.files)
+        unwritten = follow(config.log, config.files) if log else None
         if unwritten is not None:
             config = evolve(config, warnings=(*config.warnings, unwritten))
         if not cache:

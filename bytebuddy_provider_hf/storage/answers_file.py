@@ -30,7 +30,7 @@ from bytebuddy_provider_hf.storage.shared_database import (
     set_aside,
     stamp_of,
 )
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import LocalizedText, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,7 @@ LEASE: Final = 1.0
 # What a row costs beside its value, about.
 _ROW: Final = 200
 _DIGEST: Final = 16
+_MEGABYTE: Final = 1_000_000
 # Rows that one transaction drops: other processes write between two of them.
 _AT_ONCE: Final = 256
 
@@ -329,6 +330,13 @@ def clear_answers(
         damaged.unlink(missing_ok=True)
     sleep(LEASE)
     return dropped
+
+
+def size_text(count: int) -> LocalizedText:
+    """Return so many bytes as people say it."""
+    if 0 < count < _MEGABYTE // 10:
+        return text("cache.size_small", count=f"{-(-count // 1_000)}")
+    return text("cache.size", count=f"{count / _MEGABYTE:,.1f}")
 
 
 def _refuse_foreign(path: Path) -> None:

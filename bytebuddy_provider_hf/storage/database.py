@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator
 from datetime import date
@@ -22,16 +21,15 @@ from bytebuddy_provider_hf.config.files import make_folder
 from bytebuddy_provider_hf.config.stored_files import USAGE, USAGE_COUNTS, USAGE_DAMAGED
 from bytebuddy_provider_hf.errors import ConfigError
 from bytebuddy_provider_hf.storage.shared_database import (
-    BUSY_SECONDS,
     SQLITE_ERRORS,
     NewerDatabase,
     Stamp,
     is_damage,
     is_network,
     open_database,
+    open_readable,
     set_aside,
     stamp_of,
-    version_of,
 )
 from bytebuddy_provider_hf.texts import LocalizedText, text
 
@@ -162,8 +160,10 @@ def open_memory() -> sqlite3.Connection:
     return connection
 
 
-def open_to_read(folder: Path) -> sqlite3.Connection | None:
+def open_to_read(folder: Path, *, quiet: bool = False) -> sqlite3.Connection | None:
     """Open the usage file of ``folder`` to read it, ``None`` where there is none.
+
+    ``quiet`` is for :func:`open_readable`.
 
     Raises ``NewerDatabase``, ``PermissionError`` for one that others can change, or one
     of ``FILE_ERRORS``.
@@ -172,15 +172,7 @@ def open_to_read(folder: Path) -> sqlite3.Connection | None:
     if not path.is_file():
         return None
     check_exposed(path)
-    address = path.resolve().as_uri()
-    try:
-        connection = _readable(f"{address}?mode=ro")
-    except sqlite3.OperationalError:
-        # Beside a file in a folder that is read-only no index of its log can be made.
-        if os.access(folder, os.W_OK):
-            raise
-        connection = _readable(f"{address}?mode=ro&immutable=1")
-    return connection
+    return open_readable(path, USAGE.version, quiet=quiet)
 
 
 @contextlib.contextmanager
@@ -279,15 +271,3 @@ def _open(folder: Path) -> OpenedFile:
         path, SCHEMA.split(";"), version=USAGE.version, disk=disk, shrinks=True
     )
     return OpenedFile(connection, stamp, disk)
-
-
-def _readable(address: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        address, uri=True, timeout=BUSY_SECONDS, isolation_level=None
-    )
-    try:
-        version_of(connection, USAGE.version)
-    except BaseException:
-        connection.close()
-        raise
-    return connection

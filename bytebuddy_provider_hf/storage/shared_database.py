@@ -92,6 +92,67 @@ def open_database(
         connection.close()
 
 
+def open_readable(
+    path: Path, version: int, *, quiet: bool = False
+) -> sqlite3.Connection:
+    """Open a file of SQLite, of at most ``version``, to read it.
+
+    ``quiet`` makes no file beside it where no program has it open; what one that opens
+    it meanwhile writes may then look like damage. Raises ``NewerDatabase``, or one of
+    ``SQLITE_ERRORS``.
+    """
+    address = path.resolve().as_uri()
+    # Locks are kept in such a file, and what is not in the database yet.
+    settled = quiet and not _is_open(path)
+    immutable = "&immutable=1"
+    try:
+        return _readable(f"{address}?mode=ro{immutable * settled}", version)
+    except sqlite3.OperationalError:
+        # Beside a file in a folder that is read-only no index of its log can be made.
+        if os.access(path.parent, os.W_OK):
+            raise
+        return _readable(f"{address}?mode=ro{immutable}", version)
+
+
+def check_database(path: Path, version: int) -> None:
+    """Raise what is wrong with a file, as :func:`open_readable`; nothing is written.
+
+    Takes a second for 500 MB.
+    """
+    try:
+        found = _verdict(open_readable(path, version, quiet=True))
+    except SQLITE_ERRORS:
+        # Perhaps another program has begun to write just now.
+        if not _is_open(path):
+            raise
+        found = _verdict(open_readable(path, version))
+    if found != "ok":
+        # SQLite gives a text, and no error, for what is damaged inside.
+        raise sqlite3.DatabaseError(found)
+
+
+def _verdict(connection: sqlite3.Connection) -> str:
+    with contextlib.closing(connection):
+        return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+
+
+def _is_open(path: Path) -> bool:
+    """Whether a program has a file open, or one was killed that had."""
+    return any(each.exists() for each in _beside(path))
+
+
+def _readable(address: str, version: int) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        address, uri=True, timeout=BUSY_SECONDS, isolation_level=None
+    )
+    try:
+        version_of(connection, version)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def stamp_of(path: Path) -> Stamp | None:
     """Return which file a path leads to, ``None`` where there is none."""
     try:

@@ -169,18 +169,19 @@ def read_usage(
     payer: Payer | None = None,
     now: float | None = None,
     strict: bool = False,
+    quiet: bool = False,
 ) -> UsageReport:
     """Return the usage of the days ``since`` to ``until``, both included, in UTC.
 
     Where ``payer`` is given, the report is of that model and account alone. Blocks;
     works while others write. Without a file the report is empty, and with one that
     cannot be read as well, which a warning says; ``strict`` raises ``ConfigError``
-    instead.
+    instead. ``quiet`` makes no file of SQLite's own beside it.
     """
     now = time.time() if now is None else now
     path = folder / USAGE.name
     try:
-        connection = open_to_read(folder)
+        connection = open_to_read(folder, quiet=quiet)
         if connection is not None:
             with contextlib.closing(connection):
                 # All of it as it is at one moment.
