@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import define, field
@@ -23,7 +23,9 @@ from bytebuddy_provider_hf.testing.hub_bill import (
 )
 from bytebuddy_provider_hf.testing.hub_catalogue import Provider
 from bytebuddy_provider_hf.testing.hub_endpoints import ManagedEndpoint
-from bytebuddy_provider_hf.testing.memory import MemoryConnect
+from bytebuddy_provider_hf.testing.memory import MemoryClient, MemoryConnect
+from bytebuddy_provider_hf.testing.virtual_time import run
+from bytebuddy_provider_hf.transport.http_client import Destination
 
 TOKEN = "hf_CanaryCanaryCanaryCanaryCanary0123"
 MODEL = "org/name"
@@ -69,6 +71,18 @@ def hub(
 
 
 @define
+class Hosts:
+    """Connect each origin to a handler of its own, all others to ``rest``."""
+
+    rest: object
+    own: Mapping[str, object]
+
+    def __call__(self, destination: Destination) -> MemoryClient:
+        handler = self.own.get(destination.origin, self.rest)
+        return MemoryConnect(handler)(destination)  # type: ignore[arg-type]
+
+
+@define
 class World:
     """A home with a configuration, and what answers on the network."""
 
@@ -84,8 +98,9 @@ class World:
         calls: bool = False,
         answers: KeptAnswers | None = None,
         now: float = 1_790_000_000.0,
+        virtual: bool = False,
     ) -> list[Finding]:
-        """Return all findings of one examination."""
+        """Return all findings of one examination, perhaps in virtual time."""
         folder = self.home / ".bytebuddy"
         if self.config:
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -95,7 +110,8 @@ class World:
         project.mkdir(exist_ok=True)
 
         async def main() -> list[Finding]:
-            connect = MemoryConnect(self.handler)  # type: ignore[arg-type]
+            made = self.handler
+            connect = made if isinstance(made, Hosts) else Hosts(made, {})
             async with Runtime(connect=connect) as runtime:
                 found = diagnose(
                     names=names,
@@ -110,7 +126,7 @@ class World:
                 )
                 return [each async for each in found]
 
-        return asyncio.run(main())
+        return run(main()) if virtual else asyncio.run(main())
 
 
 def first_problem(found: list[Finding]) -> Finding:

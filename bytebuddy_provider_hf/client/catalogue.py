@@ -202,7 +202,8 @@ class ModelPage:
     """All that is known of a model, for people who choose one.
 
     ``id`` is its present one, ``asked`` the one that was asked for. ``cheapest`` and
-    ``fastest`` are for a call of ``prompt_tokens`` and ``answer_tokens``.
+    ``fastest`` are for a call of ``prompt_tokens`` and ``answer_tokens``. Unless
+    ``router_told``, who serves it is known by the Hub's word alone.
     """
 
     id: str
@@ -216,6 +217,7 @@ class ModelPage:
     answer_tokens: int = ANSWER_TOKENS
     cheapest: Estimate | None = None
     fastest: Estimate | None = None
+    router_told: bool = True
 
     @property
     def is_served(self) -> bool:
@@ -435,6 +437,7 @@ class Catalogue:
             answer_tokens=answer_tokens,
             cheapest=_best(live, prompt_tokens, answer_tokens, by_cost=True),
             fastest=_best(live, prompt_tokens, answer_tokens, by_cost=False),
+            router_told=served is not None,
         )
 
     async def suggest(self, model: str, *, most: int = nearness.MOST) -> Neighbours:

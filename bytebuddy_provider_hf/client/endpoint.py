@@ -40,6 +40,7 @@ IDLE_TIMEOUT: Final = 60.0
 NO_DATA_TIMEOUT: Final = 300.0
 MAX_ATTEMPTS: Final = 3
 
+MIRROR: Final = "HF_ENDPOINT"
 BILL_TO: Final = "X-HF-Bill-To"
 SESSION_ID: Final = "X-HF-Session-id"
 _LONGEST_TOLD: Final = 256
@@ -238,22 +239,27 @@ def mirror_of(env: Mapping[str, str]) -> str | None:
     the variable for downloads did not mean that. Plain http to another machine and
     what is no address do not count, and a warning says so once.
     """
-    written = env.get("HF_ENDPOINT", "").strip()
+    origin, reason = examine_mirror(env)
+    written = env.get(MIRROR, "")
+    if reason and written not in _IGNORED_MIRRORS:
+        _IGNORED_MIRRORS.add(written)
+        _log.warning("%s is ignored: %s", MIRROR, reason)
+    return origin
+
+
+def examine_mirror(env: Mapping[str, str]) -> tuple[str | None, str]:
+    """Return what :func:`mirror_of` does, and why the variable does not count."""
+    written = env.get(MIRROR, "").strip()
     if not written:
-        return None
+        return None, ""
     try:
         address = parse(written)
     except InvalidEndpoint as error:
-        reason = str(error.message)
-    else:
-        plain = address.origin.startswith("http://")
-        if not plain or address.host_kind is HostKind.LOOPBACK:
-            return None if address.origin == HUB else address.origin
-        reason = str(text("calls.mirror_plain"))
-    if written not in _IGNORED_MIRRORS:
-        _IGNORED_MIRRORS.add(written)
-        _log.warning("HF_ENDPOINT is ignored: %s", reason)
-    return None
+        return None, error.message
+    plain = address.origin.startswith("http://")
+    if plain and address.host_kind is not HostKind.LOOPBACK:
+        return None, text("calls.mirror_plain")
+    return (None if address.origin == HUB else address.origin), ""
 
 
 def anonymous_way(

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from attrs import evolve
 
-from bytebuddy_provider_hf.address import HUB, HostKind
+from bytebuddy_provider_hf.address import HUB, ROUTER, HostKind
 from bytebuddy_provider_hf.client.catalogue import Catalogue
-from bytebuddy_provider_hf.client.endpoint import Endpoint, anonymous_way
+from bytebuddy_provider_hf.client.endpoint import (
+    MIRROR,
+    Endpoint,
+    anonymous_way,
+    examine_mirror,
+)
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import LoopState, Runtime, shared_runtime
 from bytebuddy_provider_hf.config.files import home_folder
@@ -39,7 +44,11 @@ from bytebuddy_provider_hf.doctor.situation import (
     situation_of,
     version_finding,
 )
-from bytebuddy_provider_hf.doctor.stored_checks import Setting, stored_findings
+from bytebuddy_provider_hf.doctor.stored_checks import (
+    Setting,
+    repair_step,
+    stored_findings,
+)
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     ConfigInvalid,
@@ -57,13 +66,16 @@ from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.storage.identity import identity_of, read_key
 from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import LocalizedText, text
 from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.http_client import HttpClient, destination_for
 
 # Connecting takes less; a question that takes longer is answered "not known".
 _CONNECT_LIMIT: Final = 10.0
-_PACKAGES: Final = ("bytebuddy-provider-hf", "aiohttp")
+# Seconds for one question: a host that takes it may never answer.
+_PATIENCE: Final = 20.0
+
+_T = TypeVar("_T")
 
 
 async def diagnose(
@@ -105,9 +117,8 @@ async def diagnose(
             log=False,
         )
     except ConfigInvalid as error:
-        step = text("doctor.mend_config")
         found += [
-            Finding("config.invalid", Level.PROBLEM, problem, (step,))
+            Finding("config.invalid", Level.PROBLEM, problem, (_mending_step(problem),))
             for problem in error.problems
         ]
     except ByteBuddyError as error:
@@ -151,6 +162,15 @@ async def diagnose(
             yield failure("plugins.closing", error, level=Level.WARNING)
 
 
+def _mending_step(problem: str) -> str:
+    """Return what to do about a problem of the configuration."""
+    step = None
+    if isinstance(problem, LocalizedText) and problem.id == "config.unreadable":
+        # No line of it is wrong.
+        step = repair_step(Path(problem.facts["path"]))
+    return text("doctor.mend_config") if step is None else step
+
+
 async def _online(
     situation: Situation,
     *,
@@ -165,18 +185,19 @@ async def _online(
     lease = runtime.lease()
     try:
         ways = _Ways(situation, env, lease.state())
-        reached = False
+        answering: set[str] = set()
         if not situation.needs_hub:
             yield unknown("network.hub", text("doctor.hub_not_needed"))
         else:
-            async for finding in _network(ways, now):
-                reached = reached or finding.level is Level.OK
+            async for finding in _network(situation, ways, now):
+                if finding.level is Level.OK:
+                    answering.add(finding.id)
                 yield finding
+        reached = "network.hub" in answering
         holders: dict[str, AccountHolder] = {}
         if reached:
-            key = b""
-            if answers is not None:
-                key = await asyncio.to_thread(read_key, folder)
+            # Without a store nothing is kept, the key neither.
+            key = await asyncio.to_thread(read_key, folder) if answers else b""
             async for each in _tokens(situation, ways, answers, key):
                 if isinstance(each, Finding):
                     yield each
@@ -188,7 +209,9 @@ async def _online(
                 if endpoint is None:
                     continue
                 kind = endpoint.target.host_kind
-                if reached or kind in (HostKind.LOOPBACK, HostKind.OTHER):
+                # A mirror tells of models what the Hub does.
+                told = kind is HostKind.ROUTER and "network.mirror" in answering
+                if reached or told or kind in (HostKind.LOOPBACK, HostKind.OTHER):
                     async for finding in _online_entry(
                         entry, endpoint, known, holders, ways
                     ):
@@ -236,6 +259,38 @@ class _Ways:
         return self.to(HUB, credential)
 
 
+async def _within(
+    found: AsyncIterator[_T], silent: Finding
+) -> AsyncIterator[_T | Finding]:
+    """Yield what is found, and ``silent`` in place of what takes too long."""
+    while True:
+        each: _T | None = None
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                each = await anext(found, None)
+        except TimeoutError:
+            yield silent
+        if each is None:
+            return
+        yield each
+
+
+async def _answer(asking: Awaitable[Finding], silent: Finding) -> Finding:
+    """Return what is found, or ``silent`` where that takes too long."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await asking
+    except TimeoutError:
+        return silent
+
+
+def _silence(name: str, origin: str, level: Level) -> Finding:
+    """Return that a host takes a question and does not answer it."""
+    host, seconds = origin.partition("://")[2], f"{_PATIENCE:.0f}"
+    said = text("doctor.silent", host=host, seconds=seconds)
+    return Finding(name, level, said, (text("doctor.silent_step", page=STATUS),))
+
+
 async def _tokens(
     situation: Situation, ways: _Ways, answers: AnswerStore | None, key: bytes
 ) -> AsyncIterator[Finding | tuple[str, AccountHolder]]:
@@ -250,7 +305,8 @@ async def _tokens(
                 identity=identity_of(credential.secret, key),
                 store=answers,
             )
-            async for each in asked:
+            silent = _silence("token.owner", HUB, Level.WARNING)
+            async for each in _within(asked, silent):
                 if isinstance(each, Finding):
                     yield each
                 else:
@@ -269,24 +325,51 @@ async def _money_and_status(
             continue
         with ways.hub(credential) as client:
             asked = online_checks.money_findings(client, holder, now=now)
-            async for finding in asked:
+            silent = _silence("account.credits", HUB, Level.UNKNOWN)
+            async for finding in _within(asked, silent):
                 yield finding
     # Also where the Hub is not reached: that may be the reason.
     page = anonymous_way(STATUS, ways.options, ways.env)
     if situation.needs_hub and page is not None:
         with ways.state.clients.lend(page) as client:
-            async for finding in online_checks.status_findings(client):
+            asked = online_checks.status_findings(client)
+            silent = _silence("status.page", STATUS, Level.UNKNOWN)
+            async for finding in _within(asked, silent):
                 yield finding
 
 
-async def _network(ways: _Ways, now: float) -> AsyncIterator[Finding]:
-    public = anonymous_way(HUB, ways.options, ways.env)
-    if public is None:
+async def _network(
+    situation: Situation, ways: _Ways, now: float
+) -> AsyncIterator[Finding]:
+    # Tokens and calls never go to a mirror, whatever the environment names.
+    own = Environment({k: v for k, v in ways.env.items() if k != MIRROR})
+    hub = anonymous_way(HUB, ways.options, own)
+    if hub is None:
         yield unknown("network.hub", text("doctor.hub_offline"))
         return
-    with ways.state.clients.lend(public) as client:
-        async for finding in online_checks.network_findings(public, client, now=now):
+    with ways.state.clients.lend(hub) as client:
+        asked = online_checks.network_findings(hub, client, now=now)
+        silent = _silence("network.hub", HUB, Level.PROBLEM)
+        async for finding in _within(asked, silent):
             yield finding
+    routed = [e for e in situation.endpoints.values() if e.catalogue is not None]
+    for endpoint in routed[:1]:
+        if endpoint.catalogue is not None:
+            with ways.state.clients.lend(endpoint.catalogue) as client:
+                model = endpoint.target.model
+                asking = online_checks.router_finding(client, model)
+                silent = _silence("network.router", ROUTER, Level.PROBLEM)
+                yield await _answer(asking, silent)
+    mirror, refused = examine_mirror(ways.env)
+    if refused:
+        said = text("doctor.mirror_ignored", variable=MIRROR, reason=refused)
+        steps = (text("doctor.mirror_step", variable=MIRROR),)
+        yield Finding("network.mirror", Level.WARNING, said, steps)
+    way = anonymous_way(HUB, ways.options, ways.env)
+    if mirror is not None and way is not None:
+        with ways.state.clients.lend(way) as client:
+            silent = _silence("network.mirror", mirror, Level.WARNING)
+            yield await _answer(online_checks.mirror_finding(client), silent)
 
 
 async def _online_entry(
@@ -310,8 +393,12 @@ async def _online_entry(
             None if credential is None else holders.get(credential.secret.fingerprint)
         )
         if credential is not None and holder is not None:
-            with ways.to(ENDPOINTS_API, credential) as client:
-                managed = await _managed(client, holder)
+            with (
+                suppress(TimeoutError),
+                ways.to(ENDPOINTS_API, credential) as client,
+            ):
+                async with asyncio.timeout(_PATIENCE):
+                    managed = await _managed(client, holder)
         origin = endpoint.target.origin
         yield online_checks.endpoint_finding(entry, origin, managed)
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from bytebuddy_provider_hf.address import HUB, HostKind
 from bytebuddy_provider_hf.client.catalogue import Catalogue, ModelPage
-from bytebuddy_provider_hf.client.endpoint import Endpoint
+from bytebuddy_provider_hf.client.endpoint import MIRROR, Endpoint
 from bytebuddy_provider_hf.client.providers import POLICIES
 from bytebuddy_provider_hf.config.values import ModelEntry
 from bytebuddy_provider_hf.doctor.entry_checks import (
@@ -52,6 +52,7 @@ from bytebuddy_provider_hf.hub.billing import (
 )
 from bytebuddy_provider_hf.hub.status_page import OPERATIONAL, STATUS, read_status
 from bytebuddy_provider_hf.hub.whoami import known_holder, refused_token
+from bytebuddy_provider_hf.lenient_json import loads
 from bytebuddy_provider_hf.money import dollars
 from bytebuddy_provider_hf.plugins.protocols import (
     Chat,
@@ -67,7 +68,9 @@ from bytebuddy_provider_hf.types import CompletionOptions, Role
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
 
 # The smallest list there is: it needs no token, and tells the rate limit.
-_SMALL: Final = f"{HUB}/api/models?limit=1"
+_SMALL: Final = "/api/models?limit=1"
+_OK: Final = 200
+_SERVER_ERRORS: Final = range(500, 600)
 _LARGEST_ANSWER: Final = 1024 * 1024
 # Beyond it, certificates and signed requests begin to fail.
 _CLOCK_SKEW: Final = 120.0
@@ -96,7 +99,7 @@ async def network_findings(
     """
     try:
         status, headers, _ = await fetch_answer(
-            HttpRequest(_SMALL, method="GET"), client, most=_LARGEST_ANSWER
+            HttpRequest(f"{HUB}{_SMALL}", method="GET"), client, most=_LARGEST_ANSWER
         )
     except ByteBuddyError as error:
         steps: tuple[str, ...] = ()
@@ -133,6 +136,43 @@ async def network_findings(
         else:
             yield ok("network.clock", text("doctor.clock"))
     yield rate_finding(status, headers)
+
+
+async def router_finding(client: HttpClient, model: str) -> Finding:
+    """Return whether the router, which calls go to, answers at all."""
+    host = client.origin.partition("://")[2]
+    path = f"/v1/models/{model.partition(':')[0]}"
+    question = HttpRequest(f"{client.origin}{path}", method="GET")
+    try:
+        status, _, _ = await fetch_answer(question, client, most=_LARGEST_ANSWER)
+    except ByteBuddyError as error:
+        steps: tuple[str, ...] = ()
+        if isinstance(error, HostNotFound | HostLookupFailed):
+            steps = (text("doctor.router_step", host=host),)
+        return Finding("network.router", Level.PROBLEM, steps=steps, error=error)
+    if status in _SERVER_ERRORS:
+        said = text("doctor.router_fails", host=host, status=status)
+        steps = (text("doctor.status_step", page=STATUS),)
+        return Finding("network.router", Level.WARNING, said, steps)
+    return ok("network.router", text("doctor.reached", host=host))
+
+
+async def mirror_finding(client: HttpClient) -> Finding:
+    """Return whether a mirror of the Hub, to which ``client`` leads, answers as one."""
+    host = client.origin.partition("://")[2]
+    facts = {"host": host, "variable": MIRROR}
+    question = HttpRequest(f"{client.origin}{_SMALL}", method="GET")
+    try:
+        status, _, body = await fetch_answer(question, client, most=_LARGEST_ANSWER)
+    except ByteBuddyError as error:
+        reason: object = error.message
+    else:
+        if status == _OK and isinstance(loads(body), list):
+            return ok("network.mirror", text("doctor.mirror", **facts))
+        reason = text("doctor.mirror_strange", status=status)
+    said = text("doctor.mirror_silent", **facts, reason=reason)
+    steps = (text("doctor.mirror_step", variable=MIRROR),)
+    return Finding("network.mirror", Level.WARNING, said, steps)
 
 
 async def token_findings(
@@ -228,7 +268,9 @@ async def model_findings(
     if family_by_id(entry.model) is None:
         # Else the package's own table has told already.
         for finding in role_findings(entry, page.abilities):
-            yield finding
+            # That it is served for a conversation is known by the router's list only.
+            if page.router_told:
+                yield finding
         for finding in length_findings(entry, facts.window if facts else None):
             yield finding
     yield _served_finding(entry, page)
@@ -246,6 +288,9 @@ def _served_finding(entry: ModelEntry, page: ModelPage) -> Finding:
             (text("doctor.other_provider_step", model=page.id, names=", ".join(live)),),
             entry.name,
         )
+    if not live and not page.router_told:
+        said = text("doctor.router_untold", model=page.id)
+        return unknown("model.untold", said, entry=entry.name)
     if not live:
         return Finding(
             "model.unserved",

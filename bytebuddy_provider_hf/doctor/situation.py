@@ -35,6 +35,7 @@ from bytebuddy_provider_hf.doctor.fixes import keep_from_others
 from bytebuddy_provider_hf.doctor.unsafe import find_unsafe
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
+    ConfigError,
     InvalidToken,
     UnknownName,
     UnsetVariable,
@@ -97,6 +98,9 @@ def situation_of(
         found += configuration_findings(registry, named=bool(names))
         entries, missing = chosen_entries(registry, names)
         found += missing
+    else:
+        # A model of the Hub needs no file, and whoever asks about one gets its answer.
+        entries = [_of_hub(name) for name in names if "/" in name]
     for entry in entries:
         said, endpoint = examine_entry(entry, registry, env, folder)
         found += said
@@ -185,13 +189,17 @@ def chosen_entries(
         if name in registry:
             chosen.append(registry.entry(name))
         elif "/" in name:
-            chosen.append(ModelEntry(name=name, provider=PROVIDER, model=name))
+            chosen.append(_of_hub(name))
         else:
             try:
                 registry.entry(name)
             except UnknownName as error:
                 missing.append(failure("entry.unknown", error, entry=name))
     return chosen, missing
+
+
+def _of_hub(name: str) -> ModelEntry:
+    return ModelEntry(name=name, provider=PROVIDER, model=name)
 
 
 def examine_entry(
@@ -251,9 +259,20 @@ def file_findings(
 def budget_findings(folder: Path, now: float) -> Iterable[Finding]:
     """Yield each budget: how much of it is used."""
     today = datetime.fromtimestamp(now, UTC).date()
-    report = read_usage(
-        folder, since=today.replace(day=1), until=today, by="model", now=now, quiet=True
-    )
+    try:
+        report = read_usage(
+            folder,
+            since=today.replace(day=1),
+            until=today,
+            by="model",
+            now=now,
+            quiet=True,
+            strict=True,
+        )
+    except ConfigError as error:
+        # What is wrong with the file is told with the files.
+        yield Finding("account.budget", Level.UNKNOWN, error=error)
+        return
     for each in report.budgets:
         facts = {
             "name": each.name,

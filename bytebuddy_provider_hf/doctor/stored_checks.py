@@ -83,10 +83,16 @@ Check: TypeAlias = Callable[[StoredFile, Setting], Iterable[Finding]]
 
 def stored_findings(setting: Setting) -> Iterator[Finding]:
     """Yield what is found of every row: what is wrong, and what is large or old."""
+    closed: set[str] = set()
     for row, check in CHECKS.items():
         try:
-            yield from check(row, setting)
+            for finding in check(row, setting):
+                if check is _folder:
+                    closed.add(row.folder)
+                yield finding
         except OSError as error:
+            if isinstance(error, PermissionError) and row.folder in closed:
+                continue  # told of the folder
             yield _untold(row.place, error.strerror or type(error).__name__)
 
 
@@ -321,6 +327,16 @@ def _folders_left(
             yield _left(each, setting)
 
 
+def repair_step(path: Path) -> LocalizedText | None:
+    """Return what makes a file readable; ``None`` where rights are not the cause."""
+    there = _nearest(path)
+    if there == path and not path.is_file():
+        return _moving_step(path)
+    if there == path and _may(path, os.R_OK):
+        return None
+    return _access_step(there)
+
+
 def _nearest(path: Path) -> Path:
     """Return the path, or what is there of those that it lies in."""
     while not os.path.lexists(path) and path != path.parent:
@@ -344,6 +360,13 @@ def _access_step(path: Path) -> LocalizedText:
     return text("doctor.stored_access_step", command=command)
 
 
+def _moving_step(path: Path) -> LocalizedText:
+    # Whoever made it may want what is in it.
+    old = path.with_name(f"{path.name}.old")
+    command = f"mv {shlex.quote(str(path))} {shlex.quote(str(old))}"
+    return text("doctor.stored_moving_step", command=command)
+
+
 def _removal_step(path: Path) -> LocalizedText:
     flag = "-r " if path.is_dir() else ""
     command = f"rm {flag}{shlex.quote(str(path))}"
@@ -362,12 +385,12 @@ def _untold(place: str | Path, reason: str) -> Finding:
 
 def _no_folder(path: Path) -> Finding:
     said = text("doctor.stored_no_folder", file=path)
-    return Finding("files.no_folder", Level.WARNING, said, (_removal_step(path),))
+    return Finding("files.no_folder", Level.WARNING, said, (_moving_step(path),))
 
 
 def _irregular(path: Path) -> Finding:
     said = text("doctor.stored_irregular", file=path)
-    return Finding("files.irregular", Level.WARNING, said, (_removal_step(path),))
+    return Finding("files.irregular", Level.WARNING, said, (_moving_step(path),))
 
 
 def _too_large(path: Path, most: int) -> Finding:

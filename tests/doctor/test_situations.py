@@ -1,0 +1,193 @@
+"""Broken situations that users meet: each has its finding, and none is false."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from doctor_world import MODEL, TOKEN, Hosts, World, entry, first_problem, hub
+
+from bytebuddy_provider_hf import errors
+from bytebuddy_provider_hf.address import HUB, ROUTER
+from bytebuddy_provider_hf.doctor.findings import Finding, Level
+from bytebuddy_provider_hf.hub.status_page import STATUS
+from bytebuddy_provider_hf.testing.answers import json_reply
+from bytebuddy_provider_hf.testing.hub_endpoints import ManagedEndpoint
+from bytebuddy_provider_hf.testing.script import FakeReply, FakeRequest
+
+MIRROR = "https://mirror.example"
+ENDPOINTS = "https://api.endpoints.huggingface.cloud"
+MINE = ManagedEndpoint("mine", "ada", state="running")
+
+
+async def silent(_: FakeRequest) -> FakeReply:
+    """Take a question and never answer it."""
+    await asyncio.sleep(1e6)
+    raise AssertionError
+
+
+async def refusing(_: FakeRequest) -> FakeReply:
+    raise errors.ConnectionRefused("Nothing listens there.")
+
+
+async def failing(_: FakeRequest) -> FakeReply:
+    return json_reply({"error": "boom"}, status=502)
+
+
+def one(found: Sequence[Finding], name: str) -> Finding:
+    (it,) = [each for each in found if each.id == name]
+    return it
+
+
+@pytest.mark.parametrize(
+    ("origin", "name", "level"),
+    [
+        (HUB, "network.hub", Level.PROBLEM),
+        (ROUTER, "network.router", Level.PROBLEM),
+        (MIRROR, "network.mirror", Level.WARNING),
+        (STATUS, "status.page", Level.UNKNOWN),
+    ],
+)
+def test_a_host_that_never_answers_holds_nobody_up(
+    origin: str, name: str, level: Level, tmp_path: Path
+) -> None:
+    """After 20 s it is told, in both languages, and the others are asked."""
+    world = World(tmp_path, Hosts(hub(), {origin: silent}))
+    world.env["HF_ENDPOINT"] = MIRROR
+    told = one(world.examine(virtual=True), name)
+    said, steps = told.words()
+    host = origin.partition("://")[2]
+    assert told.level is level
+    assert said == f"{host} took a question and did not answer it within 20 s."
+    assert "https://status.huggingface.co" in steps[0]
+    assert "20 秒" in told.words("zh")[0]
+
+
+def test_endpoints_that_are_not_told_are_not_waited_for(tmp_path: Path) -> None:
+    """Their state is not known then."""
+    made = Hosts(hub(endpoints=[MINE]), {ENDPOINTS: silent})
+    world = World(tmp_path, made, entry(f"apiBase: {MINE.url}\napiKey: {TOKEN}"))
+    told = one(world.examine(virtual=True), "endpoint.state")
+    assert told.level is Level.UNKNOWN
+
+
+def test_a_router_that_is_down_is_a_problem(tmp_path: Path) -> None:
+    """The Hub answers, and calls go to the router all the same."""
+    found = World(tmp_path, Hosts(hub(), {ROUTER: refusing})).examine()
+    assert one(found, "network.hub").level is Level.OK
+    assert first_problem(found) is one(found, "network.router")
+
+
+def test_what_the_router_did_not_tell_is_not_known(tmp_path: Path) -> None:
+    """Nobody says that a model cannot chat, or is not served, without its list."""
+    facts = {"org/quiet": {"pipeline_tag": "text-generation"}}
+    made = Hosts(hub(facts=facts), {ROUTER: refusing})
+    found = World(tmp_path, made, entry(model="org/quiet")).examine()
+    assert one(found, "model.untold").level is Level.UNKNOWN
+    names = {each.id for each in found}
+    assert not names & {"model.unserved", "entry.role", "entry.role_at_router"}
+
+
+def test_a_router_that_fails_is_told(tmp_path: Path) -> None:
+    """By its status, with the page that may say why."""
+    told = one(
+        World(tmp_path, Hosts(hub(), {ROUTER: failing})).examine(), "network.router"
+    )
+    assert (told.level, "502" in told.words()[0]) == (Level.WARNING, True)
+
+
+def test_a_mirror_that_is_down_is_told_by_its_variable(tmp_path: Path) -> None:
+    """It is no reason not to ask huggingface.co about the token."""
+    made = Hosts(hub(), {MIRROR: refusing})
+    world = World(tmp_path, made, env={"HF_TOKEN": TOKEN, "HF_ENDPOINT": MIRROR})
+    found = world.examine()
+    told = first_problem(found)
+    assert told.id == "network.mirror"
+    said, steps = told.words()
+    assert said.startswith("mirror.example, which HF_ENDPOINT names, does not answer")
+    assert "`unset HF_ENDPOINT`" in steps[0]
+    assert one(found, "token.owner").level is Level.OK
+
+
+def test_a_page_that_is_no_mirror_is_told(tmp_path: Path) -> None:
+    """A portal answers everything with a page of its own."""
+
+    async def portal(_: FakeRequest) -> FakeReply:
+        return FakeReply(200, {"content-type": "text/html"}, b"<html>Sign in</html>")
+
+    made = Hosts(hub(), {MIRROR: portal})
+    world = World(tmp_path, made, env={"HF_TOKEN": TOKEN, "HF_ENDPOINT": MIRROR})
+    said, _ = one(world.examine(), "network.mirror").words()
+    assert "status 200, and no list of models" in said
+
+
+def test_a_mirror_that_answers_gets_no_token(tmp_path: Path) -> None:
+    """Where the Hub itself is not reached, it tells of the model."""
+    made = hub()
+    hosts = Hosts(refusing, {MIRROR: made, ROUTER: made})
+    world = World(tmp_path, hosts, env={"HF_TOKEN": TOKEN, "HF_ENDPOINT": MIRROR})
+    found = world.examine()
+    assert first_problem(found).id == "network.hub"
+    assert one(found, "network.mirror").level is Level.OK
+    assert one(found, "model.served").level is Level.OK
+    assert all("authorization" not in request.headers for request in made.requests)
+
+
+@pytest.mark.parametrize("written", ["http://mirror.example", "mirror.example", "x y"])
+def test_a_mirror_that_does_not_count_is_told(written: str, tmp_path: Path) -> None:
+    """And the Hub itself is asked."""
+    env = {"HF_TOKEN": TOKEN, "HF_ENDPOINT": written}
+    found = World(tmp_path, env=env).examine()
+    told = one(found, "network.mirror")
+    assert told.level is Level.WARNING
+    assert told.words()[0].startswith("HF_ENDPOINT names no mirror and is ignored: ")
+    assert one(found, "network.hub").level is Level.OK
+
+
+def test_a_configuration_that_is_a_folder(tmp_path: Path) -> None:
+    """No line of it can be mended."""
+    path = tmp_path / ".bytebuddy" / "config.yaml"
+    path.mkdir(mode=0o700, parents=True)
+    first = first_problem(World(tmp_path, config="").examine(offline=True))
+    assert first.id == "config.invalid"
+    assert first.words()[1] == (f"Move it away: `mv {path} {path}.old`",)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are for POSIX")
+def test_a_model_of_the_hub_needs_no_configuration(tmp_path: Path) -> None:
+    """Whoever asks about one hears of it, though the file is broken."""
+    found = World(tmp_path, config="models: [").examine(MODEL)
+    assert first_problem(found).id == "config.invalid"
+    assert one(found, "model.served").entry == MODEL
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are for POSIX")
+def test_a_login_that_others_can_change_is_told(tmp_path: Path) -> None:
+    """Where no entry asks for a token, either."""
+    folder = tmp_path / ".bytebuddy"
+    folder.mkdir(mode=0o700)
+    (folder / ".env").write_text(f"HF_TOKEN={TOKEN}\n")
+    (folder / ".env").chmod(0o666)
+    found = World(tmp_path, config="", env={}).examine(offline=True)
+    told = one(found, "token.unread")
+    assert (told.level, "chmod go-w" in told.words()[0]) == (Level.PROBLEM, True)
+
+
+def test_budgets_of_a_damaged_file_are_not_known(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is a finding, and no line that names the home beside them."""
+    folder = tmp_path / ".bytebuddy"
+    folder.mkdir(mode=0o700)
+    (folder / "usage.db").write_bytes(b"no database" * 999)
+    (folder / "usage.db").chmod(0o600)
+    with caplog.at_level(logging.WARNING):
+        found = World(tmp_path).examine(offline=True)
+    assert one(found, "account.budget").level is Level.UNKNOWN
+    assert one(found, "files.damaged").level is Level.WARNING
+    assert caplog.messages == []
+    assert {each.name for each in folder.iterdir()} == {"config.yaml", "usage.db"}
