@@ -112,33 +112,34 @@ def doctor(
             quiet=as_json,
         )
     )
-    mended = _mend(found) if fix else []
+    done, mended = _mend(found) if fix else ([], [])
     first = next((each for each in found if each.level is Level.PROBLEM), None)
     code = ExitCode.OK if first is None else ExitCode[first.exit]
     if as_json:
         screen.print_json(
             {
                 "findings": [_object(each) for each in found],
-                "fixed": mended,
+                "fixed": done,
                 "exit": int(code),
             }
         )
         return code
-    for line in mended:
+    for line in done:
         screen.say(line)
     if not fix and any(each.fix for each in found):
         screen.say(text("doctor.fixable"))
-    warning = next((each for each in found if each.level is Level.WARNING), None)
-    told = first or warning
-    if told is None:
-        screen.say(text("doctor.healthy"))
+    left = [each for each in found if not any(each is it for it in mended)]
+    # The first that is left: what was mended is no cause any more.
+    told = max(left, key=lambda each: each.level, default=None)
+    if told is None or told.level < Level.WARNING:
+        screen.say(text("doctor.again" if mended else "doctor.healthy"))
         return code
     said, steps = told.words(process_language())
     plain = _plain(said)
-    if first is None:
-        screen.say(text("doctor.warned", said=plain))
-    else:
+    if told.level is Level.PROBLEM:
         screen.say(text("doctor.cause", said=plain))
+    else:
+        screen.say(text("doctor.warned", said=plain))
     for step in steps[:1]:
         screen.say(f"  {screen.sign('→', '>')} {_plain(step)}")
     return code
@@ -175,23 +176,28 @@ async def _examine(
     return found
 
 
-def _mend(found: list[Finding]) -> list[str]:
-    """Make every change that is safe; return what was done, and what was not."""
-    done = []
+def _mend(found: list[Finding]) -> tuple[list[str], list[Finding]]:
+    """Make every change that is safe; return a line for each, and what is mended."""
+    done, mended = [], []
     for each in found:
         if each.fix is None:
             continue
         said = _plain(localized(each.fix.said))
         try:
             each.fix.apply()
-        except ByteBuddyError as error:
-            done.append(str(text("doctor.not_fixed", said=said, reason=error.message)))
-        except OSError as error:
-            reason = error.strerror or str(error)
-            done.append(str(text("doctor.not_fixed", said=said, reason=reason)))
+        except (ByteBuddyError, OSError) as error:
+            reason = _plain(localized(_reason_of(error)))
+            done.append(localized(text("doctor.not_fixed", said=said, reason=reason)))
         else:
             done.append(localized(text("doctor.fixed", said=said)))
-    return done
+            mended.append(each)
+    return done, mended
+
+
+def _reason_of(error: ByteBuddyError | OSError) -> str:
+    if isinstance(error, ByteBuddyError):
+        return error.message
+    return error.strerror or str(error)
 
 
 def _object(finding: Finding) -> dict[str, object]:

@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from attrs import evolve
-
 from bytebuddy_provider_hf.address import (
     RETIRED_HOST,
     ROUTER,
@@ -85,10 +83,7 @@ def key_findings(
     secret, source = credential.secret, credential.source
     if is_placeholder(secret):
         said = text("transport.placeholder", source=source)
-        found = _placeholder(entry, said, placeholder_step(credential))
-        # A header is not the line that the fix knows.
-        of_line = entry.api_key is not None and entry.api_key.reveal().strip()
-        yield found if of_line == secret.reveal() else evolve(found, fix=None)
+        yield _placeholder(entry, said, placeholder_step(credential))
     elif not secret.reveal().startswith(("hf_", "api_org_")):
         yield Finding(
             "token.form",

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from bytebuddy_provider_hf.address import HUB
 from bytebuddy_provider_hf.client.endpoint import Endpoint
@@ -230,7 +230,9 @@ def examine_entry(
         return [*found, endpoint], None
     found += key_findings(entry, endpoint.target, endpoint.credential)
     written = header_credential(entry.request_options.headers)
-    found += key_findings(entry, endpoint.target, written)
+    for finding in key_findings(entry, endpoint.target, written):
+        # A header is not the line that the fix knows.
+        found.append(evolve(finding, fix=None))
     return found, endpoint
 
 

@@ -110,3 +110,34 @@ def test_a_screen_without_marks_gets_letters(run: Run, config: Path) -> None:
     ran = run("doctor", "--offline", PYTHONIOENCODING="ascii")
     assert re.search(r"^x hf-llama: ", ran.out, re.MULTILINE), ran.out
     assert "\\u" not in ran.out
+
+
+MORE = """\
+  - {name: flow, provider: huggingfaceinferenceapi, model: org/name, apiKey: hf_xxx}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("en", "Not mended: "), ("zh", "未修正：")]
+)
+def test_what_is_not_mended_is_told_in_the_users_words(
+    run: Run, config: Path, lang: str, words: str
+) -> None:
+    """With the home as ~; and it, not what was mended, is the first problem left."""
+    config.write_text(BROKEN + MORE)
+    ran = run("doctor", "--offline", "--fix", "--lang", lang)
+    (line,) = [each for each in ran.out.splitlines() if each.startswith(words)]
+    assert line.count("~/.bytebuddy/config.yaml") == 2
+    assert str(config.parent.parent) not in ran.out
+    assert ran.code == 4
+    *_, cause, step = ran.out.splitlines()
+    assert "~/.bytebuddy/config.yaml:8" in cause
+    assert "bytebuddy-hf login" in step
+
+
+def test_after_mending_all_a_second_look_is_asked_for(run: Run, config: Path) -> None:
+    """What a placeholder hid is not known: that is no "all is well"."""
+    ran = run("doctor", "--offline", "--fix", HF_TOKEN=CANARY)
+    assert ran.out.splitlines()[-1].startswith("Run `bytebuddy-hf doctor` again")
+    assert ran.code == 4
+    assert run("doctor", "--offline", HF_TOKEN=CANARY).code == 0
