@@ -29,17 +29,19 @@ from bytebuddy_provider_hf.doctor.findings import (
 )
 from bytebuddy_provider_hf.doctor.rate_checks import rate_finding
 from bytebuddy_provider_hf.errors import (
+    APIError,
     AuthenticationFailed,
     ByteBuddyError,
     HostLookupFailed,
     HostNotFound,
+    MalformedResponse,
     MissingPermission,
     ModelLoading,
     ModelNotFound,
     QuotaExhausted,
     RateLimited,
 )
-from bytebuddy_provider_hf.failures.next_steps import next_step
+from bytebuddy_provider_hf.failures.next_steps import human_time, next_step
 from bytebuddy_provider_hf.hub.answer_cache import AnswerStore, fetch_answer
 from bytebuddy_provider_hf.hub.billing import (
     ENDPOINTS,
@@ -76,7 +78,8 @@ _LARGEST_ANSWER: Final = 1024 * 1024
 _CLOCK_SKEW: Final = 120.0
 # Seconds for a call: the model may read slowly, and does not write.
 CALL_LIMIT: Final = 60.0
-_MINUTE: Final = 60
+_NOT_FOUND: Final = 404
+_TOO_MANY: Final = 429
 # Names of providers and models in a line.
 _MOST_NAMES: Final = 6
 _ENDPOINT_LEVELS: Final = {
@@ -98,7 +101,7 @@ async def network_findings(
     ``way`` and ``client`` lead to huggingface.co.
     """
     try:
-        status, headers, _ = await fetch_answer(
+        status, headers, body = await fetch_answer(
             HttpRequest(f"{HUB}{_SMALL}", method="GET"), client, most=_LARGEST_ANSWER
         )
     except ByteBuddyError as error:
@@ -107,6 +110,10 @@ async def network_findings(
             # The name is right: it is no address of a user's.
             steps = (text("transport.offline_hint"),)
         yield Finding("network.hub", Level.PROBLEM, steps=steps, error=error)
+        return
+    strange = _strange("network.hub", HUB, status, body)
+    if strange is not None:
+        yield strange
         return
     place = HUB.partition("://")[2]
     proxy = way.proxy
@@ -123,16 +130,12 @@ async def network_findings(
     else:
         off = (time.time() if now is None else now) - theirs
         if abs(off) > _CLOCK_SKEW:
-            minutes = round(abs(off) / _MINUTE)
-            yield Finding(
-                "network.clock",
-                Level.WARNING,
-                text(
-                    "doctor.clock_fast" if off > 0 else "doctor.clock_slow",
-                    minutes=minutes,
-                ),
-                (text("doctor.clock_step"),),
+            said = text(
+                "doctor.clock_fast" if off > 0 else "doctor.clock_slow",
+                time=human_time(abs(off)),
             )
+            steps = (text("doctor.clock_step"),)
+            yield Finding("network.clock", Level.WARNING, said, steps)
         else:
             yield ok("network.clock", text("doctor.clock"))
     yield rate_finding(status, headers)
@@ -144,17 +147,32 @@ async def router_finding(client: HttpClient, model: str) -> Finding:
     path = f"/v1/models/{model.partition(':')[0]}"
     question = HttpRequest(f"{client.origin}{path}", method="GET")
     try:
-        status, _, _ = await fetch_answer(question, client, most=_LARGEST_ANSWER)
+        status, _, body = await fetch_answer(question, client, most=_LARGEST_ANSWER)
     except ByteBuddyError as error:
         steps: tuple[str, ...] = ()
         if isinstance(error, HostNotFound | HostLookupFailed):
             steps = (text("doctor.router_step", host=host),)
         return Finding("network.router", Level.PROBLEM, steps=steps, error=error)
+    strange = _strange("network.router", client.origin, status, body)
+    return strange or ok("network.router", text("doctor.reached", host=host))
+
+
+def _strange(name: str, origin: str, status: int, body: bytes) -> Finding | None:
+    """Return what an answer says that is none of Hugging Face's API, or an outage."""
+    facts = {"host": origin.partition("://")[2], "status": status}
     if status in _SERVER_ERRORS:
-        said = text("doctor.router_fails", host=host, status=status)
+        said = text("doctor.host_fails", **facts)
         steps = (text("doctor.status_step", page=STATUS),)
-        return Finding("network.router", Level.WARNING, said, steps)
-    return ok("network.router", text("doctor.reached", host=host))
+        return Finding(name, Level.WARNING, said, steps)
+    told = loads(body)
+    # 404: nobody serves that model. A refusal of too many needs no body.
+    good = (status in (_OK, _NOT_FOUND) and isinstance(told, dict | list)) or (
+        status == _TOO_MANY
+    )
+    if good:
+        return None
+    said = text("doctor.host_strange", **facts)
+    return Finding(name, Level.PROBLEM, said, (text("doctor.host_strange_step"),))
 
 
 async def mirror_finding(client: HttpClient) -> Finding:
@@ -196,9 +214,20 @@ async def token_findings(
     except AuthenticationFailed as error:
         yield failure("token.refused", refused_token(error, source, place))
         return
-    except RateLimited as error:
+    except RateLimited:
         # Asked seldom on purpose: it says nothing of the token.
-        yield unknown("token.owner", error.message, steps=(text("cli.wait_minutes"),))
+        said = text("doctor.token_asked_often", source=source)
+        yield unknown("token.owner", said, steps=(text("doctor.token_later_step"),))
+        return
+    except APIError as error:
+        said = text("doctor.token_untold", source=source, status=error.status)
+        steps = (text("doctor.status_step", page=STATUS),)
+        yield Finding("token.owner", Level.WARNING, said, steps)
+        return
+    except MalformedResponse:
+        said = text("doctor.token_unreadable", source=source)
+        steps = (text("doctor.host_strange_step"),)
+        yield Finding("token.owner", Level.WARNING, said, steps)
         return
     except ByteBuddyError as error:
         yield failure("token.owner", error, level=Level.WARNING)
@@ -221,7 +250,8 @@ async def token_findings(
             )
         elif holder.may(INFERENCE, payer) is False:
             missing = MissingPermission(
-                text("cli.lacks_permission", permission=INFERENCE), status=403
+                text("doctor.token_lacks", source=source, permission=INFERENCE),
+                status=403,
             )
             missing.permission, missing.found_in = INFERENCE, source
             missing.host_kind = HostKind.HUB.value
@@ -229,7 +259,7 @@ async def token_findings(
             missing.hint = next_step(missing)
             yield failure("token.permission", missing)
         else:
-            yield ok("token.permission", text("cli.may_infer"))
+            yield ok("token.permission", text("doctor.token_may", source=source))
 
 
 async def model_findings(
@@ -442,7 +472,9 @@ async def status_findings(client: HttpClient) -> AsyncIterator[Finding]:
     try:
         found = await read_status(client)
     except ByteBuddyError as error:
-        yield Finding("status.page", Level.UNKNOWN, error=error)
+        # Its general step is for a server of a user's.
+        steps = (text("doctor.status_step", page=STATUS),)
+        yield Finding("status.page", Level.UNKNOWN, steps=steps, error=error)
         return
     if found.state == OPERATIONAL and not found.affected:
         yield ok("status.page", text("doctor.status", page=STATUS))

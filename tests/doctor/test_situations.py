@@ -38,6 +38,11 @@ async def failing(_: FakeRequest) -> FakeReply:
     return json_reply({"error": "boom"}, status=502)
 
 
+async def portal(_: FakeRequest) -> FakeReply:
+    """Answer everything with a page of one's own, as a network's sign-in does."""
+    return FakeReply(200, {"content-type": "text/html"}, b"<html>Sign in</html>")
+
+
 def one(found: Sequence[Finding], name: str) -> Finding:
     (it,) = [each for each in found if each.id == name]
     return it
@@ -115,10 +120,6 @@ def test_a_mirror_that_is_down_is_told_by_its_variable(tmp_path: Path) -> None:
 
 def test_a_page_that_is_no_mirror_is_told(tmp_path: Path) -> None:
     """A portal answers everything with a page of its own."""
-
-    async def portal(_: FakeRequest) -> FakeReply:
-        return FakeReply(200, {"content-type": "text/html"}, b"<html>Sign in</html>")
-
     made = Hosts(hub(), {MIRROR: portal})
     world = World(tmp_path, made, env={"HF_TOKEN": TOKEN, "HF_ENDPOINT": MIRROR})
     said, _ = one(world.examine(), "network.mirror").words()
@@ -191,3 +192,72 @@ def test_budgets_of_a_damaged_file_are_not_known(
     assert one(found, "files.damaged").level is Level.WARNING
     assert caplog.messages == []
     assert {each.name for each in folder.iterdir()} == {"config.yaml", "usage.db"}
+
+
+async def elsewhere(_: FakeRequest) -> FakeReply:
+    return FakeReply(302, {"location": "http://portal.example/"}, b"")
+
+
+@pytest.mark.parametrize(
+    ("handler", "level", "words"),
+    [
+        (portal, Level.PROBLEM, "is not Hugging Face's API (status 200)"),
+        (elsewhere, Level.PROBLEM, "is not Hugging Face's API (status 302)"),
+        (failing, Level.WARNING, "answers with status 502"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("origin", "name"), [(HUB, "network.hub"), (ROUTER, "network.router")]
+)
+def test_whatever_answers_is_not_taken_for_hugging_face(
+    tmp_path: Path, *, origin: str, name: str, handler: object, level: Level, words: str
+) -> None:
+    """A page of the network is no "reached"; then no token is sent to it, either."""
+    made = hub()
+    world = World(tmp_path, Hosts(made, {origin: handler}))
+    found = world.examine()
+    told = one(found, name)
+    assert (told.level, words in told.words()[0]) == (level, True)
+    asked = [each.id for each in found if each.part == "token"]
+    assert asked == ([] if origin == HUB else ["token.owner", "token.permission"])
+
+
+@pytest.mark.parametrize(
+    ("status", "level", "words", "step"),
+    [
+        (500, Level.WARNING, "(status 500)", "status.huggingface.co"),
+        (429, Level.UNKNOWN, "asked too often", "Wait some minutes"),
+        (200, Level.WARNING, "cannot be read", "in a browser"),
+    ],
+)
+def test_a_token_that_nobody_tells_of(
+    status: int, level: Level, words: str, step: str, tmp_path: Path
+) -> None:
+    """It is told as that: neither of a bill, nor with an option of login."""
+    made = hub()
+
+    async def handler(request: FakeRequest) -> FakeReply:
+        if request.path == "/api/whoami-v2":
+            return json_reply({"error": "x"}, status=status)
+        return await made.handle(request)
+
+    told = one(World(tmp_path, handler).examine(), "token.owner")
+    said, steps = told.words()
+    assert (told.level, words in said, "HF_TOKEN" in said) == (level, True, True)
+    assert step in steps[0]
+    assert "bill" not in said
+    assert "--no-check" not in " ".join(steps)
+
+
+@pytest.mark.parametrize(("off", "word"), [(-86_400.0, "slow"), (86_400.0, "fast")])
+def test_a_clock_that_is_a_day_off(off: float, word: str, tmp_path: Path) -> None:
+    """As people say it."""
+    made = hub()
+
+    async def dated(request: FakeRequest) -> FakeReply:
+        reply = await made.handle(request)
+        return reply.with_headers({"date": "Mon, 21 Sep 2026 14:13:20 GMT"})
+
+    found = World(tmp_path, dated).examine(now=1_790_000_000.0 + off)
+    told = one(found, "network.clock")
+    assert told.words()[0] == f"The clock of this machine is 24 hours {word}."
