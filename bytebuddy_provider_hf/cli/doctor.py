@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -158,9 +159,9 @@ async def _examine(
         mark, plain, colour = _MARKS[each.level]
         mark = screen.sign(mark, plain)
         said, steps = each.words(lang)
-        about = (
-            f"{_plain(each.entry)}: " if each.entry and each.entry not in said else ""
-        )
+        # As a word: a is in nearly every sentence.
+        named = re.search(rf"(?<![\w-]){re.escape(each.entry)}(?![\w-])", said)
+        about = f"{_plain(each.entry)}: " if each.entry and not named else ""
         shown = mark
         if colour is not None and screen.coloured(screen.stdout()):
             shown = click.style(mark, fg=colour, bold=True)

@@ -232,6 +232,12 @@ def check_session(session: object) -> None:
         raise InvalidOption(text("roles.session_wrong", most=_LONGEST_TOLD))
 
 
+def is_offline(env: Mapping[str, str]) -> bool:
+    """Return whether the environment says that the Hub is not to be asked."""
+    offline = env.get("HF_HUB_OFFLINE") or env.get("TRANSFORMERS_OFFLINE", "")
+    return offline.upper() in _TRUE
+
+
 def mirror_of(env: Mapping[str, str]) -> str | None:
     """Return the origin of the Hub's mirror that ``HF_ENDPOINT`` names, if it may be.
 
@@ -272,8 +278,7 @@ def anonymous_way(
     """
     if origin == HUB:
         origin = mirror_of(env) or HUB
-    offline = env.get("HF_HUB_OFFLINE") or env.get("TRANSFORMERS_OFFLINE", "")
-    if offline.upper() in _TRUE:
+    if is_offline(env):
         return None
     # Headers and certificates are for the model's server, and may be secrets.
     plain = evolve(options, headers={}, client_certificate=None)

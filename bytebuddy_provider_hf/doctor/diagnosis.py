@@ -5,30 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
-
-from attrs import evolve
 
 from bytebuddy_provider_hf.address import HUB, ROUTER, HostKind
 from bytebuddy_provider_hf.client.catalogue import Catalogue
 from bytebuddy_provider_hf.client.endpoint import (
     MIRROR,
     Endpoint,
-    anonymous_way,
     examine_mirror,
+    is_offline,
 )
 from bytebuddy_provider_hf.client.opening import open_model
-from bytebuddy_provider_hf.client.runtime import LoopState, Runtime, shared_runtime
+from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import (
     CATALOGUE,
     cache_folder,
     user_folder,
 )
-from bytebuddy_provider_hf.config.values import Config, ModelEntry, RequestOptions
+from bytebuddy_provider_hf.config.values import Config, ModelEntry
 from bytebuddy_provider_hf.doctor import online_checks
 from bytebuddy_provider_hf.doctor.findings import (
     Finding,
@@ -49,6 +46,7 @@ from bytebuddy_provider_hf.doctor.stored_checks import (
     repair_step,
     stored_findings,
 )
+from bytebuddy_provider_hf.doctor.ways import Ways
 from bytebuddy_provider_hf.errors import (
     ByteBuddyError,
     ConfigInvalid,
@@ -67,15 +65,7 @@ from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.storage.identity import identity_of, read_key
 from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
 from bytebuddy_provider_hf.texts import LocalizedText, text
-from bytebuddy_provider_hf.transport.credentials import Credential
-from bytebuddy_provider_hf.transport.http_client import HttpClient, destination_for
-
-# Connecting takes less; a question that takes longer is answered "not known".
-_CONNECT_LIMIT: Final = 10.0
-# Seconds for one question: a host that takes it may never answer.
-_PATIENCE: Final = 20.0
-
-_T = TypeVar("_T")
+from bytebuddy_provider_hf.transport.http_client import Destination, HttpClient
 
 
 async def diagnose(
@@ -184,7 +174,7 @@ async def _online(
     """Yield what only servers know."""
     lease = runtime.lease()
     try:
-        ways = _Ways(situation, env, lease.state())
+        ways = Ways(situation, env, lease.state())
         answering: set[str] = set()
         if not situation.needs_hub:
             yield unknown("network.hub", text("doctor.hub_not_needed"))
@@ -226,96 +216,35 @@ async def _online(
         await lease.aclose()
 
 
-class _Ways:
-    """Lead to Hugging Face's services by the proxy of the first entry."""
-
-    def __init__(
-        self, situation: Situation, env: Mapping[str, str], state: LoopState
-    ) -> None:
-        first = next(
-            (e for e in situation.entries if e.name in situation.endpoints), None
-        )
-        options = RequestOptions() if first is None else first.request_options
-        # What is for one server, headers and certificates, is not for another.
-        self.options = evolve(
-            options,
-            headers={},
-            extra_body_properties={},
-            client_certificate=None,
-            connect_timeout=_CONNECT_LIMIT,
-        )
-        self.env = env
-        self.state = state
-
-    @contextmanager
-    def to(self, origin: str, credential: Credential) -> Iterator[HttpClient]:
-        """Lend a client to one of Hugging Face's own origins, with a token."""
-        way = destination_for(origin, credential.secret, self.options, env=self.env)
-        with self.state.clients.lend(way) as client:
-            yield client
-
-    def hub(self, credential: Credential) -> AbstractContextManager[HttpClient]:
-        """Lend a client to huggingface.co with a token."""
-        return self.to(HUB, credential)
-
-
-async def _within(
-    found: AsyncIterator[_T], silent: Finding
-) -> AsyncIterator[_T | Finding]:
-    """Yield what is found, and ``silent`` in place of what takes too long."""
-    while True:
-        each: _T | None = None
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                each = await anext(found, None)
-        except TimeoutError:
-            yield silent
-        if each is None:
-            return
-        yield each
-
-
-async def _answer(asking: Awaitable[Finding], silent: Finding) -> Finding:
-    """Return what is found, or ``silent`` where that takes too long."""
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            return await asking
-    except TimeoutError:
-        return silent
-
-
-def _silence(name: str, origin: str, level: Level) -> Finding:
-    """Return that a host takes a question and does not answer it."""
-    host, seconds = origin.partition("://")[2], f"{_PATIENCE:.0f}"
-    said = text("doctor.silent", host=host, seconds=seconds)
-    return Finding(name, level, said, (text("doctor.silent_step", page=STATUS),))
-
-
 async def _tokens(
-    situation: Situation, ways: _Ways, answers: AnswerStore | None, key: bytes
+    situation: Situation, ways: Ways, answers: AnswerStore | None, key: bytes
 ) -> AsyncIterator[Finding | tuple[str, AccountHolder]]:
     """Yield what Hugging Face says of each token, and its holder by fingerprint."""
     for credential, payers in situation.tokens:
-        with ways.hub(credential) as client:
-            asked = online_checks.token_findings(
-                client,
-                credential.source,
-                credential.place,
-                payers,
-                identity=identity_of(credential.secret, key),
-                store=answers,
-            )
-            silent = _silence("token.owner", HUB, Level.WARNING)
-            async for each in _within(asked, silent):
-                if isinstance(each, Finding):
-                    yield each
-                else:
-                    yield credential.secret.fingerprint, each
+        questions = partial(
+            online_checks.token_findings,
+            credential=credential,
+            payers=payers,
+            identity=identity_of(credential.secret, key),
+            store=answers,
+        )
+        asked = ways.ask(
+            HUB,
+            questions,
+            name="token.owner",
+            level=Level.WARNING,
+            credential=credential,
+        )
+        async for each in asked:
+            if isinstance(each, Finding):
+                yield each
+            else:
+                yield credential.secret.fingerprint, each
 
 
 async def _money_and_status(
     situation: Situation,
-    ways: _Ways,
+    ways: Ways,
     holders: Mapping[str, AccountHolder],
     now: float,
 ) -> AsyncIterator[Finding]:
@@ -323,53 +252,67 @@ async def _money_and_status(
         holder = holders.get(credential.secret.fingerprint)
         if holder is None:
             continue
-        with ways.hub(credential) as client:
-            asked = online_checks.money_findings(client, holder, now=now)
-            silent = _silence("account.credits", HUB, Level.UNKNOWN)
-            async for finding in _within(asked, silent):
-                yield finding
+        asked = ways.ask(
+            HUB,
+            partial(online_checks.money_findings, holder=holder, now=now),
+            name="account.credits",
+            level=Level.UNKNOWN,
+            credential=credential,
+        )
+        async for finding in asked:
+            yield finding
     # Also where the Hub is not reached: that may be the reason.
-    page = anonymous_way(STATUS, ways.options, ways.env)
-    if situation.needs_hub and page is not None:
-        with ways.state.clients.lend(page) as client:
-            asked = online_checks.status_findings(client)
-            silent = _silence("status.page", STATUS, Level.UNKNOWN)
-            async for finding in _within(asked, silent):
-                yield finding
+    if situation.needs_hub and not is_offline(ways.env):
+        asked = ways.ask(
+            STATUS,
+            online_checks.status_findings,
+            name="status.page",
+            level=Level.UNKNOWN,
+        )
+        async for finding in asked:
+            yield finding
 
 
 async def _network(
-    situation: Situation, ways: _Ways, now: float
+    situation: Situation, ways: Ways, now: float
 ) -> AsyncIterator[Finding]:
-    # Tokens and calls never go to a mirror, whatever the environment names.
-    own = Environment({k: v for k, v in ways.env.items() if k != MIRROR})
-    hub = anonymous_way(HUB, ways.options, own)
-    if hub is None:
+    if is_offline(ways.env):
         yield unknown("network.hub", text("doctor.hub_offline"))
         return
-    with ways.state.clients.lend(hub) as client:
-        asked = online_checks.network_findings(hub, client, now=now)
-        silent = _silence("network.hub", HUB, Level.PROBLEM)
-        async for finding in _within(asked, silent):
+    # Tokens and calls never go to a mirror, whatever the environment names.
+    asked = ways.ask(
+        HUB,
+        partial(online_checks.network_findings, now=now),
+        name="network.hub",
+        level=Level.PROBLEM,
+    )
+    async for finding in asked:
+        yield finding
+    targets = (each.target for each in situation.endpoints.values())
+    routed = (each.model for each in targets if each.host_kind is HostKind.ROUTER)
+    if (model := next(routed, None)) is not None:
+        asked = ways.ask(
+            ROUTER,
+            partial(online_checks.router_findings, model=model),
+            name="network.router",
+            level=Level.PROBLEM,
+        )
+        async for finding in asked:
             yield finding
-    routed = [e for e in situation.endpoints.values() if e.catalogue is not None]
-    for endpoint in routed[:1]:
-        if endpoint.catalogue is not None:
-            with ways.state.clients.lend(endpoint.catalogue) as client:
-                model = endpoint.target.model
-                asking = online_checks.router_finding(client, model)
-                silent = _silence("network.router", ROUTER, Level.PROBLEM)
-                yield await _answer(asking, silent)
     mirror, refused = examine_mirror(ways.env)
     if refused:
         said = text("doctor.mirror_ignored", variable=MIRROR, reason=refused)
         steps = (text("doctor.mirror_step", variable=MIRROR),)
         yield Finding("network.mirror", Level.WARNING, said, steps)
-    way = anonymous_way(HUB, ways.options, ways.env)
-    if mirror is not None and way is not None:
-        with ways.state.clients.lend(way) as client:
-            silent = _silence("network.mirror", mirror, Level.WARNING)
-            yield await _answer(online_checks.mirror_finding(client), silent)
+    if mirror is not None:
+        asked = ways.ask(
+            mirror,
+            online_checks.mirror_findings,
+            name="network.mirror",
+            level=Level.WARNING,
+        )
+        async for finding in asked:
+            yield finding
 
 
 async def _online_entry(
@@ -377,7 +320,7 @@ async def _online_entry(
     endpoint: Endpoint,
     catalogue: Catalogue,
     holders: Mapping[str, AccountHolder],
-    ways: _Ways,
+    ways: Ways,
 ) -> AsyncIterator[Finding]:
     """Yield what its model, its endpoint or its server says, by the kind of address."""
     kind, credential = endpoint.target.host_kind, endpoint.credential
@@ -392,21 +335,25 @@ async def _online_entry(
         holder = (
             None if credential is None else holders.get(credential.secret.fingerprint)
         )
-        if credential is not None and holder is not None:
-            with (
-                suppress(TimeoutError),
-                ways.to(ENDPOINTS_API, credential) as client,
-            ):
-                async with asyncio.timeout(_PATIENCE):
-                    managed = await _managed(client, holder)
+        if holder is not None:
+            asked = ways.ask(
+                ENDPOINTS_API,
+                partial(_managed, holder=holder),
+                name="endpoint.state",
+                level=Level.UNKNOWN,
+                credential=credential,
+            )
+            async for each in asked:
+                # What kept it from an answer is no news: it is not known.
+                managed = None if isinstance(each, Finding) else each
         origin = endpoint.target.origin
         yield online_checks.endpoint_finding(entry, origin, managed)
 
 
 async def _managed(
-    client: HttpClient, holder: AccountHolder
-) -> dict[str, DedicatedEndpoint] | None:
-    """Return the endpoints that a token may see, by origin; ``None``: it may not."""
+    _: Destination, client: HttpClient, *, holder: AccountHolder
+) -> AsyncIterator[dict[str, DedicatedEndpoint]]:
+    """Yield the endpoints that a token may see, by origin; nothing if it may not."""
     found: dict[str, DedicatedEndpoint] = {}
     seen = False
     for owner in (holder.name, *holder.organizations):
@@ -418,7 +365,8 @@ async def _managed(
             continue  # of this owner nothing is known, and that is what is told
         seen = True
         found |= {each.origin: each for each in listed}
-    return found if seen else None
+    if seen:
+        yield found
 
 
 async def _call(

@@ -34,6 +34,8 @@ from bytebuddy_provider_hf.types import Role
 
 # A whole value of YAML that begins with the retired host, in quotes or without.
 RETIRED_URL: Final = re.compile(rf"https?://{re.escape(RETIRED_HOST)}[^\s\"'#]*")
+# A shell or a YAML file takes some of them away, a panel or a Dockerfile none.
+_QUOTES: Final = "\"'`"
 _KEY_LINE: Final = re.compile(r"\s*(?:-\s+)?[\"']?apiKey[\"']?\s*:")
 # The Hub's task of models for a role; all others write.
 _TASKS: Final = {Role.EMBED: "feature-extraction", Role.RERANK: "text-ranking"}
@@ -84,6 +86,12 @@ def key_findings(
     if is_placeholder(secret):
         said = text("transport.placeholder", source=source)
         yield _placeholder(entry, said, placeholder_step(credential))
+    elif secret.reveal()[0] in _QUOTES:
+        said, steps = (
+            text("doctor.quoted", source=source),
+            (text("doctor.quoted_step"),),
+        )
+        yield Finding("token.form", Level.WARNING, said, steps, entry.name)
     elif not secret.reveal().startswith(("hf_", "api_org_")):
         yield Finding(
             "token.form",

@@ -65,6 +65,7 @@ from bytebuddy_provider_hf.plugins.protocols import (
 )
 from bytebuddy_provider_hf.prompts.families import family_by_id
 from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.transport.credentials import Credential
 from bytebuddy_provider_hf.transport.http_client import Destination, HttpClient
 from bytebuddy_provider_hf.types import CompletionOptions, Role
 from bytebuddy_provider_hf.wire.http_request import HttpRequest
@@ -94,7 +95,7 @@ _ENDPOINT_LEVELS: Final = {
 
 
 async def network_findings(
-    way: Destination, client: HttpClient, *, now: float | None = None
+    way: Destination, client: HttpClient, *, now: float
 ) -> AsyncIterator[Finding]:
     """Yield whether Hugging Face is reached and how, and whether the clock is right.
 
@@ -128,7 +129,7 @@ async def network_findings(
     except (ValueError, TypeError):
         yield unknown("network.clock", text("doctor.clock_untold"))
     else:
-        off = (time.time() if now is None else now) - theirs
+        off = now - theirs
         if abs(off) > _CLOCK_SKEW:
             said = text(
                 "doctor.clock_fast" if off > 0 else "doctor.clock_slow",
@@ -141,20 +142,24 @@ async def network_findings(
     yield rate_finding(status, headers)
 
 
-async def router_finding(client: HttpClient, model: str) -> Finding:
-    """Return whether the router, which calls go to, answers at all."""
+async def router_findings(
+    _: Destination, client: HttpClient, *, model: str
+) -> AsyncIterator[Finding]:
+    """Yield whether the router, which calls go to, answers at all."""
     host = client.origin.partition("://")[2]
     path = f"/v1/models/{model.partition(':')[0]}"
     question = HttpRequest(f"{client.origin}{path}", method="GET")
     try:
-        status, _, body = await fetch_answer(question, client, most=_LARGEST_ANSWER)
+        answer = await fetch_answer(question, client, most=_LARGEST_ANSWER)
+        status, body = answer[0], answer[2]
     except ByteBuddyError as error:
         steps: tuple[str, ...] = ()
         if isinstance(error, HostNotFound | HostLookupFailed):
             steps = (text("doctor.router_step", host=host),)
-        return Finding("network.router", Level.PROBLEM, steps=steps, error=error)
+        yield Finding("network.router", Level.PROBLEM, steps=steps, error=error)
+        return
     strange = _strange("network.router", client.origin, status, body)
-    return strange or ok("network.router", text("doctor.reached", host=host))
+    yield strange or ok("network.router", text("doctor.reached", host=host))
 
 
 def _strange(name: str, origin: str, status: int, body: bytes) -> Finding | None:
@@ -175,44 +180,46 @@ def _strange(name: str, origin: str, status: int, body: bytes) -> Finding | None
     return Finding(name, Level.PROBLEM, said, (text("doctor.host_strange_step"),))
 
 
-async def mirror_finding(client: HttpClient) -> Finding:
-    """Return whether a mirror of the Hub, to which ``client`` leads, answers as one."""
+async def mirror_findings(_: Destination, client: HttpClient) -> AsyncIterator[Finding]:
+    """Yield whether a mirror of the Hub, to which ``client`` leads, answers as one."""
     host = client.origin.partition("://")[2]
     facts = {"host": host, "variable": MIRROR}
     question = HttpRequest(f"{client.origin}{_SMALL}", method="GET")
     try:
-        status, _, body = await fetch_answer(question, client, most=_LARGEST_ANSWER)
+        answer = await fetch_answer(question, client, most=_LARGEST_ANSWER)
+        status, body = answer[0], answer[2]
     except ByteBuddyError as error:
         reason: object = error.message
     else:
         if status == _OK and isinstance(loads(body), list):
-            return ok("network.mirror", text("doctor.mirror", **facts))
+            yield ok("network.mirror", text("doctor.mirror", **facts))
+            return
         reason = text("doctor.mirror_strange", status=status)
     said = text("doctor.mirror_silent", **facts, reason=reason)
     steps = (text("doctor.mirror_step", variable=MIRROR),)
-    return Finding("network.mirror", Level.WARNING, said, steps)
+    yield Finding("network.mirror", Level.WARNING, said, steps)
 
 
 async def token_findings(
+    _: Destination,
     client: HttpClient,
-    source: str,
-    place: str,
-    payers: frozenset[str],
     *,
+    credential: Credential,
+    payers: frozenset[str],
     identity: str = "",
     store: AnswerStore | None = None,
 ) -> AsyncIterator[Finding | AccountHolder]:
     """Yield whose token it is and what it may do; the holder first, where it is known.
 
-    ``client`` leads to huggingface.co with the token of ``source``, which is a
-    ``place`` of ``transport.credentials``. ``payers`` are the organizations that
-    entries name with ``billTo``, "" for its own account. Where it was asked in the last
-    ten minutes, ``store`` has the answer, by ``identity``.
+    ``client`` leads to huggingface.co with the token of ``credential``. ``payers`` are
+    the organizations that entries name with ``billTo``, "" for its own account. Where
+    it was asked in the last ten minutes, ``store`` has the answer, by ``identity``.
     """
+    source = credential.source
     try:
         holder = await known_holder(client, identity, store)
     except AuthenticationFailed as error:
-        yield failure("token.refused", refused_token(error, source, place))
+        yield failure("token.refused", refused_token(error, source, credential.place))
         return
     except RateLimited:
         # Asked seldom on purpose: it says nothing of the token.
@@ -354,15 +361,13 @@ def endpoint_finding(
     host = origin.partition("://")[2]
     found = None if managed is None else managed.get(origin)
     if found is None:
-        return unknown(
-            "endpoint.state",
-            text(
-                "doctor.endpoint_strange" if managed else "doctor.endpoint_untold",
-                host=host,
-            ),
-            entry=entry.name,
-            steps=(text("doctor.endpoint_untold_step", page=token_page(ENDPOINTS)),),
-        )
+        said = text("doctor.endpoint_untold", host=host)
+        step = text("doctor.endpoint_untold_step", page=token_page(ENDPOINTS))
+        if managed is not None:
+            # Also where the list is empty: the token may read it.
+            said = text("doctor.endpoint_strange", host=host)
+            step = text("doctor.endpoint_strange_step")
+        return unknown("endpoint.state", said, entry=entry.name, steps=(step,))
     level = _ENDPOINT_LEVELS.get(found.state, Level.UNKNOWN)
     said = text("doctor.endpoint", host=host, state=found.state or "?")
     steps: tuple[str, ...] = ()
@@ -431,7 +436,7 @@ async def call_finding(entry: ModelEntry, model: Model) -> Finding:
 
 
 async def money_findings(
-    client: HttpClient, holder: AccountHolder, *, now: float
+    _: Destination, client: HttpClient, *, holder: AccountHolder, now: float
 ) -> AsyncIterator[Finding]:
     """Yield what is left of the month's credits, where the token may read the bill."""
     if holder.may(USER_BILLING) is False:
@@ -467,7 +472,7 @@ async def money_findings(
         yield ok("account.credits", text("doctor.credits", **facts))
 
 
-async def status_findings(client: HttpClient) -> AsyncIterator[Finding]:
+async def status_findings(_: Destination, client: HttpClient) -> AsyncIterator[Finding]:
     """Yield what Hugging Face's status page says."""
     try:
         found = await read_status(client)

@@ -45,6 +45,7 @@ from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.storage.budgets import amount_text
 from bytebuddy_provider_hf.storage.usage_report import read_usage
 from bytebuddy_provider_hf.texts import LocalizedText, text
+from bytebuddy_provider_hf.transport import tls
 from bytebuddy_provider_hf.transport.credentials import (
     Credential,
     header_credential,
@@ -199,7 +200,8 @@ def chosen_entries(
 
 
 def _of_hub(name: str) -> ModelEntry:
-    return ModelEntry(name=name, provider=PROVIDER, model=name)
+    # Without roles: nobody has said what it is for.
+    return ModelEntry(name=name, provider=PROVIDER, model=name, roles=())
 
 
 def examine_entry(
@@ -228,6 +230,13 @@ def examine_entry(
     found += known_findings(entry)
     if isinstance(endpoint, Finding):
         return [*found, endpoint], None
+    way = endpoint.destination
+    try:
+        if way.origin.startswith("https:"):
+            tls.context(way.origin, way.options, way.authorities)
+    except ByteBuddyError as error:
+        # No call can be made, whatever else is right.
+        return [*found, failure("entry.certificates", error, entry=entry.name)], None
     found += key_findings(entry, endpoint.target, endpoint.credential)
     written = header_credential(entry.request_options.headers)
     for finding in key_findings(entry, endpoint.target, written):

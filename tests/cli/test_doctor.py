@@ -141,3 +141,11 @@ def test_after_mending_all_a_second_look_is_asked_for(run: Run, config: Path) ->
     assert ran.out.splitlines()[-1].startswith("Run `bytebuddy-hf doctor` again")
     assert ran.code == 4
     assert run("doctor", "--offline", HF_TOKEN=CANARY).code == 0
+
+
+def test_an_entry_is_named_as_a_word(run: Run, config: Path) -> None:
+    """An entry "a" is not named by a sentence that has the letter in it."""
+    one = "  - {name: a, provider: huggingfaceinferenceapi, model: org/name, "
+    config.write_text(f"models:\n{one}requestOptions: {{caBundlePath: /nope.pem}}}}\n")
+    ran = run("doctor", "--offline", HF_TOKEN=CANARY)
+    assert "✗ a: caBundlePath /nope.pem cannot be loaded" in ran.out

@@ -261,3 +261,69 @@ def test_a_clock_that_is_a_day_off(off: float, word: str, tmp_path: Path) -> Non
     found = World(tmp_path, dated).examine(now=1_790_000_000.0 + off)
     told = one(found, "network.clock")
     assert told.words()[0] == f"The clock of this machine is 24 hours {word}."
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_authorities_that_are_not_there(variable: str, tmp_path: Path) -> None:
+    """Each entry that goes by TLS is told of, also offline; nothing raises."""
+    env = {"HF_TOKEN": TOKEN, variable: str(tmp_path / "nope.pem")}
+    world = World(tmp_path, env=env)
+    for offline in (True, False):
+        first = first_problem(world.examine(offline=offline, calls=not offline))
+        assert (first.id, first.entry) == ("entry.certificates", "mine")
+        assert variable in first.words()[0]
+
+
+def test_a_certificate_of_ones_own_that_is_not_there(tmp_path: Path) -> None:
+    """The key of the configuration is named."""
+    more = "apiBase: https://x.example/v1\nrequestOptions:\n  clientCertificate:\n"
+    config = entry(f"{more}    cert: /nope.pem\n    key: /nope.key")
+    first = first_problem(World(tmp_path, config=config).examine(offline=True))
+    assert first.id == "entry.certificates"
+    assert "clientCertificate" in first.words()[0]
+
+
+@pytest.mark.parametrize("config", ["", entry()])
+def test_a_proxy_that_is_no_address(config: str, tmp_path: Path) -> None:
+    """Nobody says that it is offline, and its password is not shown."""
+    env = {"HF_TOKEN": TOKEN, "HTTPS_PROXY": "ht!tp://:::joe:S3cretPass@"}
+    found = World(tmp_path, config=config, env=env).examine()
+    assert one(found, "network.hub").level is Level.PROBLEM
+    said = " ".join(" ".join((each.words()[0], *each.words()[1])) for each in found)
+    assert "HTTPS_PROXY" in said
+    assert "S3cretPass" not in said
+    assert "HF_HUB_OFFLINE" not in said
+
+
+def test_a_hub_that_is_not_to_be_asked(tmp_path: Path) -> None:
+    """The variable is named, and nobody is asked, the status page neither."""
+    made = hub()
+    env = {"HF_TOKEN": TOKEN, "HF_HUB_OFFLINE": "1"}
+    told = one(World(tmp_path, made, env=env).examine(), "network.hub")
+    assert (told.level, "HF_HUB_OFFLINE" in told.words()[0]) == (Level.UNKNOWN, True)
+    assert made.requests == ()
+
+
+def test_an_endpoint_that_is_nobodys(tmp_path: Path) -> None:
+    """The list of endpoints may be read, and is empty: it is no matter of the token."""
+    base = "https://abc.us-east-1.aws.endpoints.huggingface.cloud"
+    world = World(tmp_path, config=entry(f"apiBase: {base}\napiKey: {TOKEN}"))
+    said, steps = one(world.examine(), "endpoint.state").words()
+    assert "or it was deleted" in said
+    assert "Compare apiBase" in steps[0]
+
+
+def test_a_model_that_is_only_named_has_no_roles(tmp_path: Path) -> None:
+    """Nobody said what it is for: no role is missing."""
+    facts = {"org/vectors": {"pipeline_tag": "feature-extraction"}}
+    found = World(tmp_path, hub(facts=facts)).examine("org/vectors")
+    assert not [each.id for each in found if each.id.startswith("entry.role")]
+    assert one(found, "model.unserved").entry == "org/vectors"
+
+
+def test_a_token_in_quotation_marks(tmp_path: Path) -> None:
+    """A shell takes them away, an editor of variables does not."""
+    found = World(tmp_path, env={"HF_TOKEN": f'"{TOKEN}"'}).examine()
+    told = one(found, "token.form")
+    assert "begins with a quotation mark" in told.words()[0]
+    assert found.index(told) < found.index(one(found, "token.refused"))
