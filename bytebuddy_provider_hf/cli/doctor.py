@@ -40,6 +40,8 @@ _MARKS: Final = {
     Level.WARNING: ("!", "!", "yellow"),
     Level.PROBLEM: ("✗", "x", "red"),
 }
+# A shorter name of an entry may be any word of a sentence.
+_SHORTEST: Final = 3
 _EXAMPLES: Final = """\b
 Examples:
   bytebuddy-hf doctor                       look at everything
@@ -159,9 +161,9 @@ async def _examine(
         mark, plain, colour = _MARKS[each.level]
         mark = screen.sign(mark, plain)
         said, steps = each.words(lang)
-        # As a word: a is in nearly every sentence.
-        named = re.search(rf"(?<![\w-]){re.escape(each.entry)}(?![\w-])", said)
-        about = f"{_plain(each.entry)}: " if each.entry and not named else ""
+        about = ""
+        if each.entry and not _names(said, each.entry):
+            about = f"{_plain(each.entry)}: "
         shown = mark
         if colour is not None and screen.coloured(screen.stdout()):
             shown = click.style(mark, fg=colour, bold=True)
@@ -175,6 +177,12 @@ async def _examine(
         for step in steps if each.level >= Level.WARNING else steps[:1]:
             screen.say(f"    {_plain(step)}")
     return found
+
+
+def _names(said: str, entry: str) -> bool:
+    """Return whether a sentence names an entry: as a word, and not as an article."""
+    word = rf"(?<![\w-]){re.escape(entry)}(?![\w-])"
+    return len(entry) >= _SHORTEST and re.search(word, said) is not None
 
 
 def _mend(found: list[Finding]) -> tuple[list[str], list[Finding]]:

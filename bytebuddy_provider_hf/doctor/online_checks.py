@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from bytebuddy_provider_hf.address import HUB, HostKind
+from bytebuddy_provider_hf.client.abilities import abilities_of
 from bytebuddy_provider_hf.client.catalogue import Catalogue, ModelPage
 from bytebuddy_provider_hf.client.endpoint import MIRROR, Endpoint
 from bytebuddy_provider_hf.client.providers import POLICIES
@@ -304,10 +305,12 @@ async def model_findings(
         )
     if family_by_id(entry.model) is None:
         # Else the package's own table has told already.
-        for finding in role_findings(entry, page.abilities):
-            # That it is served for a conversation is known by the router's list only.
-            if page.router_told:
-                yield finding
+        abilities = page.abilities
+        if not page.is_served:
+            # Nobody told whether it chats: the best is taken for true.
+            abilities = abilities_of(page.id, facts, chats=True)
+        for finding in role_findings(entry, abilities):
+            yield finding
         for finding in length_findings(entry, facts.window if facts else None):
             yield finding
     yield _served_finding(entry, page)
@@ -394,8 +397,15 @@ async def server_findings(
         yield failure("network.server", error, entry=entry.name)
         return
     names = served.models
-    said = text("doctor.server", base=served.base, server=served.server)
-    yield ok("network.server", said, entry=entry.name)
+    facts = {"base": served.base, "server": served.server}
+    if names or served.loaded_model is not None:
+        said = text("doctor.server", **facts)
+        yield ok("network.server", said, entry=entry.name)
+    else:
+        # Any page that answers everything is taken for such a one.
+        said = text("doctor.server_untold", **facts)
+        steps = (text("doctor.server_untold_step"),)
+        yield unknown("network.server", said, entry=entry.name, steps=steps)
     if names and entry.model not in names and len(names) > 1:
         yield Finding(
             "model.other",

@@ -149,3 +149,5 @@ def test_an_entry_is_named_as_a_word(run: Run, config: Path) -> None:
     config.write_text(f"models:\n{one}requestOptions: {{caBundlePath: /nope.pem}}}}\n")
     ran = run("doctor", "--offline", HF_TOKEN=CANARY)
     assert "✗ a: caBundlePath /nope.pem cannot be loaded" in ran.out
+    ran = run("doctor", "--offline")
+    assert "✗ a: Hugging Face's router needs a token" in ran.out

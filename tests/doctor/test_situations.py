@@ -327,3 +327,33 @@ def test_a_token_in_quotation_marks(tmp_path: Path) -> None:
     told = one(found, "token.form")
     assert "begins with a quotation mark" in told.words()[0]
     assert found.index(told) < found.index(one(found, "token.refused"))
+
+
+OWN = "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize("base", [OWN, f"{OWN}/v1"])
+def test_a_page_is_no_model_server(base: str, tmp_path: Path) -> None:
+    """What lists no model is not known, until a call is made."""
+    hosts = Hosts(hub(), {OWN: portal})
+    world = World(tmp_path, hosts, entry(f"apiBase: {base}"))
+    told = one(world.examine(), "network.server")
+    assert (told.level, "lists no model" in told.words()[0]) == (Level.UNKNOWN, True)
+    assert "--calls" in told.words()[1][0]
+
+
+def test_of_a_model_that_nobody_serves_only_that_is_told(tmp_path: Path) -> None:
+    """Whether it chats is known by who serves it: no role is called missing."""
+    facts = {"org/quiet": {"pipeline_tag": "text-generation"}}
+    config = entry(model="org/quiet", roles="chat, edit, apply")
+    found = World(tmp_path, hub(facts=facts), config).examine()
+    assert first_problem(found).id == "model.unserved"
+    assert not [each.id for each in found if each.id.startswith("entry.role")]
+
+
+def test_a_server_that_never_answers_its_call(tmp_path: Path) -> None:
+    """The examination ends all the same."""
+    world = World(tmp_path, Hosts(hub(), {OWN: silent}), entry(f"apiBase: {OWN}/v1"))
+    found = world.examine(virtual=True, calls=True)
+    assert first_problem(found) is one(found, "network.server")
+    assert one(found, "entry.call").level is Level.PROBLEM
