@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from attrs import evolve
+
 from bytebuddy_provider_hf.address import HUB, ROUTER, HostKind
 from bytebuddy_provider_hf.client.catalogue import Catalogue
 from bytebuddy_provider_hf.client.endpoint import (
@@ -94,6 +96,8 @@ async def diagnose(
     home = home_folder() if home is None else home
     now = time.time() if now is None else now
     folder = user_folder(home)
+    project = Path.cwd() if cwd is None else cwd
+    setting = Setting(home, project, variables, now)
     found: list[Finding] = []
     registry = None
     try:
@@ -108,7 +112,12 @@ async def diagnose(
         )
     except ConfigInvalid as error:
         found += [
-            Finding("config.invalid", Level.PROBLEM, problem, (_mending_step(problem),))
+            Finding(
+                "config.invalid",
+                Level.PROBLEM,
+                problem,
+                (_mending_step(problem, setting),),
+            )
             for problem in error.problems
         ]
     except ByteBuddyError as error:
@@ -138,11 +147,9 @@ async def diagnose(
     for finding in budget_findings(folder, now):
         yield finding
     config = Config() if registry is None else registry.config
-    project = Path.cwd() if cwd is None else cwd
     for finding in file_findings(config, home=home, project=project, env=variables):
         yield finding
-    setting = Setting(home, project, variables, now, config.log)
-    for finding in stored_findings(setting):
+    for finding in stored_findings(evolve(setting, log=config.log)):
         yield finding
     yield version_finding()
     if registry is not None:
@@ -152,12 +159,12 @@ async def diagnose(
             yield failure("plugins.closing", error, level=Level.WARNING)
 
 
-def _mending_step(problem: str) -> str:
+def _mending_step(problem: str, setting: Setting) -> str:
     """Return what to do about a problem of the configuration."""
     step = None
     if isinstance(problem, LocalizedText) and problem.id == "config.unreadable":
         # No line of it is wrong.
-        step = repair_step(Path(problem.facts["path"]))
+        step = repair_step(Path(problem.facts["path"]), setting)
     return text("doctor.mend_config") if step is None else step
 
 

@@ -73,6 +73,15 @@ class Setting:
             files.MACHINE_CONFIG.folder: Path(files.MACHINE_CONFIG.folder),
         }[row.folder]
 
+    def is_ours(self, path: Path) -> bool:
+        """Whether a path is that of this package's folders, or in them."""
+        folders = (
+            files.user_folder(self.home),
+            files.cache_folder(self.env, self.home),
+            self.project / files.CONFIG.name,
+        )
+        return any(path.is_relative_to(folder) for folder in folders)
+
     def age_of(self, path: Path) -> float:
         """Return how long ago a file was written, in seconds."""
         return max(0.0, self.now - path.stat().st_mtime)
@@ -101,10 +110,12 @@ def _folder(row: StoredFile, setting: Setting) -> Iterator[Finding]:
     path = setting.folder_of(row)
     there = _nearest(path)
     if not there.is_dir():
-        yield _no_folder(there)
+        yield _no_folder(there, setting)
     elif not _may(there, os.W_OK | os.X_OK):
         said = text("doctor.stored_read_only", file=path)
-        yield Finding("files.read_only", Level.WARNING, said, (_access_step(there),))
+        yield Finding(
+            "files.read_only", Level.WARNING, said, (_access_step(there, setting),)
+        )
 
 
 def _plain(row: StoredFile, setting: Setting) -> Iterator[Finding]:
@@ -118,10 +129,12 @@ def _plain(row: StoredFile, setting: Setting) -> Iterator[Finding]:
     if path is None or not os.path.lexists(path):
         return
     if not path.is_file():
-        yield _irregular(path)
+        yield _irregular(path, setting)
     elif not _may(path, os.R_OK):
         said = text("doctor.stored_unreadable", file=path)
-        yield Finding("files.unreadable", Level.WARNING, said, (_access_step(path),))
+        yield Finding(
+            "files.unreadable", Level.WARNING, said, (_access_step(path, setting),)
+        )
     elif row.most and path.stat().st_size > row.most:
         yield _too_large(path, row.most)
 
@@ -195,7 +208,7 @@ def _catalogue(row: StoredFile, setting: Setting) -> Iterator[Finding]:
     if not os.path.lexists(path):
         return
     if not path.is_dir():
-        yield _no_folder(path)
+        yield _no_folder(path, setting)
         return
     told = []
     for each in path.glob("*.answer"):
@@ -241,12 +254,12 @@ def _log(_: StoredFile, setting: Setting) -> Iterator[Finding]:
     path, most = Path(setting.log.path), setting.log.size * _MEGABYTE
     there = _nearest(path)
     if there == path and not path.is_file():
-        yield _irregular(path)
+        yield _irregular(path, setting)
     elif there != path and not there.is_dir():
-        yield _no_folder(there)
+        yield _no_folder(there, setting)
     elif not _may(there, os.W_OK if there == path else os.W_OK | os.X_OK):
         said = text("doctor.log_unwritable", file=path)
-        yield Finding("files.log", Level.WARNING, said, (_access_step(there),))
+        yield Finding("files.log", Level.WARNING, said, (_access_step(there, setting),))
     elif there != path:
         yield ok("files.log", text("doctor.log_empty", file=path))
     else:
@@ -259,7 +272,7 @@ def _log(_: StoredFile, setting: Setting) -> Iterator[Finding]:
         if not _may(path.parent, os.W_OK | os.X_OK):
             # What is full is renamed: that is the folder's to allow.
             said = text("doctor.log_stuck", **facts)
-            step = _access_step(path.parent)
+            step = _access_step(path.parent, setting)
             yield Finding("files.log", Level.WARNING, said, (step,))
         elif size <= most + _LAST_LINES:
             age = _age_of_last_line(path, setting)
@@ -327,14 +340,14 @@ def _folders_left(
             yield _left(each, setting)
 
 
-def repair_step(path: Path) -> LocalizedText | None:
+def repair_step(path: Path, setting: Setting) -> LocalizedText | None:
     """Return what makes a file readable; ``None`` where rights are not the cause."""
     there = _nearest(path)
     if there == path and not path.is_file():
-        return _moving_step(path)
+        return _moving_step(path, setting)
     if there == path and _may(path, os.R_OK):
         return None
-    return _access_step(there)
+    return _access_step(there, setting)
 
 
 def _nearest(path: Path) -> Path:
@@ -348,19 +361,24 @@ def _may(path: Path, rights: int) -> bool:
     return os.access(path, rights, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _access_step(path: Path) -> LocalizedText:
-    """Return how a user gets the rights to a file or folder."""
+def _access_step(path: Path, setting: Setting) -> LocalizedText:
+    """Return how a user gets the rights to a file or folder, or does without."""
     if sys.platform != "win32":
         if os.statvfs(path).f_flag & os.ST_RDONLY:
             return text("doctor.stored_disk_step", file=path)
         if path.stat().st_uid != os.geteuid():
+            if not setting.is_ours(path):
+                return text("doctor.stored_elsewhere_step", file=path)
             return text("doctor.stored_access_step", command=chown_command(path))
     rights = "u+rwx" if path.is_dir() else "u+rw"
     command = f"chmod {rights} {shlex.quote(str(path))}"
     return text("doctor.stored_access_step", command=command)
 
 
-def _moving_step(path: Path) -> LocalizedText:
+def _moving_step(path: Path, setting: Setting) -> LocalizedText:
+    if not setting.is_ours(path):
+        # A device, or a file of the system's: nothing to be moved.
+        return text("doctor.stored_elsewhere_step", file=path)
     # Whoever made it may want what is in it.
     old = path.with_name(f"{path.name}.old")
     command = f"mv {shlex.quote(str(path))} {shlex.quote(str(old))}"
@@ -383,14 +401,18 @@ def _untold(place: str | Path, reason: str) -> Finding:
     return Finding("files.untold", Level.UNKNOWN, said)
 
 
-def _no_folder(path: Path) -> Finding:
+def _no_folder(path: Path, setting: Setting) -> Finding:
     said = text("doctor.stored_no_folder", file=path)
-    return Finding("files.no_folder", Level.WARNING, said, (_moving_step(path),))
+    return Finding(
+        "files.no_folder", Level.WARNING, said, (_moving_step(path, setting),)
+    )
 
 
-def _irregular(path: Path) -> Finding:
+def _irregular(path: Path, setting: Setting) -> Finding:
     said = text("doctor.stored_irregular", file=path)
-    return Finding("files.irregular", Level.WARNING, said, (_moving_step(path),))
+    return Finding(
+        "files.irregular", Level.WARNING, said, (_moving_step(path, setting),)
+    )
 
 
 def _too_large(path: Path, most: int) -> Finding:

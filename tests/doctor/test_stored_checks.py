@@ -17,7 +17,7 @@ from doctor_world import World, entry
 
 from bytebuddy_provider_hf.config import stored_files as files
 from bytebuddy_provider_hf.doctor.findings import Finding, Level
-from bytebuddy_provider_hf.doctor.stored_checks import CHECKS
+from bytebuddy_provider_hf.doctor.stored_checks import CHECKS, Setting, stored_findings
 from bytebuddy_provider_hf.storage.answers_file import AnswersFile, KeptValue
 from bytebuddy_provider_hf.storage.database import open_file
 
@@ -106,7 +106,12 @@ WRONG: dict[str, tuple[Callable[[Kept], object], tuple[str, Level, str, str]]] =
     ),
     "a cache folder that is a file": (
         lambda kept: kept.write(kept.home / ".cache", b""),
-        ("files.no_folder", Level.WARNING, ".cache is no folder", "`mv "),
+        (
+            "files.no_folder",
+            Level.WARNING,
+            ".cache is no folder",
+            "a place of your own",
+        ),
     ),
     "a catalogue that is a file": (
         lambda kept: kept.write(kept.cache / "catalogue", b""),
@@ -210,11 +215,16 @@ WRONG: dict[str, tuple[Callable[[Kept], object], tuple[str, Level, str, str]]] =
     ),
     "a log that is a folder": (
         lambda kept: kept.log.mkdir(),
-        ("files.irregular", Level.WARNING, "all.log is no regular file", "`mv "),
+        (
+            "files.irregular",
+            Level.WARNING,
+            "all.log is no regular file",
+            "a place of your own",
+        ),
     ),
     "a log in a file": (
         lambda kept: (kept.log.parent.rmdir(), kept.write(kept.home / "logs", b"")),
-        ("files.no_folder", Level.WARNING, "logs is no folder", "`mv "),
+        ("files.no_folder", Level.WARNING, "logs is no folder", "a place of your own"),
     ),
     "a log beyond its bound": (
         lambda kept: grown(kept.write(kept.log, b""), 1_200_000),
@@ -388,3 +398,27 @@ def test_what_this_user_may_not_use_is_found(
         (kept.home / place).chmod(0o700)
     assert {each.id for each in told} == {name}, [each.words() for each in told]
     assert all(step in each.words()[1][0] for each in told), told[0].words()
+
+
+@pytest.mark.parametrize("named", ["XDG_CACHE_HOME", "HF_TOKEN_PATH", "log"])
+def test_what_is_the_systems_is_left_alone(named: str, kept: Kept) -> None:
+    """Nobody is told to move a device away, or to own the folder of all."""
+    world = World(kept.home)
+    if named == "log":
+        world.config += f"log:\n  path: {os.devnull}\n"
+    else:
+        world.env[named] = os.devnull
+    (told,) = of_files(world.examine(offline=True, now=NOW))
+    said, steps = told.words()
+    assert os.devnull in said
+    assert steps[0].startswith(f"Leave {os.devnull} as it is")
+    assert "`" not in steps[0]
+
+
+def test_a_home_that_cannot_be_made(of_nobody: Kept) -> None:
+    """The folder that it would lie in is root's: that stays so."""
+    home = Path("/nobody-made-this")
+    findings = stored_findings(Setting(home, of_nobody.home, {}, NOW))
+    told = [each for each in findings if each.id == "files.read_only"]
+    assert len(told) == 2
+    assert all(each.words()[1][0].startswith("Leave / as it is") for each in told)
