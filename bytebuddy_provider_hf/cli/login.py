@@ -17,7 +17,7 @@ from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.options import command, trouble_options
 from bytebuddy_provider_hf.config.exposure import exposures
-from bytebuddy_provider_hf.config.placeholders import is_placeholder
+from bytebuddy_provider_hf.config.placeholders import is_addressed, is_placeholder
 from bytebuddy_provider_hf.config.values import Config, ModelEntry, RequestOptions
 from bytebuddy_provider_hf.config.write import VARIABLE
 from bytebuddy_provider_hf.errors import (
@@ -51,6 +51,8 @@ TOKEN_PAGE: Final = (
 # What a header can carry (RFC 9110, field-vchar), and no token is shorter.
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]{8,4096}")
 _LONGEST: Final = 4096
+# A token in quotation marks, or with the name of its variable before it.
+_LINE: Final = re.compile(r"[\"'`]|[A-Za-z_]\w*=")
 # Seconds for whoami in all; it answers in less than one.
 _PATIENCE: Final = 30.0
 
@@ -173,11 +175,15 @@ def read_token() -> Secret:
     if not token:
         hint = text("cli.make_one", page=TOKEN_PAGE)
         raise InvalidToken(text("cli.no_token"), hint=hint)
-    if is_placeholder(token):
+    # A blank alone may as well be of a token that was pasted with something else.
+    has_blank = any(each.isspace() for each in token.reveal())
+    if is_addressed(token) or (is_placeholder(token) and not has_blank):
         hint = text("cli.make_one", page=TOKEN_PAGE)
         raise InvalidToken(text("cli.placeholder_given"), hint=hint)
     if not _SENDABLE.fullmatch(token.reveal()):
         raise InvalidToken(text("cli.bad_token"), hint=text("cli.copy_again"))
+    if _LINE.match(token.reveal()):
+        raise InvalidToken(text("cli.token_line"), hint=text("cli.copy_again"))
     return token
 
 

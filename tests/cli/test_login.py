@@ -280,3 +280,23 @@ def test_the_next_step_of_a_refused_token_depends_on_where_it_was() -> None:
     assert "and run `bytebuddy-hf login`" in steps["login"]
     assert "login" not in steps["argument"]
     assert len(set(steps.values())) == len(steps)
+
+
+@pytest.mark.parametrize(
+    ("pasted", "words"),
+    [
+        (f'"{CANARY}"', "more than a token"),
+        (f"'{CANARY}'", "more than a token"),
+        (f"HF_TOKEN={CANARY}", "more than a token"),
+        (f"Bearer {CANARY}", "it has spaces"),
+        (f"export HF_TOKEN={CANARY}", "it has spaces"),
+    ],
+)
+def test_a_token_with_something_around_it_is_not_kept(
+    pasted: str, words: str, run: Run, home: Path
+) -> None:
+    """It would be sent like that; and it is no placeholder."""
+    ran = run("login", "--no-check", stdin=pasted)
+    assert (ran.code, words in ran.err) == (4, True), ran.err
+    assert CANARY not in ran.err
+    assert not kept(home).exists()
