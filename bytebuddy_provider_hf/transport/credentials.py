@@ -193,7 +193,8 @@ def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
     for variable in VARIABLES:
         kept = login.values.get(variable)
         if kept is not None and (secret := _without_line_breaks(kept.reveal())):
-            return Credential(secret, f"{variable} in {login.path}", "login")
+            place = text("transport.kept_in", variable=variable, file=login.path)
+            return Credential(secret, place, "login")
     path, secret = token_file(env, state_dir), None
     refused: str | None = None
     wrong: list[tuple[Path, str]] = []

@@ -220,7 +220,7 @@ def write_an_ascii_colon(world: World, ran: Ran) -> None:
 
 
 def take_out_the_placeholder(world: World, ran: Ran) -> None:
-    assert "Remove it there" in ran.flat
+    assert "or remove it and run" in ran.flat
     world.edit('    apiKey: "your-huggingface-api-key"\n', "")
     follow("bytebuddy-hf login")(world, ran)
 
@@ -246,6 +246,25 @@ MISTAKES: Final[dict[str, Mistake]] = {
         ("whoami",),
         4,
         ("Hugging Face does not know this token", "Hugging Face 不认识这个令牌"),
+        ("HF_API_KEY",),
+        ("`unset HF_API_KEY`",),
+        follow("unset"),
+    ),
+    "a placeholder in a variable": Mistake(
+        logged_in(GOOD, entry(), HF_API_KEY="YOUR_TOKEN"),
+        CHAT,
+        4,
+        ("What stands in HF_API_KEY", "HF_API_KEY 中是"),
+        ("HF_API_KEY",),
+        ("`unset HF_API_KEY`",),
+        follow("unset"),
+        ("token.placeholder",),
+    ),
+    "a placeholder in a variable, at whoami": Mistake(
+        logged_in(GOOD, entry(), HF_API_KEY="<token>"),
+        ("whoami",),
+        4,
+        ("What stands in HF_API_KEY", "HF_API_KEY 中是"),
         ("HF_API_KEY",),
         ("`unset HF_API_KEY`",),
         follow("unset"),

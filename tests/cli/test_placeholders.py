@@ -111,6 +111,7 @@ def test_whoami_does_not_ask_with_it(
         assert "placeholder" in ran.err
     else:
         assert "占位文字" in ran.err
+        assert " in " not in ran.err
     assert "bytebuddy-hf login" in ran.err
     assert placeholder not in ran.out + ran.err
 
