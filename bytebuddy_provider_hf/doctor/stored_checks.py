@@ -20,7 +20,7 @@ from glob import escape
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bytebuddy_provider_hf.config import stored_files as files
 from bytebuddy_provider_hf.config.exposure import chown_command
@@ -102,7 +102,12 @@ def stored_findings(setting: Setting) -> Iterator[Finding]:
         except OSError as error:
             if isinstance(error, PermissionError) and row.folder in closed:
                 continue  # told of the folder
-            yield _untold(row.place, error.strerror or type(error).__name__)
+            reason = error.strerror or type(error).__name__
+            steps: tuple[str, ...] = ()
+            if isinstance(error, PermissionError) and error.filename:
+                there = _nearest(Path(error.filename))
+                steps = (_access_step(there, setting),)
+            yield evolve(_untold(row.place, reason), steps=steps)
 
 
 def _folder(row: StoredFile, setting: Setting) -> Iterator[Finding]:
@@ -112,10 +117,7 @@ def _folder(row: StoredFile, setting: Setting) -> Iterator[Finding]:
     if not there.is_dir():
         yield _no_folder(there, setting)
     elif not _may(there, os.W_OK | os.X_OK):
-        said = text("doctor.stored_read_only", file=path)
-        yield Finding(
-            "files.read_only", Level.WARNING, said, (_access_step(there, setting),)
-        )
+        yield _read_only(path, there, setting)
 
 
 def _plain(row: StoredFile, setting: Setting) -> Iterator[Finding]:
@@ -126,7 +128,11 @@ def _plain(row: StoredFile, setting: Setting) -> Iterator[Finding]:
         path = token_file(setting.env, state)
     else:
         path = setting.folder_of(row) / row.name
-    if path is None or not os.path.lexists(path):
+    if path is None:
+        return
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL
         return
     if not path.is_file():
         yield _irregular(path, setting)
@@ -209,6 +215,9 @@ def _catalogue(row: StoredFile, setting: Setting) -> Iterator[Finding]:
         return
     if not path.is_dir():
         yield _no_folder(path, setting)
+        return
+    if not _may(path, os.R_OK | os.W_OK | os.X_OK):
+        yield _read_only(path, path, setting)
         return
     told = []
     for each in path.glob("*.answer"):
@@ -399,6 +408,12 @@ def _kept(name: str, path: Path, setting: Setting) -> Finding:
 def _untold(place: str | Path, reason: str) -> Finding:
     said = text("doctor.stored_untold", file=place, reason=reason)
     return Finding("files.untold", Level.UNKNOWN, said)
+
+
+def _read_only(path: Path, there: Path, setting: Setting) -> Finding:
+    said = text("doctor.stored_read_only", file=path)
+    steps = (_access_step(there, setting),)
+    return Finding("files.read_only", Level.WARNING, said, steps)
 
 
 def _no_folder(path: Path, setting: Setting) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from bytebuddy_provider_hf.config import stored_files as files
@@ -49,13 +50,14 @@ def _paths(
     yield state / files.USAGE_COUNTS.name
     yield from (cache / kept.name for kept in (files.SERVERS, files.ANSWERS))
     catalogue = cache / files.CATALOGUE.name
-    if catalogue.is_dir():
+    # What this user may not look into is told with the stored files.
+    with suppress(OSError):
         yield from sorted(catalogue.iterdir())
     for folder in (project / files.STATE, project):
-        if (folder / files.ENV.name).exists():
+        if _is_there(folder / files.ENV.name):
             yield folder / files.ENV.name
     token = token_file(env, state)
-    if token is not None and token.exists():
+    if token is not None and _is_there(token):
         yield token
     if config.log is not None:
         yield Path(config.log.path)
@@ -66,3 +68,10 @@ def _paths(
         if options.client_certificate is not None:
             yield Path(options.client_certificate.cert).expanduser()
             yield Path(options.client_certificate.key).expanduser()
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False

@@ -422,3 +422,33 @@ def test_a_home_that_cannot_be_made(of_nobody: Kept) -> None:
     told = [each for each in findings if each.id == "files.read_only"]
     assert len(told) == 2
     assert all(each.words()[1][0].startswith("Leave / as it is") for each in told)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *(".cache", ".cache/huggingface", ".cache/bytebuddy-hf"),
+        *(".cache/bytebuddy-hf/catalogue", "project", "project/.bytebuddy"),
+        *(".bytebuddy", ".cache/huggingface/token"),
+    ],
+)
+def test_a_place_that_nobody_may_look_into_ends_nothing(
+    of_nobody: Kept, place: str
+) -> None:
+    """The examination goes to its end, and tells which place, with the command."""
+    home, kept = of_nobody.home, of_nobody
+    kept.write(kept._made(home / ".cache" / "huggingface") / "token", b"hf_x")
+    kept.write(kept._made(kept.cache / "catalogue") / "x.answer", b"{}")
+    kept.write(kept._made(home / "project" / ".bytebuddy") / ".env", b"")
+    world = World(home)
+    world.examine(offline=True)
+    world.config = ""
+    (home / place).chmod(0)
+    try:
+        found = world.examine(offline=True, now=NOW)
+    finally:
+        (home / place).chmod(0o700)
+    assert found[-1].id == "versions.installed"
+    steps = [step for each in found for step in each.words()[1]]
+    rights = "u+rw" if place.endswith("token") else "u+rwx"
+    assert any(f"`chmod {rights} {home / place}`" in step for step in steps), steps
