@@ -24,7 +24,7 @@ from bytebuddy_provider_hf.cli.options import (
 from bytebuddy_provider_hf.cli.tables import home_as_tilde
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.cli.wrapping import columns_of, wrap_lines
-from bytebuddy_provider_hf.client.runtime import answers_folder
+from bytebuddy_provider_hf.client.runtime import Runtime, answers_folder
 from bytebuddy_provider_hf.doctor.diagnosis import diagnose
 from bytebuddy_provider_hf.doctor.findings import Finding, Level
 from bytebuddy_provider_hf.errors import ByteBuddyError
@@ -111,6 +111,7 @@ def doctor(
                 calls=calls,
                 # A check that only reads keeps nothing either.
                 answers=None if lint else KeptAnswers(answers_folder()),
+                runtime=Runtime() if lint else None,
             ),
             quiet=as_json,
         )

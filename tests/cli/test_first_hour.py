@@ -35,6 +35,7 @@ from two_languages import CHINESE, copied
 
 from bytebuddy_provider_hf.cli import demo_server
 from bytebuddy_provider_hf.cli.root import COMMANDS
+from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
 from bytebuddy_provider_hf.testing.behaviour import Behaviour
 from bytebuddy_provider_hf.testing.hub import FakeHub
 
@@ -715,3 +716,22 @@ def test_four_steps_lead_to_a_first_own_chat(
     )
     assert own.keys() == page.keys()
     assert own["apiKey"] == page["apiKey"] == "${HF_API_KEY}"
+
+
+def test_a_check_that_only_reads_keeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither whose a token is, nor what was told of models; doctor itself does."""
+    kept: list[str] = []
+    monkeypatch.setattr(KeptAnswers, "put", lambda _, key, __: kept.append(key))
+    world = World(tmp_path / "home", monkeypatch)
+    world.write(entry())
+    world.keep(GOOD)
+    before = sorted(tmp_path.rglob("*"))
+    told = json.loads(world.run("doctor", "--lint", "--json").out)
+    assert told["exit"] == 0
+    assert "model.served" in {each["id"] for each in told["findings"]}
+    assert kept == []
+    assert sorted(tmp_path.rglob("*")) == before
+    world.run("doctor")
+    assert any(key.startswith("whoami") for key in kept)
