@@ -96,14 +96,19 @@ async def diagnose(
     home = home_folder() if home is None else home
     now = time.time() if now is None else now
     folder = user_folder(home)
-    project = Path.cwd() if cwd is None else cwd
-    setting = Setting(home, project, variables, now)
     found: list[Finding] = []
+    try:
+        project = Path.cwd() if cwd is None else cwd
+    except FileNotFoundError:
+        said, steps = text("doctor.no_cwd"), (text("doctor.no_cwd_step"),)
+        found.append(Finding("config.folder", Level.PROBLEM, said, steps))
+        project = home
+    setting = Setting(home, project, variables, now)
     registry = None
     try:
         registry = ModelRegistry.load(
             path,
-            cwd=cwd,
+            cwd=project,
             home=home,
             env=variables,
             runtime=runtime,

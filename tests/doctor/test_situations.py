@@ -13,6 +13,7 @@ from doctor_world import MODEL, TOKEN, Hosts, World, entry, first_problem, hub
 
 from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.address import HUB, ROUTER
+from bytebuddy_provider_hf.doctor.diagnosis import diagnose
 from bytebuddy_provider_hf.doctor.findings import Finding, Level
 from bytebuddy_provider_hf.hub.status_page import STATUS
 from bytebuddy_provider_hf.testing.answers import json_reply
@@ -357,3 +358,25 @@ def test_a_server_that_never_answers_its_call(tmp_path: Path) -> None:
     found = world.examine(virtual=True, calls=True)
     assert first_problem(found) is one(found, "network.server")
     assert one(found, "entry.call").level is Level.PROBLEM
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder in use stays there")
+def test_a_folder_that_was_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the rest of the configuration says is told all the same."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    async def main() -> list[Finding]:
+        found = diagnose(
+            offline=True, home=tmp_path, env={"HOME": str(tmp_path)}, now=1.0
+        )
+        return [each async for each in found]
+
+    first = first_problem(asyncio.run(main()))
+    assert first.id == "config.folder"
+    assert first.words()[1] == ("Go to one that is there: `cd ~`",)
+    monkeypatch.undo()

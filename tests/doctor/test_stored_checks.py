@@ -320,10 +320,10 @@ def test_a_log_that_was_not_begun_is_no_finding(kept: Kept) -> None:
     assert not kept.log.exists()
 
 
-def test_what_others_left_is_theirs(
+def test_a_demo_that_was_killed_is_told(
     kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A demo that was killed yesterday is told; one that runs is not."""
+    """After a day; one that may still run is not."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
