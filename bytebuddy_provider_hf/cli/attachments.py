@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict
 
 import click
 from attrs import evolve, field, frozen
@@ -198,7 +198,8 @@ def read_tools(path: Path) -> tuple[Tool, ...]:
     Raises ``InvalidOption`` for anything else.
     """
     found = read_json(path)
-    listed = found if isinstance(found, list) else [found]
+    # Whatever they are: as_tool says of each what is wrong with it.
+    listed: list[Any] = found if isinstance(found, list) else [found]
     if not listed:
         raise InvalidOption(text("cli.no_tools", file=path), hint=text("cli.tool_form"))
     try:
