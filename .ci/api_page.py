@@ -15,6 +15,7 @@ from typing import Final
 import bytebuddy_provider_hf as package
 from bytebuddy_provider_hf import errors, sync
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.errors.dict_form import DictForm
 from bytebuddy_provider_hf.plugins import protocols
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "api.md"
@@ -146,6 +147,18 @@ def properties(kind: type) -> str:
     return "\n".join(["Attributes:", "", *rows]) if rows else ""
 
 
+def dict_forms(names: list[tuple[str, object]]) -> str:
+    """Return the sentence that names what can be written as a dict."""
+    found = [
+        f"`{name}`"
+        for name, value in names
+        if isinstance(value, type) and issubclass(value, DictForm)
+    ]
+    said = "can be written as plain dicts and read again, as `Reply` is:"
+    told = f"{', '.join(found[:-1])} and {found[-1]} {said} `to_dict`, `from_dict`."
+    return textwrap.fill(told, WIDTH, break_on_hyphens=False)
+
+
 def page() -> str:
     """Return the text of the page."""
     names = [(name, getattr(package, name)) for name in package.__all__]
@@ -169,7 +182,7 @@ def page() -> str:
         for name, call in methods(kind):
             if name != "limited":
                 parts += described(f"{kind.__name__}.{name}", call)
-    parts += ["## Values"]
+    parts += ["## Values", dict_forms(names)]
     for name, value in names:
         if not isinstance(value, type) or value in MODELS:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from bytebuddy_provider_hf.errors.base import ByteBuddyError
+from bytebuddy_provider_hf.errors.dict_form import DictForm
 
 
 # No CallTimeout: the call was never begun, and a longer wait may do.
@@ -146,7 +147,7 @@ class ApplyFailed(ResponseError):
 
 
 @frozen
-class Doubt:
+class Doubt(DictForm):
     """A reason not to write a changed text unread: ``message`` tells it to a person.
 
     ``kind`` names it for programs ("gone", "rewritten", "unparsable", "controls"),
