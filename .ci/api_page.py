@@ -26,8 +26,11 @@ MODELS: Final = (
     package.ModelRegistry,
     package.Catalogue,
     sync.SyncModel,
+    sync.SyncRegistry,
+    sync.SyncCatalogue,
     sync.Events,
 )
+WAITING: Final = (sync.SyncModel, sync.SyncRegistry, sync.SyncCatalogue)
 # How a section of a docstring is headed, and how the page heads it.
 SECTIONS: Final = {"Args:": "Parameters:", "Raises:": "Raises:"}
 
@@ -49,6 +52,10 @@ with sync.open_model("org/name") as model:
     print(model.chat("Hello").text)
     for event in model.chat_events("Hello"):
         print(event.to_dict())
+
+with sync.SyncRegistry.load() as registry:  # the entries of config.yaml
+    print(registry.chat().chat("Hello").text)
+    print(registry["hf-llama"].usage().attempts)
 ```
 """
 
@@ -170,12 +177,12 @@ def page() -> str:
         if kind is sync.SyncModel:
             parts += ["## Calls that wait: `bytebuddy_provider_hf.sync`"]
             parts += [markdown(inspect.getdoc(sync) or ""), SYNC.strip()]
-        # What a call of SyncModel takes stands at the asynchronous one.
-        if kind is sync.SyncModel:
+        # What these take stands at the asynchronous ones.
+        if kind in WAITING:
             parts += [f"## `{kind.__name__}`", markdown(inspect.getdoc(kind) or "")]
             calls = [f"`{name}`" for name, _ in methods(kind) if name != "close"]
             parts += [textwrap.fill(f"Calls: {', '.join(calls)}.", WIDTH)]
-            parts += [*described("SyncModel.close", kind.close)]
+            parts += [*described(f"{kind.__name__}.close", kind.close)]
             continue
         parts += [f"## `{kind.__name__}`", markdown(inspect.getdoc(kind) or "")]
         parts += [properties(kind)]
