@@ -11,6 +11,7 @@ import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final
 
+from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.plugins.conformance import (
     Conformance,
@@ -31,6 +32,7 @@ __all__: Final = [
     "message_text",
     "read_messages",
     "reply_call",
+    "unified_diff",
 ]
 
 
@@ -63,6 +65,14 @@ def reply_call(
     ):
         raise InvalidOption(text("kit.bad_timeout", value=f"{seconds!r:.40}"))
     return call_of(events, timeout=seconds, on_event=told if callable(told) else None)
+
+
+def unified_diff(original: str, changed: str, *, path: str = "") -> str:
+    """Return the ``diff`` of an ``edit`` or ``apply``: empty where nothing changed.
+
+    ``path`` is the file's name in its first lines.
+    """
+    return unified(original, changed, path=path)
 
 
 def check_provider(
