@@ -18,7 +18,7 @@ from bytebuddy_provider_hf.config.values import AutocompleteOptions, ModelEntry
 from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.plugins.pending_reply import PendingReply
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import option_name, text
 from bytebuddy_provider_hf.tools import as_tools
 from bytebuddy_provider_hf.types import (
     CacheUse,
@@ -586,6 +586,7 @@ class HuggingFaceModel(ScoringRoles):
 
 def _window_notes(options: CompletionOptions | None) -> tuple[Note, ...]:
     """Return the note that the window which a call names is not looked at."""
-    named = options is not None and options.context_length is not None
-    key = "contextLength"
-    return (Note(text("calls.context_length_unused", key=key), key),) if named else ()
+    if options is None or options.context_length is None:
+        return ()
+    told = text("calls.context_length_unused", key=option_name("context_length"))
+    return (Note(told, "contextLength"),)

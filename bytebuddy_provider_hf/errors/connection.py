@@ -19,11 +19,11 @@ class CallTimeout(ByteBuddyError):
 
 
 class ConnectTimeout(CallTimeout):
-    """No connection within ``connectTimeout``."""
+    """No connection within ``connect_timeout``."""
 
 
 class FirstByteTimeout(CallTimeout):
-    """The answer did not begin within ``firstByteTimeout``."""
+    """The answer did not begin within ``first_byte_timeout``."""
 
 
 # The caller's patience ended: it says nothing of the server.
@@ -66,7 +66,7 @@ class HostLookupFailed(ConnectionFailed):
 
 
 # The classes below are apart because each is mended elsewhere: by the server's owner,
-# in the address, in caBundlePath, in clientCertificate.
+# in the address, in ca_bundle_path, in client_certificate.
 class TlsFailed(ConnectionFailed):
     """The certificate or the handshake was refused."""
 

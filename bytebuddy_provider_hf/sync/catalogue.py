@@ -19,8 +19,8 @@ class SyncCatalogue(LoopUser):
     What was told is kept on disk with its age, and counts then.
 
     Args:
-        bases: The ``apiBase`` of the models in use, ``None`` for the default one: where
-            all are private nothing is asked, as with ``HF_HUB_OFFLINE``.
+        bases: The ``api_base`` of the models in use, ``None`` for the default one:
+            where all are private nothing is asked, as with ``HF_HUB_OFFLINE``.
         runtime: Whose connections to use; by default those that all models share.
         env: The variables to use in place of the process's.
         options: How to connect.

@@ -227,13 +227,10 @@ class SyncRegistry(LoopUser):
     usage = answering(ModelRegistry.usage)
 
     def entry(self, name: str) -> ModelEntry:
-        """Return an entry without opening it.
+        """Return an entry without opening it; raises what ``ModelRegistry`` raises.
 
         Args:
             name: The name of an entry.
-
-        Raises:
-            UnknownModel: There is no such entry.
         """
         return self.core.entry(name)
 
@@ -244,9 +241,6 @@ class SyncRegistry(LoopUser):
 
         Args:
             role: A ``Role``, or its name.
-
-        Raises:
-            NoModelForRole: No entry carries it.
         """
         return self.core.entry_for_role(role)
 
@@ -255,9 +249,6 @@ class SyncRegistry(LoopUser):
 
         Args:
             name: The name of a provider, or an alias of it.
-
-        Raises:
-            UnknownProvider: No plugin in use registers it.
         """
         return self.core.provider(name)
 

@@ -299,7 +299,7 @@ def test_an_answer_that_is_all_reasoning_is_not_lost() -> None:
     )
     reply = answer("length", content="<think>h")
     assert reply.notes == (
-        "The answer was cut at maxTokens while the model was thinking.",
+        "The answer was cut at max_tokens while the model was thinking.",
     )
 
 
@@ -331,16 +331,16 @@ def test_a_call_that_was_made_is_the_reason() -> None:
 
 
 def test_arguments_cut_short_are_told() -> None:
-    """llama.cpp cut by maxTokens: ``{`` is no JSON."""
+    """llama.cpp cut by max_tokens: ``{`` is no JSON."""
     call = {"id": "a", "function": {"name": "f", "arguments": "{"}}
     reply = answer("length", content="", tool_calls=[call])
     assert reply.notes == (
-        "The arguments of the call to f are not JSON: cut at maxTokens.",
+        "The arguments of the call to f are not JSON: cut at max_tokens.",
     )
     reply = answer(tool_calls=[call])
     assert reply.notes == ("The arguments of the call to f are not JSON.",)
     stream = piece({"tool_calls": [{**call, "index": 0}]}) + piece({}, finish="length")
-    assert "cut at maxTokens" in read(stream + DONE)[1].notes[0]
+    assert "cut at max_tokens" in read(stream + DONE)[1].notes[0]
     empty = {"id": "a", "function": {"name": "f", "arguments": ""}}
     assert answer(tool_calls=[empty, CALL]).notes == ()
 
