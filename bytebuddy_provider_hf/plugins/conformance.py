@@ -254,10 +254,13 @@ async def inspect_provider(
 ) -> Conformance:
     """Load a plugin, open an entry of each of its providers, and call every method.
 
-    ``plugin`` is an object or module with the hook, ``entry`` what its entries have in
-    ``config.yaml`` beside ``name`` and ``provider``, such as ``apiBase``: what is asked
-    has to be answered. A call may take ``patience`` seconds. Nothing is read or written
-    in the home folder.
+    Nothing is read or written in the home folder.
+
+    Args:
+        plugin: An object or module with the hook.
+        entry: What its entries have in ``config.yaml`` beside ``name`` and
+            ``provider``, such as ``apiBase``: what is asked has to be answered.
+        patience: Seconds that a call may take.
     """
     notes, printed = Notes(), PrintedText()
     with ExitStack() as stack:

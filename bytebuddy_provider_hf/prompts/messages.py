@@ -24,8 +24,12 @@ _KEYS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "name
 def read_messages(conversation: Conversation | Message) -> tuple[Message, ...]:
     """Return the messages of a conversation; a string is one user turn.
 
-    Mappings have the keys of OpenAI's messages, or are those of ``Message.to_dict``.
-    Raises ``InvalidOption``.
+    Args:
+        conversation: A text, a ``Message``, or a sequence of them. Mappings have the
+            keys of OpenAI's messages, or are those of ``Message.to_dict``.
+
+    Raises:
+        InvalidOption: It is none of these; the message is named.
     """
     # Whatever the caller's type checker was told, anything may come.
     given: object = conversation
@@ -47,7 +51,11 @@ def read_messages(conversation: Conversation | Message) -> tuple[Message, ...]:
 def message_text(message: Message) -> str:
     """Return the text of a message, its parts joined by line ends.
 
-    Raises ``UnsupportedRole`` for an image, which no text can stand for.
+    Args:
+        message: A message of the conversation.
+
+    Raises:
+        UnsupportedRole: It has an image, which no text can stand for.
     """
     if isinstance(message.content, str):
         return message.content

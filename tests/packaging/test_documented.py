@@ -15,7 +15,7 @@ from bytebuddy_provider_hf import errors, sync
 from bytebuddy_provider_hf.client.catalogue import Catalogue, ModelFilter
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.config.values import RequestOptions
-from bytebuddy_provider_hf.plugins import protocols
+from bytebuddy_provider_hf.plugins import kit, protocols
 from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.types import CompletionOptions, ImagePart, Message, Tool
 
@@ -45,6 +45,9 @@ def public_calls() -> dict[str, Callable[..., object]]:
         if inspect.isfunction(value := getattr(bytebuddy_provider_hf, name))
     }
     found["sync.open_model"] = sync.open_model
+    for name in kit.__all__:
+        if inspect.isfunction(value := getattr(kit, name)):
+            found[f"kit.{name}"] = value
     for kind in public_classes():
         for name, member in inspect.getmembers(kind):
             plain = inspect.unwrap(getattr(member, "__func__", member))
@@ -101,6 +104,8 @@ def test_the_calls_are_found() -> None:
         "SyncRegistry.chat",
         "SyncRegistry.usage",
         "SyncCatalogue.search",
+        "kit.check_provider",
+        "kit.unified_diff",
     } <= CALLS.keys()
 
 
