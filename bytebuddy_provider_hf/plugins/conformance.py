@@ -577,7 +577,7 @@ class Examination:
 
     def compare_diff(self, method: str, reply: Reply) -> None:
         """Look at the diff of a change: it leads from the text that was given."""
-        original = str(_ARGUMENTS[method][0])
+        original, *_ = map(str, _ARGUMENTS[method])
         if not reply.diff:
             leads = reply.text == original
         else:
