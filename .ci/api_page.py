@@ -1,16 +1,22 @@
-"""Write ``docs/api.md`` from the docstrings of the package.
+"""Write ``docs/api.md`` from the docstrings of the package, and its Chinese page.
 
 python .ci/api_page.py
+
+``api_page.zh.toml`` has the Chinese of each paragraph. Those that have none there, and
+those there that the page no longer has, are printed, and the exit code is 1.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
+import sys
 import textwrap
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import bytebuddy_provider_hf as package
 from bytebuddy_provider_hf import errors, sync
@@ -18,7 +24,10 @@ from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.errors.dict_form import DictForm
 from bytebuddy_provider_hf.plugins import protocols
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "api.md"
+HERE: Final = Path(__file__).parent
+PAGE: Final = HERE.parent / "docs" / "api.md"
+CHINESE_PAGE: Final = PAGE.parent / "zh" / PAGE.name
+TABLE: Final = HERE / "api_page.zh.toml"
 WIDTH: Final = 88
 # The classes that calls are made of; their methods have sections of their own.
 MODELS: Final = (
@@ -33,9 +42,15 @@ MODELS: Final = (
 WAITING: Final = (sync.SyncModel, sync.SyncRegistry, sync.SyncCatalogue)
 # How a section of a docstring is headed, and how the page heads it.
 SECTIONS: Final = {"Args:": "Parameters:", "Raises:": "Raises:"}
+FENCE: Final = re.compile(r"^(```.*?^```)$", re.DOTALL | re.MULTILINE)
+# What stands before the words of a heading or of an item, and stays.
+MARK: Final = re.compile(r"#+ |- (?:`\w+`: )?|")
+CODE: Final = re.compile(r"`[^`]+`")
 
 HEAD: Final = """\
 # The Python interface
+
+[中文](zh/api.md)
 
 Every public name, made from the docstrings that `help()` shows:
 `python .ci/api_page.py` writes this page anew. Import the names from
@@ -181,7 +196,7 @@ def page() -> str:
         if kind in WAITING:
             parts += [f"## `{kind.__name__}`", markdown(inspect.getdoc(kind) or "")]
             calls = [f"`{name}`" for name, _ in methods(kind) if name != "close"]
-            parts += [textwrap.fill(f"Calls: {', '.join(calls)}.", WIDTH)]
+            parts += ["Calls:", textwrap.fill(", ".join(calls), WIDTH)]
             parts += [*described(f"{kind.__name__}.close", kind.close)]
             continue
         parts += [f"## `{kind.__name__}`", markdown(inspect.getdoc(kind) or "")]
@@ -206,5 +221,64 @@ def page() -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+class Translation(NamedTuple):
+    """A page in Chinese, and how its table falls short.
+
+    ``missing`` has each paragraph without a row, by the heading that it stands under
+    first; ``unused`` are the rows of no paragraph.
+    """
+
+    page: str
+    missing: Mapping[str, str]
+    unused: frozenset[str]
+
+
+def translated(english: str, table: Mapping[str, str]) -> Translation:
+    """Return a page in Chinese: code and names stay, the rest is looked up."""
+    heading, blocks = "", []
+    missing: dict[str, str] = {}
+    used: set[str] = set()
+    for chunk in FENCE.split(english):
+        if FENCE.fullmatch(chunk):
+            blocks.append(chunk)
+            continue
+        for block in re.split(r"\n{2,}", chunk.strip()):
+            items: list[str] = []
+            for item in re.split(r"\n(?=- )", block):
+                line = " ".join(item.split())
+                mark = MARK.match(line)[0]
+                said = line.removeprefix(mark)
+                if mark.startswith("#"):
+                    heading = said
+                # A name, or a list of them, is the same in every language.
+                shown = said
+                if re.search(r"[^\W\d_]", CODE.sub("", said)):
+                    used.add(said)
+                    if not (shown := table.get(said, "")):
+                        missing.setdefault(said, heading)
+                items.append(mark.replace("`: ", "`：") + shown)
+            blocks.append("\n".join(items))
+    text = "\n\n".join(filter(None, blocks)) + "\n"
+    return Translation(text, missing, frozenset(table) - used)
+
+
+def main() -> int:
+    """Write both pages; return 1 where the table does not fit the docstrings."""
+    english = page()
+    PAGE.write_text(english, encoding="utf-8")
+    made = translated(english, tomllib.loads(TABLE.read_text("utf-8")))
+    for said, heading in made.missing.items():
+        print(f"missing in {TABLE.name}, under {heading}:")
+        # Such a text is one of TOML as well.
+        print(f'{json.dumps(said, ensure_ascii=False)} = ""')
+    for said in sorted(made.unused):
+        print(f"no longer needed in {TABLE.name}:")
+        print(json.dumps(said, ensure_ascii=False))
+    if made.missing or made.unused:
+        return 1
+    CHINESE_PAGE.write_text(made.page, encoding="utf-8")
+    return 0
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    sys.exit(main())

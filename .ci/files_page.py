@@ -15,6 +15,7 @@ from bytebuddy_provider_hf.config.stored_files import (
     CATALOGUE,
     FILES,
     SERVERS,
+    TALK,
     TRUST,
     USAGE,
     StoredFile,
@@ -79,6 +80,7 @@ def page(language: str) -> str:
         usage=USAGE.name,
         catalogue=CATALOGUE.name,
         trust=TRUST.name,
+        talk=TALK.name,
         largest=LARGEST // KIB**2,
     )
     head = f"# {words['title']}\n\n{words['link']}\n\n{words['intro']}"

@@ -186,6 +186,13 @@ class JsonBound:
     containers: int | None = None
     unjudged: int = 0
 
+    def check(self, data: bytes) -> None:
+        """Raise ``ResponseTooLarge`` for what has come whole and is above a bound."""
+        most = self.elements if self.containers is None else self.containers
+        # No text has more elements than bytes: what judges is not even made.
+        if len(data) > most and len(data) > self.unjudged:
+            self.begin().feed(data)
+
     def begin(self) -> JsonCost:
         """Return what judges an answer while it comes."""
         return JsonCost(

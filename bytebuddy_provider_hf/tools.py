@@ -92,6 +92,8 @@ def as_tool(tool: ToolLike) -> Tool:
 def as_tools(tools: Iterable[ToolLike]) -> tuple[Tool, ...]:
     """Return the tools of a call. Raises ``InvalidOption`` as :func:`as_tool` does."""
     given: object = tools
+    if given == ():
+        return ()
     # A mapping and a text can be iterated over, and have no tools in them.
     if isinstance(given, Mapping | str | bytes) or not isinstance(given, Iterable):
         raise InvalidOption(

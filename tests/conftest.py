@@ -15,10 +15,12 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aioresponses import aioresponses
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 # Tests are imported by file (importmode importlib), so their helpers need a path.
 sys.path.insert(0, str(Path(__file__).parent))
+from package_sources import Sources, read_sources
 from servers.llama import (
     KEY,
     TINY_CHAT,
@@ -39,6 +41,13 @@ from bytebuddy_provider_hf.testing.llama_server import (
 # (12 s each, every time), and every child would compile the package.
 sys.dont_write_bytecode = False
 
+# How long one example takes says what else the machine does: pytest-timeout bounds a
+# test, and what must be quick has a test of its own that counts CPU time.
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
+
 _FIGURE: Final = "figure"
 # Fixtures that take long to start: with pytest-xdist, all tests that ask for one of
 # them run in one process, which starts it once.
@@ -50,6 +59,7 @@ _SHARED: Final = {
     "weights": "restarts",
     "wheel": "wheel",
     "community": "community",
+    "sources": "sources",
 }
 
 
@@ -116,6 +126,12 @@ def pytest_collection_modifyitems(
         grouped = getattr(item, "_nodeid", item.nodeid)
         if grouped != item.nodeid:
             item._id = item._id.parse(grouped)  # type: ignore[attr-defined]  # as above
+
+
+@pytest.fixture(scope="session")
+def sources() -> Sources:
+    """Give the syntax of the package's own files."""
+    return read_sources()
 
 
 @pytest.fixture(autouse=True)

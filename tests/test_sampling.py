@@ -5,19 +5,17 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final, get_type_hints
 
 import pytest
 from attrs import fields_dict
+from package_sources import Sources
 
-import bytebuddy_provider_hf
 from bytebuddy_provider_hf.config.schema import KEYS
 from bytebuddy_provider_hf.sampling import OPTIONS, Range
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.dialects import SERVERS
 
-PACKAGE: Final = Path(bytebuddy_provider_hf.__file__).parent
 # How much may be answered is computed with, and the window is a fact of a model too.
 COMPUTED: Final = ("max_tokens", "context_length")
 # Where else an option may be named.
@@ -35,9 +33,9 @@ NAMED: Final = {
 }
 
 
-def spelled(path: Path) -> Iterator[str]:
-    """Find the texts and keywords of a file, without its docstrings."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def spelled(nodes: tuple[ast.AST, ...]) -> Iterator[str]:
+    """Find the texts and keywords of a file."""
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
         elif isinstance(node, ast.keyword) and node.arg:
@@ -78,7 +76,9 @@ def test_servers_take_options_that_there_are(kind: type) -> None:
         assert numbers & taken.names.keys() <= taken.ranges.keys()
 
 
-def test_an_option_is_named_in_its_row_and_where_a_server_differs() -> None:
+def test_an_option_is_named_in_its_row_and_where_a_server_differs(
+    sources: Sources,
+) -> None:
     """Adding one touches this table, and the servers that call it otherwise."""
     names = {
         name
@@ -86,11 +86,7 @@ def test_an_option_is_named_in_its_row_and_where_a_server_differs() -> None:
         if "_" in option.name and option.name not in COMPUTED
         for name in (option.name, option.key)
     }
-    found = {
-        path.relative_to(PACKAGE).as_posix()
-        for path in PACKAGE.rglob("*.py")
-        if names & set(spelled(path))
-    }
+    found = {path for path, nodes in sources.items() if names & set(spelled(nodes))}
     others = {
         name
         for name in found - NAMED.keys() - {"sampling.py"}

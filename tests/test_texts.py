@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ast
-import functools
 import itertools
 import json
 import pickle
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import pytest
+from package_sources import PACKAGE, Sources
 from two_languages import CHINESE, copied, names, numbers, quoted
 
-import bytebuddy_provider_hf
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.failures.table import failure_table
 from bytebuddy_provider_hf.secret import MASK, Secret
@@ -32,7 +30,6 @@ from bytebuddy_provider_hf.texts import (
     text,
 )
 
-PACKAGE = Path(bytebuddy_provider_hf.__file__).parent
 # Words that are not used, and what is said instead: one word for one thing. What HTTP
 # calls 响应头 keeps its name.
 OTHER_WORDS = {
@@ -61,31 +58,14 @@ class Use(NamedTuple):
     place: str
 
 
-@functools.cache
-def uses() -> tuple[Use, ...]:
-    """Return every use; asked in a test, for each process imports every test."""
-    return tuple(use for place, calls in sources() for use in _uses_in(place, calls))
+@pytest.fixture(scope="session")
+def uses(sources: Sources) -> list[Use]:
+    return [use for place, nodes in sources.items() for use in _uses_in(place, nodes)]
 
 
-@functools.cache
-def sources() -> tuple[tuple[str, tuple[ast.Call, ...]], ...]:
-    """Return the calls of each file of the package, by its path."""
-    return tuple(
-        (
-            path.relative_to(PACKAGE).as_posix(),
-            tuple(
-                node
-                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-                if isinstance(node, ast.Call)
-            ),
-        )
-        for path in sorted(PACKAGE.rglob("*.py"))
-    )
-
-
-def _uses_in(place: str, calls: tuple[ast.Call, ...]) -> Iterator[Use]:
-    for node in calls:
-        if not node.args:
+def _uses_in(place: str, nodes: tuple[ast.AST, ...]) -> Iterator[Use]:
+    for node in nodes:
+        if not isinstance(node, ast.Call) or not node.args:
             continue
         # A table keeps partial(text, "…"), said when it is needed.
         made = [node.func, *node.args]
@@ -181,20 +161,21 @@ def test_the_provider_of_an_entry_is_told_from_who_serves_a_model() -> None:
             )
 
 
-def test_every_row_is_used_and_every_use_has_a_row() -> None:
+def test_every_row_is_used_and_every_use_has_a_row(uses: list[Use]) -> None:
     """No sentence is left over, and none is missing."""
-    assert all(use.ids for use in uses()), [use for use in uses() if not use.ids]
-    assert {text_id for use in uses() for text_id in use.ids} == set(ROWS)
+    assert all(use.ids for use in uses), [use for use in uses if not use.ids]
+    assert {text_id for use in uses for text_id in use.ids} == set(ROWS)
 
 
-def test_an_error_is_made_with_rows() -> None:
+def test_an_error_is_made_with_rows(sources: Sources) -> None:
     """Message and hint can be said in Chinese, but for what testing tells programs."""
     kinds = set(failure_table().rows)
     plain = [
         f"{place}:{call.lineno}"
-        for place, calls in sources()
-        for call in calls
-        if ast.unparse(call.func).rpartition(".")[2] in kinds
+        for place, nodes in sources.items()
+        for call in nodes
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func).rpartition(".")[2] in kinds
         for said in (
             *call.args[:1],
             *(keyword.value for keyword in call.keywords if keyword.arg == "hint"),
@@ -206,11 +187,11 @@ def test_an_error_is_made_with_rows() -> None:
     assert [place.partition(":")[0] for place in plain] == ["cli/root.py"]
 
 
-def test_a_use_names_the_facts_of_its_row() -> None:
+def test_a_use_names_the_facts_of_its_row(uses: list[Use]) -> None:
     """A fact too few would be an exception where a sentence was due."""
     wrong = [
         (use.place, text_id, set(use.facts))
-        for use in uses()
+        for use in uses
         if use.facts is not None
         for text_id in use.ids
         if use.facts != placeholders(ROWS[text_id]["en"])

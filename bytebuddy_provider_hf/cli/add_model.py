@@ -8,6 +8,7 @@ from pathlib import Path
 from bytebuddy_provider_hf.cli import screen, tables
 from bytebuddy_provider_hf.cli.changes import show_diff
 from bytebuddy_provider_hf.cli.model_page import entry_for
+from bytebuddy_provider_hf.cli.model_source import new_entries_have_a_token
 from bytebuddy_provider_hf.cli.screen import agreed
 from bytebuddy_provider_hf.cli.textfile import TextFile, read_text_file, replace_text
 from bytebuddy_provider_hf.client.catalogue import ModelPage
@@ -18,6 +19,7 @@ from bytebuddy_provider_hf.config.new_entry import (
     with_entry,
 )
 from bytebuddy_provider_hf.config.stored_files import CONFIG, user_folder
+from bytebuddy_provider_hf.config.write import VARIABLE
 from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.errors import ConfigError, InvalidOption
 from bytebuddy_provider_hf.secret import Secret
@@ -82,6 +84,8 @@ def add_entry(
             return
     _write(file, new)
     tables.print_note(text("cli.wrote", file=path), colour="green")
+    if not new_entries_have_a_token():
+        tables.print_note(text("models.first_login", variable=VARIABLE))
     tables.print_note(text("models.then_chat", name=entry.name))
 
 

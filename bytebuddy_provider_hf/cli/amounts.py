@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -10,7 +11,7 @@ from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.money import NO_COST, Cost, dollars
 from bytebuddy_provider_hf.texts import LocalizedText, text
-from bytebuddy_provider_hf.types import BudgetAlert, ServedAnswer
+from bytebuddy_provider_hf.types import BudgetAlert, ServedAnswer, Usage
 
 if TYPE_CHECKING:
     from datetime import date
@@ -142,6 +143,37 @@ def cost_object(cost: Cost) -> dict[str, object] | None:
     }
 
 
+def used_text(
+    answer: ServedAnswer,
+    model: str,
+    seconds: float,
+    usage: Usage | None,
+    cost: Cost,
+) -> str:
+    """Return what a call used, in this process's language: what is unknown says so."""
+    if answer.cached is not None:
+        tokens = text("usage.used_kept")
+    elif usage is None:
+        tokens = text("usage.used_untold")
+    else:
+        counts = (usage.prompt_tokens, usage.completion_tokens)
+        shown = [UNKNOWN if count is None else f"{count:,}" for count in counts]
+        tokens = text("usage.used_tokens", prompt=shown[0], completion=shown[1])
+    who = sanitize_line(model)
+    if answer.provider:
+        provider = sanitize_line(answer.provider)
+        who = text("usage.used_at", model=who, provider=provider)
+    if answer.served_by:
+        # In place of the entry that was asked.
+        entry = sanitize_line(answer.served_by)
+        who = text("usage.used_entry", model=who, entry=entry)
+    parts: list[str] = [tokens]
+    if cost != NO_COST:
+        parts.append(cost_text(cost, sys.stderr))
+    parts += [who, text("time.seconds", count=f"{seconds:.1f}")]
+    return _joined(part for part in parts if part)
+
+
 def cost_text(cost: Cost, stream: TextIO) -> str:
     """Return what is known of a call's cost, in this process's language."""
     parts: list[str] = []
@@ -160,4 +192,9 @@ def cost_text(cost: Cost, stream: TextIO) -> str:
         parts.append(text("usage.cost_billed", amount=dollars(cost.billed)))
     if cost.is_pending:
         parts.append(text("usage.cost_pending"))
-    return "; ".join(map(localized, parts))
+    return _joined(parts)
+
+
+def _joined(parts: Iterable[str]) -> str:
+    """Return facts in one line, in this process's language."""
+    return localized(text("usage.semicolon")).join(map(localized, parts))

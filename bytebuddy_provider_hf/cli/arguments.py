@@ -125,11 +125,11 @@ def readable(argument: str) -> str:
     return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def read_prompt(argument: str | None) -> str:
+def read_prompt(argument: str | None, *, is_optional: bool = False) -> str:
     """Return the argument and the piped text, in this order.
 
     ``-`` stands for what is piped in. A terminal is not read. Raises ``UsageError``
-    where there is no text at all.
+    where there is no text at all, unless it ``is_optional``.
     """
     if argument == _PIPED:
         argument = None
@@ -143,7 +143,7 @@ def read_prompt(argument: str | None) -> str:
             # A prompt that is only piped in is sent exactly as it came.
             parts.append(piped if argument is None else piped.rstrip("\n"))
     prompt = "\n\n".join(parts)
-    if not prompt.strip():
+    if not prompt.strip() and not is_optional:
         raise click.UsageError(text("cli.no_prompt"))
     return prompt
 

@@ -4,49 +4,72 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import click
-from attrs import define, field
+from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.arguments import read_prompt
+from bytebuddy_provider_hf.cli.attachments import (
+    Attachments,
+    attachment_options,
+    file_option,
+    read_files,
+    shortened,
+)
 from bytebuddy_provider_hf.cli.call_watch import CallWatch
+from bytebuddy_provider_hf.cli.kept_talk import KeptTalk, TalkFile
 from bytebuddy_provider_hf.cli.model_source import ModelSource, add_help, require
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.print_error import print_error
 from bytebuddy_provider_hf.cli.render import text_printer
 from bytebuddy_provider_hf.cli.show_reply import (
     ask,
-    print_cost,
     print_notes,
+    print_used,
     show_reply,
 )
 from bytebuddy_provider_hf.cli.status_line import StatusLine
-from bytebuddy_provider_hf.cli.terminal import sanitize
+from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
 from bytebuddy_provider_hf.cli.verbose import log_command_error
 from bytebuddy_provider_hf.errors import ByteBuddyError, MissingToken
 from bytebuddy_provider_hf.plugins.protocols import Chat, Complete, Model
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import Message
+from bytebuddy_provider_hf.types import Message, TextPart
 
 _STREAM: Final = click.option(
     "--stream", is_flag=True, help="With --json: one event a line, as they come."
 )
 
 PROMPT: Final = "> "
+# What shells and interpreters are left with; alone on a line it is no question.
+LEAVING: Final = frozenset({"/quit", "/exit", "quit", "exit"})
 
 
 @command(
     "bytebuddy-hf chat",
     'bytebuddy-hf chat -m org/name "What is a monad?"',
     'git diff | bytebuddy-hf chat "Write a commit message."',
+    'bytebuddy-hf chat -f app.py "What is wrong here?" --keep',
+    'bytebuddy-hf chat -c "And how is it mended?"',
+    'bytebuddy-hf chat --image cat.png "Which animal?" --schema animal.json',
 )
 @click.argument("prompt", required=False)
 @click.option("--system", metavar="TEXT", help="The system message.")
+@attachment_options
+@click.option(
+    "-c",
+    "--continue",
+    "goes_on",
+    is_flag=True,
+    help="Go on with the talk that was kept last, and keep it.",
+)
+@click.option("--keep", is_flag=True, help="Keep the talk, with all you ask, for -c.")
 @call_options()
 @_STREAM
 @click.option(
@@ -58,6 +81,9 @@ def chat(
     *,
     prompt: str | None,
     system: str | None,
+    attached: Attachments,
+    goes_on: bool,
+    keep: bool,
     settings: CallSettings,
     as_json: bool,
     stream: bool,
@@ -65,43 +91,74 @@ def chat(
 ) -> None:
     """Ask a model, or talk with it.
 
-    PROMPT and what is piped in make one question. On a terminal without PROMPT, a talk
-    begins; /help there lists what it understands.
+    PROMPT and what is piped in make one question, which files and pictures go along
+    with. On a terminal without PROMPT, a talk begins; /help there lists what it
+    understands.
     """
     typed = screen.is_interactive(sys.stdin) and screen.is_interactive(screen.stdout())
-    if prompt is None and typed and not as_json:
-        run_session(settings, system=system, markdown=not no_markdown)
+    talks = prompt is None and typed and not as_json
+    if attached.tools and (talks or goes_on or keep):
+        raise click.UsageError(text("cli.tool_once"))
+    file = TalkFile.of_user()
+    talk = KeptTalk(settings.model, settings.base)
+    if goes_on:
+        talk = file.read()
+        settings = talk.settings(settings)
+    elif keep:
+        file.check()
+    talk = evolve(talk, system=system or talk.system)
+    kept = file if goes_on or keep else None
+    # Drawn as Markdown, JSON would be something else.
+    markdown = not no_markdown and attached.schema is None
+    if talks:
+        run_session(settings, talk, attached, kept, markdown=markdown)
         return
-    messages = [Message("system", system)] if system else []
-    messages.append(Message("user", read_prompt(prompt)))
+    question = attached.question(read_prompt(prompt))
+    messages = [*opening(talk.system), *talk.messages, question]
     reply = ask(
         settings,
-        lambda model: require(model, Chat).chat(messages, **settings.arguments),
-        text_printer(as_json=as_json, stream=stream, markdown=not no_markdown),
+        lambda model: require(model, Chat).chat(
+            messages, **settings.arguments, **attached.arguments
+        ),
+        text_printer(as_json=as_json, stream=stream, markdown=markdown),
         quiet=as_json,
     )
     if not as_json:
         print_notes(reply)
+    if kept is not None and reply.text:
+        answer = Message("assistant", reply.text)
+        said = (*talk.messages, question, answer)
+        talk = evolve(talk, model=settings.model, base=settings.base, messages=said)
+        write_talk(kept, talk)
 
 
 @command(
     'bytebuddy-hf complete -m org/name "Once upon a time"',
     "bytebuddy-hf complete --max-tokens 40 < draft.txt",
+    "bytebuddy-hf complete -f draft.txt --seed 7",
 )
 @click.argument("prompt", required=False)
+@file_option
 @call_options()
 @_STREAM
 # Markdown would draw a continued text as something it is not, so there is no choice;
 # the option is taken all the same, for those who give both commands the same ones.
 @click.option("--no-markdown", is_flag=True, expose_value=False, hidden=True)
 def complete(
-    *, prompt: str | None, settings: CallSettings, as_json: bool, stream: bool
+    *,
+    prompt: str | None,
+    files: tuple[Path, ...],
+    settings: CallSettings,
+    as_json: bool,
+    stream: bool,
 ) -> None:
     """Let a model continue a text exactly as it stands.
 
-    PROMPT and what is piped in make one text.
+    PROMPT and what is piped in make one text, which follows the files, if there are
+    any, with nothing between.
     """
-    begun = read_prompt(prompt)
+    first = "".join(file.text for file in read_files(files))
+    begun = first + read_prompt(prompt, is_optional=bool(first.strip()))
     reply = ask(
         settings,
         lambda model: require(model, Complete).complete(begun, **settings.arguments),
@@ -114,13 +171,19 @@ def complete(
 
 @define
 class ChatSession:
-    """A conversation with one model at a time."""
+    """A conversation with one model at a time.
+
+    What is ``attached`` goes along with the next question. The talk is written into
+    ``kept``, where somebody asked for it.
+    """
 
     source: ModelSource
     model: Model
     settings: CallSettings
     markdown: bool
     system: str | None = None
+    attached: Attachments = field(factory=Attachments)
+    kept: TalkFile | None = None
     history: list[Message] = field(factory=list)
     watch: CallWatch = field(factory=CallWatch)
     _files: set[Path] = field(factory=set)
@@ -130,13 +193,16 @@ class ChatSession:
         # Connections the server closed while nobody typed are noticed here.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        question = Message("user", asked)
-        messages = [*self.opening(), *self.history, question]
+        question = self.attached.question(asked)
+        messages = [*opening(self.system), *self.history, question]
         pieces: list[str] = []
         self.watch.begin(self.model, self.settings.timeout)
+        began = time.monotonic()
         try:
             reply = await show_reply(
-                require(self.model, Chat).chat(messages, **self.settings.arguments),
+                require(self.model, Chat).chat(
+                    messages, **self.settings.arguments, **self.attached.arguments
+                ),
                 StatusLine(self.model.name),
                 text_printer(as_json=False, stream=False, markdown=self.markdown),
                 pieces=pieces,
@@ -145,8 +211,17 @@ class ChatSession:
             self.watch.end()
             if answer := "".join(pieces):
                 self.history += [question, Message("assistant", answer)]
+                self.attached = self.attached.without_files()
+                self.store()
         print_notes(reply)
-        print_cost(reply.cost)
+        print_used(
+            self.settings,
+            reply,
+            reply.model or self.model.name,
+            time.monotonic() - began,
+            usage=reply.usage,
+            quiet=False,
+        )
 
     async def use(self, name: str) -> None:
         """Switch to another model; without a name, list the models."""
@@ -167,8 +242,8 @@ class ChatSession:
             screen.note(text("cli.save_where"))
             return
         parts = [
-            f"## {message.role}\n\n{message.content}\n"
-            for message in (*self.opening(), *self.history)
+            f"## {message.role}\n\n{readable_content(message)}\n"
+            for message in (*opening(self.system), *self.history)
         ]
         try:
             path = Path(name).expanduser().absolute()
@@ -186,12 +261,67 @@ class ChatSession:
         else:
             screen.note(text("cli.saved", count=len(self.history), file=name))
 
-    def opening(self) -> list[Message]:
-        """Return the messages that every request begins with."""
-        return [Message("system", self.system)] if self.system else []
+    @property
+    def talk(self) -> KeptTalk:
+        """The talk so far, as it is kept."""
+        said = tuple(self.history)
+        return KeptTalk(self.model.name, self.settings.base, self.system, said)
+
+    def keep(self) -> None:
+        """Keep the talk from now on, with what was said already."""
+        file = TalkFile.of_user()
+        file.check()
+        # The talk that was kept before stays until there is something to keep.
+        if self.history:
+            write_talk(file, self.talk)
+        self.kept = file
+        screen.note(text("cli.keeping", file=file.path))
+
+    def clear(self) -> None:
+        """Forget what was said, in the kept talk too."""
+        if self.history:
+            self.history.clear()
+            self.store()
+        screen.note(text("cli.forgotten"))
+
+    def store(self) -> None:
+        """Write the talk into its file, where it is kept; a failure ends no talk."""
+        if self.kept is not None:
+            try:
+                write_talk(self.kept, self.talk)
+            except ByteBuddyError as error:
+                print_error(error)
 
 
-def run_session(settings: CallSettings, *, system: str | None, markdown: bool) -> None:
+def opening(system: str | None) -> list[Message]:
+    """Return the messages that every request begins with."""
+    return [Message("system", system)] if system else []
+
+
+def readable_content(message: Message) -> str:
+    """Return what a message says, with the addresses of its pictures."""
+    if isinstance(message.content, str):
+        return message.content
+    return "\n\n".join(
+        part.text if isinstance(part, TextPart) else f"![]({shortened(part.url)})"
+        for part in message.content
+    )
+
+
+def write_talk(file: TalkFile, talk: KeptTalk) -> None:
+    """Keep a talk, and say so where its pictures are too large."""
+    if not file.write(talk):
+        screen.note(text("cli.pictures_not_kept"), colour="yellow")
+
+
+def run_session(
+    settings: CallSettings,
+    talk: KeptTalk,
+    attached: Attachments,
+    kept: TalkFile | None,
+    *,
+    markdown: bool,
+) -> None:
     """Run a conversation on the terminal until the person leaves it."""
     typed: Callable[[], str] = str  # the line that is half typed, here always empty
     with suppress(ImportError):  # not on every platform; typing works without
@@ -213,7 +343,21 @@ def run_session(settings: CallSettings, *, system: str | None, markdown: bool) -
             model = runner.run(models.open(settings.model))
             require(model, Chat)
             screen.note(text("cli.talking", model=model.name))
-            session = ChatSession(models, model, settings, markdown, system=system)
+            if talk.messages:
+                screen.note(text("cli.going_on", count=len(talk.messages)))
+            if attached.names:
+                names = sanitize_line(", ".join(attached.names))
+                screen.note(text("cli.goes_along", names=names))
+            session = ChatSession(
+                models,
+                model,
+                settings,
+                markdown,
+                system=talk.system,
+                attached=attached,
+                kept=kept,
+                history=list(talk.messages),
+            )
             _loop(runner, session, typed)
         except MissingToken as error:
             add_help(error)
@@ -242,7 +386,7 @@ def _loop(
             screen.note(text("cli.once_more"))
             continue
         interrupted = False
-        if line in {"/quit", "/exit"}:
+        if line in LEAVING:
             return
         if not line:
             continue
@@ -272,9 +416,10 @@ def _command(runner: asyncio.Runner, session: ChatSession, line: str) -> None:
             screen.note(text("cli.system_set" if rest else "cli.system_none"))
         case "/save":
             session.save(rest)
+        case "/keep":
+            session.keep()
         case "/clear":
-            session.history.clear()
-            screen.note(text("cli.forgotten"))
+            session.clear()
         # A question may begin with a path, such as /etc/hosts.
         case _ if command.startswith("/") and "/" not in command[1:]:
             screen.note(text("cli.no_command", command=command))

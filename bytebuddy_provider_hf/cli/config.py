@@ -20,6 +20,7 @@ from bytebuddy_provider_hf.cli.model_source import (
     confirm_trust,
     first_way,
     is_interactive_session,
+    new_entries_have_a_token,
     trust_store,
     ways_to_a_model,
 )
@@ -102,8 +103,6 @@ def init(*, config: Path | None) -> None:
     are served now.
     """
     from bytebuddy_provider_hf.config.stored_files import CONFIG, user_folder
-    from bytebuddy_provider_hf.config.variables import read_variables
-    from bytebuddy_provider_hf.config.write import VARIABLE
     from bytebuddy_provider_hf.config.write import init as write_first
 
     path = config or user_folder(home_folder()) / CONFIG.name
@@ -115,12 +114,10 @@ def init(*, config: Path | None) -> None:
         chosen = choose_model()
     write_first(path, model=chosen)
     screen.note(text("cli.wrote", file=path), colour="green")
-    known = read_variables(home=home_folder(), project=Path.cwd(), process=os.environ)
-    # Its entry names this one: another variable's token does not count for it.
-    if not known.find(VARIABLE, env_files_first=True, with_project=False):
-        screen.detail(text("cli.next_login"))
-    else:
+    if new_entries_have_a_token():
         screen.detail(text("cli.next", command="bytebuddy-hf chat"))
+    else:
+        screen.detail(text("cli.next_login"))
 
 
 @config.command(

@@ -15,6 +15,7 @@ from bytebuddy_provider_hf.cli.exit_codes import ExitCode
 from bytebuddy_provider_hf.cli.language import localized, process_language
 from bytebuddy_provider_hf.cli.model_source import is_interactive_session
 from bytebuddy_provider_hf.cli.options import (
+    complete_entry,
     config_option,
     json_option,
     trouble_options,
@@ -55,6 +56,7 @@ Examples:
     "models",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete_entry,
     help="Look at this entry, or model of the Hub, only; may be repeated.",
 )
 @click.option("--offline", is_flag=True, help="Ask no server.")

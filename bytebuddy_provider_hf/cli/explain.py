@@ -13,6 +13,7 @@ from attrs import asdict, evolve
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.language import localized, process_language
 from bytebuddy_provider_hf.cli.options import (
+    complete_entry,
     json_option,
     trouble_options,
 )
@@ -35,7 +36,13 @@ Examples:
 @click.command(no_args_is_help=True, epilog=_EXAMPLES)
 @click.argument("what", metavar="STATUS|WORDS")
 @click.argument("body", required=False)
-@click.option("-m", "--model", metavar="NAME", help="The model that was asked.")
+@click.option(
+    "-m",
+    "--model",
+    metavar="NAME",
+    shell_complete=complete_entry,
+    help="The model that was asked.",
+)
 @click.option("--base", metavar="URL", help="The server that was asked.")
 @click.option(
     "-H",

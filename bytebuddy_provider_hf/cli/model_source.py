@@ -311,6 +311,17 @@ def require(model: Model, protocol: Callable[..., P]) -> P:
     raise InvalidOption(_LACKING[protocol](model.name))
 
 
+def new_entries_have_a_token() -> bool:
+    """Tell whether the variable that a new entry names has a value."""
+    from bytebuddy_provider_hf.config.variables import read_variables
+    from bytebuddy_provider_hf.config.write import VARIABLE
+
+    known = read_variables(home=home_folder(), project=Path.cwd(), process=os.environ)
+    # Another variable's token does not count for the entry, nor does a project's.
+    found = known.find(VARIABLE, env_files_first=True, with_project=False)
+    return bool(found)
+
+
 def trust_store() -> TrustStore:
     """Return what this user trusts."""
     return TrustStore(user_folder(home_folder()) / TRUST.name)

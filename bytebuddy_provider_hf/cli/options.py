@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial, reduce, wraps
 from math import isinf
 from pathlib import Path
-from typing import Final, TypedDict, TypeVar, get_args
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, get_args
 
 import click
 from attrs import frozen
@@ -16,6 +17,9 @@ from bytebuddy_provider_hf.cli.language import COMMAND_LINE, LANG, CommandLine
 from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.sampling import BY_NAME
 from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # Keys of click's Context.meta: what the root must know when a command fails.
 DEBUG: Final = "bytebuddy_provider_hf.debug"
@@ -41,7 +45,8 @@ class CallSettings:
     ``model`` is a name of the configuration or of the Hub, ``base`` the server to ask
     instead of those of the configuration, and ``config`` the file to read instead of
     the usual ones. ``timeout`` is in seconds; without ``wait`` a model that is not
-    ready is an error. Without ``cache`` no answer is kept or given again.
+    ready is an error. Without ``cache`` no answer is kept or given again. ``usage``
+    tells in the end what the call used.
     """
 
     model: str | None
@@ -51,6 +56,7 @@ class CallSettings:
     timeout: float | None = None
     wait: bool = True
     cache: bool = True
+    usage: bool = False
 
     @property
     def arguments(self) -> CallArguments:
@@ -156,6 +162,47 @@ config_option: Final = click.option(
 )
 
 
+def complete_entry(
+    ctx: click.Context,
+    param: click.Parameter,  # noqa: ARG001  # click's own signature
+    incomplete: str,
+) -> list[CompletionItem]:
+    """Return the entries whose names begin so, for a shell that completes them.
+
+    What is wrong with the configuration is no matter here: a shell shows nothing else
+    than what is returned. No plugin is imported, and nobody is asked.
+    """
+    # A program that only shows help needs none of this.
+    import logging
+    import os
+
+    from click.shell_completion import CompletionItem
+
+    from bytebuddy_provider_hf.cli.terminal import sanitize_line
+    from bytebuddy_provider_hf.config.files import home_folder
+    from bytebuddy_provider_hf.config.load import load
+    from bytebuddy_provider_hf.errors import ByteBuddyError
+
+    path = ctx.params.get("config")
+    # The names of a server's own models are not known; a pipe would be waited for.
+    if ctx.params.get("base") or (path is not None and not path.is_file()):
+        return []
+    logging.disable()
+    try:
+        found = load(path, cwd=Path.cwd(), home=home_folder(), env=os.environ)
+    except (ByteBuddyError, OSError):
+        return []
+    finally:
+        logging.disable(logging.NOTSET)
+    return [
+        CompletionItem(entry.name, help=sanitize_line(entry.model))
+        for entry in found.entries
+        # A shell takes its words apart at blanks, and the list at line ends.
+        if entry.name.startswith(incomplete) and not re.search(r"\s", entry.name)
+        if entry.name.isprintable()
+    ]
+
+
 def call_options(
     *, sampling: bool = True
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -175,6 +222,7 @@ def call_options(
             timeout: float | None,
             no_wait: bool,
             no_cache: bool,
+            usage: bool,
             **own: object,
         ) -> None:
             note_command_line()
@@ -188,6 +236,7 @@ def call_options(
                 timeout,
                 wait=not no_wait,
                 cache=not no_cache,
+                usage=usage,
             )
             command(settings=settings, **own)
 
@@ -221,6 +270,7 @@ _MODEL: Final = (
         "-m",
         "--model",
         metavar="NAME",
+        shell_complete=complete_entry,
         help="A name of the configuration, or org/name.",
     ),
     click.option(
@@ -259,6 +309,11 @@ _LIMITS: Final = (
     ),
     click.option(
         "--no-cache", is_flag=True, help="Ask the model, also where an answer is kept."
+    ),
+    click.option(
+        "--usage",
+        is_flag=True,
+        help="Tell on stderr what the call used: tokens, cost, who answered, time.",
     ),
 )
 
@@ -301,6 +356,13 @@ _SAMPLING: Final = {
         metavar="TEXT",
         callback=lambda _ctx, _param, texts: texts or None,
         help="End the answer before this text; may be repeated.",
+    ),
+    # Every whole number is one; a server that takes fewer says so.
+    "seed": click.option(
+        "--seed",
+        type=int,
+        metavar="NUMBER",
+        help="Same number, same answer, where the server keeps to it.",
     ),
     "reasoning": click.option(
         "--reasoning/--no-reasoning",

@@ -12,7 +12,12 @@ from attrs import asdict
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import served_facts
-from bytebuddy_provider_hf.cli.terminal import Sanitizer, VisiblePieces, sanitize
+from bytebuddy_provider_hf.cli.terminal import (
+    Sanitizer,
+    VisiblePieces,
+    sanitize,
+    sanitize_line,
+)
 from bytebuddy_provider_hf.types import (
     BudgetAlert,
     Done,
@@ -32,11 +37,14 @@ if TYPE_CHECKING:
     from rich.markdown import Markdown
     from rich.segment import Segment
 
-# A line that opens a block of code: what stands behind backticks holds none.
-_FENCE_LINE: Final = re.compile(r"`{3,}(?!.*`)|~{3,}")
+# A line that opens a block of code, also as the first of a list's item: what stands
+# behind backticks holds none.
+_FENCE_LINE: Final = re.compile(r"(?:(?:[-*+]|\d{1,9}[.)])\s+)*(`{3,}(?!.*`)|~{3,})")
 # A block of code that is still open, and the lines its drawing adds.
 _FENCE: Final = re.compile(r"\s{0,40}(?:`{3,9}|~{3,9})[^\n`]{0,40}(?=\n)")
 _LONGEST_FENCE: Final = 100
+# Of a list whose item ended with an empty line, the rest is a block of its own.
+_INDENTED_FENCE: Final = re.compile(r"\n*( {1,40})(?:`{3}|~{3})")
 _FRAME: Final = 4
 
 _EVENT_TYPES: Final[dict[type, str]] = {
@@ -91,10 +99,13 @@ class PlainPrinter(Printer):
         self._last = ""
 
     def event(self, event: Event) -> None:
-        """Print a piece of text at once."""
+        """Print a piece of text at once, and what the answer calls at its end."""
         if isinstance(event, Text) and (shown := self._sanitizer.feed(event.text)):
             screen.emit(shown, nl=False)
             self._last = shown[-1]
+        elif isinstance(event, Done):
+            self.close()
+            emit_tool_calls(event.reply)
 
     def close(self) -> None:
         """End the line."""
@@ -167,10 +178,10 @@ class Blocks:
             fence = _FENCE_LINE.match(line)
             if self._fence:
                 # Longer than the one it ends, and with nothing behind it.
-                if fence and line == fence[0] and line.startswith(self._fence):
+                if fence and line == fence[1] and line.startswith(self._fence):
                     self._fence = ""
             elif fence:
-                self._fence = fence[0]
+                self._fence = fence[1]
             elif not line:
                 end = position
         if rest:
@@ -238,6 +249,9 @@ class MarkdownPrinter(Printer):
                     get_renderable=self._unfinished,
                 )
                 self._live.start()
+        elif isinstance(event, Done):
+            self.close()
+            emit_tool_calls(event.reply)
 
     def close(self) -> None:
         """Print what is left and give the terminal back."""
@@ -254,7 +268,8 @@ class MarkdownPrinter(Printer):
         pending = self._blocks.pending
         if not (self._begun and pending):
             return ""
-        return SafeMarkdown(last_part(pending, *self._console.size))
+        # What is drawn over has to be counted: nobody knows how wide a tab is.
+        return SafeMarkdown(last_part(pending, *self._console.size).expandtabs(4))
 
     def _end_thinking(self) -> None:
         if self._thinking:
@@ -270,8 +285,8 @@ class MarkdownPrinter(Printer):
 
     def _print(self, block: str) -> None:
         # Each print draws what is unfinished once more: the empty line between two
-        # blocks is none of its own.
-        self._console.print(SafeMarkdown(block, apart=self._printed))
+        # blocks is none of its own. What is longer than a line is code.
+        self._console.print(SafeMarkdown(block, apart=self._printed), crop=False)
         self._printed = True
 
 
@@ -322,7 +337,9 @@ class SafeMarkdown:
     """
 
     def __init__(self, text: str, *, apart: bool = False) -> None:
-        self._text = text
+        indented = _INDENTED_FENCE.match(text)
+        # Else four blanks would make its fences a part of the code.
+        self._text = without_indent(text, len(indented[1])) if indented else text
         self._apart = apart
 
     def __rich_console__(
@@ -350,11 +367,21 @@ class SafeMarkdown:
 def _markdown() -> tuple[Markdown, MarkdownIt]:
     """Return Markdown without a text, and its parser: to make one takes 0.3 ms."""
     from markdown_it import MarkdownIt
-    from rich.markdown import Markdown
+
+    from bytebuddy_provider_hf.cli.code_blocks import CopyableMarkdown
 
     # As rich makes it.
     parser = MarkdownIt().enable("strikethrough").enable("table")
-    return Markdown("", hyperlinks=False), parser
+    return CopyableMarkdown("", hyperlinks=False), parser
+
+
+def emit_tool_calls(reply: Reply) -> None:
+    """Print each call that an answer wants made: the tool, and its arguments as JSON.
+
+    They are what the model wrote, which need not be JSON.
+    """
+    for call in reply.tool_calls:
+        screen.emit(f"{sanitize_line(call.name)} {sanitize(call.arguments)}")
 
 
 def new_console() -> Console:
@@ -396,6 +423,11 @@ def last_part(pieces: Sequence[str], width: int, height: int) -> str:
             break
     opening = _FENCE.match(start)
     return "\n".join([opening.group().strip(), *lines] if opening else lines)
+
+
+def without_indent(block: str, most: int) -> str:
+    """Return ``block`` with so many blanks less before each line, where it has them."""
+    return re.sub(rf"^ {{1,{most}}}", "", block, flags=re.MULTILINE)
 
 
 def event_object(event: Event) -> dict[str, object]:

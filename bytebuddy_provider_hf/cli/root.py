@@ -188,6 +188,10 @@ def _refuse(ctx: click.Context, error: click.UsageError) -> NoReturn:
     """Tell wrong usage as every failure is told: what is wrong, then the next step."""
     where = ctx.command_path if error.ctx is None else error.ctx.command_path
     usage = f"{where} --help"
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        # click names three that are more or less alike; the nearest was meant.
+        near = get_close_matches(error.option_name, error.possibilities, n=1, cutoff=0)
+        error.possibilities = near  # type: ignore[misc]  # Final there
     if ctx.meta.get(JSON):
         screen.print_json(screen.usage_object(error.format_message(), usage))
         ctx.exit(error.exit_code)

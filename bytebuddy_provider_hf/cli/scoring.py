@@ -19,7 +19,7 @@ from bytebuddy_provider_hf.cli.call_watch import CallWatch
 from bytebuddy_provider_hf.cli.language import localized
 from bytebuddy_provider_hf.cli.model_source import ModelSource, require
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
-from bytebuddy_provider_hf.cli.show_reply import print_cost
+from bytebuddy_provider_hf.cli.show_reply import print_used
 from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.errors import MalformedResponse
@@ -154,6 +154,8 @@ class Batch:
     quiet: bool
     notes: dict[str, None] = field(factory=dict)
     costs: list[Cost] = field(factory=list)
+    usages: list[Usage | None] = field(factory=list)
+    began: float = field(factory=time.monotonic)
     watch: CallWatch = field(factory=CallWatch)
 
     async def answers(self, send: Send[R]) -> AsyncGenerator[tuple[int, R], None]:
@@ -177,13 +179,12 @@ class Batch:
                     yield start, answer
                     done = start + len(chunk)
                     self.costs.append(answer.cost)
+                    self.usages.append(answer.usage)
                     # Every chunk may have the same ones.
                     new = [it for it in answer.notes if it not in self.notes]
                     self.notes |= dict.fromkeys(new)
                     if not self.quiet:
                         screen.print_notes(dict.fromkeys(new))
-                if not self.quiet:
-                    print_cost(total_cost(self.costs))
             except asyncio.CancelledError:
                 if self.quiet:
                     screen.print_json({"stopped": True, "count": done})
@@ -192,10 +193,21 @@ class Batch:
                 self.watch.end()
                 line.clear()
 
+    def print_used(self, last: Embeddings | Scores) -> None:
+        """Print what all chunks used together; ``last`` is the last answer."""
+        print_used(
+            self.settings,
+            last,
+            last.model or self.settings.model or "",
+            time.monotonic() - self.began,
+            usage=Usage.total(self.usages),
+            cost=total_cost(self.costs),
+            quiet=self.quiet,
+        )
+
 
 async def _print_vectors(call: Batch, send: Send[Embeddings]) -> None:
     length = 0
-    usages: list[Usage | None] = []
     last: Embeddings | None = None
     async with aclosing(call.answers(send)) as answers:
         async for start, found in answers:
@@ -211,10 +223,11 @@ async def _print_vectors(call: Batch, send: Send[Embeddings]) -> None:
                     screen.print_json({"type": "vector", **row})
                 else:
                     screen.emit(vector_line(given, vector))
-            usages.append(found.usage)
             last = found
-    if call.quiet and last is not None:
-        usage = Usage.total(usages)
+    if last is None:
+        return
+    if call.quiet:
+        usage = Usage.total(call.usages)
         screen.print_json(
             {
                 "type": "done",
@@ -227,6 +240,7 @@ async def _print_vectors(call: Batch, send: Send[Embeddings]) -> None:
                 **served_facts(last, cost=total_cost(call.costs)),
             }
         )
+    call.print_used(last)
 
 
 async def _print_scores(call: Batch, send: Send[Scores]) -> None:
@@ -236,8 +250,10 @@ async def _print_scores(call: Batch, send: Send[Scores]) -> None:
         async for _, found in answers:
             scores.extend(found.scores)
             last = found
+    if last is None:
+        return
     scored = list(zip(scores, call.inputs, strict=True))
-    if call.quiet and last is not None:
+    if call.quiet:
         results = [
             {"index": index, "score": score, "document": document}
             for index, (score, document) in enumerate(scored)
@@ -250,6 +266,7 @@ async def _print_scores(call: Batch, send: Send[Scores]) -> None:
                 **served_facts(last, cost=total_cost(call.costs)),
             }
         )
+        call.print_used(last)
         return
     # Equal scores keep the order that the documents were given in.
     ranked = sorted(scored, key=lambda pair: -pair[0])
@@ -257,6 +274,7 @@ async def _print_scores(call: Batch, send: Send[Scores]) -> None:
     for score, document in ranked:
         # A line that grep found may hold a token.
         screen.emit(f"{score:>{width}.6f}  {redact(sanitize_line(document))}")
+    call.print_used(last)
 
 
 def vector_line(given: str, vector: Vector) -> str:

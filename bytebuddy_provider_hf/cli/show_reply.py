@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable
 
 from bytebuddy_provider_hf.cli import screen
-from bytebuddy_provider_hf.cli.amounts import cost_text
+from bytebuddy_provider_hf.cli.amounts import cost_text, used_text
 from bytebuddy_provider_hf.cli.call_watch import CallWatch
 from bytebuddy_provider_hf.cli.model_source import ModelSource
 from bytebuddy_provider_hf.cli.options import CallSettings
@@ -25,8 +26,10 @@ from bytebuddy_provider_hf.types import (
     Reasoning,
     Reply,
     Role,
+    ServedAnswer,
     Text,
     ToolCallDelta,
+    Usage,
 )
 
 
@@ -43,20 +46,22 @@ def ask(
 
     ``call`` makes the call of the opened model. With ``quiet`` no wait is told.
     """
+    used: list[tuple[str, float]] = []
 
     async def run(watch: CallWatch) -> Reply:
         async with ModelSource(settings) as models:
             model = await models.open(settings.model, role=role)
             line = StatusLine(model.name, quiet=quiet, counts_lines=counts_lines)
             watch.begin(model, settings.timeout)
+            began = time.monotonic()
             reply = await show_reply(call(model), line, printer)
             watch.end()
+            used.append((reply.model or model.name, time.monotonic() - began))
             return reply
 
     with CallWatch() as watch:
         reply = asyncio.run(run(watch))
-    if not quiet:
-        print_cost(reply.cost)
+    print_used(settings, reply, *used[0], usage=reply.usage, quiet=quiet)
     return reply
 
 
@@ -123,7 +128,26 @@ def print_notes(reply: Reply) -> None:
     screen.print_notes(notes)
 
 
-def print_cost(cost: Cost) -> None:
-    """Print with ``-v`` what is known of a call's cost, where calls are counted."""
-    if SCREEN.times and cost != NO_COST:
-        screen.note(text("usage.cost", said=cost_text(cost, sys.stderr)))
+def print_used(
+    settings: CallSettings,
+    answer: ServedAnswer,
+    model: str,
+    seconds: float,
+    *,
+    usage: Usage | None,
+    cost: Cost | None = None,
+    quiet: bool,
+) -> None:
+    """Print what a call used, where ``--usage`` asks for it, else its cost with ``-v``.
+
+    ``usage`` and ``cost`` are those of several answers together, of which ``answer`` is
+    the last; ``cost`` is its own by default. With ``quiet`` only ``--usage`` is heeded.
+    """
+    spent = answer.cost if cost is None else cost
+    if settings.usage:
+        screen.note(
+            text("usage.used", said=used_text(answer, model, seconds, usage, spent))
+        )
+    # Where calls are not counted nobody knows more.
+    elif SCREEN.times and spent != NO_COST and not quiet:
+        screen.note(text("usage.cost", said=cost_text(spent, sys.stderr)))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Final
 
 import click
@@ -17,7 +19,7 @@ from bytebuddy_provider_hf.cli.call_watch import CallWatch
 from bytebuddy_provider_hf.cli.model_source import ModelSource, require
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.scoring import vector_line
-from bytebuddy_provider_hf.cli.show_reply import print_cost
+from bytebuddy_provider_hf.cli.show_reply import print_used
 from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
 from bytebuddy_provider_hf.outcomes import (
@@ -95,10 +97,15 @@ def task(
         value = {"text": typed} if name == _CONVERSATIONAL else typed
     # Before the model opens, which may want a token first.
     check_task(name, value, given)
+    began = time.monotonic()
     with CallWatch() as watch:
         reply = asyncio.run(_ask(settings, name, value, given, watch, quiet=as_json))
+    seconds = time.monotonic() - began
+    # The tasks of the Hub tell no tokens.
+    used = partial(print_used, settings, reply, settings.model, seconds, usage=None)
     if as_json:
         screen.print_json({"task": name, **asdict(reply), **served_facts(reply)})
+        used(quiet=True)
         return
     # Each input has a group of outcomes; an empty line keeps longer ones apart.
     for place, group in enumerate(reply.groups):
@@ -108,7 +115,7 @@ def task(
             for line in _lines(outcome):
                 screen.emit(line)
     screen.print_notes(reply.notes)
-    print_cost(reply.cost)
+    used(quiet=False)
 
 
 async def _ask(

@@ -23,8 +23,16 @@ _WIDE: Final = (
     "\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff60"
     "\U00020000-\U0003ffff"
 )
+# Stands between two characters where no line may end.
+_JOINED: Final = "\ufffb"
 _BREAK: Final = re.compile(
-    rf"(?:(?<=[{_WIDE}])|(?=[{_WIDE}]))(?<![{_OPENING}])(?![{_CLOSING}])"
+    rf"(?:(?<=[{_WIDE}])|(?=[{_WIDE}]))(?<![{_OPENING}{_JOINED}])(?![{_CLOSING}{_JOINED}])"
+)
+# A path is copied whole, in whatever letters: what has a slash between two blanks or
+# marks of a sentence, or ends like the name of a file.
+_IN_PATH: Final = rf"[^\s{_OPENING}{_CLOSING}]"
+_PATH: Final = re.compile(
+    rf"{_IN_PATH}*[/\\]{_IN_PATH}*|{_IN_PATH}*[{_WIDE}]\.[A-Za-z0-9]{_IN_PATH}*"
 )
 # A command is copied whole: one in backquotes, or one of ours that begins a column.
 _COMMAND: Final = re.compile(r"`[^`\n]+`|(?:(?<=^)|(?<=  ))bytebuddy-hf .*?(?=  |$)")
@@ -90,10 +98,11 @@ def pieces(said: str, *, joined: bool = True) -> Iterator[tuple[str, str]]:
     That is one blank at most, or with ``joined`` off as many as there are.
     """
     kept = _COMMAND.sub(lambda found: found[0].replace(" ", _KEPT), said)
+    kept = _PATH.sub(lambda found: _JOINED.join(found[0]), kept)
     for found in re.finditer(r"(\s*)(\S+)", kept):
         blank = " " if joined and found[1] and found.start() else found[1]
         for piece in filter(None, _BREAK.split(found[2])):
-            yield piece.replace(_KEPT, " "), blank
+            yield piece.replace(_KEPT, " ").replace(_JOINED, ""), blank
             blank = ""
 
 

@@ -25,7 +25,17 @@ from copy import copy
 from enum import Enum
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    ParamSpec,
+    Self,
+    TypeVar,
+    cast,
+)
 
 from attrs import define, evolve, field, fields_dict, frozen
 
@@ -540,11 +550,13 @@ class ModelWithFallbacks(HuggingFaceModel):
         """Log the error that a call ends with."""
         call_log.log_call_error(self._endpoint.target, error)
 
-    chat = _relayed(HuggingFaceModel.chat)
-    complete = _relayed(HuggingFaceModel.complete)
-    fill = _relayed(HuggingFaceModel.fill)
-    edit = _relayed(HuggingFaceModel.edit)
-    apply = _relayed(HuggingFaceModel.apply)
-    embed = _relayed_scores(HuggingFaceModel.embed, in_batches=True)
-    rerank = _relayed_scores(HuggingFaceModel.rerank, in_batches=True)
-    task = _relayed_scores(HuggingFaceModel.task, in_batches=False)
+    # To a type checker they are the methods of the base, whose signatures they keep.
+    if not TYPE_CHECKING:
+        chat = _relayed(HuggingFaceModel.chat)
+        complete = _relayed(HuggingFaceModel.complete)
+        fill = _relayed(HuggingFaceModel.fill)
+        edit = _relayed(HuggingFaceModel.edit)
+        apply = _relayed(HuggingFaceModel.apply)
+        embed = _relayed_scores(HuggingFaceModel.embed, in_batches=True)
+        rerank = _relayed_scores(HuggingFaceModel.rerank, in_batches=True)
+        task = _relayed_scores(HuggingFaceModel.task, in_batches=False)

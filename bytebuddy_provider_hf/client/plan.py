@@ -135,14 +135,11 @@ class Planner(ABC, Generic[R]):
     """
 
     options: CompletionOptions
+    # What the ledger calls it: a role of the file, or the method.
+    role: str = field(init=False)
     notes: tuple[str, ...] = field(default=(), kw_only=True)
     # Whether the Hub may know more of the model than is known here.
     asks_hub: bool = field(default=False, kw_only=True)
-
-    @property
-    @abstractmethod
-    def role(self) -> str:
-        """What the ledger calls it: a role of the file, or the method."""
 
     @property
     def draws(self) -> Draws:
@@ -170,7 +167,7 @@ class Planner(ABC, Generic[R]):
 class CompletionPlanner(Planner):
     """Have a server continue a text exactly as it stands."""
 
-    role = "complete"
+    role: str = field(default="complete", init=False)
 
     request: openai.CompletionRequest
     target: Target
@@ -183,11 +180,8 @@ class CompletionPlanner(Planner):
         return plan_completion(request, self.target, knowledge, stream=stream)
 
 
-Q = TypeVar("Q", bound=Prompted)
-
-
 def _fit_answer(
-    plan: Plan, again: Callable[..., Plan], request: Q, knowledge: Knowledge
+    plan: Plan, again: Callable[..., Plan], request: Prompted, knowledge: Knowledge
 ) -> Plan:
     """Return ``plan``, made ``again`` where maxTokens must be lowered to what is left.
 
@@ -406,7 +400,7 @@ def _bounded(
     ceiling = answer_ceiling(tokens, n=wanted.n, logprobs=wanted.logprobs)
     # Some servers give the prompt back, its letters written as six bytes each.
     most = min(MAX_REPLY, ceiling + _ESCAPED * len(call.body))
-    return evolve(wanted, ceiling=ceiling, most_body=most)
+    return wanted.bounded(ceiling, most)
 
 
 def _openai_plan(

@@ -210,7 +210,7 @@ class ProviderChoice:
         self.model = spec.endpoint.target.model.partition(":")[0]
         self.named: str | None = None
         self.failure: ByteBuddyError | None = None
-        self._policy = policy
+        self._policy: Policy = policy
         self._spec = spec
         self._state = state
         self._key = f"{spec.endpoint.destination.account} {self.model}"

@@ -84,6 +84,16 @@ TRUST: Final = StoredFile(
     most=1024 * 1024,
     version=1,
 )
+TALK: Final = StoredFile(
+    folder=_STATE,
+    name="talk.json",
+    purpose="the last talk that you had kept: all you asked, with files and pictures, "
+    "and the answers",
+    writer="`bytebuddy-hf chat` with `--keep` or `-c`, and `/keep` in a talk; no other",
+    removal="remove it at any time: `chat -c` then has nothing to go on with",
+    most=16 * 1024 * 1024,
+    version=1,
+)
 USAGE: Final = StoredFile(
     folder=_STATE,
     name="usage.db",
@@ -280,6 +290,7 @@ FILES: Final = (
     CONFIG,
     ENV,
     TRUST,
+    TALK,
     USAGE,
     USAGE_JOURNAL,
     USAGE_COUNTS,

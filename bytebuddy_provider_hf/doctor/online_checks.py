@@ -142,11 +142,8 @@ def _rate_finding(status: int, headers: Mapping[str, str]) -> Finding:
 
     ``RateLimit: "api";r=999;t=295`` (docs/hub/rate-limits.md of hub-docs).
     """
-    told = dict(
-        part.strip().partition("=")[::2]
-        for part in headers.get("ratelimit", "").split(";")
-        if "=" in part
-    )
+    parts = (part.partition("=") for part in headers.get("ratelimit", "").split(";"))
+    told = {name.strip(): value.strip() for name, _, value in parts}
     left, reset = told.get("r", ""), told.get("t", "")
     known = left.isascii() and left.isdigit() and len(left) < _MOST_DIGITS
     if status == _TOO_MANY or (known and int(left) == 0):

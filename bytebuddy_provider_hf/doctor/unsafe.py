@@ -44,6 +44,8 @@ def _paths(
     yield from config.files
     for kept in (files.CONFIG, files.ENV, files.TRUST, files.USAGE, files.USAGE_KEY):
         yield state / kept.name
+    # It says where the next question of the talk goes.
+    yield state / files.TALK.name
     yield state / files.USAGE_COUNTS.name
     yield from (cache / kept.name for kept in (files.SERVERS, files.ANSWERS))
     catalogue = cache / files.CATALOGUE.name

@@ -73,7 +73,7 @@ class Suggestion:
 
     profile: Profile
     score: float
-    reasons: tuple[str, ...]
+    reasons: tuple[LocalizedText, ...]
 
 
 @frozen

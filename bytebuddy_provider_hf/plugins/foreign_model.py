@@ -38,7 +38,7 @@ from bytebuddy_provider_hf.plugins.foreign_code import (
     safe_name,
 )
 from bytebuddy_provider_hf.plugins.pending_reply import PendingReply, ReaderTask
-from bytebuddy_provider_hf.plugins.protocols import Model, OnEvent
+from bytebuddy_provider_hf.plugins.protocols import Model
 from bytebuddy_provider_hf.plugins.value_check import wrong_part
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.tools import as_tools
@@ -239,10 +239,10 @@ class Watch:
             now = asyncio.get_running_loop().time()
             self.until = now + self.timeout + self.code.grace
 
-    def _tell(self, on_event: OnEvent, event: object) -> None:
+    def _tell(self, on_event: Callable[..., object], event: object) -> None:
         self.check_event(event)
         try:
-            on_event(cast("Event", event))
+            on_event(event)
         except BaseException as error:
             self.not_theirs.append(error)
             raise

@@ -22,7 +22,7 @@ from bytebuddy_provider_hf.errors import (
     NotAwaited,
     StreamInterrupted,
 )
-from bytebuddy_provider_hf.plugins.protocols import OnEvent, ReplyCall
+from bytebuddy_provider_hf.plugins.protocols import ReplyCall
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import (
     Choice,
@@ -229,7 +229,7 @@ def call_of(
     events: Callable[[], AsyncGenerator[Event, None]],
     *,
     timeout: float | None = None,
-    on_event: OnEvent | None = None,
+    on_event: Callable[[Event], object] | None = None,
 ) -> ReplyCall:
     """Return a call of a provider's events, the last of which is ``Done``.
 

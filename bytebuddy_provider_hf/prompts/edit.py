@@ -143,11 +143,11 @@ def edit_messages(task: EditTask) -> EditPrompt:
         parts.append(f"The code is from the file {' '.join(task.path.split())}.")
     if before.strip():
         parts.append(
-            "Before it stands (not yours to change):\n" + _block(before, fence)
+            "Before it stands (not yours to change):\n" + fenced(before, fence)
         )
-    parts.append("The code to change:\n" + _block(task.code, fence, info))
+    parts.append("The code to change:\n" + fenced(task.code, fence, info))
     if after.strip():
-        parts.append("After it stands (not yours to change):\n" + _block(after, fence))
+        parts.append("After it stands (not yours to change):\n" + fenced(after, fence))
     parts.append(
         f"Answer with one block between {fence} lines that has all of the code to "
         "change, changed, and nothing else: no explanation, nothing left out, nothing "
@@ -183,8 +183,8 @@ def apply_messages(
     named = f" {' '.join(path.split())}" if path else ""
     parts = (
         f"Work the suggested change into the file{named}.",
-        "The file as it is:\n" + _block(original, fence, info),
-        "The suggested change:\n" + _block(suggestion, fence),
+        "The file as it is:\n" + fenced(original, fence, info),
+        "The suggested change:\n" + fenced(suggestion, fence),
         _MARKERS_STAND,
         f"Answer with one block between {fence} lines that has {_ALL_LINES}",
     )
@@ -209,7 +209,8 @@ def info_of(language: str, path: str) -> str:
     return _NOT_INFO.sub("", language or (extension if stem else ""))[:32]
 
 
-def _block(text: str, fence: str, info: str = "") -> str:
+def fenced(text: str, fence: str, info: str = "") -> str:
+    """Return ``text`` as a block of code, which ends with a line of its own."""
     end = "" if text.endswith("\n") or not text else "\n"
     return f"{fence}{info}\n{text}{end}{fence}"
 

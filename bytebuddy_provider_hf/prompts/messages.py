@@ -37,8 +37,10 @@ def read_messages(conversation: Conversation | Message) -> tuple[Message, ...]:
         return (Message("user", given),)
     if isinstance(given, Message):
         return (given,)
-    # Bytes are a sequence too: of numbers.
-    if isinstance(given, bytes) or not isinstance(given, Sequence):
+    # Bytes are a sequence too: of numbers. What is no list is rare, and costs more.
+    if not isinstance(given, list | tuple) and (
+        isinstance(given, bytes) or not isinstance(given, Sequence)
+    ):
         message = text("roles.no_conversation")
         raise InvalidOption(message)
     turns = tuple(_message(turn, at) for at, turn in enumerate(given))
@@ -72,7 +74,7 @@ def _message(turn: object, at: int) -> Message:
     """Return one message; a mapping has the keys of OpenAI's protocol."""
     if isinstance(turn, Message):
         return turn
-    if not isinstance(turn, Mapping):
+    if not isinstance(turn, dict | Mapping):
         raise _bad(at, text("roles.no_mapping"))
     role, content = turn.get("role"), turn.get("content")
     if len(turn) == len(_PLAIN) and role in _ROLES and isinstance(content, str):

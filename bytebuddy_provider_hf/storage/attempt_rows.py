@@ -200,10 +200,12 @@ def write_attempts(
             min(known, default=0) >= 0 and sum(known) <= _MOST_IN_BATCH
             for known in figures
         )
-        encoded = [_encoder.encode(rows) for rows in groups.values()]
+        encoded = (
+            [_encoder.encode(rows) for rows in groups.values()] if is_sound else None
+        )
     except (UnicodeEncodeError, OverflowError):
-        is_sound = False
-    if not is_sound:
+        encoded = None
+    if encoded is None:
         groups = _grouped(map(_bounded, attempts), least_day)
         columns = [_columns(rows) for rows in groups.values()]
         encoded = [_encoder.encode(rows) for rows in groups.values()]

@@ -319,7 +319,8 @@ class _Reading:
     ) -> None:
         self.folder = folder
         self.connection = connection
-        self.since, self.until, self.by, self.now = since, until, by, now
+        self.since, self.until, self.now = since, until, now
+        self.by: Dimension = by
         self.days = (day_number(since), day_number(until))
         self.keys = {
             number: AttemptKey(*fields)

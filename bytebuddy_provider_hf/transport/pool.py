@@ -241,7 +241,7 @@ class AiohttpResponse:
             parts.append(content.read_nowait())
             size = len(parts[0])
             if size <= limit:
-                bound.begin().feed(parts[0])
+                bound.check(parts[0])
         else:
             cost = bound.begin()
             try:

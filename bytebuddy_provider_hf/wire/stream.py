@@ -155,11 +155,10 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         self._review_at = _REVIEWED
         many = wanted.logprobs or self.lists_tokens
         self._elements = ELEMENTS_WITH_LOGPROBS if many else ELEMENTS
-        # Judges the body of one piece while it comes.
-        self._cost = JsonCost(self._elements)
         # What came before it was known what the answer is; then the body of one piece.
         self._body: bytearray | None = bytearray()
-        self._in_one_piece = False
+        # Judges that body while it comes; none as long as there is no such body.
+        self._cost: JsonCost | None = None
         # Lines that are no part of an event, and how often each kind of event came
         # that is not read.
         self._stray = b""
@@ -207,8 +206,8 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
             raise self.failure
         events: list[Event] = []
         try:
-            if self._in_one_piece:
-                body, self._body, self._in_one_piece = self._body, None, False
+            if self._cost is not None:
+                body, self._body, self._cost = self._body, None, None
                 self._read_body(bytes(body or b""), events)
             if not self.done:
                 self._end(events, clean=clean)
@@ -339,7 +338,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         body = self._body
         if body is None:
             return chunk
-        if self._in_one_piece:
+        if self._cost is not None:
             # A watch that waits for progress must not end it; but blanks between the
             # members of JSON keep a connection alive, and say nothing.
             if chunk.strip(_BLANKS):
@@ -361,7 +360,7 @@ class EventStreamDecoder(StreamDecoder, Generic[_P]):
         if bytes(start[:1]) in _WHOLE_STARTS:
             self.events += 1
             self.progress += 1
-            self._in_one_piece, self._body = True, start
+            self._body, self._cost = start, JsonCost(self._elements)
             self._cost.feed(bytes(start))
             return None
         self._body = None

@@ -59,13 +59,25 @@ def test_the_options_reach_the_server(run: Run, hub: FakeHub, base: str) -> None
     """Sampling options are sent as the protocol names them."""
     run(
         *("chat", "--base", base, "-m", "any", "hi", "--temperature", "0.5"),
-        *("--max-tokens", "7", "--top-p", "0.9", "--stop", "x", "--stop", "y"),
+        *(
+            "--max-tokens",
+            "7",
+            "--seed",
+            "42",
+            "--top-p",
+            "0.9",
+            "--stop",
+            "x",
+            "--stop",
+            "y",
+        ),
         *("--reasoning-effort", "low", "--reasoning-budget", "9", "--no-reasoning"),
     )
     sent = hub.records[-1].json
     assert isinstance(sent, dict)
     assert sent["temperature"] == 0.5
     assert sent["max_tokens"] == 7
+    assert sent["seed"] == 42
     assert sent["top_p"] == 0.9
     assert sent["stop"] == ["x", "y"]
     assert sent["reasoning_effort"] == "low"

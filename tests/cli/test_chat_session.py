@@ -134,6 +134,18 @@ def test_a_failed_answer_does_not_end_the_talk(
     assert len(messages(hub)) == 1
 
 
+def test_code_on_a_terminal_is_what_the_model_wrote(
+    terminal: OpenTerminal, hub: FakeHub, base: str
+) -> None:
+    """Line for line, wider than the terminal too, as it comes and in the end."""
+    long = "\techo " + "word " * 40 + "end"
+    text = f"1. Write:\n   ```make\n   all:\n   {long}\n   ```\n"
+    hub.set("any", Behaviour(answer=lambda _: text, gap=0.001))
+    shown = terminal("chat", "--base", base, "-m", "any", "how?", NO_COLOR="1")
+    assert shown.end() == 0
+    assert shown.text.endswith(f"\r\nall:\r\n{long}\r\n")
+
+
 def test_an_answer_on_a_terminal_is_markdown(
     terminal: OpenTerminal, hub: FakeHub, base: str
 ) -> None:

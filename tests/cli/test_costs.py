@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -11,24 +12,31 @@ import pytest
 from attrs import asdict
 from cli.process import Run, serving
 from servers.engines import FakeVllm
+from servers.engines_hf import FakeToolkit
+from servers.engines_tei import FakeTei
 
-from bytebuddy_provider_hf.cli.amounts import cost_text, served_facts
+from bytebuddy_provider_hf.cli.amounts import cost_text, served_facts, used_text
+from bytebuddy_provider_hf.cli.options import CallSettings
 from bytebuddy_provider_hf.cli.render import JsonLinesPrinter, JsonPrinter, Printer
-from bytebuddy_provider_hf.cli.show_reply import print_cost, show_reply
+from bytebuddy_provider_hf.cli.show_reply import print_used, show_reply
 from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.money import NO_COST, Cost
 from bytebuddy_provider_hf.plugins.pending_reply import PendingReply
-from bytebuddy_provider_hf.testing.script import Recorded
+from bytebuddy_provider_hf.testing.behaviour import Behaviour
+from bytebuddy_provider_hf.testing.hub import FakeHub
+from bytebuddy_provider_hf.testing.script import Handler, Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
 from bytebuddy_provider_hf.types import (
     BudgetAlert,
+    CompletionOptions,
     Done,
     Event,
     Loading,
     Reply,
     Served,
     Text,
+    Usage,
 )
 
 # The first moment of August 2026.
@@ -188,13 +196,92 @@ def test_a_cost_is_a_sentence(cost: Cost, said: str) -> None:
 def test_the_cost_is_told_with_v_only(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And nothing where nobody counted."""
-    print_cost(COST)
+    """And nothing where nobody counted, or where a program reads the answer."""
+    settings = CallSettings(None, None, None, CompletionOptions())
+
+    def told(cost: Cost, *, quiet: bool = False) -> str:
+        reply = Reply("x", served=Served(cost=cost))
+        print_used(settings, reply, "m", 1.0, usage=None, quiet=quiet)
+        return capsys.readouterr().err
+
+    assert told(COST) == ""
     monkeypatch.setattr(SCREEN, "times", 1)
-    print_cost(NO_COST)
-    assert capsys.readouterr().err == ""
-    print_cost(Cost(estimated=0))
-    assert capsys.readouterr().err == "cost: $0.00 estimated\n"
+    assert told(NO_COST) == told(COST, quiet=True) == ""
+    assert told(Cost(estimated=0)) == "cost: $0.00 estimated\n"
+
+
+USED = [
+    (Served(), Usage(12, 1_034), "12 tokens in, 1,034 out; org/m; 2.3 s"),
+    (Served(), Usage(12), "12 tokens in, - out; org/m; 2.3 s"),
+    (Served(), None, "tokens not told; org/m; 2.3 s"),
+    (
+        Served(provider="novita", cost=Cost(estimated=1_200_000), entry="other"),
+        Usage(1, 2),
+        "1 tokens in, 2 out; $0.0012 estimated; org/m at novita, entry other; 2.3 s",
+    ),
+    (
+        Served(cached=3.0),
+        Usage(1, 2),
+        "nothing, as the answer was kept; org/m; 2.3 s",
+    ),
+]
+
+
+@pytest.mark.parametrize(("served", "usage", "said"), USED)
+def test_what_a_call_used_is_one_line(
+    served: Served, usage: Usage | None, said: str
+) -> None:
+    """Tokens, cost where it is known, who answered, time; unknown is never nothing."""
+    reply = Reply("x", served=served)
+    assert used_text(reply, "org/m", 2.34, usage, reply.cost) == said
+
+
+def test_what_a_call_used_is_said_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same facts, and nothing of a stranger's that rewrites the screen."""
+    monkeypatch.setenv("BYTEBUDDY_LANG", "zh")
+    reply = Reply("x", served=Served(provider="no\x1b[2Jvita"))
+    said = used_text(reply, "m\n", 2.34, Usage(1, 2), NO_COST)
+    assert said == "输入 1 个 token，输出 2 个；novita 上的 m；2.3 秒"
+
+
+CHAT = FakeHub({"any": Behaviour(answer=lambda _: "```\na = 2\n```\n")})
+
+
+@pytest.mark.parametrize(
+    ("handler", "arguments"),
+    [
+        (CHAT.handle, ["chat", "hi"]),
+        (CHAT.handle, ["complete", "hi"]),
+        (CHAT.handle, ["edit", "a.py", "-i", "double it", "--diff"]),
+        (FakeTei(), ["embed", "a", "b"]),
+        (FakeTei(kind="reranker"), ["rerank", "a", "b"]),
+        (FakeToolkit(task="text-classification"), ["task", "text-classification", "a"]),
+    ],
+)
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_every_command_that_calls_tells_what_it_used(
+    run: Run, tmp_path: Path, handler: Handler, arguments: list[str], form: str
+) -> None:
+    """With ``--usage``, on stderr, after the answer, also where that is JSON."""
+    (tmp_path / "project" / "a.py").write_text("a = 1\n")
+    given = [*arguments]
+    if form == "json":
+        given = [*(each for each in arguments if each != "--diff"), "--json"]
+    with serving(handler) as url:
+        asked = [*given, "--base", url, "-m", "any"]
+        ran = run(*asked, "--usage")
+        silent = run(*asked)
+    assert ran.code == 0, ran.err
+    assert ran.out
+    *_, last = ran.err.splitlines()
+    parts = last.removeprefix("used: ").split("; ")
+    counted = arguments[0] in {"chat", "complete", "edit"}
+    told = r"\d+ tokens in, \d+ out" if counted else "tokens not told"
+    assert re.fullmatch(told, parts[0])
+    assert parts[1] == "unpriced: the server is not billed by the call"
+    assert re.fullmatch(r"\S+", parts[2])
+    assert re.fullmatch(r"\d+\.\d s", parts[3])
+    assert "used: " not in silent.err
 
 
 @pytest.mark.parametrize(

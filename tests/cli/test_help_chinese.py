@@ -293,6 +293,7 @@ USAGE_ERRORS = {
     "缺少选项 '-i' / '--instruction'。": ["edit", "app.py"],
     "'--top-k' 的值无效：-1 不在范围 x>=0 内。": ["chat", "--top-k", "-1", "x"],
     "'--top-k' 的值无效：'x' 不是有效的整数。": ["chat", "--top-k", "x"],
+    "'--seed' 的值无效：'x' 不是有效的整数。": ["edit", "a", "--seed", "x"],
     "'--timeout' 的值无效：'soon' 不是有效的数字。": ["chat", "--timeout", "soon"],
     "'--lang' 的值无效：'fr' 不是 'en', 'zh' 之一。": ["chat", "--lang", "fr"],
     "多出了参数（there）": ["chat", "hi", "there"],

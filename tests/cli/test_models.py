@@ -206,6 +206,23 @@ def test_add_writes_after_a_yes(site: HuggingFace, user_file: Path) -> None:
     assert CANARY not in user_file.read_text()
 
 
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [("en", "First: `bytebuddy-hf login`"), ("zh", "请先运行：`bytebuddy-hf login`")],
+)
+def test_add_names_login_where_its_entry_has_no_token(
+    site: HuggingFace, lang: str, said: str
+) -> None:
+    """Before the next command; a token in another variable is none for the entry."""
+    del site
+    done = call("models", "add", SMALL, "--yes", "--lang", lang)
+    assert done.exit_code == 0
+    *_, login, then = done.stderr.splitlines()
+    assert (said in login, "HF_API_KEY" in login, " chat -m " in then) == (True,) * 3
+    again = call("models", "add", QWEN, "--yes", "--lang", lang, HF_API_KEY=CANARY)
+    assert said not in again.stderr
+
+
 def test_add_keeps_the_file(site: HuggingFace, user_file: Path) -> None:
     """Comments, layout and mode stay; a taken name is refused, a free one proposed."""
     del site

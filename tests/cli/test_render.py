@@ -188,7 +188,74 @@ def test_between_blocks_stands_one_empty_line() -> None:
     text = "one\n\ntwo\n\n```\ncode\n```\n\nthree"
     for pieces in ([text], list(text), text.splitlines(keepends=True)):
         shown = [line.rstrip() for line in visible(screen_text(pieces, height=24))]
-        assert shown == ["one", "", "two", "", "", " code", "", "", "three"]
+        assert shown == ["one", "", "two", "", "code", "", "three"]
+
+
+CODE = """\
+def find(items):
+  \tfor each in items:
+
+\t    if each == "a text that goes far beyond the width of such a terminal":
+            return each  # with two blanks behind:  \
+"""
+IN_MARKDOWN = {
+    "alone": "Here:\n\n```python\n{0}\n```\n\nThat is all.",
+    "no language": "```\n{0}\n```",
+    "unknown language": "~~~~ xyzzy\n{0}\n~~~~\n",
+    "not closed": "Here:\n\n```sh\n{0}",
+    "in a list": "1. Write:\n   ```python\n   {3}\n   ```\n2. Run it.",
+    "first in a list": "- ```python\n  {2}\n  ```\n- Run it.",
+    "below a list": "10. Write:\n\n    ```python\n    {4}\n    ```\n\n11. Run it.",
+    "in a list in a list": "- a\n  - b:\n\n    ```python\n    {4}\n    ```\n",
+    "in a quotation": "> He wrote:\n> ```python\n> {q}\n> ```",
+}
+
+
+@pytest.mark.parametrize("place", IN_MARKDOWN)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_code_can_be_copied_as_it_was(place: str, at_once: bool) -> None:
+    """Its lines and nothing else: no margin, no indent, no blank at an end, no break.
+
+    Tabs stay tabs, and a line that is wider than the terminal stays one line.
+    """
+    lines = CODE.split("\n")
+    text = IN_MARKDOWN[place].format(
+        CODE,
+        None,
+        *(("\n" + " " * indent).join(lines) for indent in (2, 3, 4)),
+        q="\n> ".join(lines),
+    )
+    shown = visible(screen_text([text] if at_once else list(text), height=24))
+    begin = shown.index(lines[0])
+    assert shown[begin : begin + len(lines)] == lines
+    above, below = shown[:begin], shown[begin + len(lines) :]
+    assert not any("`" in line or "~" in line for line in (*above, *below))
+
+
+def test_a_number_stands_above_code_that_begins_an_item() -> None:
+    """And no line of prose is lost beside code."""
+    text = "1. ```\n   a = 1\n   ```\n2. Run:\n   ```\n   b = 2\n   ```\n   It ends."
+    lines = [line.rstrip() for line in visible(screen_text([text], height=24))]
+    assert list(filter(None, lines)) == [
+        " 1",
+        "a = 1",
+        " 2 Run:",
+        "b = 2",
+        "   It ends.",
+    ]
+
+
+def test_code_that_is_still_written_fits_the_screen() -> None:
+    """It is drawn over, so that the terminal may break none of its lines."""
+    console = Console(file=io.StringIO(), width=40, height=24, force_terminal=True)
+    printer = MarkdownPrinter(console)
+    printer.event(Text("```make\n\tall: " + "word " * 30))
+    with console.capture() as drawn_now:
+        console.print(printer._unfinished())
+    printer.close()
+    plain = re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", drawn_now.get())
+    assert max(map(len, re.split(r"[\r\n]", plain))) <= 40
+    assert "\t" not in plain
 
 
 def test_the_text_of_a_stopped_answer_is_printed() -> None:

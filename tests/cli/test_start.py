@@ -97,6 +97,7 @@ def test_every_command_has_help() -> None:
         (["chta", "hi"], "Did you mean 'chat'?"),
         (["config", "shwo"], "Did you mean 'show'?"),
         (["chat", "--tempereture", "1"], "Did you mean '--temperature'?"),
+        (["chat", "--modle", "x"], "Did you mean '--model'?"),
         (["xyzzy"], "No such command 'xyzzy'.\n"),
     ],
 )

@@ -7,6 +7,7 @@ import sys
 import pytest
 from cli.fitting import too_wide
 from cli.process import CANARY, OpenTerminal
+from rich.cells import cell_len
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.wrapping import wrap, wrap_lines
@@ -45,6 +46,41 @@ def test_a_longer_line_goes_on_below_its_beginning() -> None:
         "  bytebuddy-hf login",
         "    store a token",
     ]
+
+
+PATHS = [
+    "/home/李明/我的项目/配置文件/config.yaml",
+    "~/文档/笔记.md",
+    "D:\\用户\\李明\\项目说明.txt",
+    "项目/说明",
+    "一个名字很长的文件.yaml",
+]
+
+
+@pytest.mark.parametrize("width", [10, 30, 50, 80])
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "said",
+    [
+        "没有文件 {0}。请检查路径是否正确。",
+        "已写入“{0}”，接下来请运行命令。",
+        "no {0} is there",
+    ],
+)
+def test_a_path_with_chinese_letters_stays_in_one_piece(
+    said: str, path: str, width: int
+) -> None:
+    """What somebody copies: the letters of the sentence around it may be parted."""
+    lines = wrap_lines(said.format(path), width)
+    assert any(path in line for line in lines), lines
+    assert "".join("".join(lines).split()) == "".join(said.format(path).split())
+
+
+def test_a_sentence_with_a_slash_is_still_broken() -> None:
+    """Its marks end what may be a path."""
+    said = "可以设置变量和/或写入文件，然后再次运行；也可以联系管理员，请他授予权限。"
+    lines = wrap_lines(said, 30)
+    assert not [line for line in lines if cell_len(line) > 30]
 
 
 def test_code_is_not_broken(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
 import os
 import re
 import subprocess
@@ -15,9 +14,9 @@ from typing import Final
 import pytest
 from client.page import MODELS, ROLES, ROUTES
 from config_world import World
+from package_sources import PACKAGE, Sources
 from servers.engines import FakeVllm
 
-import bytebuddy_provider_hf
 from bytebuddy_provider_hf.client import model_family
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.roles import fill
@@ -118,33 +117,31 @@ def test_every_word_of_the_table_is_explained() -> None:
 
 
 @pytest.mark.parametrize("why", [row[1] for row in rows("What is refused")])
-def test_a_reason_of_the_page_is_one_that_is_given(why: str) -> None:
+def test_a_reason_of_the_page_is_one_that_is_given(why: str, strings: set[str]) -> None:
     """The words of a refusal are written so in the package."""
-    known = strings()
     for part in why.removeprefix("it ").split("…"):
-        assert any(part.strip() in each for each in known), part
+        assert any(part.strip() in each for each in strings), part
 
 
 @pytest.mark.parametrize("note", [row[0] for row in rows("What the notes say")])
-def test_a_note_of_the_page_is_one_that_is_given(note: str) -> None:
+def test_a_note_of_the_page_is_one_that_is_given(note: str, strings: set[str]) -> None:
     """What stands between the gaps is written so in the package."""
-    known = strings()
     for part in filter(None, (part.strip() for part in note.split("…"))):
-        assert any(part in each for each in known), part
+        assert any(part in each for each in strings), part
 
 
-@functools.cache
-def strings() -> set[str]:
+@pytest.fixture(scope="session")
+def strings(sources: Sources) -> set[str]:
     """Return every text in the package's code and tables but its documentation."""
-    package = Path(bytebuddy_provider_hf.__file__).parent
+    rooms = ("client/", "prompts/", "wire/", "edits/", "failures/")
     nodes = [
         node
-        for room in ("client", "prompts", "wire", "edits", "failures")
-        for path in (package / room).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for path, all_nodes in sources.items()
+        if path.startswith(rooms)
+        for node in all_nodes
     ]
     documentation = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
-    tables = [path.stem for path in (package / "data" / "texts").glob("*.toml")]
+    tables = [path.stem for path in (PACKAGE / "data" / "texts").glob("*.toml")]
     rows = [row["en"] for table in tables for row in rows_of(table).values()]
     # The page is for the readers of a file.
     options = re.compile(r"\{option:([\w.]+)\}")

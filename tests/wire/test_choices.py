@@ -317,6 +317,21 @@ def test_json_that_came_as_reasoning_is_the_answer() -> None:
     assert answer(content="a", reasoning="{}", wanted=asked).text == "a"
 
 
+@pytest.mark.parametrize("content", ["Sure!", "```json\n{}\n```", '{"a": 1', "{} {}"])
+def test_an_answer_that_is_not_the_json_asked_for_is_told(content: str) -> None:
+    """Many providers ignore the format; a caller parses what it was promised."""
+    asked = Expectations(json=True)
+    told = "JSON was asked for, and the answer is not JSON."
+    assert answer(content=content, wanted=asked).notes == (told,)
+    stream = piece({"content": content}) + piece({}, finish="stop") + DONE
+    assert read(stream, wanted=asked)[1].notes == (told,)
+    assert answer(content=content).notes == ()
+    reply = answer("length", content='{"a": 1', wanted=asked)
+    assert reply.notes == ("The JSON that was asked for was cut at max_tokens.",)
+    assert answer(content=' {"a": [1]}\n', wanted=asked).notes == ()
+    assert answer(tool_calls=[CALL], content="x", wanted=asked).notes == ()
+
+
 # Ends
 
 CALL = {"id": "a", "function": {"name": "f", "arguments": "{}"}}

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import ast
-from functools import cache
-from pathlib import Path
 from typing import Final
 
 import pytest
+from package_sources import Sources
 
-import bytebuddy_provider_hf
 from bytebuddy_provider_hf.wire.dialects import BY_NAME, SERVERS
 from bytebuddy_provider_hf.wire.dialects.hf_inference import HfInference
 from bytebuddy_provider_hf.wire.server import Server
 
-PACKAGE: Final = Path(bytebuddy_provider_hf.__file__).parent
-DIALECTS: Final = PACKAGE / "wire" / "dialects"
+DIALECTS: Final = "wire/dialects/"
 KINDS: Final = [kind for kind in SERVERS if kind is not Server]
 # Who makes a server without a probe, and why.
 MAKERS: Final = {
@@ -28,39 +25,33 @@ MAKERS: Final = {
 }
 
 
-@cache
-def nodes() -> list[tuple[Path, ast.AST]]:
-    """Read the package, but for simulators of other people's servers."""
-    return [
-        (path, node)
-        for path in PACKAGE.rglob("*.py")
-        if "testing" not in path.parts
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Constant | ast.ImportFrom)
-    ]
-
-
 # "hf-inference" is the id of a provider too, by which the Hub is asked.
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not HfInference])
-def test_a_server_is_named_in_its_own_file(kind: type[Server]) -> None:
+def test_a_server_is_named_in_its_own_file(
+    kind: type[Server], sources: Sources
+) -> None:
     """By the name that notes have, and by the owner that its list of models says."""
     names = {kind.name, *kind.owners}
     (found,) = {
         path
-        for path, node in nodes()
+        for path, nodes in sources.items()
+        # The simulators stand for other people's servers.
+        if not path.startswith("testing/")
+        for node in nodes
         if isinstance(node, ast.Constant) and node.value in names
     }
-    assert found.parent == DIALECTS
+    assert found.startswith(DIALECTS)
 
 
-def test_a_kind_is_imported_by_who_makes_one() -> None:
+def test_a_kind_is_imported_by_who_makes_one(sources: Sources) -> None:
     """Whoever wants to know what a server does asks the server."""
     names = {kind.__name__ for kind in KINDS}
     found = {
-        path.relative_to(PACKAGE).as_posix()
-        for path, node in nodes()
-        if path.parent != DIALECTS
-        and isinstance(node, ast.ImportFrom)
+        path
+        for path, nodes in sources.items()
+        if not path.startswith((DIALECTS, "testing/"))
+        for node in nodes
+        if isinstance(node, ast.ImportFrom)
         and names & {alias.name for alias in node.names}
     }
     assert found == MAKERS.keys()

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.client import call_loop
 from bytebuddy_provider_hf.client.call_log import ErrorLogging
@@ -35,7 +35,7 @@ class ApplyPlanner(CodePlanner):
     ``ApplyFailed`` carries both texts.
     """
 
-    role = "apply"
+    role: str = field(default="apply", init=False)
     doing = "apply a change"
 
     def prompt(self) -> EditPrompt:

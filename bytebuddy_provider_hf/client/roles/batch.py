@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar, Final, Generic, TypeVar, final
 
-from attrs import define, evolve
+from attrs import Factory, define, evolve, field
 
 from bytebuddy_provider_hf.client import call_loop
 from bytebuddy_provider_hf.client.endpoint import CallSpec
@@ -83,11 +83,10 @@ class BatchPlanner(Planner[S]):
     job: BatchJob[S]
     batch: range
     strict: bool
-
-    @property
-    def role(self) -> str:
-        """The job's."""
-        return self.job.role
+    role: str = field(
+        init=False,
+        default=Factory(lambda planner: planner.job.role, takes_self=True),
+    )
 
     @property
     def draws(self) -> Draws:

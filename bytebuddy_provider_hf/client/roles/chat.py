@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import define, evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from bytebuddy_provider_hf.address import Target
 from bytebuddy_provider_hf.client import model_family
@@ -60,7 +60,7 @@ class ModelInfo:
 class ChatPlanner(Planner):
     """Put a conversation to a server."""
 
-    role = "chat"
+    role: str = field(default="chat", init=False)
 
     request: ChatRequest
     model_info: ModelInfo

@@ -189,7 +189,7 @@ class CodePlanner(Planner):
 class EditPlanner(CodePlanner):
     """Have code changed as an instruction says."""
 
-    role = "edit"
+    role: str = field(default="edit", init=False)
     doing = "edit code"
 
     def prompt(self) -> prompts.EditPrompt:

@@ -62,7 +62,7 @@ class FillPlanner(Planner):
     of the configuration.
     """
 
-    role = "autocomplete"
+    role: str = field(default="autocomplete", init=False)
 
     context: FillContext
     model_info: ModelInfo

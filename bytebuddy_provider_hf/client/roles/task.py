@@ -76,7 +76,7 @@ _INSTEAD: Final[Mapping[Task, Said]] = {
 class TaskPlanner(Planner[TaskReply]):
     """Ask for one task; ``without`` names the parameters that a server refused."""
 
-    role = "task"
+    role: str = field(default="task", init=False)
 
     task: Task
     inputs: object

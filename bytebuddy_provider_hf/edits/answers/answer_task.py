@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from bytebuddy_provider_hf.edits.answers.selection import Selection, selection_of
 from bytebuddy_provider_hf.edits.languages import Language
@@ -64,11 +64,13 @@ class AnswerTask:
     path: str
     language: Language | None
     instruction: str
-    selection: Selection = field(init=False)
-
-    @selection.default
-    def _selected(self) -> Selection:
-        return selection_of(self.code, self.prefix, self.suffix)
+    selection: Selection = field(
+        init=False,
+        default=Factory(
+            lambda task: selection_of(task.code, task.prefix, task.suffix),
+            takes_self=True,
+        ),
+    )
 
     @property
     def file(self) -> str:
