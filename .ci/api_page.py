@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 import bytebuddy_provider_hf as package
 from bytebuddy_provider_hf import errors, sync
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
+from bytebuddy_provider_hf.errors.dict_form import DictForm
 from bytebuddy_provider_hf.plugins import protocols
 
 HERE: Final = Path(__file__).parent
@@ -34,8 +35,11 @@ MODELS: Final = (
     package.ModelRegistry,
     package.Catalogue,
     sync.SyncModel,
+    sync.SyncRegistry,
+    sync.SyncCatalogue,
     sync.Events,
 )
+WAITING: Final = (sync.SyncModel, sync.SyncRegistry, sync.SyncCatalogue)
 # How a section of a docstring is headed, and how the page heads it.
 SECTIONS: Final = {"Args:": "Parameters:", "Raises:": "Raises:"}
 FENCE: Final = re.compile(r"^(```.*?^```)$", re.DOTALL | re.MULTILINE)
@@ -63,6 +67,10 @@ with sync.open_model("org/name") as model:
     print(model.chat("Hello").text)
     for event in model.chat_events("Hello"):
         print(event.to_dict())
+
+with sync.SyncRegistry.load() as registry:  # the entries of config.yaml
+    print(registry.chat().chat("Hello").text)
+    print(registry["hf-llama"].usage().attempts)
 ```
 """
 
@@ -161,6 +169,18 @@ def properties(kind: type) -> str:
     return "\n".join(["Attributes:", "", *rows]) if rows else ""
 
 
+def dict_forms(names: list[tuple[str, object]]) -> str:
+    """Return the sentence that names what can be written as a dict."""
+    found = [
+        f"`{name}`"
+        for name, value in names
+        if isinstance(value, type) and issubclass(value, DictForm)
+    ]
+    said = "can be written as plain dicts and read again, as `Reply` is:"
+    told = f"{', '.join(found[:-1])} and {found[-1]} {said} `to_dict`, `from_dict`."
+    return textwrap.fill(told, WIDTH, break_on_hyphens=False)
+
+
 def page() -> str:
     """Return the text of the page."""
     names = [(name, getattr(package, name)) for name in package.__all__]
@@ -172,19 +192,19 @@ def page() -> str:
         if kind is sync.SyncModel:
             parts += ["## Calls that wait: `bytebuddy_provider_hf.sync`"]
             parts += [markdown(inspect.getdoc(sync) or ""), SYNC.strip()]
-        # What a call of SyncModel takes stands at the asynchronous one.
-        if kind is sync.SyncModel:
+        # What these take stands at the asynchronous ones.
+        if kind in WAITING:
             parts += [f"## `{kind.__name__}`", markdown(inspect.getdoc(kind) or "")]
             calls = [f"`{name}`" for name, _ in methods(kind) if name != "close"]
             parts += ["Calls:", textwrap.fill(", ".join(calls), WIDTH)]
-            parts += [*described("SyncModel.close", kind.close)]
+            parts += [*described(f"{kind.__name__}.close", kind.close)]
             continue
         parts += [f"## `{kind.__name__}`", markdown(inspect.getdoc(kind) or "")]
         parts += [properties(kind)]
         for name, call in methods(kind):
             if name != "limited":
                 parts += described(f"{kind.__name__}.{name}", call)
-    parts += ["## Values"]
+    parts += ["## Values", dict_forms(names)]
     for name, value in names:
         if not isinstance(value, type) or value in MODELS:
             continue

@@ -10,6 +10,8 @@ from typing import Final, Literal, TypeAlias
 
 from attrs import evolve, frozen
 
+from bytebuddy_provider_hf.errors.dict_form import DictForm
+
 # 10⁻⁹ USD in a dollar, and the tokens that a catalogue's price is for.
 NANO: Final = 10**9
 _PER: Final = 10**6
@@ -44,7 +46,7 @@ class Price:
 
 
 @frozen
-class Cost:
+class Cost(DictForm):
     """What is known of a call's cost, in 10⁻⁹ USD; ``None`` is unknown, never 0.
 
     ``estimated`` is the catalogue's price, of the day ``priced_on`` (UTC,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
-from bytebuddy_provider_hf.dict_form import TypedDictForm
+from bytebuddy_provider_hf.errors.dict_form import DictForm, TypedDictForm
 from bytebuddy_provider_hf.money import NO_COST, Cost
 from bytebuddy_provider_hf.types import (
     NOT_SERVED,
@@ -185,7 +185,7 @@ class Scores(ServedAnswer):
 
 
 @frozen
-class Consumption:
+class Consumption(DictForm):
     """What a model used up in some days, from ``since`` to ``until``, both included.
 
     ``attempts`` counts the requests sent, ``failed`` those without a whole answer.
@@ -204,7 +204,7 @@ class Consumption:
 
 
 @frozen
-class Labels:
+class Labels(DictForm):
     """The classes of each text, in the order sent."""
 
     groups: tuple[tuple[Label, ...], ...]

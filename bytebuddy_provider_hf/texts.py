@@ -1,16 +1,41 @@
-"""Sentences for people: one row each in ``data/texts/``, in English and Chinese."""
+"""Sentences for people: one row each in ``data/texts/``, in English and Chinese.
+
+A row names an option by what it is called in Python, ``{option:max_tokens}`` or
+``{option:request_options.proxy}``. As ``str`` it stands there so; whoever shows it to
+others gives a :data:`Spelling`, such as :func:`in_file` for the readers of a file.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final, Literal, Self, TypeAlias
 
 Language: TypeAlias = Literal["en", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 
+# How an option is written where a sentence is shown, by its name in Python.
+Spelling: TypeAlias = Callable[[str], str]
+
 _FACT: Final = re.compile(r"\{(\w+)\}")
+_PLACE: Final = re.compile(r"\{(?:option:([\w.]+)|(\w+))\}")
+
+
+def in_python(option: str) -> str:
+    """Return an option as a program writes it: ``request_options.proxy``."""
+    return option
+
+
+def in_file(option: str) -> str:
+    """Return an option as a configuration file has it: ``requestOptions.proxy``."""
+    return ".".join(map(key_of, option.split(".")))
+
+
+def key_of(field_name: str) -> str:
+    """Return a field's key in a file: its name as YAML writes it."""
+    first, *rest = field_name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
 class LocalizedText(str):
@@ -44,11 +69,12 @@ class LocalizedText(str):
         made.id, made.facts, made.row = text_id, shown, row
         return made
 
-    def render(self, language: Language = "en") -> str:
+    def render(self, language: Language = "en", spelling: Spelling = in_python) -> str:
         """Return the sentence in a language; facts that are such texts follow it."""
-        if language == "en":
+        if language == "en" and spelling is in_python:
             return str(self)
-        return fill((self.row or _row(self.id))[language], self.facts, language)
+        row = self.row or _row(self.id)
+        return fill(row[language], self.facts, language, spelling)
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         return type(self), (self.id, self.facts, self.row)
@@ -59,19 +85,37 @@ def text(text_id: str, /, **facts: object) -> LocalizedText:
     return LocalizedText(text_id, facts)
 
 
-def render(sentence: str, language: Language) -> str:
+def option_name(option: str) -> LocalizedText:
+    """Return the name of an option, as a fact of a sentence."""
+    name = f"{{option:{option}}}"
+    return LocalizedText("option", {}, {"en": name, "zh": name})
+
+
+def render(sentence: str, language: Language, spelling: Spelling = in_python) -> str:
     """Return a sentence in a language; a plain ``str`` has no other and stays."""
     if isinstance(sentence, LocalizedText):
-        return sentence.render(language)
+        return sentence.render(language, spelling)
     return sentence
 
 
-def fill(pattern: str, facts: Mapping[str, str], language: Language) -> str:
-    """Return ``pattern`` with its ``{facts}`` filled in. Raises ``KeyError``.
+def fill(
+    pattern: str,
+    facts: Mapping[str, str],
+    language: Language,
+    spelling: Spelling = in_python,
+) -> str:
+    """Return ``pattern`` with its options and ``{facts}`` filled in; or ``KeyError``.
 
     Filled in once: a fact may be what a server said, and hold braces of its own.
     """
-    return _FACT.sub(lambda place: render(facts[place[1]], language), pattern)
+
+    def filled(place: re.Match[str]) -> str:
+        option, fact = place.groups()
+        if option is not None:
+            return spelling(option)
+        return render(facts[fact], language, spelling)
+
+    return _PLACE.sub(filled, pattern)
 
 
 def placeholders(pattern: str) -> frozenset[str]:

@@ -11,8 +11,8 @@ from typing import Final, Literal, Self, TypeAlias, cast
 
 from attrs import astuple, define, field, frozen
 
-from bytebuddy_provider_hf.dict_form import DictForm, TypedDictForm, read
 from bytebuddy_provider_hf.errors import Doubt, InvalidOption
+from bytebuddy_provider_hf.errors.dict_form import DictForm, TypedDictForm, read
 from bytebuddy_provider_hf.money import NO_COST, Cost
 from bytebuddy_provider_hf.regular_file import read_regular_file
 from bytebuddy_provider_hf.texts import text
@@ -58,7 +58,7 @@ DEFAULT_ROLES: Final = (Role.CHAT, Role.EDIT, Role.APPLY)
 
 
 @frozen
-class ToolCall:
+class ToolCall(DictForm):
     """A tool the model wants called; ``arguments`` is JSON text, not yet parsed."""
 
     id: str
@@ -67,7 +67,7 @@ class ToolCall:
 
 
 @frozen
-class TextPart:
+class TextPart(TypedDictForm):
     """A piece of text in a message of several parts."""
 
     text: str
@@ -79,7 +79,7 @@ def _shortened(url: str) -> str:
 
 
 @frozen
-class ImagePart:
+class ImagePart(TypedDictForm):
     """An image in a message.
 
     Args:
@@ -147,7 +147,7 @@ class ImagePart:
 
 
 @frozen
-class Message:
+class Message(DictForm):
     """One turn of a conversation.
 
     Args:
@@ -166,7 +166,7 @@ class Message:
 
 
 @frozen
-class Tool:
+class Tool(DictForm):
     """A function the model may ask for; ``as_tool`` makes one of a Python function.
 
     Args:
@@ -184,7 +184,7 @@ class Tool:
 
 
 @frozen
-class CompletionOptions:
+class CompletionOptions(DictForm):
     """How to generate. ``None`` means: say nothing, let the server decide.
 
     Args:
@@ -261,7 +261,7 @@ class Usage(DictForm):
 
 
 @frozen
-class TokenLogprob:
+class TokenLogprob(DictForm):
     """A token of the answer and the natural logarithm of its probability.
 
     ``alternatives`` are the likeliest tokens at its place, as (token, logprob).
@@ -273,7 +273,7 @@ class TokenLogprob:
 
 
 @frozen
-class Choice:
+class Choice(DictForm):
     """One of several answers to the same question."""
 
     text: str
@@ -285,7 +285,7 @@ class Choice:
 
 
 @frozen
-class Served:
+class Served(DictForm):
     """How a call was served: by whom, at what price, after how many attempts.
 
     ``provider`` is the one that the router asked, ``inference_id`` the number by which

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, get_args
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any, get_args, get_type_hints
 
 import attrs
 import pytest
 
-from bytebuddy_provider_hf import event_from_dict
-from bytebuddy_provider_hf.dict_form import DictForm
+from bytebuddy_provider_hf import event_from_dict, outcomes, types
 from bytebuddy_provider_hf.errors import Doubt, InvalidOption
+from bytebuddy_provider_hf.errors.dict_form import DictForm
 from bytebuddy_provider_hf.money import Cost
 from bytebuddy_provider_hf.outcomes import (
     Answer,
+    Consumption,
     Embeddings,
     Entity,
     Features,
     Filling,
     GeneratedText,
     Label,
+    Labels,
     Outcome,
     Scores,
     Similarities,
@@ -28,19 +31,25 @@ from bytebuddy_provider_hf.outcomes import (
     TaskReply,
     Turn,
 )
+from bytebuddy_provider_hf.prompts.messages import read_messages
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import (
     BudgetAlert,
     Choice,
+    CompletionOptions,
     Done,
     Event,
+    ImagePart,
     Loading,
+    Message,
     Progress,
     Reasoning,
     Reply,
     Served,
     Text,
+    TextPart,
     TokenLogprob,
+    Tool,
     ToolCall,
     ToolCallDelta,
     Usage,
@@ -105,6 +114,29 @@ ANSWERS: tuple[DictForm, ...] = (
     TaskReply((OUTCOMES, ()), ("w",), served=SERVED),
     Usage(1),
 )
+PARTS = (TextPart("What is this?"), ImagePart("https://host/cat.png"))
+MESSAGES = (
+    Message("user", "Hi"),
+    Message("user", PARTS, name="ada"),
+    Message("assistant", tool_calls=(CALL,)),
+    Message("tool", "21 degrees", tool_call_id="c1"),
+)
+# What replies and requests are made of.
+PIECES: tuple[DictForm, ...] = (
+    *MESSAGES,
+    *PARTS,
+    *OUTCOMES,
+    *REPLY.choices,
+    *REPLY.logprobs,
+    *REPLY.doubts,
+    CALL,
+    SERVED,
+    SERVED.cost,
+    Tool("weather", "Tell it.", {"type": "object", "required": ["city"]}, strict=True),
+    CompletionOptions(0.5, 10, stop=("a", "b"), reasoning_effort="low"),
+    Consumption(date(2026, 1, 1), date(2026, 1, 31), 2, unpriced={"no price": 1}),
+    Labels(((Label("good", 0.5),), ())),
+)
 
 
 def all_equal(found: object, value: object) -> bool:
@@ -112,7 +144,37 @@ def all_equal(found: object, value: object) -> bool:
     return attrs.asdict(found) == attrs.asdict(value) and found == value  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("value", [*ANSWERS, *EVENTS], ids=lambda it: type(it).__name__)
+def made_of(kind: object) -> Iterator[type]:
+    """Yield the classes of ours that a type names, and those of their fields."""
+    if isinstance(kind, type) and attrs.has(kind):
+        yield kind
+        for name, hint in get_type_hints(kind).items():
+            if name in attrs.fields_dict(kind) and hint is not kind:
+                yield from made_of(hint)
+    for each in get_args(kind):
+        if each != Served:
+            yield from made_of(each)
+
+
+def test_every_value_of_a_call_has_a_dict_form() -> None:
+    """What is given, what comes back, and whatever these are made of."""
+    declared = {
+        kind
+        for module in (types, outcomes)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and kind.__module__.startswith("bytebuddy")
+        if attrs.has(kind)
+    }
+    declared |= {each for kind in declared for each in made_of(kind)}
+    assert {Message, Choice, ToolCall, Cost, Doubt, Served, Usage} <= declared
+    tried = {type(each) for each in (*ANSWERS, *EVENTS, *PIECES)}
+    assert {kind.__name__ for kind in declared - tried} == set()
+    assert {kind for kind in declared if not issubclass(kind, DictForm)} == set()
+
+
+@pytest.mark.parametrize(
+    "value", [*ANSWERS, *EVENTS, *PIECES], ids=lambda it: type(it).__name__
+)
 def test_a_round_trip_gives_an_equal_value(value: DictForm) -> None:
     """By way of JSON, with every field: how it was served, too."""
     data = value.to_dict()
@@ -131,7 +193,7 @@ def test_only_plain_values_are_written() -> None:
         for each in inside if isinstance(value, dict | list) else ():
             check(each)
 
-    for value in (*ANSWERS, *EVENTS):
+    for value in (*ANSWERS, *EVENTS, *PIECES):
         check(value.to_dict())
 
 
@@ -156,6 +218,12 @@ def test_a_sentence_becomes_plain_english() -> None:
     told = REPLY.to_dict()["notes"]
     assert told == ["The model was closed.", "plain"]
     assert type(told[0]) is str
+
+
+def test_a_conversation_that_was_kept_is_asked_with() -> None:
+    """What ``to_dict`` wrote of messages is taken where messages are."""
+    kept = json.loads(json.dumps([each.to_dict() for each in MESSAGES]))
+    assert read_messages(kept) == MESSAGES
 
 
 def test_what_has_a_default_may_be_left_out() -> None:
@@ -188,6 +256,29 @@ def test_what_has_a_default_may_be_left_out() -> None:
         (event_from_dict, {"type": "end"}, "type is none of loading"),
         (event_from_dict, "text", "type is none of"),
         (Text.from_dict, {"type": "reasoning", "text": "a"}, "type is none of text"),
+        (Message.from_dict, {"content": "a"}, "Message: role is missing"),
+        (Message.from_dict, {"role": "me"}, "Message.role"),
+        (Message.from_dict, {"role": "user", "text": ""}, "unknown keys 'text'"),
+        (Message.from_dict, {"role": "user", "content": 1}, "Message.content"),
+        (
+            Message.from_dict,
+            {"role": "user", "content": ["a"]},
+            r"Message.content\[0\]: its type is none of text_part, image_part",
+        ),
+        (
+            Message.from_dict,
+            {"role": "assistant", "tool_calls": [{"id": "1", "name": "f"}]},
+            r"Message.tool_calls\[0\]: arguments is missing",
+        ),
+        (Choice.from_dict, {"text": "a", "n": 1}, "Choice: unknown keys 'n'"),
+        (Tool.from_dict, {"name": "f", "parameters": {1: 2}}, "Tool.parameters"),
+        (Tool.from_dict, {"name": "f", "parameters": {"a": {1}}}, "parameters.a"),
+        (CompletionOptions.from_dict, {"stop": "a"}, "CompletionOptions.stop"),
+        (
+            Consumption.from_dict,
+            {"since": "2026-02-30", "until": "2026-02-01"},
+            "Consumption.since: expected date",
+        ),
         (TaskReply.from_dict, {"groups": [[{"label": "x"}]]}, r"groups\[0\]\[0\]"),
     ],
 )
@@ -208,5 +299,7 @@ def test_a_hostile_value_makes_a_short_error() -> None:
         with pytest.raises(InvalidOption) as caught:
             Reply.from_dict({"text": value})
         assert len(str(caught.value)) < 400
+    with pytest.raises(InvalidOption, match=r"Tool\.parameters\.a"):
+        Tool.from_dict({"name": "f", "parameters": {"a": deep}})
     while deep:  # or Python takes it apart by recursion
         deep = deep.pop()  # type: ignore[assignment]

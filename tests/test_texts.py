@@ -19,8 +19,11 @@ from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.failures.table import failure_table
 from bytebuddy_provider_hf.secret import MASK, Secret
 from bytebuddy_provider_hf.texts import (
+    Language,
     LocalizedText,
     fill,
+    in_file,
+    option_name,
     placeholders,
     render,
     rows_of,
@@ -233,6 +236,26 @@ def test_an_error_masks_what_a_text_may_not_show() -> None:
     """Then the masked line is all there is, in every language."""
     error = ByteBuddyError(text("cli.error", said="hf_abcdefghijklmnop"))
     assert "abcdefghijklmnop" not in render(error.message, "zh")
+
+
+def test_a_masked_step_is_still_said_in_chinese() -> None:
+    """Also one whose sentences stand in another table than those of the texts."""
+    row: dict[Language, str] = {"en": "Replace {token}.", "zh": "请更换 {token}。"}
+    step = LocalizedText("step", {"token": "hf_abcdefghijklmnop"}, row)
+    hint = ByteBuddyError("Refused.", hint=step).hint or ""
+    assert "abcdefghijklmnop" not in f"{hint} {render(hint, 'zh')}"
+    assert render(hint, "zh").startswith("请更换")
+
+
+def test_an_option_is_spelled_where_it_is_shown() -> None:
+    """In Python by default, else as it is asked for; once, as facts are."""
+    said, facts = "{option:max_tokens}, {what}", {"what": option_name("a.top_k")}
+    assert fill(said, facts, "en") == "max_tokens, a.top_k"
+    assert fill(said, facts, "zh", in_file) == "maxTokens, a.topK"
+    assert fill(said, {"what": "{option:top_k}"}, "en") == "max_tokens, {option:top_k}"
+    assert placeholders(said) == {"what"}
+    again = pickle.loads(pickle.dumps(option_name("top_k")))  # noqa: S301 - made here
+    assert (again, again.render("en", in_file)) == ("top_k", "topK")
 
 
 def test_a_fact_is_said_in_the_language_of_its_sentence() -> None:

@@ -172,7 +172,7 @@ def check(*, config: Path | None, as_json: bool) -> ExitCode:
         screen.print_json(
             {
                 "problems": problems,
-                "warnings": [*map(str, warnings), *notices],
+                "warnings": [*(each.said for each in warnings), *notices],
                 "failures": [str(failure) for failure in registry.failures],
                 "kept": kept,
             }

@@ -15,10 +15,9 @@ from bytebuddy_provider_hf.config.values import (
     Config,
     LogOptions,
     ModelEntry,
-    key_of,
 )
 from bytebuddy_provider_hf.secret import MASK, Secret, redact
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import key_of, text
 
 # Fields that say where an entry was written, not what it says.
 _ABOUT_THE_FILE: Final = frozenset(

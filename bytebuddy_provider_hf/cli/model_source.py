@@ -13,11 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 
+import click
 from attrs import define, evolve, field
 
 from bytebuddy_provider_hf.cli import screen
 from bytebuddy_provider_hf.cli.amounts import alert_line
-from bytebuddy_provider_hf.cli.language import localized
+from bytebuddy_provider_hf.cli.language import COMMAND_LINE, localized
 from bytebuddy_provider_hf.cli.options import CallSettings
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.config.files import home_folder
@@ -213,6 +214,10 @@ class ModelSource:
 
     async def _opened(self, registry: ModelRegistry, name: str) -> Model:
         """Open an entry within the time of the call: its provider may wait for ever."""
+        # What is said of its options is said of those of the file.
+        ctx = click.get_current_context(silent=True)
+        if ctx is not None and (line := ctx.meta.get(COMMAND_LINE)) is not None:
+            line.entry = registry.entry(name)
         seconds = self.settings.timeout
         try:
             async with asyncio.timeout(seconds):

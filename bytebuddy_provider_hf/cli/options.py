@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, get_args
 
 import click
 from attrs import frozen
+from click.core import ParameterSource
 
-from bytebuddy_provider_hf.cli.language import LANG
+from bytebuddy_provider_hf.cli.language import COMMAND_LINE, LANG, CommandLine
 from bytebuddy_provider_hf.cli.verbose import SCREEN
 from bytebuddy_provider_hf.sampling import BY_NAME
 from bytebuddy_provider_hf.types import CompletionOptions, ReasoningEffort
@@ -224,6 +225,7 @@ def call_options(
             usage: bool,
             **own: object,
         ) -> None:
+            note_command_line()
             # An option that was not given is None, as in CompletionOptions itself.
             given = {name: own.pop(name) for name in _SAMPLING if name in own}
             settings = CallSettings(
@@ -243,6 +245,25 @@ def call_options(
 
     return add
 
+
+def note_command_line() -> None:
+    """Note the options of the command that runs, for what is said of them."""
+    ctx = click.get_current_context()
+    flags = {
+        _IN_PYTHON.get(str(each.name), str(each.name)): max(each.opts, key=len)
+        for each in ctx.command.params
+        if isinstance(each, click.Option)
+    }
+    given = {
+        _IN_PYTHON.get(name, name)
+        for name in ctx.params
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    ctx.meta[COMMAND_LINE] = CommandLine(flags, given)
+
+
+# Options of commands that have another name in Python.
+_IN_PYTHON: Final = {"base": "api_base"}
 
 _MODEL: Final = (
     click.option(

@@ -29,16 +29,11 @@ from bytebuddy_provider_hf.cli.options import (
 from bytebuddy_provider_hf.cli.print_error import print_error
 from bytebuddy_provider_hf.cli.terminal import sanitize_line
 from bytebuddy_provider_hf.cli.verbose import log_command_error
-from bytebuddy_provider_hf.errors import ByteBuddyError, InvalidOption, ProviderFailed
+from bytebuddy_provider_hf.errors import ByteBuddyError, ProviderFailed
 from bytebuddy_provider_hf.secret import one_line
-from bytebuddy_provider_hf.texts import LocalizedText, text
+from bytebuddy_provider_hf.texts import text
 
 _PACKAGE: Final = "bytebuddy_provider_hf.cli"
-
-# What is said of an option of a call, by the name of its parameter.
-_NAMED: Final = frozenset(
-    f"roles.{name}_wrong" for name in ("number", "flag", "effort", "stop")
-)
 
 # name -> (module, attribute, the line --help shows): help imports no command.
 COMMANDS: Final = {
@@ -154,8 +149,6 @@ class Root(click.Group):
         except click.UsageError as error:
             _refuse(ctx, error)
         except ByteBuddyError as error:
-            if isinstance(error, InvalidOption):
-                name_option(error, self.get_command(ctx, ctx.invoked_subcommand or ""))
             _tell(ctx, error)
             ctx.exit(exit_code(type(error)))
         except KeyboardInterrupt:
@@ -179,16 +172,6 @@ class Root(click.Group):
         if isinstance(result, ExitCode):
             ctx.exit(result)
         return result
-
-
-def name_option(error: InvalidOption, command: click.Command | None) -> None:
-    """Let an error name the option of the command in place of the call's parameter."""
-    said = error.message
-    if command is None or not isinstance(said, LocalizedText) or said.id not in _NAMED:
-        return
-    for each in command.params:
-        if isinstance(each, click.Option) and each.name == said.facts.get("name"):
-            error.message = LocalizedText(said.id, {**said.facts, "name": each.opts[0]})
 
 
 def _tell(ctx: click.Context, error: ByteBuddyError) -> None:

@@ -17,7 +17,7 @@ from typing import Final, NoReturn, TextIO
 
 import click
 
-from bytebuddy_provider_hf.cli.language import localized
+from bytebuddy_provider_hf.cli.language import in_english, localized
 from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line, visible_controls
 from bytebuddy_provider_hf.cli.wrapping import columns_of, wrap_lines
 from bytebuddy_provider_hf.errors import (
@@ -320,7 +320,20 @@ def _failure(kind: str, message: str, hint: str | None) -> dict[str, object]:
 
 def to_json(value: object) -> str:
     """Return ``value`` as one line of ASCII JSON: no raw control character in it."""
-    return json.dumps(value, default=str).replace("\x7f", "\\u007f")
+    shown = json.dumps(_plain(value), default=str)
+    return shown.replace("\x7f", "\\u007f")
+
+
+def _plain(value: object) -> object:
+    """Return ``value`` with its sentences as a command says them, in English."""
+    if isinstance(value, str):
+        return in_english(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    # Vectors are thousands of numbers, and no sentence is among them.
+    if isinstance(value, list | tuple) and value and not isinstance(value[0], float):
+        return [_plain(each) for each in value]
+    return value
 
 
 def print_json(value: object) -> None:

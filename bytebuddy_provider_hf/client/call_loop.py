@@ -32,6 +32,7 @@ from bytebuddy_provider_hf.errors import (
     StreamInterrupted,
 )
 from bytebuddy_provider_hf.failures.body_text import MAX_BODY
+from bytebuddy_provider_hf.plugins.pending_reply import events_of
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.deadlines import StreamWatch, Timeout
 from bytebuddy_provider_hf.transport.http_client import Response
@@ -58,10 +59,23 @@ Broken: TypeAlias = IdleTimeout | NoDataTimeout | ResponseError
 def run(
     planner: Planner[R], spec: CallSpec, state: LoopState
 ) -> Coroutine[object, object, R]:
-    """Return the answer in one piece; waiting is told to ``spec.on_event``."""
+    """Return the answer in one piece; waiting is told to ``spec.on_event``.
+
+    The answer itself is told by :func:`with_events`: a call may need several of these.
+    """
     look_up = None if spec.cache is None else partial(_fetch_kept, planner, spec)
     # Not a coroutine of its own: each costs 2 µs a call.
     return _until_answered(spec, state, partial(_fetch, planner, spec), look_up)
+
+
+async def with_events(
+    answer: Coroutine[object, object, Reply], spec: CallSpec
+) -> Reply:
+    """Return an answer in one piece, its events told to ``spec.on_event`` first."""
+    reply = await answer
+    for event in events_of(reply):
+        _tell(spec, event)
+    return reply
 
 
 async def detect_server(spec: CallSpec, state: LoopState) -> Server:

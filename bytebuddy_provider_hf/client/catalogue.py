@@ -19,7 +19,7 @@ from attrs import evolve, field, frozen
 from bytebuddy_provider_hf.address import HUB, ROUTER, HostKind, parse, resolve
 from bytebuddy_provider_hf.client.abilities import Ability, abilities_of
 from bytebuddy_provider_hf.client.endpoint import anonymous_way, endpoint_for
-from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
+from bytebuddy_provider_hf.client.runtime import Runtime, defaults
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import user_folder
 from bytebuddy_provider_hf.config.values import RequestOptions
@@ -271,8 +271,8 @@ class Catalogue:
     What was told is kept on disk with its age, and counts then.
 
     Args:
-        bases: The ``apiBase`` of the models in use, ``None`` for the default one: where
-            all are private nothing is asked, as with ``HF_HUB_OFFLINE``.
+        bases: The ``api_base`` of the models in use, ``None`` for the default one:
+            where all are private nothing is asked, as with ``HF_HUB_OFFLINE``.
         runtime: Whose connections to use; by default those that all models share.
         env: The variables to use in place of the process's.
         options: How to connect.
@@ -299,7 +299,7 @@ class Catalogue:
         if not self.is_private:
             self._router = anonymous_way(ROUTER, options, variables)
             self._hub = anonymous_way(HUB, options, variables)
-        self._lease = (runtime or shared_runtime).lease()
+        self._lease = (runtime or defaults.runtime).lease()
 
     @property
     def may_ask(self) -> bool:

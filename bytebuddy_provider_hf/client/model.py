@@ -18,7 +18,7 @@ from bytebuddy_provider_hf.config.values import AutocompleteOptions, ModelEntry
 from bytebuddy_provider_hf.errors import UnsupportedRole
 from bytebuddy_provider_hf.plugins.pending_reply import PendingReply
 from bytebuddy_provider_hf.plugins.protocols import OnEvent
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import option_name, text
 from bytebuddy_provider_hf.tools import as_tools
 from bytebuddy_provider_hf.types import (
     CacheUse,
@@ -110,8 +110,9 @@ class HuggingFaceModel(ScoringRoles):
             timeout: Seconds for the whole call, waiting included; by default the
                 entry's, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
             cache: What is done with kept answers, in place of the entry: off, on,
@@ -224,8 +225,9 @@ class HuggingFaceModel(ScoringRoles):
             timeout: Seconds for the whole call, waiting included; by default the
                 entry's, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
             cache: What is done with kept answers, in place of the entry: off, on,
@@ -320,8 +322,9 @@ class HuggingFaceModel(ScoringRoles):
             timeout: Seconds for the whole call, waiting included; by default the
                 entry's, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
             cache: What is done with kept answers, in place of the entry: off, on,
@@ -423,8 +426,9 @@ class HuggingFaceModel(ScoringRoles):
             timeout: Seconds for the whole call, waiting included; by default the
                 entry's, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
             cache: What is done with kept answers, in place of the entry: off, on,
@@ -472,11 +476,7 @@ class HuggingFaceModel(ScoringRoles):
         spec = self._call_spec(
             timeout, wait=wait, on_event=on_event, session=session, cache=cache
         )
-        return PendingReply(
-            lambda: call_loop.run(planner, spec, self._lease.state()),
-            lambda: edit.stream(planner, spec, self._lease.state()),
-            spec.reader_task,
-        )
+        return self._pending(planner, spec, call_loop.run, edit.stream)
 
     def apply(
         self,
@@ -522,8 +522,9 @@ class HuggingFaceModel(ScoringRoles):
             timeout: Seconds for the whole call, waiting included; by default the
                 entry's, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
             cache: What is done with kept answers, in place of the entry: off, on,
@@ -573,11 +574,7 @@ class HuggingFaceModel(ScoringRoles):
             session=session,
             cache=cache,
         )
-        return PendingReply(
-            lambda: apply.run(planner, spec, self._lease.state()),
-            lambda: apply.stream(planner, spec, self._lease.state()),
-            spec.reader_task,
-        )
+        return self._pending(planner, spec, apply.run, apply.stream)
 
     def _edit_options(
         self, options: CompletionOptions | None, asked: Mapping[str, object]
@@ -589,6 +586,7 @@ class HuggingFaceModel(ScoringRoles):
 
 def _window_notes(options: CompletionOptions | None) -> tuple[Note, ...]:
     """Return the note that the window which a call names is not looked at."""
-    named = options is not None and options.context_length is not None
-    key = "contextLength"
-    return (Note(text("calls.context_length_unused", key=key), key),) if named else ()
+    if options is None or options.context_length is None:
+        return ()
+    told = text("calls.context_length_unused", key=option_name("context_length"))
+    return (Note(told, "contextLength"),)

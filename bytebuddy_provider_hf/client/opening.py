@@ -17,7 +17,7 @@ from bytebuddy_provider_hf.client.endpoint import (
     endpoint_for,
 )
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
-from bytebuddy_provider_hf.client.runtime import Runtime, shared_runtime
+from bytebuddy_provider_hf.client.runtime import Runtime, defaults
 from bytebuddy_provider_hf.config.files import home_folder
 from bytebuddy_provider_hf.config.stored_files import cache_folder, user_folder
 from bytebuddy_provider_hf.config.values import (
@@ -290,7 +290,7 @@ def _open(
     refuse_placeholder(endpoint.target, endpoint.credential)
     written = header_credential(entry.request_options.headers)
     refuse_placeholder(endpoint.target, written)
-    runtime = runtime or shared_runtime
+    runtime = runtime or defaults.runtime
     if not fallbacks:
         return HuggingFaceModel(
             entry, endpoint, runtime, metering=metering, cache_dir=cache_dir

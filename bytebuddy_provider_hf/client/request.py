@@ -10,7 +10,7 @@ from attrs import evolve
 
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.sampling import BY_NAME, Option, Range
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import option_name, text
 from bytebuddy_provider_hf.types import (
     LONGEST_STOP,
     CompletionOptions,
@@ -59,13 +59,15 @@ def check_option(name: str, value: object) -> None:
     match option.kind:
         case "flag":
             if not isinstance(value, bool):
-                raise InvalidOption(text("roles.flag_wrong", name=name, shown=shown))
+                raise InvalidOption(
+                    text("roles.flag_wrong", name=option_name(name), shown=shown)
+                )
         case "effort":
             if value not in _EFFORTS:
                 raise InvalidOption(
                     text(
                         "roles.effort_wrong",
-                        name=name,
+                        name=option_name(name),
                         names=", ".join(_EFFORTS),
                         value=f"{value!r:.60}",
                     )
@@ -75,7 +77,7 @@ def check_option(name: str, value: object) -> None:
             if not isinstance(stops, Sequence) or not all(
                 isinstance(stop, str) and stop for stop in stops
             ):
-                raise InvalidOption(text("roles.stop_wrong", name=name))
+                raise InvalidOption(text("roles.stop_wrong", name=option_name(name)))
             longest = max(map(len, stops), default=0)
             # What may become a stop text is held back, and searched with each piece.
             if longest > LONGEST_STOP:
@@ -109,6 +111,9 @@ def check_option(name: str, value: object) -> None:
                     )
                 raise InvalidOption(
                     text(
-                        "roles.number_wrong", name=name, expected=expected, shown=shown
+                        "roles.number_wrong",
+                        name=option_name(name),
+                        expected=expected,
+                        shown=shown,
                     )
                 )

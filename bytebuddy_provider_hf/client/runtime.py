@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -230,3 +231,12 @@ shared_runtime = Runtime(
     server_cache=ServerCache(server_cache_file()),
     answers=KeptAnswers(answers_folder()),
 )
+
+
+class _Defaults(threading.local):
+    """The runtime of what is opened in a thread without one of its own."""
+
+    runtime = shared_runtime
+
+
+defaults = _Defaults()

@@ -47,8 +47,9 @@ class ScoringRoles(ModelBase):
             timeout: Seconds for all batches together; by default each has the
                 entry's time, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
             cache: What is done with kept answers, in place of the entry: off, on,
                 all, read_only or write_only.
 
@@ -94,8 +95,9 @@ class ScoringRoles(ModelBase):
             timeout: Seconds for all batches together; by default each has the
                 entry's time, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
             cache: What is done with kept answers, in place of the entry: off, on,
                 all, read_only or write_only.
 
@@ -133,8 +135,9 @@ class ScoringRoles(ModelBase):
             timeout: Seconds for the whole call, waiting included; by default the
                 entry's, else 600.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
             cache: What is done with kept answers, in place of the entry: off, on,
                 all, read_only or write_only.
 

@@ -6,7 +6,7 @@ from functools import reduce
 
 from bytebuddy_provider_hf.address import HostKind, Target
 from bytebuddy_provider_hf.config.values import ModelEntry
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import option_name, text
 from bytebuddy_provider_hf.wire.notes import Note
 
 
@@ -18,7 +18,9 @@ def unused_keys(entry: ModelEntry, target: Target) -> tuple[Note, ...]:
         notes.append(Note(told, "useResponsesApi"))
     if entry.use_legacy_completions_endpoint:
         key = "useLegacyCompletionsEndpoint"
-        told = text("roles.legacy_unused", key=key)
+        told = text(
+            "roles.legacy_unused", key=option_name("use_legacy_completions_endpoint")
+        )
         notes.append(Note(told, key))
     if entry.bill_to and target.host_kind not in (HostKind.ROUTER, HostKind.HUB):
         notes.append(Note(text("roles.bill_to_unused"), "billTo"))
@@ -64,7 +66,12 @@ def unsent_options(entry: ModelEntry, target: Target) -> tuple[Note, ...]:
             continue
         # Some servers have a name in words: each is said in the note's language.
         said = reduce(_and, (BY_NAME[name].said_name() for name in names))
-        notes.append(Note(text("roles.sent_to_only", key=key, names=said), key))
+        notes.append(
+            Note(
+                text("roles.sent_to_only", key=option_name(option.name), names=said),
+                key,
+            )
+        )
     return tuple(notes)
 
 

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from attrs import field, fields, frozen, has
 
 from bytebuddy_provider_hf.secret import Secret, redact, redacted_repr
-from bytebuddy_provider_hf.texts import LocalizedText, text
+from bytebuddy_provider_hf.texts import LocalizedText, key_of, text
 from bytebuddy_provider_hf.types import DEFAULT_ROLES, CompletionOptions, Role
 
 CacheMode: TypeAlias = Literal["off", "on", "all"]
@@ -318,12 +318,6 @@ def _shown(value: object, key: str, written: Mapping[str, str]) -> str:
         open_, close = "()" if isinstance(value, tuple) else "[]"
         return f"{open_}{', '.join(items)}{one}{close}"
     return redact(repr(value))
-
-
-def key_of(field_name: str) -> str:
-    """Return a field's key in a file: its name as YAML writes it."""
-    first, *rest = field_name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
 
 
 @frozen

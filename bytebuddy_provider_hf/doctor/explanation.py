@@ -19,7 +19,7 @@ from bytebuddy_provider_hf.failures.body_text import MAX_BODY, error_message
 from bytebuddy_provider_hf.failures.classify import classify, classify_event
 from bytebuddy_provider_hf.failures.table import Words, failure_table, row_of
 from bytebuddy_provider_hf.hub.router_models import Serving
-from bytebuddy_provider_hf.texts import Language, LocalizedText, render
+from bytebuddy_provider_hf.texts import Language, LocalizedText, fill, in_file, render
 
 # Who serves a model now, by its id on the Hub; None for "cannot tell".
 Catalogue: TypeAlias = Callable[[str], Serving | None]
@@ -41,7 +41,10 @@ _SOME_ENDPOINT: Final = "https://name.endpoints.huggingface.cloud"
 
 @frozen
 class Explanation:
-    """A failure in words. ``kind`` is its class, ``said`` what the server said."""
+    """A failure in words. ``kind`` is its class, ``said`` what the server said.
+
+    Options are named as the keys of a configuration file.
+    """
 
     kind: str
     title: str
@@ -190,11 +193,12 @@ def _letters(words: str) -> str:
 def _told(
     kind: str, words: Words, steps: Iterable[str], lang: Language, said: str = ""
 ) -> Explanation:
-    shown = tuple(render(step, lang) for step in steps)
+    shown = tuple(render(step, lang, in_file) for step in steps)
     links = dict.fromkeys(
         url.rstrip(".:,;") for step in shown for url in _URL.findall(step)
     )
-    return Explanation(kind, words.title, words.meaning, shown, tuple(links), said=said)
+    meaning = fill(words.meaning, {}, lang, in_file)
+    return Explanation(kind, words.title, meaning, shown, tuple(links), said=said)
 
 
 def _guessed_base(data: bytes) -> str | None:

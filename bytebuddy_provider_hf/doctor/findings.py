@@ -11,7 +11,7 @@ from attrs import field, frozen
 from bytebuddy_provider_hf.doctor.explanation import explain_error
 from bytebuddy_provider_hf.errors import ByteBuddyError
 from bytebuddy_provider_hf.failures.table import row_of
-from bytebuddy_provider_hf.texts import Language, LocalizedText, render, text
+from bytebuddy_provider_hf.texts import Language, LocalizedText, in_file, render, text
 
 
 class Level(IntEnum):
@@ -84,15 +84,15 @@ class Finding:
 
     def words(self, lang: Language = "en") -> tuple[str, tuple[str, ...]]:
         """Return what was found, and the next steps, in a language."""
-        steps = tuple(render(step, lang) for step in self.steps)
+        steps = tuple(render(step, lang, in_file) for step in self.steps)
         if self.error is None:
-            return render(self.said, lang), steps
+            return render(self.said, lang, in_file), steps
         told = explain_error(self.error, lang=lang)
         # A message that is no row of the table is English: its title is said instead,
         # and the facts behind it stand in brackets.
         message = self.error.message
         if isinstance(message, LocalizedText) or lang == "en":
-            said = render(message, lang)
+            said = render(message, lang, in_file)
         else:
             said = render(text("doctor.titled", title=told.title, said=message), lang)
         return said, steps or told.next_steps

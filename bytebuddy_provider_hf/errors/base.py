@@ -45,7 +45,7 @@ def _shown(said: str) -> str:
     if line == said or not isinstance(said, LocalizedText):
         return line
     facts = {name: one_line(fact) for name, fact in said.facts.items()}
-    again = LocalizedText(said.id, facts)
+    again = LocalizedText(said.id, facts, said.row)
     # What is hidden may begin in one fact and end in another.
     return again if one_line(again) == again else line
 

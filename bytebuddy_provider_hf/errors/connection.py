@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from bytebuddy_provider_hf.errors.base import ByteBuddyError
+from bytebuddy_provider_hf.errors.dict_form import DictForm
 
 
 # No CallTimeout: the call was never begun, and a longer wait may do.
@@ -18,11 +19,11 @@ class CallTimeout(ByteBuddyError):
 
 
 class ConnectTimeout(CallTimeout):
-    """No connection within ``connectTimeout``."""
+    """No connection within ``connect_timeout``."""
 
 
 class FirstByteTimeout(CallTimeout):
-    """The answer did not begin within ``firstByteTimeout``."""
+    """The answer did not begin within ``first_byte_timeout``."""
 
 
 # The caller's patience ended: it says nothing of the server.
@@ -65,7 +66,7 @@ class HostLookupFailed(ConnectionFailed):
 
 
 # The classes below are apart because each is mended elsewhere: by the server's owner,
-# in the address, in caBundlePath, in clientCertificate.
+# in the address, in ca_bundle_path, in client_certificate.
 class TlsFailed(ConnectionFailed):
     """The certificate or the handshake was refused."""
 
@@ -146,7 +147,7 @@ class ApplyFailed(ResponseError):
 
 
 @frozen
-class Doubt:
+class Doubt(DictForm):
     """A reason not to write a changed text unread: ``message`` tells it to a person.
 
     ``kind`` names it for programs ("gone", "rewritten", "unparsable", "controls"),

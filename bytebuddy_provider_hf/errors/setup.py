@@ -97,7 +97,7 @@ class InvalidModelId(RequestError):
 
 
 class InvalidEndpoint(RequestError):
-    """An ``apiBase`` that is not a usable http or https URL."""
+    """An ``api_base`` that is not a usable http or https URL."""
 
 
 # Whoever is on the way can read it.

@@ -24,6 +24,8 @@ from typing import Any, Final, Self, TypeVar, cast
 
 from attrs import define, evolve, field, frozen
 
+from bytebuddy_provider_hf.edits.formats.hunks import read_patch
+from bytebuddy_provider_hf.edits.placing.patch import apply_patch
 from bytebuddy_provider_hf.errors import (
     ApplyFailed,
     ByteBuddyError,
@@ -89,6 +91,8 @@ _ROLES: Final[Mapping[str, frozenset[str]]] = {
     "embed": frozenset({Role.EMBED}),
     "rerank": frozenset({Role.RERANK}),
 }
+# Methods whose reply has a diff, from the first of their arguments.
+_CHANGES: Final = frozenset({"edit", "apply"})
 # Every form of a conversation that the protocol promises to take.
 _CONVERSATIONS: Final = (
     (Message("system", "Be brief."), Message("user", "Hello")),
@@ -250,10 +254,13 @@ async def inspect_provider(
 ) -> Conformance:
     """Load a plugin, open an entry of each of its providers, and call every method.
 
-    ``plugin`` is an object or module with the hook, ``entry`` what its entries have in
-    ``config.yaml`` beside ``name`` and ``provider``, such as ``apiBase``: what is asked
-    has to be answered. A call may take ``patience`` seconds. Nothing is read or written
-    in the home folder.
+    Nothing is read or written in the home folder.
+
+    Args:
+        plugin: An object or module with the hook.
+        entry: What its entries have in ``config.yaml`` beside ``name`` and
+            ``provider``, such as ``apiBase``: what is asked has to be answered.
+        patience: Seconds that a call may take.
     """
     notes, printed = Notes(), PrintedText()
     with ExitStack() as stack:
@@ -345,6 +352,11 @@ async def read_events(
             if len(found) >= most:
                 break
     return found
+
+
+def text_of(events: Sequence[Event]) -> str:
+    """Return the text of the first answer in these events."""
+    return "".join(it.text for it in events if isinstance(it, Text) and not it.choice)
 
 
 @define(eq=False)
@@ -505,18 +517,25 @@ class Examination:
         """Call one method in each way that a host may."""
         how = self.keywords(model, method)
         make = partial(getattr(model, method), *_ARGUMENTS[method], **how)
-        replies = [await self.tried(method, answer(make))]
+        told: list[Event] = []
+        more = {"on_event": told.append} if "on_event" in how else {}
+        replies = [await self.tried(method, answer(make, **more))]
         if replies == [None]:
             return
         self.notes.checked.append(f"{self.code.provider}.{method}")
         ways: list[Callable[..., Coroutine[Any, Any, object]]] = [answer]
         if method in CALLS:
+            first = cast("Reply", replies[0])
+            if method in _CHANGES:
+                self.compare_diff(method, first)
             replies.append(await self.tried(method, answer(make)))
             events = await self.tried(method, read_events(make))
             if events is not None:
-                self.compare(
-                    method, cast("list[Event]", events), cast("list[Reply]", replies)
-                )
+                came = cast("list[Event]", events)
+                self.compare(method, came, cast("list[Reply]", replies))
+                # Of a model that samples it is the reply of the very call.
+                if more and isinstance(came[-1], Done):
+                    self.compare_told(method, told, {text_of(came), first.text})
             before = asyncio.all_tasks()
             await self.tried(method, read_events(make, 1))
             left_badly = bool(self.code.raised)
@@ -545,6 +564,28 @@ class Examination:
                 said = text("kit.no_messages", said=why)
                 self.add(method, said, text("kit.mend_messages"))
 
+    def compare_told(
+        self, method: str, told: Sequence[Event], texts: AbstractSet[str]
+    ) -> None:
+        """Compare what ``on_event`` was told of an awaited call with its ``texts``."""
+        lacking = [] if text_of(told) in texts else ["Text"]
+        if not told or not isinstance(told[-1], Done):
+            lacking.append("Done")
+        if lacking:
+            said = text("kit.not_told", events=", ".join(lacking))
+            self.add(method, said, text("kit.mend_not_told"))
+
+    def compare_diff(self, method: str, reply: Reply) -> None:
+        """Look at the diff of a change: it leads from the text that was given."""
+        original, *_ = map(str, _ARGUMENTS[method])
+        if not reply.diff:
+            leads = reply.text == original
+        else:
+            placed = apply_patch(original, read_patch(reply.diff))
+            leads = placed.text == reply.text
+        if not leads:
+            self.add(method, text("kit.other_diff"), text("kit.mend_other_diff"))
+
     def compare(
         self, method: str, events: Sequence[Event], replies: Sequence[Reply]
     ) -> None:
@@ -553,8 +594,7 @@ class Examination:
         if not isinstance(last, Done):
             self.add(method, text("kit.after_done"), text("kit.mend_after_done"))
             return
-        pieces = [it.text for it in events if isinstance(it, Text) and not it.choice]
-        if "".join(pieces) != last.reply.text:
+        if text_of(events) != last.reply.text:
             self.add(method, text("kit.other_text"), text("kit.mend_other_text"))
         said = [
             (it.text, it.reasoning, it.finish_reason, it.diff)

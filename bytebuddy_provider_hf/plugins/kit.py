@@ -11,6 +11,7 @@ import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final
 
+from bytebuddy_provider_hf.edits.udiff import unified
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.plugins.conformance import (
     Conformance,
@@ -31,6 +32,7 @@ __all__: Final = [
     "message_text",
     "read_messages",
     "reply_call",
+    "unified_diff",
 ]
 
 
@@ -46,12 +48,17 @@ def reply_call(
 ) -> ReplyCall:
     """Return a call of these events: it can be awaited, or entered for the events.
 
-    ``events`` is an async generator function without arguments, whose last event is
-    ``Done``; it begins when the call does, and is closed when that ends. ``how`` are
-    the keywords that the method was given. Two of them are seen to here: after
-    ``timeout`` seconds the call ends with ``DeadlineExceeded``, and while it is awaited
-    ``on_event`` is told of every event. Raises ``InvalidOption`` for a ``timeout`` that
-    is no number above 0.
+    The last event is ``Done``.
+
+    Args:
+        events: An async generator function without arguments. It is called when
+            the call is awaited or entered, and closed when that ends.
+        how: The keywords that the method was given. Two of them are seen to here: after
+            ``timeout`` seconds the call ends with ``DeadlineExceeded``, and while it is
+            awaited ``on_event`` is told of every event.
+
+    Raises:
+        InvalidOption: ``timeout`` is no number above 0.
     """
     given = how or {}
     seconds, told = given.get("timeout"), given.get("on_event")
@@ -65,6 +72,17 @@ def reply_call(
     return call_of(events, timeout=seconds, on_event=told if callable(told) else None)
 
 
+def unified_diff(before: str, after: str, *, path: str = "") -> str:
+    """Return the ``diff`` of an ``edit`` or ``apply``: empty where nothing changed.
+
+    Args:
+        before: The text that was given.
+        after: The text that it became.
+        path: The file's name in the first lines of the diff.
+    """
+    return unified(before, after, path=path)
+
+
 def check_provider(
     plugin: object,
     *,
@@ -75,6 +93,12 @@ def check_provider(
 
     In a test it is the whole test: ``check_provider(my_module)``. Where an event loop
     runs already, await ``inspect_provider``.
+
+    Args:
+        plugin: An object or module with the hook.
+        entry: What its entries have in ``config.yaml`` beside ``name`` and
+            ``provider``, such as ``apiBase``: what is asked has to be answered.
+        patience: Seconds that a call may take.
 
     Raises:
         AssertionError: Something is to be mended; every finding is a line of it.

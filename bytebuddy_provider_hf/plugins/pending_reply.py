@@ -10,6 +10,7 @@ from collections.abc import (
     Callable,
     Coroutine,
     Generator,
+    Iterator,
 )
 from contextlib import aclosing
 from types import TracebackType
@@ -23,7 +24,15 @@ from bytebuddy_provider_hf.errors import (
 )
 from bytebuddy_provider_hf.plugins.protocols import ReplyCall
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.types import Done, Event, Reply
+from bytebuddy_provider_hf.types import (
+    Choice,
+    Done,
+    Event,
+    Reasoning,
+    Reply,
+    Text,
+    ToolCallDelta,
+)
 
 _END: Final = object()
 
@@ -201,6 +210,19 @@ class PendingReply(ReplyCall):
 def _spent() -> Coroutine[object, object, Reply]:
     message = "this call was already made; ask the model again"
     raise RuntimeError(message)
+
+
+def events_of(reply: Reply) -> Iterator[Event]:
+    """Yield the events of an answer that came in one piece."""
+    answers: tuple[Reply | Choice, ...] = reply.choices or (reply,)
+    for number, each in enumerate(answers):
+        if each.reasoning:
+            yield Reasoning(each.reasoning, number)
+        if each.text:
+            yield Text(each.text, number)
+        for at, call in enumerate(each.tool_calls):
+            yield ToolCallDelta(at, call.id, call.name, call.arguments, number)
+    yield Done(reply)
 
 
 def call_of(

@@ -5,7 +5,8 @@ asks with ``isinstance``, or gets one by ``ModelRegistry.chat`` and its like. Ho
 generate goes into ``options``, so that a provider implements few parameters and a new
 option changes no protocol; a class may take more keywords of its own. ``timeout`` is
 seconds for the whole call; without ``wait`` a model that is not ready is an error at
-once; ``on_event`` is told of what happens while a call is awaited, and must not block.
+once; ``on_event`` is told of every event of a call that is awaited, and must not block:
+``Done`` is the last where a ``Reply`` is given, whose text may come in one piece.
 Calls of one ``session``, which is a name of at most 256 printable ASCII characters,
 belong to one conversation: who can keeps them at one server, for its cache.
 """
@@ -177,8 +178,9 @@ class Chat(Protocol):
             timeout: Seconds for the whole call, waiting included; by default the
                 provider's.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
 
@@ -212,8 +214,9 @@ class Complete(Protocol):
             timeout: Seconds for the whole call, waiting included; by default the
                 provider's.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
 
@@ -259,8 +262,9 @@ class Fill(Protocol):
             timeout: Seconds for the whole call, waiting included; by default the
                 provider's.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
 
@@ -307,8 +311,9 @@ class Edit(Protocol):
             timeout: Seconds for the whole call, waiting included; by default the
                 provider's.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
 
@@ -354,8 +359,9 @@ class Apply(Protocol):
             timeout: Seconds for the whole call, waiting included; by default the
                 provider's.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
             session: A name of at most 256 printable ASCII characters: the calls of
                 a conversation go to one provider, for its cache.
 
@@ -393,8 +399,9 @@ class Embed(Protocol):
             timeout: Seconds for the whole call, waiting included; by default the
                 provider's.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
 
         Raises:
             ByteBuddyError: Any of them, as docs/failures.md lists.
@@ -423,8 +430,9 @@ class Rerank(Protocol):
             timeout: Seconds for the whole call, waiting included; by default the
                 provider's.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
 
         Raises:
             ByteBuddyError: Any of them, as docs/failures.md lists.
@@ -455,8 +463,9 @@ class Tasks(Protocol):
             timeout: Seconds for the whole call, waiting included; by default the
                 provider's.
             wait: Without it, a model that is not ready is an error at once.
-            on_event: Called where the call is awaited, with what happens meanwhile:
-                ``Loading`` and ``BudgetAlert``. It must not block.
+            on_event: Called where the call is awaited: with ``Loading`` and
+                ``BudgetAlert`` while it waits, then, where it gives a ``Reply``, with
+                the events of the answer, ``Done`` the last. It must not block.
 
         Raises:
             ByteBuddyError: Any of them, as docs/failures.md lists.

@@ -24,7 +24,12 @@ _KEYS: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "name
 def read_messages(conversation: Conversation | Message) -> tuple[Message, ...]:
     """Return the messages of a conversation; a string is one user turn.
 
-    Mappings have the keys of OpenAI's messages. Raises ``InvalidOption``.
+    Args:
+        conversation: A text, a ``Message``, or a sequence of them. Mappings have the
+            keys of OpenAI's messages, or are those of ``Message.to_dict``.
+
+    Raises:
+        InvalidOption: It is none of these; the message is named.
     """
     # Whatever the caller's type checker was told, anything may come.
     given: object = conversation
@@ -48,7 +53,11 @@ def read_messages(conversation: Conversation | Message) -> tuple[Message, ...]:
 def message_text(message: Message) -> str:
     """Return the text of a message, its parts joined by line ends.
 
-    Raises ``UnsupportedRole`` for an image, which no text can stand for.
+    Args:
+        message: A message of the conversation.
+
+    Raises:
+        UnsupportedRole: It has an image, which no text can stand for.
     """
     if isinstance(message.content, str):
         return message.content
@@ -104,7 +113,8 @@ def _part(part: object, at: int) -> TextPart | ImagePart:
     if isinstance(part, Mapping):
         if isinstance(said := part.get("text"), str):
             return TextPart(said)
-        image = part.get("image_url")
+        # OpenAI's form, or that of ``ImagePart.to_dict``.
+        image = part.get("image_url", part.get("url"))
         url = image.get("url") if isinstance(image, Mapping) else image
         if isinstance(url, str):
             return ImagePart(url)
@@ -114,8 +124,9 @@ def _part(part: object, at: int) -> TextPart | ImagePart:
 def _tool_call(call: object, at: int) -> ToolCall:
     if isinstance(call, ToolCall):
         return call
-    if isinstance(call, Mapping) and isinstance(call.get("function"), Mapping):
-        function = call["function"]
+    # OpenAI's form, or that of ``ToolCall.to_dict``.
+    function = call.get("function", call) if isinstance(call, Mapping) else None
+    if isinstance(call, Mapping) and isinstance(function, Mapping):
         name, arguments = function.get("name"), function.get("arguments", "")
         if isinstance(name, str) and isinstance(arguments, str):
             return ToolCall(str(call.get("id", "")), name, arguments)

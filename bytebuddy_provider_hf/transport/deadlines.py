@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from bytebuddy_provider_hf.errors import IdleTimeout, NoDataTimeout
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import option_name, text
 
 
 class Deadlines:
@@ -182,15 +182,17 @@ class StreamWatch:
             due = min(idle_at, self._since + self._no_data)
             if due <= now:
                 kind: type[IdleTimeout | NoDataTimeout] = NoDataTimeout
-                key, limit = "noDataTimeout", self._no_data
+                key, limit = "no_data_timeout", self._no_data
                 idle = now >= idle_at
                 if idle:
-                    kind, key, limit = IdleTimeout, "idleTimeout", self._idle
+                    kind, key, limit = IdleTimeout, "idle_timeout", self._idle
                 message = text(
                     "transport.stream_idle" if idle else "transport.stream_no_data",
                     limit=f"{limit:,.0f}",
                 )
-                hint = text("transport.silence_hint", key=key)
+                hint = text(
+                    "transport.silence_hint", key=option_name(f"request_options.{key}")
+                )
                 self._abort(kind(message, hint=hint))
                 return
         self._timer = self._loop.call_at(due, self._on_timer)

@@ -1,6 +1,6 @@
 """Choose the proxy, if any, that stands between here and an origin.
 
-``requestOptions.proxy`` decides, then the variables that curl, Go and Python read:
+``request_options.proxy`` decides, then the variables that curl, Go and Python read:
 ``HTTPS_PROXY`` or ``HTTP_PROXY`` by the scheme of the origin, then ``ALL_PROXY``, each
 in both spellings, the lower case first. ``noProxy`` and ``NO_PROXY`` except hosts from
 all of these. Nothing here reads a netrc file.
@@ -22,11 +22,11 @@ from bytebuddy_provider_hf.address import is_loopback
 from bytebuddy_provider_hf.config.values import RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.secret import Secret
-from bytebuddy_provider_hf.texts import LocalizedText, text
+from bytebuddy_provider_hf.texts import LocalizedText, option_name, text
 
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"[\w.\-:]+", re.ASCII)
-_OPTION: Final = "requestOptions.proxy"
+_OPTION: Final = option_name("request_options.proxy")
 
 
 @frozen
@@ -70,7 +70,7 @@ def proxy_for(
 ) -> Proxy | None:
     """Return the proxy on the way to ``origin``, or ``None`` for the direct way.
 
-    An empty ``requestOptions.proxy`` means none, whatever the environment says. An
+    An empty ``request_options.proxy`` means none, whatever the environment says. An
     origin on this machine never goes through a proxy of the environment. Raises
     ``InvalidOption``, without what may hold a password.
     """

@@ -20,7 +20,7 @@ from bytebuddy_provider_hf.config.exposure import check_exposed
 from bytebuddy_provider_hf.config.values import ClientCertificate, RequestOptions
 from bytebuddy_provider_hf.errors import InvalidOption
 from bytebuddy_provider_hf.regular_file import read_regular_file
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import option_name, text
 
 _log: Final = logging.getLogger(__name__)
 _said: Final[set[str]] = set()
@@ -63,11 +63,14 @@ class CaBundle:
 def ca_bundle(options: RequestOptions, env: Mapping[str, str]) -> CaBundle:
     """Return who vouches for servers.
 
-    ``caBundlePath`` adds to the system's authorities. Without it ``SSL_CERT_FILE`` and
-    ``SSL_CERT_DIR`` take their place, as for OpenSSL, or else ``REQUESTS_CA_BUNDLE``.
+    ``ca_bundle_path`` adds to the system's authorities. Without it ``SSL_CERT_FILE``
+    and ``SSL_CERT_DIR`` take their place, as for OpenSSL, or else
+    ``REQUESTS_CA_BUNDLE``.
     """
     if options.ca_bundle_path:
-        named = tuple(("caBundlePath", path) for path in options.ca_bundle_path)
+        named = tuple(
+            (option_name("ca_bundle_path"), path) for path in options.ca_bundle_path
+        )
         return CaBundle(named)
     folders = env.get("SSL_CERT_DIR", "").split(os.pathsep)
     said = [("SSL_CERT_FILE", env.get("SSL_CERT_FILE", ""))]
@@ -90,9 +93,9 @@ def context(
     if unchecked and origin not in _said:
         _said.add(origin)
         _log.warning(
-            "verifySsl is false: the certificate of %s is NOT checked. Whoever stands "
+            "verify_ssl is False: the certificate of %s is NOT checked. Whoever stands "
             "between can read the token and the prompts and change the answers. Name "
-            "the server's authority in requestOptions.caBundlePath instead.",
+            "the server's authority in request_options.ca_bundle_path instead.",
             origin,
         )
     certificate = options.client_certificate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from bytebuddy_provider_hf.texts import Language, LocalizedText
+from bytebuddy_provider_hf.texts import Language, LocalizedText, Spelling, in_python
 
 
 class Note(LocalizedText):
@@ -21,9 +21,9 @@ class Note(LocalizedText):
             note.id, note.facts, note.row = told.id, told.facts, told.row
         return note
 
-    def render(self, language: Language = "en") -> str:
+    def render(self, language: Language = "en", spelling: Spelling = in_python) -> str:
         """Return the sentence in a language; one without a row has English alone."""
-        return super().render(language) if self.id else str(self)
+        return super().render(language, spelling) if self.id else str(self)
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         told = LocalizedText(self.id, self.facts, self.row) if self.id else str(self)

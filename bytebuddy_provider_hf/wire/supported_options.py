@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from attrs import field, frozen
 
 from bytebuddy_provider_hf.sampling import BY_NAME, handled, single
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import option_name, text
 from bytebuddy_provider_hf.types import CompletionOptions
 from bytebuddy_provider_hf.wire.notes import Note
 from bytebuddy_provider_hf.wire.route_options import REASONING, TEMPLATE, RouteOptions
@@ -128,12 +128,16 @@ def _numbers(
         if nearest is not None:
             sent[taken.names[name]] = nearest
             if nearest != value:
-                told = text("wire.sent_as_highest", key=key, nearest=f"{nearest:g}")
+                told = text(
+                    "wire.sent_as_highest",
+                    key=option_name(name),
+                    nearest=f"{nearest:g}",
+                )
                 notes.append(Note(told, key))
         elif not says_nothing:
             told = text(
                 "wire.out_of_range",
-                key=key,
+                key=option_name(name),
                 value=f"{value:g}",
                 range=taken.ranges[name].words,
             )
@@ -183,12 +187,19 @@ def _reasoning(
     if budget is None or _BUDGET.name not in taken.names:
         return sent
     if off:
-        notes.append(Note(text("wire.reasoning_off", key=key), key))
+        notes.append(
+            Note(text("wire.reasoning_off", key=option_name(_BUDGET.name)), key)
+        )
         return sent
     member = taken.names[_BUDGET.name]
     sent[member] = budget
     if (since := taken.since.get(_BUDGET.name)) is not None:
-        told = text("wire.sent_since", key=key, member=member, since=since())
+        told = text(
+            "wire.sent_since",
+            key=option_name(_BUDGET.name),
+            member=member,
+            since=since(),
+        )
         notes.append(Note(told, key))
     return sent
 
@@ -220,7 +231,7 @@ def _left_out(name: str, taken: RouteOptions, where: _Where) -> Note:
         if reason is not None
         else text("wire.not_taken", server=server.said_name(), route=route)
     )
-    told = text("wire.not_sent", key=option.key, reason=because)
+    told = text("wire.not_sent", key=option_name(name), reason=because)
     return Note(told, option.key)
 
 

@@ -240,7 +240,7 @@ def test_the_page_s_provider_serves_every_command(
     """``docs/hosts.md``, installed as it is printed, works with the command line."""
     page = PAGE.read_text()
     blocks = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    install(site, "shout", blocks[2])
+    install(site, "shout", blocks[3])
     config = tmp_path / "shout.yaml"
     config.write_text("models: [{name: loud, provider: yell, model: any}]\n")
     code = tmp_path / "a.py"

@@ -71,7 +71,7 @@ async def test_max_tokens_is_lowered_to_what_fits(streamed: bool) -> None:
     else:
         reply = await model.complete("p", max_tokens=1_000_000)
     assert reply.text == "fits"
-    assert any("maxTokens was lowered" in note for note in reply.notes)
+    assert any("max_tokens was lowered" in note for note in reply.notes)
     generations = [request for request in tgi.requests if request.method == "POST"]
     assert len(generations) == 2
 

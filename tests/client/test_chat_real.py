@@ -118,7 +118,7 @@ async def test_a_call_cut_short_is_told(llama: str) -> None:
         reply = await model.chat(PARIS, tools=[WEATHER], temperature=0, max_tokens=12)
     assert reply.finish_reason == "length"
     assert reply.tool_calls[0].arguments == "{"
-    assert any("cut at maxTokens" in note for note in reply.notes)
+    assert any("cut at max_tokens" in note for note in reply.notes)
 
 
 @pytest.mark.asyncio

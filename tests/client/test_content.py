@@ -98,7 +98,7 @@ async def test_content_comes_before_its_label(name: str, label: str | None) -> N
 )
 @virtual_time
 async def test_what_is_no_answer_is_shown(body: bytes, said: str) -> None:
-    """Awaited and streamed: the start of what came; apiBase is blamed with reason."""
+    """Awaited and streamed: the start of what came; api_base is blamed with reason."""
     for whole in (True, False):
         stand = answering(body, "text/event-stream")
         with pytest.raises(ByteBuddyError) as failed:
@@ -108,7 +108,7 @@ async def test_what_is_no_answer_is_shown(body: bytes, said: str) -> None:
         if body.strip(b" \r\n\0") or whole:
             assert isinstance(error, MalformedResponse)
             assert said in error.message
-            assert ("apiBase" in error.hint) is (b"choices" not in body)
+            assert ("api_base" in error.hint) is (b"choices" not in body)
         stand.settled()
 
 

@@ -115,8 +115,8 @@ async def test_what_a_route_would_ignore_is_not_sent_and_told() -> None:
     assert isinstance(sent, dict)
     assert not {"presence_penalty", "top_k", "top_p"} & set(sent)
     told = " ".join(reply.notes)
-    assert "presencePenalty" in told
-    assert "topK" in told
+    assert "presence_penalty" in told
+    assert "top_k" in told
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -184,7 +184,7 @@ async def test_texts_above_max_chunk_size_are_sent_whole_and_told() -> None:
     assert isinstance(sent, list)
     assert [len(text) for text in sent] == [513, 512]
     (note,) = found.notes
-    assert note.startswith("1 text seems longer than embedOptions.maxChunkSize")
+    assert note.startswith("1 text seems longer than embed_options.max_chunk_size")
     assert render(note, "zh").startswith("有 1 个文本似乎超过了")
 
 

@@ -155,7 +155,7 @@ async def test_an_option_out_of_vllms_range_never_leaves() -> None:
     options = CompletionOptions(top_p=0.0, max_tokens=50)
     reply = await Asking(options=options)(stand.model)
     assert reply.text == SIX
-    assert "topP" in " ".join(reply.notes)
+    assert "top_p" in " ".join(reply.notes)
 
 
 def scripted(reply: FakeReply, owner: str = "vllm") -> Handler:

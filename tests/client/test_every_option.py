@@ -21,7 +21,6 @@ from bytebuddy_provider_hf.client.plan import (
 from bytebuddy_provider_hf.client.request import merge_options
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.errors import InvalidOption
-from bytebuddy_provider_hf.sampling import BY_NAME
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import Handler, Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
@@ -108,7 +107,7 @@ def test_an_option_is_in_the_body_or_in_a_note(
     given = CompletionOptions(**{name: VALUES[name]})  # type: ignore[arg-type]  # a field's name
     usual = asked(kind, route, CompletionOptions())
     found = asked(kind, route, given)
-    named = [note for note in found.notes if BY_NAME[name].key in note]
+    named = [note for note in found.notes if name in note]
     assert found.http_request.body != usual.http_request.body or named
     assert len(named) <= 1
 
@@ -153,7 +152,7 @@ async def test_a_call_s_own_window_counts() -> None:
             model.edit("a = 1\n", "two", options=window),
             model.apply(TWICE, "a = 3", options=window),
         ):
-            found = [n for n in (await call).notes if n.startswith("contextLength")]
+            found = [n for n in (await call).notes if n.startswith("context_length")]
             assert len(found) == 1
 
 
@@ -174,7 +173,7 @@ async def test_an_effort_is_a_keyword_of_every_call_that_generates() -> None:
         reply = await model.complete("text", reasoning_effort="low")
     assert b"reasoning_effort" not in vllm.requests[-1].body
     (note,) = reply.notes
-    assert note.startswith("reasoningEffort is not sent")
+    assert note.startswith("reasoning_effort is not sent")
 
 
 @virtual_time

@@ -494,7 +494,7 @@ async def test_what_a_wait_was_too_short_for_is_told() -> None:
     """Where nobody answers, the hint names the key that ended the wait."""
     for behaviour in (COLD, Behaviour(cold_for=900)):
         found = stand(behaviour, UNSERVED)
-        with pytest.raises(ColdStartTimeout, match="fallbackAfter"):
+        with pytest.raises(ColdStartTimeout, match="fallback_after"):
             await found.first.chat("hi")
 
 
@@ -525,7 +525,7 @@ async def test_a_pause_of_all_calls_is_not_waited_out_either() -> None:
     queue.limiter.pause_until(now() + 20)
     reply = await found.first.chat("hi")
     assert (reply.served_by, found.asked("a")) == ("a", 0)
-    assert "longer than fallbackAfter allows" in reply.notes[0]
+    assert "longer than fallback_after allows" in reply.notes[0]
 
 
 @virtual_time
@@ -775,7 +775,7 @@ async def test_a_longer_window_must_be_known(
         return
     with pytest.raises(ContextTooLong) as caught:
         await found.first.chat("hi")
-    assert "its contextLength would tell" in caught.value.__notes__[0]
+    assert "its context_length would tell" in caught.value.__notes__[0]
     assert found.asked("b") == found.asked("c") == 0
 
 

@@ -58,7 +58,7 @@ def in_job(
 def says_how_to_start_one(said: str) -> None:
     assert "hf jobs run --detach --expose PORT" in said
     assert "30 minutes" in said
-    assert "apiBase" not in said
+    assert "api_base" not in said
 
 
 @each_start

@@ -160,7 +160,7 @@ async def test_a_server_that_tells_its_window_refuses_nothing(
     for number in range(1, 4):
         reply = await by(role, model)
         assert len(posts(tgi)) == number
-        assert any("maxTokens was lowered" in note for note in reply.notes)
+        assert any("max_tokens was lowered" in note for note in reply.notes)
     before = len(tgi.requests)
     await by(role, at(tgi.handle, ENDPOINT, path))
     assert len(tgi.requests) - before == 1
@@ -383,7 +383,7 @@ async def test_a_configured_window_is_believed() -> None:
     reply = await by("chat", model)
     assert server.sent[0] is not None
     assert WINDOW - 64 < server.sent[0] < WINDOW
-    assert any("maxTokens was lowered" in note for note in reply.notes)
+    assert any("max_tokens was lowered" in note for note in reply.notes)
 
 
 @virtual_time

@@ -257,4 +257,4 @@ async def test_what_is_not_sent_is_warned_of_once(
         reply = await model.chat("hi", options=options)
         assert len(reply.notes) == 2
     warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert sorted(line.split()[1] for line in warned) == ["minP", "presencePenalty"]
+    assert sorted(line.split()[1] for line in warned) == ["min_p", "presence_penalty"]

@@ -206,7 +206,7 @@ async def test_a_pause_longer_than_the_call_is_told_at_once() -> None:
         await stand.model.chat("b", timeout=20)
     assert loop.time() == began
     assert 99 < (caught.value.retry_after or 0) <= 111
-    assert "requestOptions.timeout" in str(caught.value)
+    assert "request_options.timeout" in str(caught.value)
     assert (await first).text
     stand.settled()
 

@@ -361,7 +361,7 @@ ERROR = b'data: {"error":{"message":"x","type":"y"}}\n\n'
 async def test_however_a_stream_ends_its_error_says_what_to_do(
     tail: bytes, *, begun: bool
 ) -> None:
-    """Where text came before, apiBase is not to blame."""
+    """Where text came before, api_base is not to blame."""
     body = EVENT + tail if begun else tail
 
     async def answer(client: Client) -> None:
@@ -381,7 +381,7 @@ async def test_however_a_stream_ends_its_error_says_what_to_do(
         with pytest.raises(ByteBuddyError) as caught:
             await streamed(model)
     assert caught.value.hint
-    assert not begun or "apiBase is the address" not in caught.value.hint
+    assert not begun or "api_base is the address" not in caught.value.hint
 
 
 async def test_a_silent_stream_says_what_to_do() -> None:
@@ -399,6 +399,6 @@ async def test_a_silent_stream_says_what_to_do() -> None:
             "m", api_base=f"{found.url}/v1", env={}, request_options=quick
         ) as model,
     ):
-        with pytest.raises(IdleTimeout, match="idleTimeout") as caught:
+        with pytest.raises(IdleTimeout, match="idle_timeout") as caught:
             await streamed(model)
     assert caught.value.partial == "fine"

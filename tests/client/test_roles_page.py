@@ -27,7 +27,7 @@ from bytebuddy_provider_hf.prompts import families
 from bytebuddy_provider_hf.testing.memory import MemoryConnect
 from bytebuddy_provider_hf.testing.script import Recorded
 from bytebuddy_provider_hf.testing.virtual_time import virtual_time
-from bytebuddy_provider_hf.texts import rows_of
+from bytebuddy_provider_hf.texts import in_file, rows_of
 from bytebuddy_provider_hf.types import CompletionOptions, Message
 
 ROOT: Final = Path(__file__).parents[2]
@@ -142,7 +142,11 @@ def strings(sources: Sources) -> set[str]:
     ]
     documentation = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     tables = [path.stem for path in (PACKAGE / "data" / "texts").glob("*.toml")]
-    return {row["en"] for table in tables for row in rows_of(table).values()} | {
+    rows = [row["en"] for table in tables for row in rows_of(table).values()]
+    # The page is for the readers of a file.
+    options = re.compile(r"\{option:([\w.]+)\}")
+    said = {options.sub(lambda it: in_file(it[1]), each) for each in rows}
+    return said | {
         node.value
         for node in nodes
         if isinstance(node, ast.Constant)

@@ -262,7 +262,7 @@ async def test_a_page_instead_of_a_stream_is_told() -> None:
         seen, error = await ended(model)
     assert isinstance(error, MalformedResponse)
     assert "Welcome to nginx" in str(error)
-    assert "apiBase" in (error.hint or "")
+    assert "api_base" in (error.hint or "")
     assert seen == []
 
 

@@ -136,7 +136,7 @@ async def test_a_provider_that_has_it_not_is_one_of_several() -> None:
     base = "https://router.huggingface.co/hf-inference"
     error = await (world := World(refusal)).refused(world.open(base))
     assert error.hint is not None
-    assert "groq, novita. Remove apiBase" in error.hint
+    assert "groq, novita. Remove api_base" in error.hint
 
 
 @virtual_time

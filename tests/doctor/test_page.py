@@ -30,7 +30,7 @@ def test_the_python_of_the_page_runs(page: str) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert "one two three" in ran.stdout
-    assert "topK is not sent" in ran.stdout
+    assert "top_k is not sent" in ran.stdout
 
 
 def test_the_tree_of_the_page_is_that_of_the_classes(page: str) -> None:

@@ -11,11 +11,12 @@ import attrs
 import pytest
 
 import bytebuddy_provider_hf
-from bytebuddy_provider_hf import errors
-from bytebuddy_provider_hf.client.catalogue import ModelFilter
+from bytebuddy_provider_hf import errors, sync
+from bytebuddy_provider_hf.client.catalogue import Catalogue, ModelFilter
 from bytebuddy_provider_hf.client.model import HuggingFaceModel
 from bytebuddy_provider_hf.config.values import RequestOptions
-from bytebuddy_provider_hf.plugins import protocols
+from bytebuddy_provider_hf.plugins import kit, protocols
+from bytebuddy_provider_hf.plugins.registry import ModelRegistry
 from bytebuddy_provider_hf.types import CompletionOptions, ImagePart, Message, Tool
 
 # Calls whose two parameters of the same name are not the same thing.
@@ -29,6 +30,7 @@ SEVERAL_MEANINGS = {
 def public_classes() -> Iterator[type]:
     """Yield the classes that a program gets or makes, errors left out."""
     yield HuggingFaceModel
+    yield from (getattr(sync, name) for name in sync.__all__ if name != "open_model")
     for name in bytebuddy_provider_hf.__all__:
         value = getattr(bytebuddy_provider_hf, name)
         if isinstance(value, type) and not issubclass(value, errors.ByteBuddyError):
@@ -42,6 +44,10 @@ def public_calls() -> dict[str, Callable[..., object]]:
         for name in bytebuddy_provider_hf.__all__
         if inspect.isfunction(value := getattr(bytebuddy_provider_hf, name))
     }
+    found["sync.open_model"] = sync.open_model
+    for name in kit.__all__:
+        if inspect.isfunction(value := getattr(kit, name)):
+            found[f"kit.{name}"] = value
     for kind in public_classes():
         for name, member in inspect.getmembers(kind):
             plain = inspect.unwrap(getattr(member, "__func__", member))
@@ -91,6 +97,15 @@ def test_the_calls_are_found() -> None:
         "Catalogue.search",
         "Reply.from_dict",
         "ImagePart.from_file",
+        "Message.from_dict",
+        "sync.open_model",
+        "SyncModel.chat_events",
+        "SyncRegistry.load",
+        "SyncRegistry.chat",
+        "SyncRegistry.usage",
+        "SyncCatalogue.search",
+        "kit.check_provider",
+        "kit.unified_diff",
     } <= CALLS.keys()
 
 
@@ -112,6 +127,19 @@ def test_a_parameter_is_explained_in_one_way() -> None:
             if parameter not in SEVERAL_MEANINGS:
                 words[parameter].add(said)
                 assert len(words[parameter]) == 1, (name, parameter, words[parameter])
+
+
+def test_a_call_that_waits_is_explained_as_the_other() -> None:
+    """In a form of its own only where it says that it waits."""
+    for kind, waiting in (
+        (HuggingFaceModel, sync.SyncModel),
+        (ModelRegistry, sync.SyncRegistry),
+        (Catalogue, sync.SyncCatalogue),
+    ):
+        for name in vars(kind).keys() & vars(waiting).keys():
+            told = explained(getattr(waiting, name))
+            assert told == explained(getattr(kind, name)), (waiting, name)
+    assert explained(sync.SyncCatalogue) == explained(Catalogue)
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,27 @@ from collections.abc import AsyncIterator, Generator
 from types import TracebackType
 
 from bytebuddy_provider_hf.config.values import ModelEntry
-from bytebuddy_provider_hf.plugins.protocols import Model, OpenContext, ReplyCall
+from bytebuddy_provider_hf.plugins.protocols import (
+    Model,
+    OnEvent,
+    OpenContext,
+    ReplyCall,
+)
 from bytebuddy_provider_hf.plugins.spec import ProviderSpec, hookimpl
 from bytebuddy_provider_hf.prompts.messages import message_text, read_messages
 from bytebuddy_provider_hf.types import Conversation, Done, Event, Reply, Role, Text
 
 
 class EchoCall(ReplyCall):
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, on_event: OnEvent | None = None) -> None:
+        self._told = on_event or (lambda _: None)
         self._reply = Reply(text=text, finish_reason="stop")
         self._coroutine = self._answer()
 
     async def _answer(self) -> Reply:
         await asyncio.sleep(0)
+        async for event in self._events():
+            self._told(event)
         return self._reply
 
     async def _events(self) -> AsyncIterator[Event]:
@@ -62,8 +70,10 @@ class EchoModel:
         self.roles: tuple[Role, ...] = entry.roles
         self.closed = 0
 
-    def chat(self, messages: Conversation, **_: object) -> EchoCall:
-        return EchoCall(message_text(read_messages(messages)[-1]))
+    def chat(
+        self, messages: Conversation, *, on_event: OnEvent | None = None, **_: object
+    ) -> EchoCall:
+        return EchoCall(message_text(read_messages(messages)[-1]), on_event)
 
     async def aclose(self) -> None:
         await asyncio.sleep(0)

@@ -61,59 +61,63 @@ async def run(site: Site, home: Path, *arguments: str) -> str:
     return printed.decode()
 
 
-async def test_the_page_s_host_answers(site: Site, tmp_path: Path) -> None:
-    """The first program, with the page's file, streams an answer from a cold model."""
+@pytest.mark.parametrize("number", [0, 1])
+async def test_the_page_s_host_answers(site: Site, tmp_path: Path, number: int) -> None:
+    """With and without a loop: with the page's file, from a cold model, streamed."""
     (yaml,) = blocks("yaml")
     config = tmp_path / ".bytebuddy" / "config.yaml"
     config.parent.mkdir()
     async with FakeHub(default=Behaviour(cold_looks=1)).serve() as url:
         assert ADDRESS in yaml
         config.write_text(yaml.replace(ADDRESS, url))
-        printed = await run(site, tmp_path, "-c", blocks("python")[0])
+        printed = await run(site, tmp_path, "-c", blocks("python")[number])
     assert printed.count("(simulated)") == 2
     assert "Error" not in printed
     assert "note:" not in printed
 
 
-async def test_the_page_s_host_tells_what_is_wrong(site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [0, 1])
+async def test_the_page_s_host_tells_what_is_wrong(
+    site: Site, tmp_path: Path, number: int
+) -> None:
     """Without the entry it asks for, it prints the typed error in one line."""
     config = tmp_path / ".bytebuddy" / "config.yaml"
     config.parent.mkdir()
     config.write_text(blocks("yaml")[0].replace("name: hf-llama", "name: hf-lama"))
-    printed = await run(site, tmp_path, "-c", blocks("python")[0])
+    printed = await run(site, tmp_path, "-c", blocks("python")[number])
     assert "UnknownModel" in printed.splitlines()[-1]
     assert "Did you mean hf-lama?" in printed
 
 
 async def test_the_page_s_plain_pluggy(site: Site, tmp_path: Path) -> None:
-    """The second program lists our provider with nothing but pluggy."""
-    printed = await run(site, tmp_path, "-c", blocks("python")[1])
+    """The third program lists our provider with nothing but pluggy."""
+    printed = await run(site, tmp_path, "-c", blocks("python")[2])
     assert "huggingfaceinferenceapi (" in printed
     assert "echo" in printed
 
 
 async def test_the_page_s_provider(site: Site, tmp_path: Path) -> None:
-    """The third program is a provider that works."""
+    """The fourth program is a provider that works."""
     program = tmp_path / "shout.py"
-    program.write_text(blocks("python")[2])
+    program.write_text(blocks("python")[3])
     assert await run(site, tmp_path, str(program)) == "HELLO\n"
 
 
 async def test_the_page_s_test_of_its_provider(site: Site, tmp_path: Path) -> None:
-    """The fourth program passes, by pytest or by itself, and finds what is changed."""
+    """The fifth program passes, by pytest or by itself, and finds what is changed."""
     shout, test = tmp_path / "shout.py", tmp_path / "test_shout.py"
-    shout.write_text(blocks("python")[2])
-    test.write_text(blocks("python")[3])
+    shout.write_text(blocks("python")[3])
+    test.write_text(blocks("python")[4])
     assert await run(site, tmp_path, str(test)) == ""
     quiet = ("-p", "no:cacheprovider", "-p", "no:asyncio", "-q", str(test))
     assert "1 passed" in await run(site, tmp_path, "-m", "pytest", *quiet)
     # What the page shows of a finding is what is said.
-    changed = blocks("python")[2].replace("= entry.name,", '= "shout",')
+    changed = blocks("python")[3].replace("= entry.name,", '= "shout",')
     shout.write_text(changed)
-    checked = blocks("python")[3].partition("\nif ")[0]
+    checked = blocks("python")[4].partition("\nif ")[0]
     test.write_text(f"{checked}{TOLD}")
     assert await run(site, tmp_path, str(test)) == blocks("text")[-1]
-    assert len(blocks("python")) == 4
+    assert len(blocks("python")) == 5
 
 
 async def test_the_example_host(site: Site, tmp_path: Path) -> None:

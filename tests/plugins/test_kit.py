@@ -36,6 +36,7 @@ from bytebuddy_provider_hf.plugins.kit import (
     message_text,
     read_messages,
     reply_call,
+    unified_diff,
 )
 from bytebuddy_provider_hf.plugins.protocols import ReplyCall
 from bytebuddy_provider_hf.plugins.spec import ProviderSpec, hookimpl
@@ -237,6 +238,11 @@ def test_a_good_provider_passes(planted: Callable[..., object]) -> None:
     assert found.checked == tuple(f"planted.{each}" for each in methods)
 
 
+def test_a_diff_that_leads_to_the_text_passes(planted: Callable[..., object]) -> None:
+    """As that of ``unified_diff``."""
+    assert check_provider(planted(GoodDiff)).findings == ()
+
+
 def test_the_providers_of_the_tests_and_of_this_package_pass(site: object) -> None:
     """The echo opens in both ways; ours is asked at a simulated hub."""
     echo = importlib.import_module("echo_provider")
@@ -339,8 +345,13 @@ class OtherReply(OneCall):
         yield Done(Reply(said))
 
     def chat(self, messages: Any, **how: Any) -> Any:
+        async def other() -> Reply:
+            for event in (Text("other"), Done(reply := Reply("other"))):
+                how["on_event"](event)
+            return reply
+
         call = super().chat(messages, **how)
-        call._begin = lambda: asyncio.sleep(0, Reply("other"))
+        call._begin = other
         return call
 
 
@@ -374,7 +385,7 @@ class Late(Good):
             yield Text(said)
             yield Done(Reply(said))
 
-        return reply_call(events)
+        return reply_call(events, {**how, "timeout": None})
 
 
 class RawTimeout(Late):
@@ -503,6 +514,45 @@ class Short(Good):
         return Embeddings(((1.0,),))
 
 
+class TellsNothing(Good):
+    def chat(self, messages: Any, **how: Any) -> Any:
+        return super().chat(messages, **{**how, "on_event": None})
+
+
+class TellsDoneOnly(Good):
+    def chat(self, messages: Any, **how: Any) -> Any:
+        told = how["on_event"]
+        ends = lambda it: told(it) if isinstance(it, Done) else None  # noqa: E731 - short
+        return super().chat(messages, **{**how, "on_event": ends})
+
+
+def changed(code: str, how: Any, diff: str) -> ReplyCall:
+    """Return the call of an edit that sets x to 2."""
+
+    async def events() -> AsyncGenerator[Event, None]:
+        made = code.replace("1", "2")
+        yield Text(made)
+        yield Done(Reply(made, finish_reason="stop", diff=diff))
+
+    return reply_call(events, how)
+
+
+class NoDiff(Good):
+    def edit(self, code: str, instruction: str, **how: Any) -> Any:
+        return changed(code, how, "")
+
+
+class OtherDiff(Good):
+    def edit(self, code: str, instruction: str, **how: Any) -> Any:
+        return changed(code, how, unified_diff(code, f"{code}y = 3\n"))
+
+
+class GoodDiff(Good):
+    def edit(self, code: str, instruction: str, **how: Any) -> Any:
+        diff = unified_diff(code, code.replace("1", "2"), path="x.py")
+        return changed(code, how, diff)
+
+
 class ReturnsText(Good):
     def edit(self, code: str, instruction: str, **how: Any) -> Any:
         return code
@@ -550,6 +600,10 @@ FAULTS: dict[Callable[..., object], tuple[str, str, str]] = {
     InError: ("chat", "shows a secret of the entry: 401 for ****", "Secret"),
     InLog: ("embed", "shows a secret of the entry: sending ****", "Secret"),
     Short: ("embed", "1 parts for 2 inputs", "protocol"),
+    TellsNothing: ("chat", "tell on_event what it gives: Text, Done", "reply_call"),
+    TellsDoneOnly: ("chat", "tell on_event what it gives: Text", "reply_call"),
+    NoDiff: ("edit", "reply.diff does not lead", "unified_diff(original, changed)"),
+    OtherDiff: ("edit", "reply.diff does not lead", "unified_diff"),
     ReturnsText: ("edit", "a str where a ReplyCall belongs", "protocol"),
     no_model: ("open", "a str, which is not a model", "protocol"),
     fails_to_open: ("open", "KeyError: 'host'", "errors"),

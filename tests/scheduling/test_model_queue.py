@@ -125,9 +125,9 @@ async def test_a_full_queue_says_how_full_and_what_to_do(most: int) -> None:
     first, *waiting = (new_waiter() for _ in range(1 + most))
     assert queue.try_acquire(first)
     assert not any(queue.try_acquire(call) for call in waiting)
-    with pytest.raises(Overloaded, match=f"{most} .* maxQueue is {most}") as caught:
+    with pytest.raises(Overloaded, match=f"{most} .* max_queue is {most}") as caught:
         queue.try_acquire(new_waiter())
-    assert "requestOptions.maxQueue" in str(caught.value)
+    assert "request_options.max_queue" in str(caught.value)
 
 
 def test_models_and_accounts_without_end_are_forgotten() -> None:

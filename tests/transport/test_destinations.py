@@ -1,4 +1,4 @@
-"""What of requestOptions.headers may leave, and that it leaves once."""
+"""What of request_options.headers may leave, and that it leaves once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ORIGIN = "https://h.example"
 def test_a_header_that_would_break_a_request_is_named(name: str, value: str) -> None:
     """A host's own code is not checked by the file's rules; the value is not shown."""
     options = RequestOptions(headers={name: Secret(value)})
-    with pytest.raises(InvalidOption, match=r"requestOptions\.headers") as caught:
+    with pytest.raises(InvalidOption, match=r"request_options\.headers") as caught:
         destination_for(ORIGIN, None, options, env={})
     assert "X-Evil: 1" not in str(caught.value)
 

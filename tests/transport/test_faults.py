@@ -101,7 +101,7 @@ async def test_a_failure_can_be_said_in_chinese(
     reason = os.strerror(errno.ENETUNREACH)
     assert error.message == f"There is no way to 192.0.2.1: {reason}."
     assert render(error.message, "zh") == f"无法到达 192.0.2.1：{reason}。"
-    assert "requestOptions.proxy" in render(error.hint or "", "zh")
+    assert "request_options.proxy" in render(error.hint or "", "zh")
     assert render(error.hint or "", "zh") != error.hint
 
 
@@ -186,7 +186,7 @@ async def test_a_proxy_that_nothing_leads_to(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_a_time_to_connect_names_its_key() -> None:
-    """A port that accepts and says nothing: connectTimeout, by name."""
+    """A port that accepts and says nothing: connect_timeout, by name."""
 
     async def silent(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -199,7 +199,7 @@ async def test_a_time_to_connect_names_its_key() -> None:
     async with server:
         error = await refused(f"https://127.0.0.1:{port}", connect_timeout=0.1)
     assert type(error) is ConnectTimeout
-    assert "connectTimeout" in str(error)
+    assert "connect_timeout" in str(error)
 
 
 async def test_what_a_proxy_wants_can_be_read() -> None:

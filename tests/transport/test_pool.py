@@ -390,13 +390,13 @@ async def test_an_encoding_that_cannot_be_read_is_named(
 async def test_a_head_that_cannot_be_read_is_named(
     headers: tuple[str, ...], said: str
 ) -> None:
-    """Nobody is told to look at apiBase for a header of a proxy."""
+    """Nobody is told to look at api_base for a header of a proxy."""
     raw = http("200 OK", OK, *headers)
     async with raw_server(says(raw)) as url, local(url) as model:
         with pytest.raises(MalformedResponse, match=said) as caught:
             await model.chat("a")
     assert "proxy" in (caught.value.hint or "")
-    assert "apiBase" not in str(caught.value)
+    assert "api_base" not in str(caught.value)
 
 
 async def test_a_host_that_does_not_exist_is_told() -> None:
@@ -423,7 +423,7 @@ async def test_a_host_that_does_not_answer_is_told(
 
 
 async def test_a_private_authority_is_trusted_when_named(tmp_path: object) -> None:
-    """An unknown authority is refused; caBundlePath makes it known."""
+    """An unknown authority is refused; ca_bundle_path makes it known."""
     authority = trustme.CA()
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
@@ -443,7 +443,7 @@ async def test_a_bundle_that_cannot_be_read_is_named(tmp_path: object) -> None:
     """The error names the file and the key."""
     options = RequestOptions(ca_bundle_path=(f"{tmp_path}/none.pem",))
     async with local("https://127.0.0.1:9", request_options=options) as model:
-        with pytest.raises(InvalidOption, match=r"caBundlePath .*none\.pem"):
+        with pytest.raises(InvalidOption, match=r"ca_bundle_path .*none\.pem"):
             await model.chat("a")
 
 

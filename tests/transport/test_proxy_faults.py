@@ -58,7 +58,7 @@ async def test_a_proxy_that_is_down_is_told(url: str, unused_tcp_port: int) -> N
     proxy = f"http://user:{PASSWORD}@{place}"
     error = await refused(url, ProxyFailed, key=key, proxy=proxy)
     assert f"No connection to the proxy {place}: nothing listens there." in str(error)
-    assert "requestOptions.proxy" in str(error)
+    assert "request_options.proxy" in str(error)
 
 
 async def test_a_proxy_without_a_name_is_told() -> None:
@@ -71,7 +71,7 @@ async def test_a_proxy_without_a_name_is_told() -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", "noProxy"),
+        (b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", "no_proxy"),
         (b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n", "does not reach"),
         (b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\n\r\n", "302"),
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not speak HTTP"),
@@ -179,7 +179,7 @@ async def test_a_proxy_that_echoes_its_password_is_masked() -> None:
 async def test_a_proxy_that_cannot_be_used_is_told(text: str) -> None:
     """The error names where it stands, and shows nothing of it."""
     for name, more in (
-        ("requestOptions.proxy", {"proxy": text}),
+        ("request_options.proxy", {"proxy": text}),
         ("HTTPS_PROXY", {"env": {"HTTPS_PROXY": text}}),
     ):
         error = await refused(HTTPS, InvalidOption, **more)

@@ -134,7 +134,7 @@ async def test_an_unknown_authority_is_told(authority: Authority) -> None:
     with chat_server(authority.server()) as port:
         url = f"https://127.0.0.1:{port}"
         error = await refused(url, UnknownAuthority)
-        assert "requestOptions.caBundlePath" in str(error)
+        assert "request_options.ca_bundle_path" in str(error)
         assert await asked(url, ca_bundle_path=(authority.bundle,)) == "fine"
 
 
@@ -199,7 +199,7 @@ async def test_a_folder_of_authorities_counts(
         (
             {"SSL_CERT_FILE": "/a"},
             ("/e",),
-            CaBundle((("caBundlePath", "/e"),), system=True),
+            CaBundle((("ca_bundle_path", "/e"),), system=True),
         ),
     ],
 )
@@ -232,7 +232,7 @@ async def test_a_server_may_want_a_client_certificate(authority: Authority) -> N
         url = f"https://127.0.0.1:{port}"
         bundles = (authority.bundle,)
         error = await refused(url, ClientCertificateNeeded, ca_bundle_path=bundles)
-        assert "requestOptions.clientCertificate" in str(error)
+        assert "request_options.client_certificate" in str(error)
         paper = authority.client()
         certificate = shows(paper.cert, paper.key)
         text = await asked(url, ca_bundle_path=bundles, client_certificate=certificate)
@@ -248,7 +248,7 @@ async def test_with_tls_1_2_the_wish_for_a_certificate_is_guessed(
         error = await refused(
             f"https://127.0.0.1:{port}", TlsFailed, ca_bundle_path=(authority.bundle,)
         )
-    assert "requestOptions.clientCertificate" in str(error)
+    assert "request_options.client_certificate" in str(error)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -282,7 +282,7 @@ async def test_a_passphrase_opens_the_key(authority: Authority) -> None:
 
         assert await asked(url, **given(PASSPHRASE)) == "fine"
         wrong = await refused(url, InvalidOption, **given("wrong"))
-        assert "clientCertificate.passphrase does not open" in str(wrong)
+        assert "client_certificate.passphrase does not open" in str(wrong)
         none = await refused(url, InvalidOption, **given(None))
         assert "is encrypted" in str(none)
 
@@ -371,7 +371,7 @@ async def test_a_handshake_that_breaks_off_is_told() -> None:
         port = server.sockets[0].getsockname()[1]
         error = await refused(f"https://127.0.0.1:{port}", ConnectionLost)
     assert "handshake" in str(error)
-    assert "requestOptions.clientCertificate" in str(error)
+    assert "request_options.client_certificate" in str(error)
 
 
 async def test_a_context_of_ones_own_checks_all() -> None:

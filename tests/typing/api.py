@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import json
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import assert_type
 
@@ -13,6 +14,7 @@ from bytebuddy_provider_hf import (
     BudgetAlert,
     ByteBuddyError,
     Chat,
+    Choice,
     Complete,
     CompletionOptions,
     Conversation,
@@ -25,6 +27,8 @@ from bytebuddy_provider_hf import (
     Loading,
     Message,
     Model,
+    ModelEntry,
+    ModelFilter,
     ModelRegistry,
     PluginFailure,
     Progress,
@@ -52,6 +56,7 @@ from bytebuddy_provider_hf import (
     open_model,
     sync,
 )
+from bytebuddy_provider_hf.outcomes import Consumption
 from bytebuddy_provider_hf.plugins.kit import message_text, read_messages, reply_call
 
 assert_type(bytebuddy_provider_hf.__version__, str)
@@ -230,3 +235,30 @@ def counted(reply: Reply) -> int:
     usage = reply.usage
     assert_type(usage, Usage | None)
     return 0 if usage is None else usage.total_tokens or 0
+
+
+def without_a_loop_from_a_file(path: Path) -> None:
+    with sync.SyncRegistry.load(path, plugins=None, env={}, cache=False) as registry:
+        assert_type(registry, sync.SyncRegistry)
+        assert_type(registry["hf-llama"], sync.SyncModel)
+        assert_type(registry.open("hf-llama"), sync.SyncModel)
+        assert_type(registry.for_role(Role.CHAT), sync.SyncModel)
+        assert_type(registry.chat().chat("Hello", options=CompletionOptions()), Reply)
+        assert_type(registry.tasks("hf-mask").task("fill-mask", "[MASK]"), TaskReply)
+        assert_type(registry.usage(), Mapping[str, Consumption])
+        assert_type(list(registry), list[str])
+        assert_type(registry.entry("hf-llama"), ModelEntry)
+        for failure in registry.failures:
+            assert_type(failure, PluginFailure)
+    with sync.SyncCatalogue(limit=5.0) as catalogue:
+        found = catalogue.search("llama", wanted=ModelFilter(is_warm=True), limit=3)
+        assert_type([each.id for each in found.models], list[str])
+        assert_type(catalogue.show("org/name").is_served, bool)
+
+
+def kept(history: list[Message], reply: Reply) -> str:
+    turns = [each.to_dict() for each in history]
+    assert_type([Message.from_dict(each) for each in turns], list[Message])
+    assert_type(Choice.from_dict(reply.choices[0].to_dict()), Choice)
+    assert_type(Tool.from_dict({"name": "f"}), Tool)
+    return json.dumps([*turns, reply.to_dict()])

@@ -299,7 +299,7 @@ def test_an_answer_that_is_all_reasoning_is_not_lost() -> None:
     )
     reply = answer("length", content="<think>h")
     assert reply.notes == (
-        "The answer was cut at maxTokens while the model was thinking.",
+        "The answer was cut at max_tokens while the model was thinking.",
     )
 
 
@@ -327,7 +327,7 @@ def test_an_answer_that_is_not_the_json_asked_for_is_told(content: str) -> None:
     assert read(stream, wanted=asked)[1].notes == (told,)
     assert answer(content=content).notes == ()
     reply = answer("length", content='{"a": 1', wanted=asked)
-    assert reply.notes == ("The JSON that was asked for was cut at maxTokens.",)
+    assert reply.notes == ("The JSON that was asked for was cut at max_tokens.",)
     assert answer(content=' {"a": [1]}\n', wanted=asked).notes == ()
     assert answer(tool_calls=[CALL], content="x", wanted=asked).notes == ()
 
@@ -346,16 +346,16 @@ def test_a_call_that_was_made_is_the_reason() -> None:
 
 
 def test_arguments_cut_short_are_told() -> None:
-    """llama.cpp cut by maxTokens: ``{`` is no JSON."""
+    """llama.cpp cut by max_tokens: ``{`` is no JSON."""
     call = {"id": "a", "function": {"name": "f", "arguments": "{"}}
     reply = answer("length", content="", tool_calls=[call])
     assert reply.notes == (
-        "The arguments of the call to f are not JSON: cut at maxTokens.",
+        "The arguments of the call to f are not JSON: cut at max_tokens.",
     )
     reply = answer(tool_calls=[call])
     assert reply.notes == ("The arguments of the call to f are not JSON.",)
     stream = piece({"tool_calls": [{**call, "index": 0}]}) + piece({}, finish="length")
-    assert "cut at maxTokens" in read(stream + DONE)[1].notes[0]
+    assert "cut at max_tokens" in read(stream + DONE)[1].notes[0]
     empty = {"id": "a", "function": {"name": "f", "arguments": ""}}
     assert answer(tool_calls=[empty, CALL]).notes == ()
 

@@ -152,7 +152,7 @@ def test_the_effort_counts_where_two_options_differ(
     alone = ask(kind, reasoning_effort=effort, reasoning=not switch)
     assert both.body == alone.body
     (note,) = both.notes
-    assert note == f"reasoning is not sent: reasoningEffort {effort} says otherwise."
+    assert note == f"reasoning is not sent: reasoning_effort {effort} says otherwise."
 
 
 @pytest.mark.parametrize("off", [{"reasoning": False}, {"reasoning_effort": "none"}])
@@ -163,7 +163,7 @@ def test_no_budget_is_sent_for_reasoning_that_is_off(
     """It would say that there is some."""
     found = ask(kind, reasoning_budget_tokens=100, **off)
     assert found.body == ask(kind, **off).body
-    assert found.notes == ("reasoningBudgetTokens is not sent: reasoning is off.",)
+    assert found.notes == ("reasoning_budget_tokens is not sent: reasoning is off.",)
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,8 @@ def test_a_raw_prompt_is_sent_without_them(kind: type[Server], route: str) -> No
     assert found.body == ask(kind, route).body
     assert [n.partition(" ")[0] for n in found.notes] == [
         "reasoning",
-        "reasoningEffort",
-        "reasoningBudgetTokens",
+        "reasoning_effort",
+        "reasoning_budget_tokens",
     ]
 
 

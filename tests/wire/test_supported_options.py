@@ -90,14 +90,14 @@ CELLS: list[tuple[type[Server], str, dict[str, object], dict[str, object]]] = [
         {"temperature": 0},
         {"parameters": {"do_sample": False}},
     ),
-    # maxTokens
+    # max_tokens
     *[(e, "chat", {"max_tokens": 9}, {"max_tokens": 9}) for e in OPENAI_STYLE],
     (Tgi, "chat", {"max_tokens": 9}, {"max_tokens": 9}),
     (Tgi, "completions", {"max_tokens": 9}, {"max_tokens": 9}),
     (Tgi, "generate", {"max_tokens": 9}, {"max_new_tokens": 9}),
     (Toolkit, "tasks", {"max_tokens": 9}, {"parameters": {"max_new_tokens": 9}}),
     (LlamaCpp, "infill", {"max_tokens": 9}, {"n_predict": 9}),
-    # topP
+    # top_p
     *[(e, "chat", {"top_p": 0.9}, {"top_p": 0.9}) for e in OPENAI_STYLE],
     *[(e, "chat", {"top_p": 1.0}, {"top_p": 1.0}) for e in OPENAI_STYLE],
     *[
@@ -109,7 +109,7 @@ CELLS: list[tuple[type[Server], str, dict[str, object], dict[str, object]]] = [
     (Tgi, "generate", {"top_p": 0.9}, {"top_p": 0.9, "do_sample": True}),
     (Vllm, "chat", {"top_p": 0.0}, {}),
     (Sglang, "chat", {"top_p": 0.0}, {}),
-    # topK
+    # top_k
     *[(e, "chat", {"top_k": 40}, {"top_k": 40}) for e in OPENAI_STYLE],
     *[(e, "chat", {"top_k": 0}, {}) for e in OPENAI_STYLE[:-1]],
     (LlamaCpp, "chat", {"top_k": 0}, {"top_k": 0}),
@@ -117,7 +117,7 @@ CELLS: list[tuple[type[Server], str, dict[str, object], dict[str, object]]] = [
     (Tgi, "completions", {"top_k": 40}, {}),
     (Tgi, "generate", {"top_k": 40}, {"top_k": 40, "do_sample": True}),
     (Tgi, "generate", {"top_k": 0}, {}),
-    # repetitionPenalty
+    # repetition_penalty
     *[
         (e, "chat", {"repetition_penalty": 1.1}, {"repetition_penalty": 1.1})
         for e in OPENAI_STYLE[:-1]
@@ -141,7 +141,7 @@ CELLS: list[tuple[type[Server], str, dict[str, object], dict[str, object]]] = [
     (Tgi, "completions", {"stop": MANY}, {"stop": [*MANY[:4]]}),
     (Tgi, "generate", {"stop": ()}, {}),
     (Toolkit, "tasks", {"stop": MANY}, {}),
-    # presencePenalty
+    # presence_penalty
     *[
         (e, "chat", {"presence_penalty": 0.5}, {"presence_penalty": 0.5})
         for e in OPENAI_STYLE
@@ -183,24 +183,24 @@ def test_what_leaves(
 @pytest.mark.parametrize(
     ("kind", "route", "asked", "named"),
     [
-        (Tgi, "chat", {"top_k": 40}, "topK"),
-        (Tgi, "chat", {"repetition_penalty": 1.2}, "repetitionPenalty"),
-        (Tgi, "chat", {"min_p": 0.2}, "minP"),
-        (Tgi, "chat", {"presence_penalty": 0.5}, "presencePenalty"),
-        (Tgi, "chat", {"top_p": 0.0}, "topP"),
+        (Tgi, "chat", {"top_k": 40}, "top_k"),
+        (Tgi, "chat", {"repetition_penalty": 1.2}, "repetition_penalty"),
+        (Tgi, "chat", {"min_p": 0.2}, "min_p"),
+        (Tgi, "chat", {"presence_penalty": 0.5}, "presence_penalty"),
+        (Tgi, "chat", {"top_p": 0.0}, "top_p"),
         (Tgi, "chat", {"seed": -5}, "seed"),
         (Toolkit, "tasks", {"stop": ("a",)}, "stop"),
         (Toolkit, "tasks", {"seed": 1}, "seed"),
         (Vllm, "chat", {"stop": MANY}, "stop texts"),
-        (Sglang, "chat", {"repetition_penalty": 9.0}, "repetitionPenalty"),
-        (Server, "chat", {"max_tokens": 2**40}, "maxTokens"),
-        (Server, "chat", {"repetition_penalty": math.inf}, "repetitionPenalty"),
+        (Sglang, "chat", {"repetition_penalty": 9.0}, "repetition_penalty"),
+        (Server, "chat", {"max_tokens": 2**40}, "max_tokens"),
+        (Server, "chat", {"repetition_penalty": math.inf}, "repetition_penalty"),
     ],
 )
 def test_what_is_dropped_or_changed_is_told_by_name(
     kind: type[Server], route: str, asked: dict[str, object], named: str
 ) -> None:
-    """One sentence for each, with the name that the configuration file has."""
+    """One sentence for each, with the name that the caller gave."""
     (note,) = ask(kind, route, **asked).notes
     assert named in note
     assert note.endswith(".")
@@ -211,13 +211,13 @@ def test_what_is_dropped_or_changed_is_told_by_name(
     [
         (
             {"prompt_caching": True},
-            "未发送 promptCaching：OpenAI 风格的服务器（chat）不接受它。",
+            "未发送 prompt_caching：OpenAI 风格的服务器（chat）不接受它。",
         ),
-        ({"top_p": 1.5}, "未发送 topP 1.5：它必须不小于 0 且不大于 1。"),
-        ({"max_tokens": 2**40}, "maxTokens 按 2.14748e+09 发送，这是允许的最大值。"),
+        ({"top_p": 1.5}, "未发送 top_p 1.5：它必须不小于 0 且不大于 1。"),
+        ({"max_tokens": 2**40}, "max_tokens 按 2.14748e+09 发送，这是允许的最大值。"),
         (
             {"keep_alive": 5},
-            "未发送 keepAlive：此处已知的服务器都不支持它，只有 Ollama 支持。",
+            "未发送 keep_alive：此处已知的服务器都不支持它，只有 Ollama 支持。",
         ),
         (
             {"stop": MANY},

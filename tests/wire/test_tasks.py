@@ -67,7 +67,7 @@ def test_a_task_has_its_url(api_base: str | None, task: str, url: str) -> None:
 def test_another_provider_serves_no_tasks() -> None:
     """A provider's own route behind the router is refused, and the way out named."""
     target = resolve("x/y", "https://router.huggingface.co/together")
-    with pytest.raises(InvalidEndpoint, match="leave apiBase out"):
+    with pytest.raises(InvalidEndpoint, match="leave api_base out"):
         build_task("fill-mask", "Hello", {}, target)
 
 

@@ -107,7 +107,7 @@ def test_what_is_no_vector_does_not_blame_the_address(answer: bytes) -> None:
     """An API answered: another address would not do better. What came is shown."""
     with pytest.raises(MalformedResponse) as caught:
         read_embeddings(answer, count=1)
-    assert "apiBase" not in str(caught.value)
+    assert "api_base" not in str(caught.value)
     assert caught.value.hint
     assert '{"object": "list"' in str(caught.value)
 
@@ -116,7 +116,7 @@ def test_what_is_no_vector_does_not_blame_the_address(answer: bytes) -> None:
 def test_what_is_no_api_blames_the_address(body: bytes) -> None:
     """Nothing of what came has to do with models."""
     for read in (read_embeddings, read_rerank, tei.read_embed, tei.read_rerank):
-        with pytest.raises(MalformedResponse, match="apiBase"):
+        with pytest.raises(MalformedResponse, match="api_base"):
             read(body, count=1)
 
 
@@ -138,7 +138,7 @@ def test_numbers_that_are_null_are_named(
     with pytest.raises(MalformedResponse, match="null in place of numbers") as caught:
         read(body, count=body.count(b"index") or 1)
     assert "float32" in (caught.value.hint or "")
-    assert "apiBase" not in str(caught.value)
+    assert "api_base" not in str(caught.value)
 
 
 def test_what_was_not_asked_for_is_not_sent() -> None:

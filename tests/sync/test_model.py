@@ -29,6 +29,7 @@ from bytebuddy_provider_hf.errors import (
     RateLimited,
     StreamInterrupted,
 )
+from bytebuddy_provider_hf.sync import loop_thread
 from bytebuddy_provider_hf.types import Done, Event, Reply, Text
 
 
@@ -231,15 +232,15 @@ def test_ctrl_c_ends_a_call_that_has_just_begun(
         model.chat("hi")
         events = model.chat_events("wait")
         server.asked.clear()
-        begin = sync._Job.start
+        begin = loop_thread.Job.start
 
-        def interrupted(job: sync._Job[object]) -> None:
+        def interrupted(job: loop_thread.Job[object]) -> None:
             begin(job)
             assert server.asked.wait(10)
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(sync._Job, "start", interrupted)
+            patch.setattr(loop_thread.Job, "start", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 _ = model.chat("wait") if form == "reply" else next(events)
         assert server.left.wait(5)

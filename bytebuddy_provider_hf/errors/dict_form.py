@@ -7,7 +7,9 @@ here. What is read is checked whole: a key or a value that does not fit is an er
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import date
 from functools import cache
 from reprlib import Repr
 from types import NoneType, UnionType
@@ -25,11 +27,14 @@ from typing import (
 
 from attrs import NOTHING, fields, has
 
-from bytebuddy_provider_hf.errors import InvalidOption
+from bytebuddy_provider_hf.errors.setup import InvalidOption
 from bytebuddy_provider_hf.texts import text
 
 TYPE: Final = "type"
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _WORD: Final = re.compile(r"(?<!^)(?=[A-Z])")
+# How deep the values of a tool's schema may lie: json has a limit, too.
+_DEEPEST: Final = 100
 # An answer with logprobs has thousands of objects of a class.
 _hints_of: Final = cache(get_type_hints)
 # What a stranger wrote may be long, or deep.
@@ -82,6 +87,8 @@ def plain(value: object) -> object:
         return str(value)
     if value is None or isinstance(value, int | float):
         return value
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -113,6 +120,14 @@ def read(value: object, kind: object, place: str) -> object:
             return tuple(
                 read(it, of, f"{place}[{n}]") for n, (it, of) in enumerate(pairs)
             )
+    if origin is Mapping and isinstance(value, Mapping) and has_text_keys(value):
+        _, of = inner
+        return {key: read(each, of, f"{place}.{key}") for key, each in value.items()}
+    if kind is object and is_json(value):
+        return value
+    if kind is date and isinstance(value, str) and _DAY.fullmatch(value):
+        with suppress(ValueError):  # there is no such day
+            return date.fromisoformat(value)
     if kind is float and type(value) in (int, float):
         # JavaScript, for one, writes 1.0 as 1.
         return float(cast("float", value))
@@ -131,6 +146,22 @@ def read(value: object, kind: object, place: str) -> object:
     )
 
 
+def has_text_keys(value: Mapping[object, object]) -> bool:
+    """Return whether all keys of a mapping are texts."""
+    return all(isinstance(key, str) for key in value)
+
+
+def is_json(value: object, depth: int = _DEEPEST) -> bool:
+    """Return whether a value is one of JSON's own, and not too deep to be written."""
+    if isinstance(value, Mapping) and has_text_keys(value):
+        inside: Iterable[object] = value.values()
+    elif isinstance(value, list | tuple):
+        inside = value
+    else:
+        return value is None or isinstance(value, str | int | float)
+    return depth > 0 and all(is_json(each, depth - 1) for each in inside)
+
+
 def member_kind(value: object, kinds: tuple[object, ...], place: str) -> object:
     """Return which of several types a value is to be read as."""
     if value is None and NoneType in kinds:
@@ -138,6 +169,12 @@ def member_kind(value: object, kinds: tuple[object, ...], place: str) -> object:
     left = [kind for kind in kinds if kind is not NoneType]
     if len(left) == 1:
         return left[0]
+    # A text, or its parts.
+    if isinstance(value, str) and str in left:
+        return str
+    lists = [kind for kind in left if get_origin(kind) is tuple]
+    if lists and isinstance(value, list | tuple):
+        return lists[0]
     names = {type_name(kind): kind for kind in left if isinstance(kind, type)}
     told = value.get(TYPE) if isinstance(value, Mapping) else None
     if isinstance(told, str) and told in names:
