@@ -453,6 +453,7 @@ CHECKS: Final[Mapping[StoredFile, Check]] = {
     files.CONFIG: _plain,
     files.ENV: _plain,
     files.TRUST: _json,
+    files.TALK: _json,
     files.USAGE: partial(
         _database,
         name="files.usage",

@@ -129,6 +129,10 @@ WRONG: dict[str, tuple[Callable[[Kept], object], tuple[str, Level, str, str]]] =
         lambda kept: kept.write(kept.state / "trust.json", b"{"),
         ("files.damaged", Level.WARNING, "trust.json is damaged", "`rm "),
     ),
+    "a damaged talk": (
+        lambda kept: kept.write(kept.state / "talk.json", b"[]"),
+        ("files.damaged", Level.WARNING, "talk.json is damaged", "`rm "),
+    ),
     "a newer trust file": (
         lambda kept: kept.write(kept.state / "trust.json", b'{"version": 99}'),
         ("files.newer", Level.WARNING, "trust.json was written by a newer", "pip"),
