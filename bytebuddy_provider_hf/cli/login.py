@@ -36,7 +36,7 @@ from bytebuddy_provider_hf.hub.billing import (
     parse_whoami,
 )
 from bytebuddy_provider_hf.secret import Environment, Secret
-from bytebuddy_provider_hf.texts import LocalizedText, text
+from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.transport.credentials import VARIABLES
 from bytebuddy_provider_hf.transport.http_client import (
     HttpClientFactory,
@@ -106,6 +106,7 @@ def login(*, no_check: bool, hub: str) -> None:
             screen.detail(text("cli.unset_it", variable=variable))
     for entry in own_keys(known):
         warn_of_own_key(entry)
+    _warn_of_other_variables(known)
     for each in exposed:
         screen.warn(each.message)
     if known.entries:
@@ -140,7 +141,7 @@ def own_keys(config: Config) -> tuple[ModelEntry, ...]:
         entry
         for entry in config.entries
         # That of a variable is found anew each time.
-        if entry.api_key is not None and isinstance(entry.api_key_origin, LocalizedText)
+        if entry.api_key is not None and entry.api_key_place == "line"
     )
 
 
@@ -153,6 +154,28 @@ def warn_of_own_key(entry: ModelEntry) -> None:
         reference=f"${{{VARIABLE}}}",
     )
     screen.warn(said)
+
+
+def _warn_of_other_variables(config: Config) -> None:
+    """Name the entries for Hugging Face's router whose key login does not write."""
+    for entry in config.entries:
+        base = entry.api_base
+        if base is not None and parse(base).host_kind is not HostKind.ROUTER:
+            continue
+        named = [each.variable for each in entry.unset if each.path.endswith(".apiKey")]
+        if entry.api_key_place == "env" and entry.api_key_origin:
+            named.append(entry.api_key_origin)
+        for variable in named:
+            if variable == VARIABLE:
+                continue
+            said = text(
+                "cli.key_of_variable",
+                entry=entry.name,
+                place=entry.source,
+                variable=variable,
+                reference=f"${{{VARIABLE}}}",
+            )
+            screen.warn(said)
 
 
 def read_token() -> Secret:

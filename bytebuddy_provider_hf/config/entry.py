@@ -50,9 +50,10 @@ from bytebuddy_provider_hf.config.variables import (
     names_variables,
     says_who_pays,
 )
+from bytebuddy_provider_hf.config.write import VARIABLE
 from bytebuddy_provider_hf.errors import InvalidEndpoint
 from bytebuddy_provider_hf.secret import Secret, mark
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import LocalizedText, text
 
 # What is before the path of an address, as it is written.
 _AUTHORITY: Final = re.compile(r"(?:https?://)?[^/]*")
@@ -210,13 +211,16 @@ def _key_origin(
         place = f"{context.file}:{key.line}"
         return text("config.key_origin", place=place), "line"
     name = key.variables[0]
+    # Neither a login nor taking the variable away gives the entry another key.
+    is_kept = name == VARIABLE
     file = context.variables.file_of(
         name, env_files_first="secrets." in key.written, with_project=project_env
     )
     if file is None:
-        return name, "variable"
+        return name, "variable" if is_kept else "env"
     own = file == context.variables.user_env.path
-    return f"{name} in {file}", "login" if own else "env"
+    origin = text("transport.kept_in", variable=name, file=file)
+    return origin, "login" if own and is_kept else "env"
 
 
 def read_options(node: Node, *, context: Context, project_env: bool) -> ReadOptions:
@@ -490,6 +494,17 @@ def _defaulted(expanded: Expanded, context: Context) -> Iterator[Problem]:
             yield Problem(each.line, each.column, said, each.path)
 
 
+def _set_it(unset: Unset, file: Path) -> LocalizedText:
+    """Return how to set a variable; what ``login`` does is no help for another one."""
+    variable = unset.variable
+    if variable == VARIABLE:
+        return text("config.set_token", variable=variable, file=file)
+    if unset.path.endswith(".apiKey"):
+        reference = f"${{{VARIABLE}}}"
+        return text("config.set_key", variable=variable, file=file, reference=reference)
+    return text("config.set_variable", variable=variable, file=file)
+
+
 def _reference(
     unset: Unset,
     context: Context,
@@ -521,12 +536,6 @@ def _reference(
             "config.env_bad_line", variable=unset.variable, place=where, why=bad.why
         )
     else:
-        hint = text(
-            "config.set_token"
-            if unset.variable == "HF_API_KEY"
-            else "config.set_variable",
-            variable=unset.variable,
-            file=context.variables.user_env.path,
-        )
+        hint = _set_it(unset, context.variables.user_env.path)
     refused = bool(unset.refused)
     return UnsetReference(unset.variable, unset.path, place, hint, refused)

@@ -271,7 +271,7 @@ class ModelEntry:
     unset: tuple[UnsetReference, ...] = ()
     # The variable that held the key, so that a refused key can be named.
     api_key_origin: str | None = None
-    # What kind of place that is: variable, login, env or line.
+    # What kind of place that is, a value of transport.credentials.Place.
     api_key_place: str | None = None
     # Its own budget, and those of files that hold for it.
     budgets: tuple[Budget, ...] = ()

@@ -43,9 +43,10 @@ _LONGEST: Final = HUB_TOKEN.most
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
-# Where a token was found: an exported variable, the file that `login` writes, another
-# .env file, a line of the configuration, a file of Hugging Face's own programs, or the
-# argument of a call. What to do about one that is refused depends on it.
+# Where a token was found: an exported variable, the line that `login` writes, another
+# .env file or a variable that only the entry names, a line of the configuration, a file
+# of Hugging Face's own programs, or the argument of a call. What to do about one that
+# is refused depends on it.
 Place: TypeAlias = Literal["variable", "login", "env", "line", "file", "argument"]
 
 

@@ -90,6 +90,16 @@ def logged_in(token: str, config: str = "", **variables: str) -> Make:
     return make
 
 
+def in_env_file(lines: str, config: str) -> Make:
+    """Return what makes a world whose ``.env`` holds some lines."""
+
+    def make(world: World, stack: ExitStack) -> None:
+        logged_in(GOOD, config)(world, stack)
+        world.config.with_name(".env").write_text(lines)
+
+    return make
+
+
 def at_endpoint(state: str) -> Make:
     """Return what makes a world with a dedicated endpoint."""
 
@@ -226,6 +236,23 @@ def take_out_the_placeholder(world: World, ran: Ran) -> None:
     follow("bytebuddy-hf login")(world, ran)
 
 
+def replace_it_in_its_place(world: World, ran: Ran) -> None:
+    """Neither ``unset`` nor ``login`` gives the entry another key."""
+    assert "bytebuddy-hf login" not in ran.flat
+    assert "unset" not in ran.flat
+    env = world.config.with_name(".env")
+    if "MY_KEY" in world.variables:
+        world.variables["MY_KEY"] = GOOD
+    else:
+        env.write_text(env.read_text().replace(BAD, GOOD))
+
+
+def name_the_kept_token(world: World, ran: Ran) -> None:
+    (line,) = set(re.findall(r'apiKey: "\S+"', ran.flat))
+    world.edit('apiKey: "${HF_TOKEN}"', line)
+    follow("bytebuddy-hf login")(world, ran)
+
+
 def pipe_a_good_token(world: World, _: Ran) -> None:
     world.follow("bytebuddy-hf login")
 
@@ -327,6 +354,36 @@ MISTAKES: Final[dict[str, Mistake]] = {
         ("`bytebuddy-hf login`",),
         follow("bytebuddy-hf login"),
         ("entry.unset",),
+    ),
+    "a variable that is not set, and that login does not write": Mistake(
+        having(entry('apiKey: "${HF_TOKEN}"')),
+        CHAT,
+        3,
+        ("", ""),
+        ("HF_TOKEN", "config.yaml:6"),
+        ("`bytebuddy-hf login`", 'apiKey: "${HF_API_KEY}"'),
+        name_the_kept_token,
+        ("entry.unset",),
+    ),
+    "a wrong key in a variable that the entry names": Mistake(
+        logged_in(GOOD, entry('apiKey: "${MY_KEY}"'), MY_KEY=BAD),
+        CHAT,
+        4,
+        ("The token was refused", "令牌被拒绝"),
+        ("401", "MY_KEY"),
+        ("https://huggingface.co/settings/tokens/new",),
+        replace_it_in_its_place,
+        ("token.refused",),
+    ),
+    "a wrong key in .env, in a variable that login does not write": Mistake(
+        in_env_file(f"MY_KEY={BAD}\n", entry('apiKey: "${MY_KEY}"')),
+        CHAT,
+        4,
+        ("The token was refused", "令牌被拒绝"),
+        ("401", "MY_KEY", ".env"),
+        ("https://huggingface.co/settings/tokens/new",),
+        replace_it_in_its_place,
+        ("token.refused",),
     ),
     "a model that nobody serves": Mistake(
         having(entry(model="org/unserved"), **ON_TIME),

@@ -215,6 +215,29 @@ def test_an_entry_with_a_key_of_its_own_is_named(run: Run, home: Path) -> None:
     assert "hf_abcdefghijkl" not in said
 
 
+@pytest.mark.parametrize("kept_there", ["", "HF_TOKEN=hf_another_one\n"])
+def test_an_entry_that_names_another_variable_is_named(
+    run: Run, home: Path, kept_there: str
+) -> None:
+    """Login does not write that one: else the next call fails as the last one did."""
+    kept(home).parent.mkdir(mode=0o700)
+    (kept(home).parent / "config.yaml").write_text(
+        "models:\n  - name: mine\n    provider: huggingfaceinferenceapi\n"
+        '    model: org/name\n    apiKey: "${HF_TOKEN}"\n'
+        "  - name: theirs\n    provider: huggingfaceinferenceapi\n    model: any\n"
+        '    apiKey: "${THEIR_KEY}"\n    apiBase: "https://models.example/v1"\n'
+        "  - name: good\n    provider: huggingfaceinferenceapi\n"
+        '    model: org/name\n    apiKey: "${HF_API_KEY}"\n'
+    )
+    kept(home).write_text(kept_there)
+    kept(home).chmod(0o600)
+    said = run("login", "--no-check", stdin=CANARY).err
+    assert "config.yaml:2:5: the entry mine takes its key from HF_TOKEN" in said
+    assert 'apiKey: "${HF_API_KEY}"' in said
+    assert "theirs" not in said
+    assert "good" not in said
+
+
 def test_a_login_goes_through_the_proxy_of_the_file(run: Run, home: Path) -> None:
     """As every request does; a broken file stands in no way."""
     kept(home).parent.mkdir(mode=0o700)

@@ -9,6 +9,7 @@ from config_world import ENTRY, World
 
 from bytebuddy_provider_hf.config.dotenv import read_env
 from bytebuddy_provider_hf.config.load import load
+from bytebuddy_provider_hf.config.write import VARIABLE as KEPT
 from bytebuddy_provider_hf.secret import Secret
 
 
@@ -534,10 +535,18 @@ def test_a_mark_and_any_line_end_are_fine(tmp_path: Path, end: str) -> None:
 @pytest.mark.parametrize(
     ("env", "files", "written", "found"),
     [
-        ({"K": "abcdefgh"}, "", "${K}", "variable K"),
-        ({}, "K=abcdefgh", "${K}", "login K in "),
-        ({"K": "other"}, "K=abcdefgh", "${K}", "variable K"),
-        ({"K": "other"}, "K=abcdefgh", "${{ secrets.K }}", "login K in "),
+        ({KEPT: "abcdefgh"}, "", f"${{{KEPT}}}", f"variable {KEPT}"),
+        ({}, f"{KEPT}=abcdefgh", f"${{{KEPT}}}", f"login {KEPT} in "),
+        ({KEPT: "other"}, f"{KEPT}=abcdefgh", f"${{{KEPT}}}", f"variable {KEPT}"),
+        (
+            {KEPT: "other"},
+            f"{KEPT}=abcdefgh",
+            f"${{{{ secrets.{KEPT} }}}}",
+            f"login {KEPT} in ",
+        ),
+        # What login keeps is not what such an entry names.
+        ({"K": "abcdefgh"}, "", "${K}", "env K"),
+        ({}, "K=abcdefgh", "${K}", "env K in "),
         ({}, "", "abcdefgh", "line apiKey in "),
     ],
 )
