@@ -105,7 +105,8 @@ def _checked(
         if key.name not in known:
             if key.required:
                 message = text("config.required", expected=key.kind.expected)
-                problems.append(Problem(node.line, node.column, message, inner))
+                missing = Problem(node.line, node.column, message, inner)
+                problems.append(_misspelled(node, key.name, path) or missing)
             continue
         value = known[key.name]
         if isinstance(key.kind, Nested):
@@ -118,6 +119,18 @@ def _checked(
         except* Mismatch as group:
             problems += (_located(error, value, inner) for error in group.exceptions)
     return found
+
+
+def _misspelled(node: MapNode, wanted: str, path: str) -> Problem | None:
+    """Return the problem of the key that is meant for the missing key ``wanted``."""
+    for pair in node.pairs:
+        name = pair.key.text
+        # A key that is known is meant for what it says.
+        if find_key("models[]", name) is None and nearest_word(name, (wanted,)):
+            shown, hint = shown_key(name), text("config.near_key", near=wanted)
+            message = text("config.unknown_key", key=shown, hint=hint)
+            return Problem(pair.key.line, pair.key.column, message, f"{path}.{shown}")
+    return None
 
 
 def _located(error: BaseException, node: Node, path: str) -> Problem:

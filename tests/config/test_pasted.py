@@ -66,6 +66,10 @@ HINTS = {
     'models:\n  - name:"a"\n    provider:"p"\n': "2:5: models[0]: expected a mapping"
     " with name, provider and model, found a single value; put a blank after each"
     " colon",
+    f"models:\n{ENTRY}".replace("provider", "Provider"): "3:5: models[0].Provider:"
+    " unknown key Provider; do you mean provider?",
+    f"models:\n{ENTRY}".replace("model: ", "modle: "): "4:5: models[0].modle:"
+    " unknown key modle; do you mean model?",
     "name: [a]\nversion: {b: 1}\nmodels:\n" + ENTRY: "1:7: name: expected text, found"
     " a list",
 }
