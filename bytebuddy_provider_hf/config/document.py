@@ -161,6 +161,14 @@ def parse(raw: bytes) -> Document:
         # A key without a colon is noticed at the next one only.
         early = said == text("config.no_colon") and error.context_mark
         mark = early or error.problem_mark or error.context_mark
+        quoted = builder.quoted
+        if quoted and mark and said == text("config.indented"):
+            opening, closing = quoted.start_mark, quoted.end_mark
+            # What follows on the line of a closing quote is indented by nobody.
+            if opening.line < closing.line == mark.line:
+                said, mark = text("config.env_open_quote"), opening
+            elif closing.line == mark.line:
+                said = text("config.env_after_quote")
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         found = Problem(line, column, said)
     except Exception:  # noqa: BLE001  # hostile escapes end in ValueError, IndexError
@@ -233,6 +241,8 @@ class _Builder:
         self._documents = 0
         self._nodes = 0
         self._open: list[tuple[Event, list[Node]]] = []
+        # The last text in quotes.
+        self.quoted: Event | None = None
 
     def take(self, event: Event) -> Problem | None:
         kind = type(event).__name__
@@ -253,6 +263,8 @@ class _Builder:
             return Problem(line, column, wrong)
         if kind == "ScalarEvent":
             plain = not getattr(event, "style", None)
+            if getattr(event, "style", None) in {"'", '"'}:
+                self.quoted = event
             value = str(getattr(event, "value", ""))
             return self._add(ScalarNode(value, line, column, plain))
         if starts:

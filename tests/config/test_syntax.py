@@ -125,6 +125,11 @@ def test_a_key_written_twice_names_both_places(world: World) -> None:
         (b"- a\n", "1:1: expected a mapping with models, found a list"),
         (b"just text\n", "1:1: expected a mapping with models, found just text"),
         (b'a: "\\U99999999"\n', "1:1: the file is not valid YAML"),
+        # No indentation is wrong there.
+        (b'a: "x\nb: "y"\nc: "z"\n', "1:4: a quote has no other one to pair with"),
+        (b"a: 'x\nb: 'y'\nc: 'z'\n", "1:4: a quote has no other one to pair with"),
+        (b'a: "x",\nb: y\n', "1:7: something follows the closing quote"),
+        (b'a: "x" // mine\nb: y\n', "1:8: something follows the closing quote"),
     ],
 )
 def test_a_broken_file_says_where(world: World, raw: bytes, problem: str) -> None:
