@@ -114,7 +114,8 @@ def read_file(context: Context) -> ReadFile:
     reading, slips = ReadFile(), tuple[Problem, ...]()
     # A wide colon behind a word of nobody's is one only where something is wrong.
     for loose in dict.fromkeys((bool(document.problems), True)):
-        mended = mend(document.text, loose=loose)
+        broken = bool(document.problems)
+        mended = mend(document.text, loose=loose, broken=broken)
         slips = mended.problems
         meant = document
         if mended.text != document.text and (slips or document.problems):

@@ -22,10 +22,14 @@ from bytebuddy_provider_hf.texts import LocalizedText, text
 _MOST_TOLD: Final = 20
 # Beyond, the text is something else.
 _MOST_FOUND: Final = 2_000
+# Beyond, nobody pasted it, and a stranger may have made it to be slow.
+_MOST_READ: Final = 32_768
 
 # Each class of characters, and what YAML knows in their place.
 _BLANKS: Final = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _UNSEEN: Final = "\u200b-\u200f\u2060\ufeff"
+# Of these YAML 1.1 makes line breaks, and so does the parser.
+_BREAKS: Final = "\u0085\u2028\u2029"
 _COLONS: Final = "\uff1a\ufe55\ufe13\u2236"
 _COMMAS: Final = "\uff0c\ufe50\u3001"
 _DASHES: Final = "\uff0d\ufe63\u2010-\u2015\u2212\u2022"
@@ -42,6 +46,7 @@ _CLASSES: Final = tuple(
     for characters, meant in (
         (_BLANKS, " "),
         (_UNSEEN, ""),
+        (_BREAKS, "\n"),
         (_COLONS, ":"),
         (_COMMAS, ","),
         (_DASHES, "-"),
@@ -51,7 +56,7 @@ _CLASSES: Final = tuple(
     )
 )
 _ODD: Final = re.compile(
-    f"[{_BLANKS}{_UNSEEN}{_COLONS}{_COMMAS}{_DASHES}{_QUOTES}\u3002"
+    f"[{_BLANKS}{_UNSEEN}{_BREAKS}{_COLONS}{_COMMAS}{_DASHES}{_QUOTES}\u3002"
     "\u3010\u3011\u3014\u3015\uff01-\uff5e]"
 )
 # Several of these in a row are told once.
@@ -66,10 +71,22 @@ _KEY: Final = re.compile(
     rf"{_SPACE}*+(?P<colon>:(?=[\s{_UNSEEN}]|$)|[{_COLONS}])"
 )
 _DASH: Final = re.compile(rf"(?P<dash>-(?={_SPACE})|[{_DASHES}])(?P<gap>{_SPACE}*+)")
+# A dash before a key of an entry, and a key before its value, without a blank between.
+_BARE_DASH: Final = re.compile(r"-(?=(?:name|provider|model|apiKey)[ \t]*:)")
+_TIGHT: Final = re.compile(r"(?P<word>[A-Za-z]++):(?=[^\s:/])")
+# Words, or Chinese, and nothing that YAML begins with.
+_SENTENCE: Final = re.compile(
+    r"(?![-\[{\"'%#!&*|>?@`\s])(?:.*\w[ \t]+\w|.*[\u4e00-\u9fff])"
+)
 _BLOCK_TEXT: Final = re.compile(r"[|>][-+0-9]{0,3}[ \t]*(?:#.*)?\r?$")
 _COMMENT: Final = re.compile(rf"(?<={_SPACE})[#\uff03]|\r?$")
 _IN_QUOTES: Final = re.compile(r"""\"(?:[^"\\]|\\.)*+"|'(?:[^']|'')*+'""", re.DOTALL)
 _ONE_LINE: Final = re.compile(r'"([^"\n]*)"')
+_END: Final = re.compile(f"[\n{_BREAKS}]")
+_HIDDEN: Final = re.compile(f"[{_UNSEEN}]+|[{_BREAKS}]")
+_HALF_LINE: Final = re.compile(
+    rf"[\"'][^\"'\n{_QUOTES}]*([{_QUOTES}])[ \t\r]*$", re.MULTILINE
+)
 _HALF_CURLY: Final = re.compile(rf"[\"'][^\"'\n]*([{_QUOTES}])[ \t\r]*(?=$|[,\]}}])")
 _CURLY: Final = re.compile(rf"([{_QUOTES}])([^{_QUOTES}\n]*)([{_QUOTES}])")
 # Plain, these are a directive and a mapping to YAML; expanding variables names them.
@@ -86,13 +103,15 @@ _STRICT_KINDS: Final = (
     *(kinds.Number, kinds.Flag, kinds.Switch, kinds.Dollars, kinds.OneOf, kinds.Url),
     *(kinds.Hidden, kinds.Sealed),
 )
+# What a server or an account may be called, whatever that is.
+_NAMED_ELSEWHERE: Final = {"model", "family", "billTo", "capabilities", "noProxy"}
 # No value of these has such a character; names, prompts and paths may.
 _STRICT: Final = frozenset(
     key.name
     for key in KEYS
     if isinstance(getattr(key.kind, "item", key.kind), _STRICT_KINDS)
     and key.name != "passphrase"
-) | {"provider", "model", "family", "billTo", "capabilities", "noProxy"}
+) | {"provider", *_NAMED_ELSEWHERE}
 _COLLECTIONS: Final = frozenset(
     key.name
     for key in KEYS
@@ -126,16 +145,19 @@ class _Slip:
     message: LocalizedText | None = None
 
 
-def mend(written: str, *, loose: bool) -> Mended:
+def mend(written: str, *, loose: bool, broken: bool) -> Mended:
     """Return ``written`` as it was meant, with a problem for each sign that was not.
 
     What stands in a text, in quotes or where any text may stand is left. ``loose``
     takes a wide colon behind any word for one, for a text that is wrong as it is;
-    otherwise behind our keys only.
+    otherwise behind our keys only. In a ``broken`` text, which is no YAML, blanks that
+    are missing are found as well, and lines of the page that it was copied from.
     """
-    if not _ODD.search(written) and not any(s in written for s in ("\\", "%", "{{")):
+    broken = broken and len(written) <= _MOST_READ
+    marks = any(sign in written for sign in ("\\", "%", "{{"))
+    if not broken and not marks and not _ODD.search(written):
         return Mended(written)
-    scanner = _Scanner(written, loose=loose)
+    scanner = _Scanner(written, loose=loose, broken=broken)
     scanner.scan()
     parts: list[str] = []
     problems: list[Problem] = []
@@ -178,10 +200,11 @@ def _meant(character: str) -> str:
 class _Scanner:
     """Go through a text as YAML would that took each sign for what it looks like."""
 
-    def __init__(self, written: str, *, loose: bool) -> None:
+    def __init__(self, written: str, *, loose: bool, broken: bool) -> None:
         self.found: list[_Slip] = []
         self._text = written
         self._loose = loose
+        self._broken = broken
 
     def scan(self) -> None:
         """Fill ``found``, in no order."""
@@ -190,31 +213,28 @@ class _Scanner:
         beyond: int | None = None
         # The keys whose value stands below them, with their columns.
         above: list[tuple[int, str]] = []
-        is_foreign = False
+        is_foreign = seen = False
         while at < len(written) and len(self.found) < _MOST_FOUND:
-            begin, end = at, written.find("\n", at)
-            end = len(written) if end < 0 else end
+            begin, end = at, self._line_end(at)
             at = end + 1
             place = self._past_blanks(begin, end)
             column = place - begin
-            if place == end or written[place] in "\r#":
-                continue
-            if beyond is not None and column > beyond:
+            is_text = beyond is not None and column > beyond
+            if self._loose or not is_text:
+                self._break(end)
+            if place == end or written[place] in "\r#" or is_text:
                 continue
             if is_foreign and (column or written[place] == "-"):
                 continue
             beyond = None
+            if self._broken and self._copied(begin, end, first=not seen):
+                continue
+            seen = True
             self._signs(begin, place)
             if written[place] == "\uff03":
                 self._sign(place)
                 continue
-            while dash := _DASH.match(written, place, end):
-                if dash["dash"] != "-":
-                    if not _KEY.match(written, dash.end(), end):
-                        break
-                    self._sign(place, "-" if dash["gap"] else "- ")
-                self._signs(dash.start("gap"), dash.end())
-                place = dash.end()
+            place = self._past_dashes(place, end)
             found = self._key(place, end)
             is_item = found is None
             if found is not None:
@@ -252,14 +272,35 @@ class _Scanner:
             after = (self._flow if is_flow else self._quoted)(place, word)
             if after is None:
                 return None, False
-            end = self._text.find("\n", after)
-            end = len(self._text) if end < 0 else end
+            end = self._line_end(after)
             self._comment(after, end)
+            self._break(end)
         elif word in _STRICT:
             self._signs(place, self._comment(place, end))
         else:
             return end + 1, True
         return end + 1, False
+
+    def _line_end(self, place: int) -> int:
+        found = _END.search(self._text, place)
+        return found.start() if found else len(self._text)
+
+    def _break(self, end: int) -> None:
+        """Find the sign at the end of a line that no editor takes for one."""
+        if self._text[end : end + 1] not in ("", "\n"):
+            self._sign(end)
+
+    def _copied(self, begin: int, end: int, *, first: bool) -> bool:
+        """Find a line that was copied with the file: a fence, or a sentence above."""
+        line = self._text[begin:end].rstrip()
+        if line.startswith("```"):
+            self._put(begin, end, "", text("config.fence"))
+            return True
+        is_other = _KEY.match(line) or _ODD.match(line)
+        if not first or is_other or not _SENTENCE.match(line):
+            return False
+        self._put(begin, begin, "# ", text("config.sentence"))
+        return True
 
     def _comment(self, place: int, end: int) -> int:
         """Return where the comment of a line begins, or the line ends."""
@@ -268,6 +309,21 @@ class _Scanner:
         if stop < end and self._text[stop] == "\uff03":
             self._sign(stop)
         return stop
+
+    def _past_dashes(self, place: int, end: int) -> int:
+        """Return where the item of a list begins, behind its dashes."""
+        written = self._text
+        if self._broken and _BARE_DASH.match(written, place, end):
+            self._put(place, place + 1, "- ", text("config.dash_blank"))
+            return place + 1
+        while dash := _DASH.match(written, place, end):
+            if dash["dash"] != "-":
+                if not _KEY.match(written, dash.end(), end):
+                    break
+                self._sign(place, "-" if dash["gap"] else "- ")
+            self._signs(dash.start("gap"), dash.end())
+            place = dash.end()
+        return place
 
     def _past_blanks(self, place: int, end: int) -> int:
         found = _SPACES.match(self._text, place, end)
@@ -291,6 +347,8 @@ class _Scanner:
             message = text("config.wide_colon", character=character)
         elif not meant:
             message = text("config.unseen", character=character)
+        elif meant == "\n":
+            message = text("config.odd_break", character=character)
         elif meant.isspace():
             message = text("config.odd_blank", character=character)
         elif meant.replace(".", "_").isidentifier() or meant[0].isdigit():
@@ -326,7 +384,7 @@ class _Scanner:
         """Return the key that stands there and where its value begins, if one does."""
         found = _KEY.match(self._text, place, end)
         if found is None:
-            return None
+            return self._tight_key(place, end)
         word = "".join(map(_meant, found["word"]))
         is_wide = found["colon"] != ":"
         if is_wide and not self._loose and word not in _KNOWN:
@@ -341,6 +399,29 @@ class _Scanner:
         self._signs(found.end(), value)
         return word, value
 
+    def _tight_key(self, place: int, end: int) -> tuple[str, int] | None:
+        """Return as :meth:`_key` a key of ours without the blank after its colon."""
+        found = _TIGHT.match(self._text, place, end) if self._broken else None
+        if found is None or found["word"] not in _KNOWN:
+            return None
+        self._put(found.end() - 1, found.end(), ": ", text("config.colon_blank"))
+        return found["word"], found.end()
+
+    def _within(self, start: int, end: int, word: str) -> None:
+        """Find what is no part of a value although it stands in quotes."""
+        if word in _NAMED_ELSEWHERE:
+            for hidden in _HIDDEN.finditer(self._text, start, end):
+                self._sign(hidden.start(), "")
+            return
+        curly = _CURLY.fullmatch(self._text, start, end)
+        if curly:
+            opening, closing = curly[1], curly[3]
+            message = text("config.quotes_within", opening=opening, closing=closing)
+            self._put(start, start + 1, "", message)
+            self._put(end - 1, end, "")
+            start, end = start + 1, end - 1
+        self._signs(start, end)
+
     def _quoted(self, place: int, word: str) -> int | None:
         """Return where a text in quotes ends, ``None`` where nobody knows."""
         written = self._text
@@ -352,11 +433,17 @@ class _Scanner:
                 self._put(place, line.end(), f"'{line[1]}'", message)
                 return line.end()
         half = _HALF_CURLY.match(written, place)
+        if half is None and self._broken:
+            half = _HALF_LINE.match(written, place)
         if half:
             self._sign(half.start(1), written[place])
             return half.end()
         whole = _IN_QUOTES.match(written, place)
-        return whole.end() if whole else None
+        if whole is None:
+            return None
+        if word in _STRICT:
+            self._within(place + 1, whole.end() - 1, word)
+        return whole.end()
 
     def _flow(self, place: int, word: str) -> int | None:
         """Return where a list or mapping in brackets ends, as :meth:`_quoted`."""

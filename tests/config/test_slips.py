@@ -48,6 +48,21 @@ SLIPS: dict[str, list[str]] = {
     f"{HEAD}    apiBase: https：//x.example\n": ["5:19 U+FF1A"],
     f"{HEAD}    apiKey: “hf_canary”\n": ["5:13 “ and ”"],
     f"{OPTIONS}      headers:\n        X-A：b\n": ["7:12 U+FF1A"],
+    # In quotes, where no key, number or id has such a sign either.
+    f'{HEAD}    apiKey: "＄｛K｝"\n': ["5:14 U+FF04", "5:15 U+FF5B", "5:17 U+FF5D"],
+    f"{HEAD}    apiKey: '$｛K｝'\n": ["5:15 U+FF5B", "5:17 U+FF5D"],
+    f'{HEAD}    apiKey: "“${{K}}”"\n': ["5:14 “ and ”"],
+    f'{HEAD}    apiBase: "https：//x.example"\n': ["5:20 U+FF1A"],
+    f'{HEAD}    roles: ["ｃhat"]\n': ["5:14 U+FF43"],
+    HEAD.replace("org/name", '"org/name\u200b"'): ["4:21 U+200B"],
+    HEAD.replace("org/name", '"org/name\u2028"'): ["4:21 U+2028"],
+    # A quote of the one kind with one of the other, at the end of a line.
+    HEAD.replace("name: m\n", 'name: "m”\n'): ["2:13 U+201D"],
+    # Line breaks to YAML's parser, and to no editor.
+    HEAD.replace("\n    model", "\u2028    model"): ["3:38 U+2028"],
+    HEAD.replace("\n    model", "\u0085    model"): ["3:38 U+0085"],
+    HEAD.replace("org/name\n", "org/name\u2029\n"): ["4:20 U+2029"],
+    f"# mine\u2028\n{HEAD}": ["1:7 U+2028"],
 }
 
 
@@ -65,6 +80,34 @@ def test_each_sign_is_named_once_by_character_and_place(
         assert sign in said
         assert " write " in said or "remove it" in said
         assert "canary" not in said
+
+
+MISSING = {
+    HEAD.replace("- name", "-name"): ["2:3: put a blank after this dash"],
+    f"models:\n{ENTRY.replace(': ', ':')}    env:\n      A: 1\n": [
+        f"{place}: put a blank after this colon" for place in ("2:9", "3:13", "4:10")
+    ],
+    f'{HEAD}    apiKey:"x"\n': ["5:11: put a blank after this colon"],
+    f"```yaml\n{HEAD}```\n": [
+        f"{line}:1: this line belongs to the page or the chat; remove it"
+        for line in (1, 6)
+    ],
+    f"把下面的内容复制到 config.yaml：\n\n{HEAD}": [
+        "1:1: this line is no YAML; remove it, or begin it with #"
+    ],
+    f"Copy this into config.yaml\n{HEAD}": [
+        "1:1: this line is no YAML; remove it, or begin it with #"
+    ],
+}
+
+
+@pytest.mark.parametrize("written", MISSING)
+def test_what_breaks_the_file_is_named_not_what_comes_of_it(
+    world: World, written: str
+) -> None:
+    """A missing blank, and lines that were copied with the block."""
+    problems = world.problems(written)
+    assert [each.removeprefix("chosen.yaml:") for each in problems] == MISSING[written]
 
 
 def test_what_else_is_wrong_is_told_too(world: World) -> None:
@@ -88,7 +131,9 @@ models:
         “a”，\u3000\u00a0
         model：y
       apply: "name：x，
-        model：y"
+        model：y -name:x
+        ``` 他说“好”
+        name:x"
       autocomplete: 请续写
         provider：代码，
     defaultCompletionOptions:
