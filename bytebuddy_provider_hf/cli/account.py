@@ -28,7 +28,12 @@ from bytebuddy_provider_hf.hub.billing import INFERENCE
 from bytebuddy_provider_hf.hub.whoami import refused_token
 from bytebuddy_provider_hf.secret import Environment
 from bytebuddy_provider_hf.texts import text
-from bytebuddy_provider_hf.transport.credentials import VARIABLES, find_token, hub_token
+from bytebuddy_provider_hf.transport.credentials import (
+    VARIABLES,
+    find_token,
+    hub_token,
+    unread_token,
+)
 
 
 @command(
@@ -47,7 +52,9 @@ def whoami(*, hub: str, as_json: bool) -> None:
     env = Environment(os.environ)
     found = hub_token(env, state_dir=user_folder(home_folder()))
     if found is None:
-        hint = text("cli.make_and_login", page=TOKEN_PAGE)
+        hint = unread_token(user_folder(home_folder())) or text(
+            "cli.make_and_login", page=TOKEN_PAGE
+        )
         raise MissingToken(text("doctor.no_token"), hint=hint)
     way = user_config().request_options
     try:

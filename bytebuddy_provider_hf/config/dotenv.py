@@ -29,6 +29,16 @@ TOKEN_VARIABLES: Final = (
 _LINE: Final = re.compile(
     r"\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=(?P<value>.*)"
 )
+# What cmd, PowerShell and YAML write, and a sign that is no = but looks like one.
+_NEARLY: Final = re.compile(
+    r"\s*(?:export\s+|setx?\s+|\$env:|\$)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
+    r"\s*(?P<sign>[=:\uff1a\uff1d\ufe66])"
+)
+# To some editors the rest stands on a line of its own.
+_HIDDEN_LINE: Final = re.compile(
+    r"\s*#.*?(?P<sign>[\x85\u2028\u2029])\s*(?:export\s+)?"
+    r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*="
+)
 # What a shell takes, and what sets nothing.
 _IDLE: Final = re.compile(r"\s*(?:#.*|export\s+[A-Za-z_]\w*\s*)?")
 # Not str.splitlines: a value that holds U+2028 is not two lines.
@@ -62,12 +72,25 @@ class EnvFile:
     complaint: str | None = None
     # Others can change it: nothing of it counts.
     is_refused: bool = False
+    # Nobody knows what it sets; the complaint says why.
+    is_unread: bool = False
     bad_lines: tuple[BadLine, ...] = ()
 
     def bad_line(self, name: str) -> BadLine | None:
         """Return the last line that would set ``name`` and cannot be meant so."""
         found = [bad for bad in self.bad_lines if bad.name == name]
         return found[-1] if found and name not in self.values else None
+
+    def why_unset(self, name: str) -> LocalizedText | None:
+        """Return why ``name`` is not set although it stands here, or may stand here."""
+        if bad := self.bad_line(name):
+            place = f"{self.path}:{bad.line}"
+            return text("config.env_bad_line", variable=name, place=place, why=bad.why)
+        if not self.is_unread:
+            return None
+        return text(
+            "config.env_unread", variable=name, file=self.path, why=self.complaint
+        )
 
 
 def read_env(path: Path) -> EnvFile:
@@ -86,17 +109,19 @@ def read_env(path: Path) -> EnvFile:
         for each in exposed:
             if each.is_refused:
                 complaint = text("config.refused_file", why=each.message)
-                return EnvFile(path, complaint=complaint, is_refused=True)
+                return EnvFile(
+                    path, complaint=complaint, is_refused=True, is_unread=True
+                )
         raw = read_regular_file(path, MAX_BYTES + 1)
     except FileNotFoundError:
         return EnvFile(path)
     except NotRegular:
         # Passed over in silence, its user would look for the fault elsewhere.
         complaint = text("config.env_unreadable", reason=text("config.no_regular_file"))
-        return EnvFile(path, complaint=complaint)
+        return EnvFile(path, complaint=complaint, is_unread=True)
     except OSError as error:
         complaint = text("config.env_unreadable", reason=error.strerror)
-        return EnvFile(path, complaint=complaint)
+        return EnvFile(path, complaint=complaint, is_unread=True)
     read = parse_env(path, raw)
     # What is wrong with its content is told first.
     warned = next((each.message for each in exposed), None)
@@ -107,14 +132,14 @@ def parse_env(path: Path, raw: bytes) -> EnvFile:
     """Return the variables of ``raw``, which stands or will stand in ``path``."""
     if len(raw) > MAX_BYTES:
         complaint = text("config.env_too_large", size=MAX_BYTES // 1024)
-        return EnvFile(path, complaint=complaint)
+        return EnvFile(path, complaint=complaint, is_unread=True)
     # PowerShell's ">" writes so; half of such a text is NUL bytes.
     if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or raw[:64].count(0) > len(raw[:64]) / 4:
-        return EnvFile(path, complaint=text("config.env_utf_16"))
+        return EnvFile(path, complaint=text("config.env_utf_16"), is_unread=True)
     try:
         lines = _LINE_END.split(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        return EnvFile(path, complaint=text("config.env_not_utf_8"))
+        return EnvFile(path, complaint=text("config.env_not_utf_8"), is_unread=True)
     found: dict[str, Secret] = {}
     bad: list[BadLine] = []
     continued = 0
@@ -124,8 +149,8 @@ def parse_env(path: Path, raw: bytes) -> EnvFile:
             continue
         match = _LINE.fullmatch(line)
         if match is None:
-            if not _IDLE.fullmatch(line):
-                bad.append(BadLine(number, text("config.env_no_assignment")))
+            if (wrong := _no_assignment(number, line)) is not None:
+                bad.append(wrong)
             continue
         name, value = match["name"], _value(match["value"])
         # The last line counts; what stood above it is no longer meant either.
@@ -144,6 +169,22 @@ def parse_env(path: Path, raw: bytes) -> EnvFile:
                 value = text("config.env_several_lines", last=continued)
         bad.append(BadLine(number, value, name))
     return EnvFile(path, found, bad_lines=tuple(bad))
+
+
+def _no_assignment(number: int, line: str) -> BadLine | None:
+    """Return what is wrong with a line that sets nothing, ``None`` for a comment."""
+    if hidden := _HIDDEN_LINE.match(line):
+        character = f"U+{ord(hidden['sign']):04X}"
+        said = text("config.env_hidden_line", character=character)
+        return BadLine(number, said, hidden["name"])
+    if _IDLE.fullmatch(line):
+        return None
+    said, nearly = text("config.env_no_assignment"), _NEARLY.match(line)
+    if nearly and nearly["sign"] not in "=:\uff1a":
+        sign = nearly["sign"]
+        character = f"U+{ord(sign):04X} ({sign})"
+        said = text("config.env_wide_sign", character=character)
+    return BadLine(number, said, nearly["name"] if nearly else "")
 
 
 def _value(written: str) -> Secret | LocalizedText:

@@ -530,11 +530,8 @@ def _reference(
         hint = text(
             "config.withheld", variable=unset.variable, file=withheld, command=command
         )
-    elif bad := context.variables.user_env.bad_line(unset.variable):
-        where = f"{context.variables.user_env.path}:{bad.line}"
-        hint = text(
-            "config.env_bad_line", variable=unset.variable, place=where, why=bad.why
-        )
+    elif why := context.variables.user_env.why_unset(unset.variable):
+        hint = why
     else:
         hint = _set_it(unset, context.variables.user_env.path)
     refused = bool(unset.refused)

@@ -98,7 +98,8 @@ def credential_for(
         if target.host_kind is HostKind.ROUTER:
             raise MissingToken(
                 text("transport.router_needs_token"),
-                hint=text("transport.router_needs_token_hint"),
+                hint=unread_token(state_dir)
+                or text("transport.router_needs_token_hint"),
             )
         return None
     wrong = None
@@ -223,6 +224,18 @@ def find_token(env: Mapping[str, str], *, state_dir: Path) -> Credential | None:
             _said.add(complaint)
             _log.warning("no token was read from %s", complaint)
     return None if secret is None else Credential(secret, str(path), "file")
+
+
+def unread_token(state_dir: Path) -> LocalizedText | None:
+    """Return why a token that most likely stands in the login's file is not found."""
+    login = read_env(state_dir / ENV.name)
+    reasons = ((login.bad_line(each), login.why_unset(each)) for each in VARIABLES)
+    for bad, why in reasons:
+        if bad is not None and why is not None:
+            return text("transport.token_line_anew", why=why)
+        if why is not None:
+            return why
+    return None
 
 
 def _without_line_breaks(found: str) -> Secret | None:

@@ -90,12 +90,13 @@ def logged_in(token: str, config: str = "", **variables: str) -> Make:
     return make
 
 
-def in_env_file(lines: str, config: str) -> Make:
+def in_env_file(lines: str | bytes, config: str) -> Make:
     """Return what makes a world whose ``.env`` holds some lines."""
 
     def make(world: World, stack: ExitStack) -> None:
         logged_in(GOOD, config)(world, stack)
-        world.config.with_name(".env").write_text(lines)
+        written = lines if isinstance(lines, bytes) else lines.encode()
+        world.config.with_name(".env").write_bytes(written)
 
     return make
 
@@ -247,6 +248,11 @@ def replace_it_in_its_place(world: World, ran: Ran) -> None:
         env.write_text(env.read_text().replace(BAD, GOOD))
 
 
+def save_it_as_utf_8(world: World, _: Ran) -> None:
+    env = world.config.with_name(".env")
+    env.write_text(env.read_bytes().decode("gbk"), "utf-8")
+
+
 def name_the_kept_token(world: World, ran: Ran) -> None:
     (line,) = set(re.findall(r'apiKey: "\S+"', ran.flat))
     world.edit('apiKey: "${HF_TOKEN}"', line)
@@ -384,6 +390,35 @@ MISTAKES: Final[dict[str, Mistake]] = {
         ("https://huggingface.co/settings/tokens/new",),
         replace_it_in_its_place,
         ("token.refused",),
+    ),
+    "a token in a line that sets nothing": Mistake(
+        in_env_file(f"HF_API_KEY=“{BAD}”\n", entry()),
+        CHAT,
+        4,
+        ("Hugging Face's router needs a token", "Hugging Face 的路由器需要令牌"),
+        (".env:1", "“"),
+        ("`bytebuddy-hf login`",),
+        follow("bytebuddy-hf login"),
+        ("entry.unfit",),
+    ),
+    "a token in a line that sets nothing, at whoami": Mistake(
+        in_env_file(f"HF_TOKEN＝{BAD}\n", ""),
+        ("whoami",),
+        4,
+        ("No token was found", "没有找到令牌"),
+        (".env:1", "U+FF1D"),
+        ("`bytebuddy-hf login`",),
+        follow("bytebuddy-hf login"),
+    ),
+    "a token in a file of another encoding": Mistake(
+        in_env_file(f"# 令牌\nHF_API_KEY={GOOD}\n".encode("gbk"), entry()),
+        CHAT,
+        4,
+        ("Hugging Face's router needs a token", "Hugging Face 的路由器需要令牌"),
+        (".env", "UTF-8"),
+        (),
+        save_it_as_utf_8,
+        ("entry.unfit",),
     ),
     "a model that nobody serves": Mistake(
         having(entry(model="org/unserved"), **ON_TIME),

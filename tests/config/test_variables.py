@@ -420,7 +420,7 @@ def test_an_env_file_that_cannot_be_read_is_a_warning(world: World) -> None:
     config = world.read("models: []\n")
     assert sorted(w.message for w in config.warnings) == [
         "is larger than 64 KiB",
-        "is not UTF-8",
+        "is not UTF-8; save it as UTF-8",
     ]
 
 
@@ -442,7 +442,10 @@ BAD_LINES = {
     "A=x\x1by": "the character U+001B",
     "A: x": "it is not NAME=value",
     "hf_canary": "it is not NAME=value",
-    "A\uff1dx": "it is not NAME=value",
+    "A\uff1dx": "U+FF1D (\uff1d) is no =; write =",
+    "export A \uff1d x": "U+FF1D (\uff1d) is no =; write =",
+    "set A=x": "it is not NAME=value",
+    "# mine\u2028A=x": "the character U+2028",
     '$env:A = "x"': "it is not NAME=value",
 }
 
@@ -487,6 +490,39 @@ def test_a_quote_that_is_never_closed_takes_no_other_line(world: World) -> None:
     found = read_env(world.write(world.home / ".bytebuddy/.env", text))
     assert set(found.values) == {"B", "D"}
     assert [bad.line for bad in found.bad_lines] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "K: hf_canary",
+        "K\uff1ahf_canary",
+        "K\uff1dhf_canary",
+        "set K=hf_canary",
+        '$env:K = "hf_canary"',
+        "# mine\u2028K=hf_canary",
+    ],
+)
+def test_a_line_that_nearly_sets_a_variable_is_the_reason_that_it_is_unset(
+    world: World, line: str
+) -> None:
+    """As cmd, PowerShell and YAML write it, or with signs of a Chinese keyboard."""
+    file = world.write(world.home / ".bytebuddy/.env", f"A=1\n{line}\n")
+    (unset,) = world.entry("apiKey: ${K}").unset
+    assert unset.hint.startswith(f"K stands in {file}:2, which sets nothing: ")
+    assert "canary" not in unset.hint
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
+def test_an_env_file_that_cannot_be_read_is_the_reason_that_a_variable_is_unset(
+    world: World, encoding: str
+) -> None:
+    """Before the advice to write it there, where it most likely stands."""
+    raw = "# 我的令牌\nK=hf_canary\n".encode(encoding)
+    file = world.write(world.home / ".bytebuddy/.env", raw)
+    (unset,) = world.entry("apiKey: ${K}").unset
+    assert unset.hint.startswith(f"K may stand in {file}, which sets nothing: ")
+    assert "save it as UTF-8" in unset.hint
 
 
 def test_a_variable_of_such_a_line_is_unset_with_that_as_its_reason(
