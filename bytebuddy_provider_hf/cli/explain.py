@@ -35,7 +35,7 @@ Examples:
 
 @click.command(no_args_is_help=True, epilog=_EXAMPLES)
 @click.argument("what", metavar="STATUS|WORDS")
-@click.argument("body", required=False)
+@click.argument("said", metavar="[BODY]", nargs=-1)
 @click.option(
     "-m",
     "--model",
@@ -62,7 +62,7 @@ Examples:
 def explain(
     *,
     what: str,
-    body: str | None,
+    said: tuple[str, ...],
     model: str | None,
     base: str | None,
     headers: tuple[str, ...],
@@ -86,15 +86,16 @@ def explain(
     lang = process_language()
     status = status_in(what)
     if status is None:
-        found = explain_words(what, model=model, lang=lang)
+        words = " ".join((what, *said))
+        found = explain_words(words, model=model, lang=lang)
         if not found:
-            raise click.BadArgumentUsage(text("explain.nothing_known", words=what))
+            raise click.BadArgumentUsage(text("explain.nothing_known", words=words))
         _show(found, as_json=as_json)
         return
-    said: str | bytes = body or ""
-    if body in (None, "-"):
+    body: str | bytes = " ".join(said)
+    if said in ((), ("-",)):
         interactive = screen.is_interactive(sys.stdin)
-        said = b"" if interactive else sys.stdin.buffer.read(MAX_BODY)
+        body = b"" if interactive else sys.stdin.buffer.read(MAX_BODY)
     told = {}
     for header in headers:
         name, colon, value = header.partition(":")
@@ -103,7 +104,7 @@ def explain(
         told[name.strip().lower()] = value.strip()
     explanation = explained(
         status,
-        said,
+        body,
         headers=told,
         model=model,
         base=base,
@@ -111,7 +112,7 @@ def explain(
         catalogue=None if offline else _catalogue,
     )
     # Where nobody told what the server said, or what it was, the status is all.
-    bare = not (said or told or base)
+    bare = not (body or told or base)
     several = meanings(status, model=model, lang=lang) if bare else ()
     _show(
         several if len(several) > 1 else (explanation,),

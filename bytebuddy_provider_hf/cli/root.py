@@ -35,6 +35,8 @@ from bytebuddy_provider_hf.texts import text
 
 _PACKAGE: Final = "bytebuddy_provider_hf.cli"
 
+_ARGUMENTS: Final = f"{_PACKAGE}.arguments"
+
 # name -> (module, attribute, the line --help shows): help imports no command.
 COMMANDS: Final = {
     "chat": ("chat", "chat", "Ask a model, or talk with it."),
@@ -82,6 +84,7 @@ class Root(click.Group):
 
             ctx.command = in_chinese(self, "")
             ctx.formatter_class = ChineseFormatter
+        ctx.meta[_ARGUMENTS] = tuple(args)
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -184,9 +187,21 @@ def _tell(ctx: click.Context, error: ByteBuddyError) -> None:
         print_error(error)
 
 
+def _path_of(ctx: click.Context) -> str:
+    """Return the command that was called, for an error of which click does not tell."""
+    command, path = ctx.command, ctx.command_path
+    for each in ctx.meta.get(_ARGUMENTS, ()):
+        if not isinstance(command, click.Group):
+            break
+        inner = command.get_command(ctx, each)
+        if inner is not None:
+            command, path = inner, f"{path} {each}"
+    return path
+
+
 def _refuse(ctx: click.Context, error: click.UsageError) -> NoReturn:
     """Tell wrong usage as every failure is told: what is wrong, then the next step."""
-    where = ctx.command_path if error.ctx is None else error.ctx.command_path
+    where = _path_of(ctx) if error.ctx is None else error.ctx.command_path
     usage = f"{where} --help"
     if isinstance(error, click.NoSuchOption) and error.possibilities:
         # click names three that are more or less alike; the nearest was meant.

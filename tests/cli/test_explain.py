@@ -198,6 +198,19 @@ def test_words_are_understood(run: Run, words: str, kind: str, lang: str) -> Non
     assert json.loads(run("explain", words, "--json").out)["kind"] == kind
 
 
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        (("Model", "Not", "Found"), "ModelNotFound"),
+        (("503", "Model", "is", "overloaded"), "ServerOverloaded"),
+    ],
+)
+def test_words_need_no_quotes(run: Run, arguments: tuple[str, ...], kind: str) -> None:
+    """Pasted as they were read, they are what was said."""
+    ran = run("explain", *arguments, "--json")
+    assert json.loads(ran.out)["kind"] == kind
+
+
 def test_words_that_nothing_says_are_refused_with_what_to_give(run: Run) -> None:
     """Nothing is guessed: the status and the body would tell."""
     ran = run("explain", "flurble")

@@ -761,6 +761,24 @@ def test_wrong_usage_names_the_cause_first_and_the_help(
     world.follow(command)
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize(
+    "line", ["chat -m", "config trust --variable", "models search --limit"]
+)
+def test_a_value_that_is_missing_names_the_help_of_the_command(
+    line: str, lang: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that of all commands, where the option is not listed."""
+    world = World(tmp_path / "home", monkeypatch)
+    ran = world.run(*line.split(), lang=lang)
+    option = line.rsplit(maxsplit=1)[-1]
+    assert (ran.code, ran.commands) == (
+        2,
+        [f"bytebuddy-hf {line.removesuffix(option)}--help"],
+    )
+    assert option in world.follow(ran.commands[0]).out
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_models_fit_the_terminal(
