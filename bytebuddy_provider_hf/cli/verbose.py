@@ -22,12 +22,12 @@ from bytebuddy_provider_hf.secret import redact
 from bytebuddy_provider_hf.texts import LocalizedText, text
 
 _COLOURS: Final = {logging.WARNING: "yellow", logging.ERROR: "red"}
-# Who says that a file of this package's own fails, or that a plugin hangs: a person
-# hears of that unasked.
+# Who says that a file of this package's own fails, that a plugin hangs, or that a
+# variable is ignored: a person hears of that unasked.
 _UNASKED: Final = frozenset(
     f"bytebuddy_provider_hf.{name}"
     for name in (
-        "config.exposure",
+        *("client.endpoint", "config.exposure"),
         *("logs.file", "storage.database", "storage.result_cache"),
         *("plugins.open_models", "plugins.foreign_model", "plugins.watched_import"),
     )

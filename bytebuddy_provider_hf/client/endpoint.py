@@ -249,7 +249,7 @@ def mirror_of(env: Mapping[str, str]) -> str | None:
     written = env.get(MIRROR, "")
     if reason and written not in _IGNORED_MIRRORS:
         _IGNORED_MIRRORS.add(written)
-        _log.warning("%s is ignored: %s", MIRROR, reason)
+        _log.warning("%s", text("calls.mirror_ignored", reason=reason))
     return origin
 
 
@@ -261,7 +261,10 @@ def examine_mirror(env: Mapping[str, str]) -> tuple[str | None, str]:
     try:
         address = parse(written)
     except InvalidEndpoint as error:
-        return None, error.message
+        # The whole message is about an apiBase.
+        said = error.message
+        reason = said.facts["reason"] if isinstance(said, LocalizedText) else said
+        return None, reason
     plain = address.origin.startswith("http://")
     if plain and address.host_kind is not HostKind.LOOPBACK:
         return None, text("calls.mirror_plain")

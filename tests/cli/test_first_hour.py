@@ -762,6 +762,24 @@ def test_wrong_usage_names_the_cause_first_and_the_help(
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_mirror_that_cannot_be_used_is_told(
+    lang: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unasked: whoever set the variable would wait for what it does."""
+    world = World(tmp_path / "home", monkeypatch)
+    # Each address is told once in a process.
+    world.variables["HF_ENDPOINT"] = f"hf-mirror-{lang}.example"
+    first = world.run("models", "show", MODEL, lang=lang).err.splitlines()[0]
+    told = {
+        "en": "warning: HF_ENDPOINT is ignored: ",
+        "zh": "警告：已忽略 HF_ENDPOINT：",
+    }
+    assert first.startswith(told[lang])
+    assert "https://" in first
+    assert "apiBase" not in first
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize(
     "line", ["chat -m", "config trust --variable", "models search --limit"]
 )
