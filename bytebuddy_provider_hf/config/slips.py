@@ -343,7 +343,8 @@ class _Scanner:
         character = f"U+{ord(run[0][0]):04X}"
         if run[0][0].isprintable():
             character += f" ({run[0][0]})"
-        if meant == ":":
+        # In a value, such as an address, no blank follows it.
+        if meant == ":" and instead is not None:
             message = text("config.wide_colon", character=character)
         elif not meant:
             message = text("config.unseen", character=character)

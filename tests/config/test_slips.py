@@ -82,6 +82,13 @@ def test_each_sign_is_named_once_by_character_and_place(
         assert "canary" not in said
 
 
+@pytest.mark.parametrize("value", ["https：//x.example", '"https：//x.example"'])
+def test_a_colon_in_a_value_is_told_without_a_blank(world: World, value: str) -> None:
+    """Written as told, the address is one."""
+    (problem,) = world.problems(f"{HEAD}    apiBase: {value}\n")
+    assert problem.endswith("U+FF1A (：) is a mere letter to YAML; write :")
+
+
 MISSING = {
     HEAD.replace("- name", "-name"): ["2:3: put a blank after this dash"],
     f"models:\n{ENTRY.replace(': ', ':')}    env:\n      A: 1\n": [
