@@ -84,6 +84,10 @@ def explain(
     )
 
     lang = process_language()
+    bare = base is None
+    if model is not None:
+        model, own_base = _asked(model)
+        base = own_base if base is None else base
     status = status_in(what)
     if status is None:
         words = " ".join((what, *said))
@@ -112,7 +116,7 @@ def explain(
         catalogue=None if offline else _catalogue,
     )
     # Where nobody told what the server said, or what it was, the status is all.
-    bare = not (body or told or base)
+    bare = bare and not (body or told)
     several = meanings(status, model=model, lang=lang) if bare else ()
     _show(
         several if len(several) > 1 else (explanation,),
@@ -159,6 +163,20 @@ def _show(
             screen.say(f"  {mark} {sanitize_line(step)}")
     if len(found) > 1 and status is not None:
         screen.say(text("explain.say_more", command=f"explain {status} BODY"))
+
+
+def _asked(name: str) -> tuple[str | None, str | None]:
+    """Return the model and the address of an entry, or ``name`` for a model's id."""
+    from bytebuddy_provider_hf.cli.login import user_config
+
+    # The id of a model has its owner before a slash.
+    entries = () if "/" in name else user_config().entries
+    entry = next((each for each in entries if each.name == name), None)
+    if entry is None:
+        return name, None
+    # What came from a variable is not printed.
+    model = None if "model" in entry.written else entry.model
+    return model, None if "apiBase" in entry.written else entry.api_base
 
 
 def _catalogue(model: str) -> Serving | None:

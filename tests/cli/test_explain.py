@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from cli.process import Run
@@ -209,6 +210,21 @@ def test_words_need_no_quotes(run: Run, arguments: tuple[str, ...], kind: str) -
     """Pasted as they were read, they are what was said."""
     ran = run("explain", *arguments, "--json")
     assert json.loads(ran.out)["kind"] == kind
+
+
+@pytest.mark.parametrize("base", ["", "    apiBase: https://models.example/v1\n"])
+def test_an_entry_stands_for_its_model(run: Run, home: Path, base: str) -> None:
+    """Its name is no id that anybody could look up."""
+    folder = home / ".bytebuddy"
+    folder.mkdir(mode=0o700)
+    (folder / "config.yaml").write_text(
+        "models:\n  - name: mine\n    provider: huggingfaceinferenceapi\n"
+        f"    model: org/name\n{base}"
+    )
+    ran = run("explain", "404", "No such model", "-m", "mine", "--offline")
+    assert ran.code == 0
+    assert "mine" not in ran.out
+    assert ("models suggest org/name" in ran.out) is (not base)
 
 
 def test_words_that_nothing_says_are_refused_with_what_to_give(run: Run) -> None:
