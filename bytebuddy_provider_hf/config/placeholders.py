@@ -26,6 +26,7 @@ _WORDS: Final = re.compile(
 # What tells a person to write something else there, and is nobody's key.
 _ADDRESSED: Final = re.compile(
     r"(?i)<.*>|\u2026|\.\.\.|\byour?\b|your[_\- ]|(?:key|token)[_\- ]here\b"
+    r"|[\u4e00-\u9fff]"
 )
 
 

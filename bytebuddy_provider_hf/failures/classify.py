@@ -43,6 +43,12 @@ _BROKEN: Final = 500
 
 _OVERLOADED: Final = re.compile(r"overloaded", re.IGNORECASE)
 _LOADING: Final = re.compile(r"\bloading\b", re.IGNORECASE)
+# A whole answer that is no JSON: a page may have the word for any reason.
+_MODEL_LOADS: Final = re.compile(
+    r"(?:the )?model (?:\S+ )?is (?:(?:currently|still|being) )*load(?:ing|ed)\b.{0,80}"
+    r"|loading model.{0,80}",
+    re.IGNORECASE,
+)
 
 
 @frozen
@@ -258,7 +264,7 @@ def _named_by_words(answer: ErrorResponse, *, last: bool) -> str | None:
 def _is_cold(answer: ErrorResponse) -> bool:
     """Return whether the model is not ready yet but will be.
 
-    A 503 that says loading or carries an estimate; any 502 or 503 of a dedicated
+    A 503 that says so, or carries an estimate; any 502 or 503 of a dedicated
     endpoint's host, unless it says overloaded; the same of a job's, and a 404 that is
     its proxy's.
     """
@@ -274,7 +280,9 @@ def _is_cold(answer: ErrorResponse) -> bool:
     # While it scales from zero, its proxy has no replica to ask.
     if answer.target.host_kind is HostKind.ENDPOINT and status in (502, 503):
         return not answer.in_stream
-    if status != _UNAVAILABLE or not answer.found:
+    if status != _UNAVAILABLE:
         return False
+    if not answer.found:
+        return _MODEL_LOADS.fullmatch(said) is not None
     timed = retry_after.loading_estimate(answer.found.get("estimated_time")) is not None
     return timed or _LOADING.search(said) is not None

@@ -353,6 +353,27 @@ def test_an_estimate_is_in_range_or_nothing(value: object) -> None:
     assert found is None or 0 < found < math.inf
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("Model org/name is currently loading", errors.ModelLoading),
+        ("The model is still being loaded.\n", errors.ModelLoading),
+        ("model org/name is loading", errors.ModelLoading),
+        ("Loading model", errors.ModelLoading),
+        ("Error loading the page", errors.ServerError),
+        ("<title>Loading</title><p>The model page</p>", errors.ServerError),
+        ("The model failed while loading", errors.ServerError),
+        ("Model x is loading " + "x" * 300, errors.ServerError),
+        ("", errors.ServerError),
+    ],
+)
+def test_a_sentence_alone_may_say_that_the_model_loads(
+    body: str, kind: type[errors.APIError]
+) -> None:
+    """As a proxy sends it, or a person pastes it; a page with the word is none."""
+    assert type(classify(503, {}, body.encode(), ROUTER)) is kind
+
+
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 LATER = "Wed, 21 Oct 2026 07:28:20 GMT"
 

@@ -230,7 +230,15 @@ def test_space_around_a_written_key_is_dropped(tmp_path: Path) -> None:
         assert found.secret.reveal() == token
 
 
-ADDRESSED = ["<your key>", "YOUR_API_KEY", "hf_your_token_here", "hf_...", "<HF_TOKEN>"]
+ADDRESSED = [
+    "<your key>",
+    "YOUR_API_KEY",
+    "hf_your_token_here",
+    "hf_...",
+    "<HF_TOKEN>",
+    "你的 API Key",
+    "hf_你的令牌",
+]
 OWN = resolve("a/b", "http://127.0.0.1:8080/v1")
 
 
@@ -253,6 +261,18 @@ def test_what_tells_its_reader_what_to_write_goes_to_no_server(key: str) -> None
     with pytest.raises(InvalidToken, match="comes from a variable"):
         refuse_placeholder(OWN, Credential(secret, "apiKey", "line"))
     refuse_placeholder(OWN, Credential(secret, "K", "variable"))
+
+
+@pytest.mark.parametrize("key", ADDRESSED)
+def test_a_placeholder_is_not_called_an_impossible_token(
+    key: str, tmp_path: Path
+) -> None:
+    """A blank or a Chinese letter in it is not what is wrong with it."""
+    given = Credential(Secret(key), "apiKey", "line")
+    with pytest.raises(InvalidToken, match="is an example's placeholder"):
+        refuse_placeholder(
+            ROUTER, credential_for(ROUTER, explicit=given, env={}, state_dir=tmp_path)
+        )
 
 
 @pytest.mark.parametrize("key", ["ollama", "EMPTY", "changeme", "sk-1234", "x", "none"])
