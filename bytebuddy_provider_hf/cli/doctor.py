@@ -22,7 +22,7 @@ from bytebuddy_provider_hf.cli.options import (
     trouble_options,
 )
 from bytebuddy_provider_hf.cli.tables import home_as_tilde
-from bytebuddy_provider_hf.cli.terminal import sanitize_line
+from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
 from bytebuddy_provider_hf.cli.wrapping import columns_of, wrap_lines
 from bytebuddy_provider_hf.client.runtime import Runtime, answers_folder
 from bytebuddy_provider_hf.doctor.diagnosis import diagnose
@@ -139,11 +139,13 @@ def doctor(
         screen.say(text("doctor.again" if mended else "doctor.healthy"))
         return code
     said, steps = told.words(process_language())
-    plain = _plain(said)
+    plain, block = _plain(said), _block(said)
     if told.level is Level.PROBLEM:
         screen.say(text("doctor.cause", said=plain))
     else:
         screen.say(text("doctor.warned", said=plain))
+    for line in block:
+        screen.emit(line)
     for step in steps[:1]:
         screen.say(f"  {screen.sign('→', '>')} {_plain(step)}")
     return code
@@ -173,7 +175,7 @@ async def _examine(
             f"{mark} {about}{_plain(said)}", columns_of(screen.stdout())
         )
         screen.emit(f"{shown}{first.removeprefix(mark)}")
-        for line in more:
+        for line in (*more, *_block(said)):
             screen.emit(line)
         for step in steps if each.level >= Level.WARNING else steps[:1]:
             screen.say(f"    {_plain(step)}")
@@ -216,7 +218,7 @@ def _object(finding: Finding) -> dict[str, object]:
         "id": finding.id,
         "level": finding.level.name.lower(),
         "entry": finding.entry or None,
-        "said": _plain(said),
+        "said": "\n".join((_plain(said), *_block(said))),
         "steps": [_plain(step) for step in steps],
         "error": None if finding.error is None else type(finding.error).__name__,
         "fixable": finding.fix is not None,
@@ -224,5 +226,14 @@ def _object(finding: Finding) -> dict[str, object]:
 
 
 def _plain(said: str) -> str:
-    """Return a line fit for a bug report: no secret, and no name of a home."""
-    return home_as_tilde(redact(sanitize_line(said)))
+    """Return a line fit for a bug report: no secret, and no name of a home.
+
+    It is the sentence; :func:`_block` has the lines to be copied that follow it.
+    """
+    return home_as_tilde(redact(sanitize_line(said.partition("\n\n")[0])))
+
+
+def _block(said: str) -> list[str]:
+    """Return the lines that stand behind a sentence to be copied, indented."""
+    lines = said.partition("\n\n")[2].rstrip().split("\n")
+    return [f"    {redact(sanitize(line))}" for line in lines if line.strip()]

@@ -50,6 +50,23 @@ def test_the_cause_stands_last_with_its_step(run: Run, config: Path, lang: str) 
     assert "`bytebuddy-hf doctor --fix`" in ran.out
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_block_to_be_copied_keeps_its_lines(
+    run: Run, config: Path, lang: str
+) -> None:
+    """It stands under the sentence, in the JSON too, and its key is masked."""
+    config.write_text(
+        f"name: it\nprovider: huggingfaceinferenceapi\n"
+        f"model: org/name\napiKey: {CANARY}\n"
+    )
+    shown = run("doctor", "--offline", "--lang", lang).out
+    block = "    models:\n      - name: it\n        provider: huggingfaceinferenceapi\n"
+    assert shown.count(block) == 2
+    told = json.loads(run("doctor", "--lint", "--json", "--offline").out)
+    assert block in told["findings"][0]["said"] + "\n"
+    assert CANARY not in shown + str(told)
+
+
 def test_fix_mends_and_tells_it(run: Run, config: Path) -> None:
     """What was mended is no finding the second time."""
     ran = run("doctor", "--offline", "--fix")
