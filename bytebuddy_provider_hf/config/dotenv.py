@@ -45,6 +45,9 @@ _IDLE: Final = re.compile(r"\s*(?:#.*|export\s+[A-Za-z_]\w*\s*)?")
 _LINE_END: Final = re.compile(r"\r\n|\n|\r")
 _QUOTED: Final = re.compile(r"""'([^']*)'|`([^`]*)`|"((?:[^"\\]|\\.)*)\"""")
 _AFTER_QUOTES: Final = re.compile(r"(?:\s+#.*)?")
+# Another variable's value, as a shell, cmd or config.yaml take it, and nothing else. A
+# key may hold a $, but none is a name in capitals.
+_REFERENCE: Final = re.compile(r"\$\{\w+\}|\$[A-Z_]{3,}|%[A-Z_]{3,}%")
 # Those of a word processor, at either end of a value.
 _TYPOGRAPHIC: Final = re.compile("^[\u2018-\u201f\u300c-\u300f\uff02\uff07]")
 # Controls but the tab, and what looks like a blank or like nothing.
@@ -209,6 +212,8 @@ def _value(written: str) -> Secret | LocalizedText:
     if unseen:
         character = f"U+{ord(unseen.group()):04X}"
         return text("config.env_character", character=character)
+    if _REFERENCE.fullmatch(inside) and not (match and match[1]):
+        return text("config.env_reference")
     if match and match[3]:
         inside = re.sub(r"\\(.)", lambda it: _ESCAPES.get(it[1], it[1]), inside)
     # Nothing is expanded: a key may hold a $ or a backslash.
