@@ -11,6 +11,12 @@ resident memory its upper end is bounded. Below five minutes a slope and a perce
 say nothing, and are left out; what is bounded an hour needs the thirty, ten of them to
 warm up, and is only told of less.
 
+On Linux the process starts itself anew with ``MALLOC_MMAP_THRESHOLD_=131072``. asyncio
+receives into 256 KiB and shrinks that to what came; glibc by default comes to take such
+blocks from the heap, where each leaves a hole. In four minutes of these calls the heap
+then grew from 13 to 19 MiB, and from 14.08 to 14.09 with the threshold fixed; what was
+in use of it was 13 MiB in both. ``--default-malloc`` measures without.
+
 The lag of the loop is the longest callback in each tenth of a second, by the CPU time
 of this thread, the server's callbacks included: how late a timer fires would measure
 the neighbours of a shared machine too. At the end every permit, task, connection and
@@ -67,6 +73,7 @@ LEAST_MINUTES: Final = 5.0
 # Those have a warm-up of ten minutes, and the points that a slope an hour needs.
 FULL_MINUTES: Final = 30.0
 _HOUR: Final = 3_600.0
+_THRESHOLD: Final = "MALLOC_MMAP_THRESHOLD_"
 _EVERY: Final = 10.0
 _ACCOUNTS: Final = 16
 # So many calls begin together at most: after a halt of the machine those that it cost
@@ -365,7 +372,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=200.0, help="calls a second")
     parser.add_argument("--p", type=float, default=0.05, help="the share of each fault")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--default-malloc", action="store_true")
     options = parser.parse_args(arguments)
+    fixed = options.default_malloc or _THRESHOLD in os.environ
+    if sys.platform == "linux" and options.minutes >= LEAST_MINUTES and not fixed:
+        given = sys.argv[1:] if arguments is None else arguments
+        command = [sys.executable, "-m", "benchmarks.reliability.soak", *given]
+        env = {**os.environ, _THRESHOLD: "131072"}
+        os.execve(sys.executable, command, env)  # noqa: S606 - this file
     with tempfile.TemporaryDirectory() as folder:
         return asyncio.run(soak(options, Path(folder)))
 
