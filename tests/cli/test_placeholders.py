@@ -62,7 +62,6 @@ def tokens_sent(hub: FakeHub) -> list[str]:
     ("place", "config"),
     [
         *((place, config) for place in PLACES for config in ("", entry())),
-        (in_a_variable, entry('apiKey: "${HF_TOKEN}"')),
     ],
 )
 def test_doctor_names_it_first_and_sends_it_nowhere(
@@ -78,6 +77,24 @@ def test_doctor_names_it_first_and_sends_it_nowhere(
     assert PLACES[place] in step
     if config:
         assert first_problem(found) is told[0]
+    assert tokens_sent(made) == []
+
+
+@pytest.mark.parametrize("placeholder", PLACEHOLDERS)
+def test_an_entry_that_names_the_variable_is_not_helped_by_a_login(
+    placeholder: str, tmp_path: Path
+) -> None:
+    """The login's token has another name: the variable is replaced, or not named."""
+    made = hub()
+    config = entry('apiKey: "${HF_TOKEN}"')
+    env = in_a_variable(tmp_path, placeholder)
+    found = World(tmp_path, made, config=config, env=env).examine(calls=True)
+    first = first_problem(found)
+    assert [each.id for each in found if each.part == "token"] == [first.id]
+    assert first.id == "token.placeholder"
+    _, (step, *_) = first.words()
+    assert step.startswith("Replace it there (HF_TOKEN) by a token from ")
+    assert "what in the configuration names it" in step
     assert tokens_sent(made) == []
 
 
