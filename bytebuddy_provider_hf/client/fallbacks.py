@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import math
 from collections import OrderedDict, deque
 from collections.abc import (
@@ -60,7 +61,8 @@ from bytebuddy_provider_hf.errors import (
 from bytebuddy_provider_hf.failures.table import row_of
 from bytebuddy_provider_hf.outcomes import Scores
 from bytebuddy_provider_hf.plugins import protocols
-from bytebuddy_provider_hf.plugins.foreign_code import safe_name
+from bytebuddy_provider_hf.plugins.foreign_code import ForeignCode, safe_name
+from bytebuddy_provider_hf.plugins.foreign_model import guard_of, watched
 from bytebuddy_provider_hf.plugins.pending_reply import PendingReply, ReaderTask
 from bytebuddy_provider_hf.plugins.protocols import Model, OnEvent, Windowed
 from bytebuddy_provider_hf.plugins.validation import described
@@ -127,11 +129,16 @@ class Fallback:
         if not isinstance(model, Model):
             kind = type(model).__name__
             raise InvalidOption(text("fallbacks.no_model", kind=kind))
+        # A registry watches the models that it opens; nobody has watched this one.
+        provider = str(type(model).__module__).partition(".")[0]
+        entry = ModelEntry(name=model.name, provider=provider, model=model.model)
+        code = ForeignCode(entry, provider, None, logging.getLogger(provider))
+        given = model if guard_of(model) else watched(model, code)
 
         async def opened() -> Model:
-            return model
+            return given
 
-        return cls(model.name, opened)
+        return cls(given.name, opened)
 
 
 @frozen

@@ -1048,6 +1048,48 @@ async def test_a_foreign_model_that_fails_is_passed_over(
     assert reply.text == "fine"
 
 
+class WrongCall:
+    """A call that gives, or raises, whatever it was made with."""
+
+    def __init__(self, given: object) -> None:
+        self.given = given
+
+    def __await__(self) -> Generator[object, object, object]:
+        return self._answer().__await__()
+
+    async def _answer(self) -> object:
+        if isinstance(self.given, BaseException):
+            raise self.given
+        return self.given
+
+    async def __aenter__(self) -> AsyncIterator[object]:
+        return self._events()
+
+    async def _events(self) -> AsyncIterator[object]:
+        yield await self._answer()
+
+    async def __aexit__(self, *exc: object) -> None:
+        return None
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    "given", [None, "text", SystemExit(3), asyncio.CancelledError()]
+)
+@virtual_time
+async def test_a_foreign_model_that_is_given_is_watched(
+    given: object, streamed: bool
+) -> None:
+    """What is no reply and no event reaches nobody, and its exit ends no program."""
+    foreign: Any = Foreign()
+    foreign.chat = lambda *_, **__: WrongCall(given)
+    found = stand(UNSERVED, more=[foreign])
+    call = found.first.chat("hi")
+    with pytest.raises(ByteBuddyError) as told:
+        await (read(call) if streamed else call)
+    assert "foreign" in " ".join(told.value.__notes__)
+
+
 @virtual_time
 async def test_a_fault_of_ours_is_not_taken_for_a_failure() -> None:
     """A bug that another model hides is never found."""
