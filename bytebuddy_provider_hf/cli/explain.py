@@ -80,6 +80,7 @@ def explain(
     from bytebuddy_provider_hf.doctor.explanation import (
         explain_words,
         meanings,
+        pasted_answer,
         status_in,
     )
 
@@ -89,8 +90,10 @@ def explain(
         model, own_base = _asked(model)
         base = own_base if base is None else base
     status = status_in(what)
+    words = " ".join((what, *said))
+    if status is None and (pasted := pasted_answer(words)):
+        status, said = pasted[0], (pasted[1],)
     if status is None:
-        words = " ".join((what, *said))
         found = explain_words(words, model=model, lang=lang)
         if not found:
             raise click.BadArgumentUsage(text("explain.nothing_known", words=words))

@@ -25,6 +25,17 @@ from bytebuddy_provider_hf.texts import Language, LocalizedText, fill, in_file, 
 Catalogue: TypeAlias = Callable[[str], Serving | None]
 
 # "503", and "503 Service Unavailable" as browsers and libraries print it.
+# "The token was refused (HOST, 401): …", as a failure is printed.
+_OUR_LINE: Final = re.compile(
+    r"[(（][^\s()（），,]+[,，]\s?(?P<status>[1-5][0-9]{2})[)）][:：]?(?P<said>.*)",
+    re.DOTALL,
+)
+# "401 Client Error: … for url: …", "HTTP/1.1 429 Too Many Requests", "status code 404".
+_OTHER_LINE: Final = re.compile(
+    r"(?i:\s*(?:(?:http(?:/[0-9.]+)?|error|status|code)[\s:]+)*)(?P<status>[1-5][0-9]{2})\b"
+    r"[\s:]*(?P<said>.*?)(?:\s+for url: \S*)?\s*",
+    re.DOTALL,
+)
 _STATUS: Final = re.compile(r"([1-5][0-9]{2})(?:\s[A-Za-z \-']*)?", re.ASCII)
 # Statuses whose answers mean different things, by their words; 404 stands last, because
 # there any sentence with "model" in it is about one that is missing.
@@ -171,6 +182,15 @@ def status_in(words: str) -> int | None:
         return int(number[1])
     asked = _letters(words)
     return next((s.value for s in HTTPStatus if _letters(s.phrase) == asked), None)
+
+
+def pasted_answer(words: str) -> tuple[int, str] | None:
+    """Return the status and what the server said in a line that was copied whole.
+
+    One of our errors, in either language; of requests; or "HTTP 401: …" of a log.
+    """
+    found = _OUR_LINE.search(words) or _OTHER_LINE.fullmatch(words)
+    return None if found is None else (int(found["status"]), found["said"].strip())
 
 
 def explain_kind(

@@ -212,6 +212,49 @@ def test_words_need_no_quotes(run: Run, arguments: tuple[str, ...], kind: str) -
     assert json.loads(ran.out)["kind"] == kind
 
 
+@pytest.mark.parametrize(
+    ("line", "kind", "status", "said"),
+    [
+        (
+            "error: The token was refused (router.huggingface.co, 401): No such user.",
+            "TokenInvalid",
+            401,
+            "No such user.",
+        ),
+        (
+            "错误：模型仍在加载（h.co，503）：Model x is currently loading",
+            "ModelLoading",
+            503,
+            "Model x is currently loading",
+        ),
+        (
+            "401 Client Error: Unauthorized for url: https://router.huggingface.co/v1",
+            "TokenInvalid",
+            401,
+            "Client Error: Unauthorized",
+        ),
+        ("HTTP 402: You have exceeded your credits", "QuotaExhausted", 402, "You have"),
+        ("HTTP/1.1 429 Too Many Requests", "RateLimited", 429, "Too Many Requests"),
+        ("status code 404", "RouteNotFound", 404, ""),
+        (
+            "QuotaExhausted: no credits (router.huggingface.co, 402)",
+            "QuotaExhausted",
+            402,
+            "",
+        ),
+    ],
+)
+def test_a_line_that_is_pasted_whole_is_understood(
+    run: Run, line: str, kind: str, status: int, said: str
+) -> None:
+    """Of ours, in both languages, of requests, and as logs write them."""
+    told = json.loads(run("explain", line, "--offline", "--json").out)
+    assert (told["kind"], told["status"]) == (kind, status)
+    assert said in told["said"]
+    assert "http" not in told["said"]
+    assert run("explain", *line.split(), "--offline").code == 0
+
+
 @pytest.mark.parametrize("base", ["", "    apiBase: https://models.example/v1\n"])
 def test_an_entry_stands_for_its_model(run: Run, home: Path, base: str) -> None:
     """Its name is no id that anybody could look up."""
