@@ -73,7 +73,7 @@ def explain(
 
     BODY is what the server said; it is also read from a pipe. Without it, all that a
     STATUS was seen to mean is listed. The event of a stream has status 200. WORDS are
-    the name of an error, its title, or what a server said: 'Model Not Found'.
+    an error's name or title, a line of one, or what a server said: 'Model Not Found'.
     """
     # Imported here: the command line starts without the wire.
     from bytebuddy_provider_hf.doctor.explanation import explain as explained
