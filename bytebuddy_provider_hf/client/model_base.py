@@ -266,13 +266,15 @@ class ModelBase:
         stream: Callable[[L, CallSpec, LoopState], AsyncGenerator[Event, None]],
     ) -> PendingReply:
         """Return a call: awaited it is made by ``run``, entered by ``stream``."""
-        from bytebuddy_provider_hf.client import call_loop
 
         def begin() -> Coroutine[object, object, Reply]:
             answer = run(planner, spec, self._lease.state())
-            told = spec.on_event is not None
-            # One coroutine more is 2 µs, which those who are told nothing do not pay.
-            return call_loop.with_events(answer, spec) if told else answer
+            if spec.on_event is None:
+                # One coroutine more is 2 µs, which who is told nothing does not pay.
+                return answer
+            from bytebuddy_provider_hf.client import call_loop
+
+            return call_loop.with_events(answer, spec)
 
         return PendingReply(
             begin, lambda: stream(planner, spec, self._lease.state()), spec.reader_task
