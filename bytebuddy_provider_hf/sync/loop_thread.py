@@ -55,6 +55,8 @@ class Job(Generic[T]):
             # In the caller's context: a host's variables count for its calls.
             self._loop.call_soon_threadsafe(self._start, context=copy_context())
         except RuntimeError:
+            # The loop has ended: nothing will ever come of it.
+            self.done.cancel()
             raise closed() from None
 
     def cancel(self) -> None:
