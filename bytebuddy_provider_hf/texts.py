@@ -85,6 +85,11 @@ def text(text_id: str, /, **facts: object) -> LocalizedText:
     return LocalizedText(text_id, facts)
 
 
+def number_text(value: float) -> str:
+    """Return a number as a sentence has it: 600, 0.5, 86,400."""
+    return f"{value:,.3g}" if value < 1 else f"{value:,.1f}".removesuffix(".0")
+
+
 def option_name(option: str) -> LocalizedText:
     """Return the name of an option, as a fact of a sentence."""
     name = f"{{option:{option}}}"

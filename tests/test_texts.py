@@ -23,6 +23,7 @@ from bytebuddy_provider_hf.texts import (
     LocalizedText,
     fill,
     in_file,
+    number_text,
     option_name,
     placeholders,
     render,
@@ -286,3 +287,12 @@ def test_a_fact_that_is_missing_is_a_key_error() -> None:
     """The same of a fact."""
     with pytest.raises(KeyError):
         fill("{said}", {}, "en")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(600, "600"), (0.5, "0.5"), (0.04, "0.04"), (1.25, "1.2"), (86_400.0, "86,400")],
+)
+def test_a_number_is_said_as_it_was_given(value: float, said: str) -> None:
+    """Half a second is not said to be 0 s."""
+    assert number_text(value) == said

@@ -66,7 +66,7 @@ from bytebuddy_provider_hf.prompts.family import Family
 from bytebuddy_provider_hf.scheduling import retry
 from bytebuddy_provider_hf.scheduling.waiter import Waiter
 from bytebuddy_provider_hf.storage.attempt import Outcome
-from bytebuddy_provider_hf.texts import text
+from bytebuddy_provider_hf.texts import number_text, text
 from bytebuddy_provider_hf.transport.deadlines import Timeout
 from bytebuddy_provider_hf.transport.http_client import HttpClient, Response
 from bytebuddy_provider_hf.types import BudgetAlert, Loading, Served, WaitReason
@@ -371,7 +371,7 @@ class CallAttempts:
             raise FirstByteTimeout(
                 text(
                     "calls.server_did_not_begin_to_answer_within",
-                    seconds=f"{seconds:,.0f}",
+                    seconds=number_text(seconds),
                 ),
                 hint=text("calls.raise_requestoptions_firstbytetimeout"),
             )
@@ -816,6 +816,6 @@ class CallAttempts:
 
     def _deadline_exceeded(self) -> DeadlineExceeded:
         return DeadlineExceeded(
-            text("calls.no_answer_within_s", timeout=f"{self._spec.timeout:,.0f}"),
+            text("calls.no_answer_within_s", timeout=number_text(self._spec.timeout)),
             hint=text("calls.raise_requestoptions_timeout_ask"),
         )

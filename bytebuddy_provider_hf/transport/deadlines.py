@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from bytebuddy_provider_hf.errors import IdleTimeout, NoDataTimeout
-from bytebuddy_provider_hf.texts import option_name, text
+from bytebuddy_provider_hf.texts import number_text, option_name, text
 
 
 class Deadlines:
@@ -188,7 +188,7 @@ class StreamWatch:
                     kind, key, limit = IdleTimeout, "idle_timeout", self._idle
                 message = text(
                     "transport.stream_idle" if idle else "transport.stream_no_data",
-                    limit=f"{limit:,.0f}",
+                    limit=number_text(limit),
                 )
                 hint = text(
                     "transport.silence_hint", key=option_name(f"request_options.{key}")

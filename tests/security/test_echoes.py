@@ -218,7 +218,7 @@ async def test_a_placeholder_for_a_key_tears_nothing_apart(key: str) -> None:
 BROKEN = {
     "cut": FakeReply(200, JSON, [ECHO, b"x" * 900], cut=500),
     "too large": FakeReply(200, JSON, [ECHO, b"x" * 9_000], gap=0.01),
-    "silent": FakeReply(200, JSON, [ECHO, b"x" * 900], gap=5),
+    "silent": FakeReply(200, JSON, [ECHO, b"x" * 900], gap=2),
     "costly": FakeReply(200, JSON, [ECHO, b",[" * 20_000, b",[" * 40_000], gap=0.01),
 }
 
