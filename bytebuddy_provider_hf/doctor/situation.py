@@ -301,7 +301,14 @@ def budget_findings(folder: Path, now: float) -> Iterable[Finding]:
 
 def version_finding() -> Finding:
     """Return the versions of this package, of aiohttp and of Python."""
-    known = [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
+    known = []
+    for name in _PACKAGES:
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            # In a program that is one file there is the code and nothing about it.
+            version = "?"
+        known.append(f"{name} {version}")
     known.append(f"Python {platform.python_version()}")
     said = ", ".join((*known, f"{platform.system()} {platform.machine()}"))
     return ok("versions.installed", said)

@@ -15,6 +15,7 @@ from bytebuddy_provider_hf import errors
 from bytebuddy_provider_hf.client.catalogue import Catalogue
 from bytebuddy_provider_hf.client.opening import open_model
 from bytebuddy_provider_hf.client.runtime import Runtime
+from bytebuddy_provider_hf.doctor import situation
 from bytebuddy_provider_hf.doctor.findings import Level
 from bytebuddy_provider_hf.storage.kept_answers import KeptAnswers
 from bytebuddy_provider_hf.testing.answers import json_reply, models_reply
@@ -518,3 +519,12 @@ def test_a_limit_that_is_near_is_told(tmp_path: Path) -> None:
     assert told.words()[0] == (
         "huggingface.co told 60 s ago that 9 of 1000 requests were left."
     )
+
+
+def test_a_version_that_nobody_knows_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A program that is one file has the code and not what pip knows of it."""
+    monkeypatch.setattr(situation, "_PACKAGES", ("bytebuddy-nobody", "aiohttp"))
+    said, _ = situation.version_finding().words()
+    assert said.startswith("bytebuddy-nobody ?, aiohttp 3.")
