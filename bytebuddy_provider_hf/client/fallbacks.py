@@ -82,6 +82,8 @@ from bytebuddy_provider_hf.types import (
 # How long a model that is not ready, or a limit, is waited for where others are left.
 FALLBACK_AFTER: Final = 30.0
 
+_log: Final = logging.getLogger(__name__)
+
 P = ParamSpec("P")
 A = TypeVar("A", bound=AnyReply)
 
@@ -132,7 +134,7 @@ class Fallback:
         # A registry watches the models that it opens; nobody has watched this one.
         provider = str(type(model).__module__).partition(".")[0]
         entry = ModelEntry(name=model.name, provider=provider, model=model.model)
-        code = ForeignCode(entry, provider, None, logging.getLogger(provider))
+        code = ForeignCode(entry, provider, None, _log)
         given = model if guard_of(model) else watched(model, code)
 
         async def opened() -> Model:
