@@ -17,6 +17,7 @@ import pytest
 from attrs import evolve
 from config_world import World
 from page_blocks import BLOCKS, flat
+from recorded import recorded
 
 from bytebuddy_provider_hf.client.runtime import Runtime
 from bytebuddy_provider_hf.client.server_cache import ServerCache
@@ -54,7 +55,6 @@ on_posix: Final = pytest.mark.skipif(
 as_root: Final = pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files away"
 )
-PAGE: Final = Path("/work/shared/reference/provider-page.zh.txt")
 
 
 def opened(world: World, below: str = "") -> ModelRegistry:
@@ -444,10 +444,10 @@ async def test_the_blocks_of_the_page_work_from_a_project(world: World) -> None:
     assert len(chats) == 6
 
 
-@pytest.mark.skipif(not PAGE.exists(), reason="the page is not here")
 def test_those_are_the_blocks_of_the_page() -> None:
     """All nine blocks of the provider page."""
-    page = "".join(PAGE.read_text("utf-8").split())
+    path = recorded("reference", "provider-page.zh.txt")
+    page = "".join(path.read_text("utf-8").split())
     assert page.count("models:-name:") == 9
     for block, _ in BLOCKS.values():
         assert "".join(flat(block).split()) in page
