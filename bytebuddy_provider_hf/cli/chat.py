@@ -23,7 +23,7 @@ from bytebuddy_provider_hf.cli.attachments import (
     shortened,
 )
 from bytebuddy_provider_hf.cli.call_watch import CallWatch
-from bytebuddy_provider_hf.cli.kept_talk import KeptTalk, TalkFile
+from bytebuddy_provider_hf.cli.kept_talk import KeptTalk, TalkFile, server_of
 from bytebuddy_provider_hf.cli.model_source import ModelSource, add_help, require
 from bytebuddy_provider_hf.cli.options import CallSettings, call_options, command
 from bytebuddy_provider_hf.cli.print_error import print_error
@@ -38,7 +38,7 @@ from bytebuddy_provider_hf.cli.status_line import StatusLine
 from bytebuddy_provider_hf.cli.terminal import sanitize, sanitize_line
 from bytebuddy_provider_hf.cli.verbose import log_command_error
 from bytebuddy_provider_hf.errors import ByteBuddyError, MissingToken
-from bytebuddy_provider_hf.plugins.protocols import Chat, Complete, Model
+from bytebuddy_provider_hf.plugins.protocols import Chat, Complete, Model, ReplyCall
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import Message, TextPart
 
@@ -103,6 +103,9 @@ def chat(
     talk = KeptTalk(settings.model, settings.base)
     if goes_on:
         talk = file.read()
+        if settings.model or settings.base:
+            # Whoever names it here wants it there.
+            talk = evolve(talk, server=None)
         settings = talk.settings(settings)
     elif keep:
         file.check()
@@ -115,11 +118,19 @@ def chat(
         return
     question = attached.question(read_prompt(prompt))
     messages = [*opening(talk.system), *talk.messages, question]
+    server = talk.server
+
+    def begin(model: Model) -> ReplyCall:
+        nonlocal server
+        talk.check_server(model)
+        server = server_of(model)
+        return require(model, Chat).chat(
+            messages, **settings.arguments, **attached.arguments
+        )
+
     reply = ask(
         settings,
-        lambda model: require(model, Chat).chat(
-            messages, **settings.arguments, **attached.arguments
-        ),
+        begin,
         text_printer(as_json=as_json, stream=stream, markdown=markdown),
         quiet=as_json,
     )
@@ -128,8 +139,8 @@ def chat(
     if kept is not None and reply.text:
         answer = Message("assistant", reply.text)
         said = (*talk.messages, question, answer)
-        talk = evolve(talk, model=settings.model, base=settings.base, messages=said)
-        write_talk(kept, talk)
+        now = KeptTalk(settings.model, settings.base, server, talk.system, said)
+        write_talk(kept, now)
 
 
 @command(
@@ -265,7 +276,8 @@ class ChatSession:
     def talk(self) -> KeptTalk:
         """The talk so far, as it is kept."""
         said = tuple(self.history)
-        return KeptTalk(self.model.name, self.settings.base, self.system, said)
+        server = server_of(self.model)
+        return KeptTalk(self.model.name, self.settings.base, server, self.system, said)
 
     def keep(self) -> None:
         """Keep the talk from now on, with what was said already."""
@@ -342,6 +354,7 @@ def run_session(
         try:
             model = runner.run(models.open(settings.model))
             require(model, Chat)
+            talk.check_server(model)
             screen.note(text("cli.talking", model=model.name))
             if talk.messages:
                 screen.note(text("cli.going_on", count=len(talk.messages)))

@@ -13,9 +13,10 @@ from bytebuddy_provider_hf.config.exposure import check_exposed
 from bytebuddy_provider_hf.config.files import home_folder, write_private
 from bytebuddy_provider_hf.config.stored_files import TALK, user_folder
 from bytebuddy_provider_hf.errors import ConfigError, InvalidOption
+from bytebuddy_provider_hf.plugins.protocols import Model
 from bytebuddy_provider_hf.prompts.messages import read_messages
 from bytebuddy_provider_hf.regular_file import read_regular_file
-from bytebuddy_provider_hf.secret import Secret
+from bytebuddy_provider_hf.secret import Secret, one_line
 from bytebuddy_provider_hf.texts import text
 from bytebuddy_provider_hf.types import ImagePart, Message, TextPart
 
@@ -30,11 +31,13 @@ _ROLES: Final = frozenset({"user", "assistant"})
 class KeptTalk:
     """A talk: with which model, at which server, and what was said.
 
-    ``model`` and ``base`` are those of :class:`CallSettings`.
+    ``model`` and ``base`` are those of :class:`CallSettings`. ``server`` is where it
+    went, as :func:`server_of` tells; ``None`` where nobody has answered yet.
     """
 
     model: str | None = None
     base: str | None = None
+    server: str | None = None
     system: str | None = field(default=None, repr=False)
     messages: tuple[Message, ...] = field(default=(), repr=False)
 
@@ -43,6 +46,18 @@ class KeptTalk:
         if given.model is not None:
             return given
         return evolve(given, model=self.model, base=given.base or self.base)
+
+    def check_server(self, model: Model) -> None:
+        """Raise ``InvalidOption`` where ``model`` would send the talk elsewhere.
+
+        The configuration of a project may call its own server by the same name.
+        """
+        now = server_of(model)
+        if self.server not in (None, now):
+            raise InvalidOption(
+                text("cli.talk_elsewhere", then=self.server, now=now),
+                hint=text("cli.talk_elsewhere_hint", model=one_line(model.name)),
+            )
 
 
 @frozen
@@ -129,15 +144,23 @@ class TalkFile:
         return found
 
 
+def server_of(model: Model) -> str:
+    """Return the origin that a model's requests go to, else whose code sends them."""
+    way = getattr(model, "way", None)
+    if isinstance(way, tuple) and way and isinstance(way[0], str):
+        return way[0]
+    return str(type(model).__module__).partition(".")[0]
+
+
 def _talk_of(found: object) -> KeptTalk | None:
     """Return what the file says, or ``None`` where it is no talk."""
     if not isinstance(found, dict) or found.get("version") != TALK.version:
         return None
-    model, base, system = map(found.get, ("model", "base", "system"))
+    named = tuple(map(found.get, ("model", "base", "server", "system")))
     listed = found.get("messages")
     if not isinstance(listed, list):
         return None
-    if not all(isinstance(each, str | None) for each in (model, base, system)):
+    if not all(isinstance(each, str | None) for each in named):
         return None
     try:
         # It refuses a conversation without messages, and a talk may be cleared.
@@ -146,7 +169,8 @@ def _talk_of(found: object) -> KeptTalk | None:
         return None
     if any(message.role not in _ROLES for message in messages):
         return None
-    return KeptTalk(model, base, system, messages)
+    model, base, server, system = named
+    return KeptTalk(model, base, server, system, messages)
 
 
 def _written(talk: KeptTalk) -> str:
@@ -154,6 +178,7 @@ def _written(talk: KeptTalk) -> str:
         "version": TALK.version,
         "model": talk.model,
         "base": talk.base,
+        "server": talk.server,
         "system": talk.system,
         "messages": [
             {"role": message.role, "content": _content_of(message)}

@@ -35,6 +35,7 @@ DAMAGED = [
 TALK_OF_TWO = KeptTalk(
     "org/name",
     "http://127.0.0.1:1/v1",
+    "http://127.0.0.1:1",
     "be kind",
     (
         Message(
@@ -307,3 +308,24 @@ def test_pictures_that_are_too_large_are_left_out(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="longer than 16 MiB"):
         file.write(KeptTalk("m", messages=(long, answer)))
     assert file.read().messages == (kept, said)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_talk_does_not_follow_the_configuration_of_another_folder(
+    run: Run, hub: FakeHub, base: str, home: Path, lang: str
+) -> None:
+    """A project calls its own server by the same name: it gets nothing unasked."""
+    entry = "models:\n  - {name: it, provider: huggingfaceinferenceapi, model: any, "
+    own = home / ".bytebuddy" / "config.yaml"
+    own.parent.mkdir(mode=0o700, exist_ok=True)
+    own.write_text(f'{entry}apiBase: "{base}"}}\n')
+    assert run("chat", "--keep", "secret").code == 0
+    own.write_text(f'{entry}apiBase: "{base.replace("127.0.0.1", "localhost")}"}}\n')
+    asked = len(hub.records)
+    ran = run("--lang", lang, "chat", "-c", "go on")
+    assert (ran.code, ran.out, len(hub.records)) == (2, "", asked)
+    assert base.removesuffix("/v1") in ran.err
+    assert "`bytebuddy-hf chat -c -m it`" in ran.err
+    assert run("chat", "-c", "-m", "it", "go on").code == 0
+    assert len(messages(hub)) == 3
+    assert run("chat", "-c", "again").code == 0
